@@ -1,0 +1,52 @@
+# Slipway: the commands of this repository. `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+export CGO_ENABLED ?= 0
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.PHONY: build
+build: ## bin/slipway, one static binary
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/slipway ./cmd/slipway
+
+.PHONY: setup
+setup: ## what building the bundle and running the lab need of Debian's or Ubuntu's packages
+	@e2e/setup.sh
+
+.PHONY: bundle
+bundle: build setup ## dist/bundle.tar, every component built from source
+	bin/slipway bundle build --from source --out dist/bundle.tar
+
+.PHONY: test
+test: ## every test there is, those on lab clusters included
+	e2e/run.sh
+
+.PHONY: unit
+unit: ## the tests that need neither root nor a lab
+	CGO_ENABLED=1 go test -race ./...
+
+.PHONY: lint
+lint: ## gofmt and vet
+	@test -z "$$(gofmt -l . | tee /dev/stderr)"
+	go vet ./...
+
+.PHONY: check
+check: lint unit ## what has to be right before a commit
+
+.PHONY: demo
+demo: bundle ## a cluster of three hosts on this machine, from nothing
+	e2e/demo.sh
+
+.PHONY: bench
+bench: bundle ## the figures of docs/benchmarks.md, side by side with kubeadm
+	CGO_ENABLED=0 go test -tags bench -count=1 -timeout 60m -v ./e2e/bench
+
+.PHONY: clean
+clean: ## what the other targets made here
+	rm -rf bin dist

@@ -1,0 +1,118 @@
+// Package archive reads, verifies and writes the bundle's file: a plain tar of an OCI
+// image layout, in which every image is a manifest of its own and the bill of materials
+// is the config of one more manifest, the bundle's own.
+//
+// The tar is not compressed (its layers are), so a blob is a section of the file and
+// opening a bundle reads a few kilobytes, however large it is.
+package archive
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/slipway-k8s/slipway/bundle"
+)
+
+// Archive is an open bundle.
+type Archive struct {
+	path    string
+	file    io.ReaderAt
+	close   func() error
+	entries map[string]section // by the name in the tar
+	index   []byte
+	bill    bundle.Bill
+	billRef bundle.Blob
+	own     bundle.Blob // the bundle's own manifest
+	keys    []ed25519.PublicKey
+}
+
+// section is where an entry's bytes lie in the file.
+type section struct{ offset, size int64 }
+
+// Option changes how a bundle is opened.
+type Option func(*Archive)
+
+// Trust names a public key whose signature counts. A bundle opened with at least one
+// has to be signed by one of them: Verify fails otherwise.
+func Trust(keys ...ed25519.PublicKey) Option {
+	return func(a *Archive) { a.keys = append(a.keys, keys...) }
+}
+
+// Open opens the bundle at path. It reads the index and the bill and checks both against
+// their digests, and that every blob they name is there in full; what is in the blobs is
+// checked by Verify.
+func Open(path string, options ...Option) (*Archive, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open bundle: %w", err)
+	}
+	info, err := file.Stat()
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("%w: it is a directory", ErrNotBundle)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open bundle %s: %w", path, err), file.Close())
+	}
+	a, err := read(file, info.Size(), options...)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open bundle %s: %w", path, err), file.Close())
+	}
+	a.path, a.close = path, file.Close
+	return a, nil
+}
+
+// read opens a bundle that lies in any reader: a file, or a fuzzer's bytes.
+func read(file io.ReaderAt, size int64, options ...Option) (*Archive, error) {
+	a := &Archive{file: file, close: func() error { return nil }}
+	for _, option := range options {
+		option(a)
+	}
+	var cut bool
+	var err error
+	if a.entries, cut, err = scan(file, size); err != nil {
+		return nil, err
+	}
+	if err := a.load(); err != nil {
+		if cut && !errors.Is(err, ErrFormatVersion) {
+			return nil, fmt.Errorf("%w: %w", ErrTruncated, err)
+		}
+		return nil, err
+	}
+	if err := a.complete(); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// Path is where the bundle was opened.
+func (a *Archive) Path() string { return a.path }
+
+// Bill is the bill of materials.
+func (a *Archive) Bill() bundle.Bill { return a.bill }
+
+// Digest is the digest of the index, and so of everything in the bundle.
+func (a *Archive) Digest() string { return digestOf(a.index) }
+
+// BillBlob is the blob that the bill was read from.
+func (a *Archive) BillBlob() bundle.Blob { return a.billRef }
+
+// Has says whether the bundle holds the blob.
+func (a *Archive) Has(digest string) bool {
+	_, found := a.entries[blobPath(digest)]
+	return found
+}
+
+// Blob gives a blob's bytes as stored. They are not checked against the digest again.
+func (a *Archive) Blob(digest string) (*io.SectionReader, error) {
+	at, found := a.entries[blobPath(digest)]
+	if !found {
+		return nil, fmt.Errorf("read blob %s: %w", digest, ErrNoBlob)
+	}
+	return io.NewSectionReader(a.file, at.offset, at.size), nil
+}
+
+// Close closes the file.
+func (a *Archive) Close() error { return a.close() }

@@ -1,0 +1,113 @@
+package archive
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"os"
+	"testing"
+)
+
+func newKey(t *testing.T) (ed25519.PublicKey, ed25519.PrivateKey) {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	must(t, err)
+	return public, private
+}
+
+// tarOf makes a tar of a few small files; oci-layout first, as a bundle has it.
+func tarOf(t testing.TB, files map[string]string) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	writer := tar.NewWriter(&out)
+	for name, content := range files {
+		must(t, writer.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: int64(len(content)), Mode: 0o644}))
+		_, err := writer.Write([]byte(content))
+		must(t, err)
+	}
+	must(t, writer.Close())
+	return out.Bytes()
+}
+
+func TestSignatureStates(t *testing.T) {
+	signer, private := newKey(t)
+	stranger, _ := newKey(t)
+	signed := newTiny(t)
+	signed.content.SignKey = private
+	signedPath, unsignedPath := signed.write(t), newTiny(t).write(t)
+
+	// The index of another bundle under this one's signature.
+	other := newTiny(t)
+	other.content.Bill.SlipwayVersion = "v6"
+	other.content.SignKey = private
+	forged := other.write(t)
+	swapSignature(t, forged, signedPath)
+
+	tests := []struct {
+		name     string
+		path     string
+		keys     []ed25519.PublicKey
+		want     SignatureState
+		verifies bool
+	}{
+		{"unsigned, nobody asks", unsignedPath, nil, SignatureNone, true},
+		{"unsigned, a key is asked for", unsignedPath, []ed25519.PublicKey{signer}, SignatureNone, false},
+		{"signed, nobody asks", signedPath, nil, SignatureUnchecked, true},
+		{"signed by the trusted", signedPath, []ed25519.PublicKey{stranger, signer}, SignatureTrusted, true},
+		{"signed by a stranger", signedPath, []ed25519.PublicKey{stranger}, SignatureUntrusted, false},
+		{"another's signature", forged, []ed25519.PublicKey{signer}, SignatureBad, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			a := mustOpen(t, test.path, Trust(test.keys...))
+			if got := a.Signature().State; got != test.want {
+				t.Errorf("state %s, want %s", got, test.want)
+			}
+			err := a.Verify(context.Background(), nil)
+			if test.verifies && err != nil || !test.verifies && !errors.Is(err, ErrSignature) {
+				t.Errorf("Verify: %v, want success: %t", err, test.verifies)
+			}
+		})
+	}
+}
+
+// swapSignature puts the signature of one bundle into another: both are as long.
+func swapSignature(t *testing.T, into, from string) {
+	t.Helper()
+	a, b := mustOpen(t, into), mustOpen(t, from)
+	to, source := a.entries[signatureName], b.entries[signatureName]
+	target, whole := readFile(t, into), readFile(t, from)
+	copy(target[to.offset:to.offset+to.size], whole[source.offset:source.offset+source.size])
+	must(t, os.WriteFile(into, target, 0o644))
+}
+
+func TestKeysAreReadAsOpenSSLWritesThem(t *testing.T) {
+	public, private := newKey(t)
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	must(t, err)
+	parsed, err := ParsePrivateKey(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	must(t, err)
+	if !parsed.Equal(private) {
+		t.Error("another private key")
+	}
+	der, err = x509.MarshalPKIXPublicKey(public)
+	must(t, err)
+	parsedPublic, err := ParsePublicKey(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	must(t, err)
+	if !parsedPublic.Equal(public) {
+		t.Error("another public key")
+	}
+	for _, bad := range []string{"", "no PEM", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("x")}))} {
+		if _, err := ParsePrivateKey([]byte(bad)); err == nil {
+			t.Errorf("ParsePrivateKey(%q) succeeded", bad)
+		}
+		if _, err := ParsePublicKey([]byte(bad)); err == nil {
+			t.Errorf("ParsePublicKey(%q) succeeded", bad)
+		}
+	}
+}

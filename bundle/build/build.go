@@ -1,0 +1,264 @@
+// Package build makes a bundle from source: it compiles every component from the Go
+// module proxy at the versions that bundle/components pins, takes the load balancer and
+// the network tools out of the distribution's own packages, and packs all of it.
+//
+// Everything is kept in a cache under a key of all that it was made from, so that a
+// second build compiles nothing; the same inputs give the same bundle, byte for byte.
+//
+// What a bare Debian or Ubuntu machine needs for it is Packages, beside Go itself and
+// the lists of apt (`apt-get update`).
+package build
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/slipway-k8s/slipway/bundle"
+	"github.com/slipway-k8s/slipway/bundle/archive"
+)
+
+// Packages are the distribution's packages that a build needs.
+var Packages = []string{"ca-certificates", "gcc", "libc6-dev", "libseccomp-dev", "zstd"}
+
+// Options say what to build and where.
+type Options struct {
+	// Components is the folder bundle/components of a checkout.
+	Components string
+	// Out is the file to write.
+	Out string
+	// Cache is kept between builds; empty is slipway/bundle in the user's cache folder.
+	Cache string
+	// Slipway is the slipway binary to put in, built without cgo for this platform.
+	// Empty leaves the slipway set out.
+	Slipway        string
+	SlipwayVersion string
+	// Fast compresses little: for trying a bundle out.
+	Fast bool
+	// SignKey signs the bundle.
+	SignKey ed25519.PrivateKey
+}
+
+// builder holds what all the work of one build shares.
+type builder struct {
+	source     string
+	goVersion  string
+	modCache   string
+	platform   bundle.Platform // what is built for: this machine's own
+	cache      cache
+	debian     debian
+	compressor compressor
+	tell       report
+}
+
+func newBuilder(ctx context.Context, options Options, progress func(Progress)) (*builder, error) {
+	if _, err := os.Stat(filepath.Join(options.Components, "kube", "go.mod")); err != nil {
+		return nil, fmt.Errorf("find the components' sources: %s is not bundle/components of a Slipway checkout: %w", options.Components, err)
+	}
+	source, err := filepath.Abs(options.Components)
+	if err != nil {
+		return nil, err
+	}
+	root, err := cacheRoot(options.Cache)
+	if err != nil {
+		return nil, err
+	}
+	command := exec.CommandContext(ctx, "go", "env", "GOVERSION", "GOMODCACHE")
+	command.Dir = source
+	env, err := output(command)
+	if err != nil {
+		return nil, fmt.Errorf("find Go: %w", err)
+	}
+	lines := strings.Split(strings.TrimSpace(env), "\n")
+	if len(lines) != 2 {
+		return nil, fmt.Errorf("find Go: `go env` answered %q", env)
+	}
+	return &builder{
+		source: source, goVersion: lines[0], modCache: lines[1], cache: cache{root: root},
+		platform:   bundle.Platform{OS: runtime.GOOS, Arch: runtime.GOARCH},
+		debian:     debian{pool: filepath.Join(root, "debs")},
+		compressor: newCompressor(ctx, options.Fast), tell: oneByOne(progress),
+	}, nil
+}
+
+func cacheRoot(given string) (string, error) {
+	if given != "" {
+		return filepath.Abs(given)
+	}
+	base, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find the cache folder: %w", err)
+	}
+	return filepath.Join(base, "slipway", "bundle"), nil
+}
+
+// oneByOne lets works that run side by side report to one listener.
+func oneByOne(progress func(Progress)) report {
+	if progress == nil {
+		return func(Progress) {}
+	}
+	var lock sync.Mutex
+	return func(p Progress) {
+		lock.Lock()
+		defer lock.Unlock()
+		progress(p)
+	}
+}
+
+// Build builds a bundle.
+func Build(ctx context.Context, options Options, progress func(Progress)) error {
+	b, err := newBuilder(ctx, options, progress)
+	if err != nil {
+		return err
+	}
+	parts, err := b.makeParts(ctx, options)
+	if err != nil {
+		return err
+	}
+	content, err := b.assemble(ctx, parts, options)
+	if err != nil {
+		return err
+	}
+	content.SignKey = options.SignKey
+	if err := os.MkdirAll(filepath.Dir(options.Out), 0o755); err != nil {
+		return fmt.Errorf("write %s: %w", options.Out, err)
+	}
+	_, err = work(b.tell, StageWrite, filepath.Base(options.Out), func(func(string)) (string, int64, bool, error) {
+		digest, err := archive.Write(options.Out, content, nil)
+		if err != nil {
+			return "", 0, false, err
+		}
+		info, err := os.Stat(options.Out)
+		if err != nil {
+			return "", 0, false, err
+		}
+		return digest, info.Size(), false, nil
+	})
+	return err
+}
+
+// Component builds one component's program alone, such as kubeadm, to a path.
+func Component(ctx context.Context, options Options, name string, progress func(Progress)) error {
+	c, err := findComponent(name)
+	if err != nil {
+		return err
+	}
+	b, err := newBuilder(ctx, options, progress)
+	if err != nil {
+		return err
+	}
+	made, err := b.compile(ctx, c)
+	if err != nil {
+		return err
+	}
+	if name == c.name {
+		name = c.programs[0].name
+	}
+	_, source, err := made.program(name)
+	if err != nil {
+		return err
+	}
+	return install(source, options.Out)
+}
+
+// install copies a program to a path, whole or not at all.
+func install(source, out string) error {
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+		return fmt.Errorf("write %s: %w", out, err)
+	}
+	temporary := filepath.Join(filepath.Dir(out), "."+filepath.Base(out)+".new")
+	if err := copyFile(source, temporary); err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", out, err), os.RemoveAll(temporary))
+	}
+	if err := errors.Join(os.Chmod(temporary, fs.FileMode(0o755)), os.Rename(temporary, out)); err != nil {
+		return fmt.Errorf("write %s: %w", out, err)
+	}
+	return nil
+}
+
+// parts is everything that a bundle is assembled from.
+type parts struct {
+	lock     sync.Mutex
+	compiled map[string]compiled // by component
+	versions map[string]string   // by component
+	layers   map[string]layer    // by name
+	root     debRoot
+}
+
+func (p *parts) add(layers ...layer) {
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	for _, l := range layers {
+		p.layers[l.name] = l
+	}
+}
+
+func (p *parts) addCompiled(name, version string, made compiled) {
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	p.compiled[name], p.versions[name] = made, version
+}
+
+// sideBySide is how many works run at once. A compiler fills the processors by itself;
+// a second one fills the gaps while it links.
+const sideBySide = 2
+
+// makeParts does all the work that can be done side by side.
+func (b *builder) makeParts(ctx context.Context, options Options) (*parts, error) {
+	p := &parts{compiled: map[string]compiled{}, versions: map[string]string{}, layers: map[string]layer{}}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(sideBySide)
+	for _, c := range components {
+		if !c.peer {
+			group.Go(func() error { return b.makeComponent(ctx, c, p) })
+		}
+	}
+	group.Go(func() error { return b.makeRoot(ctx, p) })
+	if options.Slipway != "" {
+		group.Go(func() error { return b.makeSlipway(ctx, options, p) })
+	}
+	return p, group.Wait()
+}
+
+func (b *builder) makeComponent(ctx context.Context, c component, p *parts) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	made, err := b.compile(ctx, c)
+	if err != nil {
+		return err
+	}
+	c, err = c.resolve(b.source)
+	if err != nil {
+		return err
+	}
+	p.addCompiled(c.name, c.version, made)
+	layers, err := b.layersOf(ctx, made, c.name)
+	p.add(layers...)
+	return err
+}
+
+func (b *builder) makeRoot(ctx context.Context, p *parts) error {
+	base, err := b.pack(ctx, layerBase, baseFiles())
+	if err != nil {
+		return err
+	}
+	root, err := b.root(ctx)
+	if err != nil {
+		return err
+	}
+	layers, err := b.rootLayers(ctx, root)
+	p.add(append(layers, base)...)
+	p.root = root
+	return err
+}

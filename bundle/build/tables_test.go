@@ -1,0 +1,227 @@
+package build
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+func TestVersionsStandInTheComponentsOwnModules(t *testing.T) {
+	for _, c := range components {
+		resolved, err := c.resolve("../components")
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if resolved.version == "" {
+			t.Errorf("%s has no version", c.name)
+		}
+		if flags := resolved.linkFlags(); strings.ContainsAny(flags, "{}") {
+			t.Errorf("%s: a placeholder is left in %s", c.name, flags)
+		}
+	}
+	kube, err := findComponent("kubeadm")
+	must(t, err)
+	if kube, err = kube.resolve("../components"); err != nil || !strings.Contains(kube.linkFlags(), "gitVersion="+kube.version+" ") {
+		t.Errorf("kubeadm %s is linked with %s: %v", kube.version, kube.linkFlags(), err)
+	}
+	if _, err := findComponent("nothing"); err == nil {
+		t.Error("a component of that name was found")
+	}
+}
+
+func TestEveryComponentsModuleHasItsSums(t *testing.T) {
+	for _, c := range components {
+		if c.module == "" {
+			continue // no modules but Go's own
+		}
+		if _, err := os.Stat(filepath.Join("../components", c.folder, "go.sum")); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestTablesFitTogether(t *testing.T) {
+	packed := []string{layerBase, layerNetTools, layerLoadBalancer}
+	for _, r := range recipes {
+		packed = append(packed, r.layer)
+		if _, err := findComponent(r.component); err != nil {
+			t.Errorf("layer %s: %v", r.layer, err)
+		}
+	}
+	for _, image := range imageRecipes {
+		if _, err := findComponent(image.component); err != nil {
+			t.Errorf("image %s: %v", image.name, err)
+		}
+		for _, layer := range image.layers {
+			if !slices.Contains(packed, layer) {
+				t.Errorf("image %s has the layer %s, which nothing packs", image.name, layer)
+			}
+		}
+	}
+}
+
+func TestParseDepends(t *testing.T) {
+	tests := []struct {
+		fields string
+		want   []string
+	}{
+		{"Depends: libc6 (>= 2.34), libssl3 (>= 3.0.0), debconf (>= 0.5) | debconf-2.0\nPre-Depends: init-system-helpers (>= 1.54~)",
+			[]string{"libc6", "libssl3", "debconf", "init-system-helpers"}},
+		{"Depends: perl:any, libfoo1 (= 1:2.3)", []string{"perl", "libfoo1"}},
+		{"", nil},
+	}
+	for _, test := range tests {
+		if got := parseDepends(test.fields); !slices.Equal(got, test.want) {
+			t.Errorf("parseDepends(%q) = %v, want %v", test.fields, got, test.want)
+		}
+	}
+}
+
+func TestMergedFollowsTheUsrMerge(t *testing.T) {
+	tests := map[string]string{
+		"./bin/ip":                     "usr/bin/ip",
+		"./lib64/ld-linux-x86-64.so.2": "usr/lib64/ld-linux-x86-64.so.2",
+		"/lib/x86_64-linux-gnu/a.so":   "usr/lib/x86_64-linux-gnu/a.so",
+		"./usr/sbin/nft":               "usr/sbin/nft",
+		"./etc/haproxy.cfg":            "etc/haproxy.cfg",
+		"./usr/../../../etc/passwd":    "etc/passwd",
+		"./library/x":                  "library/x",
+	}
+	for name, want := range tests {
+		if got := merged(name); got != want {
+			t.Errorf("merged(%q) = %q, want %q", name, got, want)
+		}
+	}
+}
+
+// TestASelectionFollowsLinks checks that a link is taken with all that it leads to, in
+// whichever of the merged folders that lies, and that what is missing is told.
+func TestASelectionFollowsLinks(t *testing.T) {
+	var out bytes.Buffer
+	writer := tar.NewWriter(&out)
+	for _, header := range []*tar.Header{
+		{Typeflag: tar.TypeSymlink, Name: "./usr/sbin/tool", Linkname: "/bin/tool"},
+		{Typeflag: tar.TypeSymlink, Name: "./bin/tool", Linkname: "tool.real"},
+		{Typeflag: tar.TypeReg, Name: "./bin/tool.real", Size: 4, Mode: 0o755},
+		{Typeflag: tar.TypeSymlink, Name: "./usr/bin/loop", Linkname: "loop"},
+		{Typeflag: tar.TypeSymlink, Name: "./usr/bin/lost", Linkname: "../lib/lost.so"},
+	} {
+		must(t, writer.WriteHeader(header))
+		if header.Size > 0 {
+			_, err := writer.Write([]byte("#!/x"))
+			must(t, err)
+		}
+	}
+	must(t, writer.Close())
+	tree := &debTree{scratch: t.TempDir(), nodes: map[string]debNode{}}
+	must(t, tree.read(tar.NewReader(&out), "tools"))
+	selected := tree.newSelection("usr/lib")
+	must(t, selected.add("usr/sbin/tool"))
+	if got, want := sortedKeys(selected.paths), []string{"usr/bin/tool", "usr/bin/tool.real", "usr/sbin/tool"}; !slices.Equal(got, want) {
+		t.Errorf("selected %v, want %v", got, want)
+	}
+	must(t, selected.add("usr/bin/lost"))
+	if got, want := sortedKeys(selected.missing), []string{"usr/lib/lost.so"}; !slices.Equal(got, want) {
+		t.Errorf("missing %v, want %v", got, want)
+	}
+	must(t, selected.add("usr/bin/loop")) // must end
+}
+
+func TestIdentifyLicence(t *testing.T) {
+	tests := map[string]string{
+		"Apache License\n   Version 2.0, January 2004":                                            "Apache-2.0",
+		"MIT License\nPermission is hereby granted,\n free of charge, to any person":              "MIT",
+		"Redistribution and use in source and binary forms, with or without … endorse or promote": "BSD-3-Clause",
+		"Redistribution and use in source and binary forms, with or without modification":         "BSD-2-Clause",
+		"Mozilla Public License, version 2.0":                                                     "MPL-2.0",
+		"All rights reserved.":                                                                    "",
+	}
+	for text, want := range tests {
+		if got := identifyLicence(text); got != want {
+			t.Errorf("identifyLicence(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestTheCacheMakesAnEntryOnce(t *testing.T) {
+	c := cache{root: t.TempDir()}
+	var made atomic.Int32
+	fill := func(directory string) (string, error) {
+		made.Add(1)
+		return "described", os.WriteFile(filepath.Join(directory, "file"), []byte("x"), 0o644)
+	}
+	for i, wantHit := range []bool{false, true} {
+		directory, found, hit, err := entry(c, "kind", "name", "inputs", fill)
+		if err != nil || hit != wantHit || found != "described" {
+			t.Fatalf("time %d: found %q, hit %t, %v", i, found, hit, err)
+		}
+		if _, err := os.Stat(filepath.Join(directory, "file")); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, _, hit, err := entry(c, "kind", "name", "other inputs", fill); err != nil || hit {
+		t.Errorf("other inputs: hit %t, %v", hit, err)
+	}
+	if made.Load() != 2 {
+		t.Errorf("made %d times, want 2", made.Load())
+	}
+}
+
+func TestAFailedEntryLeavesNothing(t *testing.T) {
+	c := cache{root: t.TempDir()}
+	_, _, _, err := entry(c, "kind", "name", 1, func(directory string) (string, error) {
+		must(t, os.WriteFile(filepath.Join(directory, "half"), []byte("x"), 0o644))
+		return "", fs.ErrInvalid
+	})
+	if !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("entry: %v", err)
+	}
+	left, err := os.ReadDir(filepath.Join(c.root, "kind"))
+	if must(t, err); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestTwoMakersOfOneEntryAgree(t *testing.T) {
+	c := cache{root: t.TempDir()}
+	var group sync.WaitGroup
+	both := make(chan struct{})
+	var arrived atomic.Int32
+	for range 2 {
+		group.Go(func() {
+			_, found, _, err := entry(c, "kind", "name", 1, func(directory string) (string, error) {
+				if arrived.Add(1) == 2 {
+					close(both)
+				}
+				<-both // until both are at it
+				return "same", os.WriteFile(filepath.Join(directory, "file"), []byte("x"), 0o644)
+			})
+			if err != nil || found != "same" {
+				t.Errorf("found %q, %v", found, err)
+			}
+		})
+	}
+	group.Wait()
+}
+
+func TestAFailedCommandIsQuoted(t *testing.T) {
+	var said []string
+	err := run(exec.CommandContext(context.Background(), "sh", "-c", "echo one >&2; echo two >&2; exit 3"), func(line string) { said = append(said, line) })
+	if err == nil || !strings.Contains(err.Error(), "one\ntwo") || !strings.Contains(err.Error(), "exit status 3") {
+		t.Errorf("run: %v", err)
+	}
+	if !slices.Equal(said, []string{"one", "two"}) {
+		t.Errorf("said %v", said)
+	}
+}

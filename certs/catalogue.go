@@ -1,0 +1,173 @@
+package certs
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/slipway-k8s/slipway/cluster"
+)
+
+// Authority names a CA by its file's base name below /etc/kubernetes/pki.
+type Authority string
+
+// The authorities of a cluster, as kubeadm has them.
+const (
+	Kubernetes Authority = "ca"
+	FrontProxy Authority = "front-proxy-ca"
+	Etcd       Authority = "etcd/ca"
+)
+
+// CommonName is the subject's name of the authority's certificate, as kubeadm writes it.
+func (a Authority) CommonName() string {
+	switch a {
+	case Kubernetes:
+		return "kubernetes"
+	case FrontProxy:
+		return "front-proxy-ca"
+	case Etcd:
+		return "etcd-ca"
+	}
+	return ""
+}
+
+// Authorities lists the CAs of a cluster.
+func Authorities() []Authority { return []Authority{Kubernetes, FrontProxy, Etcd} }
+
+// The names of the catalogue: base names below /etc/kubernetes/pki, then kubeconfigs
+// below /etc/kubernetes, then the kubelet's client certificate.
+const (
+	APIServer              = "apiserver"
+	APIServerKubeletClient = "apiserver-kubelet-client"
+	APIServerEtcdClient    = "apiserver-etcd-client"
+	FrontProxyClient       = "front-proxy-client"
+	EtcdServer             = "etcd/server"
+	EtcdPeer               = "etcd/peer"
+	EtcdHealthcheckClient  = "etcd/healthcheck-client"
+	Admin                  = "admin.conf"
+	SuperAdmin             = "super-admin.conf"
+	ControllerManager      = "controller-manager.conf"
+	Scheduler              = "scheduler.conf"
+	Kubelet                = "kubelet"
+)
+
+// Place says where a certificate lives.
+type Place string
+
+// The places of certificates.
+const (
+	OnControlPlanes Place = "control planes" // on every one
+	OnNodes         Place = "nodes"          // on every host that runs a kubelet
+	WithOperator    Place = "operator"       // in the state folder, on no host
+)
+
+// Form says what a certificate is written as.
+type Form string
+
+// The forms of certificates.
+const (
+	AsFiles      Form = "files"      // NAME.crt and NAME.key below /etc/kubernetes/pki
+	AsKubeconfig Form = "kubeconfig" // embedded in /etc/kubernetes/NAME
+	AsKubeletPEM Form = "kubelet"    // a dated .pem below /var/lib/kubelet/pki, and a link to it
+)
+
+// Usage is an extended key usage.
+type Usage string
+
+// The usages that the catalogue asks for.
+const (
+	ServerAuth Usage = "server auth"
+	ClientAuth Usage = "client auth"
+)
+
+// Entry is one row of the catalogue: a certificate before it is known for whom.
+type Entry struct {
+	Name      string
+	Authority Authority
+	Place     Place
+	Form      Form
+	Usages    []Usage
+	// CommonName and Organizations are the subject; %s stands for the node's name.
+	CommonName    string
+	Organizations []string
+	// names gives the subject alternative names; nil for client certificates.
+	names func(*cluster.Cluster, Host) names
+}
+
+// Spec is one certificate to be minted, and what an existing one is judged by.
+type Spec struct {
+	Name          string
+	Authority     Authority
+	CommonName    string
+	Organizations []string
+	Usages        []Usage
+	DNSNames      []string
+	Addresses     []netip.Addr
+	KeyAlgorithm  string // in kubeadm's words
+}
+
+// Catalogue lists every leaf certificate of a cluster, in the order of kubeadm's own list.
+func Catalogue() []Entry {
+	server, client := []Usage{ServerAuth}, []Usage{ClientAuth}
+	// etcd's server certificate is a client's too: etcd dials itself with it.
+	both := []Usage{ServerAuth, ClientAuth}
+	return []Entry{
+		{Name: APIServer, Authority: Kubernetes, Place: OnControlPlanes, Form: AsFiles, Usages: server,
+			CommonName: "kube-apiserver", names: apiServerNames},
+		{Name: APIServerKubeletClient, Authority: Kubernetes, Place: OnControlPlanes, Form: AsFiles, Usages: client,
+			CommonName: "kube-apiserver-kubelet-client"},
+		{Name: FrontProxyClient, Authority: FrontProxy, Place: OnControlPlanes, Form: AsFiles, Usages: client,
+			CommonName: "front-proxy-client"},
+		{Name: EtcdServer, Authority: Etcd, Place: OnControlPlanes, Form: AsFiles, Usages: both,
+			CommonName: "%s", names: etcdNames},
+		{Name: EtcdPeer, Authority: Etcd, Place: OnControlPlanes, Form: AsFiles, Usages: both,
+			CommonName: "%s", names: etcdNames},
+		{Name: EtcdHealthcheckClient, Authority: Etcd, Place: OnControlPlanes, Form: AsFiles, Usages: client,
+			CommonName: "kube-etcd-healthcheck-client"},
+		{Name: APIServerEtcdClient, Authority: Etcd, Place: OnControlPlanes, Form: AsFiles, Usages: client,
+			CommonName: "kube-apiserver-etcd-client"},
+		{Name: Admin, Authority: Kubernetes, Place: OnControlPlanes, Form: AsKubeconfig, Usages: client,
+			CommonName: "kubernetes-admin", Organizations: []string{"kubeadm:cluster-admins"}},
+		{Name: SuperAdmin, Authority: Kubernetes, Place: WithOperator, Form: AsKubeconfig, Usages: client,
+			CommonName: "kubernetes-super-admin", Organizations: []string{"system:masters"}},
+		{Name: ControllerManager, Authority: Kubernetes, Place: OnControlPlanes, Form: AsKubeconfig, Usages: client,
+			CommonName: "system:kube-controller-manager"},
+		{Name: Scheduler, Authority: Kubernetes, Place: OnControlPlanes, Form: AsKubeconfig, Usages: client,
+			CommonName: "system:kube-scheduler"},
+		{Name: Kubelet, Authority: Kubernetes, Place: OnNodes, Form: AsKubeletPEM, Usages: client,
+			CommonName: "system:node:%s", Organizations: []string{"system:nodes"}},
+	}
+}
+
+// Find gives the catalogue's row of that name.
+func Find(name string) (Entry, bool) {
+	for _, entry := range Catalogue() {
+		if entry.Name == name {
+			return entry, true
+		}
+	}
+	return Entry{}, false
+}
+
+// HostOf is what minting needs to know of a host of the cluster file.
+func HostOf(host cluster.Host) Host {
+	return Host{Name: host.Name, Addresses: slices.Clone(host.Addresses)}
+}
+
+// Specs lists the certificates that belong on a host, by its roles.
+func Specs(c *cluster.Cluster, host cluster.Host) []Spec {
+	controlPlane := host.HasRole(cluster.RoleControlPlane)
+	node := controlPlane || host.HasRole(cluster.RoleWorker)
+	var specs []Spec
+	for _, entry := range Catalogue() {
+		if entry.Place == OnControlPlanes && controlPlane || entry.Place == OnNodes && node {
+			specs = append(specs, entry.Spec(c, HostOf(host)))
+		}
+	}
+	return specs
+}
+
+// SuperAdminSpec is the one certificate that stays with the operator: it passes over RBAC.
+func SuperAdminSpec(c *cluster.Cluster) Spec {
+	entry, _ := Find(SuperAdmin)
+	return entry.Spec(c, Host{})
+}

@@ -1,0 +1,34 @@
+// Package certs says what is minted: the catalogue of certificates as a table, the
+// PKI's types, and when something expires.
+//
+// It is pure; certs/mint signs, certs/store keeps the PKI on disk.
+package certs
+
+// Pair is a certificate and its private key, both PEM.
+type Pair struct {
+	Cert []byte
+	Key  []byte
+}
+
+// PKI is the key material that belongs to the whole cluster: its CAs and the key that
+// signs service-account tokens. Leaves are minted from it, host by host.
+type PKI struct {
+	CA             Pair // kubernetes-ca
+	FrontProxyCA   Pair // front-proxy-ca
+	EtcdCA         Pair // etcd/ca
+	ServiceAccount Pair // sa: Cert is the public key
+	// Secret keys the digests that stand for secrets in plans and logs: 32 random bytes.
+	Secret []byte
+}
+
+// Leaf is one signed certificate: which catalogue entry it is and, for kubeconfigs, whose.
+type Leaf struct {
+	Name string // the catalogue's name: apiserver, etcd/peer, admin.conf, kubelet, …
+	Pair
+}
+
+// Host is what minting needs to know of a host.
+type Host struct {
+	Name      string   // the node's name
+	Addresses []string // what other hosts reach it by
+}

@@ -1,0 +1,62 @@
+package certs
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+)
+
+// ShortIDLength is how much of an ID names a folder.
+const ShortIDLength = 12
+
+// ID names a cluster for good: the SHA-256 of its CA's public key, in hex.
+func ID(pki PKI) (string, error) { return KeyDigest(pki.CA.Cert) }
+
+// Pin is the CA's pin in kubeadm's form (discovery-token-ca-cert-hash).
+func Pin(caPEM []byte) (string, error) {
+	digest, err := KeyDigest(caPEM)
+	if err != nil {
+		return "", err
+	}
+	return "sha256:" + digest, nil
+}
+
+// KeyDigest is the SHA-256, in hex, of the public key of a PEM certificate.
+func KeyDigest(certPEM []byte) (string, error) {
+	certificate, err := Parse(certPEM)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(certificate.RawSubjectPublicKeyInfo)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// SecretRef is the digest that stands for a secret content wherever people look: keyed
+// with the cluster's own secret, so that nobody can guess the content from it.
+func (p PKI) SecretRef(content []byte) string {
+	mac := hmac.New(sha256.New, p.Secret)
+	mac.Write(content)
+	return "secret:" + hex.EncodeToString(mac.Sum(nil))
+}
+
+// ShortID is the beginning of an ID that names folders.
+func ShortID(id string) string {
+	if len(id) < ShortIDLength {
+		return id
+	}
+	return id[:ShortIDLength]
+}
+
+// Authority gives the pair of one of the cluster's CAs.
+func (p PKI) Authority(authority Authority) (Pair, error) {
+	switch authority {
+	case Kubernetes:
+		return p.CA, nil
+	case FrontProxy:
+		return p.FrontProxyCA, nil
+	case Etcd:
+		return p.EtcdCA, nil
+	}
+	return Pair{}, fmt.Errorf("find authority %q: the PKI has no such CA", authority)
+}

@@ -1,0 +1,277 @@
+// Package store keeps the PKI on the operator's disk: one folder for each cluster, named
+// for the cluster and the beginning of its ID, readable by its owner alone.
+//
+//	<root>/current/<name>          the ID of the cluster that this name means now
+//	<root>/<name>-<id>/cluster     name and ID
+//	                   pki/…       the CAs and the service accounts' keys, as in /etc/kubernetes/pki
+//	                   secret      what keys the digests that stand for secrets
+//	                   leaves/<owner>/<name>.pem   certificates minted so far, each with its key
+//
+// A folder appears whole or not at all, and each later file likewise; everything is
+// synced before it counts. What is here can be rebuilt from any control plane, except
+// leaves, which can be minted anew.
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/certs"
+)
+
+// Modes of everything here.
+const (
+	modeFolder = 0o700
+	modeFile   = 0o600
+)
+
+const currentFolder = "current"
+
+// ErrNotFound tells that there is no such cluster in the store.
+var ErrNotFound = errors.New("no such cluster in the state folder")
+
+// Store is the folder of all clusters.
+type Store struct {
+	root string
+}
+
+// Info is what List says of a cluster.
+type Info struct {
+	Name    string `json:"name"`
+	ID      string `json:"id"`
+	Path    string `json:"path"`
+	Current bool   `json:"current"` // whether the name means this one now
+}
+
+// DefaultRoot is $XDG_STATE_HOME/slipway, or ~/.local/state/slipway.
+func DefaultRoot() (string, error) {
+	// What is not absolute is to be ignored, says the specification.
+	if state := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(state) {
+		return filepath.Join(state, "slipway"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("find the state folder: %w", err)
+	}
+	return filepath.Join(home, ".local", "state", "slipway"), nil
+}
+
+// Open opens the store, making its folder if there is none.
+func Open(root string) (*Store, error) {
+	if err := makeFolder(root); err != nil {
+		return nil, fmt.Errorf("open the state folder: %w", err)
+	}
+	if err := makeFolder(filepath.Join(root, currentFolder)); err != nil {
+		return nil, fmt.Errorf("open the state folder: %w", err)
+	}
+	return &Store{root: root}, nil
+}
+
+// Create keeps the PKI of a cluster, and makes it the one that the name means. Keeping
+// the same PKI again changes nothing.
+func (s *Store) Create(name string, pki certs.PKI) (*Folder, error) {
+	folder, err := s.create(name, pki)
+	if err != nil {
+		return nil, fmt.Errorf("keep the PKI of cluster %s: %w", name, err)
+	}
+	return folder, nil
+}
+
+func (s *Store) create(name string, pki certs.PKI) (*Folder, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	if err := pki.Check(); err != nil {
+		return nil, err
+	}
+	id, err := certs.ID(pki)
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := lock(filepath.Join(s.root, ".lock"))
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	folder, err := s.find(id)
+	if errors.Is(err, ErrNotFound) {
+		folder, err = s.make(name, id, pki)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, err := folder.PKI(); err != nil {
+		return nil, err
+	}
+	return folder, s.setCurrent(name, id)
+}
+
+// make writes a folder beside its place and renames it into it.
+func (s *Store) make(name, id string, pki certs.PKI) (*Folder, error) {
+	made, err := os.MkdirTemp(s.root, ".new-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(made)
+	if err := writePKI(made, name, id, pki); err != nil {
+		return nil, err
+	}
+	place := filepath.Join(s.root, folderName(name, id))
+	if err := fault("rename", place); err != nil {
+		return nil, err
+	}
+	if err := os.Rename(made, place); err != nil {
+		return nil, err
+	}
+	if err := syncFolder(s.root); err != nil {
+		return nil, err
+	}
+	return &Folder{store: s, path: place, name: name, id: id}, nil
+}
+
+// Load opens the cluster that a name means now. It answers ErrNotFound where there is none.
+func (s *Store) Load(name string) (*Folder, error) {
+	folder, err := s.load(name)
+	if err != nil {
+		return nil, fmt.Errorf("find cluster %s: %w", name, err)
+	}
+	return folder, nil
+}
+
+func (s *Store) load(name string) (*Folder, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	id, err := s.current(name)
+	if err != nil {
+		return nil, err
+	}
+	if id != "" {
+		folder, err := s.find(id)
+		if err == nil || !errors.Is(err, ErrNotFound) {
+			return folder, err
+		}
+	}
+	return s.only(name)
+}
+
+// only finds the one cluster of a name that nothing says is current.
+func (s *Store) only(name string) (*Folder, error) {
+	all, err := s.List()
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(info Info) bool { return info.Name != name })
+	switch len(all) {
+	case 0:
+		return nil, ErrNotFound
+	case 1:
+		return &Folder{store: s, path: all[0].Path, name: name, id: all[0].ID}, nil
+	}
+	var ids []string
+	for _, info := range all {
+		ids = append(ids, certs.ShortID(info.ID))
+	}
+	return nil, fmt.Errorf("%d clusters have this name (%s), and %s does not say which one is meant",
+		len(all), strings.Join(ids, ", "), filepath.Join(s.root, currentFolder, name))
+}
+
+// LoadID opens a cluster by its ID, whole or short, and makes it the one that the name
+// means: a name in a file is what a user calls it today, the ID is the cluster.
+func (s *Store) LoadID(name, id string) (*Folder, error) {
+	folder, err := s.find(id)
+	if err == nil {
+		err = checkName(name)
+	}
+	if err == nil {
+		err = s.pointTo(name, folder.id)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find cluster %s with ID %s: %w", name, certs.ShortID(id), err)
+	}
+	return folder, nil
+}
+
+func (s *Store) pointTo(name, id string) error {
+	if now, err := s.current(name); err == nil && now == id {
+		return nil
+	}
+	unlock, err := lock(filepath.Join(s.root, ".lock"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return s.setCurrent(name, id)
+}
+
+// List gives every cluster of the store, by name.
+func (s *Store) List() ([]Info, error) {
+	entries, err := os.ReadDir(s.root)
+	if err != nil {
+		return nil, fmt.Errorf("list the state folder: %w", err)
+	}
+	var all []Info
+	for _, entry := range entries {
+		if !entry.IsDir() || strings.HasPrefix(entry.Name(), ".") {
+			continue
+		}
+		path := filepath.Join(s.root, entry.Name())
+		name, id, err := readIdentity(path)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // not a cluster's
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list the state folder: %w", err)
+		}
+		now, err := s.current(name)
+		if err != nil {
+			return nil, fmt.Errorf("list the state folder: %w", err)
+		}
+		all = append(all, Info{Name: name, ID: id, Path: path, Current: now == id})
+	}
+	return all, nil
+}
+
+// find opens the folder of an ID, whole or short.
+func (s *Store) find(id string) (*Folder, error) {
+	if len(id) < certs.ShortIDLength {
+		return nil, fmt.Errorf("%q is too short for a cluster's ID", id)
+	}
+	all, err := s.List()
+	if err != nil {
+		return nil, err
+	}
+	for _, info := range all {
+		if strings.HasPrefix(info.ID, id) {
+			return &Folder{store: s, path: info.Path, name: info.Name, id: info.ID}, nil
+		}
+	}
+	return nil, ErrNotFound
+}
+
+// current is the ID that a name means; empty for none.
+func (s *Store) current(name string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(s.root, currentFolder, name))
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	return strings.TrimSpace(string(text)), err
+}
+
+func (s *Store) setCurrent(name, id string) error {
+	return writeFile(filepath.Join(s.root, currentFolder, name), []byte(id+"\n"))
+}
+
+func folderName(name, id string) string { return name + "-" + certs.ShortID(id) }
+
+// checkName keeps names from leading out of the store.
+func checkName(name string) error {
+	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\\\x00\n") || strings.HasPrefix(name, ".") {
+		return fmt.Errorf("%q can not name a folder", name)
+	}
+	return nil
+}

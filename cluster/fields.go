@@ -1,0 +1,140 @@
+package cluster
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// fieldsOf gives a struct's fields by their JSON names, those of embedded structs too.
+func fieldsOf(structure reflect.Value) map[string]reflect.Value {
+	fields := map[string]reflect.Value{}
+	for i := range structure.NumField() {
+		field := structure.Type().Field(i)
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		switch {
+		case name == "-" || !field.IsExported():
+		case name == "" && field.Anonymous:
+			for embedded, value := range fieldsOf(structure.Field(i)) {
+				fields[embedded] = value
+			}
+		case name == "":
+			fields[field.Name] = structure.Field(i)
+		default:
+			fields[name] = structure.Field(i)
+		}
+	}
+	return fields
+}
+
+func names(known map[string]reflect.Value, short map[string]string) []string {
+	var all []string
+	for name := range known {
+		all = append(all, name)
+	}
+	for name := range short {
+		all = append(all, name)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// hints are answers to fields that other tools' users bring along: by the type's name
+// and the field's in lower case.
+var hints = map[string]string{
+	"Cluster.clustername":          "write name",
+	"Cluster.metadata":             "write name at the top: this file has no metadata",
+	"Cluster.spec":                 "write its fields at the top: this file has no spec",
+	"Cluster.controlplaneendpoint": "write endpoint, with host and port",
+	"Cluster.apiserver":            "write certificates.extraSANs for names, extraArgs.apiServer for flags",
+	"Cluster.controllermanager":    "write extraArgs.controllerManager",
+	"Cluster.scheduler":            "write extraArgs.scheduler",
+	"Cluster.etcd":                 "write extraArgs.etcd",
+	"Cluster.nodes":                "write hosts",
+	"Cluster.network":              "write networking",
+	"Cluster.encryptionalgorithm":  "write certificates.keyAlgorithm",
+	"Cluster.version":              "write kubernetesVersion",
+	"Host.ip":                      "write address",
+	"Host.internaladdress":         "write address",
+	"Host.privateaddress":          "write address",
+	"Host.publicaddress":           "write ssh.host",
+	"Host.user":                    "write ssh.user",
+	"Host.port":                    "write ssh.port",
+	"Host.role":                    "write roles, a list",
+	"Host.hostname":                "write name: it becomes the host's and the node's name",
+	"Networking.cni":               "write addOn",
+	"Networking.plugin":            "write addOn",
+	"Networking.podcidr":           "write podSubnets, a list",
+	"Networking.servicecidr":       "write serviceSubnets, a list",
+	"Networking.clusterdomain":     "write dnsDomain",
+	"SSH.address":                  "write host",
+	"SSH.hostname":                 "write host",
+	"SSH.username":                 "write user",
+	"SSH.key":                      "write identityFile",
+	"SSH.keypath":                  "write identityFile",
+	"SSH.keyfile":                  "write identityFile",
+	"SSH.privatekey":               "write identityFile, the name of a file: keys are never in this one",
+	"SSH.password":                 "use a key, by identityFile or ssh-agent: passwords are never in this file",
+	"SSH.bastion":                  "write proxyCommand, such as ssh -W %h:%p bastion",
+	"SSH.proxyjump":                "write proxyCommand, such as ssh -W %h:%p bastion",
+	"SSH.timeout":                  "write connectTimeout",
+	"Registry.password":            "write credentialsFile, the name of a file: passwords are never in this one",
+	"Registry.username":            "write credentialsFile, the name of a file with two lines: user and password",
+	"Registry.host":                "write name",
+	"Registry.endpoint":            "write mirrors, a list",
+	"Registry.endpoints":           "write mirrors",
+	"Registry.insecure":            "write skipVerify",
+	"Registry.insecureskipverify":  "write skipVerify",
+	"Certificates.sans":            "write extraSANs",
+	"Certificates.certsans":        "write extraSANs",
+	"ExtraArgs.kubeproxy":          "add a KubeProxyConfiguration document to this file",
+	"ExtraArgs.kube-apiserver":     "write apiServer",
+}
+
+func hint(in reflect.Type, name string) string {
+	return hints[in.Name()+"."+strings.ToLower(name)]
+}
+
+// nearest gives the known name that was probably meant, or nothing.
+func nearest(name string, known []string) string {
+	best, bestDistance := "", 1+max(1, len(name)/3)
+	for _, candidate := range known {
+		if strings.EqualFold(candidate, name) {
+			return candidate
+		}
+		if d := distance(strings.ToLower(name), strings.ToLower(candidate)); d < bestDistance {
+			best, bestDistance = candidate, d
+		}
+	}
+	return best
+}
+
+// distance counts the slips (a letter more, less, other, or two swapped) between two
+// words.
+func distance(a, b string) int {
+	const longest = 64 // names are short; a long one is no slip
+	if len(a) > longest || len(b) > longest {
+		return longest
+	}
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			other := 1
+			if a[i-1] == b[j-1] {
+				other = 0
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+other)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}

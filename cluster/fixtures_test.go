@@ -1,0 +1,78 @@
+package cluster
+
+import "regexp"
+
+// prose is a comment of the example that is words and not YAML.
+var prose = regexp.MustCompile(`^[A-Z]|addresses is what`)
+
+// full uses every field there is.
+const full = `apiVersion: slipway.dev/v1alpha1
+kind: Cluster
+name: full
+kubernetesVersion: v1.36.1
+imageRepository: registry.example.com:5000/k8s
+endpoint: {mode: controlPlane, host: api.example.com, port: 7443}
+networking:
+  podSubnet: 10.10.0.0/16
+  serviceSubnets: [10.20.0.0/16]
+  dnsDomain: example.local
+  addOn: none
+ssh: &ssh
+  user: admin
+  port: 2222
+  identityFile: ~/.ssh/id
+  knownHostsFile: known_hosts
+  proxyCommand: ssh -W %h:%p bastion
+  connectTimeout: 1m30s
+hosts:
+  - name: cp-1.example.com
+    address: 192.0.2.11
+    roles: [control-plane, worker]
+    labels: {disk: ssd, example.com/zone: "1", topology.kubernetes.io/zone: a}
+    taints:
+      - {key: example.com/gpu, value: "true", effect: NoSchedule}
+    ssh: {<<: *ssh, host: cp-1, user: root}
+  - name: worker-1
+    addresses: [192.0.2.21]
+    roles: [worker]
+    ssh: {port: 22}
+registries:
+  - name: docker.io
+    mirrors: [https://mirror.example.com, http://10.0.0.1:5000/v2]
+  - name: "*"
+    skipVerify: true
+  - name: registry.example.com:5000
+    caFile: ca.crt
+    credentialsFile: creds
+certificates:
+  validity: 1h
+  caValidity: 24h
+  keyAlgorithm: RSA-2048
+  extraSANs: [api.example.com, "*.example.com", 203.0.113.4, "2001:db8::1"]
+extraArgs:
+  apiServer: [{name: v, value: "4"}, {name: service-account-issuer, value: a}, {name: service-account-issuer, value: b}]
+  controllerManager: [{name: node-cidr-mask-size, value: "25"}]
+  scheduler: [{name: v, value: "2"}]
+  etcd: [{name: quota-backend-bytes, value: "8589934592"}]
+  kubelet: [{name: v, value: "2"}]
+---
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+maxPods: 200
+evictionHard: {memory.available: 200Mi}
+containerLogMaxFiles: 3
+nodeStatusUpdateFrequency: 10s
+imageGCHighThresholdPercent: 80
+kubeAPIBurst: 7
+featureGates: {MemoryQoS: true}
+logging: {format: json, flushFrequency: 5s, verbosity: 3}
+registerWithTaints: []
+systemReserved: {cpu: 100m}
+memorySwap: {swapBehavior: NoSwap}
+memoryThrottlingFactor: 0.8
+---
+apiVersion: kubeproxy.config.k8s.io/v1alpha1
+kind: KubeProxyConfiguration
+mode: nftables
+conntrack: {maxPerCore: 0, tcpEstablishedTimeout: 24h}
+`

@@ -1,0 +1,83 @@
+package cluster
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// minimal says as little as a file can.
+const minimal = `apiVersion: slipway.dev/v1alpha1
+kind: Cluster
+name: example
+hosts:
+  - name: cp-1
+    address: 192.0.2.11
+    roles: [control-plane]
+  - name: worker-1
+    address: 192.0.2.21
+    roles: [worker]
+  - name: worker-2
+    address: 192.0.2.22
+    roles: [worker]
+`
+
+func load(t *testing.T, text string) *Cluster {
+	t.Helper()
+	c, err := Load([]byte(text))
+	if err != nil {
+		t.Fatalf("load: %v\n%s", err, text)
+	}
+	return c
+}
+
+// problems loads a file that must be invalid and gives its problems as text.
+func problems(t *testing.T, text string) []string {
+	t.Helper()
+	_, err := Load([]byte(text))
+	var invalid *Invalid
+	if !errors.As(err, &invalid) {
+		t.Fatalf("load: got %v, want an *Invalid, of\n%s", err, text)
+	}
+	var all []string
+	for _, problem := range invalid.Problems {
+		all = append(all, problem.String())
+	}
+	return all
+}
+
+func TestExampleSpellsOutTheDefaults(t *testing.T) {
+	if diff := cmp.Diff(load(t, minimal), load(t, string(Example()))); diff != "" {
+		t.Errorf("the example says other than the defaults (-defaults +example):\n%s", diff)
+	}
+}
+
+// Every commented line of the example must be right once its mark is taken off.
+func TestExampleCommentsAreRight(t *testing.T) {
+	var lines []string
+	for line := range strings.Lines(string(Example())) {
+		trimmed := strings.TrimLeft(line, " ")
+		indent := line[:len(line)-len(trimmed)]
+		if rest, found := strings.CutPrefix(trimmed, "# "); found && !prose.MatchString(rest) {
+			line = indent + rest
+		}
+		lines = append(lines, line)
+	}
+	c := load(t, strings.Join(lines, ""))
+	if len(c.Registries) != 2 || len(c.ExtraArgs.APIServer) != 1 || c.Kubelet["maxPods"] != int64(200) || c.KubeProxy["mode"] != "nftables" {
+		t.Errorf("the comments were not read: %+v", c)
+	}
+}
+
+func TestMarshalAndLoadAgree(t *testing.T) {
+	c := load(t, full)
+	text, err := Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(c, load(t, string(text))); diff != "" {
+		t.Errorf("written and read again (-before +after):\n%s\n%s", diff, text)
+	}
+}

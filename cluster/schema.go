@@ -1,0 +1,194 @@
+package cluster
+
+import "encoding/json"
+
+// Schema is the JSON schema (draft 07) of Cluster files, for editors. It says what a
+// file looks like; what must fit together, only Validate knows.
+func Schema() []byte {
+	text, err := json.MarshalIndent(fileSchema(), "", "  ")
+	if err != nil {
+		panic("cluster: the schema is not JSON: " + err.Error()) // it is made of constants
+	}
+	return append(text, '\n')
+}
+
+// schema is as much of JSON schema as is needed here.
+type schema struct {
+	Dialect     string             `json:"$schema,omitempty"`
+	Title       string             `json:"title,omitempty"`
+	Description string             `json:"description,omitempty"`
+	Ref         string             `json:"$ref,omitempty"`
+	Type        string             `json:"type,omitempty"`
+	Const       any                `json:"const,omitempty"`
+	Enum        []string           `json:"enum,omitempty"`
+	Pattern     string             `json:"pattern,omitempty"`
+	MinLength   int                `json:"minLength,omitempty"`
+	MaxLength   int                `json:"maxLength,omitempty"`
+	Minimum     int                `json:"minimum,omitempty"`
+	Maximum     int                `json:"maximum,omitempty"`
+	Default     any                `json:"default,omitempty"`
+	Items       *schema            `json:"items,omitempty"`
+	MinItems    int                `json:"minItems,omitempty"`
+	MaxItems    int                `json:"maxItems,omitempty"`
+	UniqueItems bool               `json:"uniqueItems,omitempty"`
+	Properties  map[string]*schema `json:"properties,omitempty"`
+	Required    []string           `json:"required,omitempty"`
+	// Additional is false for structs and a *schema for maps.
+	Additional  any                `json:"additionalProperties,omitempty"`
+	OneOf       []*schema          `json:"oneOf,omitempty"`
+	AllOf       []*schema          `json:"allOf,omitempty"`
+	If          *schema            `json:"if,omitempty"`
+	Then        *schema            `json:"then,omitempty"`
+	Else        *schema            `json:"else,omitempty"`
+	Definitions map[string]*schema `json:"definitions,omitempty"`
+}
+
+// fileSchema fits every document of a file, as editors hold one schema against each.
+func fileSchema() *schema {
+	return &schema{
+		Dialect:     "http://json-schema.org/draft-07/schema#",
+		Title:       "Slipway cluster file",
+		Description: "A Cluster, and after it perhaps a KubeletConfiguration and a KubeProxyConfiguration in their own API.",
+		If: &schema{
+			Properties: map[string]*schema{"kind": {Enum: []string{KubeletKind, KubeProxyKind}}},
+			Required:   []string{"kind"},
+		},
+		Then: &schema{
+			Type:       "object",
+			Properties: map[string]*schema{"apiVersion": {Enum: []string{KubeletAPIVersion, KubeProxyAPIVersion}}},
+			Required:   []string{"apiVersion"},
+		},
+		Else:        ref("Cluster", ""),
+		Definitions: definitions(),
+	}
+}
+
+func definitions() map[string]*schema {
+	return map[string]*schema{
+		"Cluster":      clusterSchema(),
+		"Endpoint":     endpointSchema(),
+		"Networking":   networkingSchema(),
+		"Host":         hostSchema(),
+		"Taint":        taintSchema(),
+		"SSH":          sshSchema(),
+		"Registry":     registrySchema(),
+		"Certificates": certificatesSchema(),
+		"ExtraArgs":    extraArgsSchema(),
+		"Arg":          argSchema(),
+		"Duration":     {Type: "string", Pattern: `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`, Description: "A duration as Go writes it: 30s, 10m, 8760h."},
+	}
+}
+
+func clusterSchema() *schema {
+	return object("All that is wanted of one cluster.", map[string]*schema{
+		"apiVersion":        {Const: APIVersion, Description: "The version of this format.", Type: "string"},
+		"kind":              {Const: Kind, Description: "The kind of document.", Type: "string"},
+		"name":              {Type: "string", Pattern: `^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`, MaxLength: 63, Description: "The cluster's name."},
+		"kubernetesVersion": text("The Kubernetes version to install.", DefaultKubernetesVersion).pattern(`^v[0-9]+\.[0-9]+\.[0-9]+`),
+		"imageRepository":   text("Where image names begin, as in kubeadm's field.", DefaultImageRepository),
+		"endpoint":          ref("Endpoint", "The stable host and port of the API."),
+		"networking":        ref("Networking", "The addresses inside the cluster."),
+		"ssh":               ref("SSH", "How hosts are reached, unless they say otherwise themselves."),
+		"hosts":             list(ref("Host", ""), "The machines.").atLeast(1),
+		"registries":        list(ref("Registry", ""), "Where containerd pulls the user's own images from."),
+		"certificates":      ref("Certificates", "How keys and certificates are minted."),
+		"extraArgs":         ref("ExtraArgs", "Flags added to, or put in place of, those that Slipway sets."),
+	}, "apiVersion", "kind", "name", "hosts")
+}
+
+func endpointSchema() *schema {
+	return object("The stable host and port of the API.", map[string]*schema{
+		"mode": text("Who keeps it reachable. controlPlane: it is the only control plane's own address.", string(EndpointControlPlane)).oneOf(string(EndpointControlPlane)),
+		"host": text("An address, or a name that leads to it; the only control plane's address unless said.", ""),
+		"port": port("The port.", DefaultEndpointPort),
+	})
+}
+
+func networkingSchema() *schema {
+	subnet := func(description string) *schema { return text(description, "").pattern(subnetPattern) }
+	return object("The addresses inside the cluster.", map[string]*schema{
+		"podSubnets":     list(subnet("A subnet."), "The Pods' subnets; each node takes a /24.").exactlyOne(DefaultPodSubnet),
+		"podSubnet":      subnet("The Pods' subnet: podSubnets of one."),
+		"serviceSubnets": list(subnet("A subnet."), "The Services' subnets.").exactlyOne(DefaultServiceSubnet),
+		"serviceSubnet":  subnet("The Services' subnet: serviceSubnets of one."),
+		"dnsDomain":      text("The domain of Services' names.", DefaultDNSDomain),
+		"addOn":          text("The network add-on; with none, bring your own.", AddOnFlannel).oneOf(AddOnFlannel, AddOnNone),
+	})
+}
+
+const (
+	subnetPattern  = `^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+/[0-9]+$`
+	addressPattern = `^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$`
+)
+
+func hostSchema() *schema {
+	role := text("A role.", "").oneOf(string(RoleControlPlane), string(RoleWorker))
+	host := object("A machine; its name becomes the node's.", map[string]*schema{
+		"name":      text("The host's and the node's name.", "").pattern(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`),
+		"address":   text("What other hosts reach it by.", "").pattern(addressPattern),
+		"addresses": list(text("An address.", "").pattern(addressPattern), "What other hosts reach it by, as a list.").exactlyOne(""),
+		"roles":     list(role, "What it does. With both roles a control plane runs Pods as well.").atLeast(1).unique(),
+		"labels":    {Type: "object", Additional: &schema{Type: "string"}, Description: "The node's labels."},
+		"taints":    list(ref("Taint", ""), "The node's taints."),
+		"ssh":       ref("SSH", "How it is reached, where that differs."),
+	}, "name", "roles")
+	host.OneOf = []*schema{{Required: []string{"address"}}, {Required: []string{"addresses"}}}
+	return host
+}
+
+func taintSchema() *schema {
+	return object("A node's taint.", map[string]*schema{
+		"key":    text("Its key.", ""),
+		"value":  text("Its value.", ""),
+		"effect": text("What it does to Pods that do not tolerate it.", "").oneOf(effects...),
+	}, "key", "effect")
+}
+
+func sshSchema() *schema {
+	return object("How the operator reaches a host.", map[string]*schema{
+		"host":           text("The name or address to connect to; the host's address unless said.", ""),
+		"port":           port("The port.", DefaultSSHPort),
+		"user":           text("Who logs in: root, or one who may sudo without a password.", DefaultSSHUser),
+		"identityFile":   text("A private key's file, besides ssh-agent's keys.", ""),
+		"knownHostsFile": text("The file of known host keys; ~/.ssh/known_hosts unless said.", ""),
+		"proxyCommand":   text("A command whose standard input and output carry the connection; %h, %p, %r, %n as OpenSSH has them.", ""),
+		"connectTimeout": duration("How long everything up to the end of the SSH handshake may take.", DefaultConnectTimeout),
+	})
+}
+
+func registrySchema() *schema {
+	return object("A registry, or what stands in for it.", map[string]*schema{
+		"name":            text("The registry's host and port as in image names; * for all others.", ""),
+		"mirrors":         list(text("A URL.", "").pattern(`^https?://`), "URLs that are tried first, in this order."),
+		"caFile":          text("A file with the CA that its certificate is checked by.", ""),
+		"credentialsFile": text("A file with two lines: user and password.", ""),
+		"skipVerify":      {Type: "boolean", Description: "Whether to leave its certificate unchecked."},
+	}, "name")
+}
+
+func certificatesSchema() *schema {
+	return object("How keys and certificates are minted.", map[string]*schema{
+		"validity":     duration("How long certificates live.", DefaultValidity),
+		"caValidity":   duration("How long CAs live.", DefaultCAValidity),
+		"keyAlgorithm": text("The keys' algorithm, in kubeadm's words.", DefaultKeyAlgorithm).oneOf(keyAlgorithms...),
+		"extraSANs":    list(text("A DNS name or an address.", ""), "More names of the API server.").unique(),
+	})
+}
+
+func extraArgsSchema() *schema {
+	args := func(component string) *schema { return list(ref("Arg", ""), "Flags of "+component+".") }
+	return object("Flags added to, or put in place of, those that Slipway sets.", map[string]*schema{
+		"apiServer":         args("kube-apiserver"),
+		"controllerManager": args("kube-controller-manager"),
+		"scheduler":         args("kube-scheduler"),
+		"etcd":              args("etcd"),
+		"kubelet":           args("the kubelet"),
+	})
+}
+
+func argSchema() *schema {
+	return object("A flag.", map[string]*schema{
+		"name":  text("Its name, without dashes in front.", "").pattern(flagForm.String()),
+		"value": text("Its value.", ""),
+	}, "name", "value")
+}

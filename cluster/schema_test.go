@@ -1,0 +1,293 @@
+package cluster
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The schema is written by hand: every field of the Go types must be in it, described
+// and of the right type, and nothing else.
+func TestSchemaHasTheTypesFields(t *testing.T) {
+	all := definitions()
+	checked := map[string]bool{}
+	var check func(reflect.Type)
+	check = func(structure reflect.Type) {
+		if checked[structure.Name()] {
+			return
+		}
+		checked[structure.Name()] = true
+		definition := all[structure.Name()]
+		if definition == nil {
+			t.Errorf("the schema does not define %s", structure.Name())
+			return
+		}
+		fields := typesOf(structure)
+		for name, kind := range fields {
+			property := definition.Properties[name]
+			if property == nil {
+				t.Errorf("%s.%s is not in the schema", structure.Name(), name)
+				continue
+			}
+			if property.Description == "" {
+				t.Errorf("%s.%s is not described", structure.Name(), name)
+			}
+			if got, want := shape(property), wantShape(kind); got != want {
+				t.Errorf("%s.%s is %s in the schema, %s in Go", structure.Name(), name, got, want)
+			}
+			if element := structIn(kind); element != nil {
+				check(element)
+			}
+		}
+		for name := range definition.Properties {
+			if _, ok := fields[name]; !ok {
+				t.Errorf("the schema's %s.%s is not in Go", structure.Name(), name)
+			}
+		}
+		if definition.Additional != false {
+			t.Errorf("the schema's %s takes unknown fields", structure.Name())
+		}
+	}
+	check(reflect.TypeFor[Cluster]())
+	checked["Duration"] = true
+	for name := range all {
+		if !checked[name] {
+			t.Errorf("the schema's %s is used by no type", name)
+		}
+	}
+}
+
+// typesOf gives a struct's JSON fields, and the one-element forms, with their types.
+func typesOf(structure reflect.Type) map[string]reflect.Type {
+	fields := map[string]reflect.Type{}
+	for name, value := range fieldsOf(reflect.New(structure).Elem()) {
+		fields[name] = value.Type()
+	}
+	for short, long := range singles[structure] {
+		fields[short] = fields[long].Elem()
+	}
+	return fields
+}
+
+func structIn(kind reflect.Type) reflect.Type {
+	if kind.Kind() == reflect.Slice {
+		kind = kind.Elem()
+	}
+	if kind.Kind() == reflect.Struct {
+		return kind
+	}
+	return nil
+}
+
+func wantShape(kind reflect.Type) string {
+	switch {
+	case kind == reflect.TypeFor[Duration]():
+		return "#Duration"
+	case kind.Kind() == reflect.Slice:
+		return "array of " + wantShape(kind.Elem())
+	case kind.Kind() == reflect.Map:
+		return "object of " + wantShape(kind.Elem())
+	case kind.Kind() == reflect.Struct:
+		return "#" + kind.Name()
+	case kind.Kind() == reflect.Int:
+		return "integer"
+	case kind.Kind() == reflect.Bool:
+		return "boolean"
+	}
+	return kind.Kind().String()
+}
+
+func shape(s *schema) string {
+	switch {
+	case s.Ref != "":
+		return "#" + strings.TrimPrefix(s.Ref, "#/definitions/")
+	case len(s.AllOf) == 1:
+		return shape(s.AllOf[0])
+	case s.Type == "array":
+		return "array of " + shape(s.Items)
+	case s.Type == "object":
+		if of, ok := s.Additional.(*schema); ok {
+			return "object of " + shape(of)
+		}
+	}
+	return s.Type
+}
+
+func TestFilesFitTheSchema(t *testing.T) {
+	for name, file := range map[string]string{"example": string(Example()), "minimal": minimal, "full": full, "completed": completed(t)} {
+		for i, document := range plainDocuments(t, file) {
+			for _, problem := range violations(fileSchema(), document, fmt.Sprintf("%s[%d]", name, i)) {
+				t.Error(problem)
+			}
+		}
+	}
+}
+
+func TestSchemaRefuses(t *testing.T) {
+	for name, change := range map[string]func(map[string]any){
+		"an unknown field":     func(c map[string]any) { c["hots"] = 1 },
+		"no name":              func(c map[string]any) { delete(c, "name") },
+		"a name in upper case": func(c map[string]any) { c["name"] = "Example" },
+		"no hosts":             func(c map[string]any) { c["hosts"] = []any{} },
+		"a port that is text":  func(c map[string]any) { c["endpoint"] = map[string]any{"port": "6443"} },
+		"a port beyond all":    func(c map[string]any) { c["endpoint"] = map[string]any{"port": int64(65536)} },
+		"two subnets": func(c map[string]any) {
+			c["networking"] = map[string]any{"podSubnets": []any{"10.0.0.0/16", "10.1.0.0/16"}}
+		},
+		"an unknown key algorithm":  func(c map[string]any) { c["certificates"] = map[string]any{"keyAlgorithm": "RSA"} },
+		"a duration without a unit": func(c map[string]any) { c["certificates"] = map[string]any{"validity": "8760"} },
+		"address and addresses": func(c map[string]any) {
+			c["hosts"].([]any)[0].(map[string]any)["addresses"] = []any{"192.0.2.1"}
+		},
+		"neither address nor addresses": func(c map[string]any) { delete(c["hosts"].([]any)[0].(map[string]any), "address") },
+		"a label that is a number": func(c map[string]any) {
+			c["hosts"].([]any)[0].(map[string]any)["labels"] = map[string]any{"a": int64(1)}
+		},
+	} {
+		document := plainDocuments(t, minimal)[0].(map[string]any)
+		change(document)
+		if len(violations(fileSchema(), document, "")) == 0 {
+			t.Errorf("the schema takes %s", name)
+		}
+	}
+}
+
+func completed(t *testing.T) string {
+	t.Helper()
+	text, err := Marshal(load(t, minimal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func plainDocuments(t *testing.T, file string) []any {
+	t.Helper()
+	found, err := documents([]byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var plain []any
+	for _, tree := range newDecoder().resolve(found) {
+		plain = append(plain, tree.plain())
+	}
+	return plain
+}
+
+func TestSchemaIsJSON(t *testing.T) {
+	var decoded map[string]any
+	if err := json.Unmarshal(Schema(), &decoded); err != nil {
+		t.Fatal(err)
+	}
+	if decoded["$schema"] == nil || decoded["definitions"] == nil {
+		t.Errorf("the schema lacks its head: %v", decoded)
+	}
+}
+
+// violations holds a value against as much of JSON schema as ours uses.
+func violations(s *schema, value any, at string) []string {
+	if s.Ref != "" {
+		return violations(definitions()[strings.TrimPrefix(s.Ref, "#/definitions/")], value, at)
+	}
+	var found []string
+	wrong := func(format string, args ...any) { found = append(found, at+": "+fmt.Sprintf(format, args...)) }
+	if s.Type != "" && !isOfType(value, s.Type) {
+		wrong("%v is not %s", value, s.Type)
+		return found
+	}
+	if s.Const != nil && value != s.Const {
+		wrong("%v is not %v", value, s.Const)
+	}
+	switch value := value.(type) {
+	case string:
+		if s.Enum != nil && !slices.Contains(s.Enum, value) || s.Pattern != "" && !regexp.MustCompile(s.Pattern).MatchString(value) ||
+			s.MaxLength > 0 && len(value) > s.MaxLength || len(value) < s.MinLength {
+			wrong("%q does not fit", value)
+		}
+	case int64:
+		if s.Maximum > 0 && (value < int64(s.Minimum) || value > int64(s.Maximum)) {
+			wrong("%d is out of bounds", value)
+		}
+	case []any:
+		if len(value) < s.MinItems || s.MaxItems > 0 && len(value) > s.MaxItems {
+			wrong("has %d items", len(value))
+		}
+		for i, item := range value {
+			if s.Items != nil {
+				found = append(found, violations(s.Items, item, index(at, i))...)
+			}
+			if s.UniqueItems && slices.Contains(value[:i], item) {
+				wrong("%v is there twice", item)
+			}
+		}
+	case map[string]any:
+		found = append(found, objectViolations(s, value, at)...)
+	}
+	return append(found, combined(s, value, at)...)
+}
+
+func objectViolations(s *schema, value map[string]any, at string) []string {
+	var found []string
+	for _, name := range s.Required {
+		if _, ok := value[name]; !ok {
+			found = append(found, at+": "+name+" is missing")
+		}
+	}
+	for name, field := range value {
+		if property, ok := s.Properties[name]; ok {
+			found = append(found, violations(property, field, child(at, name))...)
+			continue
+		}
+		switch additional := s.Additional.(type) {
+		case bool:
+			found = append(found, at+": "+name+" is not known")
+		case *schema:
+			found = append(found, violations(additional, field, child(at, name))...)
+		}
+	}
+	return found
+}
+
+func combined(s *schema, value any, at string) []string {
+	var found []string
+	for _, all := range s.AllOf {
+		found = append(found, violations(all, value, at)...)
+	}
+	fits := 0
+	for _, one := range s.OneOf {
+		if len(violations(one, value, at)) == 0 {
+			fits++
+		}
+	}
+	if s.OneOf != nil && fits != 1 {
+		found = append(found, fmt.Sprintf("%s: %d of oneOf fit", at, fits))
+	}
+	if s.If != nil {
+		branch := s.Else
+		if len(violations(s.If, value, at)) == 0 {
+			branch = s.Then
+		}
+		found = append(found, violations(branch, value, at)...)
+	}
+	return found
+}
+
+func isOfType(value any, name string) bool {
+	switch value.(type) {
+	case string:
+		return name == "string"
+	case int64:
+		return name == "integer"
+	case bool:
+		return name == "boolean"
+	case []any:
+		return name == "array"
+	case map[string]any:
+		return name == "object"
+	}
+	return false
+}

@@ -1,0 +1,163 @@
+package cluster
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// Validate gives every problem of a completed Cluster.
+func Validate(c *Cluster) []Problem {
+	var problems []Problem
+	for _, finding := range findings(c) {
+		problems = append(problems, finding.Problem)
+	}
+	return problems
+}
+
+// finding is a problem and, where it comes of looking at many values, which fields it
+// was concluded from: if one of those could not be read, nothing can be concluded.
+type finding struct {
+	Problem
+	from []string
+}
+
+type checker struct {
+	found []*finding
+}
+
+func (k *checker) wrong(path, fix, format string, args ...any) *finding {
+	f := &finding{Problem: Problem{Path: path, Message: fmt.Sprintf(format, args...), Fix: fix}}
+	k.found = append(k.found, f)
+	return f
+}
+
+func (f *finding) concludedFrom(fields ...string) { f.from = fields }
+
+func findings(c *Cluster) []*finding {
+	k := new(checker)
+	k.head(c)
+	k.version(c)
+	k.networking(c.Networking)
+	k.ssh(c.SSH, "ssh")
+	if c.SSH.Host != "" {
+		k.wrong("ssh.host", "say it per host: hosts[…].ssh.host", "would send every host to the same machine")
+	}
+	k.hosts(c)
+	k.endpoint(c)
+	k.addressPlan(c)
+	k.registries(c.Registries)
+	k.certificates(c.Certificates)
+	k.extraArgs(c.ExtraArgs)
+	k.components(c)
+	return k.found
+}
+
+func (k *checker) head(c *Cluster) {
+	if c.APIVersion != APIVersion {
+		k.wrong("apiVersion", "write "+APIVersion, "%q is not known", c.APIVersion)
+	}
+	if c.Kind != Kind {
+		k.wrong("kind", "write "+Kind, "%q is not known", c.Kind)
+	}
+	switch {
+	case c.Name == "":
+		k.wrong("name", "give the cluster a name, such as demo", "is missing")
+	case len(validation.IsDNS1123Label(c.Name)) > 0:
+		k.wrong("name", labelFix(c.Name), "%q is not a name for a cluster", c.Name)
+	}
+}
+
+// labelFix offers a name that would do, made of the one that does not.
+func labelFix(name string) string {
+	const rule = "use at most 63 lower-case letters, digits and dashes, beginning and ending with a letter or digit"
+	made := notInLabel.ReplaceAllString(strings.ToLower(name), "-")
+	if made = strings.Trim(made, "-"); made != "" && len(made) <= 63 {
+		return "write " + made + ", say: " + rule
+	}
+	return rule
+}
+
+var notInLabel = regexp.MustCompile(`[^a-z0-9]+`)
+
+func (k *checker) version(c *Cluster) {
+	const path = "kubernetesVersion"
+	version, err := ParseVersion(c.KubernetesVersion)
+	if err != nil {
+		fix := "write it like " + DefaultKubernetesVersion
+		if _, err := ParseVersion("v" + c.KubernetesVersion); err == nil {
+			fix = "write v" + c.KubernetesVersion + ", with a leading v"
+		}
+		k.wrong(path, fix, "%s", err)
+		return
+	}
+	if err := Installable(version); err != nil {
+		k.wrong(path, "write "+DefaultKubernetesVersion, "%s", err)
+	}
+	k.imageRepository(c.ImageRepository)
+}
+
+var repositoryForm = regexp.MustCompile(`^[a-z0-9]+([.-][a-z0-9]+)*(:[0-9]{1,5})?(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
+
+func (k *checker) imageRepository(repository string) {
+	const path = "imageRepository"
+	if _, after, found := strings.Cut(repository, "://"); found {
+		k.wrong(path, "write "+after, "%q has a scheme", repository)
+		return
+	}
+	if strings.HasSuffix(repository, "/") {
+		k.wrong(path, "write "+strings.TrimRight(repository, "/"), "%q ends with a slash", repository)
+		return
+	}
+	if !repositoryForm.MatchString(repository) {
+		k.wrong(path, "write it like "+DefaultImageRepository+" or registry.example.com:5000/k8s", "%q is not where image names can begin", repository)
+	}
+}
+
+var keyAlgorithms = []string{"RSA-2048", "RSA-3072", "RSA-4096", "ECDSA-P256", "ECDSA-P384"}
+
+// leastValidity keeps certificates from expiring while they are being put in place.
+const leastValidity = Duration(10 * time.Minute)
+
+func (k *checker) certificates(certificates Certificates) {
+	if certificates.Validity < leastValidity {
+		k.wrong("certificates.validity", "write at least "+leastValidity.String()+"; a year is 8760h", "%s is too short a life", certificates.Validity)
+	}
+	if certificates.CAValidity < certificates.Validity {
+		k.wrong("certificates.caValidity", "write at least validity, "+certificates.Validity.String(),
+			"%s is shorter than the life of the certificates that the CAs sign", certificates.CAValidity).concludedFrom("validity")
+	}
+	if !slices.Contains(keyAlgorithms, certificates.KeyAlgorithm) {
+		k.wrong("certificates.keyAlgorithm", oneOf(certificates.KeyAlgorithm, keyAlgorithms), "%q is not known", certificates.KeyAlgorithm)
+	}
+	seen := map[string]int{}
+	for i, san := range certificates.ExtraSANs {
+		path := index("certificates.extraSANs", i)
+		if !isAddress(san) && len(validation.IsDNS1123Subdomain(san)) > 0 && len(validation.IsWildcardDNS1123Subdomain(san)) > 0 {
+			k.wrong(path, "write a name like api.example.com or *.example.com, or an address like 192.0.2.10", "%q is neither a DNS name nor an address", san)
+		}
+		k.once(seen, san, i, path, "certificates.extraSANs")
+	}
+}
+
+// once reports what was said before; seen maps it to its index in the list.
+func (k *checker) once(seen map[string]int, value string, i int, path, list string) {
+	if first, again := seen[value]; again && value != "" {
+		k.wrong(path, "", "%q is said twice: it is %s as well", value, index(list, first))
+		return
+	}
+	seen[value] = i
+}
+
+// oneOf says what may be written, and first what was meant.
+func oneOf(have string, allowed []string) string {
+	fix := "write one of " + strings.Join(allowed, ", ")
+	if close := nearest(have, allowed); close != "" {
+		return fmt.Sprintf("did you mean %s? %s", close, fix)
+	}
+	return fix
+}

@@ -1,0 +1,220 @@
+package cluster
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+	kubelet "k8s.io/kubelet/pkg/apis"
+)
+
+func (k *checker) hosts(c *Cluster) {
+	if len(c.Hosts) == 0 {
+		k.wrong("hosts", "list at least one, with the role control-plane", "is empty")
+		return
+	}
+	names, addresses, reached := map[string]string{}, map[string]string{}, map[string]string{}
+	for i, host := range c.Hosts {
+		path := index("hosts", i)
+		k.hostName(host.Name, child(path, "name"))
+		k.unique(names, host.Name, child(path, "name"))
+		k.addresses(host, path, addresses)
+		k.roles(host, path)
+		k.labels(host.Labels, child(path, "labels"))
+		k.taints(host.Taints, child(path, "taints"))
+		ssh := host.SSH
+		if ssh.Host == host.Address() {
+			ssh.Host = "" // an address is judged where it stands
+		}
+		k.ssh(ssh, child(path, "ssh"))
+		k.reached(reached, host, path)
+	}
+	if len(c.ControlPlanes()) == 0 {
+		k.wrong("hosts", "give one of them the role control-plane", "none is a control plane").concludedFrom("roles", "hosts")
+	}
+}
+
+// unique reports a value that another path has already.
+func (k *checker) unique(seen map[string]string, value, path string) {
+	if value == "" {
+		return
+	}
+	if first, again := seen[value]; again {
+		k.wrong(path, "make them differ", "%s is taken by %s", value, first)
+		return
+	}
+	seen[value] = path
+}
+
+func (k *checker) hostName(name, path string) {
+	switch {
+	case name == "":
+		k.wrong(path, "give the host a name: it becomes the node's", "is missing")
+	case name == "localhost":
+		k.wrong(path, "write the host's own name", "localhost is every host's name")
+	case len(validation.IsDNS1123Subdomain(name)) > 0:
+		k.wrong(path, nodeNameFix(name), "%q is not a name for a node", name)
+	case len(name) > validation.LabelValueMaxLength:
+		k.wrong(path, fmt.Sprintf("use at most %d characters", validation.LabelValueMaxLength), "%q is too long to be the node's host name label", name)
+	}
+}
+
+func nodeNameFix(name string) string {
+	const rule = "use lower-case letters, digits, dashes and dots, beginning and ending with a letter or digit"
+	made := strings.NewReplacer("_", "-", " ", "-").Replace(strings.ToLower(strings.TrimSpace(name)))
+	if len(validation.IsDNS1123Subdomain(made)) == 0 {
+		return "write " + made + ", say: " + rule
+	}
+	return rule
+}
+
+func (k *checker) addresses(host Host, path string, seen map[string]string) {
+	at := child(path, "addresses")
+	switch len(host.Addresses) {
+	case 0:
+		k.wrong(child(path, "address"), "write the address that the other hosts reach it by", "is missing")
+	case 1:
+	default:
+		k.wrong(at, notYetDual, "has %d entries", len(host.Addresses))
+	}
+	for i, text := range host.Addresses {
+		entry := index(at, i)
+		address, err := netip.ParseAddr(text)
+		if err != nil {
+			k.wrong(entry, addressFix(text), "%q is not an address", text)
+			continue
+		}
+		k.unique(seen, address.Unmap().String(), entry)
+		switch {
+		case !address.Is4():
+			k.wrong(entry, "IPv6 comes with a later version: write an IPv4 address", "%s is no IPv4 address", text)
+		case address.IsUnspecified() || address.IsLoopback() || address.IsMulticast() || address.IsLinkLocalUnicast() || address == broadcast:
+			k.wrong(entry, "write the address that the other hosts reach it by", "%s is not an address that other hosts can reach", text)
+		}
+	}
+}
+
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+func addressFix(text string) string {
+	if prefix, err := netip.ParsePrefix(text); err == nil {
+		return "write " + prefix.Addr().String() + ", without the length"
+	}
+	if port, err := netip.ParseAddrPort(text); err == nil {
+		return "write " + port.Addr().String() + "; the port goes to ssh.port"
+	}
+	if len(validation.IsDNS1123Subdomain(text)) == 0 {
+		return "write the address itself; a name may stand in ssh.host"
+	}
+	return "write it like 192.0.2.10"
+}
+
+// roleWords are other words for the roles.
+var roleWords = map[string]Role{
+	"master": RoleControlPlane, "controlplane": RoleControlPlane, "control_plane": RoleControlPlane, "controller": RoleControlPlane,
+	"server": RoleControlPlane, "etcd": RoleControlPlane, "node": RoleWorker, "agent": RoleWorker, "slave": RoleWorker,
+}
+
+func (k *checker) roles(host Host, path string) {
+	at := child(path, "roles")
+	if len(host.Roles) == 0 {
+		k.wrong(at, fmt.Sprintf("write [%s], [%s] or both", RoleControlPlane, RoleWorker), "is empty")
+	}
+	seen := map[string]int{}
+	for i, role := range host.Roles {
+		if role != RoleControlPlane && role != RoleWorker {
+			fix := oneOf(string(role), []string{string(RoleControlPlane), string(RoleWorker)})
+			if meant, ok := roleWords[strings.ToLower(string(role))]; ok {
+				fix = "write " + string(meant)
+			}
+			k.wrong(index(at, i), fix, "%q is not a role", role)
+		}
+		k.once(seen, string(role), i, index(at, i), at)
+	}
+}
+
+// ownLabels are set by the kubelet out of what the host is.
+var ownLabels = []string{"kubernetes.io/hostname", "kubernetes.io/os", "kubernetes.io/arch", "beta.kubernetes.io/os", "beta.kubernetes.io/arch"}
+
+func (k *checker) labels(labels map[string]string, path string) {
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		at := child(path, key)
+		switch {
+		case len(validation.IsQualifiedName(key)) > 0:
+			k.wrong(at, "write a key like disk or example.com/disk", "%q is not a label's key", key)
+		case key == LabelControlPlane || key == LabelExcludeFromLoadBalancers:
+			k.wrong(at, "leave it out", "Slipway sets it on control planes itself")
+		case slices.Contains(ownLabels, key):
+			k.wrong(at, "leave it out", "the kubelet sets it itself")
+		case isKubernetesKey(key) && !kubelet.IsKubeletLabel(key):
+			k.wrong(at, "choose a prefix of your own, such as example.com/; of Kubernetes' own, a node may have topology.kubernetes.io/zone and region, and what begins with node.kubernetes.io/ or kubelet.kubernetes.io/",
+				"a node may not give itself this label: the API server's NodeRestriction and the kubelet refuse it")
+		}
+		if len(validation.IsValidLabelValue(labels[key])) > 0 {
+			k.wrong(at, "use at most 63 letters, digits, dashes, underscores and dots, beginning and ending with a letter or digit", "%q is not a label's value", labels[key])
+		}
+	}
+}
+
+// isKubernetesKey tells whether a key's prefix belongs to Kubernetes.
+func isKubernetesKey(key string) bool {
+	prefix, _, found := strings.Cut(key, "/")
+	if !found {
+		return false
+	}
+	for _, domain := range []string{"kubernetes.io", "k8s.io"} {
+		if prefix == domain || strings.HasSuffix(prefix, "."+domain) {
+			return true
+		}
+	}
+	return false
+}
+
+var effects = []string{EffectNoSchedule, EffectPreferNoSchedule, EffectNoExecute}
+
+func (k *checker) taints(taints []Taint, path string) {
+	seen := map[string]int{}
+	for i, taint := range taints {
+		at := index(path, i)
+		if len(validation.IsQualifiedName(taint.Key)) > 0 {
+			k.wrong(child(at, "key"), "write a key like gpu or example.com/gpu", "%q is not a taint's key", taint.Key)
+		}
+		if len(validation.IsValidLabelValue(taint.Value)) > 0 {
+			k.wrong(child(at, "value"), "use at most 63 letters, digits, dashes, underscores and dots, beginning and ending with a letter or digit", "%q is not a taint's value", taint.Value)
+		}
+		if !slices.Contains(effects, taint.Effect) {
+			k.wrong(child(at, "effect"), oneOf(taint.Effect, effects), "%q is not a taint's effect", taint.Effect)
+		}
+		if strings.HasPrefix(taint.Key, "node.kubernetes.io/") {
+			k.wrong(child(at, "key"), "choose a key of your own", "Kubernetes sets and removes taints with this prefix itself")
+		}
+		k.once(seen, taint.Key+":"+taint.Effect, i, at, path)
+	}
+}
+
+func (k *checker) ssh(ssh SSH, path string) {
+	k.port(ssh.Port, child(path, "port"))
+	if ssh.User == "" || strings.ContainsAny(ssh.User, " \t\n:@/") || strings.HasPrefix(ssh.User, "-") {
+		k.wrong(child(path, "user"), "write a login name, such as root", "%q is not a login name", ssh.User)
+	}
+	if ssh.ConnectTimeout < 0 {
+		k.wrong(child(path, "connectTimeout"), "write a duration such as 10s", "%s is below nothing", ssh.ConnectTimeout)
+	}
+	if ssh.Host != "" && !isAddress(ssh.Host) && (strings.ContainsAny(ssh.Host, " \t\n@/:") || strings.HasPrefix(ssh.Host, "-")) {
+		k.wrong(child(path, "host"), "write a name or an address alone; the user goes to ssh.user, the port to ssh.port", "%q is not a host", ssh.Host)
+	}
+	if strings.ContainsAny(ssh.ProxyCommand, "\n\x00") {
+		k.wrong(child(path, "proxyCommand"), "write it in one line", "is more than one line")
+	}
+}
+
+// reached reports two hosts that SSH would take to the same machine.
+func (k *checker) reached(seen map[string]string, host Host, path string) {
+	if host.SSH.ProxyCommand != "" || host.SSH.Host == "" || host.SSH.Host == host.Address() {
+		return // the command may tell them apart; addresses are compared on their own
+	}
+	k.unique(seen, fmt.Sprintf("%s:%d", host.SSH.Host, host.SSH.Port), child(child(path, "ssh"), "host"))
+}

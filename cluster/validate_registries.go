@@ -1,0 +1,65 @@
+package cluster
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// registryForm is a host and perhaps a port, as it stands at the head of image names.
+var registryForm = regexp.MustCompile(`^(\*|\[[0-9a-fA-F:.]+\](:[0-9]{1,5})?|[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*(:[0-9]{1,5})?)$`)
+
+func (k *checker) registries(registries []Registry) {
+	seen := map[string]int{}
+	for i, registry := range registries {
+		path := index("registries", i)
+		k.registryName(registry.Name, child(path, "name"))
+		k.once(seen, registry.Name, i, child(path, "name"), "registries")
+		mirrors := map[string]int{}
+		for j, mirror := range registry.Mirrors {
+			at := child(path, "mirrors")
+			k.mirror(mirror, index(at, j))
+			k.once(mirrors, mirror, j, index(at, j), at)
+		}
+		if registry.SkipVerify && registry.CAFile != "" {
+			k.wrong(child(path, "skipVerify"), "keep caFile and leave skipVerify out", "makes caFile useless: nothing is verified")
+		}
+	}
+}
+
+func (k *checker) registryName(name, path string) {
+	switch {
+	case name == "":
+		k.wrong(path, "write the registry's host as it stands in image names, such as docker.io; * for all others", "is missing")
+	case strings.Contains(name, "://"):
+		_, rest, _ := strings.Cut(name, "://")
+		host, _, _ := strings.Cut(rest, "/")
+		k.wrong(path, "write "+host+"; URLs go to mirrors", "%q is a URL", name)
+	case strings.Contains(name, "/"):
+		host, _, _ := strings.Cut(name, "/")
+		k.wrong(path, "write "+host, "%q has a path: containerd knows registries by host alone", name)
+	case !registryForm.MatchString(name):
+		k.wrong(path, "write it like docker.io or registry.example.com:5000; * for all others", "%q is not a registry's host", name)
+	}
+}
+
+func (k *checker) mirror(mirror, path string) {
+	parsed, err := url.Parse(mirror)
+	if err != nil || parsed.Scheme != "https" && parsed.Scheme != "http" || parsed.Host == "" {
+		if err == nil && parsed.User != nil {
+			mirror = "the mirror" // its password is not for the terminal
+		}
+		fix := "write a URL like https://mirror.example.com"
+		if registryForm.MatchString(mirror) && mirror != "*" {
+			fix = "write https://" + mirror
+		}
+		k.wrong(path, fix, "%s is not an http or https URL", mirror)
+		return
+	}
+	if parsed.User != nil {
+		k.wrong(path, "leave them out; write them to a file and name it in credentialsFile", "has a user name or password in it")
+	}
+	if parsed.RawQuery != "" || parsed.Fragment != "" {
+		k.wrong(path, "end it with the path", "has a query or a fragment")
+	}
+}

@@ -1,0 +1,341 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slipway-k8s/slipway/certs/store"
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases"
+	"github.com/slipway-k8s/slipway/phases/engine"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// changeFlags are the flags of every command that changes something.
+type changeFlags struct {
+	clusterFlags
+	yes    bool
+	output string
+}
+
+func (f *changeFlags) add(command *cobra.Command) {
+	command.Flags().BoolVar(&f.yes, "yes", false, "do it without asking")
+	command.Flags().StringVarP(&f.output, "output", "o", formatText, "format: text, or json for one event per step")
+}
+
+func (f *changeFlags) check() error {
+	if f.output == formatYAML {
+		return usagef("--output yaml: a run is shown as text or json")
+	}
+	return checkFormat(f.output)
+}
+
+// planner makes a workflow's plan out of what a session has observed.
+type planner struct {
+	workflow string
+	// hosts are those that are reached and observed.
+	hosts func(*cluster.Cluster) []cluster.Host
+	plan  func(phases.Input) (plan.Plan, plan.Contents, error)
+	// query is what to look at on a host; phases.HostQuery unless said.
+	query func(cluster.Host) hosts.Query
+	// verify looks whether the work is done; by observing and planning again unless said.
+	verify func(context.Context, *session) error
+	// mints tells that the workflow may make a new cluster's keys.
+	mints bool
+	// alone tells that the workflow can do without the cluster's keys: reset can.
+	alone bool
+}
+
+// prepared is a plan that is ready to be shown and applied.
+type prepared struct {
+	plan     plan.Plan
+	contents plan.Contents
+}
+
+// prepare is the way of every command up to its plan: connect, observe, mint,
+// preflight, plan. Nothing on any host has changed when it returns.
+func (s *session) prepare(ctx context.Context, p planner) (prepared, error) {
+	if err := s.connect(ctx, p.hosts(s.cluster)); err != nil {
+		return prepared{}, err
+	}
+	if err := s.look(ctx, p); err != nil {
+		return prepared{}, err
+	}
+	return s.planned(p)
+}
+
+// look observes the hosts, finds or mints the keys, and observes the cluster.
+func (s *session) look(ctx context.Context, p planner) error {
+	query := p.query
+	if query == nil {
+		query = func(h cluster.Host) hosts.Query { return phases.HostQuery(s.cluster, s.bill, h) }
+	}
+	if err := s.observe(ctx, query); err != nil {
+		return err
+	}
+	if s.keys == nil {
+		if err := s.settleKeys(ctx, p); err != nil {
+			return err
+		}
+	}
+	if s.keys == nil {
+		return nil
+	}
+	if err := s.mintLeaves(p.hosts(s.cluster)); err != nil {
+		return err
+	}
+	return s.observeCluster(ctx)
+}
+
+func (s *session) settleKeys(ctx context.Context, p planner) error {
+	err := s.findKeys(ctx)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errNoKeys) && p.mints && !s.anyRecord():
+		return s.mintKeys()
+	case errors.Is(err, errNoKeys) && p.alone:
+		return nil
+	}
+	return fmt.Errorf("find the keys of cluster %s: %w", s.cluster.Name, errors.Join(err, s.downErrors()))
+}
+
+func (s *session) anyRecord() bool {
+	for _, facts := range s.facts {
+		if facts.Record != nil && facts.Record.Cluster.ID != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *session) observeCluster(ctx context.Context) error {
+	if err := s.openClient(); err != nil {
+		return err
+	}
+	in, err := s.input()
+	if err != nil {
+		return err
+	}
+	query, err := phases.ClusterQuery(in)
+	if err != nil {
+		return err
+	}
+	s.live, err = s.api.Observe(ctx, query)
+	return err
+}
+
+func (s *session) planned(p planner) (prepared, error) {
+	in, err := s.input()
+	if err != nil {
+		return prepared{}, err
+	}
+	made, contents, err := p.plan(in)
+	if err != nil {
+		return prepared{}, fmt.Errorf("plan %s of %s: %w", p.workflow, s.cluster.Name, err)
+	}
+	return prepared{plan: made, contents: contents}, nil
+}
+
+// input is what the planners compute from.
+func (s *session) input() (phases.Input, error) {
+	in := phases.Input{
+		Cluster:      s.cluster,
+		Bill:         s.bill,
+		Facts:        s.facts,
+		Unreached:    s.down,
+		ClusterFacts: s.live,
+		Now:          time.Now(),
+	}
+	if s.keys != nil {
+		in.PKI, in.Leaves, in.ClusterID = s.keys.pki, s.keys.leaves, s.identity()
+	}
+	in.RegistryFiles = map[string][]byte{}
+	for _, registry := range s.cluster.Registries {
+		for _, path := range []string{registry.CAFile, registry.CredentialsFile} {
+			if path == "" {
+				continue
+			}
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return phases.Input{}, fmt.Errorf("read a file of registry %s: %w", registry.Name, err)
+			}
+			in.RegistryFiles[path] = data
+		}
+	}
+	return in, nil
+}
+
+// content finds what a plan names by ref: what was rendered, then the bundle's blobs.
+func (s *session) content(contents plan.Contents) func(string) (hosts.Blob, bool) {
+	return func(ref string) (hosts.Blob, bool) {
+		if blob, ok := contents.Blob(ref); ok {
+			return blob, true
+		}
+		if s.images != nil {
+			blob, ok := s.images.blobs[ref]
+			return blob, ok
+		}
+		if s.archive == nil || !s.archive.Has(ref) {
+			return hosts.Blob{}, false
+		}
+		return s.archiveBlob(ref)
+	}
+}
+
+func (s *session) archiveBlob(ref string) (hosts.Blob, bool) {
+	section, err := s.archive.Blob(ref)
+	if err != nil {
+		return hosts.Blob{}, false
+	}
+	return hosts.Blob{
+		Ref:    ref,
+		SHA256: ref[len("sha256:"):],
+		Size:   section.Size(),
+		Open: func() (io.ReadCloser, error) {
+			again, err := s.archive.Blob(ref)
+			if err != nil {
+				return nil, err
+			}
+			return io.NopCloser(again), nil
+		},
+	}, true
+}
+
+// apply carries a prepared plan out, shows it, and keeps its journal.
+func (s *session) apply(ctx context.Context, p prepared, show front) error {
+	journal, err := s.journal()
+	if err != nil {
+		return err
+	}
+	defer journal.Close()
+	options := engine.Options{
+		Hosts:   s.hosts,
+		Content: s.content(p.contents),
+		Events:  show.Event,
+		Journal: journal,
+		Holder:  holder(),
+	}
+	if s.api != nil {
+		options.Cluster = s.api
+	}
+	return engine.Apply(ctx, p.plan, options)
+}
+
+// journal opens this run's log in the state folder.
+func (s *session) journal() (io.WriteCloser, error) {
+	root, err := store.DefaultRoot()
+	if err != nil {
+		return nil, err
+	}
+	folder := filepath.Join(root, "runs")
+	if s.keys != nil && s.keys.folder != nil {
+		folder = filepath.Join(s.keys.folder.Path(), "runs")
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("make the folder of the run's journal: %w", err)
+	}
+	name := filepath.Join(folder, time.Now().UTC().Format("20060102T150405.000Z")+".jsonl")
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the run's journal: %w", err)
+	}
+	return file, nil
+}
+
+// change is the whole way of a command that changes something.
+func change(ctx context.Context, flags changeFlags, p planner) error {
+	if err := flags.check(); err != nil {
+		return err
+	}
+	s, err := load(flags.clusterFlags)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return s.change(ctx, flags, p)
+}
+
+func (s *session) change(ctx context.Context, flags changeFlags, p planner) error {
+	ready, err := s.prepare(ctx, p)
+	if err != nil {
+		return err
+	}
+	if ready.plan.Empty() {
+		display := newFront(flags.output, os.Stdout)
+		defer display.Close()
+		display.Note("nothing to do: %s is as the cluster file says", s.cluster.Name)
+		return nil
+	}
+	if yes, err := s.agreed(flags, ready); err != nil || !yes {
+		return err
+	}
+	if s.keys != nil {
+		if err := s.keys.save(s.cluster.Name); err != nil {
+			return fmt.Errorf("save the cluster's keys: %w", err)
+		}
+	}
+	display := newFront(flags.output, os.Stdout)
+	began := time.Now()
+	err = s.apply(ctx, ready, display)
+	display.Close()
+	if err != nil {
+		return err
+	}
+	verify := p.verify
+	if verify == nil {
+		verify = func(ctx context.Context, s *session) error { return s.planAgain(ctx, p) }
+	}
+	if err := verify(ctx, s); err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	display.Note("%s of %s done: %d steps in %.1fs", p.workflow, s.cluster.Name, len(ready.plan.Steps), time.Since(began).Seconds())
+	return nil
+}
+
+// agreed shows the plan and asks.
+func (s *session) agreed(flags changeFlags, ready prepared) (bool, error) {
+	if flags.output == formatJSON {
+		if !flags.yes {
+			return false, usagef("--output json asks nothing: say --yes")
+		}
+		return true, nil
+	}
+	var text bytes.Buffer
+	if flags.yes {
+		fmt.Fprintln(&text, plan.Summary(ready.plan))
+	} else {
+		text.WriteString(plan.Text(ready.plan))
+	}
+	if _, err := os.Stdout.Write(text.Bytes()); err != nil {
+		return false, err
+	}
+	if flags.yes {
+		return true, nil
+	}
+	return confirm(os.Stdin, os.Stdout, "Apply this plan?")
+}
+
+// planAgain observes and plans again: after a run nothing may be left to do.
+func (s *session) planAgain(ctx context.Context, p planner) error {
+	if err := s.look(ctx, p); err != nil {
+		return err
+	}
+	again, err := s.planned(p)
+	if err != nil {
+		return err
+	}
+	if !again.plan.Empty() {
+		return fmt.Errorf("every step was done, and yet not all is as it should be:\n%s", plan.Text(again.plan))
+	}
+	return nil
+}

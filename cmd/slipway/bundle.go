@@ -1,0 +1,420 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/slipway-k8s/slipway/bundle"
+	"github.com/slipway-k8s/slipway/bundle/archive"
+	"github.com/slipway-k8s/slipway/bundle/build"
+)
+
+func newBundleCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "bundle",
+		Short: "Build, inspect and verify bundles",
+		Long: `A bundle is one file with all that the hosts will ever run: Slipway itself, containerd,
+runc, the CNI plugins, Kubernetes, etcd, CoreDNS, flannel, haproxy and keepalived. It is
+an OCI image layout, so that any OCI tool can look into it.`,
+		Args: cobra.NoArgs,
+	}
+	command.AddCommand(newBundleBuildCommand(), newBundleInspectCommand(), newBundleVerifyCommand())
+	return command
+}
+
+// bundleBuildFlags are build's flags.
+type bundleBuildFlags struct {
+	from       string
+	out        string
+	signKey    string
+	components string
+	cache      string
+	slipway    string
+	component  string
+	fast       bool
+	format     *string
+}
+
+func newBundleBuildCommand() *cobra.Command {
+	var flags bundleBuildFlags
+	command := &cobra.Command{
+		Use:   "build --out FILE",
+		Short: "Build a bundle, every component from source",
+		Long: `Build compiles every component at the version that bundle/components of this checkout
+pins, takes the load balancer and the network tools out of the distribution's packages,
+and packs all of it into one file. It needs Go, and of Debian's or Ubuntu's packages:
+  apt-get install ` + strings.Join(build.Packages, " ") + `
+What was built is kept in the user's cache folder, so that the next build takes seconds.`,
+		Example: `  slipway bundle build --from source --out dist/bundle.tar
+  slipway bundle build --out dist/bundle.tar --sign-key release.pem`,
+		Args: cobra.NoArgs,
+	}
+	command.Flags().StringVar(&flags.from, "from", "source", "where components come from: source")
+	command.Flags().StringVar(&flags.out, "out", "", "the file to write")
+	command.Flags().StringVar(&flags.signKey, "sign-key", "", "sign with this Ed25519 key (PKCS #8 PEM)")
+	command.Flags().StringVar(&flags.components, "components", "", "the folder bundle/components (default: of the checkout around the current folder)")
+	command.Flags().StringVar(&flags.cache, "cache", "", "the folder to keep what was built (default: slipway/bundle in the user's cache folder)")
+	command.Flags().StringVar(&flags.slipway, "slipway", "", "the slipway binary to put in (default: this one)")
+	command.Flags().StringVar(&flags.component, "component", "", "build this program alone, such as kubeadm")
+	command.Flags().BoolVar(&flags.fast, "fast", false, "compress little, to try a bundle out")
+	_ = command.Flags().MarkHidden("component")
+	_ = command.Flags().MarkHidden("fast")
+	_ = command.MarkFlagRequired("out")
+	_ = command.MarkFlagFilename("sign-key", "pem")
+	flags.format = outputFlag(command)
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		return runBundleBuild(command.Context(), command.OutOrStdout(), flags)
+	}
+	return command
+}
+
+func runBundleBuild(ctx context.Context, out io.Writer, flags bundleBuildFlags) error {
+	if err := checkFormat(*flags.format); err != nil {
+		return err
+	}
+	if flags.from != "source" {
+		return usagef("--from %s: must be source", flags.from)
+	}
+	options, err := flags.options()
+	if err != nil {
+		return err
+	}
+	display := newBuildDisplay(*flags.format, out)
+	if flags.component != "" {
+		err = build.Component(ctx, options, flags.component, display.progress)
+	} else {
+		err = build.Build(ctx, options, display.progress)
+	}
+	display.close()
+	if err != nil || flags.component != "" || *flags.format != formatText {
+		return err
+	}
+	return summarise(out, options.Out)
+}
+
+func (f bundleBuildFlags) options() (build.Options, error) {
+	options := build.Options{
+		Components: f.components, Out: f.out, Cache: f.cache, Slipway: f.slipway, SlipwayVersion: version, Fast: f.fast,
+	}
+	var err error
+	if options.Slipway == "" {
+		if options.Slipway, err = os.Executable(); err != nil {
+			return options, fmt.Errorf("find this binary: %w", err)
+		}
+	}
+	if options.Components == "" {
+		if options.Components, err = findComponents(options.Slipway); err != nil {
+			return options, err
+		}
+	}
+	if f.signKey == "" {
+		return options, nil
+	}
+	content, err := os.ReadFile(f.signKey)
+	if err != nil {
+		return options, fmt.Errorf("read the signing key: %w", err)
+	}
+	if options.SignKey, err = archive.ParsePrivateKey(content); err != nil {
+		return options, fmt.Errorf("read the signing key %s: %w", f.signKey, err)
+	}
+	return options, nil
+}
+
+// findComponents looks for bundle/components above the current folder, and above the
+// binary, which is in bin/ of a checkout.
+func findComponents(binary string) (string, error) {
+	current, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("find the components' sources: %w", err)
+	}
+	for _, start := range []string{current, filepath.Dir(binary)} {
+		for folder := start; ; folder = filepath.Dir(folder) {
+			components := filepath.Join(folder, "bundle", "components")
+			if _, err := os.Stat(filepath.Join(components, "kube", "go.mod")); err == nil {
+				return components, nil
+			}
+			if folder == filepath.Dir(folder) {
+				break
+			}
+		}
+	}
+	return "", errors.New("find the components' sources: not inside a Slipway checkout; name its folder bundle/components by --components")
+}
+
+func summarise(out io.Writer, path string) error {
+	a, err := archive.Open(path)
+	if err != nil {
+		return err
+	}
+	seen, err := inspect(a)
+	if err == nil {
+		_, err = fmt.Fprintf(out, "%s: Kubernetes %s for %s, %s, %s\n", path, seen.Bill.KubernetesVersion, seen.Bill.Platform, megabytes(seen.Size), seen.Digest)
+	}
+	return errors.Join(err, a.Close())
+}
+
+// megabytes are the decimal ones of the bundle's promise.
+func megabytes(bytes int64) string {
+	if bytes < 100_000 {
+		return fmt.Sprintf("%.1f kB", float64(bytes)/1e3)
+	}
+	return fmt.Sprintf("%.1f MB", float64(bytes)/1e6)
+}
+
+// buildDisplay shows a build: JSON lines, a moving line per work in hand on a terminal
+// with what is finished above, or a line per event.
+type buildDisplay struct {
+	mu      sync.Mutex
+	out     io.Writer
+	encoder *json.Encoder
+	screen  *os.File
+	running map[string]build.Progress
+	drawn   int
+	last    time.Time
+}
+
+func newBuildDisplay(format string, out io.Writer) *buildDisplay {
+	d := &buildDisplay{out: out, running: map[string]build.Progress{}}
+	if format == formatJSON {
+		d.encoder = json.NewEncoder(out)
+	} else if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		d.screen = file
+	}
+	return d
+}
+
+func (d *buildDisplay) progress(p build.Progress) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	name := string(p.Stage) + " " + p.Name
+	switch p.State {
+	case build.Started, build.Moving:
+		d.running[name] = p
+	default:
+		delete(d.running, name)
+	}
+	switch {
+	case d.encoder != nil:
+		_ = d.encoder.Encode(p) // a reader that went away stops no build
+	case d.screen != nil:
+		d.draw(p)
+	case p.State != build.Moving:
+		_, _ = io.WriteString(d.out, buildLine(p)+"\n")
+	}
+}
+
+// draw puts a finished work above the moving lines; these are drawn ten times a second
+// at most.
+func (d *buildDisplay) draw(p build.Progress) {
+	moving := p.State == build.Started || p.State == build.Moving
+	if moving && time.Since(d.last) < 100*time.Millisecond {
+		return
+	}
+	d.last = time.Now()
+	var text strings.Builder
+	if d.drawn > 0 {
+		fmt.Fprintf(&text, "\x1b[%dA\x1b[J", d.drawn)
+	}
+	if !moving {
+		text.WriteString(buildLine(p) + "\n")
+	}
+	width, _, err := term.GetSize(int(d.screen.Fd()))
+	if err != nil || width < 20 {
+		width = 80
+	}
+	names := make([]string, 0, len(d.running))
+	for name := range d.running {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		text.WriteString(clip(buildLine(d.running[name]), width-1) + "\n")
+	}
+	d.drawn = len(names)
+	_, _ = d.screen.WriteString(text.String())
+}
+
+// close leaves no moving line behind.
+func (d *buildDisplay) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.screen != nil && d.drawn > 0 {
+		_, _ = fmt.Fprintf(d.screen, "\x1b[%dA\x1b[J", d.drawn)
+		d.drawn = 0
+	}
+}
+
+func buildLine(p build.Progress) string {
+	elapsed := p.Elapsed.Round(100 * time.Millisecond)
+	switch p.State {
+	case build.Started:
+		return fmt.Sprintf("… %-8s %s", p.Stage, p.Name)
+	case build.Moving:
+		return fmt.Sprintf("… %-8s %-20s %6s  %s", p.Stage, p.Name, p.Elapsed.Round(time.Second), p.Detail)
+	case build.Cached:
+		return fmt.Sprintf("· %-8s %-20s %9s  from the cache", p.Stage, p.Name, megabytes(p.Bytes))
+	case build.Failed:
+		return fmt.Sprintf("✗ %-8s %-20s after %s", p.Stage, p.Name, elapsed)
+	default:
+		return fmt.Sprintf("✓ %-8s %-20s %9s  %s", p.Stage, p.Name, megabytes(p.Bytes), elapsed)
+	}
+}
+
+// inspection is what inspect shows.
+type inspection struct {
+	Path      string            `json:"path"`
+	Digest    string            `json:"digest"`
+	Size      int64             `json:"size"`
+	Signature archive.Signature `json:"signature"`
+	Bill      bundle.Bill       `json:"bill"`
+}
+
+func inspect(a *archive.Archive) (inspection, error) {
+	info, err := os.Stat(a.Path())
+	if err != nil {
+		return inspection{}, fmt.Errorf("inspect bundle: %w", err)
+	}
+	return inspection{Path: a.Path(), Digest: a.Digest(), Size: info.Size(), Signature: a.Signature(), Bill: a.Bill()}, nil
+}
+
+func newBundleInspectCommand() *cobra.Command {
+	var trusted []string
+	command := &cobra.Command{
+		Use:   "inspect FILE",
+		Short: "Show what a bundle holds: components, images, sets, digests and sizes",
+		Args:  cobra.ExactArgs(1),
+	}
+	addTrustedKey(command, &trusted)
+	format := outputFlag(command)
+	command.RunE = func(command *cobra.Command, args []string) error {
+		if err := checkFormat(*format); err != nil {
+			return err
+		}
+		return withBundle(args[0], trusted, func(a *archive.Archive) error {
+			seen, err := inspect(a)
+			if err != nil {
+				return err
+			}
+			out := command.OutOrStdout()
+			if err := show(out, *format, seen, func(w io.Writer) error { return showInspection(w, seen) }); err != nil {
+				return err
+			}
+			if len(trusted) > 0 && seen.Signature.State != archive.SignatureTrusted {
+				return fmt.Errorf("inspect %s: %w: %s", seen.Path, archive.ErrSignature, seen.Signature)
+			}
+			return nil
+		})
+	}
+	return command
+}
+
+func addTrustedKey(command *cobra.Command, trusted *[]string) {
+	command.Flags().StringArrayVar(trusted, "trusted-key", nil, "demand a signature by this Ed25519 public key (PEM); may be given again")
+	_ = command.MarkFlagFilename("trusted-key", "pem", "pub")
+}
+
+// withBundle opens a bundle for one use.
+func withBundle(path string, trusted []string, use func(*archive.Archive) error) error {
+	var keys []ed25519.PublicKey
+	for _, file := range trusted {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("read the trusted key: %w", err)
+		}
+		key, err := archive.ParsePublicKey(content)
+		if err != nil {
+			return fmt.Errorf("read the trusted key %s: %w", file, err)
+		}
+		keys = append(keys, key)
+	}
+	a, err := archive.Open(path, archive.Trust(keys...))
+	if err != nil {
+		return err
+	}
+	return errors.Join(use(a), a.Close())
+}
+
+func showInspection(w io.Writer, seen inspection) error {
+	bill := seen.Bill
+	fmt.Fprintf(w, "%s\n  %s, %s\n  Kubernetes %s, Slipway %s, %s, from %s\n  %s\n", seen.Path, megabytes(seen.Size), seen.Digest,
+		bill.KubernetesVersion, bill.SlipwayVersion, bill.Platform, bill.Source, seen.Signature)
+	table := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(table, "\nCOMPONENT\tVERSION\tUNPACKED\tORIGIN\tSUM\tLICENCE")
+	for _, c := range bill.Components {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", c.Name, c.Version, megabytes(c.Size), c.Origin, dash(c.Sum), dash(c.License))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(table, "\nIMAGE\tMANIFEST\tSTORED\tLAYERS")
+	for _, image := range bill.Images {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\n", image.Reference(bundle.DefaultImageRepository), image.Manifest.Digest, megabytes(stored(image.Blobs())), len(image.Layers))
+	}
+	fmt.Fprintln(table, "\nSET\tFILES\tSTORED\tLAYERS")
+	for _, set := range bill.Sets {
+		fmt.Fprintf(table, "%s\t%d\t%s\t%d\n", set.Name, len(set.Files), megabytes(stored(set.Layers)), len(set.Layers))
+	}
+	fmt.Fprintln(table, "\nBLOB\tSTORED\tPART OF")
+	for _, blob := range bill.Blobs() {
+		fmt.Fprintf(table, "%s\t%s\t%s\n", blob.Digest, megabytes(blob.Size), strings.Join(bill.Owners(blob.Digest), ", "))
+	}
+	fmt.Fprintf(table, "\t%s\ttotal\n", megabytes(stored(bill.Blobs())))
+	return table.Flush()
+}
+
+func stored(blobs []bundle.Blob) int64 {
+	var sum int64
+	for _, blob := range blobs {
+		sum += blob.Size
+	}
+	return sum
+}
+
+func dash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+func newBundleVerifyCommand() *cobra.Command {
+	var trusted []string
+	command := &cobra.Command{
+		Use:   "verify FILE",
+		Short: "Check every byte of a bundle, and its signature",
+		Args:  cobra.ExactArgs(1),
+	}
+	addTrustedKey(command, &trusted)
+	format := outputFlag(command)
+	command.RunE = func(command *cobra.Command, args []string) error {
+		if err := checkFormat(*format); err != nil {
+			return err
+		}
+		return withBundle(args[0], trusted, func(a *archive.Archive) error {
+			if err := a.Verify(command.Context(), nil); err != nil {
+				return err
+			}
+			blobs := a.Bill()
+			value := map[string]any{"path": a.Path(), "digest": a.Digest(), "blobs": len(blobs.Blobs()), "bytes": stored(blobs.Blobs()), "signature": a.Signature()}
+			return show(command.OutOrStdout(), *format, value, func(w io.Writer) error {
+				_, err := fmt.Fprintf(w, "%s: %d blobs, %s, every one as its digest says; %s\n", a.Path(), len(blobs.Blobs()), megabytes(stored(blobs.Blobs())), a.Signature())
+				return err
+			})
+		})
+	}
+	return command
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases"
+	"github.com/slipway-k8s/slipway/phases/engine"
+)
+
+// Exit codes: part of the interface, and all of them.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2 // wrong usage, or a wrong cluster file
+	exitChanges     = 3 // --exit-code: there are changes
+	exitRefused     = 4 // by preflight, quorum or version skew
+	exitStale       = 5 // the plan no longer fits what is there
+	exitLeaseHeld   = 6 // another operator is at work
+	exitInterrupted = 130
+)
+
+// usageError is a mistake in the command line.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+
+// exitError ends the command with a code; what there was to say has been said.
+type exitError struct{ code int }
+
+func (e *exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+// refusal writes what stands in the way, a problem a line, with what to do below it.
+func refusal(w io.Writer, refused *phases.Refused) {
+	fmt.Fprintln(w, "slipway: refused, and nothing was changed:")
+	for _, problem := range refused.Problems {
+		where := ""
+		if problem.Host != "" {
+			where = problem.Host + ": "
+		}
+		fmt.Fprintf(w, "  %s %s%s: %s\n", mark(problem.Severity), where, problem.Check, problem.Detail)
+		if problem.Fix != "" {
+			fmt.Fprintf(w, "      → %s\n", problem.Fix)
+		}
+	}
+}
+
+func mark(severity phases.Severity) string {
+	if severity == phases.SeverityError {
+		return "✗"
+	}
+	return "!"
+}
+
+// report says what went wrong and what to do, and gives the exit code.
+func report(w io.Writer, err error) int {
+	code := exitCode(err)
+	var done *exitError
+	if err == nil || errors.As(err, &done) {
+		return code
+	}
+	if code == exitInterrupted {
+		fmt.Fprintln(w, "interrupted; the same command goes on from here")
+		return code
+	}
+	var refused *phases.Refused
+	if errors.As(err, &refused) {
+		refusal(w, refused)
+		return code
+	}
+	fmt.Fprintf(w, "slipway: %v\n", err)
+	for _, fix := range fixes(err) {
+		fmt.Fprintf(w, "  → %s\n", fix)
+	}
+	return code
+}
+
+func exitCode(err error) int {
+	var (
+		done    *exitError
+		usage   *usageError
+		invalid *cluster.Invalid
+		syntax  *cluster.SyntaxError
+		refused *phases.Refused
+		host    *hosts.Error
+	)
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &done):
+		return done.code
+	case errors.Is(err, context.Canceled), errors.Is(err, engine.ErrInterrupted):
+		return exitInterrupted
+	case errors.As(err, &usage), errors.As(err, &invalid), errors.As(err, &syntax):
+		return exitUsage
+	case errors.As(err, &refused):
+		return exitRefused
+	case errors.As(err, &host) && host.Kind == hosts.KindLease:
+		return exitLeaseHeld
+	}
+	return exitFailed
+}
+
+// fixes gathers what to do from every host error in the tree, each once.
+func fixes(err error) []string {
+	var found []string
+	var walk func(error)
+	walk = func(err error) {
+		var host *hosts.Error
+		switch e := err.(type) {
+		case nil:
+			return
+		case interface{ Unwrap() []error }:
+			for _, child := range e.Unwrap() {
+				walk(child)
+			}
+			return
+		case *hosts.Error:
+			host = e
+		}
+		if host != nil && host.Fix != "" && !contains(found, host.Fix) {
+			found = append(found, host.Fix)
+		}
+		walk(errors.Unwrap(err))
+	}
+	walk(err)
+	return found
+}
+
+func contains(list []string, want string) bool {
+	for _, s := range list {
+		if s == want {
+			return true
+		}
+	}
+	return false
+}

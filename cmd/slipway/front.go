@@ -1,0 +1,109 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"golang.org/x/term"
+
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// front shows a run while it goes on. Event may be called from several goroutines.
+type front interface {
+	Event(plan.Event)
+	// Note says something that belongs to no step.
+	Note(format string, args ...any)
+	// Close ends the live display; nothing moves after it.
+	Close()
+}
+
+// newFront chooses how to show a run: JSON when asked, a live display on a terminal,
+// else a line per event.
+func newFront(format string, out io.Writer) front {
+	if format == formatJSON {
+		return &jsonFront{encoder: json.NewEncoder(out)}
+	}
+	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		return newLiveFront(file)
+	}
+	return &plainFront{out: out}
+}
+
+// jsonFront writes one JSON object per event.
+type jsonFront struct {
+	mu      sync.Mutex
+	encoder *json.Encoder
+}
+
+func (f *jsonFront) Event(event plan.Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_ = f.encoder.Encode(event) // a reader that went away stops no run
+}
+
+func (f *jsonFront) Note(format string, args ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_ = f.encoder.Encode(map[string]string{"type": "note", "detail": fmt.Sprintf(format, args...)})
+}
+
+func (f *jsonFront) Close() {}
+
+// plainFront writes one line per event that says something new.
+type plainFront struct {
+	mu  sync.Mutex
+	out io.Writer
+}
+
+func (f *plainFront) Event(event plan.Event) {
+	line := eventLine(event)
+	if line == "" {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fmt.Fprintln(f.out, line)
+}
+
+func (f *plainFront) Note(format string, args ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fmt.Fprintf(f.out, format+"\n", args...)
+}
+
+func (f *plainFront) Close() {}
+
+// eventLine is one event in one line; empty for those that only move a display.
+func eventLine(event plan.Event) string {
+	switch event.Type {
+	case plan.EventStepFinished:
+		return fmt.Sprintf("✓ %s%s (%.1fs)", event.Step, suffix(event.Detail), event.Seconds)
+	case plan.EventStepFailed:
+		line := fmt.Sprintf("✗ %s: %s", event.Step, event.Error)
+		for _, evidence := range event.Evidence {
+			for _, text := range evidence.Lines {
+				line += fmt.Sprintf("\n    %s: %s", evidence.Source, text)
+			}
+		}
+		if event.Fix != "" {
+			line += "\n    → " + event.Fix
+		}
+		return line
+	case plan.EventStepSkipped:
+		return fmt.Sprintf("- %s: skipped, since %s failed", event.Step, event.Because)
+	case plan.EventStepCanceled:
+		return fmt.Sprintf("- %s: not done, interrupted", event.Step)
+	}
+	return ""
+}
+
+func suffix(detail string) string {
+	if detail == "" {
+		return ""
+	}
+	return ": " + detail
+}

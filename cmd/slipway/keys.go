@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/slipway-k8s/slipway/certs"
+	"github.com/slipway-k8s/slipway/certs/mint"
+	"github.com/slipway-k8s/slipway/certs/store"
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// keys are the cluster's keys and the leaves minted from them.
+type keys struct {
+	pki    certs.PKI
+	leaves map[string]map[string]certs.Leaf // by host, then by the catalogue's name
+	folder *store.Folder                    // nil until they are saved
+	fresh  map[string][]certs.Leaf          // minted by this command and not saved yet
+}
+
+// errNoKeys tells that this cluster's keys are neither on this machine nor on a host.
+var errNoKeys = errors.New("its keys are neither in the state folder nor on a control plane that answers")
+
+// findKeys gets the cluster's keys: those of the cluster that the hosts say they belong
+// to, from the state folder or else from a control plane; with nothing on the hosts,
+// those that an earlier run minted. It answers errNoKeys where there are none.
+func (s *session) findKeys(ctx context.Context) error {
+	root, err := store.DefaultRoot()
+	if err != nil {
+		return err
+	}
+	states, err := store.Open(root)
+	if err != nil {
+		return err
+	}
+	id, err := s.claimedBy()
+	if err != nil {
+		return err
+	}
+	folder, err := findFolder(states, s.cluster.Name, id)
+	switch {
+	case err == nil:
+		return s.useFolder(folder)
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	case id == "":
+		return errNoKeys
+	}
+	return s.rebuildKeys(ctx, states, id)
+}
+
+func findFolder(states *store.Store, name, id string) (*store.Folder, error) {
+	if id == "" {
+		return states.Load(name)
+	}
+	return states.LoadID(name, id)
+}
+
+func (s *session) useFolder(folder *store.Folder) error {
+	pki, err := folder.PKI()
+	if err != nil {
+		return err
+	}
+	s.keys = &keys{pki: pki, folder: folder, leaves: map[string]map[string]certs.Leaf{}, fresh: map[string][]certs.Leaf{}}
+	return nil
+}
+
+// claimedBy is the cluster that the observed hosts' records name, empty for none.
+func (s *session) claimedBy() (string, error) {
+	found := map[string][]string{}
+	for name, facts := range s.facts {
+		if facts.Record != nil && facts.Record.Cluster.ID != "" {
+			found[facts.Record.Cluster.ID] = append(found[facts.Record.Cluster.ID], name)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", nil
+	case 1:
+		return slices.Collect(maps.Keys(found))[0], nil
+	}
+	var groups []string
+	for _, id := range slices.Sorted(maps.Keys(found)) {
+		slices.Sort(found[id])
+		groups = append(groups, fmt.Sprintf("%v to cluster %s", found[id], certs.ShortID(id)))
+	}
+	return "", &hosts.Error{
+		Kind: hosts.KindForeign,
+		Op:   "find the cluster's keys",
+		Err:  fmt.Errorf("the hosts of this file belong to different clusters: %v", groups),
+		Fix:  "take the hosts of other clusters out of the file, or reset them with their own cluster file",
+	}
+}
+
+// rebuildKeys reads the keys from a control plane: what lies in the state folder can
+// always be made again.
+func (s *session) rebuildKeys(ctx context.Context, states *store.Store, id string) error {
+	for _, h := range s.cluster.ControlPlanes() {
+		host, up := s.hosts[h.Name]
+		if !up {
+			continue
+		}
+		facts, err := host.Observe(ctx, hosts.Query{Secrets: certs.SecretPaths()})
+		if err != nil {
+			return fmt.Errorf("read the cluster's keys from %s: %w", h.Name, err)
+		}
+		pki, err := certs.FromFiles(facts.Contents)
+		if err != nil {
+			continue // this one never had them all; another may
+		}
+		if pki, err = mint.Complete(pki, s.cluster.Certificates.KeyAlgorithm, time.Duration(s.cluster.Certificates.CAValidity), time.Now()); err != nil {
+			return err
+		}
+		if got, err := certs.ID(pki); err != nil || got != id {
+			continue
+		}
+		folder, err := states.Create(s.cluster.Name, pki)
+		if err != nil {
+			return err
+		}
+		return s.useFolder(folder)
+	}
+	return errNoKeys
+}
+
+// mintKeys makes the keys of a cluster that does not exist yet. They are saved before
+// the first action, not now: to plan is to change nothing.
+func (s *session) mintKeys() error {
+	pki, err := mint.PKI(s.cluster.Certificates.KeyAlgorithm, time.Duration(s.cluster.Certificates.CAValidity), time.Now())
+	if err != nil {
+		return fmt.Errorf("mint the cluster's keys: %w", err)
+	}
+	s.keys = &keys{pki: pki, leaves: map[string]map[string]certs.Leaf{}, fresh: map[string][]certs.Leaf{}}
+	return nil
+}
+
+// mintLeaves gets every leaf that these hosts should have: as minted before where it is
+// still right, else minted now.
+func (s *session) mintLeaves(wanted []cluster.Host) error {
+	for _, h := range wanted {
+		s.keys.leaves[h.Name] = map[string]certs.Leaf{}
+		if err := s.mintHost(h); err != nil {
+			return fmt.Errorf("mint certificates for %s: %w", h.Name, err)
+		}
+	}
+	return nil
+}
+
+func (s *session) mintHost(h cluster.Host) error {
+	var missing []certs.Spec
+	for _, spec := range certs.Specs(s.cluster, h) {
+		leaf, kept, err := s.keys.keep(s.cluster, h.Name, spec)
+		if err != nil {
+			return err
+		}
+		if !kept {
+			missing = append(missing, spec)
+			continue
+		}
+		s.keys.leaves[h.Name][spec.Name] = leaf
+	}
+	minted, err := mint.Leaves(s.keys.pki, missing, time.Duration(s.cluster.Certificates.Validity), time.Now())
+	if err != nil {
+		return err
+	}
+	for _, leaf := range minted {
+		s.keys.leaves[h.Name][leaf.Name] = leaf
+	}
+	s.keys.fresh[h.Name] = append(s.keys.fresh[h.Name], minted...)
+	return nil
+}
+
+// keep gives a leaf that was minted before, if it is still what it has to be.
+func (k *keys) keep(c *cluster.Cluster, owner string, spec certs.Spec) (certs.Leaf, bool, error) {
+	leaf, ok, err := k.saved(owner, spec.Name)
+	if err != nil || !ok {
+		return certs.Leaf{}, false, err
+	}
+	authority, err := k.pki.Authority(spec.Authority)
+	if err != nil {
+		return certs.Leaf{}, false, err
+	}
+	left := certs.MinLeft(time.Duration(c.Certificates.Validity))
+	return leaf, len(certs.Acceptable(spec, leaf.Cert, authority.Cert, time.Now(), left)) == 0, nil
+}
+
+// mintOrKeep gives one leaf, minted now if the one from before will not do.
+func (k *keys) mintOrKeep(c *cluster.Cluster, owner string, spec certs.Spec) (certs.Leaf, error) {
+	leaf, kept, err := k.keep(c, owner, spec)
+	if err != nil || kept {
+		return leaf, err
+	}
+	if leaf, err = mint.Leaf(k.pki, spec, time.Duration(c.Certificates.Validity), time.Now()); err != nil {
+		return certs.Leaf{}, err
+	}
+	k.fresh[owner] = append(k.fresh[owner], leaf)
+	return leaf, nil
+}
+
+func (k *keys) saved(host, name string) (certs.Leaf, bool, error) {
+	if k.folder == nil {
+		return certs.Leaf{}, false, nil
+	}
+	return k.folder.Leaf(host, name)
+}
+
+// save writes what was minted, before the first action: from then on a killed run can go on.
+func (k *keys) save(name string) error {
+	if k.folder == nil {
+		root, err := store.DefaultRoot()
+		if err != nil {
+			return err
+		}
+		states, err := store.Open(root)
+		if err != nil {
+			return err
+		}
+		if k.folder, err = states.Create(name, k.pki); err != nil {
+			return err
+		}
+	}
+	for host, leaves := range k.fresh {
+		if err := k.folder.SaveLeaves(host, leaves...); err != nil {
+			return err
+		}
+		delete(k.fresh, host)
+	}
+	return nil
+}

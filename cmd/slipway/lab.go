@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slipway-k8s/slipway/lab"
+)
+
+// labFlags are those that every lab command has.
+type labFlags struct {
+	dir  string
+	name string
+}
+
+func (f *labFlags) open() (*lab.Lab, error) { return lab.Open(f.dir, f.name) }
+
+func newLabCommand() *cobra.Command {
+	flags := &labFlags{}
+	cmd := &cobra.Command{
+		Use:   "lab",
+		Short: "Boot hosts on this machine to try Slipway on",
+		Long: `Boot hosts on this machine to try Slipway on: real systemd and sshd in namespaces,
+on a network of their own that has no way out. Needs Linux and root.`,
+		Args: cobra.NoArgs,
+	}
+	cmd.PersistentFlags().StringVar(&flags.name, "name", "lab", "the lab's name")
+	cmd.PersistentFlags().StringVar(&flags.dir, "dir", "", "where labs are kept (default $"+lab.DirVariable+" or "+lab.DefaultDir()+")")
+	cmd.AddCommand(
+		newLabUpCommand(flags), newLabDownCommand(flags), newLabListCommand(flags),
+		newLabExecCommand(flags), newLabDialCommand(flags), newLabLinkCommand(flags),
+		newLabPowerCommand(flags, "start", "Boot hosts that are down, from the disks that they had", (*lab.Lab).Start),
+		newLabPowerCommand(flags, "stop", "Shut hosts down in order", (*lab.Lab).Stop),
+		newLabPowerCommand(flags, "kill", "Take hosts' power away", (*lab.Lab).Kill),
+	)
+	return cmd
+}
+
+func newLabUpCommand(flags *labFlags) *cobra.Command {
+	var counts lab.Counts
+	var subnet, out string
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Boot a lab, or add hosts to a running one",
+		Long: `Boot a lab, or add hosts to a running one until it has as many as asked for. Hosts
+that were stopped or killed stay so. With --out, write a cluster file that fits the
+lab; where the file exists, only hosts that it lacks are added to it.`,
+		Example: "  slipway lab up --name try --control-planes 1 --workers 2 --out try.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			options := lab.Options{
+				Name: flags.name, Dir: flags.dir, Counts: counts, ClusterFile: out,
+				Progress: labProgress(cmd.ErrOrStderr()),
+			}
+			if subnet != "" {
+				prefix, err := netip.ParsePrefix(subnet)
+				if err != nil {
+					return fmt.Errorf("--subnet: %w", err)
+				}
+				options.Subnet = prefix
+			}
+			_, err := lab.Up(cmd.Context(), options)
+			return err
+		},
+	}
+	cmd.Flags().IntVar(&counts.ControlPlanes, "control-planes", 0, "control-plane hosts that the lab shall have")
+	cmd.Flags().IntVar(&counts.Workers, "workers", 0, "worker hosts that the lab shall have")
+	cmd.Flags().IntVar(&counts.LoadBalancers, "load-balancers", 0, "load-balancer hosts that the lab shall have")
+	cmd.Flags().IntVar(&counts.Spares, "spares", 0, "hosts that are booted, but not put into the cluster file")
+	cmd.Flags().StringVar(&subnet, "subnet", "", "the lab's network, when it is new (default "+lab.DefaultSubnet+")")
+	cmd.Flags().StringVar(&out, "out", "", "write the cluster file here")
+	return cmd
+}
+
+// labProgress prints a line per event; hosts boot all at once.
+func labProgress(out io.Writer) func(lab.Progress) {
+	var mu sync.Mutex
+	return func(p lab.Progress) {
+		mu.Lock()
+		defer mu.Unlock()
+		if p.Host == "" {
+			fmt.Fprintln(out, p.Text)
+			return
+		}
+		fmt.Fprintf(out, "%-10s %s\n", p.Host, p.Text)
+	}
+}
+
+func newLabDownCommand(flags *labFlags) *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "down",
+		Short: "Remove a lab and all that it is made of",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !all {
+				return lab.Down(cmd.Context(), flags.dir, flags.name)
+			}
+			labs, err := lab.List(flags.dir)
+			if err != nil {
+				return err
+			}
+			var errs []error
+			for _, l := range labs {
+				errs = append(errs, l.Down(cmd.Context()))
+			}
+			return errors.Join(errs...)
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "all labs there are")
+	return cmd
+}
+
+// listedLab is one lab in lab list's JSON.
+type listedLab struct {
+	Name  string     `json:"name"`
+	Dir   string     `json:"dir"`
+	Hosts []lab.Host `json:"hosts"`
+}
+
+func newLabListCommand(flags *labFlags) *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the labs and their hosts",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			labs, err := lab.List(flags.dir)
+			if err != nil {
+				return err
+			}
+			listed := []listedLab{}
+			for _, l := range labs {
+				if cmd.Flags().Changed("name") && l.Name() != flags.name {
+					continue
+				}
+				hosts, err := l.Hosts()
+				if err != nil {
+					return err
+				}
+				listed = append(listed, listedLab{l.Name(), l.Dir(), hosts})
+			}
+			return printLabs(cmd.OutOrStdout(), listed, output)
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "the format: text or json")
+	return cmd
+}
+
+func printLabs(out io.Writer, labs []listedLab, format string) error {
+	switch format {
+	case "json":
+		encoder := json.NewEncoder(out)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(labs)
+	case "text":
+		table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+		fmt.Fprintln(table, "LAB\tHOST\tKIND\tADDRESS\tSTATE")
+		for _, l := range labs {
+			for _, h := range l.Hosts {
+				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", l.Name, h.Name, h.Kind, h.Address, h.State)
+			}
+		}
+		return table.Flush()
+	default:
+		return fmt.Errorf("--output %s: want text or json", format)
+	}
+}
+
+// labExit passes on how a command on a host ended.
+type labExit int
+
+func (e labExit) Error() string { return fmt.Sprintf("the command ended with %d", int(e)) }
+
+// ExitCode is what this process shall exit with, without a word of its own.
+func (e labExit) ExitCode() int { return int(e) }
+
+func newLabExecCommand(flags *labFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:     "exec HOST -- COMMAND [ARG...]",
+		Short:   "Run a command on a host, from inside it and not by SSH",
+		Example: "  slipway lab exec --name try cp-1 -- systemctl status\n  slipway lab exec --name try cp-1 -- sh -c 'cat > /root/file' < file",
+		Args:    cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l, err := flags.open()
+			if err != nil {
+				return err
+			}
+			streams := lab.Streams{In: cmd.InOrStdin(), Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()}
+			code, err := l.Run(cmd.Context(), args[0], streams, args[1:]...)
+			if err == nil && code != 0 {
+				return labExit(code)
+			}
+			return err
+		},
+	}
+}
+
+func newLabDialCommand(flags *labFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "dial HOST PORT",
+		Short: "Connect stdin and stdout to a port of a host (for proxyCommand)",
+		Args:  cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l, err := flags.open()
+			if err != nil {
+				return err
+			}
+			return l.Dial(cmd.Context(), net.JoinHostPort(args[0], args[1]), cmd.InOrStdin(), cmd.OutOrStdout())
+		},
+	}
+}
+
+func newLabLinkCommand(flags *labFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:       "link HOST up|down",
+		Short:     "Cut a running host off the network, or connect it again",
+		Args:      cobra.ExactArgs(2),
+		ValidArgs: []string{"up", "down"},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[1] != "up" && args[1] != "down" {
+				return fmt.Errorf("link %s: want up or down", args[1])
+			}
+			l, err := flags.open()
+			if err != nil {
+				return err
+			}
+			return l.Link(cmd.Context(), args[0], args[1] == "up")
+		},
+	}
+}
+
+// labDeed is what one of the power commands does to a host.
+type labDeed func(*lab.Lab, context.Context, string) error
+
+func newLabPowerCommand(flags *labFlags, verb, short string, do labDeed) *cobra.Command {
+	return &cobra.Command{
+		Use:   verb + " HOST...",
+		Short: short,
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l, err := flags.open()
+			if err != nil {
+				return err
+			}
+			for _, host := range args {
+				if err := do(l, cmd.Context(), host); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}

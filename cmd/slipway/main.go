@@ -1,0 +1,93 @@
+// Command slipway takes ordinary Linux hosts to a Kubernetes cluster over SSH, from one
+// offline bundle, and looks after it from then on.
+//
+// One file per command; they turn flags into options and make one call. The way that
+// all commands share (load, connect, observe, mint, plan, show, confirm, apply, verify)
+// is session.go and apply.go.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slipway-k8s/slipway/lab"
+)
+
+// version is set when building.
+var version = "dev"
+
+func main() {
+	lab.Main() // a lab host's first process is this program once more
+	ctx, stop := interruptible()
+	root := newRootCommand()
+	err := root.ExecuteContext(ctx)
+	stop()
+	os.Exit(report(os.Stderr, err))
+}
+
+// interruptible is cancelled by the first Ctrl-C or SIGTERM. From then on the signals
+// have their default effect again, so that a second Ctrl-C ends the process at once.
+func interruptible() (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "slipway",
+		Short: "From bare hosts to a Kubernetes cluster, over SSH, from one offline bundle",
+		Long: `Slipway takes ordinary Linux hosts to a Kubernetes cluster over SSH, from one offline
+bundle, and looks after it from then on.
+
+  slipway lab up --name try --control-planes 1 --workers 2 --out try.yaml
+  slipway init -f try.yaml --bundle dist/bundle.tar
+  slipway kubectl -f try.yaml -- get nodes`,
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.AddGroup(
+		&cobra.Group{ID: groupCluster, Title: "The cluster:"},
+		&cobra.Group{ID: groupUse, Title: "Using it:"},
+		&cobra.Group{ID: groupMaterial, Title: "What it is made of:"},
+	)
+	add := func(group string, commands ...*cobra.Command) {
+		for _, command := range commands {
+			command.GroupID = group
+			root.AddCommand(command)
+		}
+	}
+	add(groupCluster, newPlanCommand(), newPrepareCommand(), newInitCommand(), newJoinCommand(), newResetCommand(), newStatusCommand())
+	add(groupUse, newKubectlCommand(), newKubeconfigCommand(), newProxyCommand(), newTokenCommand(), newImageCommand())
+	add(groupMaterial, newConfigCommand(), newBundleCommand(), newLabCommand())
+	root.AddCommand(newAgentCommand(), newVersionCommand())
+	wrapArgs(root)
+	return root
+}
+
+const (
+	groupCluster  = "cluster"
+	groupUse      = "use"
+	groupMaterial = "material"
+)
+
+// wrapArgs makes wrong arguments a usage error, like wrong flags.
+func wrapArgs(command *cobra.Command) {
+	if check := command.Args; check != nil {
+		command.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return &usageError{err}
+			}
+			return nil
+		}
+	}
+	for _, child := range command.Commands() {
+		wrapArgs(child)
+	}
+}

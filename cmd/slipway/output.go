@@ -1,0 +1,51 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+)
+
+// The formats of -o.
+const (
+	formatText = "text"
+	formatJSON = "json"
+	formatYAML = "yaml"
+)
+
+// outputFlag adds -o/--output and gives where its value will be.
+func outputFlag(command *cobra.Command) *string {
+	return command.Flags().StringP("output", "o", formatText, "format: text, json or yaml")
+}
+
+// show writes a value in the asked format; text is called for text.
+func show(w io.Writer, format string, value any, text func(io.Writer) error) error {
+	switch format {
+	case formatText:
+		return text(w)
+	case formatJSON:
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(value)
+	case formatYAML:
+		data, err := yaml.Marshal(value)
+		if err != nil {
+			return fmt.Errorf("write as YAML: %w", err)
+		}
+		_, err = w.Write(data)
+		return err
+	}
+	return usagef("--output %s: must be text, json or yaml", format)
+}
+
+// checkFormat refuses an unknown format before anything is done.
+func checkFormat(format string) error {
+	switch format {
+	case formatText, formatJSON, formatYAML:
+		return nil
+	}
+	return usagef("--output %s: must be text, json or yaml", format)
+}

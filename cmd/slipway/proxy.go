@@ -1,0 +1,41 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func newProxyCommand() *cobra.Command {
+	var (
+		flags clusterFlags
+		port  int
+	)
+	command := &cobra.Command{
+		Use:   "proxy -f FILE",
+		Short: "Open a local port to the API server, through SSH",
+		Long: `Listen on a port of this machine's loopback and carry what comes to the API server of
+any control plane, through SSH, until interrupted. TLS goes through untouched: who
+connects needs a kubeconfig, such as 'slipway kubeconfig' writes.`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			s, err := load(flags)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			if err := s.connectAPI(command.Context()); err != nil {
+				return err
+			}
+			listener, port, err := listenLocal(port)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(command.OutOrStdout(), "https://127.0.0.1:%d carries to %s; Ctrl-C ends it\n", port, s.cluster.Name)
+			return s.api.Forward(command.Context(), listener)
+		},
+	}
+	flags.add(command)
+	command.Flags().IntVar(&port, "port", proxyPort, "the local port; 0 takes a free one")
+	return command
+}

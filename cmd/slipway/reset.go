@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+func newResetCommand() *cobra.Command {
+	var (
+		flags changeFlags
+		all   bool
+		force bool
+	)
+	command := &cobra.Command{
+		Use:   "reset -f FILE (HOST... | --all)",
+		Short: "Take hosts out of the cluster and undo all that Slipway did there",
+		Long: `Drain the named hosts, take them out of the cluster, stop and remove what the record on
+each host says is Slipway's, and put back what was changed. Then look again, and list
+whatever is left. With --all, the whole cluster and its data are gone afterwards.`,
+		RunE: func(command *cobra.Command, names []string) error {
+			if all == (len(names) > 0) {
+				return usagef("reset: name hosts, or say --all")
+			}
+			return runReset(command.Context(), flags, names, force)
+		},
+	}
+	flags.clusterFlags.add(command)
+	flags.add(command)
+	command.Flags().BoolVar(&all, "all", false, "every host of the cluster file")
+	command.Flags().BoolVar(&force, "force", false, "reset a host even though the API can not be told, or its Pods can not be drained")
+	return command
+}
+
+func runReset(ctx context.Context, flags changeFlags, names []string, force bool) error {
+	if err := flags.check(); err != nil {
+		return err
+	}
+	s, err := load(flags.clusterFlags)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if err := s.known(names); err != nil {
+		return err
+	}
+	whole := len(names) == 0
+	if whole {
+		for _, h := range s.cluster.Hosts {
+			names = append(names, h.Name)
+		}
+	}
+	if err := s.change(ctx, flags, resetPlanner(names, force)); err != nil {
+		return err
+	}
+	if whole && s.keys != nil && s.keys.folder != nil {
+		return s.keys.folder.Remove()
+	}
+	return nil
+}
+
+// known refuses names that the cluster file does not have.
+func (s *session) known(names []string) error {
+	for _, name := range names {
+		if _, ok := s.cluster.Host(name); !ok {
+			var all []string
+			for _, h := range s.cluster.Hosts {
+				all = append(all, h.Name)
+			}
+			return usagef("no host is called %s in %s: it has %s", name, s.file, strings.Join(all, ", "))
+		}
+	}
+	return nil
+}
+
+func resetPlanner(names []string, force bool) planner {
+	return planner{
+		workflow: "reset",
+		hosts:    func(c *cluster.Cluster) []cluster.Host { return withControlPlanes(c, names) },
+		plan: func(in phases.Input) (plan.Plan, plan.Contents, error) {
+			in.Force = force
+			return phases.Reset(in, names)
+		},
+		alone:  true,
+		verify: func(ctx context.Context, s *session) error { return s.nothingLeft(ctx, names) },
+	}
+}
+
+// withControlPlanes are the hosts named (all, where none is), and the control planes,
+// by which the cluster is reached and which know its keys.
+func withControlPlanes(c *cluster.Cluster, names []string) []cluster.Host {
+	var reached []cluster.Host
+	for _, h := range c.Hosts {
+		if len(names) == 0 || slices.Contains(names, h.Name) || h.HasRole(cluster.RoleControlPlane) {
+			reached = append(reached, h)
+		}
+	}
+	return reached
+}
+
+// nothingLeft looks again at every host that was reset, and tells what is still there.
+func (s *session) nothingLeft(ctx context.Context, names []string) error {
+	before := maps.Clone(s.facts)
+	err := s.observe(ctx, func(h cluster.Host) hosts.Query {
+		return phases.InspectQuery(s.cluster, before[h.Name].Record)
+	})
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	for _, name := range slices.Sorted(slices.Values(names)) {
+		facts, ok := s.facts[name]
+		if !ok {
+			continue
+		}
+		if left := phases.Leftovers(before[name].Record, facts); len(left) > 0 {
+			fmt.Fprintf(&b, "\n  %s:\n    %s", name, strings.Join(left, "\n    "))
+		}
+	}
+	if b.Len() > 0 {
+		return fmt.Errorf("reset is done, but this is left:%s", b.String())
+	}
+	return nil
+}

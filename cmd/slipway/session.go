@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/user"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slipway-k8s/slipway/bundle"
+	"github.com/slipway-k8s/slipway/bundle/archive"
+	"github.com/slipway-k8s/slipway/certs"
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/ssh"
+	"github.com/slipway-k8s/slipway/phases/engine/api"
+)
+
+// session is what one command knows: what is wanted, and what is there.
+type session struct {
+	file    string
+	cluster *cluster.Cluster
+	archive *archive.Archive // nil without --bundle
+	bill    bundle.Bill
+
+	hosts map[string]hosts.Host  // those that answered
+	down  map[string]error       // those that did not
+	facts map[string]hosts.Facts // of those that answered
+
+	images *imageSet // the user's own, for image load
+
+	keys *keys
+	api  *api.Client // nil while the cluster's keys are not known
+	live hosts.ClusterFacts
+}
+
+// clusterFlags are the flags of every command that needs a cluster file.
+type clusterFlags struct {
+	file   string
+	bundle string
+}
+
+func (f *clusterFlags) add(command *cobra.Command) {
+	command.Flags().StringVarP(&f.file, "file", "f", "", "the cluster file (- for standard input)")
+	_ = command.MarkFlagFilename("file", "yaml", "yml")
+	_ = command.MarkFlagRequired("file")
+}
+
+func (f *clusterFlags) addBundle(command *cobra.Command) {
+	f.add(command)
+	command.Flags().StringVar(&f.bundle, "bundle", "", "the bundle with all that the hosts will run")
+	_ = command.MarkFlagFilename("bundle", "tar")
+	_ = command.MarkFlagRequired("bundle")
+}
+
+// load reads the cluster file and, where one is named, the bundle. No host is touched.
+func load(flags clusterFlags) (*session, error) {
+	c, err := loadCluster(flags.file)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{
+		file:    flags.file,
+		cluster: c,
+		hosts:   map[string]hosts.Host{},
+		down:    map[string]error{},
+		facts:   map[string]hosts.Facts{},
+	}
+	if flags.bundle == "" {
+		return s, nil
+	}
+	if s.archive, err = archive.Open(flags.bundle); err != nil {
+		return nil, err
+	}
+	s.bill = s.archive.Bill()
+	return s, nil
+}
+
+func loadCluster(file string) (*cluster.Cluster, error) {
+	data, err := readInput(file)
+	if err != nil {
+		return nil, &usageError{fmt.Errorf("read the cluster file: %w", err)}
+	}
+	c, err := cluster.Load(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	c.MapFiles(func(path string) string { return beside(file, path) })
+	return c, nil
+}
+
+// Close ends every connection.
+func (s *session) Close() {
+	if s.archive != nil {
+		_ = s.archive.Close()
+	}
+	var wait sync.WaitGroup
+	for _, host := range s.hosts {
+		wait.Go(func() { _ = host.Close() })
+	}
+	wait.Wait()
+}
+
+// connect reaches hosts, all at once. Those that do not answer are kept in s.down:
+// whether that matters is for preflight to say.
+func (s *session) connect(ctx context.Context, wanted []cluster.Host) error {
+	var (
+		mu   sync.Mutex
+		wait sync.WaitGroup
+	)
+	for _, h := range wanted {
+		wait.Go(func() {
+			host, err := ssh.Connect(ctx, s.sshOptions(h))
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				s.down[h.Name] = err
+				return
+			}
+			s.hosts[h.Name] = host
+		})
+	}
+	wait.Wait()
+	return ctx.Err()
+}
+
+func (s *session) sshOptions(h cluster.Host) ssh.Options {
+	return ssh.Options{
+		Name:           h.Name,
+		Host:           h.SSH.Host,
+		Port:           h.SSH.Port,
+		User:           h.SSH.User,
+		IdentityFile:   h.SSH.IdentityFile,
+		KnownHostsFile: h.SSH.KnownHostsFile,
+		ProxyCommand:   h.SSH.ProxyCommand,
+		ConnectTimeout: time.Duration(h.SSH.ConnectTimeout),
+		Binary:         s.agentBinary,
+		Version:        version,
+	}
+}
+
+// observe looks at every connected host, and then at the cluster that they form.
+func (s *session) observe(ctx context.Context, query func(cluster.Host) hosts.Query) error {
+	var (
+		mu   sync.Mutex
+		wait sync.WaitGroup
+		errs []error
+	)
+	for name, host := range s.hosts {
+		h, ok := s.cluster.Host(name)
+		if !ok {
+			continue
+		}
+		wait.Go(func() {
+			facts, err := host.Observe(ctx, query(h))
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				errs = append(errs, fmt.Errorf("observe %s: %w", name, err))
+				return
+			}
+			s.facts[name] = facts
+		})
+	}
+	wait.Wait()
+	return errors.Join(errs...)
+}
+
+// downErrors are the reasons why hosts did not answer, in the order of their names.
+func (s *session) downErrors() error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(s.down)) {
+		errs = append(errs, s.down[name])
+	}
+	return errors.Join(errs...)
+}
+
+// identity is the cluster's, once its keys are known.
+func (s *session) identity() hosts.Identity {
+	id, err := certs.ID(s.keys.pki)
+	if err != nil {
+		return hosts.Identity{Name: s.cluster.Name}
+	}
+	return hosts.Identity{ID: id, Name: s.cluster.Name}
+}
+
+// holder says who is at work, for leases and journals.
+func holder() string {
+	name := "unknown"
+	if current, err := user.Current(); err == nil {
+		name = current.Username
+	}
+	machine, err := os.Hostname()
+	if err != nil {
+		machine = "unknown"
+	}
+	return fmt.Sprintf("%s@%s, process %d", name, machine, os.Getpid())
+}

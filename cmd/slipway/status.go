@@ -1,0 +1,209 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// status is what `slipway status` shows.
+type status struct {
+	Cluster   string         `json:"cluster"`
+	ID        string         `json:"id,omitempty"`
+	Endpoint  string         `json:"endpoint"`
+	Reachable bool           `json:"reachable"` // an API server answers
+	Cause     string         `json:"cause,omitempty"`
+	Version   string         `json:"version,omitempty"`
+	Hosts     []hostStatus   `json:"hosts"`
+	Health    []hosts.Health `json:"health,omitempty"`
+}
+
+type hostStatus struct {
+	Name       string         `json:"name"`
+	Address    string         `json:"address"`
+	Roles      []cluster.Role `json:"roles"`
+	Connection string         `json:"connection"` // ok, or why not
+	OS         string         `json:"os,omitempty"`
+	InCluster  bool           `json:"inCluster"`
+	Ready      bool           `json:"ready"`
+	Reason     string         `json:"reason,omitempty"`
+	Kubelet    string         `json:"kubelet,omitempty"`
+	Units      []unitStatus   `json:"units,omitempty"`
+}
+
+type unitStatus struct {
+	Name   string `json:"name"`
+	Active string `json:"active"`
+}
+
+// statusUnits are the units whose state is shown.
+var statusUnits = []string{"containerd.service", "kubelet.service"}
+
+func newStatusCommand() *cobra.Command {
+	var flags clusterFlags
+	command := &cobra.Command{
+		Use:   "status -f FILE",
+		Short: "Show hosts, nodes, versions and the health of every component",
+		Args:  cobra.NoArgs,
+	}
+	format := outputFlag(command)
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		if err := checkFormat(*format); err != nil {
+			return err
+		}
+		s, err := load(flags)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		if err := s.connect(command.Context(), s.cluster.Hosts); err != nil {
+			return err
+		}
+		found, err := s.status(command)
+		if err != nil {
+			return err
+		}
+		if err := show(command.OutOrStdout(), *format, found, func(w io.Writer) error { return writeStatus(w, found) }); err != nil {
+			return err
+		}
+		if !found.healthy() {
+			return &exitError{exitFailed}
+		}
+		return nil
+	}
+	flags.add(command)
+	return command
+}
+
+func (s *session) status(command *cobra.Command) (status, error) {
+	ctx := command.Context()
+	err := s.observe(ctx, func(cluster.Host) hosts.Query { return hosts.Query{Units: statusUnits} })
+	if err != nil {
+		return status{}, err
+	}
+	found := status{Cluster: s.cluster.Name, Endpoint: fmt.Sprintf("%s:%d", s.cluster.Endpoint.Host, s.cluster.Endpoint.Port)}
+	if err := s.findKeys(ctx); err != nil {
+		found.Cause = err.Error()
+	} else {
+		found.ID = s.identity().ID
+		if err := s.observeCluster(ctx); err != nil {
+			return status{}, err
+		}
+		found.Reachable, found.Cause, found.Version = s.live.Reachable, s.live.Cause, s.live.Version
+		found.Health = s.api.Health(ctx)
+	}
+	for _, h := range s.cluster.Hosts {
+		found.Hosts = append(found.Hosts, s.hostStatus(h))
+	}
+	return found, nil
+}
+
+func (s *session) hostStatus(h cluster.Host) hostStatus {
+	row := hostStatus{Name: h.Name, Address: h.Address(), Roles: h.Roles, Connection: "ok"}
+	if err, isDown := s.down[h.Name]; isDown {
+		row.Connection = err.Error()
+	}
+	if facts, ok := s.facts[h.Name]; ok {
+		row.OS = facts.OS.Pretty
+		for _, unit := range statusUnits {
+			row.Units = append(row.Units, unitStatus{Name: unit, Active: facts.Units[unit].Active})
+		}
+	}
+	for _, node := range s.live.Nodes {
+		if node.Name == h.Name {
+			row.InCluster, row.Ready, row.Reason, row.Kubelet = true, node.Ready, node.Reason, node.KubeletVersion
+		}
+	}
+	return row
+}
+
+func (s status) healthy() bool {
+	for _, h := range s.Hosts {
+		if h.Connection != "ok" || !h.Ready {
+			return false
+		}
+	}
+	for _, health := range s.Health {
+		if !health.Healthy {
+			return false
+		}
+	}
+	return s.Reachable
+}
+
+func writeStatus(w io.Writer, s status) error {
+	fmt.Fprintf(w, "cluster   %s\nendpoint  %s\n", s.Cluster, s.Endpoint)
+	if s.Reachable {
+		fmt.Fprintf(w, "API       answers, %s\n\n", s.Version)
+	} else {
+		fmt.Fprintf(w, "API       does not answer: %s\n\n", s.Cause)
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "HOST\tADDRESS\tROLES\tSSH\tNODE\tKUBELET\tUNITS")
+	for _, h := range s.Hosts {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", h.Name, h.Address, roles(h.Roles), firstLine(h.Connection), nodeState(h), dash(h.Kubelet), units(h.Units))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if len(s.Health) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w)
+	fmt.Fprintln(table, "HOST\tCOMPONENT\tHEALTH")
+	for _, health := range s.Health {
+		word := "ok"
+		if !health.Healthy {
+			word = "not healthy: " + firstLine(health.Detail)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", health.Host, health.Component, word)
+	}
+	return table.Flush()
+}
+
+func nodeState(h hostStatus) string {
+	switch {
+	case !h.InCluster:
+		return "not in the cluster"
+	case h.Ready:
+		return "Ready"
+	case h.Reason != "":
+		return "NotReady: " + firstLine(h.Reason)
+	}
+	return "NotReady"
+}
+
+func roles(list []cluster.Role) string {
+	words := make([]string, len(list))
+	for i, role := range list {
+		words[i] = string(role)
+	}
+	return strings.Join(words, ",")
+}
+
+func units(list []unitStatus) string {
+	var wrong []string
+	for _, unit := range list {
+		if unit.Active != "active" {
+			wrong = append(wrong, fmt.Sprintf("%s %s", unit.Name, dash(unit.Active)))
+		}
+	}
+	switch {
+	case len(list) == 0:
+		return "-"
+	case len(wrong) == 0:
+		return "active"
+	}
+	return strings.Join(wrong, ", ")
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
+}

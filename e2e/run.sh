@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Every test there is. Elsewhere than on Linux as root, all but the end-to-end tests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+make lint
+make build
+if [ "$(uname -s)" != Linux ] || [ "$(id -u)" -ne 0 ]; then
+  echo "test: NOT RUN: the end-to-end tests need Linux and root (lab hosts are made of namespaces)"
+  make unit
+  exit
+fi
+
+make bundle
+[ -x dist/kubeadm ] || bin/slipway bundle build --component kubeadm --out dist/kubeadm
+CGO_ENABLED=1 go test -race $(go list ./... | grep -v /e2e)
+go test -count=1 -timeout 45m -v ./e2e

@@ -1,0 +1,113 @@
+package agent
+
+import (
+	"context"
+	"errors"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// ErrBadContent says that what lay in the inbox was not the blob it should have been. It
+// has been removed; sending it again may help.
+var ErrBadContent = errors.New("the content does not match its digest")
+
+// wireError is an error as it crosses: what callers decide on by type survives, all else
+// is text.
+type wireError struct {
+	Text  string             `json:"text,omitempty"`
+	Mark  mark               `json:"mark,omitempty"`
+	Lease *hosts.LeaseHolder `json:"lease,omitempty"`
+	Host  *wireHostError     `json:"host,omitempty"`
+	Cause *wireError         `json:"cause,omitempty"`
+}
+
+type wireHostError struct {
+	Kind hosts.ErrorKind `json:"kind"`
+	Host string          `json:"host,omitempty"`
+	Op   string          `json:"op"`
+	Fix  string          `json:"fix,omitempty"`
+}
+
+// mark stands for an error that is a value.
+type mark string
+
+const (
+	markCanceled mark = "canceled"
+	markDeadline mark = "deadline"
+	markContent  mark = "content"
+)
+
+var marks = map[mark]error{
+	markCanceled: context.Canceled,
+	markDeadline: context.DeadlineExceeded,
+	markContent:  ErrBadContent,
+}
+
+// encodeError takes an error apart from the outside in.
+func encodeError(err error) *wireError {
+	if err == nil {
+		return nil
+	}
+	switch e := err.(type) { //nolint:errorlint // the layers are taken one by one
+	case *hosts.Error:
+		return &wireError{
+			Host:  &wireHostError{Kind: e.Kind, Host: e.Host, Op: e.Op, Fix: e.Fix},
+			Cause: encodeError(e.Err),
+		}
+	case hosts.LeaseHolder:
+		return &wireError{Lease: &e}
+	}
+	for m, value := range marks {
+		if err == value { //nolint:errorlint // as above
+			return &wireError{Mark: m}
+		}
+	}
+	return &wireError{Text: err.Error(), Cause: encodeInner(err)}
+}
+
+// encodeInner finds, in what an error of unknown type wraps, the outermost part that a
+// caller can decide on.
+func encodeInner(err error) *wireError {
+	var host *hosts.Error
+	if errors.As(err, &host) {
+		return encodeError(host)
+	}
+	var lease hosts.LeaseHolder
+	if errors.As(err, &lease) {
+		return encodeError(lease)
+	}
+	for m, value := range marks {
+		if errors.Is(err, value) {
+			return &wireError{Mark: m}
+		}
+	}
+	return nil
+}
+
+// decodeError puts together what encodeError took apart.
+func decodeError(w *wireError) error {
+	switch {
+	case w == nil:
+		return nil
+	case w.Host != nil:
+		return &hosts.Error{
+			Kind: w.Host.Kind, Host: w.Host.Host, Op: w.Host.Op, Fix: w.Host.Fix,
+			Err: decodeError(w.Cause),
+		}
+	case w.Lease != nil:
+		return *w.Lease
+	case marks[w.Mark] != nil:
+		return marks[w.Mark]
+	default:
+		return &remoteError{text: w.Text, cause: decodeError(w.Cause)}
+	}
+}
+
+// remoteError is an error of the other end whose type did not cross.
+type remoteError struct {
+	text  string
+	cause error
+}
+
+func (e *remoteError) Error() string { return e.text }
+func (e *remoteError) Unwrap() error { return e.cause }

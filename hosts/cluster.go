@@ -1,0 +1,66 @@
+package hosts
+
+import "encoding/json"
+
+// ClusterFacts is what is seen of the cluster that the hosts form.
+type ClusterFacts struct {
+	// Reachable tells whether an API server answered; if not, Cause says why none did.
+	Reachable bool   `json:"reachable"`
+	Cause     string `json:"cause,omitempty"`
+	Version   string `json:"version,omitempty"` // the API server's
+	// Objects are the live objects that were asked for; absent ones are not there.
+	Objects map[ObjectKey]json.RawMessage `json:"-"`
+	Nodes   []Node                        `json:"nodes,omitempty"`
+	Members []Member                      `json:"members,omitempty"`
+	// Health is each control-plane component's own word, by host.
+	Health []Health `json:"health,omitempty"`
+}
+
+// ClusterQuery says which objects to fetch.
+type ClusterQuery struct {
+	Objects []ObjectKey
+}
+
+// ObjectKey names one API object.
+type ObjectKey struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Namespace  string `json:"namespace,omitempty"`
+	Name       string `json:"name"`
+}
+
+func (k ObjectKey) String() string {
+	if k.Namespace == "" {
+		return k.Kind + " " + k.Name
+	}
+	return k.Kind + " " + k.Namespace + "/" + k.Name
+}
+
+// Node is a node as the API shows it.
+type Node struct {
+	Name           string            `json:"name"`
+	Ready          bool              `json:"ready"`
+	Unschedulable  bool              `json:"unschedulable,omitempty"`
+	KubeletVersion string            `json:"kubeletVersion"`
+	Addresses      []string          `json:"addresses"`
+	Labels         map[string]string `json:"labels,omitempty"`
+	Taints         []string          `json:"taints,omitempty"` // key=value:effect
+	Reason         string            `json:"reason,omitempty"` // why it is not ready, in the kubelet's words
+}
+
+// Member is an etcd member.
+type Member struct {
+	ID      uint64   `json:"id"`
+	Name    string   `json:"name"`
+	Peers   []string `json:"peers"`
+	Learner bool     `json:"learner,omitempty"`
+	Leader  bool     `json:"leader,omitempty"`
+}
+
+// Health is one component's health on one host.
+type Health struct {
+	Host      string `json:"host"`
+	Component string `json:"component"`
+	Healthy   bool   `json:"healthy"`
+	Detail    string `json:"detail,omitempty"`
+}

@@ -1,0 +1,59 @@
+package hosts
+
+import (
+	"fmt"
+	"strings"
+)
+
+// ErrorKind sorts what can go wrong with a host by what a user does about it.
+type ErrorKind string
+
+// The kinds of error.
+const (
+	KindUnreachable    ErrorKind = "unreachable"      // no connection, or none in time
+	KindAuth           ErrorKind = "authentication"   // the host refused every key
+	KindHostKeyUnknown ErrorKind = "host-key-unknown" // not in known_hosts
+	KindHostKeyChanged ErrorKind = "host-key-changed" // known_hosts says otherwise
+	KindPrivilege      ErrorKind = "privilege"        // not root, and sudo is refused
+	KindPlatform       ErrorKind = "platform"         // another system or architecture
+	KindVersion        ErrorKind = "agent-version"    // the agent speaks another protocol
+	KindCut            ErrorKind = "connection-lost"  // the connection ended in the middle
+	KindLease          ErrorKind = "lease-held"       // another operator is at work
+	KindDiskFull       ErrorKind = "disk-full"
+	KindForeign        ErrorKind = "foreign" // something there is not Slipway's
+	KindBroken         ErrorKind = "failed"  // all else
+)
+
+// Error is what went wrong, where, and what to do.
+type Error struct {
+	Kind ErrorKind
+	Host string // as the cluster file names it; empty where the layer does not know it
+	Op   string // the deed and the object: write /etc/kubernetes/pki/ca.crt
+	Err  error
+	Fix  string // what to type or change; may be empty
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Op)
+	if e.Host != "" {
+		fmt.Fprintf(&b, " on %s", e.Host)
+	}
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	return b.String()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// LeaseHolder is who holds a host's lease.
+type LeaseHolder struct {
+	Holder string `json:"holder"` // user@machine, process id
+	Since  string `json:"since"`  // RFC 3339
+	Heard  string `json:"heard"`  // RFC 3339: the last sign of life
+}
+
+func (h LeaseHolder) Error() string {
+	return fmt.Sprintf("held by %s since %s, last heard %s", h.Holder, h.Since, h.Heard)
+}

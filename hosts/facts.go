@@ -1,0 +1,195 @@
+package hosts
+
+import "time"
+
+// Facts is what one observation saw of a host.
+type Facts struct {
+	Hostname   string    `json:"hostname"`
+	MachineID  string    `json:"machineID"`
+	BootID     string    `json:"bootID"`
+	OS         OS        `json:"os"`
+	Arch       string    `json:"arch"` // in Go's words
+	Kernel     string    `json:"kernel"`
+	CPUs       int       `json:"cpus"`
+	Memory     int64     `json:"memory"` // bytes
+	Time       time.Time `json:"time"`
+	User       string    `json:"user"` // who the agent runs as: root
+	Cgroup     Cgroup    `json:"cgroup"`
+	Systemd    Systemd   `json:"systemd"`
+	Interfaces []Link    `json:"interfaces"`
+	Swaps      []string  `json:"swaps,omitempty"`     // devices and files in use
+	SwapUnits  []string  `json:"swapUnits,omitempty"` // units and fstab lines that would bring swap back
+	// CanRaiseOOMScore tells whether a process may lower its OOM score (CAP_SYS_RESOURCE).
+	CanRaiseOOMScore bool `json:"canRaiseOOMScore"`
+	// ConntrackWritable tells whether net.netfilter.nf_conntrack_max can be written.
+	ConntrackWritable bool `json:"conntrackWritable"`
+	// NFTables and IPTables tell which packet filters the kernel carries.
+	NFTables bool `json:"nftables"`
+	IPTables bool `json:"iptables"`
+	// OverlayFS tells whether containerd's root can be used by the overlay snapshotter.
+	OverlayFS bool   `json:"overlayFS"`
+	Disks     []Disk `json:"disks"` // the file systems that Slipway writes to
+	// Resolver is the resolv.conf that Pods should inherit: systemd-resolved's real one where that runs.
+	Resolver string `json:"resolver"`
+	SELinux  string `json:"selinux,omitempty"`  // enforcing, permissive, or empty
+	Firewall string `json:"firewall,omitempty"` // firewalld, ufw, or empty
+
+	Files        map[string]File        `json:"files,omitempty"` // only what exists
+	Contents     map[string][]byte      `json:"contents,omitempty"`
+	Certificates map[string]Certificate `json:"certificates,omitempty"` // by the certificate's path
+	Kubeconfigs  map[string]Kubeconfig  `json:"kubeconfigs,omitempty"`
+	Units        map[string]Unit        `json:"units,omitempty"`
+	Sysctls      map[string]string      `json:"sysctls,omitempty"`
+	Modules      map[string]bool        `json:"modules,omitempty"` // true: loaded or built in
+	Images       map[string]string      `json:"images,omitempty"`  // reference → digest of the manifest
+	Names        map[string][]string    `json:"names,omitempty"`   // name → addresses; absent: does not resolve
+	Listeners    map[int]string         `json:"listeners,omitempty"`
+	Links        []string               `json:"links,omitempty"`
+	Tables       []string               `json:"tables,omitempty"`
+	Chains       []string               `json:"chains,omitempty"`
+
+	// Foreign lists what is installed or running that Slipway did not put there and
+	// that would be in its way: a containerd, Docker, kubelet, or another cluster's files.
+	Foreign []Foreign `json:"foreign,omitempty"`
+	// Record is what Slipway noted of its own changes; nil on a host it never changed.
+	Record *Record `json:"record,omitempty"`
+	// Lease is who holds the host now; nil where nobody does.
+	Lease    *LeaseHolder `json:"lease,omitempty"`
+	Evidence []Evidence   `json:"evidence,omitempty"`
+}
+
+// OS is what /etc/os-release says. For people; nothing is decided by it.
+type OS struct {
+	ID      string `json:"id"`
+	Version string `json:"version"`
+	Pretty  string `json:"pretty"`
+}
+
+// Cgroup is the host's control groups.
+type Cgroup struct {
+	// Version is 2 on a unified hierarchy that has controllers, else 1.
+	Version     int      `json:"version"`
+	Controllers []string `json:"controllers"`
+}
+
+// Systemd is the host's init.
+type Systemd struct {
+	Version int    `json:"version"` // 0: the host was not booted by systemd
+	State   string `json:"state"`   // running, degraded, starting, …
+}
+
+// Link is a network interface and its addresses.
+type Link struct {
+	Name      string   `json:"name"`
+	MAC       string   `json:"mac,omitempty"`
+	MTU       int      `json:"mtu"`
+	Up        bool     `json:"up"`
+	Addresses []string `json:"addresses"` // in CIDR form
+}
+
+// Disk is a file system below one of the paths that Slipway writes to.
+type Disk struct {
+	Path string `json:"path"`
+	Free int64  `json:"free"` // bytes that root may write
+	Size int64  `json:"size"`
+}
+
+// FileType is what lies at a path.
+type FileType string
+
+// The types of file.
+const (
+	TypeFile      FileType = "file"
+	TypeDirectory FileType = "directory"
+	TypeSymlink   FileType = "symlink"
+	TypeOther     FileType = "other"
+)
+
+// File is one path on a host.
+type File struct {
+	Type   FileType `json:"type"`
+	Mode   uint32   `json:"mode"` // permission bits, with setuid, setgid and sticky
+	UID    int      `json:"uid"`
+	GID    int      `json:"gid"`
+	Size   int64    `json:"size,omitempty"`
+	Digest string   `json:"digest,omitempty"` // sha256:<hex>, of a regular file
+	Target string   `json:"target,omitempty"` // of a symbolic link
+}
+
+// Certificate is a certificate on a host's disk, with what only the host can say of it.
+type Certificate struct {
+	PEM        []byte `json:"pem"`
+	KeyPresent bool   `json:"keyPresent"`
+	KeyMatches bool   `json:"keyMatches"`
+}
+
+// Kubeconfig is a kubeconfig on a host's disk without its private parts.
+type Kubeconfig struct {
+	Server string `json:"server"`
+	CA     []byte `json:"ca"`   // PEM
+	Cert   []byte `json:"cert"` // PEM of the client's certificate, read from the file it names where it names one
+	// CertFile is set where the kubeconfig names a file and does not embed.
+	CertFile   string `json:"certFile,omitempty"`
+	KeyMatches bool   `json:"keyMatches"`
+	User       string `json:"user"`
+	Context    string `json:"context"`
+	// Invalid says why it could not be read as a kubeconfig.
+	Invalid string `json:"invalid,omitempty"`
+}
+
+// Unit is a systemd unit's state.
+type Unit struct {
+	Load    string `json:"load"`    // loaded, not-found, masked
+	Active  string `json:"active"`  // active, inactive, failed, activating
+	Enabled string `json:"enabled"` // enabled, disabled, static, or empty
+	// Inputs is the digest that Slipway last started or reloaded it with, in this boot.
+	Inputs string `json:"inputs,omitempty"`
+	// Restarts counts since boot how often systemd restarted it by itself.
+	Restarts int `json:"restarts,omitempty"`
+}
+
+// Foreign is something on the host that is not Slipway's.
+type Foreign struct {
+	What   string `json:"what"`   // containerd, docker, kubelet, cluster, …
+	Detail string `json:"detail"` // the unit, binary or file that showed it
+	Fix    string `json:"fix"`    // what to type
+}
+
+// Evidence is one thing seen on a host that may explain a failure.
+type Evidence struct {
+	Source string   `json:"source"` // kubelet.service, container etcd, port 6443, clock, …
+	Lines  []string `json:"lines"`
+}
+
+// Identity names a cluster: the SHA-256 of its CA's public key, and its name.
+type Identity struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// Record is the inventory and undo record, one file on each host: what Slipway made,
+// and what a setting was before.
+type Record struct {
+	Version int      `json:"version"`
+	Cluster Identity `json:"cluster"`
+	Paths   []Owned  `json:"paths,omitempty"`
+	Units   []string `json:"units,omitempty"`
+	Images  []string `json:"images,omitempty"`
+	Priors  []Prior  `json:"priors,omitempty"`
+}
+
+// Owned is a path that Slipway made.
+type Owned struct {
+	Path   string   `json:"path"`
+	Type   FileType `json:"type"`
+	Digest string   `json:"digest,omitempty"` // of a file as written; empty for seeds, which live on
+}
+
+// Prior is what a setting was before Slipway first changed it.
+type Prior struct {
+	// Setting is kind/name: sysctl/net.ipv4.ip_forward, swap/<device>, hostname,
+	// hosts/<address>, module/<name>, unit/<name>, file/<path>.
+	Setting string `json:"setting"`
+	Value   string `json:"value,omitempty"`
+	Absent  bool   `json:"absent,omitempty"` // there was nothing
+}

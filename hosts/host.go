@@ -1,0 +1,72 @@
+// Package hosts says what is seen of a host and what a host can do: Facts and Query,
+// the closed set of Actions, and the Host interface that every way to reach a machine
+// implements. It holds types only.
+package hosts
+
+import (
+	"context"
+	"io"
+	"net"
+)
+
+// Host is one machine, wherever it is: in this process (hosts/local), at the other end
+// of an SSH connection (hosts/ssh), or made up (hosts/hosttest).
+//
+// All methods may be called concurrently. Every error is, or wraps, an *Error where
+// a caller can decide something by its Kind.
+type Host interface {
+	// Observe reads what the query asks for and changes nothing.
+	Observe(ctx context.Context, query Query) (Facts, error)
+
+	// Do compares, then carries out one action; it answers Unchanged where nothing
+	// was to be done. It is safe to repeat. progress may be nil; it is called from one
+	// goroutine at a time and never after Do has returned. Cancelling ctx ends the
+	// action at its next safe point; nothing is left half-written.
+	Do(ctx context.Context, action Action, progress func(Progress)) (Outcome, error)
+
+	// Upload brings blobs into the host's store, skipping those that it has. Secret blobs
+	// are kept in memory for as long as this Host is open, never on a disk.
+	Upload(ctx context.Context, blobs []Blob, progress func(Progress)) error
+
+	// Dial connects to an address as seen from the host; network is tcp or unix.
+	Dial(ctx context.Context, network, address string) (net.Conn, error)
+
+	// Close ends the connection, frees the lease, and waits for what is in hand.
+	Close() error
+}
+
+// Blob is content on its way to a host.
+type Blob struct {
+	// Ref is what actions call it by: sha256:<hex> of the content, or, for a secret,
+	// secret:<hex> of a digest keyed with a secret of the cluster.
+	Ref string
+	// SHA256 is the content's true digest in hex; it travels, but is never shown.
+	SHA256 string
+	Size   int64
+	Secret bool
+	Open   func() (io.ReadCloser, error)
+}
+
+// Progress is how far a long act has come. Total is 0 where it is not known.
+type Progress struct {
+	Done  int64  `json:"done"`
+	Total int64  `json:"total,omitempty"`
+	Note  string `json:"note,omitempty"`
+}
+
+// Result tells whether an action found something to do.
+type Result string
+
+// The results of an action.
+const (
+	Unchanged Result = "unchanged"
+	Changed   Result = "changed"
+)
+
+// Outcome is what an action did.
+type Outcome struct {
+	Result Result `json:"result"`
+	Detail string `json:"detail,omitempty"` // for people: what was changed, from what
+	// Left lists, for Sweep and Inspect, what is still there.
+	Left []string `json:"left,omitempty"`
+}

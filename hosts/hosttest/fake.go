@@ -1,0 +1,340 @@
+// Package hosttest is what tests of hosts need: Fake, a small machine in memory that
+// really applies actions; Server, an sshd in this process with faults to inject; and
+// Conformance, the one suite that every hosts.Host passes.
+package hosttest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// Fake is a machine in memory. Host opens it; what one Host did, another sees.
+type Fake struct {
+	// Before, if set, is asked before each action; its error is the action's. It may
+	// block, and is called without any lock held. Set it before the machine is used.
+	Before func(ctx context.Context, action hosts.Action) error
+	// Now tells the time; nil means the clock.
+	Now func() time.Time
+
+	mutex     sync.Mutex
+	base      hosts.Facts
+	files     map[string]*node
+	store     map[string][]byte // blobs by ref
+	units     map[string]*unit
+	sysctls   map[string]string
+	modules   map[string]bool
+	images    map[string]string
+	names     map[string][]string
+	pods      []string
+	mounts    []string
+	links     []string
+	tables    []string
+	chains    []string
+	record    *hosts.Record
+	holder    *opened // who has the lease
+	lease     hosts.LeaseHolder
+	listeners map[string]*listener
+	done      []hosts.Action // that changed something
+}
+
+// NewFake makes a bare machine: an ordinary current Linux, nothing of Slipway's on it.
+func NewFake(hostname string, addresses ...string) *Fake {
+	if len(addresses) == 0 {
+		addresses = []string{"192.0.2.10/24"}
+	}
+	f := &Fake{
+		base:      ordinaryFacts(hostname, addresses),
+		files:     map[string]*node{},
+		store:     map[string][]byte{},
+		units:     map[string]*unit{},
+		sysctls:   map[string]string{"net.ipv4.ip_forward": "0", "vm.swappiness": "60"},
+		modules:   map[string]bool{},
+		images:    map[string]string{},
+		names:     map[string][]string{"localhost": {"127.0.0.1"}, hostname: {"127.0.1.1"}},
+		listeners: map[string]*listener{},
+	}
+	for _, dir := range []string{"/etc", "/etc/systemd/system", "/usr/local/bin", "/var/lib", "/run", "/tmp"} {
+		f.makeParents(dir + "/x")
+	}
+	return f
+}
+
+// Host opens the machine. The Host keeps secrets and the lease until it is closed.
+func (f *Fake) Host() hosts.Host {
+	return &opened{machine: f, secrets: map[string][]byte{}}
+}
+
+// opened is one way into a machine.
+type opened struct {
+	machine *Fake
+	mutex   sync.Mutex
+	closed  bool
+	hands   sync.WaitGroup
+	secrets map[string][]byte // guarded by the machine's mutex
+}
+
+var errClosed = errors.New("the host was closed")
+
+func (o *opened) enter(op string) error {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	if o.closed {
+		return &hosts.Error{Kind: hosts.KindBroken, Op: op, Err: errClosed}
+	}
+	o.hands.Add(1)
+	return nil
+}
+
+// Close waits for what is in hand, then frees the lease.
+func (o *opened) Close() error {
+	o.mutex.Lock()
+	o.closed = true
+	o.mutex.Unlock()
+	o.hands.Wait()
+	f := o.machine
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	if f.holder == o {
+		f.holder = nil
+	}
+	o.secrets = nil
+	return nil
+}
+
+// Do compares, then carries out one action.
+func (o *opened) Do(ctx context.Context, action hosts.Action, progress func(hosts.Progress)) (hosts.Outcome, error) {
+	op := describe(action)
+	if err := o.enter(op); err != nil {
+		return hosts.Outcome{}, err
+	}
+	defer o.hands.Done()
+	if o.machine.Before != nil {
+		if err := o.machine.Before(ctx, action); err != nil {
+			return hosts.Outcome{}, failure(op, err)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return hosts.Outcome{}, failure(op, err)
+	}
+	outcome, err := o.apply(action)
+	if err != nil {
+		return hosts.Outcome{}, failure(op, err)
+	}
+	if progress != nil {
+		progress(hosts.Progress{Done: 1, Total: 1})
+	}
+	return outcome, nil
+}
+
+func (o *opened) apply(action hosts.Action) (hosts.Outcome, error) {
+	f := o.machine
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	if f.holder != nil && f.holder != o {
+		return hosts.Outcome{}, &hosts.Error{
+			Kind: hosts.KindLease, Err: f.lease, Fix: "wait until it is done, or end that process",
+		}
+	}
+	detail, err := o.change(action)
+	switch {
+	case err != nil:
+		return hosts.Outcome{}, err
+	case detail == "":
+		return hosts.Outcome{Result: hosts.Unchanged}, nil
+	default:
+		f.done = append(f.done, action)
+		return hosts.Outcome{Result: hosts.Changed, Detail: detail}, nil
+	}
+}
+
+// change applies an action and says what it changed; "" is nothing.
+func (o *opened) change(action hosts.Action) (string, error) {
+	f := o.machine
+	switch a := action.(type) {
+	case hosts.WriteFile:
+		return o.writeFile(a)
+	case hosts.MakeDirectory:
+		return f.makeDirectory(a)
+	case hosts.MakeSymlink:
+		return f.makeSymlink(a)
+	case hosts.RemovePath:
+		return f.removePath(a)
+	case hosts.Unpack:
+		return f.unpack(a)
+	case hosts.SetUnit:
+		return f.setUnit(a)
+	case hosts.LoadImage:
+		return f.loadImage(a)
+	case hosts.SetSysctl:
+		return f.setSysctl(a)
+	case hosts.LoadModule:
+		return f.loadModule(a)
+	case hosts.DisableSwap:
+		return f.disableSwap()
+	case hosts.SetHostname:
+		return f.setHostname(a)
+	case hosts.AddHostsEntry:
+		return f.addHostsEntry(a)
+	case hosts.TakeLease:
+		return o.takeLease(a)
+	case hosts.Claim:
+		return f.claim(a)
+	case hosts.StopPods:
+		return emptied(&f.pods, "pods")
+	case hosts.Unmount:
+		return f.unmount(a)
+	case hosts.RemoveNetwork:
+		return f.removeNetwork(a)
+	case hosts.Restore:
+		return f.restore(a)
+	case hosts.TidyStore:
+		return f.tidyStore()
+	case hosts.Forget:
+		return f.forget()
+	default:
+		return "", fmt.Errorf("no action is called %q", action.Kind())
+	}
+}
+
+// Dial connects to what Serve offers at an address.
+func (o *opened) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	op := "connect to " + address
+	if err := o.enter(op); err != nil {
+		return nil, err
+	}
+	defer o.hands.Done()
+	o.machine.mutex.Lock()
+	l := o.machine.listeners[network+" "+address]
+	o.machine.mutex.Unlock()
+	if l == nil {
+		return nil, failure(op, errors.New("connection refused"))
+	}
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, l.Addr().Network(), l.Addr().String())
+	if err != nil {
+		return nil, failure(op, err)
+	}
+	return conn, nil
+}
+
+// failure gives an error its deed, and the kind of what it wraps.
+func failure(op string, err error) error {
+	wrapped := &hosts.Error{Kind: hosts.KindBroken, Op: op, Err: err}
+	var known *hosts.Error
+	if errors.As(err, &known) {
+		wrapped.Kind, wrapped.Fix, wrapped.Err = known.Kind, known.Fix, known.Err
+	}
+	return wrapped
+}
+
+// describe says an action's deed and object.
+func describe(action hosts.Action) string {
+	switch a := action.(type) {
+	case hosts.WriteFile:
+		return "write " + a.Path
+	case hosts.MakeDirectory:
+		return "make directory " + a.Path
+	case hosts.MakeSymlink:
+		return "link " + a.Path
+	case hosts.RemovePath:
+		return "remove " + a.Path
+	case hosts.SetUnit:
+		return "set unit " + a.Name
+	case hosts.LoadImage:
+		return "load image " + a.Reference
+	default:
+		return action.Kind()
+	}
+}
+
+// Done lists the actions that changed something, in their order.
+func (f *Fake) Done() []hosts.Action {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	return slices.Clone(f.done)
+}
+
+// Record is the machine's record; nil where there is none.
+func (f *Fake) Record() *hosts.Record {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	return cloneRecord(f.record)
+}
+
+// Edit changes what every observation shows: the machine as it was delivered.
+func (f *Fake) Edit(change func(*hosts.Facts)) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	change(&f.base)
+}
+
+// Leftovers puts on the machine what runs and lies around on a node in use: Pods,
+// mounts, links, nft tables, iptables chains.
+func (f *Fake) Leftovers(pods, mounts, links, tables, chains []string) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.pods = append(f.pods, pods...)
+	f.mounts = append(f.mounts, mounts...)
+	f.links = append(f.links, links...)
+	f.tables = append(f.tables, tables...)
+	f.chains = append(f.chains, chains...)
+}
+
+// Reboot ends what does not outlive the boot: leases, units that are not enabled, what
+// units were started with, kernel settings, Pods and mounts.
+func (f *Fake) Reboot() {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.holder = nil
+	f.pods, f.mounts = nil, nil
+	for _, u := range f.units {
+		u.active, u.inputs = u.enabled, ""
+	}
+	f.base.BootID += "'"
+}
+
+// ordinaryFacts is a current Debian on a machine of modest size.
+func ordinaryFacts(hostname string, addresses []string) hosts.Facts {
+	return hosts.Facts{
+		Hostname:  hostname,
+		MachineID: digest([]byte("machine " + hostname))[len("sha256:"):][:32],
+		BootID:    "boot-1",
+		OS:        hosts.OS{ID: "debian", Version: "12", Pretty: "Debian GNU/Linux 12 (bookworm)"},
+		Arch:      "amd64",
+		Kernel:    "6.1.0-28-amd64",
+		CPUs:      4,
+		Memory:    8 << 30,
+		User:      "root",
+		Cgroup: hosts.Cgroup{
+			Version: 2, Controllers: []string{"cpuset", "cpu", "io", "memory", "hugetlb", "pids"},
+		},
+		Systemd: hosts.Systemd{Version: 252, State: "running"},
+		Interfaces: []hosts.Link{
+			{Name: "lo", MTU: 65536, Up: true, Addresses: []string{"127.0.0.1/8", "::1/128"}},
+			{Name: "eth0", MAC: "52:54:00:00:00:01", MTU: 1500, Up: true, Addresses: addresses},
+		},
+		CanRaiseOOMScore: true, ConntrackWritable: true,
+		NFTables: true, IPTables: true, OverlayFS: true,
+		Disks:    []hosts.Disk{{Path: "/var/lib", Free: 40 << 30, Size: 50 << 30}},
+		Resolver: "/etc/resolv.conf",
+	}
+}
+
+func cloneRecord(record *hosts.Record) *hosts.Record {
+	if record == nil {
+		return nil
+	}
+	clone := *record
+	clone.Paths = slices.Clone(record.Paths)
+	clone.Units = slices.Clone(record.Units)
+	clone.Images = slices.Clone(record.Images)
+	clone.Priors = slices.Clone(record.Priors)
+	return &clone
+}

@@ -1,0 +1,203 @@
+package hosttest
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/pem"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// Observe shows what the query asks for.
+func (o *opened) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, error) {
+	if err := o.enter("observe"); err != nil {
+		return hosts.Facts{}, err
+	}
+	defer o.hands.Done()
+	if err := ctx.Err(); err != nil {
+		return hosts.Facts{}, failure("observe", err)
+	}
+	f := o.machine
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	facts := f.base
+	facts.Time = f.now().UTC()
+	facts.Record = cloneRecord(f.record)
+	if f.holder != nil {
+		lease := f.lease
+		facts.Lease = &lease
+	}
+	f.observeFiles(&facts, query)
+	f.observeSystem(&facts, query)
+	if query.Evidence {
+		facts.Evidence = []hosts.Evidence{{Source: "fake machine", Lines: []string{"nothing is wrong"}}}
+	}
+	return facts, nil
+}
+
+func (f *Fake) observeFiles(facts *hosts.Facts, query hosts.Query) {
+	facts.Files = map[string]hosts.File{}
+	for _, name := range query.Paths {
+		f.observePath(facts, name)
+	}
+	for _, tree := range query.Trees {
+		f.observePath(facts, tree)
+		for _, name := range f.below(tree) {
+			f.observePath(facts, name)
+		}
+	}
+	facts.Contents = map[string][]byte{}
+	for _, name := range slices.Concat(query.Contents, query.Secrets) {
+		if n := f.files[name]; n != nil && n.Type == hosts.TypeFile {
+			facts.Contents[name] = slices.Clone(n.content)
+		}
+	}
+	facts.Certificates = map[string]hosts.Certificate{}
+	for _, pair := range query.Certificates {
+		if n := f.files[pair.Cert]; n != nil {
+			facts.Certificates[pair.Cert] = f.certificate(n.content, pair.Key)
+		}
+	}
+	facts.Kubeconfigs = map[string]hosts.Kubeconfig{}
+	for _, name := range query.Kubeconfigs {
+		if n := f.files[name]; n != nil {
+			facts.Kubeconfigs[name] = f.kubeconfig(n.content)
+		}
+	}
+}
+
+func (f *Fake) observePath(facts *hosts.Facts, name string) {
+	if n := f.files[name]; n != nil {
+		facts.Files[name] = n.File
+	}
+}
+
+func (f *Fake) observeSystem(facts *hosts.Facts, query hosts.Query) {
+	facts.Units = map[string]hosts.Unit{}
+	for _, name := range query.Units {
+		facts.Units[name] = f.unitFacts(name)
+	}
+	facts.Sysctls = pick(f.sysctls, query.Sysctls)
+	facts.Images = pick(f.images, query.Images)
+	facts.Names = pick(f.names, query.Names)
+	facts.Modules = f.moduleFacts(query.Modules)
+	facts.Listeners = map[int]string{}
+	for _, port := range query.Ports {
+		if who := f.listening(port); who != "" {
+			facts.Listeners[port] = who
+		}
+	}
+	facts.Links = matching(f.links, func(name string) bool { return matchesLink(query.Links, name) })
+	facts.Tables = matching(f.tables, func(name string) bool { return slices.Contains(query.Tables, name) })
+	facts.Chains = matching(f.chains, func(name string) bool { return hasPrefix(query.Chains, name) })
+}
+
+func pick[V any](all map[string]V, names []string) map[string]V {
+	found := map[string]V{}
+	for _, name := range names {
+		if value, ok := all[name]; ok {
+			found[name] = value
+		}
+	}
+	return found
+}
+
+func matching(all []string, matches func(string) bool) []string {
+	var found []string
+	for _, name := range all {
+		if matches(name) {
+			found = append(found, name)
+		}
+	}
+	return found
+}
+
+// certificate judges a certificate and the key beside it.
+func (f *Fake) certificate(content []byte, keyFile string) hosts.Certificate {
+	found := hosts.Certificate{PEM: slices.Clone(content)}
+	if key := f.files[keyFile]; key != nil {
+		found.KeyPresent = true
+		found.KeyMatches = pairs(content, key.content)
+	}
+	return found
+}
+
+func pairs(cert, key []byte) bool {
+	_, err := tls.X509KeyPair(cert, key)
+	return err == nil
+}
+
+// kubeconfigFile is as much of a kubeconfig as is looked at.
+type kubeconfigFile struct {
+	CurrentContext string `json:"current-context"`
+	Clusters       []struct {
+		Cluster struct {
+			Server string `json:"server"`
+			CA     []byte `json:"certificate-authority-data"`
+		} `json:"cluster"`
+	} `json:"clusters"`
+	Users []struct {
+		Name string `json:"name"`
+		User struct {
+			Cert     []byte `json:"client-certificate-data"`
+			Key      []byte `json:"client-key-data"`
+			CertFile string `json:"client-certificate"`
+			KeyFile  string `json:"client-key"`
+		} `json:"user"`
+	} `json:"users"`
+}
+
+// kubeconfig judges a kubeconfig with one cluster and one user.
+func (f *Fake) kubeconfig(content []byte) hosts.Kubeconfig {
+	var file kubeconfigFile
+	if err := yaml.Unmarshal(content, &file); err != nil {
+		return hosts.Kubeconfig{Invalid: err.Error()}
+	}
+	if len(file.Clusters) != 1 || len(file.Users) != 1 {
+		return hosts.Kubeconfig{Invalid: "it has not one cluster and one user"}
+	}
+	user := file.Users[0].User
+	found := hosts.Kubeconfig{
+		Server:   file.Clusters[0].Cluster.Server,
+		CA:       file.Clusters[0].Cluster.CA,
+		Cert:     user.Cert,
+		CertFile: user.CertFile,
+		User:     file.Users[0].Name,
+		Context:  file.CurrentContext,
+	}
+	key := user.Key
+	if user.CertFile != "" {
+		found.Cert = certificatesOf(f.follow(user.CertFile))
+		key = f.follow(user.KeyFile)
+	}
+	found.KeyMatches = pairs(found.Cert, key)
+	return found
+}
+
+// follow reads a file, through a link.
+func (f *Fake) follow(name string) []byte {
+	n := f.files[name]
+	if n != nil && n.Type == hosts.TypeSymlink {
+		n = f.files[n.Target]
+	}
+	if n == nil {
+		return nil
+	}
+	return n.content
+}
+
+// certificatesOf keeps of a PEM file what is no secret.
+func certificatesOf(content []byte) []byte {
+	var kept bytes.Buffer
+	for block, rest := pem.Decode(content); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "CERTIFICATE" {
+			kept.WriteString(strings.TrimLeft(string(pem.EncodeToMemory(block)), "\n"))
+		}
+	}
+	return kept.Bytes()
+}

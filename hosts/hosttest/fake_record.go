@@ -1,0 +1,123 @@
+package hosttest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// noted gives the record, and makes it where there is none.
+func (f *Fake) noted() *hosts.Record {
+	if f.record == nil {
+		f.record = &hosts.Record{Version: 1}
+	}
+	return f.record
+}
+
+// own notes that a path is Slipway's.
+func (f *Fake) own(owned hosts.Owned) {
+	record := f.noted()
+	f.disown(owned.Path)
+	record.Paths = append(record.Paths, owned)
+}
+
+func (f *Fake) disown(name string) {
+	record := f.noted()
+	record.Paths = slices.DeleteFunc(record.Paths, func(p hosts.Owned) bool { return p.Path == name })
+}
+
+// remember notes what a setting was; the first value stays.
+func (f *Fake) remember(prior hosts.Prior) {
+	record := f.noted()
+	known := slices.ContainsFunc(record.Priors, func(p hosts.Prior) bool { return p.Setting == prior.Setting })
+	if !known {
+		record.Priors = append(record.Priors, prior)
+	}
+}
+
+// restore puts one setting back and takes it out of the record.
+func (f *Fake) restore(a hosts.Restore) (string, error) {
+	if f.record == nil {
+		return "", nil
+	}
+	at := slices.IndexFunc(f.record.Priors, func(p hosts.Prior) bool { return p.Setting == a.Setting })
+	if at < 0 {
+		return "", nil
+	}
+	prior := f.record.Priors[at]
+	kind, name, _ := strings.Cut(prior.Setting, "/")
+	switch kind {
+	case "sysctl":
+		f.sysctls[name] = prior.Value
+		if prior.Absent {
+			delete(f.sysctls, name)
+		}
+	case "swap":
+		f.base.Swaps = append(f.base.Swaps, name)
+	case "hostname":
+		f.base.Hostname = prior.Value
+	case "hosts":
+		for host, addresses := range f.names {
+			f.names[host] = slices.DeleteFunc(slices.Clone(addresses), func(a string) bool { return a == name })
+			if len(f.names[host]) == 0 {
+				delete(f.names, host)
+			}
+		}
+	case "module":
+		delete(f.modules, name)
+	case "unit":
+		if u := f.units[name]; u != nil {
+			u.enabled = strings.HasPrefix(prior.Value, "enabled")
+			u.active = strings.HasSuffix(prior.Value, " active")
+			u.inputs = ""
+		}
+	case "file":
+		f.files[name] = fileNode(nil, 0o644, 0, 0)
+	default:
+		return "", fmt.Errorf("the record names no setting of kind %q", kind)
+	}
+	f.record.Priors = slices.Delete(f.record.Priors, at, at+1)
+	return "back to " + prior.Value, nil
+}
+
+// forget ends what Slipway knows of the machine, if the machine has nothing of it left.
+func (f *Fake) forget() (string, error) {
+	if f.record == nil && len(f.store) == 0 {
+		return "", nil
+	}
+	if left := f.left(); len(left) > 0 {
+		return "", fmt.Errorf("still there: %s", strings.Join(left, ", "))
+	}
+	f.record = nil
+	clear(f.store)
+	return "forgotten", nil
+}
+
+// left lists what the record names and the machine still has.
+func (f *Fake) left() []string {
+	var left []string
+	if f.record == nil {
+		return nil
+	}
+	for _, owned := range f.record.Paths {
+		if f.files[owned.Path] != nil {
+			left = append(left, owned.Path)
+		}
+	}
+	for _, name := range f.record.Units {
+		if u := f.units[name]; u != nil && (u.active || u.enabled) {
+			left = append(left, "unit "+name)
+		}
+	}
+	for _, reference := range f.record.Images {
+		if f.images[reference] != "" {
+			left = append(left, "image "+reference)
+		}
+	}
+	for _, prior := range f.record.Priors {
+		left = append(left, "setting "+prior.Setting)
+	}
+	return left
+}

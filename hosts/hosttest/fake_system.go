@@ -1,0 +1,277 @@
+package hosttest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+const (
+	containerdRoot = "/var/lib/containerd"
+	containerdUnit = "containerd.service"
+)
+
+// unit is a systemd unit of a Fake. One whose file is on the machine needs no entry.
+type unit struct {
+	preset  bool // came with the machine
+	enabled bool
+	active  bool
+	inputs  string
+}
+
+// PutUnit puts a unit on the machine that Slipway knows nothing of.
+func (f *Fake) PutUnit(name string, enabled, active bool) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.units[name] = &unit{preset: true, enabled: enabled, active: active}
+}
+
+func (f *Fake) unitFile(name string) bool {
+	return f.files["/etc/systemd/system/"+name] != nil || f.files["/usr/lib/systemd/system/"+name] != nil
+}
+
+func (f *Fake) setUnit(a hosts.SetUnit) (string, error) {
+	u := f.units[a.Name]
+	exists := f.unitFile(a.Name) || u != nil && u.preset
+	switch {
+	case !exists && (a.Enabled || a.Active):
+		return "", errors.New("the host has no such unit")
+	case u == nil && !exists:
+		return "", nil
+	case u == nil:
+		u = &unit{}
+	}
+	inputs := u.inputs
+	if a.Inputs != "" {
+		inputs = a.Inputs
+	}
+	if !a.Active {
+		inputs = ""
+	}
+	want := unit{preset: u.preset, enabled: a.Enabled, active: a.Active, inputs: inputs}
+	if *u == want {
+		return "", nil
+	}
+	record := f.noted()
+	if u.preset {
+		f.remember(hosts.Prior{Setting: "unit/" + a.Name, Value: u.state()})
+	} else if !slices.Contains(record.Units, a.Name) {
+		record.Units = append(record.Units, a.Name)
+	}
+	detail := fmt.Sprintf("was %s", u.state())
+	f.units[a.Name] = &want
+	return detail, nil
+}
+
+// state says a unit's state as the record does.
+func (u *unit) state() string {
+	enabled, active := "disabled", "inactive"
+	if u.enabled {
+		enabled = "enabled"
+	}
+	if u.active {
+		active = "active"
+	}
+	return enabled + " " + active
+}
+
+func (f *Fake) loadImage(a hosts.LoadImage) (string, error) {
+	if f.images[a.Reference] == a.Manifest.Digest {
+		return "", nil
+	}
+	if u := f.units[containerdUnit]; u == nil || !u.active {
+		return "", errors.New("containerd does not answer")
+	}
+	for _, blob := range append([]hosts.ImageBlob{a.Manifest}, a.Blobs...) {
+		if _, ok := f.store[blob.Digest]; !ok {
+			return "", fmt.Errorf("blob %s is not in the host's store: it must be uploaded first", blob.Digest)
+		}
+	}
+	record := f.noted()
+	if !slices.Contains(record.Images, a.Reference) {
+		record.Images = append(record.Images, a.Reference)
+	}
+	if f.files[containerdRoot] == nil {
+		f.makeParents(containerdRoot + "/x")
+	}
+	f.images[a.Reference] = a.Manifest.Digest
+	return "loaded", nil
+}
+
+func (f *Fake) setSysctl(a hosts.SetSysctl) (string, error) {
+	old, known := f.sysctls[a.Key]
+	if known && old == a.Value {
+		return "", nil
+	}
+	f.remember(hosts.Prior{Setting: "sysctl/" + a.Key, Value: old, Absent: !known})
+	f.sysctls[a.Key] = a.Value
+	return "was " + old, nil
+}
+
+func (f *Fake) loadModule(a hosts.LoadModule) (string, error) {
+	if f.modules[a.Name] {
+		return "", nil
+	}
+	f.remember(hosts.Prior{Setting: "module/" + a.Name, Absent: true})
+	f.modules[a.Name] = true
+	return "loaded", nil
+}
+
+func (f *Fake) disableSwap() (string, error) {
+	if len(f.base.Swaps) == 0 && len(f.base.SwapUnits) == 0 {
+		return "", nil
+	}
+	for _, device := range f.base.Swaps {
+		f.remember(hosts.Prior{Setting: "swap/" + device, Value: device})
+	}
+	off := strings.Join(append(slices.Clone(f.base.Swaps), f.base.SwapUnits...), ", ")
+	f.base.Swaps, f.base.SwapUnits = nil, nil
+	return "turned off " + off, nil
+}
+
+func (f *Fake) setHostname(a hosts.SetHostname) (string, error) {
+	if f.base.Hostname == a.Name {
+		return "", nil
+	}
+	was := f.base.Hostname
+	f.remember(hosts.Prior{Setting: "hostname", Value: was})
+	f.base.Hostname = a.Name
+	return "was " + was, nil
+}
+
+func (f *Fake) addHostsEntry(a hosts.AddHostsEntry) (string, error) {
+	changed := false
+	for _, name := range a.Names {
+		if !slices.Contains(f.names[name], a.Address) {
+			f.names[name] = append(slices.Clone(f.names[name]), a.Address)
+			changed = true
+		}
+	}
+	if !changed {
+		return "", nil
+	}
+	f.remember(hosts.Prior{Setting: "hosts/" + a.Address, Absent: true})
+	return "added", nil
+}
+
+func (o *opened) takeLease(a hosts.TakeLease) (string, error) {
+	f := o.machine
+	if f.holder == o {
+		return "", nil
+	}
+	now := f.now().UTC().Format(time.RFC3339)
+	f.holder = o
+	f.lease = hosts.LeaseHolder{Holder: a.Holder, Since: now, Heard: now}
+	return "held by " + a.Holder, nil
+}
+
+func (f *Fake) claim(a hosts.Claim) (string, error) {
+	if f.record != nil && f.record.Cluster == a.Cluster {
+		return "", nil
+	}
+	if f.record != nil && f.record.Cluster.ID != "" && f.record.Cluster.ID != a.Cluster.ID {
+		return "", &hosts.Error{
+			Kind: hosts.KindForeign,
+			Err:  fmt.Errorf("the host belongs to cluster %s (%s)", f.record.Cluster.Name, f.record.Cluster.ID),
+			Fix:  "reset it with that cluster's file first",
+		}
+	}
+	f.noted().Cluster = a.Cluster
+	return "claimed for " + a.Cluster.Name, nil
+}
+
+// emptied clears a list and says what it was.
+func emptied(list *[]string, what string) (string, error) {
+	if len(*list) == 0 {
+		return "", nil
+	}
+	detail := fmt.Sprintf("%d %s", len(*list), what)
+	*list = nil
+	return detail, nil
+}
+
+// removed takes out of a list what matches, and counts it.
+func removed(list *[]string, matches func(string) bool) int {
+	before := len(*list)
+	*list = slices.DeleteFunc(slices.Clone(*list), matches)
+	return before - len(*list)
+}
+
+func (f *Fake) unmount(a hosts.Unmount) (string, error) {
+	n := removed(&f.mounts, func(mount string) bool {
+		return mount == a.Below || strings.HasPrefix(mount, a.Below+"/")
+	})
+	return counted(n, "mounts"), nil
+}
+
+func (f *Fake) removeNetwork(a hosts.RemoveNetwork) (string, error) {
+	n := removed(&f.links, func(name string) bool { return matchesLink(a.Links, name) })
+	n += removed(&f.tables, func(name string) bool { return slices.Contains(a.Tables, name) })
+	n += removed(&f.chains, func(name string) bool { return hasPrefix(a.Chains, name) })
+	return counted(n, "things"), nil
+}
+
+func matchesLink(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
+			return strings.HasPrefix(name, prefix)
+		}
+		return name == pattern
+	})
+}
+
+func hasPrefix(prefixes []string, name string) bool {
+	return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+}
+
+func counted(n int, what string) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+func (f *Fake) tidyStore() (string, error) {
+	n := len(f.store)
+	clear(f.store)
+	return counted(n, "blobs"), nil
+}
+
+func (f *Fake) now() time.Time {
+	if f.Now != nil {
+		return f.Now()
+	}
+	return time.Now()
+}
+
+func (f *Fake) unitFacts(name string) hosts.Unit {
+	u := f.units[name]
+	facts := hosts.Unit{Load: "loaded", Active: "inactive", Enabled: "disabled"}
+	if u == nil || !u.preset {
+		if !f.unitFile(name) {
+			facts = hosts.Unit{Load: "not-found", Active: "inactive"}
+		}
+	}
+	if u == nil {
+		return facts
+	}
+	if u.active {
+		facts.Active, facts.Inputs = "active", u.inputs
+	}
+	if u.enabled {
+		facts.Enabled = "enabled"
+	}
+	return facts
+}
+
+func (f *Fake) moduleFacts(names []string) map[string]bool {
+	found := map[string]bool{}
+	for _, name := range names {
+		found[name] = f.modules[name]
+	}
+	return found
+}

@@ -1,0 +1,129 @@
+package hosttest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/pkg/sftp"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/slipway-k8s/slipway/hosts/agent"
+)
+
+// session serves one session channel.
+func (s *Server) session(channel ssh.Channel, requests <-chan *ssh.Request) {
+	defer channel.Close()
+	for request := range requests {
+		var payload struct{ Text string }
+		parsed := ssh.Unmarshal(request.Payload, &payload) == nil
+		switch {
+		case request.Type == "exec" && parsed:
+			_ = request.Reply(true, nil)
+			s.hands.Go(func() { ssh.DiscardRequests(requests) })
+			s.execute(channel, payload.Text)
+			return
+		case request.Type == "subsystem" && parsed && payload.Text == "sftp" && !s.currentFaults().NoSFTP:
+			_ = request.Reply(true, nil)
+			s.hands.Go(func() { ssh.DiscardRequests(requests) })
+			s.serveFiles(channel)
+			return
+		default:
+			_ = request.Reply(false, nil)
+		}
+	}
+}
+
+// execute runs a command in the shell; where that ends in the agent's stand-in, the
+// Fake is served.
+func (s *Server) execute(channel ssh.Channel, command string) {
+	var stdout, stderr bytes.Buffer
+	run := exec.CommandContext(s.over, "sh", "-c", command)
+	run.Env = []string{"HOME=" + s.Home, "PATH=" + filepath.Join(s.dir, "bin") + ":" + os.Getenv("PATH")}
+	run.Dir = s.Home
+	run.Stdout, run.Stderr = &stdout, &stderr
+	err := run.Run()
+	before, line, started := strings.Cut(stdout.String(), agentMark)
+	_, _ = io.WriteString(channel, s.currentFaults().Noise+before) // a client that left hears nothing
+	_, _ = channel.Stderr().Write(stderr.Bytes())
+	if started {
+		s.serveAgent(channel, strings.Fields(line))
+		return
+	}
+	status := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		status = exit.ExitCode()
+	} else if err != nil {
+		status = 127
+	}
+	exitStatus(channel, status)
+}
+
+func exitStatus(channel ssh.Channel, status int) {
+	_, _ = channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{uint32(status)}))
+}
+
+// agentSession is an agent that runs.
+type agentSession struct {
+	channel ssh.Channel
+	stop    context.CancelFunc
+	once    sync.Once
+}
+
+// kill ends the session as that of a process that was killed.
+func (a *agentSession) kill() {
+	a.once.Do(func() {
+		_, _ = a.channel.SendRequest("exit-signal", false, ssh.Marshal(struct {
+			Signal     string
+			CoreDumped bool
+			Message    string
+			Language   string
+		}{Signal: "KILL"}))
+		_ = a.channel.Close()
+		a.stop()
+	})
+}
+
+// serveAgent serves the Fake as `slipway agent serve --inbox DIR` would.
+func (s *Server) serveAgent(channel ssh.Channel, args []string) {
+	if len(args) != 4 || args[0] != "agent" || args[1] != "serve" || args[2] != "--inbox" {
+		_, _ = io.WriteString(channel.Stderr(), "unknown arguments: "+strings.Join(args, " "))
+		exitStatus(channel, 2)
+		return
+	}
+	ctx, stop := context.WithCancel(s.over)
+	defer stop()
+	session := &agentSession{channel: channel, stop: stop}
+	s.mutex.Lock()
+	s.starts++
+	s.agents[session] = true
+	s.mutex.Unlock()
+	host := s.Machine.Host()
+	err := agent.Serve(ctx, host, channel, channel, agent.ServeOptions{Version: Version, Inbox: args[3], Life: s.Life})
+	_ = host.Close()
+	s.mutex.Lock()
+	delete(s.agents, session)
+	s.mutex.Unlock()
+	status := 0
+	if err != nil {
+		_, _ = io.WriteString(channel.Stderr(), err.Error()+"\n")
+		status = 1
+	}
+	_ = channel.CloseWrite()
+	exitStatus(channel, status)
+}
+
+// serveFiles serves this machine's own files by SFTP.
+func (s *Server) serveFiles(channel ssh.Channel) {
+	disk := &disk{space: s.currentFaults().DiskSpace}
+	server := sftp.NewRequestServer(channel, sftp.Handlers{FileGet: disk, FilePut: disk, FileCmd: disk, FileList: disk})
+	_ = server.Serve() // its end is the client's
+	_ = server.Close()
+}

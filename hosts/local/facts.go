@@ -1,0 +1,174 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// Observe reads what the query asks for, everything at the same time.
+func (h *Host) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, error) {
+	if err := h.enter(); err != nil {
+		return hosts.Facts{}, failure("look at the host", err)
+	}
+	defer h.inHand.Done()
+	if err := ctx.Err(); err != nil {
+		return hosts.Facts{}, failure("look at the host", err)
+	}
+	record, err := h.record.read()
+	if err != nil {
+		return hosts.Facts{}, failure("look at the host", err)
+	}
+	facts := hosts.Facts{Record: record, Arch: runtime.GOARCH, Kernel: kernelRelease(), Time: h.now()}
+	// Each looker writes fields of its own, so they need no lock.
+	group, ctx := errgroup.WithContext(ctx)
+	for _, look := range h.lookers(query) {
+		group.Go(func() error {
+			if err := look.at(ctx, &facts); err != nil {
+				return fmt.Errorf("%s: %w", look.object, err)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return hosts.Facts{}, failure("look at the host", err)
+	}
+	h.digests.save()
+	return facts, nil
+}
+
+// looker reads one part of the facts.
+type looker struct {
+	object string
+	at     func(ctx context.Context, facts *hosts.Facts) error
+}
+
+// lookers are those that a query asks for, beside those that every observation has.
+func (h *Host) lookers(query hosts.Query) []looker {
+	all := []looker{
+		{"system", h.seeSystem},
+		{"control groups", h.seeCgroups},
+		{"kernel", h.seeKernel},
+		{"disks", h.seeDisks},
+		{"systemd", h.seeSystemd},
+		{"swap", h.seeSwap},
+		{"network", h.seeInterfaces},
+		{"lease", h.seeLease},
+		{"software that is not Slipway's", h.seeForeign},
+	}
+	asked := []struct {
+		looker
+		count int
+	}{
+		{looker{"files", h.seeFiles(query)}, len(query.Paths) + len(query.Trees)},
+		{looker{"contents", h.seeContents(query)}, len(query.Contents) + len(query.Secrets)},
+		{looker{"certificates", h.seeCertificates(query.Certificates)}, len(query.Certificates)},
+		{looker{"kubeconfigs", h.seeKubeconfigs(query.Kubeconfigs)}, len(query.Kubeconfigs)},
+		{looker{"units", h.seeUnits(query.Units)}, len(query.Units)},
+		{looker{"kernel parameters", h.seeSysctls(query.Sysctls)}, len(query.Sysctls)},
+		{looker{"kernel modules", h.seeModules(query.Modules)}, len(query.Modules)},
+		{looker{"images", h.seeImages(query.Images)}, len(query.Images)},
+		{looker{"names", h.seeNames(query.Names)}, len(query.Names)},
+		{looker{"ports", h.seeListeners(query.Ports)}, len(query.Ports)},
+		{looker{"links", h.seeLinks(query.Links)}, len(query.Links)},
+		{looker{"nft tables", h.seeTables(query.Tables)}, len(query.Tables)},
+		{looker{"iptables chains", h.seeChains(query.Chains)}, len(query.Chains)},
+	}
+	for _, a := range asked {
+		if a.count > 0 {
+			all = append(all, a.looker)
+		}
+	}
+	if query.Evidence {
+		all = append(all, looker{"evidence", h.seeEvidence})
+	}
+	return all
+}
+
+func (h *Host) seeLease(_ context.Context, facts *hosts.Facts) error {
+	holder, err := h.lease.seen()
+	facts.Lease = holder
+	return err
+}
+
+func (h *Host) seeSystemd(ctx context.Context, facts *hosts.Facts) error {
+	manager, err := h.systemd.Manager(ctx)
+	if err != nil {
+		return err
+	}
+	facts.Systemd = manager
+	if manager.Version == 0 {
+		facts.Resolver = h.resolver(false)
+		return nil
+	}
+	active := func(name string) bool {
+		state, err := h.systemd.Unit(ctx, name)
+		return err == nil && state.Active == "active"
+	}
+	facts.Resolver = h.resolver(active("systemd-resolved.service"))
+	switch {
+	case active("firewalld.service"):
+		facts.Firewall = "firewalld"
+	case active("ufw.service") && h.ufwEnabled():
+		facts.Firewall = "ufw"
+	}
+	return nil
+}
+
+func (h *Host) seeUnits(names []string) func(context.Context, *hosts.Facts) error {
+	return func(ctx context.Context, facts *hosts.Facts) error {
+		units := make(map[string]hosts.Unit, len(names))
+		for _, name := range names {
+			state, err := h.systemd.Unit(ctx, name)
+			if errors.Is(err, errNoSystemd) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			units[name] = hosts.Unit{
+				Load: state.Load, Active: state.Active, Enabled: state.Enabled,
+				Inputs: h.unitInputs(name, state), Restarts: state.Restarts,
+			}
+		}
+		facts.Units = units
+		return nil
+	}
+}
+
+func (h *Host) seeSysctls(keys []string) func(context.Context, *hosts.Facts) error {
+	return func(_ context.Context, facts *hosts.Facts) error {
+		values := map[string]string{}
+		for _, key := range keys {
+			if value, err := h.readSysctl(key); err == nil { // what the kernel lacks is absent
+				values[key] = value
+			}
+		}
+		facts.Sysctls = values
+		return nil
+	}
+}
+
+func (h *Host) seeModules(names []string) func(context.Context, *hosts.Facts) error {
+	return func(_ context.Context, facts *hosts.Facts) error {
+		modules := map[string]bool{}
+		for _, name := range names {
+			modules[name] = h.hasModule(name)
+		}
+		facts.Modules = modules
+		return nil
+	}
+}
+
+func (h *Host) seeImages(references []string) func(context.Context, *hosts.Facts) error {
+	return func(ctx context.Context, facts *hosts.Facts) error {
+		found, err := h.containerd.Images(ctx, references)
+		facts.Images = found
+		return err
+	}
+}

@@ -1,0 +1,121 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// treeDigestLimit is the size up to which the files of a tree are hashed. Trees are looked
+// at for what there is, and hold etcd's data.
+const treeDigestLimit = 1 << 20
+
+func (h *Host) seeFiles(query hosts.Query) func(context.Context, *hosts.Facts) error {
+	return func(ctx context.Context, facts *hosts.Facts) error {
+		files := map[string]hosts.File{}
+		for _, path := range query.Paths {
+			file, err := h.lookAt(ctx, path, 0)
+			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			files[path] = file
+		}
+		for _, tree := range query.Trees {
+			if err := h.lookBelow(ctx, tree, files); err != nil {
+				return err
+			}
+		}
+		facts.Files = files
+		return nil
+	}
+}
+
+// lookAt describes what lies at a path; regular files are hashed up to a limit, 0 for any.
+func (h *Host) lookAt(ctx context.Context, path string, limit int64) (hosts.File, error) {
+	at := h.at(path)
+	info, err := os.Lstat(at)
+	if err != nil {
+		return hosts.File{}, err
+	}
+	attr := attributesOf(info)
+	file := hosts.File{Type: typeOf(info), Mode: attr.mode, UID: attr.uid, GID: attr.gid}
+	switch file.Type {
+	case hosts.TypeFile:
+		file.Size = info.Size()
+		if limit == 0 || file.Size <= limit {
+			file.Digest, err = h.digests.of(ctx, at)
+		}
+	case hosts.TypeSymlink:
+		file.Target, err = os.Readlink(at)
+	}
+	return file, err
+}
+
+// lookBelow describes a tree, on its own file system; what goes away meanwhile is not there.
+func (h *Host) lookBelow(ctx context.Context, tree string, files map[string]hosts.File) error {
+	root, err := os.Lstat(h.at(tree))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	device := root.Sys().(*syscall.Stat_t).Dev
+	return filepath.WalkDir(h.at(tree), func(at string, entry fs.DirEntry, err error) error {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		path, err := filepath.Rel(h.root, at)
+		if err != nil {
+			return err
+		}
+		path = "/" + path
+		file, err := h.lookAt(ctx, path, treeDigestLimit)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		files[path] = file
+		if entry.IsDir() {
+			info, err := os.Lstat(at)
+			if err == nil && info.Sys().(*syscall.Stat_t).Dev != device {
+				return fs.SkipDir
+			}
+		}
+		return nil
+	})
+}
+
+func (h *Host) seeContents(query hosts.Query) func(context.Context, *hosts.Facts) error {
+	return func(_ context.Context, facts *hosts.Facts) error {
+		contents := map[string][]byte{}
+		for _, path := range append(append([]string(nil), query.Contents...), query.Secrets...) {
+			data, err := os.ReadFile(h.at(path))
+			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			contents[path] = data
+		}
+		facts.Contents = contents
+		return nil
+	}
+}

@@ -1,0 +1,225 @@
+package local
+
+import (
+	"bufio"
+	"context"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// namePatience bounds resolving all names: a dead DNS server must not hold an observation.
+const namePatience = time.Second
+
+// seeInterfaces lists the interfaces; the ends of Pods' pairs have no address that leads
+// anywhere, and are left out.
+func (h *Host) seeInterfaces(_ context.Context, facts *hosts.Facts) error {
+	links, err := netlink.LinkList()
+	if err != nil {
+		return err
+	}
+	addresses, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	if err != nil {
+		return err
+	}
+	of := map[int][]string{}
+	for _, address := range addresses {
+		of[address.LinkIndex] = append(of[address.LinkIndex], address.IPNet.String())
+	}
+	for _, link := range links {
+		attrs := link.Attrs()
+		if link.Type() == "veth" && !slices.ContainsFunc(of[attrs.Index], isRoutable) {
+			continue
+		}
+		facts.Interfaces = append(facts.Interfaces, hosts.Link{
+			Name: attrs.Name, MAC: attrs.HardwareAddr.String(), MTU: attrs.MTU,
+			Up: attrs.Flags&net.FlagUp != 0, Addresses: append([]string{}, of[attrs.Index]...),
+		})
+	}
+	return nil
+}
+
+// isRoutable tells whether an address in CIDR form is more than a link-local one.
+func isRoutable(cidr string) bool {
+	prefix, err := netip.ParsePrefix(cidr)
+	return err == nil && !prefix.Addr().IsLinkLocalUnicast()
+}
+
+func (h *Host) seeNames(names []string) func(context.Context, *hosts.Facts) error {
+	return func(ctx context.Context, facts *hosts.Facts) error {
+		ctx, cancel := context.WithTimeout(ctx, namePatience)
+		defer cancel()
+		file, err := os.ReadFile(h.at(hostsFile))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		known := parseHosts(string(file))
+		found := map[string][]string{}
+		var unknown []string
+		for _, name := range names {
+			// The file first: the resolver keeps its own, older view of it for a while.
+			if addresses, ok := known[strings.ToLower(name)]; ok {
+				found[name] = addresses
+			} else {
+				unknown = append(unknown, name)
+			}
+		}
+		var mu sync.Mutex
+		var group errgroup.Group
+		for _, name := range unknown {
+			group.Go(func() error {
+				if addresses, err := net.DefaultResolver.LookupHost(ctx, name); err == nil {
+					mu.Lock()
+					defer mu.Unlock()
+					found[name] = addresses
+				}
+				return nil
+			})
+		}
+		_ = group.Wait() // a name that does not resolve is absent
+		facts.Names = found
+		return nil
+	}
+}
+
+// parseHosts reads a hosts file: name to addresses.
+func parseHosts(file string) map[string][]string {
+	known := map[string][]string{}
+	for line := range strings.Lines(file) {
+		line, _, _ = strings.Cut(line, "#")
+		fields := strings.Fields(line)
+		if len(fields) < 2 || net.ParseIP(fields[0]) == nil {
+			continue
+		}
+		for _, name := range fields[1:] {
+			known[strings.ToLower(name)] = addOnce(known[strings.ToLower(name)], fields[0])
+		}
+	}
+	return known
+}
+
+func (h *Host) seeListeners(ports []int) func(context.Context, *hosts.Facts) error {
+	return func(ctx context.Context, facts *hosts.Facts) error {
+		listeners, err := h.listeners(ctx, ports)
+		facts.Listeners = listeners
+		return err
+	}
+}
+
+// listeners tells which process listens on which of the ports.
+func (h *Host) listeners(ctx context.Context, ports []int) (map[int]string, error) {
+	inodes := map[string]int{} // of the socket, to its port
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		file, err := os.Open(h.at(table))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		err = parseListeners(file, ports, inodes)
+		file.Close()
+		if err != nil {
+			return nil, err
+		}
+	}
+	found := map[int]string{}
+	for _, port := range inodes {
+		found[port] = "a process that does not show itself"
+	}
+	return found, h.nameListeners(ctx, inodes, found)
+}
+
+// parseListeners reads a table of TCP sockets: fields 2 (local), 4 (state), 10 (inode).
+func parseListeners(table io.Reader, ports []int, inodes map[string]int) error {
+	const listening = "0A"
+	scanner := bufio.NewScanner(table)
+	for scanner.Scan() {
+		fields := strings.Fields(scanner.Text())
+		if len(fields) < 10 || fields[3] != listening {
+			continue
+		}
+		_, port, ok := strings.Cut(fields[1], ":")
+		if !ok {
+			continue
+		}
+		number, err := hex.DecodeString(port)
+		if err != nil || len(number) != 2 {
+			continue
+		}
+		if p := int(number[0])<<8 | int(number[1]); slices.Contains(ports, p) {
+			inodes[fields[9]] = p
+		}
+	}
+	return scanner.Err()
+}
+
+// nameListeners finds the processes that hold the sockets.
+func (h *Host) nameListeners(ctx context.Context, inodes map[string]int, found map[int]string) error {
+	left := len(inodes)
+	if left == 0 {
+		return nil
+	}
+	processes, err := os.ReadDir(h.at("/proc"))
+	if err != nil {
+		return err
+	}
+	for _, process := range processes {
+		if _, err := strconv.Atoi(process.Name()); err != nil {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		dir := h.at(filepath.Join("/proc", process.Name()))
+		descriptors, err := os.ReadDir(filepath.Join(dir, "fd"))
+		if err != nil {
+			continue // it ended, or is not ours to see
+		}
+		for _, descriptor := range descriptors {
+			target, err := os.Readlink(filepath.Join(dir, "fd", descriptor.Name()))
+			if err != nil || !strings.HasPrefix(target, "socket:[") {
+				continue
+			}
+			inode := strings.TrimSuffix(strings.TrimPrefix(target, "socket:["), "]")
+			if port, ok := inodes[inode]; ok {
+				found[port] = processName(dir)
+				delete(inodes, inode)
+				if left--; left == 0 {
+					return nil
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// processName is what a process was started as; its comm is cut at 15 characters.
+func processName(process string) string {
+	if data, err := os.ReadFile(filepath.Join(process, "cmdline")); err == nil {
+		if first, _, _ := strings.Cut(string(data), "\x00"); first != "" {
+			first, _, _ = strings.Cut(first, " ") // some rewrite their title
+			return strings.TrimSuffix(filepath.Base(first), ":")
+		}
+	}
+	data, err := os.ReadFile(filepath.Join(process, "comm"))
+	if err != nil {
+		return "a process that ended"
+	}
+	return strings.TrimSpace(string(data))
+}

@@ -1,0 +1,223 @@
+package local
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// writtenPlaces are where Slipway, and what it sets up, writes.
+var writtenPlaces = []string{"/", "/var/lib/slipway", "/var/lib/containerd", "/var/lib/kubelet", "/var/lib/etcd"}
+
+// resolvedConf is what systemd-resolved gives to those who must not ask its own stub.
+const resolvedConf = "/run/systemd/resolve/resolv.conf"
+
+func (h *Host) seeSystem(_ context.Context, facts *hosts.Facts) error {
+	name, err := h.runningHostname()
+	if err != nil {
+		return err
+	}
+	facts.Hostname = name
+	facts.MachineID = h.line("/etc/machine-id")
+	facts.BootID = h.line("/proc/sys/kernel/random/boot_id")
+	facts.OS = h.release()
+	facts.CPUs = runtime.NumCPU()
+	facts.Memory = h.kilobytes("/proc/meminfo", "MemTotal:") << 10
+	facts.User = "uid " + strconv.Itoa(os.Geteuid())
+	if who, err := user.Current(); err == nil {
+		facts.User = who.Username
+	}
+	switch h.line("/sys/fs/selinux/enforce") {
+	case "1":
+		facts.SELinux = "enforcing"
+	case "0":
+		facts.SELinux = "permissive"
+	}
+	return nil
+}
+
+// line is the first line of a file, "" where there is none.
+func (h *Host) line(path string) string {
+	data, err := os.ReadFile(h.at(path))
+	if err != nil {
+		return ""
+	}
+	first, _, _ := strings.Cut(string(data), "\n")
+	return strings.TrimSpace(first)
+}
+
+// value is what follows a key in a file of lines.
+func (h *Host) value(path, key string) string {
+	file, err := os.Open(h.at(path))
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	scanner := bufio.NewScanner(file)
+	for scanner.Scan() {
+		if rest, ok := strings.CutPrefix(scanner.Text(), key); ok {
+			return strings.TrimSpace(rest)
+		}
+	}
+	return ""
+}
+
+func (h *Host) kilobytes(path, key string) int64 {
+	number, _, _ := strings.Cut(h.value(path, key), " ")
+	count, err := strconv.ParseInt(number, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return count
+}
+
+// release reads os-release: for people, nothing is decided by it.
+func (h *Host) release() hosts.OS {
+	path := "/etc/os-release"
+	if _, err := os.Stat(h.at(path)); err != nil {
+		path = "/usr/lib/os-release"
+	}
+	get := func(key string) string { return strings.Trim(h.value(path, key+"="), `"'`) }
+	return hosts.OS{ID: get("ID"), Version: get("VERSION_ID"), Pretty: get("PRETTY_NAME")}
+}
+
+func (h *Host) seeCgroups(_ context.Context, facts *hosts.Facts) error {
+	if unified := strings.Fields(h.line("/sys/fs/cgroup/cgroup.controllers")); len(unified) > 0 {
+		facts.Cgroup = hosts.Cgroup{Version: 2, Controllers: unified}
+		return nil
+	}
+	facts.Cgroup = hosts.Cgroup{Version: 1, Controllers: []string{}}
+	data, err := os.ReadFile(h.at("/proc/cgroups"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for line := range strings.Lines(string(data)) {
+		fields := strings.Fields(line) // name, hierarchy, groups, enabled
+		if len(fields) != 4 || strings.HasPrefix(line, "#") || fields[3] != "1" {
+			continue
+		}
+		if _, err := os.Stat(h.at("/sys/fs/cgroup/" + fields[0])); err == nil {
+			facts.Cgroup.Controllers = append(facts.Cgroup.Controllers, fields[0])
+		}
+	}
+	slices.Sort(facts.Cgroup.Controllers)
+	return nil
+}
+
+func (h *Host) seeKernel(_ context.Context, facts *hosts.Facts) error {
+	facts.CanRaiseOOMScore = h.hasCapability(unix.CAP_SYS_RESOURCE)
+	facts.ConntrackWritable = h.conntrackWritable()
+	facts.NFTables = nftablesAnswer()
+	facts.IPTables = h.offersModule("ip_tables") || h.offersModule("nft_compat")
+	facts.OverlayFS = h.overlayUsable()
+	return nil
+}
+
+// hasCapability tells whether this process has a capability.
+func (h *Host) hasCapability(capability uint) bool {
+	effective, err := strconv.ParseUint(h.value("/proc/self/status", "CapEff:"), 16, 64)
+	return err == nil && effective&(1<<capability) != 0
+}
+
+// conntrackWritable tells whether the size of the table of connections can be set: not in
+// a network namespace of its own, nor where /proc/sys is read-only.
+func (h *Host) conntrackWritable() bool {
+	err := unix.Access(h.at("/proc/sys/net/netfilter/nf_conntrack_max"), unix.W_OK)
+	if errors.Is(err, unix.ENOENT) { // its module is not loaded yet
+		err = unix.Access(h.at("/proc/sys/net/ipv4/ip_forward"), unix.W_OK)
+	}
+	return err == nil
+}
+
+// offersModule tells whether the kernel has a module's function or could load it.
+func (h *Host) offersModule(name string) bool {
+	if h.hasModule(name) {
+		return true
+	}
+	list := filepath.Join(h.at("/lib/modules"), kernelRelease(), "modules.dep")
+	return hasLine(list, func(line string) bool {
+		file, _, _ := strings.Cut(line, ":")
+		base, _, _ := strings.Cut(filepath.Base(file), ".ko")
+		return strings.ReplaceAll(base, "-", "_") == name
+	})
+}
+
+// overlayUsable tells whether containerd's overlay snapshotter can work: the kernel has
+// overlayfs, and what its directory lies on may carry upper directories.
+func (h *Host) overlayUsable() bool {
+	if !h.offersModule("overlay") {
+		return false
+	}
+	path := h.at("/var/lib/containerd")
+	for {
+		var stat unix.Statfs_t
+		err := unix.Statfs(path, &stat)
+		if err == nil {
+			switch stat.Type {
+			case unix.OVERLAYFS_SUPER_MAGIC, unix.NFS_SUPER_MAGIC, unix.SMB_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC:
+				return false
+			}
+			return true
+		}
+		if !errors.Is(err, unix.ENOENT) || path == "/" {
+			return false
+		}
+		path = filepath.Dir(path)
+	}
+}
+
+func (h *Host) seeDisks(_ context.Context, facts *hosts.Facts) error {
+	for _, path := range writtenPlaces {
+		free, size, err := space(h.at(path))
+		if err != nil {
+			return err
+		}
+		facts.Disks = append(facts.Disks, hosts.Disk{Path: path, Free: free, Size: size})
+	}
+	return nil
+}
+
+func (h *Host) seeSwap(ctx context.Context, facts *hosts.Facts) error {
+	areas, err := h.readSwaps()
+	if err != nil {
+		return err
+	}
+	for _, area := range areas {
+		facts.Swaps = append(facts.Swaps, area.device)
+	}
+	units, lines, err := h.swapSources(ctx)
+	if err != nil {
+		return err
+	}
+	facts.SwapUnits = units
+	for _, line := range lines {
+		facts.SwapUnits = append(facts.SwapUnits, "fstab "+line)
+	}
+	return nil
+}
+
+// resolver is the resolv.conf that Pods should inherit.
+func (h *Host) resolver(resolved bool) string {
+	if resolved {
+		if _, err := os.Stat(h.at(resolvedConf)); err == nil {
+			return resolvedConf
+		}
+	}
+	return "/etc/resolv.conf"
+}
+
+func (h *Host) ufwEnabled() bool {
+	return strings.EqualFold(h.value("/etc/ufw/ufw.conf", "ENABLED="), "yes")
+}

@@ -1,0 +1,249 @@
+// Package local is a Host in this process: the only code of Slipway that changes a
+// machine. It runs on every host, served by `slipway agent serve`, and on the operator's
+// own machine when that is one of the hosts.
+//
+// Every action compares before it acts. What it is about to change is noted in the
+// record and synced there before the first change, so that a reset can put it back
+// whatever happens in between.
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// The places where Slipway keeps what it needs to know on a host.
+const (
+	DefaultStateDir = "/var/lib/slipway"
+	DefaultRunDir   = "/run/slipway"
+)
+
+// Options say where a Host lives and through what it reaches the machine's services. The
+// zero value is the machine itself.
+type Options struct {
+	// Root is put before every path: tests give a scratch directory.
+	Root string
+	// StateDir holds the store, the record and the journal; RunDir what ends with the boot.
+	StateDir, RunDir string
+	// Holder names who works through this Host, in leases and journals.
+	Holder string
+	// Systemd and Containerd are how those daemons are reached; nil means the real ones.
+	Systemd    Systemd
+	Containerd Containerd
+	// Now tells the time; nil means the clock.
+	Now func() time.Time
+}
+
+// Host is this machine.
+type Host struct {
+	root     string
+	stateDir string
+	runDir   string
+	holder   string
+	now      func() time.Time
+
+	systemd    Systemd
+	containerd Containerd
+
+	lease   lease
+	record  recordFile
+	journal journal
+	digests digestCache
+	store   store
+
+	paths   keyedLocks // one writer at a time on a path
+	loading sync.Mutex // one image at a time: they share layers
+
+	mu     sync.Mutex
+	closed bool
+	inHand sync.WaitGroup
+}
+
+var _ hosts.Host = (*Host)(nil)
+
+// errClosed is what a closed Host answers.
+var errClosed = errors.New("the host was closed")
+
+// New opens the machine. It changes nothing.
+func New(options Options) (*Host, error) {
+	h := &Host{
+		root:     orDefault(options.Root, "/"),
+		stateDir: orDefault(options.StateDir, DefaultStateDir),
+		runDir:   orDefault(options.RunDir, DefaultRunDir),
+		holder:   orDefault(options.Holder, thisProcess()),
+		now:      options.Now,
+	}
+	if !filepath.IsAbs(h.root) || !filepath.IsAbs(h.stateDir) || !filepath.IsAbs(h.runDir) {
+		return nil, fmt.Errorf("open the local host: root %q, state %q and run directory %q must be absolute",
+			h.root, h.stateDir, h.runDir)
+	}
+	if h.now == nil {
+		h.now = time.Now
+	}
+	if h.systemd = options.Systemd; h.systemd == nil {
+		h.systemd = newBus()
+	}
+	if h.containerd = options.Containerd; h.containerd == nil {
+		h.containerd = newDaemon(h.at(containerdSocket))
+	}
+	h.lease = lease{path: h.run("lease"), now: h.now}
+	h.record = recordFile{path: h.state("record.json"), lock: h.run("record.lock")}
+	h.journal = journal{path: h.state("journal.jsonl"), holder: h.holder, now: h.now}
+	h.digests = digestCache{path: h.state("digests.json"), now: h.now}
+	h.store = newStore(h.state("store"))
+	return h, nil
+}
+
+// Do compares, then carries out one action.
+func (h *Host) Do(ctx context.Context, action hosts.Action, progress func(hosts.Progress)) (hosts.Outcome, error) {
+	if err := h.enter(); err != nil {
+		return hosts.Outcome{}, failure(describe(action), err)
+	}
+	defer h.inHand.Done()
+	if err := ctx.Err(); err != nil {
+		return hosts.Outcome{}, failure(describe(action), err)
+	}
+	report, done := guardProgress(progress)
+	defer done()
+	outcome, err := h.dispatch(ctx, action, report)
+	if err != nil {
+		return hosts.Outcome{}, h.explain(action, err)
+	}
+	return outcome, nil
+}
+
+func (h *Host) dispatch(ctx context.Context, action hosts.Action, report func(hosts.Progress)) (hosts.Outcome, error) {
+	switch a := action.(type) {
+	case hosts.WriteFile:
+		return h.writeFile(ctx, a)
+	case hosts.MakeDirectory:
+		return h.makeDirectory(ctx, a)
+	case hosts.MakeSymlink:
+		return h.makeSymlink(ctx, a)
+	case hosts.RemovePath:
+		return h.removePath(ctx, a)
+	case hosts.Unpack:
+		return h.unpack(ctx, a, report)
+	case hosts.SetUnit:
+		return h.setUnit(ctx, a)
+	case hosts.LoadImage:
+		return h.loadImage(ctx, a, report)
+	case hosts.SetSysctl:
+		return h.setSysctl(ctx, a)
+	case hosts.LoadModule:
+		return h.loadModule(ctx, a)
+	case hosts.DisableSwap:
+		return h.disableSwap(ctx, a)
+	case hosts.SetHostname:
+		return h.setHostname(ctx, a)
+	case hosts.AddHostsEntry:
+		return h.addHostsEntry(ctx, a)
+	case hosts.TakeLease:
+		return h.takeLease(ctx, a)
+	case hosts.Claim:
+		return h.claim(ctx, a)
+	case hosts.StopPods:
+		return h.stopPods(ctx, a, report)
+	case hosts.Unmount:
+		return h.unmount(ctx, a)
+	case hosts.RemoveNetwork:
+		return h.removeNetwork(ctx, a)
+	case hosts.Restore:
+		return h.restore(ctx, a)
+	case hosts.TidyStore:
+		return h.tidyStore(ctx, a)
+	case hosts.Forget:
+		return h.forget(ctx, a)
+	default:
+		return hosts.Outcome{}, fmt.Errorf("this version of Slipway knows no action %q", action.Kind())
+	}
+}
+
+// Dial connects to an address as this machine sees it.
+func (h *Host) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	op := "connect to " + address
+	if network != "tcp" && network != "unix" {
+		return nil, failure(op, fmt.Errorf("network is %q, want tcp or unix", network))
+	}
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, failure(op, err)
+	}
+	return conn, nil
+}
+
+// Close waits for what is in hand, then frees the lease.
+func (h *Host) Close() error {
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		return nil
+	}
+	h.closed = true
+	h.mu.Unlock()
+	h.inHand.Wait()
+	return errors.Join(h.lease.free(), h.containerd.Close(), h.systemd.Close())
+}
+
+// enter counts one more thing in hand, unless the Host was closed.
+func (h *Host) enter() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return errClosed
+	}
+	h.inHand.Add(1)
+	return nil
+}
+
+// at is where a path of the machine lies in this process's file system.
+func (h *Host) at(path string) string { return filepath.Join(h.root, path) }
+
+func (h *Host) state(name string) string { return h.at(filepath.Join(h.stateDir, name)) }
+
+func (h *Host) run(name string) string { return h.at(filepath.Join(h.runDir, name)) }
+
+// guardProgress makes progress safe to call from anywhere and silent after done.
+func guardProgress(progress func(hosts.Progress)) (report func(hosts.Progress), done func()) {
+	if progress == nil {
+		return func(hosts.Progress) {}, func() {}
+	}
+	var mu sync.Mutex
+	ended := false
+	report = func(p hosts.Progress) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !ended {
+			progress(p)
+		}
+	}
+	return report, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		ended = true
+	}
+}
+
+func thisProcess() string {
+	name, err := os.Hostname()
+	if err != nil {
+		name = "localhost"
+	}
+	return fmt.Sprintf("root@%s, process %d", name, os.Getpid())
+}
+
+func orDefault(value, otherwise string) string {
+	if value == "" {
+		return otherwise
+	}
+	return value
+}

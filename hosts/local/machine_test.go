@@ -1,0 +1,335 @@
+package local_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/hosttest"
+	"github.com/slipway-k8s/slipway/hosts/local"
+)
+
+// machine is a scratch directory that stands for a machine, with daemons made up.
+type machine struct {
+	t          *testing.T
+	root       string
+	systemd    *fakeSystemd
+	containerd *fakeContainerd
+}
+
+func newMachine(t *testing.T) *machine {
+	t.Helper()
+	m := &machine{t: t, root: t.TempDir(), systemd: newFakeSystemd(), containerd: &fakeContainerd{images: map[string]string{}}}
+	m.write("/proc/sys/kernel/hostname", "old\n")
+	m.write("/scratch/.keep", "")
+	return m
+}
+
+// host opens the machine.
+func (m *machine) host() *local.Host {
+	m.t.Helper()
+	host, err := local.New(local.Options{Root: m.root, Systemd: m.systemd, Containerd: m.containerd, Holder: "tester"})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(func() { _ = host.Close() })
+	return host
+}
+
+func (m *machine) at(path string) string { return filepath.Join(m.root, path) }
+
+func (m *machine) write(path, content string) {
+	m.t.Helper()
+	if err := os.MkdirAll(filepath.Dir(m.at(path)), 0o755); err != nil {
+		m.t.Fatal(err)
+	}
+	if err := os.WriteFile(m.at(path), []byte(content), 0o644); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *machine) read(path string) string {
+	m.t.Helper()
+	data, err := os.ReadFile(m.at(path))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return string(data)
+}
+
+func (m *machine) has(path string) bool {
+	_, err := os.Lstat(m.at(path))
+	return err == nil
+}
+
+// do carries out an action that must end as wanted, and again with nothing to do.
+func (m *machine) do(host hosts.Host, action hosts.Action) hosts.Outcome {
+	m.t.Helper()
+	outcome := m.once(host, action, hosts.Changed)
+	m.once(host, action, hosts.Unchanged)
+	return outcome
+}
+
+func (m *machine) once(host hosts.Host, action hosts.Action, want hosts.Result) hosts.Outcome {
+	m.t.Helper()
+	outcome, err := host.Do(m.t.Context(), action, nil)
+	if err != nil {
+		m.t.Fatalf("%s: %v", action.Kind(), err)
+	}
+	if outcome.Result != want {
+		m.t.Fatalf("%s is %s (%s), want %s", action.Kind(), outcome.Result, outcome.Detail, want)
+	}
+	return outcome
+}
+
+func (m *machine) fails(host hosts.Host, action hosts.Action) *hosts.Error {
+	m.t.Helper()
+	_, err := host.Do(m.t.Context(), action, nil)
+	var known *hosts.Error
+	if !errors.As(err, &known) {
+		m.t.Fatalf("%s ends with %v, want a *hosts.Error", action.Kind(), err)
+	}
+	return known
+}
+
+func (m *machine) observe(host hosts.Host, query hosts.Query) hosts.Facts {
+	m.t.Helper()
+	facts, err := host.Observe(m.t.Context(), query)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return facts
+}
+
+func (m *machine) record(host hosts.Host) *hosts.Record { return m.observe(host, hosts.Query{}).Record }
+
+func (m *machine) upload(host hosts.Host, blobs ...hosts.Blob) {
+	m.t.Helper()
+	if err := host.Upload(m.t.Context(), blobs, nil); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// writeFile uploads content and is the action that writes it.
+func (m *machine) writeFile(host hosts.Host, path, content string, mode uint32) hosts.WriteFile {
+	m.t.Helper()
+	blob := hosttest.Content([]byte(content))
+	m.upload(host, blob)
+	return hosts.WriteFile{Path: path, Mode: mode, Content: blob.Ref, Size: blob.Size}
+}
+
+// The Prober's side.
+
+func (m *machine) Scratch() string { return "/scratch" }
+
+func (m *machine) Read(path string) ([]byte, uint32, bool) {
+	info, err := os.Lstat(m.at(path))
+	if err != nil {
+		return nil, 0, false
+	}
+	data, err := os.ReadFile(m.at(path))
+	return data, uint32(info.Mode().Perm()), err == nil
+}
+
+func (m *machine) Put(path string, content []byte, mode uint32) {
+	m.t.Helper()
+	m.write(path, string(content))
+	if err := os.Chmod(m.at(path), os.FileMode(mode)); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *machine) Another(*testing.T) hosts.Host { return m.host() }
+
+func (m *machine) Echo() string {
+	m.t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				hosttest.Echo(conn)
+			}()
+		}
+	}()
+	return listener.Addr().String()
+}
+
+func TestConforms(t *testing.T) {
+	hosttest.Conformance(t, func(t *testing.T) (hosts.Host, hosttest.Prober) {
+		m := newMachine(t)
+		return m.host(), m
+	})
+}
+
+// fakeSystemd is a systemd of a few units, which notes what it was asked to do.
+type fakeSystemd struct {
+	mu      sync.Mutex
+	units   map[string]local.UnitState
+	jobs    []string
+	failing map[string]error
+	pending map[string]local.UnitState // unit files that a reload shows
+	journal []string
+}
+
+func newFakeSystemd() *fakeSystemd {
+	return &fakeSystemd{units: map[string]local.UnitState{}, failing: map[string]error{}, pending: map[string]local.UnitState{}}
+}
+
+func (f *fakeSystemd) Manager(context.Context) (hosts.Systemd, error) {
+	return hosts.Systemd{Version: 252, State: "running"}, nil
+}
+
+func (f *fakeSystemd) Unit(_ context.Context, name string) (local.UnitState, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if state, ok := f.units[name]; ok {
+		return state, nil
+	}
+	return local.UnitState{Load: "not-found", Active: "inactive"}, nil
+}
+
+func (f *fakeSystemd) List(_ context.Context, patterns ...string) ([]string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var names []string
+	for name := range f.units {
+		for _, pattern := range patterns {
+			if ok, _ := filepath.Match(pattern, name); ok {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+func (f *fakeSystemd) Reload(context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.jobs = append(f.jobs, "daemon-reload")
+	for name, state := range f.pending {
+		f.units[name] = state
+	}
+	clear(f.pending)
+	for name, state := range f.units {
+		state.NeedsReload = false
+		f.units[name] = state
+	}
+	return nil
+}
+
+func (f *fakeSystemd) Change(_ context.Context, change local.UnitChange, name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.jobs = append(f.jobs, string(change)+" "+name)
+	state := f.units[name]
+	switch change {
+	case local.UnitEnable:
+		state.Enabled = "enabled"
+	case local.UnitDisable:
+		state.Enabled = "disabled"
+	case local.UnitMask:
+		state.Load, state.Enabled = "masked", "masked"
+	case local.UnitUnmask:
+		state.Load, state.Enabled = "loaded", "disabled"
+	}
+	f.units[name] = state
+	return nil
+}
+
+func (f *fakeSystemd) Run(_ context.Context, job local.UnitJob, name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.jobs = append(f.jobs, string(job)+" "+name)
+	if err := f.failing[name]; err != nil {
+		return err
+	}
+	state := f.units[name]
+	state.Active = "active"
+	if job == local.JobStop {
+		state.Active = "inactive"
+	}
+	f.units[name] = state
+	return nil
+}
+
+func (f *fakeSystemd) Journal(context.Context, string, int) ([]string, error) { return f.journal, nil }
+
+func (f *fakeSystemd) Close() error { return nil }
+
+// took returns what was done since it was last asked.
+func (f *fakeSystemd) took() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	jobs := f.jobs
+	f.jobs = nil
+	return jobs
+}
+
+// fakeContainerd is a containerd that reads what it is given.
+type fakeContainerd struct {
+	mu         sync.Mutex
+	images     map[string]string
+	pods       []string
+	containers []local.Container
+}
+
+func (f *fakeContainerd) Images(_ context.Context, references []string) (map[string]string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	found := map[string]string{}
+	for _, reference := range references {
+		if digest, ok := f.images[reference]; ok {
+			found[reference] = digest
+		}
+	}
+	return found, nil
+}
+
+func (f *fakeContainerd) Load(_ context.Context, image hosts.LoadImage, open func(string) (io.ReadCloser, error), counted func(int64)) error {
+	for _, blob := range append(image.Blobs, image.Manifest) {
+		source, err := open(blob.Digest)
+		if err != nil {
+			return err
+		}
+		n, err := io.Copy(io.Discard, source)
+		source.Close()
+		if err != nil {
+			return err
+		}
+		counted(n)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.images[image.Reference] = image.Manifest.Digest
+	return nil
+}
+
+func (f *fakeContainerd) Pods(context.Context) ([]string, error) { return f.pods, nil }
+
+func (f *fakeContainerd) StopPods(context.Context, func(string)) error {
+	f.pods = nil
+	return nil
+}
+
+func (f *fakeContainerd) Containers(context.Context) ([]local.Container, error) {
+	return f.containers, nil
+}
+
+func (f *fakeContainerd) Close() error { return nil }

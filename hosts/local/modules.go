@@ -1,0 +1,137 @@
+package local
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+var moduleName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+// moduleFeatures are what the kernel shows of a module that is built in and names itself
+// nowhere: a file that is there, or a word in a file.
+var moduleFeatures = map[string]struct{ file, word string }{
+	"overlay":      {"/proc/filesystems", "overlay"},
+	"br_netfilter": {"/proc/sys/net/bridge/bridge-nf-call-iptables", ""},
+	"nf_conntrack": {"/proc/sys/net/netfilter/nf_conntrack_max", ""},
+	"ip_tables":    {"/proc/net/ip_tables_names", ""},
+	"ip6_tables":   {"/proc/net/ip6_tables_names", ""},
+	"ip_vs":        {"/proc/net/ip_vs", ""},
+}
+
+// hasModule tells whether the kernel has what a module brings: loaded or built in.
+func (h *Host) hasModule(name string) bool {
+	if !moduleName.MatchString(name) {
+		return false
+	}
+	kernelName := strings.ReplaceAll(name, "-", "_")
+	if _, err := os.Stat(h.at("/sys/module/" + kernelName)); err == nil {
+		return true
+	}
+	if hasLine(h.at("/proc/modules"), func(line string) bool { return strings.HasPrefix(line, kernelName+" ") }) {
+		return true
+	}
+	if feature, ok := moduleFeatures[kernelName]; ok {
+		if feature.word == "" {
+			if _, err := os.Stat(h.at(feature.file)); err == nil {
+				return true
+			}
+		} else if hasLine(h.at(feature.file), func(line string) bool { return lastWord(line) == feature.word }) {
+			return true
+		}
+	}
+	builtin := filepath.Join(h.at("/lib/modules"), kernelRelease(), "modules.builtin")
+	return hasLine(builtin, func(line string) bool {
+		base, _, _ := strings.Cut(path.Base(line), ".ko")
+		return strings.ReplaceAll(base, "-", "_") == kernelName
+	})
+}
+
+func hasLine(path string, matches func(string) bool) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	scanner := bufio.NewScanner(file)
+	for scanner.Scan() {
+		if matches(scanner.Text()) {
+			return true
+		}
+	}
+	return false
+}
+
+func lastWord(line string) string {
+	fields := strings.Fields(line)
+	if len(fields) == 0 {
+		return ""
+	}
+	return fields[len(fields)-1]
+}
+
+func kernelRelease() string {
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(name.Release[:])
+}
+
+// loadModule loads a kernel module now.
+func (h *Host) loadModule(ctx context.Context, a hosts.LoadModule) (hosts.Outcome, error) {
+	if !moduleName.MatchString(a.Name) {
+		return hosts.Outcome{}, fmt.Errorf("%q is not a module's name", a.Name)
+	}
+	if h.hasModule(a.Name) {
+		return unchanged, nil
+	}
+	return h.apply(ctx, change{
+		action: a,
+		detail: "was not loaded",
+		note:   remember(hosts.Prior{Setting: "module/" + a.Name, Absent: true}),
+		act:    func(ctx context.Context) error { return h.modprobe(ctx, a.Name) },
+	})
+}
+
+// modprobe has kmod load a module with what it depends on.
+func (h *Host) modprobe(ctx context.Context, name string) error {
+	if _, err := os.Stat("/proc/modules"); err != nil {
+		return errors.New("this kernel takes no modules and does not have it built in")
+	}
+	command := exec.CommandContext(ctx, "modprobe", "--", name)
+	var said bytes.Buffer
+	command.Stderr = &said
+	if err := command.Run(); err != nil {
+		if text := strings.TrimSpace(said.String()); text != "" {
+			return fmt.Errorf("modprobe: %s", text)
+		}
+		return fmt.Errorf("modprobe: %w", err)
+	}
+	return nil
+}
+
+// unloadModule takes out a module that nothing uses; one in use stays until the next boot.
+func unloadModule(name string) (stays bool, err error) {
+	err = unix.DeleteModule(strings.ReplaceAll(name, "-", "_"), unix.O_NONBLOCK)
+	switch {
+	case errors.Is(err, unix.ENOENT), err == nil:
+		return false, nil
+	case errors.Is(err, unix.EBUSY), errors.Is(err, unix.EWOULDBLOCK), errors.Is(err, unix.EPERM), errors.Is(err, unix.ENOSYS):
+		return true, nil
+	default:
+		return false, err
+	}
+}

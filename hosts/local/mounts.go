@@ -1,0 +1,126 @@
+package local
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// readMounts lists the mount points of this process, in the order they were mounted.
+func readMounts() ([]string, error) {
+	file, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return parseMounts(file)
+}
+
+// parseMounts reads the mount points of a mountinfo file: its fifth field.
+func parseMounts(reader io.Reader) ([]string, error) {
+	var mounts []string
+	scanner := bufio.NewScanner(reader)
+	scanner.Buffer(nil, 1<<20)
+	for scanner.Scan() {
+		fields := strings.Fields(scanner.Text())
+		if len(fields) < 5 {
+			return nil, fmt.Errorf("read mountinfo: line %q is not understood", scanner.Text())
+		}
+		mounts = append(mounts, unescapeOctal(fields[4]))
+	}
+	return mounts, scanner.Err()
+}
+
+// unescapeOctal undoes the kernel's \040 for blanks and the like.
+func unescapeOctal(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) {
+			if code, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
+				b.WriteByte(byte(code))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// mountsBelow lists what is mounted strictly below a path of the host, as paths of the
+// host, deepest and latest first.
+func (h *Host) mountsBelow(path string) ([]string, error) {
+	mounts, err := readMounts()
+	if err != nil {
+		return nil, err
+	}
+	root := strings.TrimSuffix(filepath.Clean(h.root), "/")
+	var below []string
+	for _, mount := range mounts {
+		inside, ok := strings.CutPrefix(mount, root)
+		if ok && strings.HasPrefix(inside, strings.TrimSuffix(path, "/")+"/") {
+			below = append(below, inside)
+		}
+	}
+	slices.Reverse(below)
+	slices.SortStableFunc(below, func(a, b string) int {
+		return strings.Count(b, "/") - strings.Count(a, "/")
+	})
+	return below, nil
+}
+
+// unmount unmounts all that is mounted below a path, the deepest first.
+func (h *Host) unmount(ctx context.Context, a hosts.Unmount) (hosts.Outcome, error) {
+	if _, err := h.absolute(a.Below); err != nil {
+		return hosts.Outcome{}, err
+	}
+	below, err := h.mountsBelow(a.Below)
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	if len(below) == 0 {
+		return unchanged, nil
+	}
+	return h.apply(ctx, change{
+		action: a,
+		detail: fmt.Sprintf("%d mounts", len(below)),
+		act: func(ctx context.Context) error {
+			for _, mount := range below {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				if err := unmountPoint(h.at(mount)); err != nil {
+					return fmt.Errorf("unmount %s: %w", mount, err)
+				}
+			}
+			return nil
+		},
+	})
+}
+
+// unmountPoint unmounts one mount point; a busy one is taken out of sight and goes when
+// its last user does.
+func unmountPoint(path string) error {
+	err := unix.Unmount(path, unix.UMOUNT_NOFOLLOW)
+	if errors.Is(err, unix.EBUSY) {
+		err = unix.Unmount(path, unix.UMOUNT_NOFOLLOW|unix.MNT_DETACH)
+	}
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
+		return nil // gone in between
+	}
+	return err
+}

@@ -1,0 +1,189 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// namespaceDir is where named network namespaces are mounted.
+const namespaceDir = "/run/netns"
+
+func (h *Host) seeLinks(patterns []string) func(context.Context, *hosts.Facts) error {
+	return func(_ context.Context, facts *hosts.Facts) error {
+		links, err := matchingLinks(patterns)
+		for _, link := range links {
+			facts.Links = append(facts.Links, link.Attrs().Name)
+		}
+		return err
+	}
+}
+
+func (h *Host) seeTables(names []string) func(context.Context, *hosts.Facts) error {
+	return func(_ context.Context, facts *hosts.Facts) error {
+		tables, err := matchingTables(names)
+		for _, table := range tables {
+			facts.Tables = append(facts.Tables, tableName(table))
+		}
+		return err
+	}
+}
+
+func (h *Host) seeChains(prefixes []string) func(context.Context, *hosts.Facts) error {
+	return func(ctx context.Context, facts *hosts.Facts) error {
+		chains, err := h.matchingChains(ctx, prefixes)
+		for _, chain := range chains {
+			facts.Chains = append(facts.Chains, chain.String())
+		}
+		return err
+	}
+}
+
+// matches tells whether a name is the pattern or, with a trailing *, begins with it.
+func matches(pattern, name string) bool {
+	if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
+		return strings.HasPrefix(name, prefix)
+	}
+	return name == pattern
+}
+
+func matchesAny(patterns []string, name string) bool {
+	for _, pattern := range patterns {
+		if matches(pattern, name) {
+			return true
+		}
+	}
+	return false
+}
+
+func matchingLinks(patterns []string) ([]netlink.Link, error) {
+	if len(patterns) == 0 {
+		return nil, nil
+	}
+	links, err := netlink.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("list links: %w", err)
+	}
+	var found []netlink.Link
+	for _, link := range links {
+		if matchesAny(patterns, link.Attrs().Name) {
+			found = append(found, link)
+		}
+	}
+	return found, nil
+}
+
+// matchingNamespaces lists the named network namespaces with one of the prefixes.
+func (h *Host) matchingNamespaces(prefixes []string) ([]string, error) {
+	if len(prefixes) == 0 {
+		return nil, nil
+	}
+	entries, err := os.ReadDir(h.at(namespaceDir))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, entry := range entries {
+		for _, prefix := range prefixes {
+			if prefix != "" && strings.HasPrefix(entry.Name(), prefix) {
+				found = append(found, entry.Name())
+				break
+			}
+		}
+	}
+	return found, nil
+}
+
+// removeNetwork removes links, nft tables, iptables chains and network namespaces.
+func (h *Host) removeNetwork(ctx context.Context, a hosts.RemoveNetwork) (hosts.Outcome, error) {
+	links, err := matchingLinks(a.Links)
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	tables, err := matchingTables(a.Tables)
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	chains, err := h.matchingChains(ctx, a.Chains)
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	namespaces, err := h.matchingNamespaces(a.Namespaces)
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	var found []string
+	for _, namespace := range namespaces {
+		found = append(found, "namespace "+namespace)
+	}
+	for _, link := range links {
+		found = append(found, "link "+link.Attrs().Name)
+	}
+	for _, table := range tables {
+		found = append(found, "table "+tableName(table))
+	}
+	for _, chain := range chains {
+		found = append(found, "chain "+chain.String())
+	}
+	if len(found) == 0 {
+		return unchanged, nil
+	}
+	return h.apply(ctx, change{
+		action: a,
+		detail: strings.Join(found, ", "),
+		act: func(ctx context.Context) error {
+			for _, namespace := range namespaces {
+				if err := h.removeNamespace(namespace); err != nil {
+					return err
+				}
+			}
+			if err := removeLinks(links); err != nil {
+				return err
+			}
+			if err := h.removeChains(ctx, chains); err != nil {
+				return err
+			}
+			return removeTables(tables)
+		},
+	})
+}
+
+// removeLinks removes links; the other end of a pair may have gone with its peer, and all
+// of them with a namespace.
+func removeLinks(links []netlink.Link) error {
+	for _, link := range links {
+		err := netlink.LinkDel(link)
+		var gone netlink.LinkNotFoundError
+		if err == nil || errors.Is(err, syscall.ENODEV) || errors.As(err, &gone) {
+			continue
+		}
+		if _, err := netlink.LinkByName(link.Attrs().Name); errors.As(err, &gone) {
+			continue
+		}
+		return fmt.Errorf("remove link %s: %w", link.Attrs().Name, err)
+	}
+	return nil
+}
+
+func (h *Host) removeNamespace(name string) error {
+	path := h.at(filepath.Join(namespaceDir, name))
+	if err := unix.Unmount(path, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("unmount network namespace %s: %w", name, err)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove network namespace %s: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/errdefs"
+	"golang.org/x/sync/errgroup"
+	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
+)
+
+const (
+	// podPatience bounds stopping one Pod through CRI, its CNI plugins' DEL included.
+	podPatience = 20 * time.Second
+	// podsAtOnce bounds how many are stopped at the same time.
+	podsAtOnce = 8
+	// podRounds is how often Pods are looked for again: a kubelet that runs makes new ones.
+	podRounds = 3
+)
+
+func (d *daemon) Pods(ctx context.Context) ([]string, error) {
+	c, _, err := d.connect()
+	if err != nil {
+		return nil, err
+	}
+	containers, err := c.ContainerService().List(inKubernetes(ctx))
+	if notRunning(err) {
+		return nil, errNoContainerd
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list containers: %w", err)
+	}
+	names := make([]string, 0, len(containers))
+	for _, container := range containers {
+		names = append(names, container.ID)
+	}
+	return names, nil
+}
+
+// StopPods stops Pods through CRI, which tells their CNI plugins, and takes away directly
+// what that has left.
+func (d *daemon) StopPods(ctx context.Context, note func(string)) error {
+	c, conn, err := d.connect()
+	if err != nil {
+		return err
+	}
+	ctx = inKubernetes(ctx)
+	runtime := cri.NewRuntimeServiceClient(conn)
+	var problems error
+	for range podRounds {
+		problems = errors.Join(stopSandboxes(ctx, runtime, note), removeContainers(ctx, c, note))
+		left, err := d.Pods(ctx)
+		if err != nil {
+			return err
+		}
+		if len(left) == 0 {
+			return nil
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		problems = errors.Join(problems, fmt.Errorf("%d sandboxes and containers are left: %v", len(left), left))
+	}
+	return errors.Join(ctx.Err(), problems)
+}
+
+// stopSandboxes stops and removes every Pod sandbox through CRI.
+func stopSandboxes(ctx context.Context, runtime cri.RuntimeServiceClient, note func(string)) error {
+	answer, err := runtime.ListPodSandbox(ctx, &cri.ListPodSandboxRequest{})
+	if err != nil {
+		return fmt.Errorf("list Pods: %w", err)
+	}
+	var group errgroup.Group
+	group.SetLimit(podsAtOnce)
+	for _, sandbox := range answer.Items {
+		name := sandbox.GetMetadata().GetNamespace() + "/" + sandbox.GetMetadata().GetName()
+		group.Go(func() error {
+			ctx, cancel := context.WithTimeout(ctx, podPatience)
+			defer cancel()
+			note(name)
+			if _, err := runtime.StopPodSandbox(ctx, &cri.StopPodSandboxRequest{PodSandboxId: sandbox.Id}); err != nil {
+				return fmt.Errorf("stop Pod %s: %w", name, err)
+			}
+			if _, err := runtime.RemovePodSandbox(ctx, &cri.RemovePodSandboxRequest{PodSandboxId: sandbox.Id}); err != nil {
+				return fmt.Errorf("remove Pod %s: %w", name, err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// removeContainers kills and removes every container directly.
+func removeContainers(ctx context.Context, c *client.Client, note func(string)) error {
+	containers, err := c.Containers(ctx)
+	if err != nil {
+		return fmt.Errorf("list containers: %w", err)
+	}
+	var problems error
+	for _, container := range containers {
+		ctx, cancel := context.WithTimeout(ctx, podPatience)
+		note(container.ID())
+		if err := removeContainer(ctx, container); err != nil && !errdefs.IsNotFound(err) {
+			problems = errors.Join(problems, fmt.Errorf("remove container %s: %w", container.ID(), err))
+		}
+		cancel()
+	}
+	return problems
+}
+
+func removeContainer(ctx context.Context, container client.Container) error {
+	task, err := container.Task(ctx, nil)
+	if err == nil {
+		if err := task.Kill(ctx, syscall.SIGKILL, client.WithKillAll); err != nil && !errdefs.IsNotFound(err) {
+			return fmt.Errorf("kill: %w", err)
+		}
+		if _, err := task.Delete(ctx, client.WithProcessKill); err != nil && !errdefs.IsNotFound(err) {
+			return fmt.Errorf("delete the task: %w", err)
+		}
+	} else if !errdefs.IsNotFound(err) {
+		return fmt.Errorf("find the task: %w", err)
+	}
+	return container.Delete(ctx, client.WithSnapshotCleanup)
+}
+
+// Containers asks CRI for every container and its status.
+func (d *daemon) Containers(ctx context.Context) ([]Container, error) {
+	_, conn, err := d.connect()
+	if err != nil {
+		return nil, err
+	}
+	runtime := cri.NewRuntimeServiceClient(conn)
+	answer, err := runtime.ListContainers(ctx, &cri.ListContainersRequest{})
+	if err != nil {
+		return nil, fmt.Errorf("list containers: %w", err)
+	}
+	var all []Container
+	for _, c := range answer.Containers {
+		one := Container{
+			Pod:  c.Labels["io.kubernetes.pod.namespace"] + "/" + c.Labels["io.kubernetes.pod.name"],
+			Name: c.GetMetadata().GetName(), Attempt: c.GetMetadata().GetAttempt(),
+			Running: c.State == cri.ContainerState_CONTAINER_RUNNING,
+		}
+		status, err := runtime.ContainerStatus(ctx, &cri.ContainerStatusRequest{ContainerId: c.Id})
+		if err != nil {
+			continue // it went away in between
+		}
+		one.ExitCode, one.Reason, one.Log = status.Status.ExitCode, status.Status.Reason, status.Status.LogPath
+		all = append(all, one)
+	}
+	return all, nil
+}

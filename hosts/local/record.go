@@ -1,0 +1,229 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// recordVersion is the version of the record's own format.
+const recordVersion = 1
+
+// recordFile is the inventory and undo record on disk. Several agents may look at it and
+// one at a time changes it.
+type recordFile struct {
+	path string
+	lock string // a file in the run directory that updates lock
+	mu   sync.Mutex
+}
+
+// read returns the record, or nil where there is none.
+func (r *recordFile) read() (*hosts.Record, error) {
+	data, err := os.ReadFile(r.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the record: %w", err)
+	}
+	var record hosts.Record
+	if err := json.Unmarshal(data, &record); err != nil {
+		return nil, fmt.Errorf("read the record %s: %w", r.path, err)
+	}
+	if record.Version > recordVersion {
+		return nil, fmt.Errorf("read the record %s: it has version %d, a newer Slipway's; this one knows %d",
+			r.path, record.Version, recordVersion)
+	}
+	return &record, nil
+}
+
+// update changes the record and syncs it; a change that leaves it as it was writes nothing.
+func (r *recordFile) update(change func(*hosts.Record)) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	unlock, err := lockFile(r.lock)
+	if err != nil {
+		return fmt.Errorf("lock the record: %w", err)
+	}
+	defer unlock()
+	record, err := r.read()
+	if err != nil {
+		return err
+	}
+	var before []byte
+	if record == nil {
+		record = &hosts.Record{Version: recordVersion}
+	} else if before, err = json.Marshal(record); err != nil {
+		return fmt.Errorf("write the record: %w", err)
+	}
+	change(record)
+	after, err := json.Marshal(record)
+	if err != nil {
+		return fmt.Errorf("write the record: %w", err)
+	}
+	if slices.Equal(before, after) {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(r.path), 0o700); err != nil {
+		return fmt.Errorf("write the record: %w", err)
+	}
+	if err := writeAtomically(r.path, after, attributes{mode: 0o600}); err != nil {
+		return fmt.Errorf("write the record: %w", err)
+	}
+	return nil
+}
+
+// lockFile takes an exclusive lock on a file, waiting for it, and returns what frees it.
+func lockFile(path string) (func(), error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err = unix.Flock(int(file.Fd()), unix.LOCK_EX)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return func() { file.Close() }, nil
+}
+
+// own notes paths as Slipway's.
+func own(owned ...hosts.Owned) func(*hosts.Record) {
+	return func(r *hosts.Record) {
+		for _, o := range owned {
+			i := slices.IndexFunc(r.Paths, func(have hosts.Owned) bool { return have.Path == o.Path })
+			if i < 0 {
+				r.Paths = append(r.Paths, o)
+			} else {
+				r.Paths[i] = o
+			}
+		}
+	}
+}
+
+// disown drops a path, and with below all under it.
+func disown(path string, below bool) func(*hosts.Record) {
+	return func(r *hosts.Record) {
+		r.Paths = slices.DeleteFunc(r.Paths, func(have hosts.Owned) bool {
+			return have.Path == path || below && strings.HasPrefix(have.Path, strings.TrimSuffix(path, "/")+"/")
+		})
+	}
+}
+
+// remember notes what a setting was; the first value wins.
+func remember(priors ...hosts.Prior) func(*hosts.Record) {
+	return func(r *hosts.Record) {
+		for _, p := range priors {
+			if _, ok := priorOf(r, p.Setting); !ok {
+				r.Priors = append(r.Priors, p)
+			}
+		}
+	}
+}
+
+// forgetPrior drops what a setting was.
+func forgetPrior(setting string) func(*hosts.Record) {
+	return func(r *hosts.Record) {
+		r.Priors = slices.DeleteFunc(r.Priors, func(p hosts.Prior) bool { return p.Setting == setting })
+	}
+}
+
+// both joins record changes; nil ones are left out.
+func both(changes ...func(*hosts.Record)) func(*hosts.Record) {
+	return func(r *hosts.Record) {
+		for _, change := range changes {
+			if change != nil {
+				change(r)
+			}
+		}
+	}
+}
+
+func priorOf(r *hosts.Record, setting string) (hosts.Prior, bool) {
+	if r == nil {
+		return hosts.Prior{}, false
+	}
+	for _, p := range r.Priors {
+		if p.Setting == setting {
+			return p, true
+		}
+	}
+	return hosts.Prior{}, false
+}
+
+func ownedAt(r *hosts.Record, path string) (hosts.Owned, bool) {
+	if r == nil {
+		return hosts.Owned{}, false
+	}
+	for _, o := range r.Paths {
+		if o.Path == path {
+			return o, true
+		}
+	}
+	return hosts.Owned{}, false
+}
+
+// addOnce appends a name to a list unless it is there.
+func addOnce(list []string, name string) []string {
+	if slices.Contains(list, name) {
+		return list
+	}
+	return append(list, name)
+}
+
+// claim notes which cluster the host belongs to; a host of another one is refused.
+func (h *Host) claim(ctx context.Context, a hosts.Claim) (hosts.Outcome, error) {
+	if a.Cluster.ID == "" {
+		return hosts.Outcome{}, errors.New("the cluster has no identity")
+	}
+	record, err := h.record.read()
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	detail := "for cluster " + a.Cluster.Name
+	if record != nil {
+		switch record.Cluster {
+		case a.Cluster:
+			return unchanged, nil
+		case hosts.Identity{}:
+		default:
+			if record.Cluster.ID != a.Cluster.ID {
+				return hosts.Outcome{}, belongsElsewhere(record.Cluster)
+			}
+			detail = "cluster " + record.Cluster.Name + " is now called " + a.Cluster.Name
+		}
+	}
+	return h.apply(ctx, change{
+		action: a,
+		detail: detail,
+		note:   func(r *hosts.Record) { r.Cluster = a.Cluster },
+		act:    func(context.Context) error { return nil },
+	})
+}
+
+func belongsElsewhere(cluster hosts.Identity) error {
+	return &hosts.Error{
+		Kind: hosts.KindForeign,
+		Err:  fmt.Errorf("it belongs to cluster %s (%.12s)", cluster.Name, cluster.ID),
+		Fix:  "use that cluster's file, or take the host out of it first: slipway reset",
+	}
+}

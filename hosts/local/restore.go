@@ -1,0 +1,132 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// restore puts one setting of the record back to what it was.
+func (h *Host) restore(ctx context.Context, a hosts.Restore) (hosts.Outcome, error) {
+	record, err := h.record.read()
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	prior, ok := priorOf(record, a.Setting)
+	if !ok {
+		return unchanged, nil // put back already, or never changed
+	}
+	kind, name, _ := strings.Cut(a.Setting, "/")
+	back, ok := h.restorers()[kind]
+	if !ok {
+		return hosts.Outcome{}, fmt.Errorf("this version of Slipway knows no setting %q", a.Setting)
+	}
+	settle := forgetPrior(a.Setting)
+	if kind == "file" {
+		settle = both(settle, disown(name, false))
+	}
+	detail := "to " + prior.Value
+	if prior.Absent {
+		detail = "to nothing"
+	}
+	return h.apply(ctx, change{
+		action: a,
+		detail: detail,
+		act:    func(ctx context.Context) error { return back(ctx, name, prior) },
+		settle: settle,
+	})
+}
+
+// restorers are how each kind of setting is put back.
+func (h *Host) restorers() map[string]func(ctx context.Context, name string, prior hosts.Prior) error {
+	return map[string]func(context.Context, string, hosts.Prior) error{
+		"sysctl":   h.restoreSysctl,
+		"swap":     h.restoreSwap,
+		"hostname": h.restoreHostname,
+		"hosts":    func(_ context.Context, address string, _ hosts.Prior) error { return h.removeHostsEntry(address) },
+		"module":   restoreModule,
+		"unit":     h.restoreUnit,
+		"file":     h.restoreFile,
+	}
+}
+
+func (h *Host) restoreSysctl(_ context.Context, key string, prior hosts.Prior) error {
+	if have, err := h.readSysctl(key); err == nil && have == prior.Value {
+		return nil
+	}
+	err := h.writeSysctl(key, prior.Value)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // the module that brought it is gone, and it with it
+	}
+	return err
+}
+
+func (h *Host) restoreSwap(_ context.Context, name string, prior hosts.Prior) error {
+	if name == "fstab" {
+		return h.rewriteFstab(enableFstabSwaps)
+	}
+	var priority int
+	if _, err := fmt.Sscanf(prior.Value, "on, priority %d", &priority); err != nil {
+		return fmt.Errorf("the record's value %q is not understood: %w", prior.Value, err)
+	}
+	err := swapon(name, priority)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // the device is gone
+	}
+	return err
+}
+
+func (h *Host) restoreHostname(_ context.Context, _ string, prior hosts.Prior) error {
+	running, static, differ := strings.Cut(prior.Value, " ")
+	if !differ {
+		static = running
+	}
+	return h.nameHost(running, static)
+}
+
+func restoreModule(_ context.Context, name string, _ hosts.Prior) error {
+	_, err := unloadModule(name)
+	return err
+}
+
+// restoreUnit brings a unit back to where it was; one that was not there and is gone with
+// its file is only forgotten by systemd.
+func (h *Host) restoreUnit(ctx context.Context, name string, prior hosts.Prior) error {
+	if err := h.dropInputs(name); err != nil {
+		return err
+	}
+	state, err := h.systemd.Unit(ctx, name)
+	if err != nil {
+		return err
+	}
+	enabled, active, _ := strings.Cut(prior.Value, " ")
+	if state.Load == "masked" && enabled != "masked" {
+		if err := h.systemd.Change(ctx, UnitUnmask, name); err != nil {
+			return err
+		}
+		if state, err = h.systemd.Unit(ctx, name); err != nil {
+			return err
+		}
+	}
+	if state.Load == "not-found" {
+		return h.systemd.Reload(ctx)
+	}
+	want := hosts.SetUnit{Name: name, Enabled: enabled == "enabled", Active: active == "active"}
+	return h.workUnit(ctx, want, h.unitWork(want, state))
+}
+
+func (h *Host) restoreFile(ctx context.Context, path string, prior hosts.Prior) error {
+	defer h.paths.lock(h.at(path))()
+	if err := h.putBack(ctx, path, prior.Value); err != nil {
+		return err
+	}
+	if err := os.Remove(h.backupPath(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,242 @@
+package local
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// fstabMark comments out a line of fstab that would bring swap back.
+const fstabMark = "#slipway# "
+
+// swapArea is one device or file in use as swap.
+type swapArea struct {
+	device   string
+	priority int
+}
+
+// readSwaps reads /proc/swaps.
+func (h *Host) readSwaps() ([]swapArea, error) {
+	file, err := os.Open(h.at("/proc/swaps"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // a kernel without swap
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return parseSwaps(file)
+}
+
+func parseSwaps(reader io.Reader) ([]swapArea, error) {
+	var areas []swapArea
+	scanner := bufio.NewScanner(reader)
+	for first := true; scanner.Scan(); first = false {
+		fields := strings.Fields(scanner.Text())
+		if first || len(fields) < 5 {
+			continue // the heading
+		}
+		priority, err := strconv.Atoi(fields[4])
+		if err != nil {
+			return nil, fmt.Errorf("read /proc/swaps: line %q is not understood", scanner.Text())
+		}
+		areas = append(areas, swapArea{device: unescapeOctal(fields[0]), priority: priority})
+	}
+	return areas, scanner.Err()
+}
+
+// fstabSwaps lists the lines of fstab that bring swap, by what they name.
+func fstabSwaps(fstab []byte) []string {
+	var devices []string
+	for line := range bytes.Lines(fstab) {
+		if device, ok := fstabSwap(string(line)); ok {
+			devices = append(devices, device)
+		}
+	}
+	return devices
+}
+
+// fstabSwap tells whether a line of fstab brings swap, and which.
+func fstabSwap(line string) (device string, ok bool) {
+	fields := strings.Fields(line)
+	if len(fields) < 3 || strings.HasPrefix(fields[0], "#") || fields[2] != "swap" {
+		return "", false
+	}
+	return fields[0], true
+}
+
+// disableFstabSwaps comments every swap line out; enableFstabSwaps undoes it.
+func disableFstabSwaps(fstab []byte) []byte {
+	var out bytes.Buffer
+	for line := range bytes.Lines(fstab) {
+		if _, ok := fstabSwap(string(line)); ok {
+			out.WriteString(fstabMark)
+		}
+		out.Write(line)
+	}
+	return out.Bytes()
+}
+
+func enableFstabSwaps(fstab []byte) []byte {
+	var out bytes.Buffer
+	for line := range bytes.Lines(fstab) {
+		rest, _ := bytes.CutPrefix(line, []byte(fstabMark))
+		out.Write(rest)
+	}
+	return out.Bytes()
+}
+
+// swapSources are the units and fstab lines that would bring swap back.
+func (h *Host) swapSources(ctx context.Context) (units, lines []string, err error) {
+	fstab, err := os.ReadFile(h.at("/etc/fstab"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	lines = fstabSwaps(fstab)
+	names, err := h.systemd.List(ctx, "*.swap")
+	if errors.Is(err, errNoSystemd) {
+		return nil, lines, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, name := range names {
+		state, err := h.systemd.Unit(ctx, name)
+		if err != nil {
+			return nil, nil, err
+		}
+		if bringsSwap(state, lines) {
+			units = append(units, name)
+		}
+	}
+	return units, lines, nil
+}
+
+// bringsSwap tells whether a swap unit has to be masked. Those that systemd makes of fstab
+// go with its lines, and aliases of a device with the device.
+func bringsSwap(state UnitState, lines []string) bool {
+	if state.Load != "loaded" {
+		return false
+	}
+	fromFstab := strings.HasPrefix(state.Fragment, "/run/systemd/generator") && len(lines) > 0
+	return !fromFstab && state.Fragment != ""
+}
+
+// disableSwap turns all swap off, now and for the next boot.
+func (h *Host) disableSwap(ctx context.Context, a hosts.DisableSwap) (hosts.Outcome, error) {
+	areas, err := h.readSwaps()
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	units, lines, err := h.swapSources(ctx)
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	if len(areas)+len(units)+len(lines) == 0 {
+		return unchanged, nil
+	}
+	var priors []hosts.Prior
+	var names []string
+	for _, area := range areas {
+		names = append(names, area.device)
+		priors = append(priors, hosts.Prior{Setting: "swap/" + area.device, Value: fmt.Sprintf("on, priority %d", area.priority)})
+	}
+	for _, line := range lines {
+		names = append(names, "fstab "+line)
+		priors = append(priors, hosts.Prior{Setting: "swap/fstab", Value: "on: " + strings.Join(lines, " ")})
+	}
+	for _, unit := range units {
+		state, err := h.systemd.Unit(ctx, unit)
+		if err != nil {
+			return hosts.Outcome{}, err
+		}
+		names = append(names, unit)
+		priors = append(priors, hosts.Prior{Setting: "unit/" + unit, Value: state.prior()})
+	}
+	return h.apply(ctx, change{
+		action: a,
+		detail: strings.Join(names, ", "),
+		note:   remember(priors...),
+		act:    func(ctx context.Context) error { return h.swapOff(ctx, areas, units) },
+	})
+}
+
+func (h *Host) swapOff(ctx context.Context, areas []swapArea, units []string) error {
+	if err := h.rewriteFstab(disableFstabSwaps); err != nil {
+		return err
+	}
+	for _, unit := range units {
+		if err := h.systemd.Change(ctx, UnitMask, unit); err != nil {
+			return err
+		}
+	}
+	for _, area := range areas {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := swapoff(area.device); err != nil {
+			return fmt.Errorf("turn swap on %s off: %w", area.device, err)
+		}
+	}
+	return nil
+}
+
+// rewriteFstab changes fstab, where that changes anything.
+func (h *Host) rewriteFstab(edit func([]byte) []byte) error {
+	path := h.at("/etc/fstab")
+	before, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	after := edit(before)
+	if bytes.Equal(before, after) {
+		return nil
+	}
+	return rewrite(path, after)
+}
+
+func swapoff(device string) error {
+	path, err := unix.BytePtrFromString(device)
+	if err != nil {
+		return err
+	}
+	_, _, errno := unix.Syscall(unix.SYS_SWAPOFF, uintptr(unsafe.Pointer(path)), 0, 0)
+	if errno != 0 && errno != syscall.EINVAL { // EINVAL: it is off already
+		return errno
+	}
+	return nil
+}
+
+// swapon turns swap on again with the priority that it had.
+func swapon(device string, priority int) error {
+	const prefer, mask = 0x8000, 0x7fff
+	flags := 0
+	if priority >= 0 {
+		flags = prefer | priority&mask
+	}
+	path, err := unix.BytePtrFromString(device)
+	if err != nil {
+		return err
+	}
+	_, _, errno := unix.Syscall(unix.SYS_SWAPON, uintptr(unsafe.Pointer(path)), uintptr(flags), 0)
+	if errno != 0 && errno != syscall.EBUSY { // EBUSY: it is on already
+		return errno
+	}
+	return nil
+}

@@ -1,0 +1,218 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/coreos/go-systemd/v22/dbus"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// bus is systemd over D-Bus: the system bus or, where that does not run, its private socket.
+type bus struct {
+	mu   sync.Mutex
+	conn *dbus.Conn
+}
+
+func newBus() *bus { return &bus{} }
+
+// connect opens the bus once, and again after it was cut.
+func (b *bus) connect(ctx context.Context) (*dbus.Conn, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.conn != nil && b.conn.Connected() {
+		return b.conn, nil
+	}
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		return nil, errNoSystemd
+	}
+	// The connection outlives the call that opened it.
+	conn, err := dbus.NewWithContext(context.WithoutCancel(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("connect to systemd: %w", err)
+	}
+	b.conn = conn
+	return conn, nil
+}
+
+func (b *bus) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.conn != nil {
+		b.conn.Close()
+		b.conn = nil
+	}
+	return nil
+}
+
+func (b *bus) Manager(ctx context.Context) (hosts.Systemd, error) {
+	conn, err := b.connect(ctx)
+	if errors.Is(err, errNoSystemd) {
+		return hosts.Systemd{}, nil
+	}
+	if err != nil {
+		return hosts.Systemd{}, err
+	}
+	version, err := conn.GetManagerProperty("Version")
+	if err != nil {
+		return hosts.Systemd{}, fmt.Errorf("ask systemd for its version: %w", err)
+	}
+	state, err := conn.SystemStateContext(ctx)
+	if err != nil {
+		return hosts.Systemd{}, fmt.Errorf("ask systemd for the system's state: %w", err)
+	}
+	word, _ := state.Value.Value().(string)
+	return hosts.Systemd{Version: systemdVersion(version), State: word}, nil
+}
+
+// systemdVersion reads the number out of "252 (252.30-1~deb12u2)", quoted or not.
+func systemdVersion(text string) int {
+	text = strings.Trim(text, `"`)
+	end := strings.IndexFunc(text, func(r rune) bool { return r < '0' || r > '9' })
+	if end < 0 {
+		end = len(text)
+	}
+	version, err := strconv.Atoi(text[:end])
+	if err != nil {
+		return 0
+	}
+	return version
+}
+
+func (b *bus) Unit(ctx context.Context, name string) (UnitState, error) {
+	conn, err := b.connect(ctx)
+	if err != nil {
+		return UnitState{}, err
+	}
+	properties, err := conn.GetUnitPropertiesContext(ctx, name)
+	if err != nil {
+		return UnitState{}, fmt.Errorf("ask systemd for %s: %w", name, err)
+	}
+	text := func(key string) string { value, _ := properties[key].(string); return value }
+	needsReload, _ := properties["NeedDaemonReload"].(bool)
+	state := UnitState{
+		Load: text("LoadState"), Active: text("ActiveState"), Sub: text("SubState"), Enabled: text("UnitFileState"),
+		Fragment: text("FragmentPath"), NeedsReload: needsReload,
+	}
+	if strings.HasSuffix(name, ".service") && state.Load == "loaded" {
+		if restarts, err := conn.GetServicePropertyContext(ctx, name, "NRestarts"); err == nil {
+			count, _ := restarts.Value.Value().(uint32)
+			state.Restarts = int(count)
+		}
+	}
+	return state, nil
+}
+
+func (b *bus) List(ctx context.Context, patterns ...string) ([]string, error) {
+	conn, err := b.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	units, err := conn.ListUnitsByPatternsContext(ctx, nil, patterns)
+	if err != nil {
+		return nil, fmt.Errorf("list units: %w", err)
+	}
+	var names []string
+	for _, unit := range units {
+		if unit.LoadState != "not-found" {
+			names = addOnce(names, unit.Name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+func (b *bus) Reload(ctx context.Context) error {
+	conn, err := b.connect(ctx)
+	if err != nil {
+		return err
+	}
+	if err := conn.ReloadContext(ctx); err != nil {
+		return fmt.Errorf("have systemd read its units: %w", err)
+	}
+	return nil
+}
+
+func (b *bus) Change(ctx context.Context, change UnitChange, name string) error {
+	conn, err := b.connect(ctx)
+	if err != nil {
+		return err
+	}
+	units := []string{name}
+	switch change {
+	case UnitEnable:
+		_, _, err = conn.EnableUnitFilesContext(ctx, units, false, true)
+	case UnitDisable:
+		_, err = conn.DisableUnitFilesContext(ctx, units, false)
+	case UnitMask:
+		_, err = conn.MaskUnitFilesContext(ctx, units, false, false)
+	case UnitUnmask:
+		_, err = conn.UnmaskUnitFilesContext(ctx, units, false)
+	}
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", change, name, err)
+	}
+	return b.Reload(ctx)
+}
+
+func (b *bus) Run(ctx context.Context, job UnitJob, name string) error {
+	conn, err := b.connect(ctx)
+	if err != nil {
+		return err
+	}
+	// A unit that gave up stays failed through a start limit until that is reset.
+	if job == JobStart || job == JobRestart {
+		_ = conn.ResetFailedUnitContext(ctx, name) // not failed, then
+	}
+	result := make(chan string, 1)
+	switch job {
+	case JobStart:
+		_, err = conn.StartUnitContext(ctx, name, "replace", result)
+	case JobStop:
+		_, err = conn.StopUnitContext(ctx, name, "replace", result)
+	case JobRestart:
+		_, err = conn.RestartUnitContext(ctx, name, "replace", result)
+	case JobReload:
+		_, err = conn.ReloadUnitContext(ctx, name, "replace", result)
+	}
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", job, name, err)
+	}
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("%s %s: %w", job, name, ctx.Err())
+	case word := <-result:
+		if word != "done" {
+			return fmt.Errorf("%s %s: systemd says the job's result is %q", job, name, word)
+		}
+		return nil
+	}
+}
+
+// Journal reads with journalctl: the library for it needs cgo.
+func (b *bus) Journal(ctx context.Context, name string, lines int) ([]string, error) {
+	return lastLines(ctx, lines, "journalctl", "--no-pager", "--quiet", "--output=cat", "--boot",
+		"--lines="+strconv.Itoa(lines), "--unit="+name)
+}
+
+// lastLines runs a command and returns the last lines of its output.
+func lastLines(ctx context.Context, lines int, name string, args ...string) ([]string, error) {
+	output, err := exec.CommandContext(ctx, name, args...).Output()
+	if err != nil {
+		return nil, fmt.Errorf("run %s: %w", name, err)
+	}
+	var all []string
+	for line := range bytes.Lines(output) {
+		all = append(all, strings.TrimRight(string(line), "\n"))
+	}
+	return all[max(0, len(all)-lines):], nil
+}

@@ -1,0 +1,283 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// Systemd is what a Host asks of the host's init.
+type Systemd interface {
+	// Manager is systemd's version and the system's state.
+	Manager(ctx context.Context) (hosts.Systemd, error)
+	// Unit is a unit's state; one that does not exist is not-found, not an error.
+	Unit(ctx context.Context, name string) (UnitState, error)
+	// List names the loaded units that match the patterns.
+	List(ctx context.Context, patterns ...string) ([]string, error)
+	// Reload makes systemd read its unit files again.
+	Reload(ctx context.Context) error
+	// Change enables, disables, masks or unmasks a unit.
+	Change(ctx context.Context, change UnitChange, name string) error
+	// Run starts, stops, restarts or reloads a unit and waits for the job.
+	Run(ctx context.Context, job UnitJob, name string) error
+	// Journal is the unit's last lines.
+	Journal(ctx context.Context, name string, lines int) ([]string, error)
+	Close() error
+}
+
+// UnitState is what systemd says of a unit.
+type UnitState struct {
+	Load        string
+	Active      string
+	Sub         string
+	Enabled     string
+	Fragment    string // the unit file
+	Restarts    int
+	NeedsReload bool // its files changed since systemd read them
+}
+
+// UnitJob is what systemd can do with a unit.
+type UnitJob string
+
+// The jobs.
+const (
+	JobStart   UnitJob = "start"
+	JobStop    UnitJob = "stop"
+	JobRestart UnitJob = "restart"
+	JobReload  UnitJob = "reload"
+)
+
+// UnitChange is what systemd can do with a unit's files.
+type UnitChange string
+
+// The changes.
+const (
+	UnitEnable  UnitChange = "enable"
+	UnitDisable UnitChange = "disable"
+	UnitMask    UnitChange = "mask"
+	UnitUnmask  UnitChange = "unmask"
+)
+
+// errNoSystemd is what there is to say of a host that another init booted.
+var errNoSystemd = errors.New("the host was not booted by systemd")
+
+var unitName = regexp.MustCompile(`^[A-Za-z0-9:_.@\\-]+\.[a-z]+$`)
+
+// journalTail is how many of a unit's lines an error carries.
+const journalTail = 15
+
+// setUnit brings a unit into a state.
+func (h *Host) setUnit(ctx context.Context, a hosts.SetUnit) (hosts.Outcome, error) {
+	if !unitName.MatchString(a.Name) {
+		return hosts.Outcome{}, fmt.Errorf("%q is not a unit's name", a.Name)
+	}
+	defer h.paths.lock("unit " + a.Name)()
+	state, err := h.systemd.Unit(ctx, a.Name)
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	if state.Load == "not-found" && (a.Active || a.Enabled) {
+		// A unit file that systemd has not read yet; on a host that has none, reading
+		// changes nothing.
+		if err := h.systemd.Reload(ctx); err != nil {
+			return hosts.Outcome{}, err
+		}
+		if state, err = h.systemd.Unit(ctx, a.Name); err != nil {
+			return hosts.Outcome{}, err
+		}
+		if state.Load == "not-found" {
+			return hosts.Outcome{}, errors.New("the host has no such unit")
+		}
+	}
+	if state.Load == "masked" && (a.Active || a.Enabled) {
+		return hosts.Outcome{}, &hosts.Error{
+			Kind: hosts.KindForeign, Err: errors.New("the unit is masked"), Fix: "systemctl unmask " + a.Name,
+		}
+	}
+	todo := h.unitWork(a, state)
+	if todo.empty() {
+		return unchanged, nil
+	}
+	note, err := h.noteUnit(a.Name, state)
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	return h.apply(ctx, change{
+		action: a,
+		detail: todo.String(),
+		note:   note,
+		act:    func(ctx context.Context) error { return h.workUnit(ctx, a, todo) },
+	})
+}
+
+// unitWork is what has to be done to a unit.
+type unitWork struct {
+	reload  bool // systemd's own
+	change  UnitChange
+	job     UnitJob
+	because string
+}
+
+func (w unitWork) empty() bool { return w.change == "" && w.job == "" }
+
+func (w unitWork) String() string {
+	var parts []string
+	if w.change != "" {
+		parts = append(parts, string(w.change))
+	}
+	if w.job != "" {
+		parts = append(parts, string(w.job)+w.because)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// unitWork compares a unit with what is asked.
+func (h *Host) unitWork(a hosts.SetUnit, state UnitState) unitWork {
+	todo := unitWork{reload: state.NeedsReload}
+	enabled := state.Enabled == "enabled" || state.Enabled == "enabled-runtime"
+	switch {
+	case a.Enabled && !enabled && canEnable(state.Enabled):
+		todo.change = UnitEnable
+	case !a.Enabled && enabled:
+		todo.change = UnitDisable
+	}
+	running := state.Active == "active" || state.Active == "reloading"
+	switch {
+	case a.Active && !running:
+		todo.job = JobStart
+		if state.Active != "inactive" {
+			todo.because = ": it was " + state.Active
+		}
+	case a.Active && a.Inputs != "" && h.unitInputs(a.Name, state) != a.Inputs:
+		todo.job, todo.because = JobRestart, ": its inputs changed"
+		if a.Reload {
+			todo.job = JobReload
+		}
+	case a.Active && state.NeedsReload && a.Inputs == "":
+		todo.job, todo.because = JobRestart, ": its unit file changed"
+	case !a.Active && state.Active != "inactive" && state.Active != "failed":
+		todo.job = JobStop
+	}
+	return todo
+}
+
+// canEnable tells whether enabling means something: a static or generated unit has
+// nothing to enable.
+func canEnable(enabled string) bool {
+	switch enabled {
+	case "static", "indirect", "generated", "transient", "alias":
+		return false
+	default:
+		return true
+	}
+}
+
+// workUnit carries out what has to be done to a unit.
+func (h *Host) workUnit(ctx context.Context, a hosts.SetUnit, todo unitWork) error {
+	if todo.reload {
+		if err := h.systemd.Reload(ctx); err != nil {
+			return err
+		}
+	}
+	if todo.change != "" {
+		if err := h.systemd.Change(ctx, todo.change, a.Name); err != nil {
+			return err
+		}
+	}
+	if todo.job == "" {
+		return nil
+	}
+	if err := h.systemd.Run(ctx, todo.job, a.Name); err != nil {
+		return h.withJournal(ctx, a.Name, err)
+	}
+	if todo.job == JobStop {
+		return h.dropInputs(a.Name)
+	}
+	return h.noteInputs(a.Name, a.Inputs)
+}
+
+// withJournal adds what the unit last said to an error.
+func (h *Host) withJournal(ctx context.Context, name string, err error) error {
+	lines, journalErr := h.systemd.Journal(context.WithoutCancel(ctx), name, journalTail)
+	if journalErr != nil || len(lines) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w; its last lines:\n  %s", err, strings.Join(lines, "\n  "))
+}
+
+// noteUnit is what the record must say before a unit is changed: that it is Slipway's
+// where its file is, else what state it was in.
+func (h *Host) noteUnit(name string, state UnitState) (func(*hosts.Record), error) {
+	record, err := h.record.read()
+	if err != nil {
+		return nil, err
+	}
+	if _, ours := ownedAt(record, state.Fragment); ours {
+		return func(r *hosts.Record) { r.Units = addOnce(r.Units, name) }, nil
+	}
+	return remember(hosts.Prior{Setting: "unit/" + name, Value: state.prior(), Absent: state.Load == "not-found"}), nil
+}
+
+// prior says a unit's state in the record's words: "enabled active".
+func (s UnitState) prior() string {
+	if s.Load == "not-found" {
+		return ""
+	}
+	active := "inactive"
+	if s.Active == "active" || s.Active == "reloading" || s.Active == "activating" {
+		active = "active"
+	}
+	enabled := orDefault(s.Enabled, "static")
+	if s.Load == "masked" {
+		enabled = "masked"
+	}
+	return enabled + " " + active
+}
+
+// unitInputs is the digest of the inputs that a unit was last started with: as noted in
+// this boot or, for one that systemd started when it booted, as noted on disk before. The
+// latter may be older than what the unit read, never newer.
+func (h *Host) unitInputs(name string, state UnitState) string {
+	if state.Active != "active" && state.Active != "reloading" {
+		return ""
+	}
+	for _, path := range []string{h.run(inputsFile(name)), h.state(inputsFile(name))} {
+		if data, err := os.ReadFile(path); err == nil {
+			return strings.TrimSpace(string(data))
+		}
+	}
+	return ""
+}
+
+func inputsFile(name string) string { return filepath.Join("units", name) }
+
+func (h *Host) noteInputs(name, inputs string) error {
+	if inputs == "" {
+		return nil
+	}
+	for _, path := range []string{h.state(inputsFile(name)), h.run(inputsFile(name))} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return fmt.Errorf("note the unit's inputs: %w", err)
+		}
+		if err := writeAtomically(path, []byte(inputs+"\n"), attributes{mode: 0o600}); err != nil {
+			return fmt.Errorf("note the unit's inputs: %w", err)
+		}
+	}
+	return nil
+}
+
+func (h *Host) dropInputs(name string) error {
+	for _, path := range []string{h.run(inputsFile(name)), h.state(inputsFile(name))} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("drop the unit's inputs: %w", err)
+		}
+	}
+	return nil
+}

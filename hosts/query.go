@@ -1,0 +1,38 @@
+package hosts
+
+// Query says what to look at beside what every observation holds. It is a function of
+// the cluster file and the ownership table alone.
+type Query struct {
+	// Paths are looked at one by one; Trees with everything below them.
+	Paths []string `json:"paths,omitempty"`
+	Trees []string `json:"trees,omitempty"`
+	// Contents are files whose bytes are wanted: never secret ones, unless the operator
+	// has to rebuild what it lost (Secrets).
+	Contents []string `json:"contents,omitempty"`
+	Secrets  []string `json:"secrets,omitempty"`
+	// Certificates and Kubeconfigs are judged on the host; no private key leaves it.
+	Certificates []CertificateQuery `json:"certificates,omitempty"`
+	Kubeconfigs  []string           `json:"kubeconfigs,omitempty"`
+	Units        []string           `json:"units,omitempty"`
+	Sysctls      []string           `json:"sysctls,omitempty"`
+	Modules      []string           `json:"modules,omitempty"`
+	// Images are full references to look for in containerd, in the k8s.io namespace.
+	Images []string `json:"images,omitempty"`
+	// Names are resolved as the host resolves them.
+	Names []string `json:"names,omitempty"`
+	// Ports are TCP ports whose listener is wanted.
+	Ports []int `json:"ports,omitempty"`
+	// Links, Tables and Chains are network leftovers to look for: link names, nft table
+	// names, iptables chain prefixes.
+	Links  []string `json:"links,omitempty"`
+	Tables []string `json:"tables,omitempty"`
+	Chains []string `json:"chains,omitempty"`
+	// Evidence asks for what explains a failed wait.
+	Evidence bool `json:"evidence,omitempty"`
+}
+
+// CertificateQuery names a certificate and, where the pair is wanted, its key.
+type CertificateQuery struct {
+	Cert string `json:"cert"`
+	Key  string `json:"key,omitempty"`
+}

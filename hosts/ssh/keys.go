@@ -1,0 +1,216 @@
+package ssh
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+	sshagent "golang.org/x/crypto/ssh/agent"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// keys are the private keys to offer to a host.
+type keys struct {
+	signers []ssh.Signer
+	offered []string // what they are called, for errors
+	passed  []string // what could not be used, and why
+	agent   net.Conn // must live until the handshake is over
+}
+
+// Close ends the conversation with ssh-agent.
+func (k *keys) Close() {
+	if k.agent != nil {
+		_ = k.agent.Close() // nothing was written
+	}
+}
+
+func (k *keys) offer(name string, signer ssh.Signer) {
+	k.signers = append(k.signers, signer)
+	k.offered = append(k.offered, name+" ("+ssh.FingerprintSHA256(signer.PublicKey())+")")
+}
+
+// findKeys takes the identityFile, or what ssh-agent holds and then what lies in the
+// usual places.
+func findKeys(o Options) (*keys, error) {
+	k := &keys{}
+	agentSigners := k.askAgent()
+	if o.IdentityFile != "" {
+		if err := k.addIdentity(o.IdentityFile, agentSigners); err != nil {
+			k.Close()
+			return nil, &hosts.Error{Kind: hosts.KindAuth, Op: "read the identity file", Err: err, Fix: identityFix(o, err)}
+		}
+		return k, nil
+	}
+	for _, signer := range agentSigners {
+		k.offer("ssh-agent's", signer)
+	}
+	k.addUsual(agentSigners)
+	if len(k.signers) == 0 {
+		k.Close()
+		return nil, k.refused(o, errors.New("there is no key to offer"))
+	}
+	return k, nil
+}
+
+// addUsual adds the files of ~/.ssh that ssh would try; what cannot be used is noted.
+func (k *keys) addUsual(agentSigners []ssh.Signer) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return
+	}
+	for _, name := range []string{"id_ed25519", "id_ecdsa", "id_rsa"} {
+		file := filepath.Join(home, ".ssh", name)
+		signer, err := readIdentity(file)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			k.passed = append(k.passed, fmt.Sprintf("%s: %v", file, err))
+		case !holds(agentSigners, signer.PublicKey()):
+			k.offer(file, signer)
+		}
+	}
+}
+
+// errEncrypted is what a key says that only ssh-agent can open.
+var errEncrypted = errors.New("the key is encrypted")
+
+// addIdentity offers the key of a file, or the same key out of ssh-agent where the file
+// is encrypted.
+func (k *keys) addIdentity(file string, agentSigners []ssh.Signer) error {
+	signer, err := readIdentity(file)
+	if errors.Is(err, errEncrypted) {
+		public, readErr := readPublic(file, err)
+		if readErr != nil {
+			return err
+		}
+		at := slices.IndexFunc(agentSigners, func(s ssh.Signer) bool { return sameKey(s.PublicKey(), public) })
+		if at < 0 {
+			return err
+		}
+		signer, err = agentSigners[at], nil
+	}
+	if err != nil {
+		return err
+	}
+	if certified, err := certify(file, signer); err == nil {
+		k.offer(file+"-cert.pub", certified)
+	}
+	k.offer(file, signer)
+	return nil
+}
+
+func identityFix(o Options, err error) string {
+	if errors.Is(err, errEncrypted) {
+		return "open it once with ssh-agent: ssh-add " + o.IdentityFile
+	}
+	return "name a private key that can be read as ssh.identityFile in the cluster file"
+}
+
+// encryptedError carries the public half of an encrypted key, where the file shows it.
+type encryptedError struct {
+	file   string
+	public ssh.PublicKey
+}
+
+func (e *encryptedError) Error() string { return fmt.Sprintf("%s: %v", e.file, errEncrypted) }
+func (e *encryptedError) Unwrap() error { return errEncrypted }
+
+func readIdentity(file string) (ssh.Signer, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := ssh.ParsePrivateKey(content)
+	var encrypted *ssh.PassphraseMissingError
+	if errors.As(err, &encrypted) {
+		return nil, &encryptedError{file: file, public: encrypted.PublicKey}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a private key: %w", file, err)
+	}
+	return signer, nil
+}
+
+// readPublic finds the public half of an encrypted key.
+func readPublic(file string, err error) (ssh.PublicKey, error) {
+	var encrypted *encryptedError
+	if errors.As(err, &encrypted) && encrypted.public != nil {
+		return encrypted.public, nil
+	}
+	content, err := os.ReadFile(file + ".pub")
+	if err != nil {
+		return nil, err
+	}
+	public, _, _, _, err := ssh.ParseAuthorizedKey(content)
+	return public, err
+}
+
+// certify joins a key with the certificate that lies beside it.
+func certify(file string, signer ssh.Signer) (ssh.Signer, error) {
+	content, err := os.ReadFile(file + "-cert.pub")
+	if err != nil {
+		return nil, err
+	}
+	public, _, _, _, err := ssh.ParseAuthorizedKey(content)
+	if err != nil {
+		return nil, err
+	}
+	cert, ok := public.(*ssh.Certificate)
+	if !ok {
+		return nil, fmt.Errorf("%s-cert.pub is not a certificate", file)
+	}
+	return ssh.NewCertSigner(cert, signer)
+}
+
+// askAgent gives the keys of ssh-agent; one that does not answer has none.
+func (k *keys) askAgent() []ssh.Signer {
+	socket := os.Getenv("SSH_AUTH_SOCK")
+	if socket == "" {
+		return nil
+	}
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		k.passed = append(k.passed, fmt.Sprintf("ssh-agent: %v", err))
+		return nil
+	}
+	signers, err := sshagent.NewClient(conn).Signers()
+	if err != nil {
+		k.passed = append(k.passed, fmt.Sprintf("ssh-agent: %v", err))
+		_ = conn.Close() // nothing was written
+		return nil
+	}
+	k.agent = conn
+	return signers
+}
+
+func sameKey(a, b ssh.PublicKey) bool { return string(a.Marshal()) == string(b.Marshal()) }
+
+func holds(signers []ssh.Signer, key ssh.PublicKey) bool {
+	return slices.ContainsFunc(signers, func(s ssh.Signer) bool { return sameKey(s.PublicKey(), key) })
+}
+
+// refused is the error of a host that took none of the keys.
+func (k *keys) refused(o Options, err error) error {
+	tried := "no key was offered"
+	if len(k.offered) > 0 {
+		tried = "it refuses " + strings.Join(k.offered, ", ")
+	}
+	if len(k.passed) > 0 {
+		tried += "; not used: " + strings.Join(k.passed, "; ")
+	}
+	fix := fmt.Sprintf("let the key in: ssh-copy-id -p %d %s@%s; or name another as ssh.identityFile in the cluster file", o.Port, o.User, o.Host)
+	if strings.Contains(err.Error(), "Too many authentication failures") {
+		fix = "ssh-agent holds more keys than the host cares to see: name the right one as ssh.identityFile in the cluster file"
+	}
+	return &hosts.Error{
+		Kind: hosts.KindAuth, Op: fmt.Sprintf("log in to %s as %s", o.address(), o.User),
+		Err: errors.New(tried), Fix: fix,
+	}
+}

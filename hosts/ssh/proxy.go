@@ -1,0 +1,135 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// dial connects to the host, or to the proxyCommand that does.
+func dial(ctx context.Context, o Options) (net.Conn, error) {
+	if o.ProxyCommand == "" {
+		var dialer net.Dialer
+		return dialer.DialContext(ctx, "tcp", o.address())
+	}
+	command, err := expand(o.ProxyCommand, o)
+	if err != nil {
+		return nil, fmt.Errorf("expand the proxyCommand: %w", err)
+	}
+	return startProxy(command)
+}
+
+// plain is what may be put into a shell's line without quoting.
+var plain = regexp.MustCompile(`^[A-Za-z0-9_.:%@\[\]][A-Za-z0-9_.:%@\[\]-]*$`)
+
+// expand replaces the tokens of a proxyCommand, as OpenSSH does: without quoting, so
+// what is put in may only be plain.
+func expand(command string, o Options) (string, error) {
+	tokens := map[byte]string{
+		'h': o.Host, 'p': strconv.Itoa(o.Port), 'r': o.User, 'n': o.Name, '%': "%",
+	}
+	var out strings.Builder
+	for i := 0; i < len(command); i++ {
+		if command[i] != '%' {
+			out.WriteByte(command[i])
+			continue
+		}
+		if i++; i == len(command) {
+			return "", errors.New("it ends in a lone %")
+		}
+		value, known := tokens[command[i]]
+		if !known {
+			return "", fmt.Errorf("%%%c is none of %%h, %%p, %%r, %%n and %%%%", command[i])
+		}
+		if command[i] != '%' && !plain.MatchString(value) {
+			return "", fmt.Errorf("%%%c stands for %q, which does not belong into a shell's line", command[i], value)
+		}
+		out.WriteString(value)
+	}
+	return out.String(), nil
+}
+
+// proxyConn is a connection over the stdin and stdout of a command.
+type proxyConn struct {
+	in, out *os.File // what it writes, what it reads
+	process *exec.Cmd
+	stderr  *tail
+	exited  chan struct{}
+	once    sync.Once
+}
+
+// startProxy runs the command in a session of its own, so that a Ctrl-C meant for
+// slipway does not cut the connection while it is stopping in good order.
+func startProxy(command string) (*proxyConn, error) {
+	in, childOut, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("start the proxyCommand: %w", err)
+	}
+	childIn, out, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start the proxyCommand: %w", err), in.Close(), childOut.Close())
+	}
+	p := &proxyConn{
+		in: in, out: out, stderr: &tail{}, exited: make(chan struct{}),
+		process: exec.Command("sh", "-c", command),
+	}
+	p.process.Stdin, p.process.Stdout, p.process.Stderr = childIn, childOut, p.stderr
+	p.process.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	p.process.WaitDelay = time.Second // for whoever inherits its stderr
+	err = p.process.Start()
+	_ = childIn.Close() // the child has its own
+	_ = childOut.Close()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start the proxyCommand: %w", err), in.Close(), out.Close())
+	}
+	go func() {
+		_ = p.process.Wait() // how it ended shows in what it said
+		close(p.exited)
+	}()
+	return p, nil
+}
+
+func (p *proxyConn) Read(b []byte) (int, error)  { return p.in.Read(b) }
+func (p *proxyConn) Write(b []byte) (int, error) { return p.out.Write(b) }
+
+// Close ends the command: first by the end of its input, then by force.
+func (p *proxyConn) Close() error {
+	p.once.Do(func() {
+		_ = p.out.Close()
+		_ = p.in.Close()
+		go func() {
+			patience := time.NewTimer(time.Second)
+			defer patience.Stop()
+			select {
+			case <-p.exited:
+			case <-patience.C:
+			}
+			// Also those that it started and left behind: the group is its own.
+			_ = syscall.Kill(-p.process.Process.Pid, syscall.SIGKILL)
+		}()
+	})
+	return nil
+}
+
+func (p *proxyConn) LocalAddr() net.Addr  { return proxyAddr{} }
+func (p *proxyConn) RemoteAddr() net.Addr { return proxyAddr{} }
+
+func (p *proxyConn) SetDeadline(t time.Time) error {
+	return errors.Join(p.in.SetReadDeadline(t), p.out.SetWriteDeadline(t))
+}
+func (p *proxyConn) SetReadDeadline(t time.Time) error  { return p.in.SetReadDeadline(t) }
+func (p *proxyConn) SetWriteDeadline(t time.Time) error { return p.out.SetWriteDeadline(t) }
+
+type proxyAddr struct{}
+
+func (proxyAddr) Network() string { return "proxyCommand" }
+func (proxyAddr) String() string  { return "proxyCommand" }

@@ -1,0 +1,195 @@
+// Package ssh is a Host reached by SSH: it connects, puts Slipway's own binary on the
+// host where it is missing, runs it as the agent, and speaks to it from then on.
+//
+// It needs of the host an sshd with SFTP and a POSIX shell, and root or a sudo that asks
+// for no password. Host keys are always checked against known_hosts.
+package ssh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/agent"
+)
+
+// Options say how to reach a host.
+type Options struct {
+	Name string // as the cluster file has it; all errors tell it
+	Host string // the name or address to connect to
+	Port int    // 22 if zero
+	User string // root if empty
+
+	// IdentityFile is the private key to use. If empty, the keys of ssh-agent and the
+	// usual files of ~/.ssh are tried.
+	IdentityFile string
+	// KnownHostsFile is where the host's key must be. If empty, it is looked for in
+	// ~/.ssh/known_hosts, ~/.ssh/known_hosts2 and /etc/ssh/ssh_known_hosts.
+	KnownHostsFile string
+	// ProxyCommand carries the connection over its stdin and stdout, as ssh_config(5)
+	// has it: %h, %p, %r, %n and %% are expanded.
+	ProxyCommand string
+	// ConnectTimeout bounds everything up to the end of the SSH handshake: 15 s if zero.
+	ConnectTimeout time.Duration
+
+	// Binary gives the agent's binary for a platform.
+	Binary func(context.Context, Platform) (Binary, error)
+	// Version is Slipway's, which the agent must have, too.
+	Version string
+	// Directory is where on the host the agent and the inbox go. If empty, it is
+	// /var/lib/slipway for root and ~/.cache/slipway for other users.
+	Directory string
+	// Life says when the agent is taken for lost.
+	Life agent.Life
+}
+
+// DefaultConnectTimeout is the time that a host has to answer and let us in.
+const DefaultConnectTimeout = 15 * time.Second
+
+func (o Options) withDefaults() Options {
+	if o.Port == 0 {
+		o.Port = 22
+	}
+	if o.User == "" {
+		o.User = "root"
+	}
+	if o.Name == "" {
+		o.Name = o.Host
+	}
+	if o.ConnectTimeout == 0 {
+		o.ConnectTimeout = DefaultConnectTimeout
+	}
+	o.IdentityFile = atHome(o.IdentityFile)
+	o.KnownHostsFile = atHome(o.KnownHostsFile)
+	return o
+}
+
+// address is what is connected to, and what known_hosts has an entry for.
+func (o Options) address() string { return net.JoinHostPort(o.Host, strconv.Itoa(o.Port)) }
+
+// atHome expands a leading ~/.
+func atHome(path string) string {
+	rest, ok := strings.CutPrefix(path, "~/")
+	if !ok {
+		return path
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return path
+	}
+	return filepath.Join(home, rest)
+}
+
+// host is a machine at the other end of a connection.
+type host struct {
+	options    Options
+	connection *connection
+	agent      *agent.Client
+	files      files
+	place      place
+
+	sending   chan struct{} // held by the one Upload that sends large blobs
+	forgotten atomic.Bool   // a Forget went through: Close removes the agent
+}
+
+var _ hosts.Host = (*host)(nil)
+
+// Connect reaches a host and starts the agent on it. All errors are *hosts.Error.
+func Connect(ctx context.Context, options Options) (hosts.Host, error) {
+	o := options.withDefaults()
+	connection, err := connect(ctx, o)
+	if err != nil {
+		return nil, named(o.Name, "connect to "+o.Name, err)
+	}
+	h := &host{options: o, connection: connection, sending: make(chan struct{}, 1)}
+	h.files.connection = connection
+	if err := h.start(ctx); err != nil {
+		_ = h.files.Close()
+		_ = connection.Close()
+		return nil, named(o.Name, "start the agent", h.orCut("start the agent", err))
+	}
+	go func() {
+		<-h.agent.Done()
+		if !h.forgotten.Load() {
+			_ = connection.Close() // without an agent there is nothing to stay for
+		}
+	}()
+	return h, nil
+}
+
+// Observe is the agent's.
+func (h *host) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, error) {
+	facts, err := h.agent.Observe(ctx, query)
+	return facts, named(h.options.Name, "observe", err)
+}
+
+// Do is the agent's.
+func (h *host) Do(ctx context.Context, action hosts.Action, progress func(hosts.Progress)) (hosts.Outcome, error) {
+	outcome, err := h.agent.Do(ctx, action, progress)
+	if _, forget := action.(hosts.Forget); forget && err == nil {
+		h.forgotten.Store(true)
+	}
+	return outcome, named(h.options.Name, action.Kind(), err)
+}
+
+// Dial connects from the host. The connection's bytes go through the agent: it needs no
+// forwarding by sshd, no session channel of its own, and no process to be started.
+func (h *host) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := h.agent.Dial(ctx, network, address)
+	if err != nil {
+		return nil, named(h.options.Name, "connect to "+address, err)
+	}
+	return conn, nil
+}
+
+// Close ends the agent once it has finished what it has in hand, and the connection.
+func (h *host) Close() error {
+	err := h.agent.Close()
+	if h.forgotten.Load() {
+		err = errors.Join(err, h.tidy())
+	}
+	_ = h.files.Close() // only frees what is ours
+	_ = h.connection.Close()
+	return named(h.options.Name, "close", err)
+}
+
+// named makes an error a *hosts.Error that tells the host.
+func named(name, op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	wrapped := &hosts.Error{Kind: hosts.KindBroken, Host: name, Op: op, Err: err}
+	if outer, ok := err.(*hosts.Error); ok { //nolint:errorlint // only the outermost may be replaced
+		*wrapped = *outer
+		wrapped.Host = name
+		return wrapped
+	}
+	var inner *hosts.Error
+	if errors.As(err, &inner) {
+		wrapped.Kind, wrapped.Fix = inner.Kind, inner.Fix
+	}
+	return wrapped
+}
+
+// orCut calls an error a lost connection where that is what is behind it.
+func (h *host) orCut(op string, err error) error {
+	if err == nil || !h.connection.lost(err) {
+		return err
+	}
+	var known *hosts.Error
+	if errors.As(err, &known) && known.Kind != hosts.KindBroken {
+		return err
+	}
+	return &hosts.Error{
+		Kind: hosts.KindCut, Op: op, Err: fmt.Errorf("the connection was lost: %w", err),
+		Fix: "run the same command again; it goes on from where the host is",
+	}
+}

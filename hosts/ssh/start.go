@@ -1,0 +1,325 @@
+package ssh
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/agent"
+)
+
+// startScript runs the agent where its binary is there already, and else says what kind
+// of host this is: one command either way. $1 is the binary's digest, $2 the directory
+// unless it is the usual one.
+//
+// sudo is settled here, once. One that asks for a password would get it by stdin ahead
+// of the first frame (sudo -S), in the place of `sudo -n`.
+const startScript = `LC_ALL=C; export LC_ALL; u=$(id -u); d=$2; ` +
+	`if [ -z "$d" ]; then if [ "$u" = 0 ]; then d=/var/lib/slipway; else d=$HOME/.cache/slipway; fi; fi; ` +
+	`s=; [ "$u" = 0 ] || s="sudo -n --"; a=$d/agent/$1/slipway; ` +
+	`if [ -x "$a" ]; then echo "` + thereWord + ` $d"; exec $s "$a" agent serve --inbox "$d/inbox"; fi; ` +
+	`r=0; [ "$u" = 0 ] || $s true || r=$?; ` +
+	`echo "` + absentWord + ` $r $(uname -s) $(uname -m) $d"`
+
+// What startScript's own lines begin with.
+const (
+	thereWord  = "slipway-agent-there"
+	absentWord = "slipway-agent-absent"
+)
+
+// startPatience is how long a started agent may take to say hello.
+const startPatience = 30 * time.Second
+
+// place is what startScript found out about a host.
+type place struct {
+	directory string
+	there     bool // the binary is in its place
+	// Of a host that lacks the binary:
+	sudo     bool // may be had, where it is needed
+	platform Platform
+}
+
+// start brings the agent up: at once where its binary is on the host, else after putting
+// it there.
+func (h *host) start(ctx context.Context) error {
+	guess, err := h.binary(ctx, Platform{OS: "linux", Arch: runtime.GOARCH})
+	if err != nil {
+		guess = Binary{SHA256: "none"} // the host may be of another kind
+	}
+	started, err := h.tryStart(ctx, guess)
+	if started || err != nil && !h.isBroken(ctx, guess) {
+		return err
+	}
+	binary := guess
+	if !h.place.there {
+		if err := h.checkPlace(); err != nil {
+			return err
+		}
+		if binary, err = h.binary(ctx, h.place.platform); err != nil {
+			return &hosts.Error{
+				Kind: hosts.KindPlatform, Op: "find the agent for " + h.place.platform.String(), Err: err,
+				Fix: "use a bundle that was built for this platform",
+			}
+		}
+	}
+	if binary.SHA256 != guess.SHA256 {
+		if started, err = h.tryStart(ctx, binary); started || err != nil {
+			return err
+		}
+	}
+	if err := h.deploy(ctx, binary); err != nil {
+		return err
+	}
+	if started, err = h.tryStart(ctx, binary); !started && err == nil {
+		err = fmt.Errorf("the agent was put into %s and is not there", h.place.directory)
+	}
+	return err
+}
+
+// isBroken tells whether a binary that is there but did not start is not what was put
+// there: a host may have lost its power at the wrong moment.
+func (h *host) isBroken(ctx context.Context, binary Binary) bool {
+	if !h.place.there || ctx.Err() != nil {
+		return false
+	}
+	intact, err := h.verify(ctx, h.place.binary(binary), binary)
+	return err == nil && !intact
+}
+
+// binary is where a binary lies on the host.
+func (p place) binary(b Binary) string { return path.Join(p.directory, "agent", b.SHA256, "slipway") }
+
+func (h *host) binary(ctx context.Context, p Platform) (Binary, error) {
+	if h.options.Binary == nil {
+		return Binary{}, errors.New("no binary was given")
+	}
+	return h.options.Binary(ctx, p)
+}
+
+// checkPlace refuses a host that the agent cannot be root on, before anything is sent.
+func (h *host) checkPlace() error {
+	switch {
+	case h.place.platform.OS != "linux":
+		return &hosts.Error{
+			Kind: hosts.KindPlatform, Op: "look at the host",
+			Err: fmt.Errorf("it runs %s; hosts have to run Linux", h.place.platform.OS),
+		}
+	case !h.place.sudo:
+		return h.noPrivilege(errors.New("sudo does not let the user in without a password"))
+	default:
+		return nil
+	}
+}
+
+func (h *host) noPrivilege(err error) error {
+	user := h.options.User
+	return &hosts.Error{
+		Kind: hosts.KindPrivilege, Op: "become root as " + user, Err: err,
+		Fix: fmt.Sprintf("as root on the host: echo '%s ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/%s && chmod 0440 /etc/sudoers.d/%s; or log in as root",
+			user, sudoersName(user), sudoersName(user)),
+	}
+}
+
+// sudoersName avoids what makes sudo pass over a file: dots.
+func sudoersName(user string) string { return "slipway-" + strings.ReplaceAll(user, ".", "-") }
+
+// tryStart runs startScript. Where it starts no agent and there is no error, the binary
+// is not on the host.
+func (h *host) tryStart(ctx context.Context, binary Binary) (started bool, err error) {
+	bounded, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	p, err := h.spawn("sh -c " + quote(startScript) + " sh " + quote(binary.SHA256) + " " + quote(h.options.Directory))
+	if err != nil {
+		return false, err
+	}
+	stop := context.AfterFunc(bounded, p.kill)
+	h.place, err = p.look()
+	if !stop() && err != nil {
+		err = bounded.Err()
+		if ctx.Err() == nil {
+			err = fmt.Errorf("no word from the agent in %s", startPatience)
+		}
+	}
+	if err != nil {
+		_ = p.session.Close()
+		return false, h.explainStart(p, err)
+	}
+	if !h.place.there {
+		_ = p.session.Close() // it may be over already
+		return false, nil
+	}
+	h.agent, err = agent.Connect(bounded, p, p.stdin, agent.ConnectOptions{
+		Version: h.options.Version, Life: h.options.Life, Explain: p.explain,
+	})
+	return err == nil, err
+}
+
+// parseAbsent reads what startScript says after absentWord: sudo's exit code, system,
+// machine, directory.
+func parseAbsent(line string) (place, error) {
+	words := strings.SplitN(line, " ", 4)
+	if len(words) != 4 {
+		return place{}, fmt.Errorf("the host describes itself as %q", line)
+	}
+	return place{sudo: words[0] == "0", platform: platform(words[1], words[2]), directory: words[3]}, nil
+}
+
+// explainStart says why an agent ended before it said a word.
+func (h *host) explainStart(p *process, err error) error {
+	said := p.stderr.String()
+	switch {
+	case strings.Contains(said, "unable to execute"), p.status() == 126:
+		return &hosts.Error{
+			Kind: hosts.KindBroken, Op: "run the agent", Err: fmt.Errorf("%w%s", err, p.stderr.said("it")),
+			Fix: "the file system that it lies on may be mounted noexec: log in as a user whose home is not, or as root",
+		}
+	case strings.Contains(said, "sudo"), strings.Contains(said, "sorry, you must have a tty"):
+		return h.noPrivilege(errors.New(said))
+	default:
+		return fmt.Errorf("run the agent: %w%s", err, p.stderr.said("it"))
+	}
+}
+
+// process is a command on the host.
+type process struct {
+	connection *connection
+	session    *ssh.Session
+	stdin      io.WriteCloser
+	stdout     *bufio.Reader
+	stderr     *tail
+	atEnd      atomic.Bool // of stdout
+	exited     chan struct{}
+	exit       error // once exited
+}
+
+func (h *host) spawn(command string) (*process, error) {
+	session, err := h.connection.NewSession()
+	if err != nil {
+		return nil, fmt.Errorf("open a session: %w", err)
+	}
+	p := &process{connection: h.connection, session: session, stderr: &tail{}, exited: make(chan struct{})}
+	session.Stderr = p.stderr
+	stdout, err := session.StdoutPipe()
+	if err == nil {
+		p.stdin, err = session.StdinPipe()
+	}
+	if err == nil {
+		err = session.Start(command)
+	}
+	if err != nil {
+		_ = session.Close()
+		return nil, fmt.Errorf("start a command: %w", err)
+	}
+	p.stdout = bufio.NewReaderSize(stdout, 64<<10)
+	go func() {
+		p.exit = session.Wait()
+		close(p.exited)
+	}()
+	return p, nil
+}
+
+// maxNoise is how much a login shell may print before what was asked for.
+const maxNoise = 64 << 10
+
+// look reads what startScript has to say, up to a hello, which it leaves to be read. It
+// passes over what login shells print by themselves.
+func (p *process) look() (place, error) {
+	var found place
+	for noise := 0; noise < maxNoise; {
+		start, err := p.stdout.Peek(1)
+		if err != nil {
+			return found, p.explain(err)
+		}
+		if start[0] == '{' && found.there {
+			return found, nil
+		}
+		part, err := p.stdout.ReadSlice('\n')
+		noise += len(part)
+		line := strings.TrimRight(string(part), "\r\n")
+		if directory, there := strings.CutPrefix(line, thereWord+" "); there {
+			found = place{there: true, directory: directory}
+		} else if rest, absent := strings.CutPrefix(line, absentWord+" "); absent {
+			return parseAbsent(rest)
+		} else if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return found, p.explain(err)
+		}
+	}
+	return found, errors.New("the login shell prints so much that the agent was not heard: silence its .bashrc for commands")
+}
+
+func (p *process) Read(b []byte) (int, error) {
+	n, err := p.stdout.Read(b)
+	if errors.Is(err, io.EOF) {
+		p.atEnd.Store(true)
+	}
+	return n, err
+}
+
+// Close ends the session where the process has said its last, and else the connection
+// under it, which frees whoever waits for it.
+func (p *process) Close() error {
+	if !p.atEnd.Load() {
+		p.kill()
+	}
+	return p.session.Close()
+}
+
+func (p *process) kill() { _ = p.connection.Close() }
+
+// exitPatience is how long after the end of its output a process's exit is waited for.
+const exitPatience = time.Second
+
+// explain says how the process ended instead of that its output did.
+func (p *process) explain(err error) error {
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	patience := time.NewTimer(exitPatience)
+	defer patience.Stop()
+	select {
+	case <-p.exited:
+	case <-patience.C:
+		return errors.New("the agent closed its output")
+	}
+	var missing *ssh.ExitMissingError
+	var exit *ssh.ExitError
+	switch {
+	case p.exit == nil:
+		return fmt.Errorf("the agent ended%s", p.stderr.said("it"))
+	case errors.As(p.exit, &missing):
+		return errors.New("the connection to the host broke")
+	case errors.As(p.exit, &exit) && exit.Signal() != "":
+		return fmt.Errorf("the agent was killed by signal %s%s", exit.Signal(), p.stderr.said("it"))
+	case errors.As(p.exit, &exit):
+		return fmt.Errorf("the agent ended with status %d%s", exit.ExitStatus(), p.stderr.said("it"))
+	default:
+		return p.exit
+	}
+}
+
+// status is the exit status, -1 where there is none.
+func (p *process) status() int {
+	select {
+	case <-p.exited:
+	default:
+		return -1
+	}
+	var exit *ssh.ExitError
+	if errors.As(p.exit, &exit) {
+		return exit.ExitStatus()
+	}
+	return -1
+}
+
+// quote makes one word for a shell.
+func quote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }

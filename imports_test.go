@@ -1,0 +1,174 @@
+// Package slipway_test holds the whole tree to the arrows of ARCHITECTURE.md.
+package slipway_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/slipway-k8s/slipway/"
+
+// edges lists, for every room, the rooms that it may import. A room may always import
+// those below itself that it lists; cmd may import all.
+var edges = map[string][]string{
+	"cluster":           {},
+	"templates":         {},
+	"hosts":             {},
+	"certs":             {"cluster"},
+	"bundle":            {"cluster"},
+	"certs/mint":        {"certs"},
+	"certs/store":       {"certs"},
+	"bundle/archive":    {"bundle"},
+	"bundle/build":      {"bundle", "bundle/archive"},
+	"hosts/agent":       {"hosts"},
+	"hosts/local":       {"hosts"},
+	"hosts/ssh":         {"hosts", "hosts/agent"},
+	"hosts/hosttest":    {"hosts", "hosts/agent"},
+	"manifests":         {"cluster", "certs", "hosts", "bundle", "templates"},
+	"phases/plan":       {"hosts"},
+	"phases":            {"phases/plan", "manifests", "cluster", "certs", "hosts", "bundle"},
+	"phases/engine":     {"phases/plan", "hosts"},
+	"phases/engine/api": {"phases/plan", "hosts", "cluster"},
+	"lab":               {"cluster"},
+	"e2e":               {},
+	"e2e/app":           {},
+	"e2e/bench":         {},
+	"e2e/bench/poll":    {},
+}
+
+// testEdges are what tests may import on top: fakes and the makers of real material.
+var testEdges = []string{"hosts/hosttest", "certs/mint", "hosts", "hosts/agent"}
+
+// pure rooms compute; they touch no file, network, clock or chance.
+var pure = []string{"cluster", "templates", "certs", "bundle", "manifests", "phases", "phases/plan"}
+
+// impure are the packages, and the calls, that a pure room may not use.
+var (
+	impurePackages = []string{"os", "os/exec", "net", "net/http", "math/rand", "math/rand/v2", "crypto/rand"}
+	impureCalls    = []string{"time.Now", "time.Sleep", "time.Since", "time.Until", "time.After"}
+)
+
+// owned are libraries that only the rooms named may use.
+var owned = map[string][]string{
+	"github.com/spf13/cobra":                 {"cmd/slipway"},
+	"github.com/charmbracelet/":              {"cmd/slipway"},
+	"github.com/cloudflare/cfssl":            {"certs/mint"},
+	"golang.org/x/crypto/ssh":                {"hosts/ssh", "hosts/hosttest", "lab"},
+	"github.com/pkg/sftp":                    {"hosts/ssh", "hosts/hosttest"},
+	"github.com/coreos/go-systemd":           {"hosts/local"},
+	"github.com/containerd/containerd":       {"hosts/local"},
+	"k8s.io/client-go":                       {"phases/engine/api"},
+	"k8s.io/kubectl":                         {"phases/engine/api", "cmd/slipway"},
+	"go.etcd.io/etcd":                        {"phases/engine/api"},
+	"github.com/google/go-containerregistry": {"bundle/archive", "bundle/build", "cmd/slipway", "e2e"},
+}
+
+type source struct {
+	room    string
+	path    string
+	test    bool
+	imports []string
+	calls   []string
+}
+
+func TestImportsFollowTheArrows(t *testing.T) {
+	for _, s := range sources(t) {
+		allowed, known := edges[s.room]
+		if !known && !strings.HasPrefix(s.room, "cmd") {
+			t.Errorf("%s: no room is called %s: DESIGN.md has the list of rooms", s.path, s.room)
+			continue
+		}
+		for _, imported := range s.imports {
+			room, ours := strings.CutPrefix(imported, module)
+			if !ours || room == s.room || strings.HasPrefix(s.room, "cmd") || slices.Contains(allowed, room) {
+				continue
+			}
+			if s.test && slices.Contains(testEdges, room) {
+				continue
+			}
+			t.Errorf("%s: %s must not import %s", s.path, s.room, room)
+		}
+	}
+}
+
+func TestPureRoomsStayPure(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test || !slices.Contains(pure, s.room) {
+			continue
+		}
+		for _, imported := range s.imports {
+			if slices.Contains(impurePackages, imported) {
+				t.Errorf("%s: %s is pure and must not import %s", s.path, s.room, imported)
+			}
+		}
+		for _, call := range s.calls {
+			if slices.Contains(impureCalls, call) {
+				t.Errorf("%s: %s is pure and must not call %s", s.path, s.room, call)
+			}
+		}
+	}
+}
+
+func TestLibrariesHaveOneHome(t *testing.T) {
+	for _, s := range sources(t) {
+		for _, imported := range s.imports {
+			for library, homes := range owned {
+				if !strings.HasPrefix(imported, library) || s.test || slices.Contains(homes, s.room) {
+					continue
+				}
+				t.Errorf("%s: %s is at home in %s, not in %s", s.path, imported, strings.Join(homes, ", "), s.room)
+			}
+		}
+	}
+}
+
+// sources reads every Go file of this module; the components of the bundle are modules
+// of their own.
+func sources(t *testing.T) []source {
+	t.Helper()
+	var found []source
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && (path == "bundle/components" || entry.Name() == "testdata" || (path != "." && strings.HasPrefix(entry.Name(), "."))) {
+			return filepath.SkipDir
+		}
+		if entry.IsDir() || filepath.Ext(path) != ".go" || filepath.Dir(path) == "." {
+			return nil
+		}
+		s, err := read(path)
+		found = append(found, s)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) == 0 {
+		t.Fatal("no Go files found")
+	}
+	return found
+}
+
+func read(path string) (source, error) {
+	file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+	if err != nil {
+		return source{}, err
+	}
+	s := source{room: filepath.ToSlash(filepath.Dir(path)), path: path, test: strings.HasSuffix(path, "_test.go")}
+	for _, spec := range file.Imports {
+		imported, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			return source{}, err
+		}
+		s.imports = append(s.imports, imported)
+	}
+	s.calls = calls(file)
+	return s, nil
+}

@@ -1,0 +1,149 @@
+package lab
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func (l *Lab) hostDir(host string) string     { return filepath.Join(l.dir, "hosts", host) }
+func (l *Lab) bootLogFile(host string) string { return filepath.Join(l.hostDir(host), "boot.log") }
+
+// process is the init of a host as it was recorded.
+func (h *hostRecord) process() process { return process{pid: h.PID, started: h.Started} }
+
+// boot starts a host's init and sees it through to the exec of systemd. Whoever calls it
+// holds the lab's lock.
+func (s *session) boot(ctx context.Context, h *hostRecord) error {
+	if err := s.seed(h); err != nil {
+		return fmt.Errorf("prepare the disk of %s: %w", h.Name, err)
+	}
+	cgroups, err := hierarchies()
+	if err != nil {
+		return err
+	}
+	if err := s.lab.clearAway(ctx, h); err != nil {
+		return err
+	}
+	if err := s.lab.makeCgroups(cgroups, h.Name); err != nil {
+		return err
+	}
+	testOnlyAt("disk and cgroups made")
+	started, err := s.lab.startInit(h.Name)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", h.Name, err)
+	}
+	testOnlyAt("init born")
+	if err := s.raise(h, started, cgroups); err != nil {
+		_ = started.process.signal(unix.SIGKILL)
+		return fmt.Errorf("start %s: %w", h.Name, err)
+	}
+	return nil
+}
+
+// raise puts a newborn init where it belongs, tells it what to be, and hears how it went.
+func (s *session) raise(h *hostRecord, init *newborn, cgroups []hierarchy) error {
+	defer init.spec.Close()
+	defer init.report.Close()
+	if err := s.lab.enterCgroups(cgroups, h.Name, init.process.pid); err != nil {
+		return err
+	}
+	testOnlyAt("init in its cgroups")
+	err := s.change(func(*record) { h.PID, h.Started = init.process.pid, init.process.started })
+	if err != nil {
+		return err
+	}
+	testOnlyAt("init noted")
+	if err := s.lab.connect(s.record, h, init.process.pid); err != nil {
+		return err
+	}
+	testOnlyAt("host connected")
+	spec := hostSpec{
+		Name: h.Name, Image: h.Image, Disk: s.lab.hostDir(h.Name),
+		Address: h.Address, Subnet: s.record.Subnet, Gateway: s.record.bridgeAddress(),
+		Cgroups: cgroups,
+	}
+	if err := json.NewEncoder(init.spec).Encode(spec); err != nil {
+		return err
+	}
+	testOnlyAt("init told")
+	said, err := io.ReadAll(init.report)
+	if err != nil {
+		return err
+	}
+	if len(said) > 0 {
+		return errors.New(string(said))
+	}
+	return nil
+}
+
+// newborn is a process in new namespaces that waits to be told which host it is. When
+// this program dies before it tells, so does the newborn.
+type newborn struct {
+	process process
+	spec    *os.File // the spec goes in here
+	report  *os.File // why it could not become a host; ends without a word when it did
+}
+
+// The lab's folder is among its arguments so that Down can find it before it is in a cgroup.
+func (l *Lab) startInit(host string) (*newborn, error) {
+	cmd, err := reexec(context.Background(), roleHost, l.dir)
+	if err != nil {
+		return nil, err
+	}
+	log, err := os.OpenFile(l.bootLogFile(host), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	specOut, specIn, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer specOut.Close()
+	reportOut, reportIn, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, specIn.Close())
+	}
+	defer reportIn.Close()
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.ExtraFiles = []*os.File{specOut, reportIn} // descriptors 3 and 4
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Setsid:     true, // a Ctrl-C at the terminal is not meant for the host
+		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID | unix.CLONE_NEWNET,
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, errors.Join(err, specIn.Close(), reportOut.Close())
+	}
+	go cmd.Wait() // reap it, should this program outlive the host
+	p, err := findProcess(cmd.Process.Pid)
+	if err != nil {
+		return nil, errors.Join(err, specIn.Close(), reportOut.Close())
+	}
+	return &newborn{process: p, spec: specIn, report: reportOut}, nil
+}
+
+// awaitBoot waits until sshd answers and systemd has nothing left to start.
+func (l *Lab) awaitBoot(ctx context.Context, h *hostRecord, bound time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, bound)
+	defer cancel()
+	err := l.awaitBanner(ctx, h)
+	if err == nil {
+		err = l.awaitSystem(ctx, h)
+	}
+	if err == nil {
+		return nil
+	}
+	if log := l.bootLog(h); log != "" {
+		return fmt.Errorf("boot %s: %w\nits log ends:\n%s", h.Name, err, log)
+	}
+	return fmt.Errorf("boot %s: %w", h.Name, err)
+}

@@ -1,0 +1,193 @@
+package lab
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/slipway-k8s/slipway/cluster"
+)
+
+// roles is what each kind of host is in the cluster file. A spare is not in it.
+var roles = map[Kind]cluster.Role{
+	KindControlPlane: cluster.RoleControlPlane,
+	KindWorker:       cluster.RoleWorker,
+	KindLoadBalancer: "load-balancer",
+}
+
+// clusterFile is a Cluster file as the lab writes it: only what fits it to these hosts.
+// All else is left to the defaults.
+type clusterFile struct {
+	APIVersion string     `yaml:"apiVersion"`
+	Kind       string     `yaml:"kind"`
+	Name       string     `yaml:"name"`
+	SSH        sshBlock   `yaml:"ssh"`
+	Hosts      []fileHost `yaml:"hosts"`
+}
+
+type sshBlock struct {
+	User           string `yaml:"user"`
+	IdentityFile   string `yaml:"identityFile"`
+	KnownHostsFile string `yaml:"knownHostsFile"`
+	ProxyCommand   string `yaml:"proxyCommand"`
+}
+
+type fileHost struct {
+	Name    string   `yaml:"name"`
+	Address string   `yaml:"address"`
+	Roles   []string `yaml:"roles,flow"`
+}
+
+// ClusterFile gives a Cluster file that fits the lab, for the slipway at program. Laid
+// over what is there already (existing may be nil), it only adds the hosts that are
+// missing: comments, order and the user's edits stay.
+func (l *Lab) ClusterFile(program string, existing []byte) ([]byte, error) {
+	r, err := l.load()
+	if err != nil {
+		return nil, err
+	}
+	return l.render(r, program, existing)
+}
+
+func (l *Lab) render(r *record, program string, existing []byte) ([]byte, error) {
+	var hosts []fileHost
+	for _, h := range r.Hosts {
+		if role, ok := roles[h.Kind]; ok {
+			hosts = append(hosts, fileHost{h.Name, h.Address.String(), []string{string(role)}})
+		}
+	}
+	if existing != nil {
+		return appendHosts(existing, r.Name, hosts)
+	}
+	file := clusterFile{
+		APIVersion: cluster.APIVersion, Kind: cluster.Kind, Name: r.Name,
+		SSH: sshBlock{
+			User: "root", IdentityFile: l.IdentityFile(), KnownHostsFile: l.KnownHostsFile(),
+			ProxyCommand: l.ProxyCommand(program),
+		},
+		Hosts: hosts,
+	}
+	return encode(file)
+}
+
+// ProxyCommand is what reaches a host of the lab from the machine, in OpenSSH's form.
+func (l *Lab) ProxyCommand(program string) string {
+	words := []string{quote(program), "lab", "dial"}
+	if dir := strings.TrimSuffix(l.dir, "/"+l.name); dir != defaultDir {
+		words = append(words, "--dir", quote(dir))
+	}
+	return strings.Join(append(words, "--name", l.name, "%h", "%p"), " ")
+}
+
+// quote makes one word of a path, for the shell and for the % of ProxyCommand.
+func quote(path string) string {
+	path = strings.ReplaceAll(path, "%", "%%")
+	if strings.Trim(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+%") == "" {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+}
+
+// appendHosts adds to a Cluster file the hosts that it lacks.
+func appendHosts(existing []byte, name string, hosts []fileHost) ([]byte, error) {
+	documents, err := decode(existing)
+	if err != nil {
+		return nil, err
+	}
+	list, err := hostList(documents, name)
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]bool{}
+	for _, item := range list.Content {
+		if n := field(item, "name"); n != nil {
+			known[n.Value] = true
+		}
+	}
+	changed := false
+	for _, h := range hosts {
+		if known[h.Name] {
+			continue
+		}
+		var item yaml.Node
+		if err := item.Encode(h); err != nil {
+			return nil, err
+		}
+		if len(list.Content) > 0 {
+			item.Style = list.Content[len(list.Content)-1].Style // as the user writes hosts
+		}
+		list.Content = append(list.Content, &item)
+		changed = true
+	}
+	if !changed {
+		return existing, nil
+	}
+	return encode(documents...)
+}
+
+// hostList finds the list of hosts in the document that is this lab's Cluster.
+func hostList(documents []any, name string) (*yaml.Node, error) {
+	for _, document := range documents {
+		root := document.(*yaml.Node)
+		if len(root.Content) == 0 {
+			continue
+		}
+		root = root.Content[0]
+		if kind := field(root, "kind"); kind == nil || kind.Value != cluster.Kind {
+			continue
+		}
+		if its := field(root, "name"); its == nil || its.Value != name {
+			return nil, fmt.Errorf("it is the file of another cluster, not of lab %s", name)
+		}
+		list := field(root, "hosts")
+		if list == nil || list.Kind != yaml.SequenceNode {
+			return nil, errors.New("it has no list of hosts")
+		}
+		return list, nil
+	}
+	return nil, errors.New("it is not a Cluster file")
+}
+
+// field is the value of a key in a mapping, or nil.
+func field(mapping *yaml.Node, key string) *yaml.Node {
+	if mapping.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == key {
+			return mapping.Content[i+1]
+		}
+	}
+	return nil
+}
+
+func decode(data []byte) ([]any, error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var documents []any
+	for {
+		var node yaml.Node
+		err := decoder.Decode(&node)
+		if err != nil && strings.Contains(err.Error(), "EOF") {
+			return documents, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		documents = append(documents, &node)
+	}
+}
+
+func encode(documents ...any) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := yaml.NewEncoder(&out)
+	encoder.SetIndent(2)
+	for _, document := range documents {
+		if err := encoder.Encode(document); err != nil {
+			return nil, err
+		}
+	}
+	return out.Bytes(), encoder.Close()
+}

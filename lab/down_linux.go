@@ -1,0 +1,206 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Hosts gives the lab's hosts as they are now.
+func (l *Lab) Hosts() ([]Host, error) {
+	r, err := l.load()
+	if err != nil {
+		return nil, err
+	}
+	boot, err := bootID()
+	if err != nil {
+		return nil, err
+	}
+	r.atBoot(boot)
+	var hosts []Host
+	for _, h := range r.Hosts {
+		host := Host{Name: h.Name, Kind: h.Kind, Address: h.Address, State: StateDown}
+		if h.process().alive() {
+			host.State, host.PID = StateUp, h.PID
+		}
+		hosts = append(hosts, host)
+	}
+	return hosts, nil
+}
+
+// Down ends the lab and removes all that it is made of. It goes by the record and by
+// what it finds under the lab's name, so it also clears what a crash left; a lab of
+// which nothing exists is no error.
+func Down(ctx context.Context, dir, name string) error {
+	l, err := find(dir, name)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Dir(l.dir)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	unlock, err := lockFile(ctx, l.dir+".lock")
+	if err != nil {
+		return fmt.Errorf("lock lab %s: %w", name, err)
+	}
+	defer unlock()
+	if err := l.remove(ctx); err != nil {
+		return fmt.Errorf("take lab %s down: %w", name, err)
+	}
+	return nil
+}
+
+// Down is the package's Down for this lab.
+func (l *Lab) Down(ctx context.Context) error {
+	return Down(ctx, filepath.Dir(l.dir), l.name)
+}
+
+func (l *Lab) remove(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	r, err := l.load()
+	if err != nil {
+		r = &record{Name: l.name} // none, or half of one: what can be found is found below
+	}
+	boot, err := bootID()
+	if err != nil {
+		return err
+	}
+	r.atBoot(boot)
+	var errs []error
+	for _, h := range r.Hosts {
+		errs = append(errs, h.process().signal(unix.SIGKILL))
+	}
+	errs = append(errs, l.endNewborns(ctx))
+	all, err := hierarchies()
+	if err == nil {
+		err = l.giveBack(ctx, all)
+	}
+	errs = append(errs, err, l.removeNetwork(ctx, r))
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return l.removeFiles()
+}
+
+// endNewborns ends what was to become a host's init when Up was killed, and is in no
+// cgroup of the lab yet.
+func (l *Lab) endNewborns(ctx context.Context) error {
+	for {
+		newborns, err := processesWhere(func(pid int) bool {
+			line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+			return err == nil && string(line) == roleHost+"\x00"+l.dir+"\x00"
+		})
+		if err != nil || len(newborns) == 0 {
+			return err
+		}
+		if err := endProcesses(ctx, newborns); err != nil {
+			return err
+		}
+	}
+}
+
+// endProcesses kills processes and waits until they are gone.
+func endProcesses(ctx context.Context, all []process) error {
+	for _, p := range all {
+		if err := p.signal(unix.SIGKILL); err != nil {
+			return fmt.Errorf("kill process %d: %w", p.pid, err)
+		}
+	}
+	for _, p := range all {
+		if err := p.wait(ctx); err != nil {
+			return fmt.Errorf("wait for the end of process %d: %w", p.pid, err)
+		}
+	}
+	return nil
+}
+
+// removeNetwork ends who is still in the lab's network (a dial that waits for a host
+// which is no more) and lets go of the namespace.
+func (l *Lab) removeNetwork(ctx context.Context, r *record) error {
+	inode, err := namespaceAt(l.networkFile())
+	if err != nil {
+		inode = r.Network
+	}
+	if inode != 0 {
+		name := "net:[" + strconv.FormatUint(inode, 10) + "]"
+		inside, err := processesWhere(func(pid int) bool { return touches(pid, name) })
+		if err != nil {
+			return err
+		}
+		if err := endProcesses(ctx, inside); err != nil {
+			return err
+		}
+	}
+	mounts, err := mountsUnder(l.dir)
+	if err != nil {
+		return err
+	}
+	for _, path := range mounts {
+		if err := unix.Unmount(path, unix.MNT_DETACH); err != nil {
+			return fmt.Errorf("unmount %s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// processesWhere gives the processes, this one excepted, of which something is true.
+func processesWhere(holds func(pid int) bool) ([]process, error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
+	var found []process
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil || pid == os.Getpid() || !holds(pid) {
+			continue
+		}
+		if p, err := findProcess(pid); err == nil {
+			found = append(found, p)
+		}
+	}
+	return found, nil
+}
+
+// touches tells whether a thread of a process is in a namespace or the process holds it open.
+func touches(pid int, namespace string) bool {
+	dir := "/proc/" + strconv.Itoa(pid)
+	for _, pattern := range []string{dir + "/task/*/ns/net", dir + "/fd/*"} {
+		links, _ := filepath.Glob(pattern)
+		for _, link := range links {
+			if to, err := os.Readlink(link); err == nil && to == namespace {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// removeFiles removes the lab's folder, after it made sure that nothing is mounted in
+// there: nothing but the lab's own files shall go.
+func (l *Lab) removeFiles() error {
+	mounts, err := mountsUnder(l.dir)
+	if err != nil {
+		return err
+	}
+	if len(mounts) > 0 {
+		return fmt.Errorf("%s is still mounted", strings.Join(mounts, ", "))
+	}
+	if err := os.RemoveAll(l.dir); err != nil {
+		return err
+	}
+	if err := os.Remove(l.dir + ".lock"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	_ = os.Remove(filepath.Dir(l.dir)) // unless there are other labs
+	return nil
+}

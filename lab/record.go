@@ -1,0 +1,150 @@
+package lab
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+)
+
+// record is what a lab knows of itself, kept in its folder as lab.json. It is
+// written before what it names is made.
+type record struct {
+	Name   string       `json:"name"`
+	Subnet netip.Prefix `json:"subnet"`
+	Image  string       `json:"image,omitempty"` // the root that new hosts are laid over
+	// BootID is the machine's boot in which the processes and namespaces below were
+	// made: after another boot none of them exists.
+	BootID  string        `json:"bootID,omitempty"`
+	Network uint64        `json:"network,omitempty"` // inode of the network namespace that holds the bridge
+	Hosts   []*hostRecord `json:"hosts"`
+}
+
+// hostRecord is one host in the record.
+type hostRecord struct {
+	Name    string     `json:"name"`
+	Kind    Kind       `json:"kind"`
+	Address netip.Addr `json:"address"`
+	Image   string     `json:"image,omitempty"`
+	Seeded  bool       `json:"seeded,omitempty"` // its disk has been given names and keys
+	Off     bool       `json:"off,omitempty"`    // stopped or killed on purpose: Up leaves it so
+	PID     int        `json:"pid,omitempty"`
+	Started uint64     `json:"started,omitempty"` // the process's start time, so that a reused PID is not taken for it
+}
+
+// namings gives each kind of host its name and where its addresses begin in the subnet.
+var namings = []struct {
+	kind   Kind
+	prefix string
+	base   int
+	count  func(Counts) int
+}{
+	{KindControlPlane, "cp", 10, func(c Counts) int { return c.ControlPlanes }},
+	{KindWorker, "worker", 20, func(c Counts) int { return c.Workers }},
+	{KindLoadBalancer, "lb", 200, func(c Counts) int { return c.LoadBalancers }},
+	{KindSpare, "spare", 220, func(c Counts) int { return c.Spares }},
+}
+
+// grow adds the hosts that are missing to reach the counts. It never takes one away.
+func (r *record) grow(counts Counts) error {
+	for _, naming := range namings {
+		for i := 1; i <= naming.count(counts); i++ {
+			name := naming.prefix + "-" + strconv.Itoa(i)
+			if r.host(name) != nil {
+				continue
+			}
+			address, err := r.freeAddress(naming.base + i)
+			if err != nil {
+				return err
+			}
+			r.Hosts = append(r.Hosts, &hostRecord{Name: name, Kind: naming.kind, Address: address})
+		}
+	}
+	return nil
+}
+
+// bridgeAddress is the subnet's first address: the hosts' default route, which leads nowhere.
+func (r *record) bridgeAddress() netip.Addr { return r.Subnet.Masked().Addr().Next() }
+
+// freeAddress is the wanted address of the subnet, or the next one that nobody has.
+func (r *record) freeAddress(wanted int) (netip.Addr, error) {
+	bits := r.Subnet.Addr().BitLen() - r.Subnet.Bits()
+	last := 1<<min(bits, 16) - 2 // the one before the broadcast address
+	taken := func(a netip.Addr) bool {
+		return slices.ContainsFunc(r.Hosts, func(h *hostRecord) bool { return h.Address == a })
+	}
+	for _, from := range []int{wanted, 2} {
+		for n := from; n <= last; n++ {
+			if a := nth(r.Subnet, n); !taken(a) {
+				return a, nil
+			}
+		}
+	}
+	return netip.Addr{}, fmt.Errorf("subnet %s has no address left", r.Subnet)
+}
+
+// nth is the nth address of a subnet.
+func nth(subnet netip.Prefix, n int) netip.Addr {
+	bytes := subnet.Masked().Addr().As4()
+	value := uint32(bytes[0])<<24 | uint32(bytes[1])<<16 | uint32(bytes[2])<<8 | uint32(bytes[3])
+	value += uint32(n)
+	return netip.AddrFrom4([4]byte{byte(value >> 24), byte(value >> 16), byte(value >> 8), byte(value)})
+}
+
+func (r *record) host(name string) *hostRecord {
+	for _, h := range r.Hosts {
+		if h.Name == name {
+			return h
+		}
+	}
+	return nil
+}
+
+func (l *Lab) recordFile() string { return filepath.Join(l.dir, "lab.json") }
+
+// load reads the record; ErrNotFound where there is none yet.
+func (l *Lab) load() (*record, error) {
+	data, err := os.ReadFile(l.recordFile())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("lab %s: %w", l.name, ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the record of lab %s: %w", l.name, err)
+	}
+	r := new(record)
+	if err := json.Unmarshal(data, r); err != nil {
+		return nil, fmt.Errorf("read the record of lab %s: %w", l.name, err)
+	}
+	return r, nil
+}
+
+// save writes the record, synced, in one piece.
+func (l *Lab) save(r *record) error {
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the record of lab %s: %w", l.name, err)
+	}
+	if err := writeFile(l.recordFile(), append(data, '\n'), 0o600); err != nil {
+		return fmt.Errorf("write the record of lab %s: %w", l.name, err)
+	}
+	return nil
+}
+
+// writeFile writes to a temporary name beside the file, syncs and renames.
+func writeFile(path string, data []byte, mode os.FileMode) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

@@ -1,0 +1,74 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+	"time"
+)
+
+// session is the right to change one lab: its lock is held, its record is in hand.
+type session struct {
+	lab    *Lab
+	unlock func()
+
+	mu     sync.Mutex
+	record *record
+}
+
+// enter locks a lab and reads its record.
+func (l *Lab) enter(ctx context.Context) (*session, error) {
+	unlock, err := lockFile(ctx, l.dir+".lock")
+	if err != nil {
+		return nil, fmt.Errorf("lock lab %s: %w", l.name, err)
+	}
+	r, err := l.load()
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	return &session{lab: l, unlock: unlock, record: r}, nil
+}
+
+// change changes the record and writes it down.
+func (s *session) change(do func(*record)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	do(s.record)
+	return s.lab.save(s.record)
+}
+
+// lockFile waits for the lock on a file, which its holder's death frees. The file may be
+// removed by who holds the lock: then the lock is on nothing, and is taken anew.
+func lockFile(ctx context.Context, path string) (unlock func(), err error) {
+	for {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil && sameFile(f, path) {
+			return func() { f.Close() }, nil
+		}
+		f.Close()
+		if err != nil && !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, err
+		}
+		if err := pause(ctx, 20*time.Millisecond); err != nil {
+			return nil, fmt.Errorf("another command holds it: %w", err)
+		}
+	}
+}
+
+func sameFile(f *os.File, path string) bool {
+	held, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(held, there)
+}

@@ -1,0 +1,218 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Up boots a lab, or grows one to the asked counts; hosts that were stopped or killed on
+// purpose stay so. It completes what an earlier Up left half-done.
+func Up(ctx context.Context, o Options) (*Lab, error) {
+	l, err := find(o.Dir, o.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkMachine(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(l.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the lab's folder: %w", err)
+	}
+	s, err := l.begin(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer s.unlock()
+	testOnlyAt("recorded")
+	if err := s.prepare(ctx, o); err != nil {
+		return nil, err
+	}
+	testOnlyAt("prepared")
+	if err := s.bootAll(ctx, o); err != nil {
+		return nil, err
+	}
+	testOnlyAt("booted")
+	if o.ClusterFile != "" {
+		if err := s.writeClusterFile(o); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+func (o Options) tell(host, text string) {
+	if o.Progress != nil {
+		o.Progress(Progress{Host: host, Text: text})
+	}
+}
+
+func checkMachine() error {
+	if os.Geteuid() != 0 {
+		return errors.New("a lab makes namespaces, mounts and cgroups: run it as root")
+	}
+	return nil
+}
+
+// begin opens the record, new or old, with all hosts in it that there are to be.
+func (l *Lab) begin(ctx context.Context, o Options) (*session, error) {
+	s, err := l.enter(ctx)
+	if errors.Is(err, ErrNotFound) {
+		s, err = l.create(ctx, o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if o.Subnet.IsValid() && o.Subnet.Masked() != s.record.Subnet {
+		s.unlock()
+		return nil, fmt.Errorf("lab %s has the subnet %s, which cannot be changed to %s", l.name, s.record.Subnet, o.Subnet.Masked())
+	}
+	boot, err := bootID()
+	if err == nil {
+		err = s.record.grow(o.Counts)
+	}
+	if err == nil && len(s.record.Hosts) == 0 {
+		err = errors.New("a lab without hosts: say how many control planes and workers it shall have")
+	}
+	if err == nil {
+		err = s.change(func(r *record) { r.atBoot(boot) })
+	}
+	if err != nil {
+		s.unlock()
+		return nil, err
+	}
+	return s, nil
+}
+
+// create locks a lab that has no record yet.
+func (l *Lab) create(ctx context.Context, o Options) (*session, error) {
+	subnet := o.Subnet
+	if !subnet.IsValid() {
+		subnet = netip.MustParsePrefix(DefaultSubnet)
+	}
+	if !subnet.Addr().Is4() || subnet.Bits() < 16 || subnet.Bits() > 28 {
+		return nil, fmt.Errorf("lab subnet %s: want IPv4, between /16 and /28", subnet)
+	}
+	unlock, err := lockFile(ctx, l.dir+".lock")
+	if err != nil {
+		return nil, fmt.Errorf("lock lab %s: %w", l.name, err)
+	}
+	return &session{lab: l, unlock: unlock, record: &record{Name: l.name, Subnet: subnet.Masked()}}, nil
+}
+
+// atBoot forgets the processes of an earlier boot of the machine.
+func (r *record) atBoot(boot string) {
+	if r.BootID == boot {
+		return
+	}
+	r.BootID, r.Network = boot, 0
+	for _, h := range r.Hosts {
+		h.PID, h.Started = 0, 0
+	}
+}
+
+// prepare makes what the hosts share.
+func (s *session) prepare(ctx context.Context, o Options) error {
+	image, err := ensureImage(ctx, func(text string) { o.tell("", text) })
+	if err != nil {
+		return err
+	}
+	if _, err := s.lab.keyAt(s.lab.IdentityFile(), "slipway-lab-"+s.lab.name); err != nil {
+		return fmt.Errorf("make the lab's SSH key: %w", err)
+	}
+	if err := s.writeKnownHosts(); err != nil {
+		return fmt.Errorf("write known_hosts: %w", err)
+	}
+	cgroups, err := hierarchies()
+	if err != nil {
+		return err
+	}
+	if err := s.lab.borrow(ctx, cgroups); err != nil {
+		return err
+	}
+	testOnlyAt("borrowed")
+	if err := s.lab.makeNetwork(s.record); err != nil {
+		return err
+	}
+	testOnlyAt("network pinned")
+	return s.change(func(r *record) {
+		for _, h := range r.Hosts {
+			if h.Image == "" {
+				h.Image = image
+			}
+		}
+	})
+}
+
+// bootTimeout bounds a boot unless Options says otherwise.
+const bootTimeout = 2 * time.Minute
+
+// bootAll boots, all at once, the hosts that are down and not meant to be.
+func (s *session) bootAll(ctx context.Context, o Options) error {
+	bound := o.BootTimeout
+	if bound == 0 {
+		bound = bootTimeout
+	}
+	var group errgroup.Group
+	for _, h := range s.record.Hosts {
+		if h.Off {
+			continue
+		}
+		group.Go(func() error {
+			begin := time.Now()
+			if !h.process().alive() {
+				o.tell(h.Name, "boot")
+				if err := s.boot(ctx, h); err != nil {
+					return err
+				}
+			}
+			if err := s.lab.awaitBoot(ctx, h, bound); err != nil {
+				return err
+			}
+			o.tell(h.Name, fmt.Sprintf("up at %s after %.1f s", h.Address, time.Since(begin).Seconds()))
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// readClusterFile gives nil where there is no file yet.
+func readClusterFile(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return data, err
+}
+
+// writeClusterFile writes the file for Up.
+func (s *session) writeClusterFile(o Options) error {
+	existing, err := readClusterFile(o.ClusterFile)
+	if err != nil {
+		return fmt.Errorf("read the cluster file: %w", err)
+	}
+	program := o.Program
+	if program == "" {
+		if program, err = os.Executable(); err != nil {
+			return fmt.Errorf("find the program for proxyCommand: %w", err)
+		}
+	}
+	data, err := s.lab.render(s.record, program, existing)
+	if err != nil {
+		return fmt.Errorf("add hosts to %s: %w", o.ClusterFile, err)
+	}
+	if bytes.Equal(data, existing) {
+		return nil
+	}
+	if err := writeFile(o.ClusterFile, data, 0o644); err != nil {
+		return fmt.Errorf("write the cluster file: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+package manifests
+
+import (
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/slipway-k8s/slipway/cluster"
+)
+
+// The keys of kubeadm's ConfigMaps.
+const (
+	clusterKey = "ClusterConfiguration"
+	kubeletKey = "kubelet"
+)
+
+// What kubeadm of 1.36 takes for these images unless it is told.
+const (
+	kubeadmEtcdTag = "3.6.8-0"
+	kubeadmDNSTag  = "v1.14.2"
+)
+
+// configObjects are the ConfigMaps by which kubeadm knows the cluster, and who may read them.
+func configObjects(in Input) ([]runtime.Object, error) {
+	clusterConfig, err := in.clusterConfiguration()
+	if err != nil {
+		return nil, err
+	}
+	kubeletConfig, err := in.kubeletConfiguration().yaml()
+	if err != nil {
+		return nil, err
+	}
+	readers := group(groupBootstrappers)
+	objects := []runtime.Object{
+		configMap(namespaceKubeSystem, "kubeadm-config", map[string]string{clusterKey: string(clusterConfig)}),
+		// Without kubeadm's annotation of its own making: so kubeadm upgrade takes the
+		// configuration for the user's, and keeps it.
+		configMap(namespaceKubeSystem, "kubelet-config", map[string]string{kubeletKey: string(kubeletConfig)}),
+	}
+	objects = append(objects, configMapReaders(namespaceKubeSystem, "kubeadm:nodes-kubeadm-config", "kubeadm-config", readers, group(groupNodes))...)
+	objects = append(objects, configMapReaders(namespaceKubeSystem, "kubeadm:kubelet-config", "kubelet-config", group(groupNodes), readers)...)
+	return objects, nil
+}
+
+// clusterConfiguration is the cluster in kubeadm's own words.
+func (in Input) clusterConfiguration() ([]byte, error) {
+	c := in.Cluster
+	endpoint, err := controlPlaneEndpoint(c)
+	if err != nil {
+		return nil, err
+	}
+	apiServer := component4(c.ExtraArgs.APIServer)
+	if sans := c.Certificates.ExtraSANs; len(sans) > 0 {
+		apiServer["certSANs"] = sans
+	}
+	config := map[string]any{
+		"apiVersion":                  "kubeadm.k8s.io/v1beta4",
+		"kind":                        "ClusterConfiguration",
+		"clusterName":                 c.Name,
+		"kubernetesVersion":           c.KubernetesVersion,
+		"imageRepository":             c.ImageRepository,
+		"certificatesDir":             "/etc/kubernetes/pki",
+		"caCertificateValidityPeriod": duration(c.Certificates.CAValidity),
+		"certificateValidityPeriod":   duration(c.Certificates.Validity),
+		"encryptionAlgorithm":         c.Certificates.KeyAlgorithm,
+		"networking": map[string]any{
+			"dnsDomain":     c.Networking.DNSDomain,
+			"podSubnet":     strings.Join(c.Networking.PodSubnets, ","),
+			"serviceSubnet": strings.Join(c.Networking.ServiceSubnets, ","),
+		},
+		"apiServer":         apiServer,
+		"controllerManager": component4(c.ExtraArgs.ControllerManager),
+		"scheduler":         component4(c.ExtraArgs.Scheduler),
+		"dns":               map[string]any{},
+		"proxy":             map[string]any{},
+	}
+	if endpoint != "" {
+		config["controlPlaneEndpoint"] = endpoint
+	}
+	etcd := component4(c.ExtraArgs.Etcd)
+	etcd["dataDir"] = EtcdData
+	if err := in.tagUnless(etcd, imageEtcd, kubeadmEtcdTag); err != nil {
+		return nil, err
+	}
+	config["etcd"] = map[string]any{"local": etcd}
+	dns := map[string]any{}
+	if err := in.tagUnless(dns, imageCoreDNS, kubeadmDNSTag); err != nil {
+		return nil, err
+	}
+	config["dns"] = dns
+	return mustYAML(config), nil
+}
+
+// tagUnless says an image's tag where it is not the one that kubeadm would compute.
+func (in Input) tagUnless(field map[string]any, image, computed string) error {
+	found, err := in.image(image)
+	if err != nil {
+		return err
+	}
+	if found.Tag != computed {
+		field["imageTag"] = found.Tag
+	}
+	return nil
+}
+
+// component4 is a component's part of a ClusterConfiguration v1beta4.
+func component4(args []cluster.Arg) map[string]any {
+	fields := map[string]any{}
+	if len(args) > 0 {
+		fields["extraArgs"] = args
+	}
+	return fields
+}
+
+// duration writes a duration as Kubernetes' API does.
+func duration(d cluster.Duration) string { return time.Duration(d).String() }

@@ -1,0 +1,137 @@
+package manifests
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/templates"
+)
+
+// containerdFiles are containerd's configuration and the registries' below certs.d,
+// which containerd reads anew for each pull.
+func (in Input) containerdFiles(host cluster.Host) ([]File, error) {
+	sandbox, err := in.reference(imagePause)
+	if err != nil {
+		return nil, err
+	}
+	facts := in.Facts[host.Name]
+	snapshotter := "overlayfs"
+	if !facts.OverlayFS {
+		snapshotter = "native"
+	}
+	config, err := templates.Render("containerd.toml", map[string]any{
+		"Snapshotter":      snapshotter,
+		"Sandbox":          sandbox,
+		"CertsDir":         CertsFolder,
+		"RestrictOOMScore": !facts.CanRaiseOOMScore,
+		"CNIBin":           CNIBinFolder,
+		"CNIConf":          CNIConfFolder,
+		"Runc":             Runc,
+		"SystemdCgroup":    in.cgroupDriver(host) == driverSystemd,
+	})
+	if err != nil {
+		return nil, err
+	}
+	crictl, err := templates.Render("crictl.yaml", map[string]any{"Socket": CRISocket})
+	if err != nil {
+		return nil, err
+	}
+	files := []File{
+		{Phase: PhaseContainerd, Path: ContainerdConfig, Mode: 0o644, Content: config, Compare: Exact},
+		{Phase: PhaseContainerd, Path: CrictlConfig, Mode: 0o644, Content: crictl, Compare: Exact},
+	}
+	files = append(files, in.cniFiles()...)
+	for _, registry := range in.Cluster.Registries {
+		more, err := in.registryFiles(registry)
+		if err != nil {
+			return nil, fmt.Errorf("render registry %s: %w", registry.Name, err)
+		}
+		files = append(files, more...)
+	}
+	return files, nil
+}
+
+// registryHost is one mirror of a registry, or the registry itself, in hosts.toml.
+type registryHost struct {
+	URL           string
+	CA            string
+	SkipVerify    bool
+	Authorization string
+}
+
+// registryFiles are one registry's folder: how to reach it, and its CA.
+func (in Input) registryFiles(registry cluster.Registry) ([]File, error) {
+	folder := CertsFolder + "/" + registryFolder(registry.Name)
+	var files []File
+	var ca string
+	if registry.CAFile != "" {
+		content, ok := in.RegistryFiles[registry.CAFile]
+		if !ok {
+			return nil, fmt.Errorf("find the CA file %s: it was not read", registry.CAFile)
+		}
+		ca = folder + "/ca.crt"
+		files = append(files, File{Phase: PhaseContainerd, Path: ca, Mode: 0o644, Content: content, Compare: Exact})
+	}
+	authorization, err := in.authorization(registry)
+	if err != nil {
+		return nil, err
+	}
+	var server string
+	if registry.Name != anyRegistry {
+		server = "https://" + registry.Name
+	}
+	var hosts []registryHost
+	for _, url := range registryURLs(registry, server) {
+		hosts = append(hosts, registryHost{URL: url, CA: ca, SkipVerify: registry.SkipVerify, Authorization: authorization})
+	}
+	content, err := templates.Render("hosts.toml", map[string]any{"Server": server, "Hosts": hosts})
+	if err != nil {
+		return nil, err
+	}
+	file := File{Phase: PhaseContainerd, Path: folder + "/hosts.toml", Mode: 0o644, Content: content, Compare: Exact}
+	if authorization != "" {
+		file.Mode, file.Secret = 0o600, true
+	}
+	return append(files, file), nil
+}
+
+// anyRegistry stands for all registries that have no entry of their own.
+const anyRegistry = "*"
+
+// registryFolder is containerd's name for a registry's folder; _default serves all others.
+func registryFolder(name string) string {
+	if name == anyRegistry {
+		return "_default"
+	}
+	return name
+}
+
+// registryURLs are the mirrors in the file's order. A registry without any is itself the
+// place that the CA and the credentials are for.
+func registryURLs(registry cluster.Registry, server string) []string {
+	if len(registry.Mirrors) > 0 || server == "" {
+		return registry.Mirrors
+	}
+	return []string{server}
+}
+
+// authorization is the HTTP header that logs in to a registry: basic, out of the two
+// lines of the credentials file.
+func (in Input) authorization(registry cluster.Registry) (string, error) {
+	if registry.CredentialsFile == "" {
+		return "", nil
+	}
+	content, ok := in.RegistryFiles[registry.CredentialsFile]
+	if !ok {
+		return "", fmt.Errorf("find the credentials file %s: it was not read", registry.CredentialsFile)
+	}
+	user, password, two := strings.Cut(string(bytes.TrimRight(content, "\r\n")), "\n")
+	user, password = strings.TrimSpace(user), strings.TrimSuffix(password, "\r")
+	if !two || user == "" || password == "" || strings.Contains(password, "\n") {
+		return "", fmt.Errorf("read the credentials file %s: it must have two lines, the user's name and the password", registry.CredentialsFile)
+	}
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password)), nil
+}

@@ -1,0 +1,189 @@
+package manifests
+
+import (
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/slipway-k8s/slipway/certs"
+	"github.com/slipway-k8s/slipway/cluster"
+)
+
+// caTrust are the folders that distributions keep trusted CAs in. /etc/ssl/certs is
+// always shown to what may talk to the world; the others where a host has them, as the
+// first may hold nothing but links to them.
+var caTrust = []mount{
+	{name: "ca-certs", path: "/etc/ssl/certs", readOnly: true},
+	{name: "etc-ca-certificates", path: "/etc/ca-certificates", readOnly: true},
+	{name: "etc-pki-ca-trust", path: "/etc/pki/ca-trust", readOnly: true},
+	{name: "etc-pki-tls-certs", path: "/etc/pki/tls/certs", readOnly: true},
+	{name: "usr-local-share-ca-certificates", path: "/usr/local/share/ca-certificates", readOnly: true},
+	{name: "usr-share-ca-certificates", path: "/usr/share/ca-certificates", readOnly: true},
+}
+
+// CATrustPaths are the paths whose existence on a control plane decides on the API
+// server's and the controller manager's mounts: an observation should look at them.
+func CATrustPaths() []string {
+	var paths []string
+	for _, m := range caTrust[1:] {
+		paths = append(paths, m.path)
+	}
+	return paths
+}
+
+// trustMounts are the folders of trusted CAs that the host has.
+func (in Input) trustMounts(host cluster.Host) []mount {
+	mounts := []mount{caTrust[0]}
+	for _, m := range caTrust[1:] {
+		if _, exists := in.Facts[host.Name].Files[m.path]; exists {
+			mounts = append(mounts, m)
+		}
+	}
+	return mounts
+}
+
+func (in Input) apiServerPod(host cluster.Host) ([]byte, error) {
+	reference, err := in.reference(imageAPIServer)
+	if err != nil {
+		return nil, err
+	}
+	port := apiPort(in.Cluster)
+	return staticPod(component{
+		name:        "kube-apiserver",
+		image:       reference,
+		command:     command("kube-apiserver", apiServerFlags(in.Cluster, host), in.Cluster.ExtraArgs.APIServer),
+		annotations: map[string]string{annotationAPIServer: APIAddress(in.Cluster, host)},
+		// It watches its certificates, keys and the CAs of its clients; what it reads once
+		// is the CA of etcd and the service accounts' keys.
+		inputs:   digest(in.PKI.EtcdCA.Cert, in.PKI.ServiceAccount.Cert),
+		requests: cpu("250m"),
+		port:     int32(port),
+		probes: probes{
+			host: host.Address(), scheme: corev1.URISchemeHTTPS,
+			liveness: "/livez", readiness: "/readyz", startup: "/livez",
+		},
+		mounts: append(in.trustMounts(host), mount{name: "k8s-certs", path: certs.PKIFolder, readOnly: true}),
+	})
+}
+
+func apiServerFlags(c *cluster.Cluster, host cluster.Host) []flag {
+	services := strings.Join(c.Networking.ServiceSubnets, ",")
+	etcd := "https://" + join(loopback(host.Address()), etcdClientPort)
+	flags := []flag{
+		{"advertise-address", host.Address()},
+		{"secure-port", strconv.Itoa(apiPort(c))},
+		{"service-cluster-ip-range", services},
+		{"allow-privileged", "true"},
+		{"enable-admission-plugins", "NodeRestriction"},
+		{"enable-bootstrap-token-auth", "true"},
+		{"kubelet-preferred-address-types", "InternalIP,ExternalIP,Hostname"},
+		{"service-account-issuer", "https://kubernetes.default.svc." + c.Networking.DNSDomain},
+		{"service-account-key-file", certs.ServiceAccountPublicPath},
+		{"service-account-signing-key-file", certs.ServiceAccountKeyPath},
+		{"client-ca-file", certs.Kubernetes.CertPath()},
+		{"requestheader-client-ca-file", certs.FrontProxy.CertPath()},
+		{"requestheader-allowed-names", "front-proxy-client"},
+		{"requestheader-username-headers", "X-Remote-User"},
+		{"requestheader-group-headers", "X-Remote-Group"},
+		{"requestheader-extra-headers-prefix", "X-Remote-Extra-"},
+		{"etcd-servers", etcd},
+		{"etcd-cafile", certs.Etcd.CertPath()},
+	}
+	flags = append(flags, pairFlags(certs.APIServer, "tls-cert-file", "tls-private-key-file")...)
+	flags = append(flags, pairFlags(certs.APIServerKubeletClient, "kubelet-client-certificate", "kubelet-client-key")...)
+	flags = append(flags, pairFlags(certs.APIServerEtcdClient, "etcd-certfile", "etcd-keyfile")...)
+	flags = append(flags, pairFlags(certs.FrontProxyClient, "proxy-client-cert-file", "proxy-client-key-file")...)
+	// A structured authorization configuration replaces the modes: both at once are refused.
+	if _, structured := argument(c.ExtraArgs.APIServer, "authorization-config"); !structured {
+		flags = append(flags, flag{"authorization-mode", "Node,RBAC"})
+	}
+	return flags
+}
+
+func pairFlags(name, cert, key string) []flag {
+	base := certs.PKIFolder + "/" + name
+	return []flag{{cert, base + ".crt"}, {key, base + ".key"}}
+}
+
+func (in Input) controllerManagerPod(host cluster.Host) ([]byte, error) {
+	reference, err := in.reference(imageController)
+	if err != nil {
+		return nil, err
+	}
+	users := in.Cluster.ExtraArgs.ControllerManager
+	mounts := append(in.trustMounts(host),
+		mount{name: "k8s-certs", path: certs.PKIFolder, readOnly: true},
+		mount{name: "kubeconfig", path: ControllerConf, file: true, readOnly: true})
+	return staticPod(component{
+		name:    "kube-controller-manager",
+		image:   reference,
+		command: command("kube-controller-manager", controllerManagerFlags(in.Cluster), users),
+		// It reads its kubeconfig, the CA for Pods and the service accounts' key once. The
+		// client certificate in the kubeconfig is left out: who renews it restarts the Pod.
+		inputs:   digest(in.PKI.CA.Cert, in.PKI.ServiceAccount.Cert, []byte("https://"+APIAddress(in.Cluster, host))),
+		requests: cpu("200m"),
+		port:     10257,
+		probes: probes{
+			host: probeHost(bindAddress(users)), scheme: corev1.URISchemeHTTPS,
+			liveness: "/healthz", startup: "/healthz",
+		},
+		mounts: mounts,
+	})
+}
+
+func controllerManagerFlags(c *cluster.Cluster) []flag {
+	return append(clientFlags(ControllerConf),
+		flag{"client-ca-file", certs.Kubernetes.CertPath()},
+		flag{"requestheader-client-ca-file", certs.FrontProxy.CertPath()},
+		flag{"root-ca-file", certs.Kubernetes.CertPath()},
+		flag{"cluster-signing-cert-file", certs.Kubernetes.CertPath()},
+		flag{"cluster-signing-key-file", certs.Kubernetes.KeyPath()},
+		flag{"service-account-private-key-file", certs.ServiceAccountKeyPath},
+		flag{"use-service-account-credentials", "true"},
+		flag{"controllers", "*,bootstrapsigner,tokencleaner"},
+		flag{"cluster-name", c.Name},
+		flag{"allocate-node-cidrs", "true"},
+		flag{"cluster-cidr", strings.Join(c.Networking.PodSubnets, ",")},
+		flag{"service-cluster-ip-range", strings.Join(c.Networking.ServiceSubnets, ",")},
+	)
+}
+
+func (in Input) schedulerPod(host cluster.Host) ([]byte, error) {
+	reference, err := in.reference(imageScheduler)
+	if err != nil {
+		return nil, err
+	}
+	users := in.Cluster.ExtraArgs.Scheduler
+	return staticPod(component{
+		name:     "kube-scheduler",
+		image:    reference,
+		command:  command("kube-scheduler", clientFlags(SchedulerConf), users),
+		inputs:   digest(in.PKI.CA.Cert, []byte("https://"+APIAddress(in.Cluster, host))), // as above
+		requests: cpu("100m"),
+		port:     10259,
+		probes: probes{
+			host: probeHost(bindAddress(users)), scheme: corev1.URISchemeHTTPS,
+			liveness: "/livez", readiness: "/readyz", startup: "/livez",
+		},
+		mounts: []mount{{name: "kubeconfig", path: SchedulerConf, file: true, readOnly: true}},
+	})
+}
+
+// clientFlags are those of a component that talks to the API and serves only its host.
+func clientFlags(kubeconfig string) []flag {
+	return []flag{
+		{"kubeconfig", kubeconfig},
+		{"authentication-kubeconfig", kubeconfig},
+		{"authorization-kubeconfig", kubeconfig},
+		{"bind-address", "127.0.0.1"},
+		{"leader-elect", "true"},
+	}
+}
+
+func bindAddress(users []cluster.Arg) string {
+	if address, set := argument(users, "bind-address"); set {
+		return address
+	}
+	return "127.0.0.1"
+}

@@ -1,0 +1,89 @@
+package manifests
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+
+	"github.com/slipway-k8s/slipway/cluster"
+)
+
+// apiPort is the port that the API servers listen on.
+func apiPort(c *cluster.Cluster) int {
+	if c.Endpoint.Mode == cluster.EndpointControlPlane && c.Endpoint.Port != 0 {
+		return c.Endpoint.Port
+	}
+	return cluster.DefaultEndpointPort
+}
+
+// APIAddress is the host:port of the API server on a control plane.
+func APIAddress(c *cluster.Cluster, host cluster.Host) string {
+	return join(host.Address(), apiPort(c))
+}
+
+// EndpointAddress is the host:port of the API's endpoint.
+func EndpointAddress(c *cluster.Cluster) (string, error) {
+	port := c.Endpoint.Port
+	if port == 0 {
+		port = cluster.DefaultEndpointPort
+	}
+	if c.Endpoint.Host != "" {
+		return join(c.Endpoint.Host, port), nil
+	}
+	if planes := c.ControlPlanes(); len(planes) == 1 {
+		return join(planes[0].Address(), port), nil
+	}
+	return "", fmt.Errorf("endpoint of cluster %s: endpoint.host is needed unless there is exactly one control plane", c.Name)
+}
+
+// EndpointURL is the URL of the API's endpoint.
+func EndpointURL(c *cluster.Cluster) (string, error) {
+	address, err := EndpointAddress(c)
+	if err != nil {
+		return "", err
+	}
+	return "https://" + address, nil
+}
+
+// controlPlaneEndpoint is kubeadm's field of that name: empty where the endpoint is
+// nothing but the address of the only control plane.
+func controlPlaneEndpoint(c *cluster.Cluster) (string, error) {
+	address, err := EndpointAddress(c)
+	if err != nil {
+		return "", err
+	}
+	planes := c.ControlPlanes()
+	if c.Endpoint.Mode == cluster.EndpointControlPlane && len(planes) == 1 && address == APIAddress(c, planes[0]) {
+		return "", nil
+	}
+	return address, nil
+}
+
+// endpointEntry is the line of /etc/hosts for an endpoint that is a name, where it is
+// known which address it must lead to.
+func endpointEntry(c *cluster.Cluster) []HostsEntry {
+	if _, err := netip.ParseAddr(c.Endpoint.Host); err == nil || c.Endpoint.Host == "" {
+		return nil
+	}
+	planes := c.ControlPlanes()
+	if c.Endpoint.Mode != cluster.EndpointControlPlane || len(planes) != 1 {
+		return nil
+	}
+	return []HostsEntry{{Address: planes[0].Address(), Names: []string{c.Endpoint.Host}}}
+}
+
+// join writes host:port, with brackets around an IPv6 address.
+func join(host string, port int) string {
+	if address, err := netip.ParseAddr(host); err == nil && address.Is6() {
+		host = "[" + host + "]"
+	}
+	return host + ":" + strconv.Itoa(port)
+}
+
+// loopback is localhost's address in the family of another address.
+func loopback(address string) string {
+	if parsed, err := netip.ParseAddr(address); err == nil && parsed.Is6() {
+		return "::1"
+	}
+	return "127.0.0.1"
+}

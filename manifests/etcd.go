@@ -1,0 +1,188 @@
+package manifests
+
+import (
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"sigs.k8s.io/yaml"
+
+	"github.com/slipway-k8s/slipway/certs"
+	"github.com/slipway-k8s/slipway/cluster"
+)
+
+// etcd's ports.
+const (
+	etcdClientPort  = 2379
+	etcdPeerPort    = 2380
+	etcdMetricsPort = 2381
+)
+
+// InitialCluster is what etcd is told of its cluster before it has data of its own. Once
+// it has, the flags mean nothing to it: they are kept as they were found.
+type InitialCluster struct {
+	Members []Member
+	State   string // existing; empty, or new, for members that all start together
+}
+
+// Member is one member of the initial cluster.
+type Member struct {
+	Name    string
+	PeerURL string
+}
+
+// StackedCluster is the initial cluster of all control planes, which start together.
+func StackedCluster(c *cluster.Cluster) InitialCluster {
+	var initial InitialCluster
+	for _, host := range c.ControlPlanes() {
+		initial.Members = append(initial.Members, Member{Name: host.Name, PeerURL: PeerURL(host)})
+	}
+	return initial
+}
+
+// PeerURL is where other members reach a host's etcd.
+func PeerURL(host cluster.Host) string { return "https://" + join(host.Address(), etcdPeerPort) }
+
+// ClientURL is where clients reach a host's etcd.
+func ClientURL(host cluster.Host) string { return "https://" + join(host.Address(), etcdClientPort) }
+
+// EtcdPod renders the manifest of a host's etcd with the initial cluster given.
+func EtcdPod(in Input, name string, initial InitialCluster) ([]byte, error) {
+	host, err := in.host(name)
+	if err != nil {
+		return nil, err
+	}
+	reference, err := in.reference(imageEtcd)
+	if err != nil {
+		return nil, err
+	}
+	users := in.Cluster.ExtraArgs.Etcd
+	metrics := etcdMetrics(loopback(host.Address()), users)
+	return staticPod(component{
+		name:        "etcd",
+		image:       reference,
+		command:     command("etcd", etcdFlags(host, initial), users),
+		annotations: map[string]string{annotationEtcd: ClientURL(host)},
+		// etcd reads its certificates and keys anew for each handshake, and the CA never again.
+		inputs: digest(in.PKI.EtcdCA.Cert),
+		requests: corev1.ResourceList{
+			corev1.ResourceCPU:    resource.MustParse("100m"),
+			corev1.ResourceMemory: resource.MustParse("100Mi"),
+		},
+		port: metrics.port,
+		probes: probes{
+			host: metrics.host, scheme: metrics.scheme,
+			liveness: "/livez", readiness: "/readyz", startup: "/readyz",
+		},
+		mounts: []mount{
+			{name: "etcd-certs", path: certs.EtcdFolder},
+			{name: "etcd-data", path: EtcdData},
+		},
+	})
+}
+
+func etcdFlags(host cluster.Host, initial InitialCluster) []flag {
+	local := loopback(host.Address())
+	flags := []flag{
+		{"name", host.Name},
+		{"data-dir", EtcdData},
+		{"listen-client-urls", "https://" + join(local, etcdClientPort) + "," + ClientURL(host)},
+		{"advertise-client-urls", ClientURL(host)},
+		{"listen-peer-urls", PeerURL(host)},
+		{"initial-advertise-peer-urls", PeerURL(host)},
+		{"listen-metrics-urls", "http://" + join(local, etcdMetricsPort)},
+		{"cert-file", certs.EtcdFolder + "/server.crt"},
+		{"key-file", certs.EtcdFolder + "/server.key"},
+		{"trusted-ca-file", certs.Etcd.CertPath()},
+		{"client-cert-auth", "true"},
+		{"peer-cert-file", certs.EtcdFolder + "/peer.crt"},
+		{"peer-key-file", certs.EtcdFolder + "/peer.key"},
+		{"peer-trusted-ca-file", certs.Etcd.CertPath()},
+		{"peer-client-cert-auth", "true"},
+		{"snapshot-count", "10000"},
+		{"feature-gates", "InitialCorruptCheck=true"},
+		{"watch-progress-notify-interval", "5s"},
+		{"initial-cluster", initial.flag()},
+	}
+	if initial.State == "existing" {
+		flags = append(flags, flag{"initial-cluster-state", initial.State})
+	}
+	return flags
+}
+
+func (i InitialCluster) flag() string {
+	var members []string
+	for _, member := range i.Members {
+		members = append(members, member.Name+"="+member.PeerURL)
+	}
+	return strings.Join(members, ",")
+}
+
+// InitialClusterOf reads the initial cluster out of an existing manifest; false where
+// the manifest does not name one.
+func InitialClusterOf(manifest []byte) (InitialCluster, bool) {
+	var pod corev1.Pod
+	if err := yaml.Unmarshal(manifest, &pod); err != nil || len(pod.Spec.Containers) == 0 {
+		return InitialCluster{}, false
+	}
+	var initial InitialCluster
+	words := append(pod.Spec.Containers[0].Command, pod.Spec.Containers[0].Args...)
+	for _, word := range words {
+		name, value, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
+		switch name {
+		case "initial-cluster":
+			initial.Members = membersOf(value)
+		case "initial-cluster-state":
+			initial.State = value
+		}
+	}
+	return initial, len(initial.Members) > 0
+}
+
+func membersOf(text string) []Member {
+	var members []Member
+	for pair := range strings.SplitSeq(text, ",") {
+		if name, peer, ok := strings.Cut(pair, "="); ok && name != "" && peer != "" {
+			members = append(members, Member{Name: name, PeerURL: peer})
+		}
+	}
+	return members
+}
+
+// metricsAddress is where etcd serves its health to the kubelet.
+type metricsAddress struct {
+	host   string
+	port   int32
+	scheme corev1.URIScheme
+}
+
+// etcdMetrics follows the user's listen-metrics-urls, as kubeadm does: the probes must
+// find what etcd was told to serve.
+func etcdMetrics(local string, users []cluster.Arg) metricsAddress {
+	ours := metricsAddress{host: local, port: etcdMetricsPort, scheme: corev1.URISchemeHTTP}
+	value, set := argument(users, "listen-metrics-urls")
+	if !set {
+		return ours
+	}
+	first, _, _ := strings.Cut(value, ",")
+	parsed, err := url.Parse(first)
+	if err != nil {
+		return ours
+	}
+	if parsed.Scheme == "https" {
+		ours.scheme = corev1.URISchemeHTTPS
+	}
+	if parsed.Hostname() != "" {
+		ours.host = parsed.Hostname()
+	}
+	if address, err := netip.ParseAddr(ours.host); err == nil && address.IsUnspecified() {
+		ours.host = local
+	}
+	if port, err := strconv.ParseUint(parsed.Port(), 10, 16); err == nil && port > 0 {
+		ours.port = int32(port)
+	}
+	return ours
+}

@@ -1,0 +1,161 @@
+package manifests
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/slipway-k8s/slipway/bundle"
+	"github.com/slipway-k8s/slipway/certs"
+	"github.com/slipway-k8s/slipway/certs/mint"
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// minted is when the fixtures' certificates were made: the date is in a file's name.
+var minted = time.Date(2026, 3, 1, 12, 5, 0, 0, time.UTC)
+
+// keys makes one PKI for all tests.
+var keys = sync.OnceValues(func() (certs.PKI, error) {
+	return mint.PKI("ECDSA-P256", 10*365*24*time.Hour, minted)
+})
+
+// modern are the facts of an ordinary host of today.
+func modern() hosts.Facts {
+	return hosts.Facts{
+		Kernel: "6.1.0-28-amd64", Cgroup: hosts.Cgroup{Version: 2}, Systemd: hosts.Systemd{Version: 252},
+		CanRaiseOOMScore: true, ConntrackWritable: true, NFTables: true, IPTables: true, OverlayFS: true,
+		Resolver: "/run/systemd/resolve/resolv.conf",
+		Files:    map[string]hosts.File{"/usr/share/ca-certificates": {}, "/usr/local/share/ca-certificates": {}, "/etc/ca-certificates": {}},
+		Sysctls:  map[string]string{"fs.inotify.max_user_instances": "128", "fs.inotify.max_user_watches": "1048576"},
+	}
+}
+
+// confined are the facts of a host with version 1 control groups and few privileges.
+func confined() hosts.Facts {
+	facts := modern()
+	facts.Cgroup.Version = 1
+	facts.CanRaiseOOMScore, facts.ConntrackWritable = false, false
+	facts.Resolver, facts.Kernel = "/etc/resolv.conf", "6.18.0"
+	return facts
+}
+
+// one is a control plane and two workers, with nothing said that has a default.
+func one() *cluster.Cluster {
+	c := &cluster.Cluster{
+		Name: "one",
+		Hosts: []cluster.Host{
+			{Name: "cp-1", Addresses: []string{"10.88.0.11"}, Roles: []cluster.Role{cluster.RoleControlPlane}},
+			{Name: "worker-1", Addresses: []string{"10.88.0.21"}, Roles: []cluster.Role{cluster.RoleWorker}},
+			{Name: "worker-2", Addresses: []string{"10.88.0.22"}, Roles: []cluster.Role{cluster.RoleWorker}},
+		},
+	}
+	cluster.Defaults(c)
+	return c
+}
+
+// three is a cluster that says all that can be said: three control planes, one of them a
+// worker too, behind an endpoint of their own.
+func three() *cluster.Cluster {
+	cp := []cluster.Role{cluster.RoleControlPlane}
+	c := &cluster.Cluster{
+		Name:            "three",
+		ImageRepository: "registry.aliyuncs.com/google_containers",
+		Endpoint:        cluster.Endpoint{Mode: "external", Host: "api.three.example", Port: 8443},
+		Networking: cluster.Networking{
+			PodSubnets: []string{"10.100.0.0/16"}, ServiceSubnets: []string{"10.200.0.0/16"}, DNSDomain: "three.local",
+		},
+		Hosts: []cluster.Host{
+			{Name: "a", Addresses: []string{"10.9.0.1"}, Roles: cp},
+			{Name: "b", Addresses: []string{"10.9.0.2"}, Roles: cp},
+			{Name: "c", Addresses: []string{"10.9.0.3"}, Roles: []cluster.Role{cluster.RoleControlPlane, cluster.RoleWorker}},
+			{
+				Name: "w", Addresses: []string{"10.9.0.4"}, Roles: []cluster.Role{cluster.RoleWorker},
+				Labels: map[string]string{"disk": "fast"},
+				Taints: []cluster.Taint{{Key: "gpu", Value: "yes", Effect: "NoSchedule"}},
+			},
+		},
+		Registries: []cluster.Registry{
+			{Name: "docker.io", Mirrors: []string{"https://mirror.example", "https://other.example"}},
+			{Name: "registry.example:5000", CAFile: "ca.pem", CredentialsFile: "login"},
+			{Name: "*", Mirrors: []string{"https://all.example"}, SkipVerify: true},
+		},
+		Certificates: cluster.Certificates{ExtraSANs: []string{"k8s.example"}},
+		ExtraArgs: cluster.ExtraArgs{
+			APIServer: []cluster.Arg{{Name: "audit-log-path", Value: "-"}, {Name: "enable-admission-plugins", Value: "NodeRestriction,PodSecurity"}},
+			Etcd:      []cluster.Arg{{Name: "quota-backend-bytes", Value: "8589934592"}},
+			Kubelet:   []cluster.Arg{{Name: "v", Value: "3"}},
+		},
+		Kubelet:   map[string]any{"maxPods": 200, "authentication": map[string]any{"webhook": map[string]any{"cacheTTL": "1m0s"}}},
+		KubeProxy: map[string]any{"nodePortAddresses": []any{"primary"}},
+	}
+	cluster.Defaults(c)
+	return c
+}
+
+// input is all that a rendering of the cluster needs, with real keys.
+func input(t *testing.T, c *cluster.Cluster, facts hosts.Facts) Input {
+	t.Helper()
+	pki, err := keys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := Input{
+		Cluster: c, PKI: pki, Bill: bill(),
+		Leaves: map[string]map[string]certs.Leaf{}, Facts: map[string]hosts.Facts{},
+		RegistryFiles: map[string][]byte{"ca.pem": pki.FrontProxyCA.Cert, "login": []byte("robot\nhush\n")},
+	}
+	for _, host := range c.Hosts {
+		in.Facts[host.Name] = facts
+		leaves, err := mint.Leaves(pki, certs.Specs(c, host), time.Duration(c.Certificates.Validity), minted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.Leaves[host.Name] = map[string]certs.Leaf{}
+		for _, leaf := range leaves {
+			in.Leaves[host.Name][leaf.Name] = leaf
+		}
+	}
+	in.Settings = SettingsFromFacts(in.Facts)
+	return in
+}
+
+func bill() bundle.Bill {
+	tags := map[string]string{
+		imageEtcd: "3.6.16-0", imageAPIServer: "v1.36.3", imageController: "v1.36.3", imageScheduler: "v1.36.3",
+		imageProxy: "v1.36.3", imageCoreDNS: "v1.14.2", imagePause: "3.10.2", imageFlannel: "v0.28.4",
+	}
+	b := bundle.Bill{Components: []bundle.Component{{Name: cniInstaller}}}
+	for _, name := range []string{
+		imagePause, imageEtcd, imageAPIServer, imageController, imageScheduler, imageProxy, imageCoreDNS, imageFlannel,
+	} {
+		image := bundle.Image{Name: name, Tag: tags[name]}
+		if name == imageFlannel {
+			image.Repository = "ghcr.io/flannel-io"
+		}
+		b.Images = append(b.Images, image)
+	}
+	b.Sets = []bundle.FileSet{{Name: bundle.SetNode}, {Name: bundle.SetControlPlane}, {Name: bundle.SetLoadBalancer}}
+	return b
+}
+
+// file finds a file of a host state.
+func (s HostState) file(t *testing.T, path string) File {
+	t.Helper()
+	for _, file := range s.Files {
+		if file.Path == path {
+			return file
+		}
+	}
+	t.Fatalf("host %s has no file %s", s.Host, path)
+	return File{}
+}
+
+func render(t *testing.T, in Input, name string) HostState {
+	t.Helper()
+	state, err := Host(in, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state
+}

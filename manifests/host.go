@@ -1,0 +1,125 @@
+package manifests
+
+import (
+	"fmt"
+
+	"github.com/slipway-k8s/slipway/bundle"
+	"github.com/slipway-k8s/slipway/certs"
+	"github.com/slipway-k8s/slipway/cluster"
+)
+
+// Host renders everything that one host should be.
+func Host(in Input, name string) (HostState, error) {
+	host, err := in.host(name)
+	if err != nil {
+		return HostState{}, err
+	}
+	state := HostState{
+		Host:        name,
+		Hostname:    name,
+		DisableSwap: true,
+		Modules:     ModuleNames(),
+		Sysctls:     in.sysctls(host),
+		Entries:     endpointEntry(in.Cluster),
+		Directories: directories(host),
+		Units:       units(),
+	}
+	if state.Sets, err = in.sets(host); err != nil {
+		return HostState{}, fmt.Errorf("render host %s: %w", name, err)
+	}
+	if state.Images, err = in.images(host); err != nil {
+		return HostState{}, fmt.Errorf("render host %s: %w", name, err)
+	}
+	if state.Files, state.Links, err = in.files(host); err != nil {
+		return HostState{}, fmt.Errorf("render host %s: %w", name, err)
+	}
+	return state, nil
+}
+
+func (in Input) host(name string) (cluster.Host, error) {
+	host, ok := in.Cluster.Host(name)
+	if !ok {
+		return cluster.Host{}, fmt.Errorf("find host %s: it is not in the cluster file", name)
+	}
+	return host, nil
+}
+
+// files are all files and links of a host, in the order of the phases.
+func (in Input) files(host cluster.Host) ([]File, []Link, error) {
+	var files []File
+	for _, render := range []func(cluster.Host) ([]File, error){
+		in.prepareFiles, in.containerdFiles, in.pkiFiles, in.kubeconfigFiles, in.podFiles,
+		func(cluster.Host) ([]File, error) { return unitFiles() },
+	} {
+		more, err := render(host)
+		if err != nil {
+			return nil, nil, err
+		}
+		files = append(files, more...)
+	}
+	kubelet, links, err := in.kubeletFiles(host)
+	if err != nil {
+		return nil, nil, err
+	}
+	if host.HasRole(cluster.RoleControlPlane) {
+		// kubectl works for root without a word; a kubeconfig that is there already stays.
+		links = append(links, Link{Phase: PhaseKubeconfig, Path: RootKubeconfig, Target: AdminConf, Seed: true})
+	}
+	return append(files, kubelet...), links, nil
+}
+
+// podFiles are the manifests of a control plane's static Pods.
+func (in Input) podFiles(host cluster.Host) ([]File, error) {
+	if !host.HasRole(cluster.RoleControlPlane) {
+		return nil, nil
+	}
+	pods := []struct {
+		phase, path string
+		render      func(cluster.Host) ([]byte, error)
+	}{
+		{PhaseEtcd, EtcdManifest, func(h cluster.Host) ([]byte, error) {
+			return EtcdPod(in, h.Name, StackedCluster(in.Cluster))
+		}},
+		{PhaseControlPlane, APIServerManifest, in.apiServerPod},
+		{PhaseControlPlane, ControllerManifest, in.controllerManagerPod},
+		{PhaseControlPlane, SchedulerManifest, in.schedulerPod},
+	}
+	var files []File
+	for _, pod := range pods {
+		content, err := pod.render(host)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, File{Phase: pod.phase, Path: pod.path, Mode: 0o600, Content: content, Compare: Exact})
+	}
+	return files, nil
+}
+
+// directories are those whose mode matters; the others come with what lies in them.
+func directories(host cluster.Host) []Directory {
+	found := []Directory{{Phase: PhaseKubelet, Path: ManifestsFolder, Mode: 0o700}}
+	if host.HasRole(cluster.RoleControlPlane) {
+		found = append(found,
+			Directory{Phase: PhaseEtcd, Path: EtcdData, Mode: 0o700},
+			Directory{Phase: PhaseCerts, Path: certs.EtcdFolder, Mode: 0o755},
+			Directory{Phase: PhaseKubeconfig, Path: RootKubeFolder, Mode: 0o750, Seed: true})
+	}
+	return found
+}
+
+// sets are the parts of the bundle that are unpacked onto the host itself.
+func (in Input) sets(host cluster.Host) ([]bundle.FileSet, error) {
+	names := []string{bundle.SetNode}
+	if host.HasRole(cluster.RoleControlPlane) {
+		names = append(names, bundle.SetControlPlane)
+	}
+	var sets []bundle.FileSet
+	for _, name := range names {
+		set, ok := in.Bill.Set(name)
+		if !ok {
+			return nil, fmt.Errorf("find set %s: it is not in the bundle", name)
+		}
+		sets = append(sets, set)
+	}
+	return sets, nil
+}

@@ -1,0 +1,55 @@
+package manifests
+
+import (
+	"fmt"
+
+	"github.com/slipway-k8s/slipway/cluster"
+)
+
+// The images' names in the bill.
+const (
+	imageEtcd       = "etcd"
+	imageAPIServer  = "kube-apiserver"
+	imageController = "kube-controller-manager"
+	imageScheduler  = "kube-scheduler"
+	imageProxy      = "kube-proxy"
+	imageCoreDNS    = "coredns/coredns"
+	imagePause      = "pause"
+	imageFlannel    = "flannel"
+)
+
+// image finds an image of the bundle and gives it the name that it has in this cluster.
+func (in Input) image(name string) (Image, error) {
+	found, ok := in.Bill.Image(name)
+	if !ok {
+		return Image{}, fmt.Errorf("find image %s: it is not in the bundle", name)
+	}
+	return Image{Reference: found.Reference(in.Cluster.ImageRepository), Image: found}, nil
+}
+
+func (in Input) reference(name string) (string, error) {
+	image, err := in.image(name)
+	return image.Reference, err
+}
+
+// images are those that a host's containers may need, in the order in which it will
+// ask for them.
+func (in Input) images(host cluster.Host) ([]Image, error) {
+	names := []string{imagePause}
+	if host.HasRole(cluster.RoleControlPlane) {
+		names = append(names, imageEtcd, imageAPIServer, imageController, imageScheduler)
+	}
+	if in.Cluster.Networking.AddOn == cluster.AddOnFlannel {
+		names = append(names, imageFlannel)
+	}
+	names = append(names, imageProxy, imageCoreDNS)
+	var images []Image
+	for _, name := range names {
+		image, err := in.image(name)
+		if err != nil {
+			return nil, err
+		}
+		images = append(images, image)
+	}
+	return images, nil
+}

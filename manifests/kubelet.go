@@ -1,0 +1,116 @@
+package manifests
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/certs"
+	"github.com/slipway-k8s/slipway/cluster"
+)
+
+// kubeletFiles are what kubeadm leaves for a kubelet on a host: its configuration, its
+// flags, and a kubeconfig that follows the certificate which the kubelet rotates itself.
+func (in Input) kubeletFiles(host cluster.Host) ([]File, []Link, error) {
+	configuration, err := in.kubeletHostConfiguration(host)
+	if err != nil {
+		return nil, nil, err
+	}
+	config, err := configuration.yaml()
+	if err != nil {
+		return nil, nil, err
+	}
+	plain := func(path string, content []byte) File {
+		return File{Phase: PhaseKubelet, Path: path, Mode: 0o644, Content: content, Compare: Exact}
+	}
+	files := []File{
+		plain(KubeletConfig, config),
+		// What is this host's own, in the form in which kubeadm lays it over what it
+		// downloads when it upgrades.
+		plain(KubeletInstance, fmt.Appendf(nil, "containerRuntimeEndpoint: %q\n", CRISocket)),
+		plain(KubeletFlags, in.kubeletFlags(host)),
+	}
+	credentials, link, err := in.kubeletCredentials(host)
+	if err != nil {
+		return nil, nil, err
+	}
+	return append(files, credentials...), []Link{link}, nil
+}
+
+// kubeletFlags is kubeadm's file of flags that differ from host to host.
+func (in Input) kubeletFlags(host cluster.Host) []byte {
+	flags := []flag{
+		// The name is the node's identity in its certificate. It must not follow the
+		// host's name, should something else change that.
+		{"hostname-override", host.Name},
+		{"node-ip", nodeIP(host)},
+	}
+	// A node that registers with its taints has no moment without them, in which the
+	// scheduler could send it what the taints are to keep away.
+	if taints := host.NodeTaints(); len(taints) > 0 {
+		flags = append(flags, flag{"register-with-taints", taintList(taints)})
+	}
+	words := arguments(flags, in.Cluster.ExtraArgs.Kubelet)
+	return []byte("KUBELET_KUBEADM_ARGS=" + strconv.Quote(strings.Join(words, " ")) + "\n")
+}
+
+// nodeIP is the host's first address, and the first of the other family where it has one.
+func nodeIP(host cluster.Host) string {
+	first := host.Address()
+	for _, address := range host.Addresses {
+		if loopback(address) != loopback(first) {
+			return first + "," + address
+		}
+	}
+	return first
+}
+
+func taintList(taints []cluster.Taint) string {
+	var words []string
+	for _, taint := range taints {
+		word := taint.Key
+		if taint.Value != "" {
+			word += "=" + taint.Value
+		}
+		words = append(words, word+":"+taint.Effect)
+	}
+	return strings.Join(words, ",")
+}
+
+// kubeletCredentials are the minted certificate under a dated name, the link that says
+// which one is current, and the kubeconfig that names the link: what kubeadm's
+// kubelet-finalize leaves. From then on the first two are the kubelet's.
+func (in Input) kubeletCredentials(host cluster.Host) ([]File, Link, error) {
+	leaf, err := in.leaf(host.Name, certs.Kubelet)
+	if err != nil {
+		return nil, Link{}, err
+	}
+	pem, err := leaf.KubeletFile()
+	if err != nil {
+		return nil, Link{}, fmt.Errorf("read the kubelet certificate of %s: %w", host.Name, err)
+	}
+	server, err := in.kubeletServer(host)
+	if err != nil {
+		return nil, Link{}, err
+	}
+	entry, _ := certs.Find(certs.Kubelet)
+	spec := entry.Spec(in.Cluster, certs.HostOf(host))
+	content := rotatingKubeconfig(server, in.PKI.CA.Cert, spec.CommonName, certs.KubeletCurrent, in.Cluster.Name)
+	kubeconfig := in.kubeconfigFile(PhaseKubelet, spec, server, content)
+	kubeconfig.Secret = false // it names the key's file and holds none
+	seed := File{
+		Phase: PhaseKubelet, Path: pem.Path, Mode: pem.Mode, Content: pem.Content, Secret: true,
+		Compare: Seed, Unless: certs.KubeletCurrent,
+	}
+	link := Link{Phase: PhaseKubelet, Path: certs.KubeletCurrent, Target: pem.Path, Seed: true}
+	return []File{seed, kubeconfig}, link, nil
+}
+
+// kubeletServer is the API that a kubelet talks to: a control plane's own, so that it
+// comes up, and is upgraded, without the others; elsewhere the endpoint.
+func (in Input) kubeletServer(host cluster.Host) (string, error) {
+	if host.HasRole(cluster.RoleControlPlane) {
+		return "https://" + APIAddress(in.Cluster, host), nil
+	}
+	return EndpointURL(in.Cluster)
+}

@@ -1,0 +1,127 @@
+package manifests
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+const (
+	proxyName   = "kube-proxy"
+	proxyKey    = "config.conf"
+	proxyFolder = "/var/lib/kube-proxy"
+)
+
+// kubeProxyObjects are the add-on kube-proxy, under kubeadm's names.
+func kubeProxyObjects(in Input) ([]runtime.Object, error) {
+	config, err := in.kubeProxyConfiguration().yaml()
+	if err != nil {
+		return nil, err
+	}
+	server, err := EndpointURL(in.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	reference, err := in.reference(imageProxy)
+	if err != nil {
+		return nil, err
+	}
+	access := accountKubeconfig(server)
+	data := configMap(namespaceKubeSystem, proxyName, map[string]string{
+		proxyKey: string(config), "kubeconfig.conf": string(access),
+	})
+	data.Labels = map[string]string{"app": proxyName}
+	objects := []runtime.Object{
+		serviceAccount(namespaceKubeSystem, proxyName),
+		clusterRoleBinding("kubeadm:node-proxier", roleNodeProxier, account(namespaceKubeSystem, proxyName)),
+		data,
+		kubeProxyDaemonSet(reference, digest(config, access)),
+	}
+	return append(objects, configMapReaders(namespaceKubeSystem, proxyName, proxyName, group(groupBootstrappers))...), nil
+}
+
+// accountKubeconfig leads a Pod to the endpoint with its service account. The Service
+// "kubernetes" is no way for kube-proxy: it is what makes that Service work.
+func accountKubeconfig(server string) []byte {
+	const folder = "/var/run/secrets/kubernetes.io/serviceaccount/"
+	return mustYAML(map[string]any{
+		"apiVersion": "v1",
+		"kind":       "Config",
+		"clusters": []any{map[string]any{
+			"name": "default", "cluster": map[string]any{"certificate-authority": folder + "ca.crt", "server": server},
+		}},
+		"users": []any{map[string]any{"name": "default", "user": map[string]any{"tokenFile": folder + "token"}}},
+		"contexts": []any{map[string]any{
+			"name": "default", "context": map[string]any{"cluster": "default", "namespace": "default", "user": "default"},
+		}},
+		"current-context": "default",
+	})
+}
+
+func kubeProxyDaemonSet(image, inputs string) *appsv1.DaemonSet {
+	labels := map[string]string{"k8s-app": proxyName}
+	privileged, lock := true, corev1.HostPathFileOrCreate
+	container := corev1.Container{
+		Name:            proxyName,
+		Image:           image,
+		ImagePullPolicy: corev1.PullIfNotPresent,
+		Command: []string{
+			"/usr/local/bin/kube-proxy", "--config=" + proxyFolder + "/" + proxyKey, "--hostname-override=$(NODE_NAME)",
+		},
+		Env:             []corev1.EnvVar{fieldEnv("NODE_NAME", "spec.nodeName")},
+		SecurityContext: &corev1.SecurityContext{Privileged: &privileged},
+		VolumeMounts: []corev1.VolumeMount{
+			{Name: proxyName, MountPath: proxyFolder},
+			{Name: "xtables-lock", MountPath: "/run/xtables.lock"},
+			{Name: "lib-modules", MountPath: "/lib/modules", ReadOnly: true},
+		},
+	}
+	set := daemonSet(namespaceKubeSystem, proxyName, labels, labels)
+	// kube-proxy reads its configuration once: a change of it is a change of the Pods.
+	set.Spec.Template.Annotations = map[string]string{AnnotationInputs: inputs}
+	set.Spec.Template.Spec = corev1.PodSpec{
+		Containers:         []corev1.Container{container},
+		HostNetwork:        true,
+		NodeSelector:       map[string]string{corev1.LabelOSStable: "linux"},
+		PriorityClassName:  "system-node-critical",
+		ServiceAccountName: proxyName,
+		Tolerations:        []corev1.Toleration{{Operator: corev1.TolerationOpExists}},
+		Volumes: []corev1.Volume{
+			configVolume(proxyName, proxyName),
+			hostVolume("xtables-lock", "/run/xtables.lock", &lock),
+			hostVolume("lib-modules", "/lib/modules", nil),
+		},
+	}
+	return set
+}
+
+func daemonSet(namespace, name string, labels, selector map[string]string) *appsv1.DaemonSet {
+	return &appsv1.DaemonSet{
+		TypeMeta:   metav1.TypeMeta{APIVersion: appsv1.SchemeGroupVersion.String(), Kind: "DaemonSet"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: labels},
+		Spec: appsv1.DaemonSetSpec{
+			Selector:       &metav1.LabelSelector{MatchLabels: selector},
+			UpdateStrategy: appsv1.DaemonSetUpdateStrategy{Type: appsv1.RollingUpdateDaemonSetStrategyType},
+			Template:       corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}},
+		},
+	}
+}
+
+func fieldEnv(name, path string) corev1.EnvVar {
+	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{
+		FieldRef: &corev1.ObjectFieldSelector{FieldPath: path},
+	}}
+}
+
+func configVolume(name, configMap string, items ...corev1.KeyToPath) corev1.Volume {
+	return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+		LocalObjectReference: corev1.LocalObjectReference{Name: configMap}, Items: items,
+	}}}
+}
+
+func hostVolume(name, path string, kind *corev1.HostPathType) corev1.Volume {
+	return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{
+		HostPath: &corev1.HostPathVolumeSource{Path: path, Type: kind},
+	}}
+}

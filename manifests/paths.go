@@ -1,0 +1,83 @@
+package manifests
+
+// Where things lie on a host. The places below /etc/kubernetes, /var/lib/kubelet and
+// /var/lib/etcd are kubeadm's.
+const (
+	KubernetesFolder   = "/etc/kubernetes"
+	ManifestsFolder    = "/etc/kubernetes/manifests"
+	AdminConf          = "/etc/kubernetes/admin.conf"
+	ControllerConf     = "/etc/kubernetes/controller-manager.conf"
+	SchedulerConf      = "/etc/kubernetes/scheduler.conf"
+	KubeletConf        = "/etc/kubernetes/kubelet.conf"
+	BootstrapKubelet   = "/etc/kubernetes/bootstrap-kubelet.conf"
+	EtcdManifest       = "/etc/kubernetes/manifests/etcd.yaml"
+	APIServerManifest  = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+	ControllerManifest = "/etc/kubernetes/manifests/kube-controller-manager.yaml"
+	SchedulerManifest  = "/etc/kubernetes/manifests/kube-scheduler.yaml"
+
+	EtcdData = "/var/lib/etcd"
+
+	KubeletFolder   = "/var/lib/kubelet"
+	KubeletConfig   = "/var/lib/kubelet/config.yaml"
+	KubeletInstance = "/var/lib/kubelet/instance-config.yaml"
+	KubeletFlags    = "/var/lib/kubelet/kubeadm-flags.env"
+
+	RootKubeFolder = "/root/.kube"
+	RootKubeconfig = "/root/.kube/config"
+
+	ContainerdConfig = "/etc/containerd/config.toml"
+	CertsFolder      = "/etc/containerd/certs.d"
+	ContainerdSocket = "/run/containerd/containerd.sock"
+	CRISocket        = "unix://" + ContainerdSocket
+	CrictlConfig     = "/etc/crictl.yaml"
+
+	UnitsFolder    = "/etc/systemd/system"
+	ContainerdUnit = "containerd.service"
+	KubeletUnit    = "kubelet.service"
+	KubeletDropIn  = UnitsFolder + "/kubelet.service.d/10-kubeadm.conf"
+
+	ModulesFile = "/etc/modules-load.d/slipway.conf"
+	// SysctlFile is named to be read late: what a distribution sets before does not undo it.
+	SysctlFile = "/etc/sysctl.d/99-slipway.conf"
+
+	BinFolder     = "/opt/slipway/bin"
+	Containerd    = BinFolder + "/containerd"
+	Runc          = BinFolder + "/runc"
+	Kube          = BinFolder + "/kube"
+	KubeletBinary = "/usr/bin/kubelet"
+
+	CNIBinFolder  = "/opt/cni/bin"
+	CNIConfFolder = "/etc/cni/net.d"
+	CNIConf       = CNIConfFolder + "/10-flannel.conflist"
+	CNIState      = "/var/lib/cni"
+	FlannelRun    = "/run/flannel"
+	SubnetFile    = FlannelRun + "/subnet.env"
+)
+
+// The phases that own files, links and units of a host.
+const (
+	PhasePrepare      = "prepare"
+	PhaseContainerd   = "containerd"
+	PhaseCerts        = "certs"
+	PhaseKubeconfig   = "kubeconfig"
+	PhaseEtcd         = "etcd"
+	PhaseControlPlane = "control-plane"
+	PhaseKubelet      = "kubelet"
+)
+
+// The phases that own API objects: kubeadm's words.
+const (
+	PhaseUploadConfig    = "upload-config"
+	PhaseBootstrapToken  = "bootstrap-token"
+	PhaseKubeletFinalize = "kubelet-finalize"
+	PhaseAddonKubeProxy  = "addon/kube-proxy"
+	PhaseAddonFlannel    = "addon/flannel"
+	PhaseAddonCoreDNS    = "addon/coredns"
+)
+
+// ObjectPhases lists the phases of API objects in the order that serves a new cluster
+// soonest: what Pods wait for comes first. Nothing in one needs another to have ended.
+var ObjectPhases = []string{
+	PhaseKubeletFinalize, PhaseAddonFlannel, PhaseAddonKubeProxy, PhaseAddonCoreDNS,
+	PhaseUploadConfig, PhaseBootstrapToken,
+}

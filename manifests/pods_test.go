@@ -1,0 +1,248 @@
+package manifests
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/slipway-k8s/slipway/certs"
+	"github.com/slipway-k8s/slipway/certs/mint"
+	"github.com/slipway-k8s/slipway/cluster"
+)
+
+// kubeadmFlags is what kubeadm 1.36.3 gives each component of the cluster `one`, seen in
+// what it would write, not in what we think that it does.
+var kubeadmFlags = map[string][]string{
+	EtcdManifest: {
+		"etcd",
+		"--advertise-client-urls=https://10.88.0.11:2379",
+		"--cert-file=/etc/kubernetes/pki/etcd/server.crt",
+		"--client-cert-auth=true",
+		"--data-dir=/var/lib/etcd",
+		"--feature-gates=InitialCorruptCheck=true",
+		"--initial-advertise-peer-urls=https://10.88.0.11:2380",
+		"--initial-cluster=cp-1=https://10.88.0.11:2380",
+		"--key-file=/etc/kubernetes/pki/etcd/server.key",
+		"--listen-client-urls=https://127.0.0.1:2379,https://10.88.0.11:2379",
+		"--listen-metrics-urls=http://127.0.0.1:2381",
+		"--listen-peer-urls=https://10.88.0.11:2380",
+		"--name=cp-1",
+		"--peer-cert-file=/etc/kubernetes/pki/etcd/peer.crt",
+		"--peer-client-cert-auth=true",
+		"--peer-key-file=/etc/kubernetes/pki/etcd/peer.key",
+		"--peer-trusted-ca-file=/etc/kubernetes/pki/etcd/ca.crt",
+		"--snapshot-count=10000",
+		"--trusted-ca-file=/etc/kubernetes/pki/etcd/ca.crt",
+		"--watch-progress-notify-interval=5s",
+	},
+	APIServerManifest: {
+		"kube-apiserver",
+		"--advertise-address=10.88.0.11",
+		"--allow-privileged=true",
+		"--authorization-mode=Node,RBAC",
+		"--client-ca-file=/etc/kubernetes/pki/ca.crt",
+		"--enable-admission-plugins=NodeRestriction",
+		"--enable-bootstrap-token-auth=true",
+		"--etcd-cafile=/etc/kubernetes/pki/etcd/ca.crt",
+		"--etcd-certfile=/etc/kubernetes/pki/apiserver-etcd-client.crt",
+		"--etcd-keyfile=/etc/kubernetes/pki/apiserver-etcd-client.key",
+		"--etcd-servers=https://127.0.0.1:2379",
+		"--kubelet-client-certificate=/etc/kubernetes/pki/apiserver-kubelet-client.crt",
+		"--kubelet-client-key=/etc/kubernetes/pki/apiserver-kubelet-client.key",
+		"--kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname",
+		"--proxy-client-cert-file=/etc/kubernetes/pki/front-proxy-client.crt",
+		"--proxy-client-key-file=/etc/kubernetes/pki/front-proxy-client.key",
+		"--requestheader-allowed-names=front-proxy-client",
+		"--requestheader-client-ca-file=/etc/kubernetes/pki/front-proxy-ca.crt",
+		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
+		"--requestheader-group-headers=X-Remote-Group",
+		"--requestheader-username-headers=X-Remote-User",
+		"--secure-port=6443",
+		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+		"--service-account-key-file=/etc/kubernetes/pki/sa.pub",
+		"--service-account-signing-key-file=/etc/kubernetes/pki/sa.key",
+		"--service-cluster-ip-range=10.96.0.0/12",
+		"--tls-cert-file=/etc/kubernetes/pki/apiserver.crt",
+		"--tls-private-key-file=/etc/kubernetes/pki/apiserver.key",
+	},
+	ControllerManifest: {
+		"kube-controller-manager",
+		"--allocate-node-cidrs=true",
+		"--authentication-kubeconfig=/etc/kubernetes/controller-manager.conf",
+		"--authorization-kubeconfig=/etc/kubernetes/controller-manager.conf",
+		"--bind-address=127.0.0.1",
+		"--client-ca-file=/etc/kubernetes/pki/ca.crt",
+		"--cluster-cidr=10.244.0.0/16",
+		"--cluster-name=one",
+		"--cluster-signing-cert-file=/etc/kubernetes/pki/ca.crt",
+		"--cluster-signing-key-file=/etc/kubernetes/pki/ca.key",
+		"--controllers=*,bootstrapsigner,tokencleaner",
+		"--kubeconfig=/etc/kubernetes/controller-manager.conf",
+		"--leader-elect=true",
+		"--requestheader-client-ca-file=/etc/kubernetes/pki/front-proxy-ca.crt",
+		"--root-ca-file=/etc/kubernetes/pki/ca.crt",
+		"--service-account-private-key-file=/etc/kubernetes/pki/sa.key",
+		"--service-cluster-ip-range=10.96.0.0/12",
+		"--use-service-account-credentials=true",
+	},
+	SchedulerManifest: {
+		"kube-scheduler",
+		"--authentication-kubeconfig=/etc/kubernetes/scheduler.conf",
+		"--authorization-kubeconfig=/etc/kubernetes/scheduler.conf",
+		"--bind-address=127.0.0.1",
+		"--kubeconfig=/etc/kubernetes/scheduler.conf",
+		"--leader-elect=true",
+	},
+}
+
+func TestStaticPodsHaveKubeadmsFlags(t *testing.T) {
+	state := render(t, input(t, one(), modern()), "cp-1")
+	for path, want := range kubeadmFlags {
+		if diff := cmp.Diff(want, podAt(t, state, path).Spec.Containers[0].Command); diff != "" {
+			t.Errorf("%s (-kubeadm +ours):\n%s", path, diff)
+		}
+	}
+}
+
+func podAt(t *testing.T, state HostState, path string) corev1.Pod {
+	t.Helper()
+	var pod corev1.Pod
+	if err := yaml.UnmarshalStrict(state.file(t, path).Content, &pod); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return pod
+}
+
+func TestExtraArgsReplaceAndAdd(t *testing.T) {
+	state := render(t, input(t, three(), modern()), "a")
+	command := podAt(t, state, APIServerManifest).Spec.Containers[0].Command
+	var plugins []string
+	for _, word := range command {
+		if strings.HasPrefix(word, "--enable-admission-plugins=") {
+			plugins = append(plugins, word)
+		}
+	}
+	if want := []string{"--enable-admission-plugins=NodeRestriction,PodSecurity"}; !slices.Equal(plugins, want) {
+		t.Errorf("the user's flag is to replace ours: got %v", plugins)
+	}
+	if !slices.Contains(command, "--audit-log-path=-") {
+		t.Errorf("a flag that only the user sets is missing in %v", command)
+	}
+}
+
+func TestAuthorizationConfigReplacesModes(t *testing.T) {
+	c := one()
+	c.ExtraArgs.APIServer = []cluster.Arg{{Name: "authorization-config", Value: "/etc/kubernetes/authz.yaml"}}
+	state := render(t, input(t, c, modern()), "cp-1")
+	for _, word := range podAt(t, state, APIServerManifest).Spec.Containers[0].Command {
+		if strings.HasPrefix(word, "--authorization-mode") {
+			t.Errorf("the API server refuses %s beside authorization-config", word)
+		}
+	}
+}
+
+// TestProbesFollowTheUsersAddresses: a component that is told to listen elsewhere is to
+// be asked there, or it never becomes ready.
+func TestProbesFollowTheUsersAddresses(t *testing.T) {
+	c := one()
+	c.ExtraArgs.Scheduler = []cluster.Arg{{Name: "bind-address", Value: "0.0.0.0"}}
+	c.ExtraArgs.Etcd = []cluster.Arg{{Name: "listen-metrics-urls", Value: "https://10.88.0.11:9381,http://127.0.0.1:2381"}}
+	state := render(t, input(t, c, modern()), "cp-1")
+	if host := podAt(t, state, SchedulerManifest).Spec.Containers[0].LivenessProbe.HTTPGet.Host; host != "" {
+		t.Errorf("scheduler on all addresses is probed at %q, want the Pod's own", host)
+	}
+	etcd := podAt(t, state, EtcdManifest).Spec.Containers[0]
+	get := etcd.ReadinessProbe.HTTPGet
+	if get.Host != "10.88.0.11" || get.Scheme != corev1.URISchemeHTTPS || etcd.Ports[0].ContainerPort != 9381 {
+		t.Errorf("etcd is probed at %s://%s:%d", get.Scheme, get.Host, etcd.Ports[0].ContainerPort)
+	}
+}
+
+// TestRenewedLeavesChangeNoManifest: after kubeadm certs renew the plan is to be empty, and
+// nothing is to restart that reads its certificates anew by itself.
+func TestRenewedLeavesChangeNoManifest(t *testing.T) {
+	in := input(t, three(), modern())
+	before := map[string]HostState{}
+	for _, host := range in.Cluster.ControlPlanes() {
+		before[host.Name] = render(t, in, host.Name)
+	}
+	for _, host := range in.Cluster.ControlPlanes() {
+		leaves, err := mint.Leaves(in.PKI, certs.Specs(in.Cluster, host), time.Hour, minted.Add(24*time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, leaf := range leaves {
+			in.Leaves[host.Name][leaf.Name] = leaf
+		}
+		after := render(t, in, host.Name)
+		for _, path := range []string{EtcdManifest, APIServerManifest, ControllerManifest, SchedulerManifest} {
+			if !bytes.Equal(before[host.Name].file(t, path).Content, after.file(t, path).Content) {
+				t.Errorf("%s on %s changes with the leaves", path, host.Name)
+			}
+		}
+	}
+}
+
+// TestWhatIsReadOnceRestarts: a change of what a component reads only when it starts has
+// to be a change of its manifest.
+func TestWhatIsReadOnceRestarts(t *testing.T) {
+	other, err := mint.PKI("ECDSA-P256", time.Hour, minted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		what   string
+		change func(*certs.PKI)
+		want   []string
+	}{
+		{"etcd's CA", func(p *certs.PKI) { p.EtcdCA = other.EtcdCA }, []string{EtcdManifest, APIServerManifest}},
+		{"the service accounts' key", func(p *certs.PKI) { p.ServiceAccount = other.ServiceAccount }, []string{APIServerManifest, ControllerManifest}},
+		{"the CA", func(p *certs.PKI) { p.CA = other.CA }, []string{ControllerManifest, SchedulerManifest}},
+		{"the front proxy's CA", func(p *certs.PKI) { p.FrontProxyCA = other.FrontProxyCA }, nil},
+	} {
+		in := input(t, one(), modern())
+		before := render(t, in, "cp-1")
+		test.change(&in.PKI)
+		after := render(t, in, "cp-1")
+		var changed []string
+		for _, path := range []string{EtcdManifest, APIServerManifest, ControllerManifest, SchedulerManifest} {
+			if !bytes.Equal(before.file(t, path).Content, after.file(t, path).Content) {
+				changed = append(changed, path)
+			}
+		}
+		if !slices.Equal(changed, test.want) {
+			t.Errorf("%s: restarts %v, want %v", test.what, changed, test.want)
+		}
+	}
+}
+
+func TestInitialClusterIsKept(t *testing.T) {
+	in := input(t, three(), modern())
+	for _, initial := range []InitialCluster{
+		StackedCluster(in.Cluster),
+		{Members: []Member{{"old", "https://10.1.1.1:2380"}, {"a", "https://10.9.0.1:2380"}}, State: "existing"},
+	} {
+		manifest, err := EtcdPod(in, "a", initial)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, ok := InitialClusterOf(manifest)
+		if diff := cmp.Diff(initial, found); !ok || diff != "" {
+			t.Errorf("read back (%v) differs:\n%s", ok, diff)
+		}
+	}
+	if members := StackedCluster(in.Cluster).Members; len(members) != 3 {
+		t.Errorf("the initial cluster has %d members, want every control plane", len(members))
+	}
+	for _, broken := range []string{"", "a: [", "kind: Pod\n", "spec: {containers: [{command: [etcd]}]}"} {
+		if found, ok := InitialClusterOf([]byte(broken)); ok {
+			t.Errorf("%q gives %v", broken, found)
+		}
+	}
+}

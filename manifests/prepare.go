@@ -1,0 +1,87 @@
+package manifests
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/templates"
+)
+
+// modules are the kernel modules that Kubernetes needs and that nothing loads by itself:
+// containerd's file system, and what lets a bridge's traffic be seen by the packet filter,
+// without which a Pod can't reach a Service served on its own node.
+var modules = []string{"overlay", "br_netfilter"}
+
+// Inotify limits. Each container runtime shim, each follower of a log and each watcher
+// in a Pod takes an instance of root's, of which most distributions allow 128 in all:
+// a well-filled node runs out, and says "too many open files".
+var atLeast = map[string]int{
+	"fs.inotify.max_user_instances": 8192,
+	"fs.inotify.max_user_watches":   524288,
+}
+
+// SysctlKeys are the kernel settings that Slipway cares for: an observation should look
+// at them.
+func SysctlKeys(c *cluster.Cluster) []string {
+	keys := slices.Collect(maps.Keys(routing(c)))
+	keys = append(keys, slices.Collect(maps.Keys(atLeast))...)
+	slices.Sort(keys)
+	return keys
+}
+
+// ModuleNames are the kernel modules that an observation should look at.
+func ModuleNames() []string { return slices.Clone(modules) }
+
+// routing are the settings that Pods' traffic needs. What else the kubelet wants of the
+// kernel (vm.overcommit_memory, kernel.panic …) it sets itself.
+func routing(c *cluster.Cluster) map[string]string {
+	settings := map[string]string{
+		"net.ipv4.ip_forward":                 "1",
+		"net.bridge.bridge-nf-call-iptables":  "1",
+		"net.bridge.bridge-nf-call-ip6tables": "1",
+	}
+	for _, subnet := range c.Networking.PodPrefixes() {
+		if subnet.Addr().Is6() {
+			settings["net.ipv6.conf.all.forwarding"] = "1"
+		}
+	}
+	return settings
+}
+
+// sysctls are a host's settings: a limit that somebody already raised further stays.
+func (in Input) sysctls(host cluster.Host) map[string]string {
+	settings := routing(in.Cluster)
+	for key, least := range atLeast {
+		found, err := strconv.Atoi(in.Facts[host.Name].Sysctls[key])
+		if err != nil || found < least {
+			found = least
+		}
+		settings[key] = strconv.Itoa(found)
+	}
+	return settings
+}
+
+// setting is one line of the sysctl file.
+type setting struct{ Key, Value string }
+
+func (in Input) prepareFiles(host cluster.Host) ([]File, error) {
+	loaded, err := templates.Render("modules.conf", modules)
+	if err != nil {
+		return nil, err
+	}
+	values := in.sysctls(host)
+	var lines []setting
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		lines = append(lines, setting{key, values[key]})
+	}
+	sysctls, err := templates.Render("sysctl.conf", lines)
+	if err != nil {
+		return nil, err
+	}
+	return []File{
+		{Phase: PhasePrepare, Path: ModulesFile, Mode: 0o644, Content: loaded, Compare: Exact},
+		{Phase: PhasePrepare, Path: SysctlFile, Mode: 0o644, Content: sysctls, Compare: Exact},
+	}, nil
+}

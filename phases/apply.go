@@ -1,0 +1,101 @@
+package phases
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// applyObjects brings the objects of one phase that are not as they should be, in
+// their order: what a later one names comes before it.
+func (d *draft) applyObjects(state manifests.ClusterState, phase string, waits []plan.Dependency) ([]string, error) {
+	var ids []string
+	for _, object := range state.Objects {
+		if object.Phase != phase {
+			continue
+		}
+		why, change, err := d.objectDiffers(object)
+		if err != nil {
+			return nil, err
+		}
+		if why == "" {
+			continue
+		}
+		ids = append(ids, d.apply(object, why, change, waits))
+	}
+	return ids, nil
+}
+
+func (d *draft) apply(object manifests.Object, why string, change plan.Change, waits []plan.Dependency) string {
+	return d.add(plan.Step{
+		ID: "cluster/" + object.Phase + "/" + thing(object.Key), Phase: object.Phase, Lane: object.Phase,
+		After: waits, Why: why, Change: change,
+		Cluster: plan.Apply{
+			Object: object.Key, Content: d.put(object.Content, object.Secret), Secret: object.Secret,
+			Seed: object.Compare == manifests.Seed,
+		},
+	})
+}
+
+// thing is an object as it stands in a step's id.
+func thing(key hosts.ObjectKey) string {
+	parts := []string{strings.ToLower(key.Kind)}
+	if key.Namespace != "" {
+		parts = append(parts, key.Namespace)
+	}
+	return strings.Join(append(parts, key.Name), "/")
+}
+
+func (d *draft) objectDiffers(object manifests.Object) (string, plan.Change, error) {
+	live, there := d.in.ClusterFacts.Objects[object.Key]
+	if !there {
+		return "absent", plan.Create, nil
+	}
+	if object.Compare == manifests.Seed {
+		return "", "", nil
+	}
+	where, err := unlike(object.Content, live)
+	if err != nil || where == "" {
+		return "", "", err
+	}
+	return where + " differs", plan.Update, nil
+}
+
+// rolledOut tells, by a Deployment's or DaemonSet's own status, whether all of it is
+// there; of other objects it is always true.
+func rolledOut(key hosts.ObjectKey, live json.RawMessage) bool {
+	var object struct {
+		Metadata struct{ Generation int64 }
+		Spec     struct{ Replicas *int64 }
+		Status   struct {
+			ObservedGeneration     int64
+			UpdatedReplicas        int64
+			AvailableReplicas      int64
+			DesiredNumberScheduled int64
+			UpdatedNumberScheduled int64
+			NumberAvailable        int64
+		}
+	}
+	if json.Unmarshal(live, &object) != nil || object.Status.ObservedGeneration < object.Metadata.Generation {
+		return false
+	}
+	status := object.Status
+	switch key.Kind {
+	case "Deployment":
+		want := int64(1)
+		if object.Spec.Replicas != nil {
+			want = *object.Spec.Replicas
+		}
+		return status.AvailableReplicas >= want && status.UpdatedReplicas >= want
+	case "DaemonSet":
+		return status.NumberAvailable >= status.DesiredNumberScheduled && status.UpdatedNumberScheduled >= status.DesiredNumberScheduled
+	}
+	return true
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

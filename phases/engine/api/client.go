@@ -1,0 +1,177 @@
+// Package api does what is done to the cluster and not to a host: it speaks to the API
+// server of any healthy control plane, through that host's Dial, so that nothing but the
+// way to the hosts is needed.
+package api
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+)
+
+// FieldManager is the name by which Slipway owns the fields that it applies.
+const FieldManager = "slipway"
+
+// defaultServerName is in the certificate of every API server that kubeadm's catalogue
+// describes, so one name suits all control planes.
+const defaultServerName = "kubernetes"
+
+// Options are what a Client works with.
+type Options struct {
+	// Hosts are the control planes that are connected, by name.
+	Hosts map[string]hosts.Host
+	// Endpoints are the API servers' host:port, by host, as seen from that host.
+	Endpoints map[string]string
+	// CA verifies the API servers; Cert and Key are who we are. PEM.
+	CA, Cert, Key []byte
+	// ServerName is looked for in the API servers' certificates: kubernetes unless said.
+	ServerName string
+}
+
+// Client speaks to the cluster. All its methods may be called concurrently.
+type Client struct {
+	hosts     map[string]hosts.Host
+	endpoints map[string]string
+	config    *rest.Config
+	dialer    *dialer
+	http      *http.Client
+	rest      *rest.RESTClient
+	typed     *kubernetes.Clientset
+	warming   chan struct{} // held by who makes the first connection
+	pace      pace
+
+	mu      sync.Mutex
+	single  map[string]*single // clients of one API server each, by host
+	learned map[groupKind]resource
+}
+
+// pace is how often and how long things are tried.
+type pace struct {
+	poll     time.Duration // between two looks while waiting
+	retry    time.Duration // between two tries of a request
+	try      time.Duration // bounds one try
+	patience time.Duration // bounds a request with all its tries
+	settling time.Duration // how long a new cluster may refuse or miss what will be there
+	observe  time.Duration // bounds one try of an observation
+}
+
+var usualPace = pace{
+	poll:     100 * time.Millisecond,
+	retry:    150 * time.Millisecond,
+	try:      10 * time.Second,
+	patience: 2 * time.Minute,
+	settling: 20 * time.Second,
+	observe:  3 * time.Second,
+}
+
+// New makes a client; it connects to nothing before it is asked something.
+func New(options Options) (*Client, error) {
+	silence()
+	if options.ServerName == "" {
+		options.ServerName = defaultServerName
+	}
+	names := slices.Sorted(maps.Keys(options.Hosts))
+	for _, name := range names {
+		if options.Endpoints[name] == "" {
+			return nil, fmt.Errorf("make a client of the cluster: no endpoint is known of %s", name)
+		}
+	}
+	c := &Client{
+		hosts: options.Hosts, endpoints: options.Endpoints,
+		dialer:  newDialer(options.Hosts, options.Endpoints, names),
+		warming: make(chan struct{}, 1), pace: usualPace,
+		single: map[string]*single{}, learned: map[groupKind]resource{},
+	}
+	c.config = restConfig(options, c.dialer)
+	if err := c.connect(); err != nil {
+		return nil, fmt.Errorf("make a client of the cluster: %w", err)
+	}
+	return c, nil
+}
+
+func (c *Client) connect() error {
+	var err error
+	if c.http, err = rest.HTTPClientFor(c.config); err != nil {
+		return err
+	}
+	if c.rest, err = rest.UnversionedRESTClientForConfigAndClient(c.config, c.http); err != nil {
+		return err
+	}
+	c.typed, err = kubernetes.NewForConfigAndClient(c.config, c.http)
+	return err
+}
+
+func restConfig(options Options, d *dialer) *rest.Config {
+	return &rest.Config{
+		Host:            "https://" + options.ServerName,
+		Dial:            d.DialContext,
+		Proxy:           func(*http.Request) (*url.URL, error) { return nil, nil },
+		QPS:             -1, // the API server has its own fairness
+		UserAgent:       FieldManager,
+		WarningHandler:  rest.NoWarnings{},
+		TLSClientConfig: rest.TLSClientConfig{ServerName: options.ServerName, CAData: options.CA, CertData: options.Cert, KeyData: options.Key},
+		ContentConfig: rest.ContentConfig{
+			ContentType:          runtime.ContentTypeJSON,
+			NegotiatedSerializer: scheme.Codecs.WithoutConversion(),
+		},
+	}
+}
+
+// RESTConfig is a copy of the configuration that the client itself works with, for other
+// users of client-go. Its Dial goes through the hosts; protocol upgrades (exec, attach,
+// port-forward) ignore Dial in client-go and need Forward.
+func (c *Client) RESTConfig() *rest.Config { return rest.CopyConfig(c.config) }
+
+// ServerName is the name that API servers are verified by.
+func (c *Client) ServerName() string { return c.config.ServerName }
+
+// Close ends all connections; the hosts stay open.
+func (c *Client) Close() {
+	c.dialer.close()
+	c.http.CloseIdleConnections()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, one := range c.single {
+		one.dialer.close()
+		one.http.CloseIdleConnections()
+	}
+}
+
+// single is a client of one API server.
+type single struct {
+	dialer *dialer
+	http   *http.Client
+	url    string
+}
+
+// only gives the client of one host's API server.
+func (c *Client) only(host string) (*single, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if one, made := c.single[host]; made {
+		return one, nil
+	}
+	if c.hosts[host] == nil {
+		return nil, fmt.Errorf("reach the API server on %s: the host is not connected", host)
+	}
+	d := newDialer(c.hosts, c.endpoints, []string{host})
+	config := rest.CopyConfig(c.config)
+	config.Dial = d.DialContext
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("reach the API server on %s: %w", host, err)
+	}
+	one := &single{dialer: d, http: client, url: config.Host}
+	c.single[host] = one
+	return one, nil
+}

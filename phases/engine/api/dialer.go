@@ -1,0 +1,238 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+const (
+	dialTime = 10 * time.Second // bounds one attempt
+	// dialHead is how long a host may take to answer before the next is asked as well.
+	dialHead = 700 * time.Millisecond
+)
+
+var errNoHost = errors.New("no control plane is connected")
+
+// dialer connects to the API server of whichever control plane answers, the one that
+// served last first.
+type dialer struct {
+	hosts     map[string]hosts.Host
+	endpoints map[string]string
+
+	mu     sync.Mutex
+	order  []string
+	open   map[*tracked]struct{}
+	closed bool
+	turns  int // how often another host was given preference
+}
+
+// tracked is a connection that the dialer can end.
+type tracked struct {
+	net.Conn
+	host   string
+	dialer *dialer
+}
+
+func (t *tracked) Close() error {
+	t.dialer.mu.Lock()
+	delete(t.dialer.open, t)
+	t.dialer.mu.Unlock()
+	return t.Conn.Close()
+}
+
+func newDialer(all map[string]hosts.Host, endpoints map[string]string, names []string) *dialer {
+	return &dialer{hosts: all, endpoints: endpoints, order: slices.Clone(names), open: map[*tracked]struct{}{}}
+}
+
+type attempt struct {
+	host string
+	conn net.Conn
+	err  error
+}
+
+// DialContext asks the hosts in turn: the next one when one has failed, or has not
+// answered within dialHead. The address is ignored: each host has its own.
+func (d *dialer) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
+	order := d.preference()
+	if len(order) == 0 {
+		return nil, errNoHost
+	}
+	ctx, cancel := context.WithTimeout(ctx, dialTime)
+	defer cancel()
+	results := make(chan attempt, len(order))
+	next, pending := 0, 0
+	begin := func() {
+		if next < len(order) {
+			go d.try(ctx, order[next], results)
+			next++
+			pending++
+		}
+	}
+	begin()
+	head := time.NewTimer(dialHead)
+	defer head.Stop()
+	var failures []error
+	for pending > 0 {
+		select {
+		case result := <-results:
+			pending--
+			if result.err == nil {
+				go discard(results, pending)
+				return d.keep(result)
+			}
+			failures = append(failures, result.err)
+			begin()
+		case <-head.C:
+			begin()
+			head.Reset(dialHead)
+		}
+	}
+	return nil, errors.Join(failures...)
+}
+
+func (d *dialer) try(ctx context.Context, host string, results chan<- attempt) {
+	conn, err := d.hosts[host].Dial(ctx, "tcp", d.endpoints[host])
+	if err != nil {
+		err = fmt.Errorf("reach the API server on %s (%s): %w", host, d.endpoints[host], err)
+	}
+	results <- attempt{host, conn, err}
+}
+
+// discard closes the connections of those who answered too late.
+func discard(results <-chan attempt, pending int) {
+	for range pending {
+		if late := <-results; late.err == nil {
+			_ = late.conn.Close()
+		}
+	}
+}
+
+// keep notes a connection, and prefers its host from now on.
+func (d *dialer) keep(won attempt) (net.Conn, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		_ = won.conn.Close()
+		return nil, net.ErrClosed
+	}
+	conn := &tracked{Conn: won.conn, host: won.host, dialer: d}
+	d.open[conn] = struct{}{}
+	at := slices.Index(d.order, won.host)
+	d.order = slices.Insert(slices.Delete(d.order, at, at+1), 0, won.host)
+	return conn, nil
+}
+
+func (d *dialer) preference() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.order)
+}
+
+// state tells how many connections are open, and the turn they belong to.
+func (d *dialer) state() (open, turn int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.open), d.turns
+}
+
+// turn ends the connections to the preferred host and prefers the next one, unless
+// somebody did so since the given turn.
+func (d *dialer) turn(since int) {
+	d.mu.Lock()
+	if d.turns != since || len(d.order) == 0 {
+		d.mu.Unlock()
+		return
+	}
+	d.turns++
+	bad := d.order[0]
+	d.order = append(d.order[1:], bad)
+	ended := d.take(func(conn *tracked) bool { return conn.host == bad })
+	d.mu.Unlock()
+	closeAll(ended)
+}
+
+func (d *dialer) close() {
+	d.mu.Lock()
+	d.closed = true
+	ended := d.take(func(*tracked) bool { return true })
+	d.mu.Unlock()
+	closeAll(ended)
+}
+
+// take forgets the connections that are chosen; the caller holds the lock.
+func (d *dialer) take(chosen func(*tracked) bool) []*tracked {
+	var taken []*tracked
+	for conn := range d.open {
+		if chosen(conn) {
+			delete(d.open, conn)
+			taken = append(taken, conn)
+		}
+	}
+	return taken
+}
+
+func closeAll(conns []*tracked) {
+	for _, conn := range conns {
+		_ = conn.Conn.Close()
+	}
+}
+
+// Dial connects to the API server of a control plane that answers. The bytes are its TLS.
+func (c *Client) Dial(ctx context.Context) (net.Conn, error) {
+	return c.dialer.DialContext(ctx, "", "")
+}
+
+// Forward carries every connection to the listener to an API server, until the context
+// ends or the listener is closed. Clients speak TLS with it: ServerName, the cluster's CA.
+func (c *Client) Forward(ctx context.Context, listener net.Listener) error {
+	stop := context.AfterFunc(ctx, func() { _ = listener.Close() })
+	defer stop()
+	var group sync.WaitGroup
+	defer group.Wait()
+	for {
+		near, err := listener.Accept()
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return ctx.Err()
+			}
+			return fmt.Errorf("forward connections to the API server: %w", err)
+		}
+		group.Go(func() { c.carry(ctx, near) })
+	}
+}
+
+// carry joins one connection to an API server until both sides have ended.
+func (c *Client) carry(ctx context.Context, near net.Conn) {
+	defer near.Close()
+	far, err := c.Dial(ctx)
+	if err != nil {
+		return
+	}
+	defer far.Close()
+	stop := context.AfterFunc(ctx, func() { _ = near.Close(); _ = far.Close() })
+	defer stop()
+	var group sync.WaitGroup
+	group.Go(func() { _, _ = io.Copy(far, near); endWrite(far) })
+	group.Go(func() { _, _ = io.Copy(near, far); endWrite(near) })
+	group.Wait()
+}
+
+// endWrite tells the other side that nothing more comes, where the connection can.
+func endWrite(conn net.Conn) {
+	if t, ok := conn.(*tracked); ok {
+		conn = t.Conn
+	}
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+		return
+	}
+	_ = conn.Close()
+}

@@ -1,0 +1,46 @@
+package api
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// Do compares, then carries out one action on the cluster. It is safe to repeat.
+func (c *Client) Do(ctx context.Context, action plan.ClusterAction, content func(ref string) ([]byte, error),
+	progress func(hosts.Progress),
+) (hosts.Outcome, error) {
+	if progress == nil {
+		progress = func(hosts.Progress) {}
+	}
+	switch action := action.(type) {
+	case plan.Apply:
+		return c.apply(ctx, action, content, progress)
+	case plan.Delete:
+		return c.delete(ctx, action.Object, progress)
+	case plan.MarkNode:
+		return c.markNode(ctx, action, progress)
+	case plan.Cordon:
+		return c.setSchedulable(ctx, action.Node, false, progress)
+	case plan.Uncordon:
+		return c.setSchedulable(ctx, action.Node, true, progress)
+	case plan.Drain:
+		return c.drain(ctx, action, progress)
+	case plan.WaitAPI:
+		return c.waitAPI(ctx, action, progress)
+	case plan.WaitNode:
+		return c.waitNode(ctx, action, progress)
+	case plan.WaitAvailable:
+		return c.waitAvailable(ctx, action, progress)
+	}
+	return hosts.Outcome{}, fmt.Errorf("do %s: the client does not know this action", action.Kind())
+}
+
+func outcome(changed bool, detail string) hosts.Outcome {
+	if changed {
+		return hosts.Outcome{Result: hosts.Changed, Detail: detail}
+	}
+	return hosts.Outcome{Result: hosts.Unchanged, Detail: detail}
+}

@@ -1,0 +1,146 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/kubectl/pkg/drain"
+)
+
+// DrainError is a drain that cannot be done, by what stands in its way.
+type DrainError struct {
+	Node string
+	Pods []string // what must be done by hand first, a line for each Pod
+}
+
+func (e *DrainError) Error() string {
+	return fmt.Sprintf("drain node %s: %s", e.Node, strings.Join(e.Pods, "; "))
+}
+
+// drain cordons a node and evicts its Pods until none is left that kubectl drain would
+// evict. DaemonSets' Pods and static ones stay.
+func (c *Client) drain(ctx context.Context, action plan.Drain, progress func(hosts.Progress)) (hosts.Outcome, error) {
+	cordoned, err := c.setSchedulable(ctx, action.Node, false, progress)
+	if err != nil {
+		return hosts.Outcome{}, fmt.Errorf("drain node %s: %w", action.Node, err)
+	}
+	evicting := &eviction{client: c, node: action.Node, asked: map[string]bool{}}
+	what := "node " + action.Node + " to be drained"
+	done, err := c.until(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
+		return c.glance(ctx, evicting.round)
+	})
+	if blocked := (*DrainError)(nil); errors.As(err, &blocked) {
+		return hosts.Outcome{}, blocked
+	}
+	if err == nil && cordoned.Result == hosts.Changed {
+		done.Result = hosts.Changed
+	}
+	if n := len(evicting.asked); n > 0 {
+		done.Detail = fmt.Sprintf("%d Pods evicted", n)
+	}
+	return done, err
+}
+
+// eviction is one drain under way.
+type eviction struct {
+	client *Client
+	node   string
+	asked  map[string]bool // Pods whose eviction was granted, by UID
+}
+
+// round asks for the eviction of every Pod that is to go and was not yet granted it. Pods
+// that a budget protects are asked for again in the next round.
+func (e *eviction) round(ctx context.Context) (verdict, error) {
+	pods, err := e.pods(ctx)
+	if err != nil || len(pods) == 0 {
+		return verdict{done: err == nil}, err
+	}
+	var left []string
+	for _, pod := range pods {
+		name := pod.Namespace + "/" + pod.Name
+		if pod.DeletionTimestamp != nil || e.asked[string(pod.UID)] {
+			left = append(left, name+" is ending")
+			continue
+		}
+		err := e.evict(ctx, pod)
+		switch {
+		case err == nil:
+			e.asked[string(pod.UID)] = true
+			left = append(left, name+" is ending")
+		case apierrors.IsNotFound(err):
+			e.asked[string(pod.UID)] = true
+		case apierrors.IsTooManyRequests(err):
+			left = append(left, name+": "+refusal(err))
+		default:
+			return verdict{}, fmt.Errorf("evict %s: %w", name, err)
+		}
+	}
+	slices.Sort(left)
+	return verdict{seen: strings.Join(left, "; ")}, nil
+}
+
+// pods lists what kubectl drain --ignore-daemonsets --delete-emptydir-data would evict.
+func (e *eviction) pods(ctx context.Context) ([]corev1.Pod, error) {
+	helper := &drain.Helper{
+		Ctx: ctx, Client: e.client.typed, GracePeriodSeconds: -1,
+		IgnoreAllDaemonSets: true, DeleteEmptyDirData: true,
+	}
+	list, errs := helper.GetPodsForDeletion(e.node)
+	if list == nil {
+		err := errors.Join(errs...)
+		if !answered(err) {
+			err = &transportError{err}
+		}
+		return nil, err
+	}
+	if len(errs) > 0 {
+		blocked := &DrainError{Node: e.node}
+		for _, err := range errs {
+			blocked.Pods = append(blocked.Pods, err.Error())
+		}
+		return nil, blocked
+	}
+	return list.Pods(), nil
+}
+
+func (e *eviction) evict(ctx context.Context, pod corev1.Pod) error {
+	body, err := json.Marshal(policyv1.Eviction{
+		TypeMeta:      metav1.TypeMeta{APIVersion: "policy/v1", Kind: "Eviction"},
+		ObjectMeta:    metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
+		DeleteOptions: &metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(pod.UID))},
+	})
+	if err != nil {
+		return err
+	}
+	_, err = e.client.send(ctx, request{
+		verb: http.MethodPost, body: body,
+		path: "/api/v1/namespaces/" + pod.Namespace + "/pods/" + pod.Name + "/eviction",
+	})
+	return err
+}
+
+// refusal is why an eviction is refused: the budget's own words where there are any.
+func refusal(err error) string {
+	status := apierrors.APIStatus(nil)
+	if !errors.As(err, &status) {
+		return err.Error()
+	}
+	text := status.Status().Message
+	if details := status.Status().Details; details != nil {
+		for _, cause := range details.Causes {
+			text += " " + cause.Message
+		}
+	}
+	return text
+}

@@ -1,0 +1,121 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// apply brings an object to its content, or, for a seed, makes it where it is absent.
+func (c *Client) apply(ctx context.Context, action plan.Apply, content func(string) ([]byte, error),
+	progress func(hosts.Progress),
+) (hosts.Outcome, error) {
+	body, err := content(action.Content)
+	if err != nil {
+		return hosts.Outcome{}, fmt.Errorf("apply %s: %w", action.Object, err)
+	}
+	var changed bool
+	err = c.persist(ctx, progress, func(ctx context.Context) error {
+		var err error
+		if action.Seed {
+			changed, err = c.seedOnce(ctx, action.Object, body)
+		} else {
+			changed, err = c.applyOnce(ctx, action.Object, body)
+		}
+		return err
+	})
+	if err != nil {
+		return hosts.Outcome{}, fmt.Errorf("apply %s: %w", action.Object, discreet(err, action.Secret))
+	}
+	return outcome(changed, ""), nil
+}
+
+// applyOnce applies on the server's side, and tells by the object's version whether that
+// changed anything.
+func (c *Client) applyOnce(ctx context.Context, key hosts.ObjectKey, body []byte) (bool, error) {
+	path, err := c.path(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	live, err := c.object(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	got, err := c.send(ctx, request{
+		verb: http.MethodPatch, path: path, patch: types.ApplyPatchType, body: body,
+		params: map[string]string{"fieldManager": FieldManager, "force": "true"},
+	})
+	if err != nil {
+		return false, err
+	}
+	return live == nil || versionOf(live) != versionOf(got.body), nil
+}
+
+func (c *Client) seedOnce(ctx context.Context, key hosts.ObjectKey, body []byte) (bool, error) {
+	live, err := c.object(ctx, key)
+	if err != nil || live != nil {
+		return false, err
+	}
+	collection, err := c.collection(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	_, err = c.send(ctx, request{
+		verb: http.MethodPost, path: collection, body: body,
+		params: map[string]string{"fieldManager": FieldManager},
+	})
+	if apierrors.IsAlreadyExists(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// delete deletes an object and what it owns.
+func (c *Client) delete(ctx context.Context, key hosts.ObjectKey, progress func(hosts.Progress)) (hosts.Outcome, error) {
+	var absent bool
+	err := c.persist(ctx, progress, func(ctx context.Context) error {
+		path, err := c.path(ctx, key)
+		if err == nil {
+			_, err = c.send(ctx, request{
+				verb: http.MethodDelete, path: path,
+				params: map[string]string{"propagationPolicy": string(metav1.DeletePropagationBackground)},
+			})
+		}
+		if absent = apierrors.IsNotFound(err); absent {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return hosts.Outcome{}, fmt.Errorf("delete %s: %w", key, err)
+	}
+	return outcome(!absent, ""), nil
+}
+
+// versionOf is an object's resourceVersion.
+func versionOf(object []byte) string {
+	var meta metav1.PartialObjectMetadata
+	if json.Unmarshal(object, &meta) != nil {
+		return ""
+	}
+	return meta.ResourceVersion
+}
+
+// discreet hides the API server's words about a secret, since they may quote it.
+func discreet(err error, secret bool) error {
+	if !secret || !answered(err) {
+		return err
+	}
+	if errors.Is(err, context.Canceled) {
+		return context.Canceled
+	}
+	return fmt.Errorf("the API server refused it: %s", apierrors.ReasonForError(err))
+}

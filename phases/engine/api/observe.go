@@ -1,0 +1,153 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/version"
+)
+
+// observeAtOnce bounds the requests that an observation has in flight.
+const observeAtOnce = 64
+
+// Observe looks at the objects that are asked for, the nodes and the version. Where no
+// API server answers soon, the facts say so and there is no error.
+func (c *Client) Observe(ctx context.Context, query hosts.ClusterQuery) (hosts.ClusterFacts, error) {
+	var facts hosts.ClusterFacts
+	var err error
+	for range max(1, len(c.hosts)) {
+		err = c.once(ctx, c.pace.observe, func(ctx context.Context) error {
+			var err error
+			facts, err = c.look(ctx, query)
+			return err
+		})
+		if err == nil {
+			return facts, nil
+		}
+		if ctx.Err() != nil {
+			return hosts.ClusterFacts{}, fmt.Errorf("observe the cluster: %w", context.Cause(ctx))
+		}
+		if !outage(err) {
+			break
+		}
+	}
+	if outage(err) || distrusted(err) || errors.Is(err, errNoHost) {
+		return hosts.ClusterFacts{Cause: brief(err)}, nil
+	}
+	return hosts.ClusterFacts{}, fmt.Errorf("observe the cluster: %w", err)
+}
+
+func (c *Client) look(ctx context.Context, query hosts.ClusterQuery) (hosts.ClusterFacts, error) {
+	facts := hosts.ClusterFacts{Reachable: true, Objects: map[hosts.ObjectKey]json.RawMessage{}}
+	var mu sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(observeAtOnce)
+	group.Go(func() error {
+		var info version.Info
+		err := c.read(ctx, "/version", &info)
+		facts.Version = info.GitVersion
+		return err
+	})
+	group.Go(func() error {
+		nodes, err := c.nodes(ctx)
+		facts.Nodes = nodes
+		return err
+	})
+	for _, key := range query.Objects {
+		group.Go(func() error {
+			object, err := c.object(ctx, key)
+			if err != nil || object == nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			facts.Objects[key] = object
+			return nil
+		})
+	}
+	err := group.Wait()
+	return facts, err
+}
+
+// object gets a live object; nil where it, its namespace or its kind is absent.
+func (c *Client) object(ctx context.Context, key hosts.ObjectKey) (json.RawMessage, error) {
+	path, err := c.path(ctx, key)
+	var body []byte
+	if err == nil {
+		body, err = c.get(ctx, path)
+	}
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", key, err)
+	}
+	return body, nil
+}
+
+// read gets a path and decodes its JSON.
+func (c *Client) read(ctx context.Context, path string, into any) error {
+	body, err := c.get(ctx, path)
+	if err != nil {
+		return fmt.Errorf("get %s: %w", path, err)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("get %s: %w", path, err)
+	}
+	return nil
+}
+
+func (c *Client) nodes(ctx context.Context) ([]hosts.Node, error) {
+	var list corev1.NodeList
+	if err := c.read(ctx, "/api/v1/nodes", &list); err != nil {
+		return nil, err
+	}
+	nodes := make([]hosts.Node, 0, len(list.Items))
+	for _, item := range list.Items {
+		nodes = append(nodes, asNode(item))
+	}
+	return nodes, nil
+}
+
+func asNode(item corev1.Node) hosts.Node {
+	node := hosts.Node{
+		Name:           item.Name,
+		Unschedulable:  item.Spec.Unschedulable,
+		KubeletVersion: item.Status.NodeInfo.KubeletVersion,
+		Labels:         maps.Clone(item.Labels),
+	}
+	node.Ready, node.Reason = readiness(item)
+	for _, address := range item.Status.Addresses {
+		if address.Type == corev1.NodeInternalIP || address.Type == corev1.NodeExternalIP {
+			node.Addresses = append(node.Addresses, address.Address)
+		}
+	}
+	for _, taint := range item.Spec.Taints {
+		node.Taints = append(node.Taints, taintText(taint))
+	}
+	slices.Sort(node.Taints)
+	return node
+}
+
+// readiness tells whether a node is ready and, if not, why in the kubelet's words.
+func readiness(node corev1.Node) (bool, string) {
+	for _, condition := range node.Status.Conditions {
+		if condition.Type != corev1.NodeReady {
+			continue
+		}
+		if condition.Status == corev1.ConditionTrue {
+			return true, ""
+		}
+		return false, condition.Reason + ": " + condition.Message
+	}
+	return false, "the kubelet has not reported yet"
+}

@@ -1,0 +1,162 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// waitAvailable waits until a Deployment, DaemonSet or StatefulSet has rolled out.
+func (c *Client) waitAvailable(ctx context.Context, action plan.WaitAvailable, progress func(hosts.Progress)) (hosts.Outcome, error) {
+	judge, known := rollouts[action.Object.Kind]
+	if !known {
+		return hosts.Outcome{}, fmt.Errorf("wait for %s: a %s does not roll out", action.Object, action.Object.Kind)
+	}
+	what := action.Object.String() + " to be available"
+	done, err := c.until(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
+		return c.glance(ctx, func(ctx context.Context) (verdict, error) {
+			object, err := c.object(ctx, action.Object)
+			if err != nil || object == nil {
+				return verdict{seen: "it does not exist"}, err
+			}
+			return judge(object)
+		})
+	})
+	if late, ok := err.(*WaitError); ok && ctx.Err() == nil {
+		if why := c.stuckPods(ctx, action.Object); why != "" {
+			late.Last += "; " + why
+		}
+	}
+	return done, err
+}
+
+// rollouts judges, by kind, how far an object has rolled out.
+var rollouts = map[string]func(object []byte) (verdict, error){
+	"Deployment":  judgeDeployment,
+	"DaemonSet":   judgeDaemonSet,
+	"StatefulSet": judgeStatefulSet,
+}
+
+func judgeDeployment(object []byte) (verdict, error) {
+	var d appsv1.Deployment
+	if err := json.Unmarshal(object, &d); err != nil {
+		return verdict{}, err
+	}
+	wanted, status := replicas(d.Spec.Replicas), d.Status
+	if status.ObservedGeneration < d.Generation {
+		return unobserved, nil
+	}
+	return verdict{
+		done: status.UpdatedReplicas == wanted && status.Replicas == wanted && status.AvailableReplicas == wanted,
+		seen: fmt.Sprintf("of %d replicas %d are up to date, %d available", wanted, status.UpdatedReplicas, status.AvailableReplicas),
+	}, nil
+}
+
+func judgeDaemonSet(object []byte) (verdict, error) {
+	var d appsv1.DaemonSet
+	if err := json.Unmarshal(object, &d); err != nil {
+		return verdict{}, err
+	}
+	status := d.Status
+	wanted := status.DesiredNumberScheduled
+	if status.ObservedGeneration < d.Generation {
+		return unobserved, nil
+	}
+	return verdict{
+		done: status.UpdatedNumberScheduled == wanted && status.NumberAvailable == wanted,
+		seen: fmt.Sprintf("of %d nodes' Pods %d are up to date, %d available", wanted, status.UpdatedNumberScheduled, status.NumberAvailable),
+	}, nil
+}
+
+func judgeStatefulSet(object []byte) (verdict, error) {
+	var s appsv1.StatefulSet
+	if err := json.Unmarshal(object, &s); err != nil {
+		return verdict{}, err
+	}
+	wanted, status := replicas(s.Spec.Replicas), s.Status
+	if status.ObservedGeneration < s.Generation {
+		return unobserved, nil
+	}
+	return verdict{
+		done: status.UpdatedReplicas == wanted && status.AvailableReplicas == wanted,
+		seen: fmt.Sprintf("of %d replicas %d are up to date, %d available", wanted, status.UpdatedReplicas, status.AvailableReplicas),
+	}, nil
+}
+
+var unobserved = verdict{seen: "its controller has not taken it up"}
+
+func replicas(wanted *int32) int32 {
+	if wanted == nil {
+		return 1
+	}
+	return *wanted
+}
+
+// stuckPods says of the Pods behind an object why they do not run.
+func (c *Client) stuckPods(ctx context.Context, key hosts.ObjectKey) string {
+	ctx, cancel := context.WithTimeout(ctx, c.pace.observe)
+	defer cancel()
+	object, err := c.object(ctx, key)
+	if err != nil || object == nil {
+		return ""
+	}
+	var workload struct {
+		Spec struct {
+			Selector metav1.LabelSelector `json:"selector"`
+		} `json:"spec"`
+	}
+	if json.Unmarshal(object, &workload) != nil {
+		return ""
+	}
+	got, err := c.send(ctx, request{
+		verb: http.MethodGet, path: "/api/v1/namespaces/" + key.Namespace + "/pods",
+		params: map[string]string{"labelSelector": metav1.FormatLabelSelector(&workload.Spec.Selector)},
+	})
+	var pods corev1.PodList
+	if err != nil || json.Unmarshal(got.body, &pods) != nil {
+		return ""
+	}
+	var reasons []string
+	for _, pod := range pods.Items {
+		if why := podTrouble(pod); why != "" {
+			reasons = append(reasons, "Pod "+pod.Name+": "+why)
+		}
+	}
+	return strings.Join(reasons, "; ")
+}
+
+// podTrouble is why a Pod does not run, in the scheduler's or the kubelet's words.
+func podTrouble(pod corev1.Pod) string {
+	statuses := append(append([]corev1.ContainerStatus{}, pod.Status.InitContainerStatuses...), pod.Status.ContainerStatuses...)
+	for _, status := range statuses {
+		switch {
+		case status.State.Waiting != nil && status.State.Waiting.Reason != "PodInitializing":
+			return worded(status.State.Waiting.Reason, status.State.Waiting.Message)
+		case status.State.Terminated != nil && status.State.Terminated.ExitCode != 0:
+			return worded(status.State.Terminated.Reason, status.State.Terminated.Message)
+		}
+	}
+	for _, condition := range pod.Status.Conditions {
+		unscheduled := condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse
+		unready := condition.Type == corev1.ContainersReady && condition.Status == corev1.ConditionFalse
+		if unscheduled || unready {
+			return worded(condition.Reason, condition.Message)
+		}
+	}
+	return ""
+}
+
+func worded(reason, message string) string {
+	if message == "" {
+		return reason
+	}
+	return reason + ": " + message
+}

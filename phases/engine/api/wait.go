@@ -1,0 +1,161 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// defaultWait is how long a wait lasts whose action does not say.
+const defaultWait = 4 * time.Minute
+
+// WaitError is a wait that ended before what was waited for came.
+type WaitError struct {
+	For   string // what was waited for
+	After time.Duration
+	Last  string // what was last seen
+}
+
+func (e *WaitError) Error() string {
+	return fmt.Sprintf("wait for %s: not within %s; last seen: %s", e.For, e.After, e.Last)
+}
+
+// verdict is what one look of a wait found.
+type verdict struct {
+	done bool
+	seen string // what is still missing
+}
+
+// until looks again and again until the look says done or fails, or the time is up.
+func (c *Client) until(ctx context.Context, what string, seconds int, progress func(hosts.Progress),
+	look func(context.Context) (verdict, error),
+) (hosts.Outcome, error) {
+	limit := time.Duration(seconds) * time.Second
+	if limit <= 0 {
+		limit = defaultWait
+	}
+	within, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	last := "nothing yet"
+	for looks := 1; ; looks++ {
+		found, err := look(within)
+		switch {
+		case ctx.Err() != nil:
+			return hosts.Outcome{}, fmt.Errorf("wait for %s: %w", what, context.Cause(ctx))
+		case within.Err() != nil && !found.done:
+			return hosts.Outcome{}, &WaitError{For: what, After: limit, Last: last}
+		case err != nil:
+			return hosts.Outcome{}, fmt.Errorf("wait for %s: %w", what, err)
+		case found.done:
+			return outcome(looks > 1, ""), nil
+		}
+		if found.seen != last {
+			last = found.seen
+			progress(hosts.Progress{Note: last})
+		}
+		if pause(within, c.pace.poll) != nil && ctx.Err() == nil {
+			return hosts.Outcome{}, &WaitError{For: what, After: limit, Last: last}
+		}
+	}
+}
+
+// glance looks once through any control plane; an outage is something seen, not a failure.
+func (c *Client) glance(ctx context.Context, look func(context.Context) (verdict, error)) (verdict, error) {
+	var found verdict
+	err := c.once(ctx, c.pace.try, func(ctx context.Context) error {
+		var err error
+		found, err = look(ctx)
+		return err
+	})
+	if outage(err) || settling(err) {
+		return verdict{seen: brief(err)}, nil
+	}
+	return found, err
+}
+
+// waitAPI waits until the API server on one host, and no other, says that it is ready.
+func (c *Client) waitAPI(ctx context.Context, action plan.WaitAPI, progress func(hosts.Progress)) (hosts.Outcome, error) {
+	what := "the API server on " + action.Host
+	one, err := c.only(action.Host)
+	if err != nil {
+		return hosts.Outcome{}, fmt.Errorf("wait for %s: %w", what, err)
+	}
+	return c.until(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
+		healthy, seen, err := one.ask(ctx, c.pace.try, "/readyz")
+		if gone(err) {
+			return verdict{}, err
+		}
+		if err != nil {
+			return verdict{seen: brief(err)}, nil
+		}
+		return verdict{done: healthy, seen: seen}, nil
+	})
+}
+
+// ask gets a health endpoint of one API server: what it says, where it is not well.
+func (s *single) ask(ctx context.Context, bound time.Duration, path string) (healthy bool, seen string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, bound)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, nil)
+	if err != nil {
+		return false, "", err
+	}
+	response, err := s.http.Do(request)
+	if err != nil {
+		_, turn := s.dialer.state()
+		s.dialer.turn(turn)
+		return false, "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
+	if err != nil {
+		return false, "", err
+	}
+	return response.StatusCode == http.StatusOK, failedChecks(response.Status, string(body)), nil
+}
+
+// failedChecks lists the checks that a health endpoint's answer marks as failed.
+func failedChecks(status, body string) string {
+	var failed []string
+	for line := range strings.Lines(body) {
+		if check, found := strings.CutPrefix(strings.TrimSpace(line), "[-]"); found {
+			name, _, _ := strings.Cut(check, " ")
+			failed = append(failed, name)
+		}
+	}
+	if len(failed) > 0 {
+		return "not ready: " + strings.Join(failed, ", ")
+	}
+	return status
+}
+
+// gone tells whether a host's connection has ended: waiting will not bring it back.
+func gone(err error) bool {
+	var known *hosts.Error
+	return errors.As(err, &known) && known.Kind == hosts.KindCut
+}
+
+// waitNode waits until a node is registered or ready.
+func (c *Client) waitNode(ctx context.Context, action plan.WaitNode, progress func(hosts.Progress)) (hosts.Outcome, error) {
+	what := "node " + action.Node + " to be registered"
+	if action.Ready {
+		what = "node " + action.Node + " to be ready"
+	}
+	return c.until(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
+		return c.glance(ctx, func(ctx context.Context) (verdict, error) {
+			node, found, err := c.node(ctx, action.Node)
+			if err != nil || !found {
+				return verdict{seen: "the node is not registered"}, err
+			}
+			ready, reason := readiness(node)
+			return verdict{done: ready || !action.Ready, seen: reason}, nil
+		})
+	})
+}

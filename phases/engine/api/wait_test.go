@@ -1,0 +1,265 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const (
+	nodeReady   = `{"metadata":{"name":"n-1"},"status":{"conditions":[{"type":"Ready","status":"True"}]}}`
+	nodeUnready = `{"metadata":{"name":"n-1"},"status":{"conditions":[{"type":"Ready","status":"False","reason":"KubeletNotReady","message":"no network"}]}}`
+)
+
+// after makes something happen a while from now.
+func after(length time.Duration, what func()) { time.AfterFunc(length, what) }
+
+func TestWaitAPI(t *testing.T) {
+	play(t, three, func(t *testing.T, c *cluster, client *Client) {
+		c.planes["cp-2"].down = errDown
+		checks := "etcd"
+		c.ready = func(host string) string {
+			if host == "cp-2" {
+				return checks
+			}
+			return ""
+		}
+		after(3*time.Second, func() { c.planes["cp-2"].cut(nil) })
+		after(6*time.Second, func() { c.mu.Lock(); checks = ""; c.mu.Unlock() })
+		began := time.Now()
+		var notes []string
+		_, err := client.Do(t.Context(), plan.WaitAPI{Host: "cp-2", Timeout: 30}, nil, func(p hosts.Progress) { notes = append(notes, p.Note) })
+		took := time.Since(began)
+		if err != nil || took < 6*time.Second || took > 6500*time.Millisecond {
+			t.Errorf("after %s: %v", took, err)
+		}
+		if len(notes) != 2 || !strings.Contains(notes[0], "connection refused") || notes[1] != "not ready: etcd" {
+			t.Errorf("notes %q", notes)
+		}
+		if c.planes["cp-1"].dialed+c.planes["cp-3"].dialed > 0 {
+			t.Error("another control plane was asked")
+		}
+	})
+}
+
+func TestWaitThatEndsTellsWhatWasLastSeen(t *testing.T) {
+	deployment := `{"metadata":{"generation":2},"spec":{"replicas":2,"selector":{"matchLabels":{"k":"dns"}}},
+		"status":{"observedGeneration":2,"replicas":2,"updatedReplicas":2,"availableReplicas":1}}`
+	pod := `{"metadata":{"name":"coredns-1"},"status":{"containerStatuses":[{"state":{"waiting":{"reason":"ImagePullBackOff","message":"not found"}}}]}}`
+	dns := hosts.ObjectKey{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "kube-system", Name: "coredns"}
+	tests := map[string]struct {
+		action plan.ClusterAction
+		says   []string
+	}{
+		"API":               {plan.WaitAPI{Host: "cp-1", Timeout: 5}, []string{"the API server on cp-1", "not ready: etcd"}},
+		"node":              {plan.WaitNode{Node: "n-1", Ready: true, Timeout: 5}, []string{"node n-1 to be ready", "KubeletNotReady: no network"}},
+		"node not there":    {plan.WaitNode{Node: "n-2", Timeout: 5}, []string{"node n-2 to be registered", "not registered"}},
+		"rollout":           {plan.WaitAvailable{Object: dns, Timeout: 5}, []string{"of 2 replicas 2 are up to date, 1 available", "Pod coredns-1: ImagePullBackOff: not found"}},
+		"rollout not there": {plan.WaitAvailable{Object: hosts.ObjectKey{APIVersion: "apps/v1", Kind: "DaemonSet", Namespace: "a", Name: "b"}, Timeout: 5}, []string{"DaemonSet a/b", "it does not exist"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			play(t, one, func(t *testing.T, c *cluster, client *Client) {
+				c.ready = func(string) string { return "etcd" }
+				c.put("/api/v1/nodes/n-1", nodeUnready)
+				c.put("/apis/apps/v1/namespaces/kube-system/deployments/coredns", deployment)
+				c.put("/api/v1/namespaces/kube-system/pods/coredns-1", pod)
+				began := time.Now()
+				_, err := client.Do(t.Context(), test.action, nil, nil)
+				var late *WaitError
+				if !errors.As(err, &late) || late.After != 5*time.Second || time.Since(began) > 6*time.Second {
+					t.Fatalf("not a wait that ended: %v", err)
+				}
+				for _, word := range test.says {
+					if !strings.Contains(err.Error(), word) {
+						t.Errorf("%q is not in: %v", word, err)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestWaitAPIGivesUpOnAHostThatIsGone(t *testing.T) {
+	play(t, one, func(t *testing.T, c *cluster, client *Client) {
+		c.planes["cp-1"].down = &hosts.Error{Kind: hosts.KindCut, Op: "connect", Err: errors.New("EOF")}
+		began := time.Now()
+		_, err := client.Do(t.Context(), plan.WaitAPI{Host: "cp-1", Timeout: 60}, nil, nil)
+		var known *hosts.Error
+		if !errors.As(err, &known) || known.Kind != hosts.KindCut || time.Since(began) > time.Second {
+			t.Errorf("after %s: %v", time.Since(began), err)
+		}
+	})
+}
+
+func TestWaitNodeOutlivesAnOutage(t *testing.T) {
+	play(t, one, func(t *testing.T, c *cluster, client *Client) {
+		after(time.Second, func() { c.planes["cp-1"].cut(errDown) })
+		after(2*time.Second, func() { c.planes["cp-1"].cut(nil); c.put("/api/v1/nodes/n-1", nodeUnready) })
+		after(3*time.Second, func() { c.put("/api/v1/nodes/n-1", nodeReady) })
+		began := time.Now()
+		_, err := client.Do(t.Context(), plan.WaitNode{Node: "n-1", Ready: true, Timeout: 60}, nil, nil)
+		if took := time.Since(began); err != nil || took < 3*time.Second || took > 4*time.Second {
+			t.Errorf("after %s: %v", took, err)
+		}
+		if done, err := client.Do(t.Context(), plan.WaitNode{Node: "n-1", Ready: true, Timeout: 60}, nil, nil); err != nil || done.Result != hosts.Unchanged {
+			t.Errorf("%v %v", done, err)
+		}
+	})
+}
+
+func TestRollouts(t *testing.T) {
+	tests := []struct {
+		kind, object string
+		done         bool
+	}{
+		{"Deployment", `{"metadata":{"generation":2},"status":{"observedGeneration":1,"replicas":1,"updatedReplicas":1,"availableReplicas":1}}`, false},
+		{"Deployment", `{"metadata":{"generation":2},"status":{"observedGeneration":2,"replicas":1,"updatedReplicas":1,"availableReplicas":1}}`, true},
+		{"Deployment", `{"spec":{"replicas":2},"status":{"replicas":3,"updatedReplicas":2,"availableReplicas":2}}`, false},
+		{"Deployment", `{"spec":{"replicas":0},"status":{}}`, true},
+		{"DaemonSet", `{"metadata":{"generation":1},"status":{}}`, false},
+		{"DaemonSet", `{"metadata":{"generation":1},"status":{"observedGeneration":1,"desiredNumberScheduled":3,"updatedNumberScheduled":3,"numberAvailable":2}}`, false},
+		{"DaemonSet", `{"metadata":{"generation":1},"status":{"observedGeneration":1,"desiredNumberScheduled":3,"updatedNumberScheduled":2,"numberAvailable":3}}`, false},
+		{"DaemonSet", `{"metadata":{"generation":1},"status":{"observedGeneration":1,"desiredNumberScheduled":3,"updatedNumberScheduled":3,"numberAvailable":3}}`, true},
+		{"StatefulSet", `{"spec":{"replicas":2},"status":{"updatedReplicas":2,"availableReplicas":1}}`, false},
+		{"StatefulSet", `{"spec":{"replicas":2},"status":{"updatedReplicas":2,"availableReplicas":2}}`, true},
+	}
+	for i, test := range tests {
+		if got, err := rollouts[test.kind]([]byte(test.object)); err != nil || got.done != test.done || got.seen == "" {
+			t.Errorf("%d: %s %s is %+v %v", i, test.kind, test.object, got, err)
+		}
+	}
+}
+
+func TestMarkNode(t *testing.T) {
+	play(t, one, func(t *testing.T, c *cluster, client *Client) {
+		c.put("/api/v1/nodes/n-1", `{"metadata":{"name":"n-1","labels":{"keep":"me"}},
+			"spec":{"taints":[{"key":"old","effect":"NoSchedule"},{"key":"keep","effect":"NoExecute"}]}}`)
+		action := plan.MarkNode{
+			Node: "n-1", Labels: map[string]string{"node-role.kubernetes.io/control-plane": ""},
+			Taints: []string{"node-role.kubernetes.io/control-plane:NoSchedule", "a=b:NoExecute"}, RemoveTaints: []string{"old:NoSchedule"},
+		}
+		for _, want := range []hosts.Result{hosts.Changed, hosts.Unchanged} {
+			if done, err := client.Do(t.Context(), action, nil, nil); err != nil || done.Result != want {
+				t.Fatalf("%v %v, should be %s", done, err, want)
+			}
+		}
+		facts, err := client.Observe(t.Context(), hosts.ClusterQuery{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		node := facts.Nodes[0]
+		taints := []string{"a=b:NoExecute", "keep=:NoExecute", "node-role.kubernetes.io/control-plane=:NoSchedule"}
+		if len(node.Labels) != 2 || node.Labels["keep"] != "me" || !slices.Equal(node.Taints, taints) {
+			t.Errorf("node %+v", node)
+		}
+		began := time.Now()
+		if _, err := client.Do(t.Context(), plan.MarkNode{Node: "n-2"}, nil, nil); err == nil || time.Since(began) > time.Second {
+			t.Errorf("a node that is not there cannot be marked: %v", err)
+		}
+	})
+}
+
+func TestCordonAndUncordon(t *testing.T) {
+	play(t, one, func(t *testing.T, c *cluster, client *Client) {
+		c.put("/api/v1/nodes/n-1", nodeReady)
+		tests := []struct {
+			action plan.ClusterAction
+			result hosts.Result
+		}{
+			{plan.Cordon{Node: "n-1"}, hosts.Changed}, {plan.Cordon{Node: "n-1"}, hosts.Unchanged},
+			{plan.Uncordon{Node: "n-1"}, hosts.Changed}, {plan.Uncordon{Node: "n-1"}, hosts.Unchanged},
+			{plan.Cordon{Node: "n-2"}, hosts.Unchanged},
+		}
+		for i, test := range tests {
+			if done, err := client.Do(t.Context(), test.action, nil, nil); err != nil || done.Result != test.result {
+				t.Errorf("%d: %v %v, should be %s", i, done, err, test.result)
+			}
+		}
+		if _, err := client.Do(t.Context(), plan.Uncordon{Node: "n-2"}, nil, nil); err == nil {
+			t.Error("a node that is not there cannot be uncordoned")
+		}
+	})
+}
+
+func podPath(name string) string { return "/api/v1/namespaces/default/pods/" + name }
+
+func podObject(name, owner string) string {
+	owners := `[]`
+	if owner != "" {
+		owners = fmt.Sprintf(`[{"apiVersion":"apps/v1","kind":%q,"name":"o","uid":"1","controller":true}]`, owner)
+	}
+	return fmt.Sprintf(`{"metadata":{"name":%q,"namespace":"default","uid":%q,"ownerReferences":%s},"spec":{"nodeName":"n-1"}}`, name, name, owners)
+}
+
+func TestDrain(t *testing.T) {
+	play(t, one, func(t *testing.T, c *cluster, client *Client) {
+		c.put("/api/v1/nodes/n-1", nodeReady)
+		c.put("/apis/apps/v1/namespaces/default/daemonsets/o", `{}`)
+		c.put(podPath("web"), podObject("web", "ReplicaSet"))
+		c.put(podPath("agent"), podObject("agent", "DaemonSet"))
+		allowed := false
+		c.budget = func(string) bool { return allowed }
+		after(5*time.Second, func() { c.mu.Lock(); allowed = true; c.mu.Unlock() })
+		var notes []string
+		done, err := client.Do(t.Context(), plan.Drain{Node: "n-1", Timeout: 60}, nil, func(p hosts.Progress) { notes = append(notes, p.Note) })
+		if err != nil || done.Result != hosts.Changed {
+			t.Fatalf("%v %v", done, err)
+		}
+		if c.objects[podPath("web")] != nil || c.objects[podPath("agent")] == nil {
+			t.Error("web should be gone, the DaemonSet's Pod should stay")
+		}
+		if c.objects["/api/v1/nodes/n-1"]["spec"].(map[string]any)["unschedulable"] != true {
+			t.Error("the node is not cordoned")
+		}
+		if len(notes) == 0 || !strings.Contains(notes[0], "default/web") || !strings.Contains(notes[0], "disruption budget web") {
+			t.Errorf("progress does not tell what is in the way: %q", notes)
+		}
+		if done, err = client.Do(t.Context(), plan.Drain{Node: "n-1", Timeout: 60}, nil, nil); err != nil || done.Result != hosts.Unchanged {
+			t.Errorf("the second time: %v %v", done, err)
+		}
+	})
+}
+
+func TestDrainTellsWhatBlocksIt(t *testing.T) {
+	play(t, one, func(t *testing.T, c *cluster, client *Client) {
+		c.put("/api/v1/nodes/n-1", nodeReady)
+		c.put(podPath("web"), podObject("web", "ReplicaSet"))
+		c.budget = func(string) bool { return false }
+		_, err := client.Do(t.Context(), plan.Drain{Node: "n-1", Timeout: 5}, nil, nil)
+		var late *WaitError
+		if !errors.As(err, &late) || !strings.Contains(late.Last, "default/web") || !strings.Contains(late.Last, "The disruption budget web needs 2") {
+			t.Errorf("%v", err)
+		}
+		c.put(podPath("bare"), podObject("bare", ""))
+		var blocked *DrainError
+		if _, err = client.Do(t.Context(), plan.Drain{Node: "n-1", Timeout: 5}, nil, nil); !errors.As(err, &blocked) || !strings.Contains(err.Error(), "default/bare") {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func TestHealth(t *testing.T) {
+	play(t, []string{"cp-1", "cp-2"}, func(t *testing.T, c *cluster, client *Client) {
+		c.planes["cp-2"].down = errDown
+		c.answer = func(string, *http.Request) *metav1.Status { return nil }
+		found := client.Health(t.Context())
+		if len(found) != 10 {
+			t.Fatalf("%d answers: %+v", len(found), found)
+		}
+		for _, one := range found {
+			healthy := one.Host == "cp-1" && one.Component == "kube-apiserver"
+			if one.Healthy != healthy || (one.Detail == "") != healthy {
+				t.Errorf("%+v", one)
+			}
+		}
+	})
+}

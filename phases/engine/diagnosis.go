@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// Cause is a known reason for a failed wait, and the line that proves it.
+type Cause struct {
+	Host   string
+	What   string // an image is missing
+	Source string // where the line was seen: kubelet.service, container etcd, …
+	Line   string
+	Fix    string
+}
+
+func (c Cause) String() string {
+	return fmt.Sprintf("on %s %s: %s says %q", c.Host, c.What, c.Source, c.Line)
+}
+
+// symptom is a row of the table of known causes.
+type symptom struct {
+	pattern *regexp.Regexp
+	what    string
+	fix     string
+}
+
+func sees(pattern, what, fix string) symptom {
+	return symptom{pattern: regexp.MustCompile(`(?i)` + pattern), what: what, fix: fix}
+}
+
+// symptoms are looked for in this order: what brings about the others comes first.
+var symptoms = []symptom{
+	sees(`no space left on device`,
+		"a disk is full", "make room on the file system that the line names, then run the same command again"),
+	sees(`etcdserver: mvcc: database space exceeded|alarm"?: ?"?NOSPACE`,
+		"etcd has reached its quota", "compact and defragment etcd, then `etcdctl alarm disarm`"),
+	sees(`x509: certificate has expired or is not yet valid.*is before|certificate is not yet valid`,
+		"a certificate is not valid yet", "set the host's clock (timedatectl, chrony): it is behind the operator's"),
+	sees(`x509: certificate has expired or is not yet valid.*is after|certificate has expired`,
+		"a certificate has expired", "set the host's clock if it is ahead, else renew the certificates"),
+	sees(`x509: certificate signed by unknown authority|tls: unknown certificate authority`,
+		"a certificate is of another CA", "remove what another cluster left in /etc/kubernetes/pki, or reset the host"),
+	sees(`running with swap on is not supported`,
+		"swap is on", "turn swap off: `swapoff -a`, and its lines in /etc/fstab"),
+	sees(`kubelet is configured to not run on a host using cgroup v1|cgroup v1 support is (deprecated|in maintenance).*fail`,
+		"the kubelet refuses cgroup v1", "boot the host with cgroup v2 (systemd.unified_cgroup_hierarchy=1), or set failCgroupV1: false"),
+	sees(`expected cgroupsPath to be of format|cgroup driver: .* is different from|kubepods.* missing paths`,
+		"containerd and the kubelet want different cgroup drivers", "make SystemdCgroup of containerd's configuration suit the host's cgroups, then run the same command again"),
+	sees(`failed to find subsystem mount|cgroup controllers? .*(missing|not (found|enabled))|missing required cgroups?`,
+		"a cgroup controller is missing", "boot the host with the controller enabled (cgroup_enable=…)"),
+	sees(`bind: address already in use|listen tcp.*address already in use`,
+		"a port is taken", "stop what listens there: `ss -ltnp` shows it"),
+	sees(`unknown flag: |unknown shorthand flag`,
+		"a flag is unknown to the component", "correct extraArgs in the cluster file"),
+	sees(`failed to (load|decode) kubelet config|strict decoding error|failed to validate kubelet configuration`,
+		"the kubelet's configuration is not valid", "correct the KubeletConfiguration in the cluster file"),
+	sees(`oomkilled|out of memory: killed process|oom-kill:|memory cgroup out of memory`,
+		"the kernel killed a process for lack of memory", "give the host more memory, or run less on it"),
+	sees(`ErrImageNeverPull|is not present with pull policy of Never|failed to get sandbox image|ErrImagePull|ImagePullBackOff|failed to pull (and unpack )?image`,
+		"an image is missing", "run the same command again with the bundle: it loads the cluster's images; for an image of your own: `slipway image load`"),
+	sees(`failed to find plugin ".*" in path|cni plugin not initialized|no network config found in|/run/flannel/subnet\.env: no such file`,
+		"the network add-on is not ready", "see that the add-on's Pods run on the host; with addOn: none, install one"),
+	sees(`unix .*containerd\.sock: connect: |container runtime is down|failed to (connect|dial).*containerd\.sock`,
+		"containerd does not answer", "see `journalctl -u containerd` on the host"),
+	sees(`Loop \(.*\) detected for zone`,
+		"CoreDNS forwards to itself", "give the host's resolv.conf a name server other than the host itself"),
+	sees(`too many open files|inotify_init: |inotify instances`,
+		"the kernel's limit of open files or inotify instances is reached", "raise fs.inotify.max_user_instances and fs.inotify.max_user_watches"),
+	sees(`member .* has already been bootstrapped|cluster ID mismatch|member count is unequal`,
+		"etcd's data belong to another cluster", "reset the host, or remove its /var/lib/etcd if nothing in it is needed"),
+	sees(`exec format error`,
+		"a binary is for another architecture", "use the bundle for the host's architecture"),
+	sees(`waiting for leader|no leader|lost leader|etcdserver: request timed out`,
+		"etcd has no leader", "see that most of the control planes are up and reach each other on 2379 and 2380"),
+	sees(`no route to host|network is unreachable|connect: connection timed out`,
+		"another host is not reached", "open the way between the hosts (firewall, routes)"),
+}
+
+// Diagnose finds the first known cause in what a host showed; the latest line that
+// proves it is told.
+func Diagnose(host string, evidence []hosts.Evidence) (Cause, bool) {
+	for _, s := range symptoms {
+		for i := len(evidence) - 1; i >= 0; i-- {
+			lines := evidence[i].Lines
+			for j := len(lines) - 1; j >= 0; j-- {
+				if s.pattern.MatchString(lines[j]) {
+					return Cause{
+						Host: host, What: s.what, Fix: s.fix,
+						Source: evidence[i].Source, Line: strings.TrimSpace(lines[j]),
+					}, true
+				}
+			}
+		}
+	}
+	return Cause{}, false
+}

@@ -1,0 +1,124 @@
+package engine_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/engine"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+func TestDiagnose(t *testing.T) {
+	tests := map[string]struct{ line, what string }{
+		"disk full":        {`write /var/lib/etcd/member/wal/0.tmp: no space left on device`, "a disk is full"},
+		"etcd quota":       {`etcdserver: mvcc: database space exceeded`, "etcd has reached its quota"},
+		"etcd alarm":       {`{"level":"warn","msg":"alarm raised","alarm":"NOSPACE"}`, "etcd has reached its quota"},
+		"clock behind":     {`tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2024-01-01T00:00:00Z is before 2026-01-01T00:00:00Z`, "a certificate is not valid yet"},
+		"certificate old":  {`x509: certificate has expired or is not yet valid: current time 2030-01-01T00:00:00Z is after 2027-01-01T00:00:00Z`, "a certificate has expired"},
+		"other CA":         {`remote error: tls: unknown certificate authority`, "a certificate is of another CA"},
+		"swap":             {`"command failed" err="failed to run Kubelet: running with swap on is not supported, please disable swap or set --fail-swap-on flag to false"`, "swap is on"},
+		"cgroup v1":        {`"command failed" err="failed to validate kubelet configuration, error: kubelet is configured to not run on a host using cgroup v1. cgroup v1 support is unsupported"`, "the kubelet refuses cgroup v1"},
+		"cgroup driver":    {`runc create failed: expected cgroupsPath to be of format "slice:prefix:name" for systemd cgroups, got "/kubepods/burstable/pod1/abc" instead`, "containerd and the kubelet want different cgroup drivers"},
+		"cgroup lacking":   {`failed to start ContainerManager: system validation failed - Following Cgroup subsystem not mounted: missing required cgroups: memory`, "a cgroup controller is missing"},
+		"port":             {`listen tcp 0.0.0.0:6443: bind: address already in use`, "a port is taken"},
+		"flag":             {`Error: unknown flag: --feature-gatez`, "a flag is unknown to the component"},
+		"kubelet config":   {`failed to load kubelet config file, path: /var/lib/kubelet/config.yaml, error: strict decoding error: unknown field "maxPodz"`, "the kubelet's configuration is not valid"},
+		"memory":           {`Memory cgroup out of memory: Killed process 4711 (kube-apiserver) total-vm:1200000kB`, "the kernel killed a process for lack of memory"},
+		"image":            {`Error: ErrImageNeverPull: Container image "registry.k8s.io/etcd:3.6.16-0" is not present with pull policy of Never`, "an image is missing"},
+		"sandbox image":    {`failed to get sandbox image "registry.k8s.io/pause:3.10": failed to pull image`, "an image is missing"},
+		"network add-on":   {`container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized`, "the network add-on is not ready"},
+		"plugin missing":   {`plugin type="flannel" failed (add): failed to find plugin "flannel" in path [/opt/cni/bin]`, "the network add-on is not ready"},
+		"containerd":       {`validate service connection: dial unix /run/containerd/containerd.sock: connect: no such file or directory`, "containerd does not answer"},
+		"dns loop":         {`[FATAL] plugin/loop: Loop (127.0.0.1:43061 -> :53) detected for zone "."`, "CoreDNS forwards to itself"},
+		"inotify":          {`"command failed" err="failed to create watcher: too many open files"`, "the kernel's limit of open files or inotify instances is reached"},
+		"etcd of another":  {`member 8e9e05c52164694d has already been bootstrapped`, "etcd's data belong to another cluster"},
+		"architecture":     {`exec /usr/local/bin/etcd: exec format error`, "a binary is for another architecture"},
+		"no leader":        {`etcdserver: request timed out, waiting for the applied index took too long`, "etcd has no leader"},
+		"host not reached": {`dial tcp 10.0.0.12:2380: connect: no route to host`, "another host is not reached"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			evidence := []hosts.Evidence{
+				{Source: "kubelet.service", Lines: []string{"Starting kubelet", "  " + test.line + "  ", "it goes on"}},
+				{Source: "clock", Lines: []string{"2026-01-02T03:04:05Z"}},
+			}
+			cause, known := engine.Diagnose("cp-1", evidence)
+			if !known || cause.What != test.what {
+				t.Fatalf("cause is %q, should be %q", cause.What, test.what)
+			}
+			if cause.Host != "cp-1" || cause.Source != "kubelet.service" || cause.Line != test.line || cause.Fix == "" {
+				t.Errorf("cause does not tell host, source, line and fix: %+v", cause)
+			}
+		})
+	}
+}
+
+func TestDiagnoseTellsWhatBringsAboutTheOthersAndItsLastLine(t *testing.T) {
+	evidence := []hosts.Evidence{
+		{Source: "container etcd", Lines: []string{"write a: no space left on device", "write b: no space left on device"}},
+		{Source: "kubelet.service", Lines: []string{"Back-off: ImagePullBackOff"}},
+	}
+	cause, _ := engine.Diagnose("cp-1", evidence)
+	if cause.What != "a disk is full" || cause.Line != "write b: no space left on device" {
+		t.Fatalf("cause is %+v", cause)
+	}
+}
+
+func TestDiagnoseAdmitsThatItDoesNotKnow(t *testing.T) {
+	if cause, known := engine.Diagnose("cp-1", []hosts.Evidence{{Source: "kubelet.service", Lines: []string{"all is well"}}}); known {
+		t.Fatalf("made up %+v", cause)
+	}
+}
+
+func TestFailedWaitShowsWhy(t *testing.T) {
+	act(t, func(t *testing.T, s *stage) {
+		line := "listen tcp 0.0.0.0:6443: bind: address already in use"
+		s.evidence["cp-1"] = []hosts.Evidence{{Source: "container kube-apiserver", Lines: []string{line}}}
+		s.begin(t.Context(), step("cp-2/1", work), waitAPI("cp-1"))
+		s.now("cp-2/1", "wait-api cp-1")
+		s.end("wait-api cp-1", errBroken)
+		s.now("cp-2/1")
+		s.end("cp-2/1", nil)
+		var failure *engine.StepError
+		err := s.result()
+		if !errors.As(err, &failure) || failure.Cause == nil {
+			t.Fatalf("no cause was found: %v", err)
+		}
+		for _, word := range []string{"cp-1", "a port is taken", line, "container kube-apiserver", failure.Fix} {
+			if word == "" || !strings.Contains(err.Error(), word) {
+				t.Errorf("the error does not say %q: %v", word, err)
+			}
+		}
+		for _, event := range s.events {
+			if event.Type == plan.EventStepFailed && (len(event.Evidence) != 1 || event.Fix == "" || !strings.Contains(event.Detail, line)) {
+				t.Errorf("the event does not show why: %+v", event)
+			}
+		}
+		for _, asked := range s.log {
+			if asked == "observe cp-2" {
+				t.Error("a host that has nothing to do with it was asked")
+			}
+		}
+	})
+}
+
+func TestFailedRolloutAsksEveryHost(t *testing.T) {
+	act(t, func(t *testing.T, s *stage) {
+		s.evidence["b"] = []hosts.Evidence{{Source: "kubelet.service", Lines: []string{"ErrImagePull"}}}
+		wait := plan.Step{ID: "cluster/dns/wait", Phase: "dns", Lane: plan.LaneWait, Cluster: plan.WaitAvailable{Object: hosts.ObjectKey{Name: "coredns"}}}
+		s.begin(t.Context(), step("a/1", work), step("b/1", work), wait)
+		s.now("a/1", "b/1", "wait-available coredns")
+		s.end("wait-available coredns", errBroken)
+		s.end("a/1", nil)
+		s.end("b/1", nil)
+		var failure *engine.StepError
+		if err := s.result(); !errors.As(err, &failure) || failure.Cause == nil || failure.Cause.Host != "b" {
+			t.Fatalf("the cause on b was not found: %v", err)
+		}
+		if failure.Evidence[0].Source != "b: kubelet.service" {
+			t.Errorf("evidence does not name its host: %+v", failure.Evidence)
+		}
+	})
+}

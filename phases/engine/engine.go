@@ -1,0 +1,150 @@
+// Package engine applies a plan: it takes the hosts' lease, brings content to the hosts,
+// runs every step as soon as what it waits for is done, and tells what happened.
+//
+// It is the only caller of hosts.Host.Do. It decides nothing: the plan says what is done,
+// where, and after what.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+	"time"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// ClusterDoer carries out what is done to the cluster and not to a host.
+// phases/engine/api has the one that speaks to a real one.
+type ClusterDoer interface {
+	// Do compares, then carries out one action. content gives the bytes behind a ref of
+	// the plan; progress may be called from one goroutine at a time until Do returns.
+	Do(ctx context.Context, action plan.ClusterAction, content func(ref string) ([]byte, error),
+		progress func(hosts.Progress)) (hosts.Outcome, error)
+}
+
+// Options are what Apply works with.
+type Options struct {
+	// Hosts are the connected hosts by name: at least those of the plan. The others serve
+	// as witnesses when something fails.
+	Hosts map[string]hosts.Host
+	// Cluster may be nil where the plan has no cluster step.
+	Cluster ClusterDoer
+	// Content finds what the plan names by ref: what was rendered, and the bundle's blobs.
+	Content func(ref string) (hosts.Blob, bool)
+	// Events is told everything, in order, from one goroutine at a time. May be nil.
+	Events func(plan.Event)
+	// Journal gets a JSON line for each beginning and end. May be nil.
+	Journal io.Writer
+	// Holder is who takes the lease: user@machine, process id.
+	Holder string
+	// Lease names hosts to take beside those of the plan: the control planes, where the
+	// plan changes the cluster only.
+	Lease []string
+	// Uploads bounds how many hosts get large blobs at once; 4 unless said.
+	Uploads int
+	// Now is the clock; time.Now unless said.
+	Now func() time.Time
+}
+
+const defaultUploads = 4
+
+// Apply carries the plan out. The error is nil, or a *hosts.Error of KindLease, or a
+// *RunError that says what failed, what was skipped for it and what was never begun.
+func Apply(ctx context.Context, p plan.Plan, options Options) error {
+	options = options.withDefaults()
+	if err := plan.Validate(p); err != nil {
+		return fmt.Errorf("apply the plan: %w", err)
+	}
+	if err := options.suit(p); err != nil {
+		return fmt.Errorf("apply the plan: %w", err)
+	}
+	digest := plan.Digest(p)
+	record := newRecorder(options, digest)
+	began := options.Now()
+	record.runStarted(p)
+	err := apply(ctx, p, digest, options, record)
+	record.runFinished(p, options.Now().Sub(began), err)
+	if failure := record.failure(); failure != nil {
+		err = errors.Join(err, fmt.Errorf("write the run's journal: %w", failure))
+	}
+	return err
+}
+
+func apply(ctx context.Context, p plan.Plan, digest string, options Options, record *recorder) error {
+	if p.Empty() {
+		return nil
+	}
+	release, err := takeLease(ctx, leased(p, options), digest, options)
+	if err != nil {
+		return err
+	}
+	defer release()
+	run := newRun(ctx, p, options, record)
+	run.loop()
+	return run.verdict()
+}
+
+func (o Options) withDefaults() Options {
+	if o.Uploads <= 0 {
+		o.Uploads = defaultUploads
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Events == nil {
+		o.Events = func(plan.Event) {}
+	}
+	if o.Journal == nil {
+		o.Journal = io.Discard
+	}
+	if o.Content == nil {
+		o.Content = func(string) (hosts.Blob, bool) { return hosts.Blob{}, false }
+	}
+	return o
+}
+
+// suit tells all at once what the plan names and the options do not hold.
+func (o Options) suit(p plan.Plan) error {
+	var problems []error
+	strange := map[string]bool{}
+	for _, step := range p.Steps {
+		if step.Cluster != nil && o.Cluster == nil {
+			problems = append(problems, fmt.Errorf("step %s: no connection to the cluster", step.ID))
+		}
+		if _, connected := o.Hosts[step.Host]; step.Host != "" && !connected && !strange[step.Host] {
+			strange[step.Host] = true
+			problems = append(problems, fmt.Errorf("host %s is in the plan, but not connected", step.Host))
+		}
+		for _, ref := range plan.Refs(step) {
+			if _, found := o.Content(ref); !found {
+				problems = append(problems, fmt.Errorf("step %s: content %s is neither rendered nor in the bundle", step.ID, ref))
+			}
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// leased lists, sorted, the hosts that a run takes.
+func leased(p plan.Plan, options Options) []string {
+	names := map[string]bool{}
+	for _, step := range p.Steps {
+		if step.Host != "" {
+			names[step.Host] = true
+		}
+	}
+	for _, name := range options.Lease {
+		if _, connected := options.Hosts[name]; connected {
+			names[name] = true
+		}
+	}
+	sorted := make([]string, 0, len(names))
+	for name := range names {
+		sorted = append(sorted, name)
+	}
+	sort.Strings(sorted)
+	return sorted
+}

@@ -1,0 +1,106 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// ErrInterrupted is in the error of a run that was told to stop.
+var ErrInterrupted = errors.New("interrupted")
+
+// actionUpload is what a StepError and an event call bringing content to a host.
+const actionUpload = "upload"
+
+// StepError is one step that failed.
+type StepError struct {
+	Step   string
+	Phase  string
+	Host   string // empty for the cluster
+	Action string // the action's kind, or upload
+	Err    error
+	// Cause is what the hosts showed to be the reason; nil where nothing known was seen.
+	Cause *Cause
+	// Fix is what to do about it; may be empty.
+	Fix      string
+	Evidence []hosts.Evidence
+}
+
+func (e *StepError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %v", e.Step, e.Err)
+	if e.Cause != nil {
+		fmt.Fprintf(&b, "; %s", e.Cause)
+	}
+	if e.Fix != "" {
+		fmt.Fprintf(&b, " (%s)", e.Fix)
+	}
+	return b.String()
+}
+
+func (e *StepError) Unwrap() error { return e.Err }
+
+// SkippedStep is a step that was not begun because another failed.
+type SkippedStep struct {
+	Step    string
+	Host    string
+	Because string // the failed step
+}
+
+// PlaceState is how far one host, or the cluster, has come.
+type PlaceState struct {
+	Host      string // empty for the cluster
+	Steps     int
+	Done      int
+	Failed    int
+	Skipped   int
+	Cancelled int
+}
+
+// Complete tells whether all that the plan had for the place is done.
+func (s PlaceState) Complete() bool { return s.Done == s.Steps }
+
+// RunError is what became of a plan that was not wholly applied.
+type RunError struct {
+	Failed    []*StepError // by host, then in the plan's order
+	Skipped   []SkippedStep
+	Cancelled []string // steps that were not begun, or broken off, when the run was interrupted
+	// Places tells of every place of the plan, the cluster first, then the hosts by name.
+	Places      []PlaceState
+	Interrupted bool
+}
+
+func (e *RunError) Error() string {
+	var lines []string
+	for _, failure := range e.Failed {
+		lines = append(lines, failure.Error())
+	}
+	if len(e.Skipped) > 0 {
+		lines = append(lines, fmt.Sprintf("%s skipped for it", count(len(e.Skipped), "step")))
+	}
+	if e.Interrupted {
+		lines = append(lines, fmt.Sprintf("%v with %s left", ErrInterrupted, count(len(e.Cancelled), "step")))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap gives the failed steps' errors, and ErrInterrupted where the run was.
+func (e *RunError) Unwrap() []error {
+	var all []error
+	for _, failure := range e.Failed {
+		all = append(all, failure)
+	}
+	if e.Interrupted {
+		all = append(all, ErrInterrupted)
+	}
+	return all
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

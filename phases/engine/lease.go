@@ -1,0 +1,63 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// releaseTime bounds how long a run waits for hosts to free the lease: whatever does not
+// answer frees it when its connection ends.
+const releaseTime = 5 * time.Second
+
+// takeLease takes the hosts in the order given, all or none, and answers what gives
+// them back. One order for every operator, so that of two one gets all.
+func takeLease(ctx context.Context, names []string, digest string, options Options) (release func(), err error) {
+	var taken []string
+	release = func() { releaseLease(ctx, taken, options) }
+	for _, name := range names {
+		action := hosts.TakeLease{Holder: options.Holder, Plan: digest}
+		if _, err := options.Hosts[name].Do(ctx, action, nil); err != nil {
+			release()
+			return nil, leaseError(name, err)
+		}
+		taken = append(taken, name)
+	}
+	return release, nil
+}
+
+// releaseLease frees the hosts at once. It does so after an interrupt as well, and a host
+// that fails to has lost its connection, which frees it too.
+func releaseLease(ctx context.Context, names []string, options Options) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
+	defer cancel()
+	var group sync.WaitGroup
+	for _, name := range names {
+		group.Go(func() { _, _ = options.Hosts[name].Do(ctx, hosts.ReleaseLease{}, nil) })
+	}
+	group.Wait()
+}
+
+// leaseError names the host and, where another operator has it, who that is.
+func leaseError(name string, err error) error {
+	var known *hosts.Error
+	if !errors.As(err, &known) || known.Kind != hosts.KindLease {
+		if errors.Is(err, context.Canceled) {
+			return fmt.Errorf("take the lease on %s: %w: %w", name, ErrInterrupted, err)
+		}
+		return fmt.Errorf("take the lease on %s: %w", name, err)
+	}
+	cause := known.Err
+	var holder hosts.LeaseHolder
+	if errors.As(err, &holder) {
+		cause = holder
+	}
+	return &hosts.Error{
+		Kind: hosts.KindLease, Host: name, Op: "take the lease", Err: cause,
+		Fix: "wait until the other run has ended; a holder that is gone frees the host within 15 s",
+	}
+}

@@ -1,0 +1,161 @@
+package engine
+
+import (
+	"encoding/json"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// progressInterval is how often at most one step's progress is told.
+const progressInterval = 100 * time.Millisecond
+
+// recorder tells what happens: to the front end as events, to the journal as JSON lines.
+type recorder struct {
+	now    func() time.Time
+	digest string
+	holder string
+
+	mu      sync.Mutex // orders events and lines
+	events  func(plan.Event)
+	journal io.Writer
+	broken  error // the journal's first failure; the run goes on
+}
+
+// entry is a line of the journal.
+type entry struct {
+	Time    time.Time    `json:"time"`
+	Mark    string       `json:"mark"` // begin, end
+	Plan    string       `json:"plan,omitempty"`
+	Holder  string       `json:"holder,omitempty"`
+	Step    string       `json:"step,omitempty"` // empty for the run itself
+	Host    string       `json:"host,omitempty"`
+	Action  string       `json:"action"`
+	Result  hosts.Result `json:"result,omitempty"`
+	Detail  string       `json:"detail,omitempty"`
+	Seconds float64      `json:"seconds,omitempty"`
+	Error   string       `json:"error,omitempty"`
+}
+
+func newRecorder(options Options, digest string) *recorder {
+	return &recorder{
+		now: options.Now, digest: digest, holder: options.Holder,
+		events: options.Events, journal: options.Journal,
+	}
+}
+
+func (r *recorder) failure() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.broken
+}
+
+// tell passes an event on and, where mark is set, writes it to the journal.
+func (r *recorder) tell(event plan.Event, mark string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	event.Time = r.now()
+	if mark != "" {
+		r.write(event, mark)
+	}
+	r.events(event)
+}
+
+func (r *recorder) write(event plan.Event, mark string) {
+	line, err := json.Marshal(entry{
+		Time: event.Time, Mark: mark, Plan: r.digest, Holder: r.holder,
+		Step: event.Step, Host: event.Host, Action: event.Kind,
+		Result: event.Result, Detail: event.Detail, Seconds: event.Seconds, Error: event.Error,
+	})
+	if err == nil {
+		_, err = r.journal.Write(append(line, '\n'))
+	}
+	if r.broken == nil {
+		r.broken = err
+	}
+}
+
+func (r *recorder) runStarted(p plan.Plan) {
+	r.tell(plan.Event{Type: plan.EventRunStarted, Kind: p.Workflow}, "begin")
+}
+
+func (r *recorder) runFinished(p plan.Plan, took time.Duration, err error) {
+	event := plan.Event{Type: plan.EventRunFinished, Kind: p.Workflow, Seconds: took.Seconds()}
+	if err != nil {
+		event.Error = err.Error()
+	}
+	r.tell(event, "end")
+}
+
+func (r *recorder) started(step plan.Step) {
+	event := about(step, plan.EventStepStarted)
+	event.Detail = step.Why
+	r.tell(event, "begin")
+}
+
+func (r *recorder) finished(step plan.Step, outcome hosts.Outcome, took time.Duration) {
+	event := about(step, plan.EventStepFinished)
+	event.Result, event.Detail, event.Seconds = outcome.Result, outcome.Detail, took.Seconds()
+	r.tell(event, "end")
+}
+
+func (r *recorder) failed(step plan.Step, failure *StepError, took time.Duration) {
+	event := about(step, plan.EventStepFailed)
+	event.Error, event.Fix, event.Evidence = failure.Err.Error(), failure.Fix, failure.Evidence
+	event.Seconds = took.Seconds()
+	if failure.Cause != nil {
+		event.Detail = failure.Cause.String()
+	}
+	r.tell(event, "end")
+}
+
+func (r *recorder) skipped(step plan.Step, because string) {
+	event := about(step, plan.EventStepSkipped)
+	event.Because = because
+	r.tell(event, "")
+}
+
+// canceled tells of a step that was not begun, or of one that broke off (mark end).
+func (r *recorder) canceled(step plan.Step, mark string) {
+	event := about(step, plan.EventStepCanceled)
+	if mark != "" {
+		event.Error = ErrInterrupted.Error()
+	}
+	r.tell(event, mark)
+}
+
+// progress answers a function that tells a step's progress, seldom enough to be read.
+func (r *recorder) progress(template plan.Event) func(hosts.Progress) {
+	template.Type = plan.EventStepProgress
+	var mu sync.Mutex
+	var last time.Time
+	var note string
+	return func(progress hosts.Progress) {
+		mu.Lock()
+		defer mu.Unlock()
+		now := r.now()
+		complete := progress.Total > 0 && progress.Done >= progress.Total
+		if !complete && progress.Note == note && now.Sub(last) < progressInterval {
+			return
+		}
+		last, note = now, progress.Note
+		event := template
+		event.Progress = &progress
+		r.tell(event, "")
+	}
+}
+
+// about starts an event on a step.
+func about(step plan.Step, what plan.EventType) plan.Event {
+	return plan.Event{Type: what, Step: step.ID, Phase: step.Phase, Host: step.Host, Kind: kind(step)}
+}
+
+func kind(step plan.Step) string {
+	if step.Cluster != nil {
+		return step.Cluster.Kind()
+	}
+	return step.Action.Kind()
+}

@@ -1,0 +1,67 @@
+package phases
+
+import (
+	"path"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// writeFiles writes the files and links of a phase that are not right. Static Pods are
+// not among them: they have to wait for their images.
+func (h *hostDraft) writeFiles(phases ...string) {
+	for _, phase := range phases {
+		for _, file := range h.state.Files {
+			if file.Phase == phase && !isStaticPod(file) {
+				h.writeFile(file)
+			}
+		}
+		for _, link := range h.state.Links {
+			if link.Phase == phase {
+				h.makeLink(link)
+			}
+		}
+	}
+}
+
+func (h *hostDraft) writeFile(file manifests.File) {
+	why, change := h.fileDiffers(file)
+	if why == "" {
+		return
+	}
+	id := h.step(file.Phase, trimmed(file.Path), plan.LaneFiles, change, why, h.writing(file), h.base)
+	h.files[file.Phase] = append(h.files[file.Phase], id)
+}
+
+// writing is the action that writes a file.
+func (h *hostDraft) writing(file manifests.File) hosts.WriteFile {
+	return hosts.WriteFile{
+		Path: file.Path, Mode: file.Mode, UID: file.UID, GID: file.GID,
+		Content: h.put(file.Content, file.Secret), Size: int64(len(file.Content)),
+		Secret: file.Secret,
+		Seed:   file.Compare == manifests.Seed && !h.reseed[file.Path],
+	}
+}
+
+func (h *hostDraft) makeLink(link manifests.Link) {
+	why, change := h.linkDiffers(link)
+	if why == "" {
+		return
+	}
+	id := h.step(link.Phase, trimmed(link.Path), plan.LaneFiles, change, why, hosts.MakeSymlink{
+		Path: link.Path, Target: link.Target, Seed: link.Seed && !h.reseed[link.Path],
+	}, h.base)
+	h.files[link.Phase] = append(h.files[link.Phase], id)
+}
+
+// written lists the steps that write files, of some phases.
+func (h *hostDraft) written(phases ...string) []string {
+	var ids []string
+	for _, phase := range phases {
+		ids = append(ids, h.files[phase]...)
+	}
+	return ids
+}
+
+func isStaticPod(file manifests.File) bool { return path.Dir(file.Path) == manifests.ManifestsFolder }

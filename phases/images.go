@@ -1,0 +1,116 @@
+package phases
+
+import (
+	"fmt"
+
+	"github.com/slipway-k8s/slipway/bundle"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+const (
+	phaseBinaries = "binaries"
+	phaseImages   = "images"
+	phaseTidy     = "tidy"
+)
+
+// binaries unpacks the sets of the bundle, of each only the files that are not right.
+func (h *hostDraft) binaries() {
+	for _, set := range h.state.Sets {
+		var files []hosts.UnpackFile
+		absent := 0
+		for _, file := range set.Files {
+			differs, there := h.unpackedDiffers(file)
+			if !differs {
+				continue
+			}
+			if !there {
+				absent++
+			}
+			files = append(files, hosts.UnpackFile{
+				Path: file.Path, Layer: file.Layer, Entry: file.Entry, Digest: file.Digest,
+				Size: file.Size, Mode: file.Mode, Target: file.Target,
+			})
+		}
+		if len(files) == 0 {
+			continue
+		}
+		why, change := setDiffers(len(set.Files), len(files), absent)
+		h.sets = append(h.sets, h.step(phaseBinaries, set.Name, plan.LaneBinaries, change, why,
+			hosts.Unpack{Set: set.Name, Files: files}, h.base))
+	}
+}
+
+func setDiffers(all, wrong, absent int) (string, plan.Change) {
+	switch {
+	case absent == all:
+		return "absent", plan.Create
+	case absent == wrong:
+		return fmt.Sprintf("%d of %d files absent", absent, all), plan.Create
+	}
+	return fmt.Sprintf("%d of %d files differ", wrong, all), plan.Update
+}
+
+// loadImages brings the images that containerd lacks, in the order in which the host
+// will ask for them.
+func (h *hostDraft) loadImages() {
+	for _, image := range h.state.Images {
+		have, there := h.facts.Images[image.Reference]
+		if there && have == image.Manifest.Digest {
+			continue
+		}
+		why, change := "image missing", plan.Create
+		if there {
+			why, change = "another image has this name", plan.Update
+		}
+		id := h.step(phaseImages, image.Name, plan.LaneImages, change, why, loading(image), h.containerd, h.base)
+		h.images[image.Name] = id
+		h.imageOrder = append(h.imageOrder, id)
+	}
+}
+
+func loading(image manifests.Image) hosts.LoadImage {
+	action := hosts.LoadImage{Reference: image.Reference, Manifest: imageBlob(image.Manifest)}
+	for _, blob := range image.Blobs()[1:] {
+		action.Blobs = append(action.Blobs, imageBlob(blob))
+	}
+	return action
+}
+
+func imageBlob(blob bundle.Blob) hosts.ImageBlob {
+	return hosts.ImageBlob{MediaType: blob.MediaType, Digest: blob.Digest, Size: blob.Size}
+}
+
+// loaded lists the steps that load the images of these names.
+func (h *hostDraft) loaded(names ...string) []string {
+	var ids []string
+	for _, name := range names {
+		if id, ok := h.images[name]; ok {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// tidy empties the host's store of what was uploaded, once all of it is in its place.
+func (h *hostDraft) tidy() {
+	lanes := map[string]string{}
+	uploads := false
+	for _, step := range h.plan.Steps {
+		if step.Host == h.host.Name {
+			lanes[step.Lane] = step.ID
+			uploads = uploads || len(plan.Refs(step)) > 0
+		}
+	}
+	if !uploads {
+		return
+	}
+	var last []string
+	for _, lane := range []string{plan.LaneFiles, plan.LaneBinaries, plan.LaneImages} {
+		if id, ok := lanes[lane]; ok {
+			last = append(last, id)
+		}
+	}
+	h.step(phaseTidy, "store", plan.LaneWork, "", "what was uploaded is in its place", hosts.TidyStore{}, last)
+}

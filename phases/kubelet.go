@@ -1,0 +1,133 @@
+package phases
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// startContainerd brings containerd up as soon as its binaries and files are there, so
+// that images can be loaded while the rest is written.
+func (h *hostDraft) startContainerd() {
+	waits := join(h.base, h.sets, h.written(manifests.PhaseContainerd, manifests.PhasePrepare))
+	for _, unit := range h.units(manifests.PhaseContainerd) {
+		if id := h.setUnit(unit, after(waits)); id != "" {
+			h.containerd = append(h.containerd, id)
+		}
+	}
+}
+
+// startKubelet starts the kubelet when the first thing that it does can succeed. On a
+// control plane that is when the static Pods and their images are there: a kubelet that
+// starts earlier asks an API that does not answer yet, ever more rarely, up to every
+// seven seconds. Elsewhere it is when some API server answers.
+func (h *hostDraft) startKubelet(apis []string) {
+	waits := join(h.base, h.sets, h.containerd, h.written(
+		manifests.PhasePrepare, manifests.PhaseContainerd, manifests.PhaseCerts, manifests.PhaseKubeconfig, manifests.PhaseKubelet))
+	var anyOf []string
+	if h.runsControlPlane() {
+		waits = join(waits, h.pods)
+	} else {
+		waits = join(waits, h.imageOrder)
+		anyOf = apis
+	}
+	for _, unit := range h.units(manifests.PhaseKubelet) {
+		if id := h.setUnit(unit, after(waits, anyOf)); id != "" {
+			h.kubelet = append(h.kubelet, id)
+		}
+	}
+}
+
+// units lists the units of one phase; those that nobody mentions anywhere come with the
+// kubelet's.
+func (h *hostDraft) units(phase string) []manifests.Unit {
+	return slices.DeleteFunc(slices.Clone(h.state.Units), func(unit manifests.Unit) bool { return unit.Phase != phase })
+}
+
+// setUnit plans a unit's state; "" where it is as it should be.
+func (h *hostDraft) setUnit(unit manifests.Unit, after []plan.Dependency) string {
+	inputs := h.inputs(unit)
+	why, change := unitDiffers(h.facts.Units[unit.Name], unit, inputs)
+	if why == "" {
+		return ""
+	}
+	return h.add(plan.Step{
+		ID:    h.host.Name + "/" + unit.Phase + "/" + unit.Name,
+		Phase: unit.Phase, Host: h.host.Name, Lane: plan.LaneWork, After: after, Why: why, Change: change,
+		Action: hosts.SetUnit{
+			Name: unit.Name, Enabled: unit.Enabled, Active: unit.Active, Inputs: inputs, Reload: unit.Reload,
+		},
+	})
+}
+
+// unitDiffers says why a unit is not in its state. What a running unit was last started
+// with the host keeps, over reboots too; where it does not know, it is as good as another.
+func unitDiffers(have hosts.Unit, want manifests.Unit, inputs string) (string, plan.Change) {
+	running := have.Active == "active" || have.Active == "reloading"
+	enabled := have.Enabled == "enabled" || have.Enabled == "enabled-runtime"
+	switch {
+	case want.Active && have.Load != "loaded":
+		return "no such unit yet", plan.Create
+	case want.Active && !running:
+		return "is " + orNothing(have.Active), plan.Update
+	case want.Active && inputs != "" && have.Inputs != inputs:
+		if have.Inputs == "" {
+			return "nobody knows what it was started with", plan.Update
+		}
+		return "what it reads has changed", plan.Update
+	case !want.Active && running:
+		return "is " + have.Active, plan.Update
+	case want.Enabled && !enabled:
+		return "is not enabled", plan.Update
+	case !want.Enabled && enabled:
+		return "is enabled", plan.Update
+	}
+	return "", ""
+}
+
+// inputs is the digest of all that a unit reads, as it will be when the plan is done.
+// Seeds are left out: they change without a restart's being due.
+func (h *hostDraft) inputs(unit manifests.Unit) string {
+	if len(unit.Inputs) == 0 {
+		return ""
+	}
+	sum := sha256.New()
+	paths := slices.Clone(unit.Inputs)
+	slices.Sort(paths)
+	for _, path := range paths {
+		if digest, counts := h.willBe(path); counts {
+			fmt.Fprintf(sum, "%s %s\n", path, digest)
+		}
+	}
+	return "sha256:" + hex.EncodeToString(sum.Sum(nil))
+}
+
+// willBe is the digest that a path's content will have when the plan is done, and
+// whether it counts.
+func (h *hostDraft) willBe(path string) (digest string, counts bool) {
+	for _, file := range h.state.Files {
+		if file.Path != path {
+			continue
+		}
+		if file.Compare == manifests.Seed {
+			return "", false
+		}
+		if why, _ := h.fileDiffers(file); why == "" {
+			return h.facts.Files[path].Digest, true
+		}
+		return plan.Ref(file.Content), true
+	}
+	for _, set := range h.state.Sets {
+		for _, file := range set.Files {
+			if file.Path == path {
+				return file.Digest + file.Target, true
+			}
+		}
+	}
+	return h.facts.Files[path].Digest, true
+}

@@ -1,0 +1,41 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// EventType is what happened to a step, or to the run.
+type EventType string
+
+// The types of event.
+const (
+	EventRunStarted   EventType = "run-started"
+	EventRunFinished  EventType = "run-finished"
+	EventStepStarted  EventType = "started"
+	EventStepProgress EventType = "progress"
+	EventStepFinished EventType = "finished"
+	EventStepFailed   EventType = "failed"
+	EventStepSkipped  EventType = "skipped"   // something it depends on failed
+	EventStepCanceled EventType = "cancelled" // the run was interrupted first
+)
+
+// Event is one thing that happened while a plan was applied.
+type Event struct {
+	Time     time.Time       `json:"time"`
+	Type     EventType       `json:"type"`
+	Step     string          `json:"step,omitempty"`
+	Phase    string          `json:"phase,omitempty"`
+	Host     string          `json:"host,omitempty"`
+	Kind     string          `json:"action,omitempty"`
+	Result   hosts.Result    `json:"result,omitempty"`
+	Detail   string          `json:"detail,omitempty"`
+	Progress *hosts.Progress `json:"progress,omitempty"`
+	Seconds  float64         `json:"seconds,omitempty"` // how long the step, or the run, took
+	Error    string          `json:"error,omitempty"`
+	Fix      string          `json:"fix,omitempty"`
+	// Because is the failed step that a skipped one depends on.
+	Because  string           `json:"because,omitempty"`
+	Evidence []hosts.Evidence `json:"evidence,omitempty"`
+}

@@ -1,0 +1,71 @@
+// Package plan is what Slipway means to do, as data: steps, the actions on the cluster,
+// events, and what can be said of a plan without carrying it out.
+//
+// phases makes plans; phases/engine applies them.
+package plan
+
+import (
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// Plan is an ordered set of steps. It determines what applying it does.
+type Plan struct {
+	Workflow string         `json:"workflow"` // init, join, reset, …
+	Cluster  hosts.Identity `json:"cluster"`
+	Steps    []Step         `json:"steps"`
+	// Warnings are told with the plan; they stop nothing.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Step is one action at one place.
+type Step struct {
+	// ID is stable and part of the interface: host/phase/thing, or cluster/phase/thing.
+	ID    string `json:"id"`
+	Phase string `json:"phase"`
+	// Host is where the step is done; empty for the cluster, which any healthy
+	// control plane can serve.
+	Host string `json:"host,omitempty"`
+	// Lane: a place's steps in one lane run in the plan's order, different lanes at once.
+	Lane  string       `json:"lane"`
+	After []Dependency `json:"after,omitempty"`
+	Why   string       `json:"why"`
+	// Change says what becomes of the step's object; empty where it only waits.
+	Change Change `json:"change,omitempty"`
+	// Action is what is done on Host; Cluster what is done to the cluster. One is set.
+	Action  hosts.Action  `json:"-"`
+	Cluster ClusterAction `json:"-"`
+}
+
+// Change is what a step does to its object, for showing.
+type Change string
+
+// The changes.
+const (
+	Create Change = "create"
+	Update Change = "update"
+	Remove Change = "remove"
+)
+
+// Dependency waits for all of a set of steps, or with Any for one of them.
+type Dependency struct {
+	Steps []string `json:"steps"`
+	Any   bool     `json:"any,omitempty"`
+}
+
+// Lanes that the planners use.
+const (
+	LaneWork     = "work"     // the spine: settings, units, static Pods
+	LaneFiles    = "files"    // files and links, while binaries are on their way
+	LaneBinaries = "binaries" // sets of the bundle
+	LaneImages   = "images"   // images into containerd
+	LaneWait     = "wait"     // waiting, so that it holds up nothing else
+)
+
+// All waits for every one of the steps.
+func All(steps ...string) Dependency { return Dependency{Steps: steps} }
+
+// Any waits for the first of the steps.
+func Any(steps ...string) Dependency { return Dependency{Steps: steps, Any: true} }
+
+// Empty tells whether there is nothing to do.
+func (p Plan) Empty() bool { return len(p.Steps) == 0 }

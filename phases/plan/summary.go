@@ -1,0 +1,98 @@
+package plan
+
+import "slices"
+
+// Counts is how much of each change there is.
+type Counts struct {
+	Create int `json:"create"`
+	Update int `json:"update"`
+	Remove int `json:"remove"`
+	// Steps counts all steps, those that only wait or tidy as well.
+	Steps int `json:"steps"`
+}
+
+func (c *Counts) add(change Change) {
+	c.Steps++
+	switch change {
+	case Create:
+		c.Create++
+	case Update:
+		c.Update++
+	case Remove:
+		c.Remove++
+	}
+}
+
+// Overview is a plan for showing: what is created, changed and removed, place by place.
+type Overview struct {
+	Workflow string  `json:"workflow"`
+	Places   []Place `json:"places"`
+	Counts   Counts  `json:"counts"`
+}
+
+// Place is one host's part of a plan, or the cluster's, whose Host is empty.
+type Place struct {
+	Host   string  `json:"host,omitempty"`
+	Phases []Phase `json:"phases"`
+	Counts Counts  `json:"counts"`
+}
+
+// Phase is one phase's part at one place.
+type Phase struct {
+	Name  string `json:"name"`
+	Lines []Line `json:"lines"`
+}
+
+// Line is one step.
+type Line struct {
+	Step   string `json:"step"`
+	Change Change `json:"change,omitempty"`
+	Text   string `json:"text"`
+	Why    string `json:"why"`
+}
+
+// Summarise sorts a plan's steps by place and phase, both in the order in which the plan
+// first names them, the cluster last.
+func Summarise(p Plan) Overview {
+	summary := Overview{Workflow: p.Workflow}
+	for _, step := range p.Steps {
+		summary.Counts.add(step.Change)
+		place := summary.place(step.Host)
+		place.Counts.add(step.Change)
+		phase := place.phase(step.Phase)
+		phase.Lines = append(phase.Lines, Line{
+			Step: step.ID, Change: step.Change, Text: Describe(step), Why: step.Why,
+		})
+	}
+	slices.SortStableFunc(summary.Places, func(a, b Place) int {
+		return last(a.Host == "") - last(b.Host == "")
+	})
+	return summary
+}
+
+func last(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+func (s *Overview) place(host string) *Place {
+	for i := range s.Places {
+		if s.Places[i].Host == host {
+			return &s.Places[i]
+		}
+	}
+	s.Places = append(s.Places, Place{Host: host})
+	return &s.Places[len(s.Places)-1]
+}
+
+func (p *Place) phase(name string) *Phase {
+	for i := range p.Phases {
+		if p.Phases[i].Name == name {
+			return &p.Phases[i]
+		}
+	}
+	p.Phases = append(p.Phases, Phase{Name: name})
+	return &p.Phases[len(p.Phases)-1]
+}

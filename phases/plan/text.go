@@ -1,0 +1,112 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Marks of the changes, at the beginning of a line.
+var marks = map[Change]string{Create: "+", Update: "~", Remove: "-", "": " "}
+
+// whyColumn is where the reasons stand, unless a line is longer.
+const whyColumn = 72
+
+// Text writes a plan for people: by host and phase, a line for each step, with counts.
+func Text(p Plan) string {
+	var b strings.Builder
+	writeWarnings(&b, p)
+	if p.Empty() {
+		b.WriteString(nothing)
+		return b.String()
+	}
+	summary := Summarise(p)
+	for _, place := range summary.Places {
+		writePlace(&b, place)
+	}
+	fmt.Fprintf(&b, "%s on %s\n", summary.Counts, places(summary))
+	return b.String()
+}
+
+// Summary writes a plan in short: a line for each place, and the whole.
+func Summary(p Plan) string {
+	var b strings.Builder
+	writeWarnings(&b, p)
+	if p.Empty() {
+		b.WriteString(nothing)
+		return b.String()
+	}
+	summary := Summarise(p)
+	width := 0
+	for _, place := range summary.Places {
+		width = max(width, utf8.RuneCountInString(place.name()))
+	}
+	for _, place := range summary.Places {
+		fmt.Fprintf(&b, "%-*s  %s\n", width, place.name(), place.Counts)
+	}
+	fmt.Fprintf(&b, "%s on %s\n", summary.Counts, places(summary))
+	return b.String()
+}
+
+const nothing = "Nothing to do: everything is as it should be.\n"
+
+func writeWarnings(b *strings.Builder, p Plan) {
+	for _, warning := range p.Warnings {
+		fmt.Fprintf(b, "warning: %s\n", warning)
+	}
+	if len(p.Warnings) > 0 {
+		b.WriteString("\n")
+	}
+}
+
+func (p Place) name() string {
+	if p.Host == "" {
+		return "the cluster"
+	}
+	return p.Host
+}
+
+func writePlace(b *strings.Builder, place Place) {
+	fmt.Fprintf(b, "%s: %s\n", place.name(), place.Counts)
+	for _, phase := range place.Phases {
+		fmt.Fprintf(b, "  %s\n", phase.Name)
+		for _, line := range phase.Lines {
+			writeLine(b, line)
+		}
+	}
+	b.WriteString("\n")
+}
+
+func writeLine(b *strings.Builder, line Line) {
+	text := fmt.Sprintf("    %s %s", marks[line.Change], line.Text)
+	if line.Why == "" {
+		fmt.Fprintln(b, text)
+		return
+	}
+	gap := max(2, whyColumn-utf8.RuneCountInString(text))
+	fmt.Fprintf(b, "%s%s# %s\n", text, strings.Repeat(" ", gap), line.Why)
+}
+
+// String writes the counts as +12 ~3 -0, and how many steps they are.
+func (c Counts) String() string {
+	return fmt.Sprintf("+%d ~%d -%d (%s)", c.Create, c.Update, c.Remove, Count(c.Steps, "step"))
+}
+
+// places says what a plan touches: 3 hosts and the cluster.
+func places(summary Overview) string {
+	hosts, cluster := 0, ""
+	for _, place := range summary.Places {
+		if place.Host == "" {
+			cluster = "the cluster"
+		} else {
+			hosts++
+		}
+	}
+	switch {
+	case hosts == 0:
+		return cluster
+	case cluster == "":
+		return Count(hosts, "host")
+	}
+	return Count(hosts, "host") + " and " + cluster
+}

@@ -1,0 +1,187 @@
+package phases
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/slipway-k8s/slipway/certs"
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// check looks at one host that is to be part of the cluster.
+type check func(in Input, host cluster.Host, facts hosts.Facts) []Problem
+
+// checks are all that is looked at on every host. Each gives whatever it finds; nothing
+// stops at the first.
+var checks = []check{
+	checkPrivilege, checkKernel, checkSystemd, checkCgroups, checkFileSystem, checkPacketFilter,
+	checkPlatform, checkCPUs, checkMemory, checkDisks, checkAddresses, checkPorts, checkNames,
+	checkForeign, checkMembership, checkAuthority, checkClock, checkSwap, checkSELinux, checkFirewall,
+}
+
+// Preflight tells, before anything is changed, all that stands in a workflow's way and
+// what may surprise: on every host that it would touch, and in the cluster.
+func Preflight(workflow Workflow, in Input) []Problem {
+	if _, err := in.named(in.Hosts); err != nil {
+		return []Problem{{Check: "hosts", Severity: SeverityError, Detail: err.Error(), Fix: "use a name of the cluster file"}}
+	}
+	targets := in.targets(workflow)
+	var problems []Problem
+	switch workflow {
+	case WorkflowInit:
+		problems = problemsOf(in.bundleProblems(), in.versionProblems(), in.membershipProblems(targets), in.etcdProblems(targets))
+	case WorkflowJoin:
+		problems = problemsOf(in.bundleProblems(), in.skewProblems(), in.joinProblems(targets))
+	case WorkflowPrepare:
+		problems = in.bundleProblems()
+	case WorkflowReset:
+		return in.sorted(in.resetProblems(targets, len(targets) == len(in.Cluster.Hosts)))
+	case WorkflowImageLoad:
+		for _, host := range targets {
+			problems = append(problems, in.loadProblems(host.Name)...)
+		}
+		return in.sorted(problems)
+	}
+	for _, host := range targets {
+		problems = append(problems, in.hostProblems(host)...)
+	}
+	return in.sorted(problemsOf(problems, in.twins(targets), in.clockProblems(targets)))
+}
+
+// targets are the hosts that a workflow is for: those named or all, and for a join only
+// those that are not in the cluster yet.
+func (in Input) targets(workflow Workflow) []cluster.Host {
+	named, err := in.named(in.Hosts)
+	if err != nil {
+		return nil
+	}
+	if workflow != WorkflowJoin {
+		return named
+	}
+	return slices.DeleteFunc(slices.Clone(named), func(host cluster.Host) bool { return in.joined(host.Name) })
+}
+
+func (in Input) hostProblems(host cluster.Host) []Problem {
+	facts, seen := in.Facts[host.Name]
+	if !seen {
+		return []Problem{in.unreached(host.Name)}
+	}
+	var problems []Problem
+	for _, look := range checks {
+		problems = append(problems, look(in, host, facts)...)
+	}
+	return problems
+}
+
+// sorted puts the cluster's problems first, then the hosts' in the file's order, on each
+// the errors before the warnings.
+func (in Input) sorted(problems []Problem) []Problem {
+	rank := map[string]int{}
+	for i, host := range in.Cluster.Hosts {
+		rank[host.Name] = i + 1
+	}
+	slices.SortStableFunc(problems, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(rank[a.Host], rank[b.Host]), cmp.Compare(a.Severity, b.Severity))
+	})
+	return problems
+}
+
+// problem is an error of one host.
+func problem(check string, host cluster.Host, fix, detail string, args ...any) Problem {
+	return Problem{Check: check, Host: host.Name, Severity: SeverityError, Detail: fmt.Sprintf(detail, args...), Fix: fix}
+}
+
+// warning is something of one host that does not stop anything.
+func warning(check string, host cluster.Host, fix, detail string, args ...any) Problem {
+	p := problem(check, host, fix, detail, args...)
+	p.Severity = SeverityWarning
+	return p
+}
+
+// bundleProblems holds the bundle against the cluster file.
+func (in Input) bundleProblems() []Problem {
+	if err := in.Bill.Serves(in.Cluster.KubernetesVersion); err != nil {
+		return []Problem{{Check: "bundle", Severity: SeverityError, Detail: err.Error(),
+			Fix: "take a bundle of that version, or set kubernetesVersion: " + in.Bill.KubernetesVersion}}
+	}
+	return nil
+}
+
+// versionProblems is a running cluster of another version than the file's.
+func (in Input) versionProblems() []Problem {
+	live := in.ClusterFacts.Version
+	if live == "" || live == in.Cluster.KubernetesVersion {
+		return nil
+	}
+	return []Problem{{Check: "version", Severity: SeverityError,
+		Detail: fmt.Sprintf("the cluster runs Kubernetes %s, the file says %s: init does not upgrade", live, in.Cluster.KubernetesVersion),
+		Fix:    "set kubernetesVersion: " + live}}
+}
+
+// skewProblems holds the kubelets that would join against the API server.
+func (in Input) skewProblems() []Problem {
+	server, err := cluster.ParseVersion(in.ClusterFacts.Version)
+	if err != nil {
+		return nil // nobody answered; that is a problem of its own
+	}
+	kubelet, err := cluster.ParseVersion(in.Bill.KubernetesVersion)
+	if err != nil {
+		return []Problem{{Check: "bundle", Severity: SeverityError, Detail: err.Error()}}
+	}
+	if err := cluster.KubeletSkew(kubelet, server); err != nil {
+		return []Problem{{Check: "version", Severity: SeverityError, Detail: err.Error(),
+			Fix: "take a bundle with Kubernetes " + in.ClusterFacts.Version}}
+	}
+	return nil
+}
+
+// unreached is the problem of a host that could not be looked at.
+func (in Input) unreached(name string) Problem {
+	problem := Problem{Check: "connection", Host: name, Severity: SeverityError, Detail: "the host was not looked at"}
+	if err := in.Unreached[name]; err != nil {
+		problem.Detail = err.Error()
+		problem.Fix = fixOf(err)
+	}
+	return problem
+}
+
+func checkMembership(in Input, host cluster.Host, facts hosts.Facts) []Problem {
+	return in.recordProblems(host.Name, facts)
+}
+
+// recordProblems is a host that another cluster has noted as its own.
+func (in Input) recordProblems(name string, facts hosts.Facts) []Problem {
+	if facts.Record == nil || facts.Record.Cluster.ID == "" || facts.Record.Cluster.ID == in.ClusterID.ID {
+		return nil
+	}
+	other := facts.Record.Cluster
+	if in.ClusterID.ID == "" && other.Name == in.Cluster.Name {
+		return nil // the keys are lost; then the name has to do
+	}
+	return []Problem{{
+		Check: "membership", Host: name, Severity: SeverityError,
+		Detail: fmt.Sprintf("it belongs to the cluster %s (%.12s)", other.Name, other.ID),
+		Fix:    "use that cluster's file, or take the host out of that cluster first: slipway reset",
+	}}
+}
+
+// checkAuthority compares the CA that lies on the host with the cluster's.
+func checkAuthority(in Input, host cluster.Host, facts hosts.Facts) []Problem {
+	have, there := facts.Certificates[certs.Kubernetes.CertPath()]
+	if !there || bytes.Equal(bytes.TrimSpace(have.PEM), bytes.TrimSpace(in.PKI.CA.Cert)) {
+		return nil
+	}
+	found, err := certs.KeyDigest(have.PEM)
+	if err != nil {
+		return []Problem{problem("authority", host, "if nobody needs it: rm "+certs.Kubernetes.CertPath(),
+			"%s cannot be read: %v", certs.Kubernetes.CertPath(), err)}
+	}
+	if ours, err := certs.KeyDigest(in.PKI.CA.Cert); err == nil && ours == found {
+		return nil
+	}
+	return []Problem{problem("authority", host, "reset the host with what made that cluster (kubeadm reset, slipway reset)",
+		"%s is another cluster's CA (%.12s)", certs.Kubernetes.CertPath(), found)}
+}

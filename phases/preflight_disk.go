@@ -1,0 +1,118 @@
+package phases
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// unpackedFactor is how much larger an image's layers are on disk than as they travel;
+// containerd keeps both.
+const unpackedFactor = 4
+
+// keptFree is the part of an image file system below which the kubelet begins to evict
+// Pods, in percent.
+const keptFree = 15
+
+// need is what will be written below a path.
+type need struct {
+	path  string
+	bytes int64
+}
+
+// checkDisks holds what has to be brought to the host against what its disks have left.
+func checkDisks(in Input, host cluster.Host, facts hosts.Facts) []Problem {
+	type volume struct {
+		disk  hosts.Disk
+		paths []string
+		bytes int64
+	}
+	var volumes []*volume
+	for _, n := range in.needs(host, facts) {
+		disk, known := diskOf(facts.Disks, n.path)
+		if !known {
+			continue
+		}
+		// Two paths on one file system show the same figures, and share it.
+		i := slices.IndexFunc(volumes, func(v *volume) bool {
+			return v.disk.Size == disk.Size && v.disk.Free == disk.Free
+		})
+		if i < 0 {
+			volumes = append(volumes, &volume{disk: disk})
+			i = len(volumes) - 1
+		}
+		volumes[i].bytes += n.bytes
+		volumes[i].paths = append(volumes[i].paths, n.path)
+	}
+	var problems []Problem
+	for _, v := range volumes {
+		where := strings.Join(v.paths, ", ")
+		switch left := v.disk.Free - v.bytes; {
+		case left < 0:
+			problems = append(problems, problem("disk", host, "make room: df -h "+v.disk.Path,
+				"%s free below %s, about %s needed", plan.Size(v.disk.Free), where, plan.Size(v.bytes)))
+		case left < v.disk.Size/100*keptFree:
+			problems = append(problems, warning("disk", host, "make room: df -h "+v.disk.Path,
+				"about %s of %s would be left below %s: the kubelet evicts Pods when less than %d %% is free",
+				plan.Size(left), plan.Size(v.disk.Size), where, keptFree))
+		}
+	}
+	return problems
+}
+
+// needs are what the host lacks of the bundle, by where it goes: blobs in the store
+// until they are in their place, unpacked files, and images with their layers.
+func (in Input) needs(host cluster.Host, facts hosts.Facts) []need {
+	var store, files, images int64
+	seen := map[string]bool{}
+	stored := func(digest string, size int64) {
+		if !seen[digest] {
+			seen[digest] = true
+			store += size
+		}
+	}
+	for _, set := range setsOf(in.Bill, host) {
+		wanted := false
+		for _, file := range set.Files {
+			if have, there := facts.Files[file.Path]; !there || have.Digest != file.Digest {
+				files += file.Size
+				wanted = true
+			}
+		}
+		for _, layer := range set.Layers {
+			if wanted {
+				stored(layer.Digest, layer.Size)
+			}
+		}
+	}
+	unpacked := map[string]bool{}
+	for _, image := range in.Bill.Images {
+		if facts.Images[image.Reference(in.Cluster.ImageRepository)] == image.Manifest.Digest {
+			continue
+		}
+		for _, blob := range image.Blobs() {
+			stored(blob.Digest, blob.Size)
+			if !unpacked[blob.Digest] {
+				unpacked[blob.Digest] = true
+				images += blob.Size * (1 + unpackedFactor)
+			}
+		}
+	}
+	return []need{{"/var/lib/slipway", store}, {"/opt", files}, {containerdData, images}}
+}
+
+// diskOf is the file system that a path lies on: the one shown for the longest path
+// above it.
+func diskOf(disks []hosts.Disk, path string) (hosts.Disk, bool) {
+	var found hosts.Disk
+	known := false
+	for _, disk := range disks {
+		if (disk.Path == "/" || within(path, disk.Path)) && (!known || len(disk.Path) > len(found.Path)) {
+			found, known = disk, true
+		}
+	}
+	return found, known
+}

@@ -1,0 +1,116 @@
+package phases
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+const phasePrepare = manifests.PhasePrepare
+
+// claim notes on the host which cluster it belongs to, before its first change.
+func (h *hostDraft) claim() {
+	why := "it belongs to no cluster yet"
+	if record := h.facts.Record; record != nil && record.Cluster.ID != "" {
+		if record.Cluster == h.in.ClusterID {
+			return
+		}
+		why = "it is noted under the name " + record.Cluster.Name
+	}
+	id := h.step(phasePrepare, "claim", plan.LaneWork, plan.Create, why, hosts.Claim{Cluster: h.in.ClusterID})
+	h.base = []string{id}
+}
+
+// directories makes what files and mounts lie in.
+func (h *hostDraft) directories() {
+	var made []string
+	for _, directory := range h.state.Directories {
+		why, change := h.directoryDiffers(directory)
+		if why == "" {
+			continue
+		}
+		made = append(made, h.step(directory.Phase, trimmed(directory.Path)+"/", plan.LaneWork, change, why, hosts.MakeDirectory{
+			Path: directory.Path, Mode: directory.Mode, UID: directory.UID, GID: directory.GID,
+		}))
+	}
+	h.base = join(h.base, made)
+}
+
+// prepare brings the operating system into the state that Kubernetes needs: only what
+// is missing. The files that keep it so over a reboot are written with the others.
+func (h *hostDraft) prepare() {
+	if h.state.DisableSwap && (len(h.facts.Swaps) > 0 || len(h.facts.SwapUnits) > 0) {
+		why := "in use: " + strings.Join(h.facts.Swaps, ", ")
+		if len(h.facts.Swaps) == 0 {
+			why = "would be back after a reboot: " + strings.Join(h.facts.SwapUnits, ", ")
+		}
+		h.step(phasePrepare, "swap", plan.LaneWork, plan.Update, why, hosts.DisableSwap{})
+	}
+	h.modules()
+	h.sysctls()
+	if want := h.state.Hostname; want != "" && h.facts.Hostname != want {
+		h.step(phasePrepare, "hostname", plan.LaneWork, plan.Update, "is "+orNothing(h.facts.Hostname),
+			hosts.SetHostname{Name: want})
+	}
+	h.entries()
+}
+
+func (h *hostDraft) modules() {
+	for _, module := range h.state.Modules {
+		if !h.facts.Modules[module] {
+			h.step(phasePrepare, "module/"+module, plan.LaneWork, plan.Create, "not loaded", hosts.LoadModule{Name: module})
+		}
+	}
+}
+
+func (h *hostDraft) sysctls() {
+	for _, key := range slices.Sorted(maps.Keys(h.state.Sysctls)) {
+		want := h.state.Sysctls[key]
+		have, known := h.facts.Sysctls[key]
+		if known && sameSetting(have, want) {
+			continue
+		}
+		why := "is " + have
+		if !known {
+			why = "not there yet"
+		}
+		h.step(phasePrepare, "sysctl/"+key, plan.LaneWork, plan.Update, why, hosts.SetSysctl{Key: key, Value: want})
+	}
+}
+
+// entries adds a line to /etc/hosts only where a name does not resolve to its address.
+func (h *hostDraft) entries() {
+	for _, entry := range h.state.Entries {
+		var missing []string
+		for _, name := range entry.Names {
+			if !slices.Contains(h.facts.Names[name], entry.Address) {
+				missing = append(missing, name)
+			}
+		}
+		if len(missing) == 0 {
+			continue
+		}
+		h.step(phasePrepare, "hosts/"+entry.Address+"/"+missing[0], plan.LaneWork, plan.Create,
+			strings.Join(missing, ", ")+" resolved otherwise, or not at all",
+			hosts.AddHostsEntry{Address: entry.Address, Names: missing})
+	}
+}
+
+// sameSetting compares kernel parameters; the kernel separates numbers by tabs.
+func sameSetting(have, want string) bool {
+	return slices.Equal(strings.Fields(have), strings.Fields(want))
+}
+
+func orNothing(value string) string {
+	if value == "" {
+		return "empty"
+	}
+	return value
+}
+
+// trimmed is a path as it stands in a step's id.
+func trimmed(path string) string { return strings.TrimPrefix(path, "/") }

@@ -1,0 +1,62 @@
+package phases
+
+import (
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// Prepare plans to bring hosts to where only joining is left: settings, binaries,
+// containerd, images, and the kubelet's unit, not started. Nothing of the cluster's own
+// is put there, so that a host can be joined by hand as well.
+func Prepare(in Input) (plan.Plan, plan.Contents, error) {
+	d, err := in.begin(WorkflowPrepare)
+	if err != nil {
+		return plan.Plan{}, nil, err
+	}
+	drafts, err := d.draftHosts(in.targets(WorkflowPrepare))
+	if err != nil {
+		return plan.Plan{}, nil, err
+	}
+	for _, h := range drafts {
+		h.withoutCluster()
+		h.install()
+		h.startKubelet(nil)
+		h.tidy()
+	}
+	return d.done()
+}
+
+// withoutCluster takes away from a host's state what belongs to one cluster. A kubelet
+// that runs already is left to run.
+func (h *hostDraft) withoutCluster() {
+	own := func(phase, file string) bool {
+		switch phase {
+		case manifests.PhasePrepare, manifests.PhaseContainerd:
+			return false
+		case manifests.PhaseKubelet:
+			return !within(file, manifests.UnitsFolder)
+		}
+		return true
+	}
+	h.state.Files = keep(h.state.Files, func(f manifests.File) bool { return !own(f.Phase, f.Path) })
+	h.state.Links = keep(h.state.Links, func(l manifests.Link) bool { return !own(l.Phase, l.Path) })
+	h.state.Directories = keep(h.state.Directories, func(dir manifests.Directory) bool { return !own(dir.Phase, dir.Path) })
+	h.state.Units = keep(h.state.Units, func(unit manifests.Unit) bool {
+		return unit.Phase != manifests.PhaseKubelet || h.facts.Units[unit.Name].Active != "active"
+	})
+	for i, unit := range h.state.Units {
+		if unit.Phase == manifests.PhaseKubelet {
+			h.state.Units[i].Active, h.state.Units[i].Inputs = false, nil
+		}
+	}
+}
+
+func keep[T any](list []T, wanted func(T) bool) []T {
+	var kept []T
+	for _, item := range list {
+		if wanted(item) {
+			kept = append(kept, item)
+		}
+	}
+	return kept
+}

@@ -1,0 +1,316 @@
+package phases
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+const (
+	phaseRemoveNode = "remove-node"
+	phaseCleanup    = "cleanup-node"
+)
+
+// drainTimeout is how long, in seconds, a node's Pods have to go elsewhere.
+const drainTimeout = 300
+
+// Reset plans to take hosts out of the cluster and to put each back to what it was; no
+// names mean the whole cluster. A worker's Pods are moved away first and its node is
+// deleted; of a cluster that goes as a whole nothing is moved, and nothing needs its API.
+func Reset(in Input, names []string) (plan.Plan, plan.Contents, error) {
+	in.Hosts = names
+	d, err := in.begin(WorkflowReset)
+	if err != nil {
+		return plan.Plan{}, nil, err
+	}
+	targets := in.targets(WorkflowReset)
+	whole := len(targets) == len(in.Cluster.Hosts)
+	for _, host := range targets {
+		h := d.forHost(host, manifests.HostState{})
+		var stop []string
+		if !whole {
+			stop = h.drain()
+		}
+		stopped := h.stopKubelet(stop)
+		if !whole {
+			h.deleteNode(join(stop, stopped))
+		}
+		h.cleanUp()
+	}
+	return d.done()
+}
+
+// resetProblems says what a reset must not begin with.
+func (in Input) resetProblems(targets []cluster.Host, whole bool) []Problem {
+	var problems []Problem
+	for _, host := range targets {
+		if host.HasRole(cluster.RoleControlPlane) && !whole {
+			problems = append(problems, Problem{
+				Check: "membership", Host: host.Name, Severity: SeverityError,
+				Detail: "it is a control plane: removing one from a cluster that goes on comes with high availability",
+				Fix:    "reset the whole cluster: slipway reset",
+			})
+		}
+		problems = append(problems, in.resetHostProblems(host)...)
+	}
+	if !whole && !in.ClusterFacts.Reachable && !in.Force && in.anyOwned(targets) {
+		problems = append(problems, Problem{
+			Check: "membership", Severity: SeverityError,
+			Detail: "no API server answers, so no Pod can be moved away and no node deleted: " + orUnknown(in.ClusterFacts.Cause),
+			Fix:    "bring the control plane up first, or go on without it: --force",
+		})
+	}
+	return problems
+}
+
+func (in Input) resetHostProblems(host cluster.Host) []Problem {
+	facts, seen := in.Facts[host.Name]
+	if !seen {
+		problem := in.unreached(host.Name)
+		if in.Force {
+			problem.Severity = SeverityWarning
+			problem.Detail += "; nothing is removed from it"
+		} else {
+			problem.Fix = "bring the host up first, or go on without it: --force"
+		}
+		return []Problem{problem}
+	}
+	return in.recordProblems(host.Name, facts)
+}
+
+// anyOwned tells whether any of the hosts carries something of Slipway's.
+func (in Input) anyOwned(targets []cluster.Host) bool {
+	return slices.ContainsFunc(targets, func(host cluster.Host) bool {
+		facts, seen := in.Facts[host.Name]
+		return !seen || facts.Record != nil
+	})
+}
+
+// drain moves a node's Pods away while its kubelet can still end them.
+func (h *hostDraft) drain() []string {
+	node, there := h.in.node(h.host.Name)
+	if !there || !h.in.ClusterFacts.Reachable {
+		return nil
+	}
+	if h.facts.Units[manifests.KubeletUnit].Active != "active" {
+		return nil
+	}
+	lane := phaseRemoveNode + "/" + h.host.Name
+	if !node.Unschedulable {
+		h.add(plan.Step{
+			ID: "cluster/" + phaseRemoveNode + "/" + h.host.Name + "/cordon", Phase: phaseRemoveNode, Lane: lane,
+			Why: "nothing new should come to it", Change: plan.Update, Cluster: plan.Cordon{Node: h.host.Name},
+		})
+	}
+	return []string{h.add(plan.Step{
+		ID: "cluster/" + phaseRemoveNode + "/" + h.host.Name + "/drain", Phase: phaseRemoveNode, Lane: lane,
+		Why: "its Pods have to run elsewhere", Change: plan.Update,
+		Cluster: plan.Drain{Node: h.host.Name, Timeout: drainTimeout},
+	})}
+}
+
+// deleteNode deletes the node once its kubelet cannot register it again.
+func (h *hostDraft) deleteNode(waits []string) {
+	if _, there := h.in.node(h.host.Name); !there || !h.in.ClusterFacts.Reachable {
+		return
+	}
+	h.add(plan.Step{
+		ID: "cluster/" + phaseRemoveNode + "/" + h.host.Name + "/delete", Phase: phaseRemoveNode,
+		Lane: phaseRemoveNode + "/" + h.host.Name, After: after(waits),
+		Why: "the host leaves the cluster", Change: plan.Remove,
+		Cluster: plan.Delete{Object: hosts.ObjectKey{APIVersion: "v1", Kind: "Node", Name: h.host.Name}},
+	})
+}
+
+// clean adds one step of the clean-up.
+func (h *hostDraft) clean(thing string, change plan.Change, why string, action hosts.Action, after ...[]string) string {
+	return h.step(phaseCleanup, thing, plan.LaneWork, change, why, action, after...)
+}
+
+// stopKubelet stops what would start Pods again.
+func (h *hostDraft) stopKubelet(waits []string) []string {
+	if h.facts.Record == nil {
+		return nil
+	}
+	return h.stopUnit(manifests.KubeletUnit, waits)
+}
+
+func (h *hostDraft) stopUnit(name string, waits []string) []string {
+	unit, asked := h.facts.Units[name]
+	if !asked || unit.Load != "loaded" {
+		return nil
+	}
+	stopped := unit.Active == "inactive" || unit.Active == "failed"
+	if stopped && unit.Enabled != "enabled" && unit.Enabled != "enabled-runtime" {
+		return nil
+	}
+	return []string{h.clean(name, plan.Update, "is "+orNothing(unit.Active)+", "+orNothing(unit.Enabled),
+		hosts.SetUnit{Name: name}, waits)}
+}
+
+// cleanUp stops and removes what the record says is Slipway's and what Kubernetes left,
+// and puts back what was there before.
+func (h *hostDraft) cleanUp() {
+	record := h.facts.Record
+	if record == nil {
+		return
+	}
+	table := manifests.OwnershipTable()
+	h.clean("pods", plan.Remove, "they are the cluster's", hosts.StopPods{})
+	for _, unit := range record.Units {
+		if unit != manifests.KubeletUnit && unit != manifests.ContainerdUnit {
+			h.stopUnit(unit, nil)
+		}
+	}
+	h.stopUnit(manifests.ContainerdUnit, nil)
+	for _, below := range table.Mounts {
+		h.clean("mounts/"+trimmed(below), plan.Remove, "nothing may be mounted in what is removed", hosts.Unmount{Below: below})
+	}
+	h.clean("network", plan.Remove, "links and rules of the cluster's network", hosts.RemoveNetwork{
+		Links: table.Links, Tables: table.Tables, Chains: table.Chains, Namespaces: table.Namespaces,
+	})
+	h.removePaths(record, table)
+	for _, prior := range slices.Backward(record.Priors) {
+		h.clean("restore/"+trimmed(prior.Setting), plan.Update, "was "+wasBefore(prior),
+			hosts.Restore{Setting: prior.Setting, Value: prior.Value})
+	}
+	h.clean("record", plan.Remove, "nothing of Slipway's is left", hosts.Forget{})
+}
+
+func wasBefore(prior hosts.Prior) string {
+	if prior.Absent {
+		return "not there"
+	}
+	if strings.HasPrefix(prior.Setting, "file/") || prior.Value == "" {
+		return "otherwise"
+	}
+	return prior.Value
+}
+
+// containerdData is where containerd keeps its images.
+const containerdData = "/var/lib/containerd"
+
+// ownTrees are directories that hold nothing but the cluster's where Slipway made them.
+var ownTrees = []string{"/opt/slipway", "/opt/cni", "/etc/cni"}
+
+// emptied are directories that the cluster makes without its being noted, by mounting
+// them into Pods: they go if nobody else put something there.
+var emptied = []string{"/etc/cni/net.d", "/etc/cni", "/opt/cni/bin", "/opt/cni"}
+
+func (h *hostDraft) removePaths(record *hosts.Record, table manifests.Ownership) {
+	owned := map[string]hosts.FileType{}
+	for _, entry := range record.Paths {
+		owned[entry.Path] = entry.Type
+	}
+	var gone []string
+	for _, tree := range table.Paths {
+		_, seen := h.facts.Files[tree]
+		if _, ours := owned[tree]; seen || ours {
+			gone = append(gone, tree)
+		}
+	}
+	for _, tree := range ownTrees {
+		if ours, ok := owned[tree]; ok && ours == hosts.TypeDirectory {
+			gone = append(gone, tree)
+		}
+	}
+	if _, ours := owned[manifests.RootKubeFolder]; ours {
+		gone = append(gone, manifests.RootKubeFolder+"/cache")
+	}
+	for _, tree := range outermost(gone) {
+		h.clean(trimmed(tree), plan.Remove, "all in it is the cluster's", hosts.RemovePath{Path: tree, Recursive: true})
+	}
+	h.removeOwned(owned, outermost(gone))
+	for _, directory := range emptied {
+		_, ours := owned[directory]
+		if _, seen := h.facts.Files[directory]; seen && !ours && !inTrees(directory, gone) {
+			h.clean(trimmed(directory)+"/", plan.Remove, "the cluster may have made it", hosts.RemovePath{Path: directory, IfEmpty: true})
+		}
+	}
+}
+
+func inTrees(path string, trees []string) bool {
+	return slices.ContainsFunc(trees, func(tree string) bool { return within(path, tree) })
+}
+
+// removeOwned removes what the record names outside of the trees: files and links
+// first, then directories from within, each only if nothing of another's is in it.
+func (h *hostDraft) removeOwned(owned map[string]hosts.FileType, trees []string) {
+	var directories []string
+	for _, file := range slices.Sorted(maps.Keys(owned)) {
+		switch {
+		case inTrees(file, trees):
+		case owned[file] == hosts.TypeDirectory:
+			directories = append(directories, file)
+		default:
+			h.clean(trimmed(file), plan.Remove, "Slipway made it", hosts.RemovePath{Path: file})
+		}
+	}
+	for _, directory := range slices.Backward(directories) {
+		h.clean(trimmed(directory)+"/", plan.Remove, "Slipway made it", hosts.RemovePath{Path: directory, IfEmpty: true})
+	}
+}
+
+// outermost drops the paths that lie in another of them.
+func outermost(paths []string) []string {
+	return slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(paths))), func(inner string) bool {
+		return slices.ContainsFunc(paths, func(outer string) bool { return inner != outer && within(inner, outer) })
+	})
+}
+
+func within(inner, outer string) bool {
+	return inner == outer || strings.HasPrefix(inner, path.Clean(outer)+"/")
+}
+
+// Leftovers lists what a reset should have removed and that a host still has. before is
+// the record as it was when the reset began; it may be nil.
+func Leftovers(before *hosts.Record, now hosts.Facts) []string {
+	var left []string
+	ours := map[string]bool{}
+	if before != nil {
+		for _, owned := range before.Paths {
+			ours[owned.Path] = true
+		}
+	}
+	restored := map[string]bool{}
+	if before != nil {
+		for _, prior := range before.Priors {
+			if file, ok := strings.CutPrefix(prior.Setting, "file"); ok && !prior.Absent {
+				restored[file] = true
+			}
+		}
+	}
+	trees := manifests.OwnershipTable().Paths
+	for _, file := range sortedKeys(now.Files) {
+		inTree := inTrees(file, trees)
+		isDirectory := now.Files[file].Type == hosts.TypeDirectory
+		if !restored[file] && (ours[file] || inTree && !isDirectory) {
+			left = append(left, file)
+		}
+	}
+	for _, link := range now.Links {
+		left = append(left, "link "+link)
+	}
+	for _, table := range now.Tables {
+		left = append(left, "nft table "+table)
+	}
+	for _, chain := range now.Chains {
+		left = append(left, "iptables chain "+chain)
+	}
+	for _, unit := range sortedKeys(now.Units) {
+		if before != nil && slices.Contains(before.Units, unit) && now.Units[unit].Load == "loaded" {
+			left = append(left, fmt.Sprintf("unit %s (%s)", unit, now.Units[unit].Active))
+		}
+	}
+	if now.Record != nil {
+		left = append(left, "Slipway's record")
+	}
+	return left
+}

@@ -1,0 +1,82 @@
+package phases
+
+import (
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+const phaseWait = "wait-control-plane"
+
+// How long, in seconds, things may take before what holds them up is looked for.
+const (
+	apiTimeout     = 240
+	nodeTimeout    = 300
+	rolloutTimeout = 300
+)
+
+// running are the phases whose steps a control plane or a node has to get over.
+var running = []string{
+	manifests.PhaseContainerd, manifests.PhaseCerts, manifests.PhaseKubeconfig, manifests.PhaseEtcd,
+	manifests.PhaseControlPlane, manifests.PhaseKubelet, phaseBinaries,
+}
+
+// awaitAPI waits for the API server of one control plane, where it was touched or does
+// not answer.
+func (h *hostDraft) awaitAPI() string {
+	why := ""
+	switch {
+	case h.changed(running...):
+		why = "it is being started"
+	case !h.in.ClusterFacts.Reachable:
+		why = "no API server answers: " + orUnknown(h.in.ClusterFacts.Cause)
+	case h.unhealthy():
+		why = "it does not answer"
+	default:
+		return ""
+	}
+	return h.add(plan.Step{
+		ID: "cluster/" + phaseWait + "/" + h.host.Name, Phase: phaseWait, Lane: plan.LaneWait + "/api/" + h.host.Name,
+		After: after(join(h.pods, h.kubelet)), Why: why,
+		Cluster: plan.WaitAPI{Host: h.host.Name, Timeout: apiTimeout},
+	})
+}
+
+func (h *hostDraft) unhealthy() bool {
+	for _, health := range h.in.ClusterFacts.Health {
+		if health.Host == h.host.Name && health.Component == "kube-apiserver" && !health.Healthy {
+			return true
+		}
+	}
+	return false
+}
+
+func orUnknown(cause string) string {
+	if cause == "" {
+		return "cause unknown"
+	}
+	return cause
+}
+
+// awaitNode waits until the host's node is Ready, or is there where the network that
+// would make it Ready is the user's to bring.
+func (h *hostDraft) awaitNode(apis []string) string {
+	ready := h.in.Cluster.Networking.AddOn != cluster.AddOnNone
+	node, there := h.in.node(h.host.Name)
+	why := ""
+	switch {
+	case !there:
+		why = "not registered yet"
+	case ready && !node.Ready:
+		why = "not Ready: " + orUnknown(node.Reason)
+	case h.changed(manifests.PhaseContainerd, manifests.PhaseKubelet, phaseBinaries):
+		why = "it is being restarted"
+	default:
+		return ""
+	}
+	return h.add(plan.Step{
+		ID: "cluster/wait-node/" + h.host.Name, Phase: "wait-node", Lane: plan.LaneWait + "/node/" + h.host.Name,
+		After: after(join(h.kubelet, h.containerd), apis), Why: why,
+		Cluster: plan.WaitNode{Node: h.host.Name, Ready: ready, Timeout: nodeTimeout},
+	})
+}
