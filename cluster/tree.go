@@ -11,7 +11,8 @@ type node struct {
 	line   int
 	tag    string // !!str, !!int, !!float, !!bool, !!null, !!map, !!seq
 	text   string
-	fields []nodeField
+	fields []nodeField // in the file's order
+	byName map[string]*node
 	items  []*node
 }
 
@@ -86,7 +87,7 @@ func (r *resolver) mapping(made *node, from *yaml.Node, path string, depth int, 
 		case key.Kind != yaml.ScalarNode:
 			r.report(Problem{Path: path, Line: key.Line, Message: "a field's name is a list or a mapping", Fix: "write a plain word"})
 		case made.field(key.Value) == nil:
-			made.fields = append(made.fields, nodeField{key.Value, key.Line, r.resolve(value, child(path, key.Value), depth+1)})
+			made.add(nodeField{key.Value, key.Line, r.resolve(value, child(path, key.Value), depth+1)})
 		case !merged:
 			r.report(Problem{Path: child(path, key.Value), Line: key.Line, Message: "is said twice", Fix: "keep one"})
 		}
@@ -116,14 +117,16 @@ func (r *resolver) merge(made *node, from *yaml.Node, path string, depth int) {
 	}
 }
 
-func (n *node) field(name string) *node {
-	for _, field := range n.fields {
-		if field.name == name {
-			return field.value
-		}
+func (n *node) add(field nodeField) {
+	if n.byName == nil {
+		n.byName = map[string]*node{}
 	}
-	return nil
+	n.byName[field.name] = field.value
+	n.fields = append(n.fields, field)
 }
+
+// field finds a field; nil where there is none.
+func (n *node) field(name string) *node { return n.byName[name] }
 
 // plain gives the value in the types that encoding/json decodes into, whole numbers as int64.
 func (n *node) plain() any {

@@ -44,7 +44,7 @@ type Node struct {
 	KubeletVersion string            `json:"kubeletVersion"`
 	Addresses      []string          `json:"addresses"`
 	Labels         map[string]string `json:"labels,omitempty"`
-	Taints         []string          `json:"taints,omitempty"` // key=value:effect
+	Taints         []string          `json:"taints,omitempty"` // key=value:effect, or key:effect
 	Reason         string            `json:"reason,omitempty"` // why it is not ready, in the kubelet's words
 }
 

@@ -106,6 +106,9 @@ func (l *Lab) startInside(ctx context.Context, h *hostRecord, streams Streams, a
 	if err := unix.Setns(init, all); err != nil {
 		return nil, fmt.Errorf("enter the host: %w", err)
 	}
+	if err := dropCapabilities(); err != nil { // this thread's, and so the command's
+		return nil, err
+	}
 	path, err := lookPath(argv[0])
 	if err != nil {
 		return nil, err

@@ -252,8 +252,9 @@ func turnTo(root string) error {
 	return nil
 }
 
-// dropCapabilities takes from the host what reaches beyond its namespaces and what no
-// cluster needs: there is one clock, and it is the machine's.
+// dropCapabilities takes from this thread, and from what it starts, what would reach
+// beyond a host's namespaces and what no cluster needs: there is one clock, and it is
+// the machine's.
 func dropCapabilities() error {
 	for _, capability := range []uintptr{unix.CAP_SYS_TIME} {
 		if err := unix.Prctl(unix.PR_CAPBSET_DROP, capability, 0, 0, 0); err != nil {

@@ -58,6 +58,10 @@ func pinNetwork(pin string, r *record) error {
 	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644); err != nil {
 		return fmt.Errorf("let the bridge answer: %w", err)
 	}
+	// And each time: by default a sender hears it once a second, and waits otherwise.
+	if err := os.WriteFile("/proc/sys/net/ipv4/icmp_ratelimit", []byte("0"), 0o644); err != nil {
+		return fmt.Errorf("let the bridge answer: %w", err)
+	}
 	if err := makeBridge(r); err != nil {
 		return err
 	}

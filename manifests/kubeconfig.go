@@ -14,6 +14,19 @@ func Kubeconfig(server string, ca []byte, user string, cert, key []byte, cluster
 	})
 }
 
+// TunnelKubeconfig is a Kubeconfig for a server that is reached by another address than
+// its certificate names, such as a local port: serverName is what the certificate has.
+func TunnelKubeconfig(server, serverName string, ca []byte, user string, cert, key []byte, clusterName string) []byte {
+	return kubeconfigOf(clusterName, user, map[string]any{
+		"certificate-authority-data": base64.StdEncoding.EncodeToString(ca),
+		"server":                     server,
+		"tls-server-name":            serverName,
+	}, map[string]any{
+		"client-certificate-data": base64.StdEncoding.EncodeToString(cert),
+		"client-key-data":         base64.StdEncoding.EncodeToString(key),
+	})
+}
+
 // rotatingKubeconfig is a kubeconfig that points to the file which the kubelet renews.
 func rotatingKubeconfig(server string, ca []byte, user, pem, clusterName string) []byte {
 	return kubeconfig(server, ca, user, clusterName, map[string]any{
@@ -23,17 +36,18 @@ func rotatingKubeconfig(server string, ca []byte, user, pem, clusterName string)
 }
 
 func kubeconfig(server string, ca []byte, user, clusterName string, credentials map[string]any) []byte {
+	return kubeconfigOf(clusterName, user, map[string]any{
+		"certificate-authority-data": base64.StdEncoding.EncodeToString(ca),
+		"server":                     server,
+	}, credentials)
+}
+
+func kubeconfigOf(clusterName, user string, server, credentials map[string]any) []byte {
 	context := user + "@" + clusterName
 	return mustYAML(map[string]any{
-		"apiVersion": "v1",
-		"kind":       "Config",
-		"clusters": []any{map[string]any{
-			"name": clusterName,
-			"cluster": map[string]any{
-				"certificate-authority-data": base64.StdEncoding.EncodeToString(ca),
-				"server":                     server,
-			},
-		}},
+		"apiVersion":      "v1",
+		"kind":            "Config",
+		"clusters":        []any{map[string]any{"name": clusterName, "cluster": server}},
 		"users":           []any{map[string]any{"name": user, "user": credentials}},
 		"contexts":        []any{map[string]any{"name": context, "context": map[string]any{"cluster": clusterName, "user": user}}},
 		"current-context": context,

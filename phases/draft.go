@@ -3,6 +3,7 @@ package phases
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
@@ -38,10 +39,54 @@ func (d *draft) warn(format string, args ...any) {
 
 // done gives the plan, after a look at its form.
 func (d *draft) done() (plan.Plan, plan.Contents, error) {
+	d.dropIdleEdges()
 	if err := plan.Validate(d.plan); err != nil {
 		return plan.Plan{}, nil, fmt.Errorf("plan %s: %w", d.plan.Workflow, err)
 	}
 	return d.plan, d.contents, nil
+}
+
+// dropIdleEdges takes away the dependencies that a lane's order already sees to: those on
+// what the step before waited for, and on the lane's own steps.
+func (d *draft) dropIdleEdges() {
+	type lane struct{ host, name string }
+	settled := map[lane]map[string]bool{}
+	for i, step := range d.plan.Steps {
+		at := lane{step.Host, step.Lane}
+		known := settled[at]
+		if known == nil {
+			known = map[string]bool{}
+			settled[at] = known
+		}
+		var kept []plan.Dependency
+		for _, dependency := range step.After {
+			if dependency = unsettled(dependency, known); len(dependency.Steps) > 0 {
+				kept = append(kept, dependency)
+			}
+		}
+		d.plan.Steps[i].After = kept
+		known[step.ID] = true
+	}
+}
+
+// unsettled is what is left of a dependency, and notes it as seen to.
+func unsettled(dependency plan.Dependency, known map[string]bool) plan.Dependency {
+	if dependency.Any {
+		key := "any " + strings.Join(dependency.Steps, " ")
+		if known[key] || slices.ContainsFunc(dependency.Steps, func(id string) bool { return known[id] }) {
+			return plan.Dependency{}
+		}
+		known[key] = true
+		return dependency
+	}
+	left := plan.Dependency{}
+	for _, id := range dependency.Steps {
+		if !known[id] {
+			left.Steps = append(left.Steps, id)
+			known[id] = true
+		}
+	}
+	return left
 }
 
 // hostDraft is the part of a plan that touches one host, and what of it other parts

@@ -171,6 +171,9 @@ func (h *hostDraft) cleanUp() {
 	}
 	h.stopUnit(manifests.ContainerdUnit, nil)
 	for _, below := range table.Mounts {
+		if !inTrees(below, table.Paths) {
+			continue // named network namespaces are others' as well: ours go with the network
+		}
 		h.clean("mounts/"+trimmed(below), plan.Remove, "nothing may be mounted in what is removed", hosts.Unmount{Below: below})
 	}
 	h.clean("network", plan.Remove, "links and rules of the cluster's network", hosts.RemoveNetwork{
@@ -282,8 +285,8 @@ func Leftovers(before *hosts.Record, now hosts.Facts) []string {
 	restored := map[string]bool{}
 	if before != nil {
 		for _, prior := range before.Priors {
-			if file, ok := strings.CutPrefix(prior.Setting, "file"); ok && !prior.Absent {
-				restored[file] = true
+			if file, ok := strings.CutPrefix(prior.Setting, "file/"); ok && !prior.Absent {
+				restored[path.Clean("/"+file)] = true
 			}
 		}
 	}

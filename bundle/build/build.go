@@ -21,6 +21,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -117,9 +118,24 @@ func oneByOne(progress func(Progress)) report {
 
 // Build builds a bundle.
 func Build(ctx context.Context, options Options, progress func(Progress)) error {
+	return interrupted(ctx, buildBundle(ctx, options, progress))
+}
+
+// interrupted makes of whatever a command said when it was stopped that it was stopped.
+func interrupted(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("build bundle: %w", ctx.Err())
+	}
+	return err
+}
+
+func buildBundle(ctx context.Context, options Options, progress func(Progress)) error {
 	b, err := newBuilder(ctx, options, progress)
 	if err != nil {
 		return err
+	}
+	if err := b.cache.sweep(time.Now()); err != nil {
+		return fmt.Errorf("sweep the cache: %w", err)
 	}
 	parts, err := b.makeParts(ctx, options)
 	if err != nil {
@@ -149,6 +165,10 @@ func Build(ctx context.Context, options Options, progress func(Progress)) error 
 
 // Component builds one component's program alone, such as kubeadm, to a path.
 func Component(ctx context.Context, options Options, name string, progress func(Progress)) error {
+	return interrupted(ctx, buildComponent(ctx, options, name, progress))
+}
+
+func buildComponent(ctx context.Context, options Options, name string, progress func(Progress)) error {
 	c, err := findComponent(name)
 	if err != nil {
 		return err

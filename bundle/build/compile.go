@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // compiled is what compiling a component gave. Paths are below the entry's directory.
@@ -173,6 +174,11 @@ const keptLines = 30
 // run runs a command, telling each line that it says on stderr; when it fails, its last
 // lines are the error.
 func run(command *exec.Cmd, say func(line string)) error {
+	// When the build is stopped, the command may tidy up after itself first.
+	if command.Cancel != nil {
+		command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+		command.WaitDelay = 10 * time.Second
+	}
 	stderr, err := command.StderrPipe()
 	if err != nil {
 		return err

@@ -122,16 +122,25 @@ func (s *session) observeCluster(ctx context.Context) error {
 	if err := s.openClient(); err != nil {
 		return err
 	}
-	in, err := s.input()
-	if err != nil {
-		return err
-	}
-	query, err := phases.ClusterQuery(in)
+	query, err := s.clusterQuery()
 	if err != nil {
 		return err
 	}
 	s.live, err = s.api.Observe(ctx, query)
 	return err
+}
+
+// clusterQuery asks for the objects that a plan compares; without a bundle there is no
+// plan of objects, and nothing to ask for but the nodes.
+func (s *session) clusterQuery() (hosts.ClusterQuery, error) {
+	if s.archive == nil {
+		return hosts.ClusterQuery{}, nil
+	}
+	in, err := s.input()
+	if err != nil {
+		return hosts.ClusterQuery{}, err
+	}
+	return phases.ClusterQuery(in)
 }
 
 func (s *session) planned(p planner) (prepared, error) {

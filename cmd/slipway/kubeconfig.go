@@ -40,17 +40,7 @@ certificate of its own. It points to the local port of 'slipway proxy', or with
 			if err := s.connectAPI(command.Context()); err != nil {
 				return err
 			}
-			server := fmt.Sprintf("https://127.0.0.1:%d", port)
-			switch via {
-			case "proxy":
-			case "endpoint":
-				if server, err = manifests.EndpointURL(s.cluster); err != nil {
-					return err
-				}
-			default:
-				return usagef("--via %s: must be proxy or endpoint", via)
-			}
-			data, err := s.adminKubeconfig(server, time.Duration(s.cluster.Certificates.Validity))
+			data, err := s.kubeconfigVia(via, port)
 			if err != nil {
 				return err
 			}
@@ -72,22 +62,50 @@ certificate of its own. It points to the local port of 'slipway proxy', or with
 	return command
 }
 
-// adminKubeconfig is a kubeconfig with a fresh certificate of an administrator.
-func (s *session) adminKubeconfig(server string, validity time.Duration) ([]byte, error) {
+// kubeconfigVia is an administrator's kubeconfig for one of the ways to the API.
+func (s *session) kubeconfigVia(via string, port int) ([]byte, error) {
+	leaf, err := s.adminLeaf(time.Duration(s.cluster.Certificates.Validity))
+	if err != nil {
+		return nil, err
+	}
+	switch via {
+	case "proxy":
+		return s.tunnelKubeconfig(leaf, port), nil
+	case "endpoint":
+		server, err := manifests.EndpointURL(s.cluster)
+		if err != nil {
+			return nil, err
+		}
+		return manifests.Kubeconfig(server, s.keys.pki.CA.Cert, administrator, leaf.Cert, leaf.Key, s.cluster.Name), nil
+	}
+	return nil, usagef("--via %s: must be proxy or endpoint", via)
+}
+
+// administrator is the user of kubeadm's admin.conf.
+const administrator = "kubernetes-admin"
+
+func (s *session) tunnelKubeconfig(leaf certs.Leaf, port int) []byte {
+	server := fmt.Sprintf("https://127.0.0.1:%d", port)
+	return manifests.TunnelKubeconfig(server, s.api.ServerName(), s.keys.pki.CA.Cert, administrator, leaf.Cert, leaf.Key, s.cluster.Name)
+}
+
+// adminLeaf is a fresh certificate of an administrator.
+func (s *session) adminLeaf(validity time.Duration) (certs.Leaf, error) {
 	entry, _ := certs.Find(certs.Admin)
 	leaf, err := mint.Leaf(s.keys.pki, entry.Spec(s.cluster, certs.Host{}), validity, time.Now())
 	if err != nil {
-		return nil, fmt.Errorf("mint an administrator's certificate: %w", err)
+		return certs.Leaf{}, fmt.Errorf("mint an administrator's certificate: %w", err)
 	}
-	return manifests.Kubeconfig(server, s.keys.pki.CA.Cert, "kubernetes-admin", leaf.Cert, leaf.Key, s.cluster.Name), nil
+	return leaf, nil
 }
 
 // temporaryKubeconfig is for one command of ours; the caller removes it.
 func (s *session) temporaryKubeconfig(port int) (string, error) {
-	data, err := s.adminKubeconfig(fmt.Sprintf("https://127.0.0.1:%d", port), temporaryValidity)
+	leaf, err := s.adminLeaf(temporaryValidity)
 	if err != nil {
 		return "", err
 	}
+	data := s.tunnelKubeconfig(leaf, port)
 	file, err := os.CreateTemp(os.Getenv("XDG_RUNTIME_DIR"), "slipway-kubeconfig-*")
 	if err != nil {
 		return "", fmt.Errorf("write a temporary kubeconfig: %w", err)

@@ -115,22 +115,22 @@ func (s *session) end(cause error) {
 	first := s.cause == nil
 	if first {
 		s.cause = cause
-		close(s.ended)
 	}
 	s.mutex.Unlock()
 	if !first {
 		return
 	}
-	s.streams.end(cause)
 	var breach *protocolError
 	if errors.As(cause, &breach) {
 		if f, err := encodeBody(kindBye, 0, byeBody{Error: encodeError(cause)}); err == nil {
-			s.try(f)
+			s.try(f) // before ended, after which the last frame goes out
 		}
 	}
+	s.streams.end(cause)
 	if errors.Is(cause, errSilent) {
 		s.silence()
 	}
+	close(s.ended)
 }
 
 // silence stops all writing: what is queued is dropped.

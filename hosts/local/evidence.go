@@ -1,3 +1,5 @@
+//go:build linux
+
 package local
 
 import (
@@ -27,17 +29,6 @@ const (
 
 // evidencePorts are where the API server, etcd and the kubelet listen.
 var evidencePorts = []int{6443, 2379, 10250}
-
-// Container is one container as CRI shows it.
-type Container struct {
-	Pod      string // namespace/name
-	Name     string
-	Running  bool
-	ExitCode int32
-	Reason   string
-	Attempt  uint32
-	Log      string // path
-}
 
 // seeEvidence collects what may explain a failed wait. It tells what it can, and fails for
 // nothing.

@@ -1,3 +1,5 @@
+//go:build linux
+
 package local
 
 import (
@@ -40,8 +42,13 @@ func (h *Host) forget(ctx context.Context, a hosts.Forget) (hosts.Outcome, error
 	return h.apply(ctx, change{
 		action: a,
 		detail: "store, agent, record and journal",
-		act: func(context.Context) error {
+		act: func(ctx context.Context) error {
 			h.digests.drop()
+			if record != nil && len(record.Units) > 0 {
+				if err := h.systemd.Reload(ctx); err != nil && !errors.Is(err, errNoSystemd) {
+					return err
+				}
+			}
 			return h.removeOwnDirectories()
 		},
 	})
@@ -81,7 +88,7 @@ func (h *Host) stillThere(ctx context.Context, record *hosts.Record) ([]string, 
 		if err != nil {
 			return nil, err
 		}
-		if info != nil {
+		if info != nil && !h.holdsOthers(owned, info) {
 			left = append(left, owned.Path)
 		}
 	}
@@ -108,6 +115,16 @@ func (h *Host) stillThere(ctx context.Context, record *hosts.Record) ([]string, 
 		left = append(left, "what "+prior.Setting+" was")
 	}
 	return left, nil
+}
+
+// holdsOthers tells whether a directory that Slipway made has something in it: what of that
+// is Slipway's is named by itself, the rest is somebody else's, and the directory with it.
+func (h *Host) holdsOthers(owned hosts.Owned, info os.FileInfo) bool {
+	if owned.Type != hosts.TypeDirectory || !info.IsDir() {
+		return false
+	}
+	entries, err := os.ReadDir(h.at(owned.Path))
+	return err == nil && len(entries) > 0
 }
 
 // isOwnDirectory tells whether a path is Slipway's state or run directory, or in it.

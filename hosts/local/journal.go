@@ -1,13 +1,17 @@
+//go:build linux
+
 package local
 
 import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -69,7 +73,17 @@ func (j *journal) end(entry journalEntry, err error) error {
 	return j.append(entry)
 }
 
+// append writes a line. On a full disk it goes missing: what frees space must not fail for
+// want of space.
 func (j *journal) append(entry journalEntry) error {
+	err := j.write(entry)
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return nil
+	}
+	return err
+}
+
+func (j *journal) write(entry journalEntry) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	entry.Who = j.holder

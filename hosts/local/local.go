@@ -1,10 +1,5 @@
-// Package local is a Host in this process: the only code of Slipway that changes a
-// machine. It runs on every host, served by `slipway agent serve`, and on the operator's
-// own machine when that is one of the hosts.
-//
-// Every action compares before it acts. What it is about to change is noted in the
-// record and synced there before the first change, so that a reset can put it back
-// whatever happens in between.
+//go:build linux
+
 package local
 
 import (
@@ -19,28 +14,6 @@ import (
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
-
-// The places where Slipway keeps what it needs to know on a host.
-const (
-	DefaultStateDir = "/var/lib/slipway"
-	DefaultRunDir   = "/run/slipway"
-)
-
-// Options say where a Host lives and through what it reaches the machine's services. The
-// zero value is the machine itself.
-type Options struct {
-	// Root is put before every path: tests give a scratch directory.
-	Root string
-	// StateDir holds the store, the record and the journal; RunDir what ends with the boot.
-	StateDir, RunDir string
-	// Holder names who works through this Host, in leases and journals.
-	Holder string
-	// Systemd and Containerd are how those daemons are reached; nil means the real ones.
-	Systemd    Systemd
-	Containerd Containerd
-	// Now tells the time; nil means the clock.
-	Now func() time.Time
-}
 
 // Host is this machine.
 type Host struct {

@@ -1,3 +1,5 @@
+//go:build linux
+
 package local
 
 import (
@@ -13,8 +15,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/slipway-k8s/slipway/hosts"
 )
 
 const (
@@ -23,23 +23,6 @@ const (
 	// orphanPatience is how long killed processes may take to be gone.
 	orphanPatience = 10 * time.Second
 )
-
-// killOrphans kills the containers, and the shims over them, that a containerd that does
-// not run has left behind.
-func (h *Host) killOrphans(ctx context.Context, a hosts.StopPods) (hosts.Outcome, error) {
-	orphans, err := h.orphans()
-	if err != nil {
-		return hosts.Outcome{}, err
-	}
-	if len(orphans) == 0 {
-		return unchanged, nil
-	}
-	return h.apply(ctx, change{
-		action: a,
-		detail: fmt.Sprintf("%d processes that containerd left", len(orphans)),
-		act:    func(ctx context.Context) error { return h.endOrphans(ctx) },
-	})
-}
 
 // endOrphans kills until none is left: a container may have forked in between.
 func (h *Host) endOrphans(ctx context.Context) error {

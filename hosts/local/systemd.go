@@ -1,3 +1,5 @@
+//go:build linux
+
 package local
 
 import (
@@ -13,9 +15,13 @@ import (
 	"sync"
 
 	"github.com/coreos/go-systemd/v22/dbus"
+	godbus "github.com/godbus/dbus/v5"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
+
+// noSuchUnit is what systemd calls a unit that is not loaded.
+const noSuchUnit = "org.freedesktop.systemd1.NoSuchUnit"
 
 // bus is systemd over D-Bus: the system bus or, where that does not run, its private socket.
 type bus struct {
@@ -184,6 +190,11 @@ func (b *bus) Run(ctx context.Context, job UnitJob, name string) error {
 	case JobReload:
 		_, err = conn.ReloadUnitContext(ctx, name, "replace", result)
 	}
+	var refused godbus.Error
+	if job == JobStop && errors.As(err, &refused) && refused.Name == noSuchUnit {
+		_ = conn.ResetFailedUnitContext(ctx, name) // its file went while it was failed
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", job, name, err)
 	}
@@ -194,8 +205,11 @@ func (b *bus) Run(ctx context.Context, job UnitJob, name string) error {
 		if word != "done" {
 			return fmt.Errorf("%s %s: systemd says the job's result is %q", job, name, word)
 		}
-		return nil
 	}
+	if job == JobStop {
+		_ = conn.ResetFailedUnitContext(ctx, name) // not failed, then
+	}
+	return nil
 }
 
 // Journal reads with journalctl: the library for it needs cgo.

@@ -1,3 +1,5 @@
+//go:build linux
+
 package local
 
 import (
@@ -11,58 +13,6 @@ import (
 	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
-)
-
-// Systemd is what a Host asks of the host's init.
-type Systemd interface {
-	// Manager is systemd's version and the system's state.
-	Manager(ctx context.Context) (hosts.Systemd, error)
-	// Unit is a unit's state; one that does not exist is not-found, not an error.
-	Unit(ctx context.Context, name string) (UnitState, error)
-	// List names the loaded units that match the patterns.
-	List(ctx context.Context, patterns ...string) ([]string, error)
-	// Reload makes systemd read its unit files again.
-	Reload(ctx context.Context) error
-	// Change enables, disables, masks or unmasks a unit.
-	Change(ctx context.Context, change UnitChange, name string) error
-	// Run starts, stops, restarts or reloads a unit and waits for the job.
-	Run(ctx context.Context, job UnitJob, name string) error
-	// Journal is the unit's last lines.
-	Journal(ctx context.Context, name string, lines int) ([]string, error)
-	Close() error
-}
-
-// UnitState is what systemd says of a unit.
-type UnitState struct {
-	Load        string
-	Active      string
-	Sub         string
-	Enabled     string
-	Fragment    string // the unit file
-	Restarts    int
-	NeedsReload bool // its files changed since systemd read them
-}
-
-// UnitJob is what systemd can do with a unit.
-type UnitJob string
-
-// The jobs.
-const (
-	JobStart   UnitJob = "start"
-	JobStop    UnitJob = "stop"
-	JobRestart UnitJob = "restart"
-	JobReload  UnitJob = "reload"
-)
-
-// UnitChange is what systemd can do with a unit's files.
-type UnitChange string
-
-// The changes.
-const (
-	UnitEnable  UnitChange = "enable"
-	UnitDisable UnitChange = "disable"
-	UnitMask    UnitChange = "mask"
-	UnitUnmask  UnitChange = "unmask"
 )
 
 // errNoSystemd is what there is to say of a host that another init booted.
@@ -162,7 +112,7 @@ func (h *Host) unitWork(a hosts.SetUnit, state UnitState) unitWork {
 		}
 	case a.Active && state.NeedsReload && a.Inputs == "":
 		todo.job, todo.because = JobRestart, ": its unit file changed"
-	case !a.Active && state.Active != "inactive" && state.Active != "failed":
+	case !a.Active && state.Active != "inactive": // stopping a failed unit clears its failure
 		todo.job = JobStop
 	}
 	return todo

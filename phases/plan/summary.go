@@ -41,6 +41,7 @@ type Place struct {
 type Phase struct {
 	Name  string `json:"name"`
 	Lines []Line `json:"lines"`
+	end   int    // where its last step stands
 }
 
 // Line is one step.
@@ -51,8 +52,8 @@ type Line struct {
 	Why    string `json:"why"`
 }
 
-// Summarise sorts a plan's steps by place and phase, both in the order in which the plan
-// first names them, the cluster last.
+// Summarise sorts a plan's steps by place, in the order in which the plan first names
+// them, the cluster last; and by phase, in the order in which the phases end.
 func Summarise(p Plan) Overview {
 	summary := Overview{Workflow: p.Workflow}
 	for _, step := range p.Steps {
@@ -60,6 +61,7 @@ func Summarise(p Plan) Overview {
 		place := summary.place(step.Host)
 		place.Counts.add(step.Change)
 		phase := place.phase(step.Phase)
+		phase.end = summary.Counts.Steps
 		phase.Lines = append(phase.Lines, Line{
 			Step: step.ID, Change: step.Change, Text: Describe(step), Why: step.Why,
 		})
@@ -67,6 +69,9 @@ func Summarise(p Plan) Overview {
 	slices.SortStableFunc(summary.Places, func(a, b Place) int {
 		return last(a.Host == "") - last(b.Host == "")
 	})
+	for _, place := range summary.Places {
+		slices.SortStableFunc(place.Phases, func(a, b Phase) int { return a.end - b.end })
+	}
 	return summary
 }
 

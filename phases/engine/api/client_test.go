@@ -184,7 +184,7 @@ func TestObserve(t *testing.T) {
 		}
 		node := facts.Nodes[0]
 		if node.Ready || !node.Unschedulable || node.KubeletVersion != "v1.36.3" || node.Labels["x"] != "y" ||
-			!slices.Equal(node.Addresses, []string{"10.0.0.5"}) || !slices.Equal(node.Taints, []string{"a=1:NoExecute", "b=:NoSchedule"}) ||
+			!slices.Equal(node.Addresses, []string{"10.0.0.5"}) || !slices.Equal(node.Taints, []string{"a=1:NoExecute", "b:NoSchedule"}) ||
 			node.Reason != "KubeletNotReady: cni plugin not initialized" {
 			t.Errorf("node %+v", node)
 		}
@@ -326,10 +326,10 @@ func TestCancelEndsARetry(t *testing.T) {
 func TestForwardCarriesConnections(t *testing.T) {
 	play(t, one, func(t *testing.T, c *cluster, client *Client) {
 		ctx, cancel := context.WithCancel(t.Context())
-		entry := &plane{conns: make(chan net.Conn)}
+		entry := &plane{conns: make(chan net.Conn), closed: make(chan struct{})}
 		ended := make(chan error)
-		go func() { ended <- client.Forward(ctx, closing{entry, cancel}) }()
-		near, far := net.Pipe()
+		go func() { ended <- client.Forward(ctx, entry) }()
+		near, far := pipe()
 		entry.conns <- far
 		transport := &http.Transport{
 			DialContext: func(context.Context, string, string) (net.Conn, error) { return near, nil },
@@ -344,19 +344,12 @@ func TestForwardCarriesConnections(t *testing.T) {
 			t.Fatalf("%v %v", response, err)
 		}
 		response.Body.Close()
-		close(entry.conns)
 		cancel()
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
 		transport.CloseIdleConnections()
 	})
-}
-
-// closing is a listener that is closed through its channel.
-type closing struct {
-	*plane
-	cancel context.CancelFunc
 }
 
 func TestTokens(t *testing.T) {
@@ -371,7 +364,7 @@ func TestTokens(t *testing.T) {
 		}
 		got := tokens[0]
 		if got.Full() != "abcdef.0123456789abcdef" || !got.Expires.Equal(expires) ||
-			!slices.Equal(got.Usages, []string{"bootstrap-authentication", "bootstrap-signing"}) || len(got.Groups) != 2 {
+			!slices.Equal(got.Usages, []string{"authentication", "signing"}) || len(got.Groups) != 2 {
 			t.Errorf("%+v %v %v", got.Full(), got.Usages, got.Groups)
 		}
 		if err := client.CreateToken(t.Context(), Token{ID: "uvwxyz", Secret: "s", Usages: got.Usages, Expires: expires}); err != nil {

@@ -26,12 +26,13 @@ var errNoHost = errors.New("no control plane is connected")
 type dialer struct {
 	hosts     map[string]hosts.Host
 	endpoints map[string]string
+	life      context.Context // ends with close, and every attempt with it
+	end       context.CancelFunc
 
-	mu     sync.Mutex
-	order  []string
-	open   map[*tracked]struct{}
-	closed bool
-	turns  int // how often another host was given preference
+	mu    sync.Mutex
+	order []string
+	open  map[*tracked]struct{}
+	turns int // how often another host was given preference
 }
 
 // tracked is a connection that the dialer can end.
@@ -49,7 +50,9 @@ func (t *tracked) Close() error {
 }
 
 func newDialer(all map[string]hosts.Host, endpoints map[string]string, names []string) *dialer {
-	return &dialer{hosts: all, endpoints: endpoints, order: slices.Clone(names), open: map[*tracked]struct{}{}}
+	d := &dialer{hosts: all, endpoints: endpoints, order: slices.Clone(names), open: map[*tracked]struct{}{}}
+	d.life, d.end = context.WithCancel(context.Background())
+	return d
 }
 
 type attempt struct {
@@ -67,6 +70,7 @@ func (d *dialer) DialContext(ctx context.Context, _, _ string) (net.Conn, error)
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
+	defer context.AfterFunc(d.life, cancel)()
 	results := make(chan attempt, len(order))
 	next, pending := 0, 0
 	begin := func() {
@@ -119,7 +123,7 @@ func discard(results <-chan attempt, pending int) {
 func (d *dialer) keep(won attempt) (net.Conn, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed {
+	if d.life.Err() != nil {
 		_ = won.conn.Close()
 		return nil, net.ErrClosed
 	}
@@ -160,8 +164,8 @@ func (d *dialer) turn(since int) {
 }
 
 func (d *dialer) close() {
+	d.end()
 	d.mu.Lock()
-	d.closed = true
 	ended := d.take(func(*tracked) bool { return true })
 	d.mu.Unlock()
 	closeAll(ended)

@@ -162,6 +162,9 @@ func parseTaints(texts []string) ([]corev1.Taint, error) {
 
 // taintText writes a taint as hosts.Node has it: key=value:effect.
 func taintText(taint corev1.Taint) string {
+	if taint.Value == "" {
+		return fmt.Sprintf("%s:%s", taint.Key, taint.Effect)
+	}
 	return fmt.Sprintf("%s=%s:%s", taint.Key, taint.Value, taint.Effect)
 }
 

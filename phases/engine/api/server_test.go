@@ -109,6 +109,8 @@ type plane struct {
 	down   error // what Dial fails with
 	hangs  bool  // Dial never answers
 	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
 	server *http.Server
 	open   []net.Conn
 }
@@ -155,7 +157,7 @@ func (c *cluster) newPlane(name string) *plane {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	p := &plane{cluster: c, name: name, conns: make(chan net.Conn)}
+	p := &plane{cluster: c, name: name, conns: make(chan net.Conn), closed: make(chan struct{})}
 	p.server = &http.Server{
 		Handler:   http.HandlerFunc(p.serve),
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequestClientCert},
@@ -167,18 +169,18 @@ func (c *cluster) newPlane(name string) *plane {
 
 // plane is its server's listener as well.
 func (p *plane) Accept() (net.Conn, error) {
-	conn, open := <-p.conns
-	if !open {
+	select {
+	case conn := <-p.conns:
+		return conn, nil
+	case <-p.closed:
 		return nil, net.ErrClosed
 	}
-	return conn, nil
 }
 func (p *plane) Addr() net.Addr { return &net.TCPAddr{} }
-func (p *plane) Close() error   { return nil }
+func (p *plane) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
 
 func (p *plane) stop() {
 	_ = p.server.Close()
-	close(p.conns)
 	p.cut(nil)
 }
 
@@ -208,7 +210,7 @@ func (p *plane) Dial(ctx context.Context, network, address string) (net.Conn, er
 	if network != "tcp" || address != p.name+":6443" {
 		return nil, errors.New("nothing listens on " + address)
 	}
-	near, far := net.Pipe()
+	near, far := pipe()
 	p.conns <- far
 	p.mu2.Lock()
 	defer p.mu2.Unlock()
@@ -289,7 +291,8 @@ func (c *cluster) evict(w http.ResponseWriter, path string) {
 	}
 	if c.budget != nil && !c.budget(path[strings.LastIndex(path, "/")+1:]) {
 		status := metav1.Status{
-			Status: metav1.StatusFailure, Code: 429, Reason: metav1.StatusReasonTooManyRequests,
+			TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
+			Status:   metav1.StatusFailure, Code: 429, Reason: metav1.StatusReasonTooManyRequests,
 			Message: "Cannot evict pod as it would violate the pod's disruption budget.",
 			Details: &metav1.StatusDetails{Causes: []metav1.StatusCause{{
 				Type: "DisruptionBudget", Message: "The disruption budget web needs 2 healthy pods and has 2 currently",
@@ -414,7 +417,8 @@ func (c *cluster) list(r *http.Request) map[string]any {
 		}
 		items = append(items, c.objects[at])
 	}
-	return map[string]any{"kind": "List", "apiVersion": "v1", "metadata": map[string]any{}, "items": items}
+	kind := map[string]string{"nodes": "NodeList", "pods": "PodList", "secrets": "SecretList"}[last]
+	return map[string]any{"kind": kind, "apiVersion": "v1", "metadata": map[string]any{}, "items": items}
 }
 
 func refuse(w http.ResponseWriter, code int, reason metav1.StatusReason, message string) {
@@ -441,4 +445,46 @@ func (c *cluster) count(what string) int {
 		}
 	}
 	return n
+}
+
+// buffered is an end of a net.Pipe whose writes do not wait for the other end to read.
+type buffered struct {
+	net.Conn
+	queue chan []byte
+	ended chan struct{}
+	once  sync.Once
+}
+
+func pipe() (near, far net.Conn) {
+	a, b := net.Pipe()
+	return newBuffered(a), newBuffered(b)
+}
+
+func newBuffered(conn net.Conn) *buffered {
+	b := &buffered{Conn: conn, queue: make(chan []byte, 1024), ended: make(chan struct{})}
+	go func() {
+		for {
+			select {
+			case data := <-b.queue:
+				_, _ = b.Conn.Write(data)
+			case <-b.ended:
+				return
+			}
+		}
+	}()
+	return b
+}
+
+func (b *buffered) Write(data []byte) (int, error) {
+	select {
+	case b.queue <- slices.Clone(data):
+		return len(data), nil
+	case <-b.ended:
+		return 0, net.ErrClosed
+	}
+}
+
+func (b *buffered) Close() error {
+	b.once.Do(func() { close(b.ended) })
+	return b.Conn.Close()
 }

@@ -1,0 +1,61 @@
+//go:build linux
+
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+)
+
+// leftoverGroups are the control groups that the kubelet made for Pods, in every hierarchy,
+// children before parents. While a kubelet runs they are in use, and none is left over.
+func (h *Host) leftoverGroups(ctx context.Context) ([]string, error) {
+	if state, err := h.systemd.Unit(ctx, "kubelet.service"); err == nil && state.Active == "active" {
+		return nil, nil
+	}
+	var groups []string
+	for _, pattern := range []string{"/sys/fs/cgroup/kubepods*", "/sys/fs/cgroup/*/kubepods*"} {
+		roots, err := filepath.Glob(h.at(pattern))
+		if err != nil {
+			return nil, err
+		}
+		for _, root := range roots {
+			if isLink(root) { // cpu may be a link to cpu,cpuacct
+				continue
+			}
+			err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+				if err == nil && entry.IsDir() {
+					groups = append(groups, path)
+				}
+				return nil // one that goes meanwhile is gone
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	slices.Reverse(groups)
+	return groups, nil
+}
+
+func isLink(path string) bool {
+	info, err := os.Lstat(filepath.Dir(path))
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
+}
+
+// removeGroups removes control groups that hold no process.
+func removeGroups(groups []string) error {
+	for _, group := range groups {
+		err := syscall.Rmdir(group)
+		if err != nil && !errors.Is(err, syscall.ENOENT) {
+			return fmt.Errorf("remove control group %s: %w", group, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package local
+
+import (
+	"context"
+	"io"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// Systemd is what a Host asks of the host's init.
+type Systemd interface {
+	// Manager is systemd's version and the system's state.
+	Manager(ctx context.Context) (hosts.Systemd, error)
+	// Unit is a unit's state; one that does not exist is not-found, not an error.
+	Unit(ctx context.Context, name string) (UnitState, error)
+	// List names the loaded units that match the patterns.
+	List(ctx context.Context, patterns ...string) ([]string, error)
+	// Reload makes systemd read its unit files again.
+	Reload(ctx context.Context) error
+	// Change enables, disables, masks or unmasks a unit.
+	Change(ctx context.Context, change UnitChange, name string) error
+	// Run starts, stops, restarts or reloads a unit and waits for the job.
+	Run(ctx context.Context, job UnitJob, name string) error
+	// Journal is the unit's last lines.
+	Journal(ctx context.Context, name string, lines int) ([]string, error)
+	Close() error
+}
+
+// UnitState is what systemd says of a unit.
+type UnitState struct {
+	Load        string
+	Active      string
+	Sub         string
+	Enabled     string
+	Fragment    string // the unit file
+	Restarts    int
+	NeedsReload bool // its files changed since systemd read them
+}
+
+// UnitJob is what systemd can do with a unit.
+type UnitJob string
+
+// The jobs.
+const (
+	JobStart   UnitJob = "start"
+	JobStop    UnitJob = "stop"
+	JobRestart UnitJob = "restart"
+	JobReload  UnitJob = "reload"
+)
+
+// UnitChange is what systemd can do with a unit's files.
+type UnitChange string
+
+// The changes.
+const (
+	UnitEnable  UnitChange = "enable"
+	UnitDisable UnitChange = "disable"
+	UnitMask    UnitChange = "mask"
+	UnitUnmask  UnitChange = "unmask"
+)
+
+// Containerd is what a Host asks of containerd, always in the k8s.io namespace.
+type Containerd interface {
+	// Images gives, for those references that are complete, unpacked and pinned, the
+	// digest of the manifest. A containerd that does not run has none.
+	Images(ctx context.Context, references []string) (map[string]string, error)
+	// Load puts an image into the store, out of blobs that open gives by digest.
+	Load(ctx context.Context, image hosts.LoadImage, open func(string) (io.ReadCloser, error), counted func(int64)) error
+	// Pods names every sandbox and container that there is.
+	Pods(ctx context.Context) ([]string, error)
+	// StopPods stops and removes all of them.
+	StopPods(ctx context.Context, note func(string)) error
+	// Containers lists the containers, without sandboxes, with how they are.
+	Containers(ctx context.Context) ([]Container, error)
+	Close() error
+}
+
+// Container is one container as CRI shows it.
+type Container struct {
+	Pod      string // namespace/name
+	Name     string
+	Running  bool
+	ExitCode int32
+	Reason   string
+	Attempt  uint32
+	Log      string // path
+}

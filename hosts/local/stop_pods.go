@@ -1,0 +1,64 @@
+//go:build linux
+
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// stopPods stops and removes every Pod, container and task, and the control groups that
+// they were in: through containerd or, where that does not run, by ending what it has left.
+func (h *Host) stopPods(ctx context.Context, a hosts.StopPods, report func(hosts.Progress)) (hosts.Outcome, error) {
+	var found []string
+	var stop func(context.Context) error
+	pods, err := h.containerd.Pods(ctx)
+	switch {
+	case errors.Is(err, errNoContainerd):
+		orphans, err := h.orphans()
+		if err != nil {
+			return hosts.Outcome{}, err
+		}
+		if len(orphans) > 0 {
+			found = append(found, fmt.Sprintf("%d processes that containerd left", len(orphans)))
+		}
+		stop = h.endOrphans
+	case err != nil:
+		return hosts.Outcome{}, err
+	default:
+		if len(pods) > 0 {
+			found = append(found, fmt.Sprintf("%d sandboxes and containers", len(pods)))
+		}
+		stop = func(ctx context.Context) error {
+			return h.containerd.StopPods(ctx, func(note string) { report(hosts.Progress{Note: note}) })
+		}
+	}
+	groups, err := h.leftoverGroups(ctx)
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	if len(groups) > 0 {
+		found = append(found, fmt.Sprintf("%d control groups", len(groups)))
+	}
+	if len(found) == 0 {
+		return unchanged, nil
+	}
+	return h.apply(ctx, change{
+		action: a,
+		detail: strings.Join(found, ", "),
+		act: func(ctx context.Context) error {
+			if err := stop(ctx); err != nil {
+				return err
+			}
+			groups, err := h.leftoverGroups(ctx)
+			if err != nil {
+				return err
+			}
+			return removeGroups(groups)
+		},
+	})
+}

@@ -1,0 +1,99 @@
+package phases
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// run carries a plan out in one legal interleaving, chosen by chance from a fixed seed,
+// and stops after as many steps as asked, or at the end where that is negative. Steps in
+// the middle of a cut are not lost: the next plan has to find out.
+func (w *world) run(p plan.Plan, contents plan.Contents, chance *rand.Rand, steps int) {
+	w.t.Helper()
+	if err := plan.Validate(p); err != nil {
+		w.t.Fatal(err)
+	}
+	done := map[string]bool{}
+	for steps != 0 && len(done) < len(p.Steps) {
+		open := w.enabled(p, done)
+		if len(open) == 0 {
+			w.t.Fatalf("the plan stands still: %v", left(p, done))
+		}
+		step := open[chance.IntN(len(open))]
+		w.do(step, contents)
+		done[step.ID] = true
+		steps--
+	}
+	w.settle()
+}
+
+func (w *world) enabled(p plan.Plan, done map[string]bool) []plan.Step {
+	type lane struct{ host, name string }
+	busy := map[lane]bool{}
+	var open []plan.Step
+	for _, step := range p.Steps {
+		at := lane{step.Host, step.Lane}
+		if done[step.ID] || busy[at] {
+			continue
+		}
+		busy[at] = true
+		if ready(step, done) && w.may(step) {
+			open = append(open, step)
+		}
+	}
+	return open
+}
+
+func ready(step plan.Step, done map[string]bool) bool {
+	for _, dependency := range step.After {
+		count := 0
+		for _, id := range dependency.Steps {
+			if done[id] {
+				count++
+			}
+		}
+		if count == 0 || !dependency.Any && count < len(dependency.Steps) {
+			return false
+		}
+	}
+	return true
+}
+
+func left(p plan.Plan, done map[string]bool) []string {
+	var ids []string
+	for _, step := range p.Steps {
+		if !done[step.ID] {
+			ids = append(ids, step.ID)
+		}
+	}
+	return ids
+}
+
+// init plans and carries out a whole init.
+func (w *world) init(chance *rand.Rand) {
+	w.t.Helper()
+	p, contents := w.planned(Init)
+	w.run(p, contents, chance, -1)
+}
+
+type workflow func(Input) (plan.Plan, plan.Contents, error)
+
+func (w *world) planned(workflow workflow) (plan.Plan, plan.Contents) {
+	w.t.Helper()
+	p, contents, err := workflow(w.observe())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return p, contents
+}
+
+func wantEmpty(t *testing.T, p plan.Plan) {
+	t.Helper()
+	if !p.Empty() {
+		t.Fatalf("the plan should be empty, it is\n%s", plan.Text(p))
+	}
+}
+
+func seeded(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 7)) }
