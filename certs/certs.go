@@ -4,11 +4,16 @@
 // It is pure; certs/mint signs, certs/store keeps the PKI on disk.
 package certs
 
+import "fmt"
+
 // Pair is a certificate and its private key, both PEM.
 type Pair struct {
 	Cert []byte
 	Key  []byte
 }
+
+// Format keeps the key out of whatever is printed.
+func (Pair) Format(state fmt.State, _ rune) { fmt.Fprint(state, "[certificate and key]") }
 
 // PKI is the key material that belongs to the whole cluster: its CAs and the key that
 // signs service-account tokens. Leaves are minted from it, host by host.
@@ -20,6 +25,9 @@ type PKI struct {
 	// Secret keys the digests that stand for secrets in plans and logs: 32 random bytes.
 	Secret []byte
 }
+
+// Format keeps the keys out of whatever is printed.
+func (PKI) Format(state fmt.State, _ rune) { fmt.Fprint(state, "[PKI]") }
 
 // Leaf is one signed certificate: which catalogue entry it is and, for kubeconfigs, whose.
 type Leaf struct {

@@ -250,7 +250,7 @@ ls -A /var/lib/kubelet /var/lib/etcd /var/lib/containerd 2>/dev/null | grep -v '
 ip -o link | grep -E 'cni0|flannel|veth.*cni' ; ip netns list
 nft list tables | grep -E 'kube|flannel|cni'
 iptables-save 2>/dev/null | grep -E 'KUBE|CNI|FLANNEL'
-ps -e -o args= | grep -E '[k]ubelet|[c]ontainerd|[e]tcd |[k]ube-'
+ps -e -o comm= | grep -E '^(kube|containerd|etcd|flanneld|coredns|pause|slipway)'
 mount | grep -E 'kubelet/pods|containerd/io|/run/netns'
 systemctl list-units --all --no-legend 'kubelet*' 'containerd*'
 grep -i slipway /etc/hosts /etc/fstab

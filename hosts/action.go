@@ -71,6 +71,9 @@ type SetUnit struct {
 	// was last started with, the unit is restarted, or reloaded if Reload is set.
 	Inputs string `json:"inputs,omitempty"`
 	Reload bool   `json:"reload,omitempty"`
+	// Restart restarts (or reloads) a running unit even where Inputs are those that it was
+	// started with: some of them had been changed since, and it may have read them.
+	Restart bool `json:"restart,omitempty"`
 }
 
 // LoadImage puts an image into containerd's store, unpacks it and pins it.

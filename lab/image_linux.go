@@ -62,16 +62,16 @@ func imageCache() (string, error) {
 }
 
 // imageKey names a root by all that goes into it.
-func imageKey(s sources) string {
+func imageKey(codename string) string {
 	sum := sha256.New()
-	fmt.Fprintln(sum, s.codename, runtime.GOARCH, packages, imageFiles, maskedUnits, userHooks)
-	return s.codename + "-" + hex.EncodeToString(sum.Sum(nil)[:6])
+	fmt.Fprintln(sum, codename, runtime.GOARCH, packages, imageFiles, maskedUnits, userHooks)
+	return codename + "-" + hex.EncodeToString(sum.Sum(nil)[:6])
 }
 
 // ensureImage gives the folder of a root that hosts may be laid over, building it at
 // the first time.
 func ensureImage(ctx context.Context, tell func(string)) (string, error) {
-	found, err := findSources(ctx)
+	codename, err := findRelease()
 	if err != nil {
 		return "", err
 	}
@@ -79,7 +79,7 @@ func ensureImage(ctx context.Context, tell func(string)) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	root := filepath.Join(cache, imageKey(found))
+	root := filepath.Join(cache, imageKey(codename))
 	if _, err := os.Stat(root); err == nil {
 		return root, nil
 	}
@@ -94,8 +94,12 @@ func ensureImage(ctx context.Context, tell func(string)) (string, error) {
 	if _, err := os.Stat(root); err == nil {
 		return root, nil // somebody else built it while this waited
 	}
-	tell("build the hosts' root from " + found.codename + " packages (once; a minute or so)")
-	if err := buildImage(ctx, root, found); err != nil {
+	tell("build the hosts' root from " + codename + " packages (once; a minute or so)")
+	found, err := findSources(ctx, codename)
+	if err == nil {
+		err = buildImage(ctx, root, found)
+	}
+	if err != nil {
 		return "", fmt.Errorf("build the hosts' root: %w", err)
 	}
 	return root, nil

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // machineDir holds what all labs of this machine, wherever they are kept, must agree
@@ -74,14 +76,16 @@ func (l *Lab) giveBack(ctx context.Context, all []hierarchy) error {
 		return err
 	}
 	defer unlock()
+	others := false
 	for _, h := range all {
 		if err := emptyCgroup(ctx, l.cgroup(h)); err != nil {
 			return err
 		}
-		root := filepath.Join(h.Mount, cgroupRoot)
-		if err := os.Remove(root); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil // there are other labs
-		}
+		err := unix.Rmdir(filepath.Join(h.Mount, cgroupRoot))
+		others = others || err != nil && !errors.Is(err, unix.ENOENT)
+	}
+	if others {
+		return nil // not the last lab
 	}
 	b, err := loadBorrowed()
 	if err != nil {

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -18,23 +17,26 @@ type sources struct {
 	options  string // apt's own settings that the fetch depends on: proxies, checks of dates
 }
 
-// findSources reads apt's configuration, so that a lab needs no mirror that the machine
-// itself does not use.
-func findSources(ctx context.Context) (sources, error) {
-	release, err := os.Open("/etc/os-release")
+// findRelease gives the codename of the machine's own release.
+func findRelease() (string, error) {
+	release, err := os.ReadFile("/etc/os-release")
 	if err != nil {
-		return sources{}, fmt.Errorf("find the machine's release: %w", err)
+		return "", fmt.Errorf("find the machine's release: %w", err)
 	}
-	defer release.Close()
-	found := sources{}
-	lines := bufio.NewScanner(release)
-	for lines.Scan() {
-		if value, ok := strings.CutPrefix(lines.Text(), "VERSION_CODENAME="); ok {
-			found.codename = strings.Trim(value, `"`)
+	for _, line := range strings.Split(string(release), "\n") {
+		if value, ok := strings.CutPrefix(line, "VERSION_CODENAME="); ok {
+			return strings.Trim(value, `"`), nil
 		}
 	}
-	if _, err := exec.LookPath("apt-get"); err != nil || found.codename == "" {
-		return sources{}, errors.New("the lab makes its hosts of Debian or Ubuntu packages and takes them from where this machine does, but it has no apt")
+	return "", errors.New("the lab makes its hosts of Debian or Ubuntu packages, and this machine's /etc/os-release has no VERSION_CODENAME")
+}
+
+// findSources reads apt's configuration, so that a lab needs no mirror that the machine
+// itself does not use.
+func findSources(ctx context.Context, codename string) (sources, error) {
+	found := sources{codename: codename}
+	if _, err := exec.LookPath("apt-get"); err != nil {
+		return sources{}, errors.New("the lab takes its hosts' packages from where this machine does, but it has no apt")
 	}
 	targets, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format",
 		"$(REPO_URI)|$(RELEASE)|$(CODENAME)|$(COMPONENT)", "Created-By: Packages").Output()

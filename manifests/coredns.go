@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/templates"
 )
 
@@ -20,6 +21,10 @@ const (
 	dnsRole     = "system:coredns"
 	dnsReplicas = 2
 )
+
+// corefileKey names the Corefile, which its users edit: as with kubeadm it is theirs once
+// it is there.
+var corefileKey = hosts.ObjectKey{APIVersion: "v1", Kind: "ConfigMap", Namespace: namespaceKubeSystem, Name: dnsName}
 
 var dnsLabels = map[string]string{"k8s-app": "kube-dns"}
 

@@ -35,6 +35,7 @@ func ClusterObjects(in Input) (ClusterState, error) {
 		PhaseBootstrapToken:  bootstrapObjects,
 	}
 	var state ClusterState
+	seeds := map[hosts.ObjectKey]bool{corefileKey: true}
 	for _, phase := range ObjectPhases {
 		if phase == PhaseAddonFlannel && in.Cluster.Networking.AddOn != cluster.AddOnFlannel {
 			continue
@@ -47,6 +48,9 @@ func ClusterObjects(in Input) (ClusterState, error) {
 			one, err := objectOf(phase, object)
 			if err != nil {
 				return ClusterState{}, err
+			}
+			if seeds[one.Key] {
+				one.Compare = Seed
 			}
 			state.Objects = append(state.Objects, one)
 		}

@@ -1,14 +1,221 @@
 package phases
 
 import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
 	"testing"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-func TestInitConvergesOnEveryShape(t *testing.T) {
-	for _, shape := range [][2]int{{1, 0}, {1, 2}, {3, 1}, {5, 4}, {2, 0}} {
-		w := newWorld(t, shape[0], shape[1])
-		w.init(seeded(1))
+// generated makes a cluster by chance.
+func generated(t *testing.T, chance *rand.Rand) *world {
+	w := newWorld(t, 1+chance.IntN(5), chance.IntN(11))
+	for i := range w.cluster.Hosts {
+		host := &w.cluster.Hosts[i]
+		if host.HasRole(cluster.RoleControlPlane) && chance.IntN(3) == 0 {
+			host.Roles = append(host.Roles, cluster.RoleWorker)
+		}
+		if chance.IntN(4) == 0 {
+			host.Labels = map[string]string{"zone": fmt.Sprint(chance.IntN(3))}
+			host.Taints = []cluster.Taint{{Key: "dedicated", Value: "db", Effect: "NoExecute"}}
+		}
+	}
+	if chance.IntN(4) == 0 {
+		w.cluster.Networking.AddOn = cluster.AddOnNone
+	}
+	if chance.IntN(3) == 0 {
+		w.cluster.Registries = []cluster.Registry{{Name: "docker.io", Mirrors: []string{"https://mirror.example"}}}
+	}
+	return w
+}
+
+func TestInitConverges(t *testing.T) {
+	for seed := range uint64(8) {
+		chance := seeded(seed)
+		w := generated(t, chance)
+		w.init(chance)
 		p, _ := w.planned(Init)
 		wantEmpty(t, p)
+		for _, host := range w.cluster.Hosts {
+			if stored := w.machines[host.Name].Stored(); len(stored) > 0 {
+				t.Errorf("%s still stores %d blobs", host.Name, len(stored))
+			}
+		}
 	}
+}
+
+func TestInitResumesFromEveryCut(t *testing.T) {
+	for _, shape := range [][2]int{{1, 1}, {3, 1}} {
+		whole := newWorld(t, shape[0], shape[1])
+		whole.init(seeded(0))
+		want := whole.state()
+		p, _ := newWorld(t, shape[0], shape[1]).planned(Init)
+		chance := seeded(uint64(shape[0]))
+		for cut := 0; cut < len(p.Steps); cut += 1 + chance.IntN(6*shape[0]) {
+			w := newWorld(t, shape[0], shape[1])
+			w.leaves = whole.leaves // minted once, kept in the state folder
+			for _, steps := range []int{cut, chance.IntN(20)} {
+				p, contents := w.planned(Init)
+				w.run(p, contents, chance, steps)
+				w.reconnect()
+			}
+			w.init(chance)
+			p, _ := w.planned(Init)
+			wantEmpty(t, p)
+			if got := w.state(); got != want {
+				t.Fatalf("%v cut after %d steps: the end is another:\n%s", shape, cut, difference(want, got))
+			}
+		}
+	}
+}
+
+func TestPlansDoNotDependOnMapOrder(t *testing.T) {
+	w := newWorld(t, 3, 3)
+	p, _ := w.planned(Init)
+	want := plan.Digest(p)
+	for range 20 {
+		again, _ := w.planned(Init)
+		if got := plan.Digest(again); got != want {
+			t.Fatal("two plans from the same facts differ")
+		}
+	}
+}
+
+func TestInitTouchesOnlyWhatIsAsked(t *testing.T) {
+	w := newWorld(t, 1, 3)
+	in := w.observe()
+	in.Hosts = []string{"cp-1", "w-2"}
+	p, contents, err := Init(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.run(p, contents, seeded(1), -1)
+	if w.touched["w-1"] || w.touched["w-3"] || !w.touched["w-2"] {
+		t.Errorf("touched: %v", w.touched)
+	}
+}
+
+func TestNoHostComesFirst(t *testing.T) {
+	w := newWorld(t, 3, 2)
+	p, _ := w.planned(Init)
+	steps := map[string]plan.Step{}
+	for _, step := range p.Steps {
+		steps[step.ID] = step
+	}
+	for _, step := range p.Steps {
+		for _, dependency := range step.After {
+			for _, id := range dependency.Steps {
+				other := steps[id].Host
+				if step.Host != "" && other != "" && other != step.Host {
+					t.Errorf("%s waits for %s", step.ID, id)
+				}
+			}
+			if step.Host == "" && strings.HasPrefix(dependency.Steps[0], "cluster/"+phaseWait) && len(dependency.Steps) > 1 && !dependency.Any {
+				t.Errorf("%s waits for every API server", step.ID)
+			}
+		}
+	}
+}
+
+func TestInitAfterInitRefusesNewHostsWithTheWordJoin(t *testing.T) {
+	w := newWorld(t, 1, 1)
+	w.init(seeded(1))
+	w.add(2)
+	_, _, err := Init(w.observe())
+	var refused *Refused
+	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "slipway join") || !strings.Contains(err.Error(), "w-2") {
+		t.Fatalf("init of a running cluster with a new host: %v", err)
+	}
+}
+
+func TestInitKeepsEtcdsInitialClusterAsFound(t *testing.T) {
+	w := newWorld(t, 1, 0)
+	w.init(seeded(1))
+	in := w.observe()
+	input, err := in.manifests()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := manifests.InitialCluster{State: "existing", Members: []manifests.Member{
+		{Name: "cp-1", PeerURL: "https://10.0.0.1:2380"}, {Name: "cp-9", PeerURL: "https://10.0.0.9:2380"},
+	}}
+	content, err := manifests.EtcdPod(input, "cp-1", found)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.machines["cp-1"].PutFile(manifests.EtcdManifest, content, 0o600)
+	p, _ := w.planned(Init)
+	wantEmpty(t, p)
+}
+
+func TestInitRefusesANewEtcdBesideOneThatRuns(t *testing.T) {
+	w := newWorld(t, 3, 0)
+	w.init(seeded(1))
+	in := w.observe()
+	facts := in.Facts["cp-2"]
+	delete(facts.Files, etcdMember)
+	in.Facts["cp-2"] = facts
+	if _, _, err := Init(in); err == nil || !strings.Contains(err.Error(), "cp-2: etcd") {
+		t.Fatalf("a control plane without its data: %v", err)
+	}
+}
+
+func TestInitRepairsOnlyWhatIsWrong(t *testing.T) {
+	tests := []struct {
+		name  string
+		spoil func(w *world)
+		want  []string
+	}{
+		{"a file's content", func(w *world) { w.machines["w-1"].PutFile(manifests.KubeletConfig, []byte("x"), 0o644) }, []string{
+			"w-1/kubelet/var/lib/kubelet/config.yaml", "w-1/kubelet/kubelet.service",
+		}},
+		{"a key's mode", func(w *world) {
+			content, _, _ := w.machines["cp-1"].ReadFile("/etc/kubernetes/pki/ca.key")
+			w.machines["cp-1"].PutFile("/etc/kubernetes/pki/ca.key", content, 0o644)
+		}, []string{"cp-1/certs/etc/kubernetes/pki/ca.key"}},
+		{"a certificate and its key", func(w *world) {
+			w.machines["cp-1"].PutFile("/etc/kubernetes/pki/apiserver.key", []byte("x"), 0o600)
+		}, []string{"cp-1/certs/etc/kubernetes/pki/apiserver.crt", "cp-1/certs/etc/kubernetes/pki/apiserver.key"}},
+		{"a stopped unit", func(w *world) {
+			w.act("w-1", hosts.SetUnit{Name: manifests.KubeletUnit, Enabled: true})
+		}, []string{"w-1/kubelet/kubelet.service"}},
+		{"an object", func(w *world) {
+			for key := range w.objects {
+				if key.Kind == "Deployment" {
+					delete(w.objects, key)
+				}
+			}
+		}, []string{"cluster/addon/coredns/deployment/kube-system/coredns"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t, 1, 1)
+			w.init(seeded(1))
+			test.spoil(w)
+			p, contents := w.planned(Init)
+			if got := changes(p); strings.Join(got, " ") != strings.Join(test.want, " ") {
+				t.Errorf("planned %q, want %q", got, test.want)
+			}
+			w.run(p, contents, seeded(2), -1)
+			again, _ := w.planned(Init)
+			wantEmpty(t, again)
+		})
+	}
+}
+
+// changes lists the steps that create, change or remove something.
+func changes(p plan.Plan) []string {
+	var ids []string
+	for _, step := range p.Steps {
+		if step.Change != "" {
+			ids = append(ids, step.ID)
+		}
+	}
+	return ids
 }

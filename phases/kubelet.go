@@ -51,8 +51,14 @@ func (h *hostDraft) units(phase string) []manifests.Unit {
 
 // setUnit plans a unit's state; "" where it is as it should be.
 func (h *hostDraft) setUnit(unit manifests.Unit, after []plan.Dependency) string {
-	inputs := h.inputs(unit)
-	why, change := unitDiffers(h.facts.Units[unit.Name], unit, inputs)
+	inputs, have := h.inputs(unit), h.facts.Units[unit.Name]
+	why, change := unitDiffers(have, unit, inputs)
+	// A file that is put right was wrong while the unit ran: it may have read it, if
+	// somebody has restarted it since.
+	restart := unit.Active && have.Active == "active" && h.putsRight(unit.Inputs)
+	if why == "" && restart {
+		why, change = "what it reads had been changed", plan.Update
+	}
 	if why == "" {
 		return ""
 	}
@@ -61,6 +67,7 @@ func (h *hostDraft) setUnit(unit manifests.Unit, after []plan.Dependency) string
 		Phase: unit.Phase, Host: h.host.Name, Lane: plan.LaneWork, After: after, Why: why, Change: change,
 		Action: hosts.SetUnit{
 			Name: unit.Name, Enabled: unit.Enabled, Active: unit.Active, Inputs: inputs, Reload: unit.Reload,
+			Restart: restart,
 		},
 	})
 }
@@ -88,6 +95,17 @@ func unitDiffers(have hosts.Unit, want manifests.Unit, inputs string) (string, p
 		return "is enabled", plan.Update
 	}
 	return "", ""
+}
+
+// putsRight tells whether the plan changes one of the files.
+func (h *hostDraft) putsRight(paths []string) bool {
+	return slices.ContainsFunc(h.state.Files, func(file manifests.File) bool {
+		if file.Compare == manifests.Seed || !slices.Contains(paths, file.Path) {
+			return false
+		}
+		why, _ := h.fileDiffers(file)
+		return why != ""
+	})
 }
 
 // inputs is the digest of all that a unit reads, as it will be when the plan is done.

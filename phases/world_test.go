@@ -52,6 +52,9 @@ var testPKI = func() certs.PKI {
 	return pki
 }()
 
+// minted keeps leaves from world to world: signing takes most of a world's time.
+var minted = map[string][]certs.Leaf{}
+
 func newWorld(t *testing.T, planes, workers int) *world {
 	t.Helper()
 	c := &cluster.Cluster{Name: "try"}
@@ -94,7 +97,7 @@ func (w *world) boot(host cluster.Host) {
 	machine.Now = func() time.Time { return w.now }
 	machine.Edit(func(f *hosts.Facts) { f.Swaps = []string{"/dev/sda2"} })
 	machine.PutFile("/etc/containers/policy.json", []byte("somebody else's"), 0o644)
-	machine.PutFile(manifests.CrictlConfig, []byte("somebody's own\n"), 0o640)
+	machine.PutFile("/var/log/syslog", nil, 0o640)
 	w.machines[host.Name] = machine
 	w.open[host.Name] = machine.Host()
 	w.mintLeaves(host)
@@ -102,9 +105,15 @@ func (w *world) boot(host cluster.Host) {
 
 func (w *world) mintLeaves(host cluster.Host) {
 	w.t.Helper()
-	leaves, err := mint.Leaves(w.pki, certs.Specs(w.cluster, host), time.Duration(w.cluster.Certificates.Validity), w.now)
-	if err != nil {
-		w.t.Fatal(err)
+	specs := certs.Specs(w.cluster, host)
+	key := fmt.Sprintf("%v %v", w.now, specs)
+	leaves, cached := minted[key]
+	if !cached {
+		var err error
+		if leaves, err = mint.Leaves(w.pki, specs, time.Duration(w.cluster.Certificates.Validity), w.now); err != nil {
+			w.t.Fatal(err)
+		}
+		minted[key] = leaves
 	}
 	w.leaves[host.Name] = map[string]certs.Leaf{}
 	for _, leaf := range leaves {

@@ -70,6 +70,11 @@ func (s *session) prepare(ctx context.Context, p planner) (prepared, error) {
 	if err := s.look(ctx, p); err != nil {
 		return prepared{}, err
 	}
+	if s.intact != nil {
+		if err := s.intact(); err != nil {
+			return prepared{}, err
+		}
+	}
 	return s.planned(p)
 }
 

@@ -52,7 +52,7 @@ func (c *Client) ask(ctx context.Context, r request) (uint64, *pending, error) {
 		return 0, nil, err
 	}
 	f.Data = r.data
-	p := &pending{progress: make(chan hosts.Progress, 16), answer: make(chan frame, 1)}
+	p := &pending{progress: make(chan hosts.Progress, 1), answer: make(chan frame, 1)}
 	c.sending.Lock()
 	defer c.sending.Unlock()
 	f.ID = c.last + 1
@@ -81,20 +81,34 @@ func (c *Client) await(r request, p *pending) (json.RawMessage, error) {
 	for {
 		select {
 		case progress := <-p.progress:
-			if r.progress != nil {
-				r.progress(progress)
-			}
+			r.report(progress)
 		case answer := <-p.answer:
-			return open(answer)
+			return r.conclude(p, answer)
 		case <-c.ended:
 			select {
 			case answer := <-p.answer:
-				return open(answer)
+				return r.conclude(p, answer)
 			default:
 				return nil, c.lost(r.op)
 			}
 		}
 	}
+}
+
+func (r request) report(p hosts.Progress) {
+	if r.progress != nil {
+		r.progress(p)
+	}
+}
+
+// conclude reports the last progress, if it was not yet, and opens the answer.
+func (r request) conclude(p *pending, answer frame) (json.RawMessage, error) {
+	select {
+	case progress := <-p.progress:
+		r.report(progress)
+	default:
+	}
+	return open(answer)
 }
 
 // open gives what is in an answer.

@@ -40,7 +40,7 @@ type Client struct {
 
 // pending is a request that was not answered yet.
 type pending struct {
-	progress chan hosts.Progress
+	progress chan hosts.Progress // keeps the latest
 	answer   chan frame // gets one frame
 }
 
@@ -187,8 +187,9 @@ func (c *Client) progressed(f frame) error {
 		return breach("progress of request %d, which is not in hand", f.ID)
 	}
 	select {
-	case p.progress <- progress:
-	default: // the caller is slow; a newer one will come
+	case <-p.progress: // the caller is slow; this one is newer
+	default:
 	}
+	p.progress <- progress
 	return nil
 }

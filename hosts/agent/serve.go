@@ -24,9 +24,10 @@ type ServeOptions struct {
 	Grace time.Duration
 }
 
-// Serve serves the host until in ends, the operator falls silent or ctx is done; then it
-// lets the actions in hand come to their end and returns. It closes neither the host
-// nor the streams: a Read of in may still be under way. An end of in is no error.
+// Serve serves the host until in ends or the operator falls silent; then it lets the
+// actions in hand come to their end and returns. Once ctx is done, they end at their next
+// safe point. It closes neither the host nor the streams: a Read of in may still be under
+// way. An end of in is no error.
 func Serve(ctx context.Context, host hosts.Host, in io.Reader, out io.Writer, opts ServeOptions) error {
 	if opts.Grace == 0 {
 		opts.Grace = time.Minute
@@ -47,7 +48,7 @@ func Serve(ctx context.Context, host hosts.Host, in io.Reader, out io.Writer, op
 	case <-ctx.Done():
 		s.end(ctx.Err())
 	}
-	s.wind(opts.Grace)
+	s.wind(ctx, opts.Grace)
 	s.finishWriting()
 	if cause := s.why(); !errors.Is(cause, io.EOF) {
 		return fmt.Errorf("serve the agent: %w", cause)
@@ -98,8 +99,8 @@ func (s *server) greet(ctx context.Context) error {
 }
 
 // wind ends what is in hand: reads and uploads at once, actions when they are through,
-// or at their next safe point once the grace is over.
-func (s *server) wind(grace time.Duration) {
+// or at their next safe point once the grace or ctx is over.
+func (s *server) wind(ctx context.Context, grace time.Duration) {
 	s.stopQuick()
 	through := make(chan struct{})
 	go func() {
@@ -111,10 +112,12 @@ func (s *server) wind(grace time.Duration) {
 	defer s.stopPatient()
 	select {
 	case <-through:
+		return
 	case <-timeout.C:
-		s.stopPatient()
-		<-through
+	case <-ctx.Done():
 	}
+	s.stopPatient()
+	<-through
 }
 
 // request takes one frame from the operator. What it returns ends the session.

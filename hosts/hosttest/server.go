@@ -42,13 +42,13 @@ type Server struct {
 	hands    sync.WaitGroup
 	over     context.Context
 
-	mutex   sync.Mutex
-	faults  Faults
-	hostKey ssh.Signer
-	client  ssh.PublicKey
-	conns   map[*faultyConn]bool
-	agents  map[*agentSession]bool
-	starts  int
+	mutex    sync.Mutex
+	faults   Faults
+	hostKeys []ssh.Signer
+	client   ssh.PublicKey
+	conns    map[*faultyConn]bool
+	agents   map[*agentSession]bool
+	starts   int
 }
 
 // Faults are what goes wrong with a Server. The zero value is a host where nothing does
@@ -131,14 +131,21 @@ func (s *Server) NewHostKey() {
 	_, signer := newKey(s.t)
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	s.hostKey = signer
+	s.hostKeys = []ssh.Signer{signer}
 }
 
-// HostKey is the server's host key.
+// UseHostKeys gives the server these host keys instead.
+func (s *Server) UseHostKeys(signers ...ssh.Signer) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.hostKeys = signers
+}
+
+// HostKey is the server's first host key.
 func (s *Server) HostKey() ssh.PublicKey {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	return s.hostKey.PublicKey()
+	return s.hostKeys[0].PublicKey()
 }
 
 // WriteKnownHosts makes known_hosts hold the server's present key, and nothing else.
@@ -213,7 +220,7 @@ func (s *Server) Cut() {
 	}
 }
 
-// Hold keeps all that clients send from being read until release is called.
+// Hold lets nothing through, in either direction, until release is called.
 func (s *Server) Hold() (release func()) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -265,7 +272,9 @@ func (s *Server) config() *ssh.ServerConfig {
 			return nil, nil
 		},
 	}
-	config.AddHostKey(s.hostKey)
+	for _, key := range s.hostKeys {
+		config.AddHostKey(key)
+	}
 	return config
 }
 
@@ -318,6 +327,16 @@ func (c *faultyConn) hold(gate <-chan struct{}) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	c.gate = gate
+}
+
+func (c *faultyConn) Write(p []byte) (int, error) {
+	c.mutex.Lock()
+	gate := c.gate
+	c.mutex.Unlock()
+	if gate != nil {
+		<-gate
+	}
+	return c.Conn.Write(p)
 }
 
 func (c *faultyConn) Read(p []byte) (int, error) {

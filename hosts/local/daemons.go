@@ -33,6 +33,7 @@ type UnitState struct {
 	Sub         string
 	Enabled     string
 	Fragment    string // the unit file
+	Source      string // what a generator made that file of
 	Restarts    int
 	NeedsReload bool // its files changed since systemd read them
 }

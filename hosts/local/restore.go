@@ -68,9 +68,16 @@ func (h *Host) restoreSysctl(_ context.Context, key string, prior hosts.Prior) e
 	return err
 }
 
-func (h *Host) restoreSwap(_ context.Context, name string, prior hosts.Prior) error {
+func (h *Host) restoreSwap(ctx context.Context, name string, prior hosts.Prior) error {
 	if name == "fstab" {
-		return h.rewriteFstab(enableFstabSwaps)
+		err := h.rewriteFstab(enableFstabSwaps)
+		if err == nil {
+			err = h.systemd.Reload(ctx)
+		}
+		if errors.Is(err, errNoSystemd) {
+			return nil
+		}
+		return err
 	}
 	var priority int
 	if _, err := fmt.Sscanf(prior.Value, "on, priority %d", &priority); err != nil {

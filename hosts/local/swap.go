@@ -120,21 +120,27 @@ func (h *Host) swapSources(ctx context.Context) (units, lines []string, err erro
 		if err != nil {
 			return nil, nil, err
 		}
-		if bringsSwap(state, lines) {
+		if bringsSwap(state) {
 			units = append(units, name)
 		}
 	}
 	return units, lines, nil
 }
 
-// bringsSwap tells whether a swap unit has to be masked. Those that systemd makes of fstab
-// go with its lines, and aliases of a device with the device.
-func bringsSwap(state UnitState, lines []string) bool {
-	if state.Load != "loaded" {
+// bringsSwap tells whether a swap unit would be started by itself: not one that systemd
+// makes of fstab, which goes with its line, nor one that it only found in use, nor one that
+// nothing enables.
+func bringsSwap(state UnitState) bool {
+	if state.Load != "loaded" || state.Fragment == "" || state.Source == "/etc/fstab" {
 		return false
 	}
-	fromFstab := strings.HasPrefix(state.Fragment, "/run/systemd/generator") && len(lines) > 0
-	return !fromFstab && state.Fragment != ""
+	return !isAdministrators(state) || state.Enabled == "enabled"
+}
+
+// isAdministrators tells whether a unit's file lies where masking would put a link: such a
+// unit is disabled instead.
+func isAdministrators(state UnitState) bool {
+	return strings.HasPrefix(state.Fragment, "/etc/systemd/system/")
 }
 
 // disableSwap turns all swap off, now and for the next boot.
@@ -180,8 +186,20 @@ func (h *Host) swapOff(ctx context.Context, areas []swapArea, units []string) er
 	if err := h.rewriteFstab(disableFstabSwaps); err != nil {
 		return err
 	}
+	// Its units of fstab's lines are made anew, or rather not.
+	if err := h.systemd.Reload(ctx); err != nil && !errors.Is(err, errNoSystemd) {
+		return err
+	}
 	for _, unit := range units {
-		if err := h.systemd.Change(ctx, UnitMask, unit); err != nil {
+		state, err := h.systemd.Unit(ctx, unit)
+		if err != nil {
+			return err
+		}
+		keepOff := UnitMask
+		if isAdministrators(state) {
+			keepOff = UnitDisable
+		}
+		if err := h.systemd.Change(ctx, keepOff, unit); err != nil {
 			return err
 		}
 	}

@@ -107,7 +107,7 @@ func (b *bus) Unit(ctx context.Context, name string) (UnitState, error) {
 	needsReload, _ := properties["NeedDaemonReload"].(bool)
 	state := UnitState{
 		Load: text("LoadState"), Active: text("ActiveState"), Sub: text("SubState"), Enabled: text("UnitFileState"),
-		Fragment: text("FragmentPath"), NeedsReload: needsReload,
+		Fragment: text("FragmentPath"), Source: text("SourcePath"), NeedsReload: needsReload,
 	}
 	if strings.HasSuffix(name, ".service") && state.Load == "loaded" {
 		if restarts, err := conn.GetServicePropertyContext(ctx, name, "NRestarts"); err == nil {

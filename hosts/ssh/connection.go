@@ -167,11 +167,34 @@ func (c *connection) lost(err error) bool {
 	}
 }
 
+// sessionPatience is how long sshd may take to notice that a session has ended.
+const sessionPatience = time.Second
+
+// insist opens a session in spite of a limit on their number that one which has just
+// ended may still count against.
+func insist[S any](open func() (S, error)) (S, error) {
+	deadline := time.Now().Add(sessionPatience)
+	for pause := time.Millisecond; ; pause *= 2 {
+		session, err := open()
+		var full *ssh.OpenChannelError
+		switch {
+		case err == nil, !errors.As(err, &full):
+			return session, err
+		case time.Now().After(deadline):
+			return session, &hosts.Error{
+				Kind: hosts.KindBroken, Op: "open a session", Err: err,
+				Fix: "let sshd on the host allow at least two sessions in one connection: MaxSessions in /etc/ssh/sshd_config",
+			}
+		}
+		time.Sleep(pause)
+	}
+}
+
 // run runs a command and gives what it wrote to stdout.
 func (c *connection) run(ctx context.Context, command string) (string, error) {
-	session, err := c.NewSession()
+	session, err := insist(c.NewSession)
 	if err != nil {
-		return "", fmt.Errorf("open a session: %w", err)
+		return "", err
 	}
 	defer session.Close()
 	defer context.AfterFunc(ctx, func() { _ = session.Close() })()

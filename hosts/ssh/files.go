@@ -45,8 +45,14 @@ func (f *files) open() (*sftp.Client, error) {
 	if strings.Contains(string(f.connection.ServerVersion()), "OpenSSH") {
 		size = packetSize
 	}
-	client, err := sftp.NewClient(f.connection.Client,
-		sftp.MaxPacketUnchecked(size), sftp.UseConcurrentWrites(true), sftp.MaxConcurrentRequestsPerFile(packetsUnderWay))
+	client, err := insist(func() (*sftp.Client, error) {
+		return sftp.NewClient(f.connection.Client,
+			sftp.MaxPacketUnchecked(size), sftp.UseConcurrentWrites(true), sftp.MaxConcurrentRequestsPerFile(packetsUnderWay))
+	})
+	var known *hosts.Error
+	if errors.As(err, &known) {
+		return nil, err
+	}
 	if err != nil && !f.connection.lost(err) {
 		return nil, &hosts.Error{
 			Kind: hosts.KindBroken, Op: "start SFTP", Err: err,
@@ -191,7 +197,7 @@ func (h *host) verify(ctx context.Context, name string, binary Binary) (bool, er
 	if err != nil {
 		return false, fmt.Errorf("verify %s: %w", name, err)
 	}
-	return strings.HasPrefix(strings.TrimPrefix(said, `\`), binary.SHA256), nil
+	return strings.Contains(said, binary.SHA256+" "), nil // a login shell may say more
 }
 
 // keepOthers is how long an agent of another version is left alone: somebody may just be
@@ -224,7 +230,10 @@ func (h *host) tidy() error {
 			return fmt.Errorf("remove %s: %w", path.Join(dir, name), err)
 		}
 	}
-	_ = client.RemoveDirectory(dir) // others may have something in it
+	// These stay where others have something in them.
+	if client.RemoveDirectory(dir) == nil && h.options.Directory == "" {
+		_ = client.RemoveDirectory(path.Dir(dir))
+	}
 	return nil
 }
 

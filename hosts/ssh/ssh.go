@@ -112,9 +112,10 @@ func Connect(ctx context.Context, options Options) (hosts.Host, error) {
 	h := &host{options: o, connection: connection, sending: make(chan struct{}, 1)}
 	h.files.connection = connection
 	if err := h.start(ctx); err != nil {
+		err = named(o.Name, "start the agent", h.orCut("start the agent", err))
 		_ = h.files.Close()
 		_ = connection.Close()
-		return nil, named(o.Name, "start the agent", h.orCut("start the agent", err))
+		return nil, err
 	}
 	go func() {
 		<-h.agent.Done()
@@ -181,7 +182,7 @@ func named(name, op string, err error) error {
 
 // orCut calls an error a lost connection where that is what is behind it.
 func (h *host) orCut(op string, err error) error {
-	if err == nil || !h.connection.lost(err) {
+	if err == nil || errors.Is(err, context.Canceled) || !h.connection.lost(err) {
 		return err
 	}
 	var known *hosts.Error

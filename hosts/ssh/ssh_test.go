@@ -1,9 +1,12 @@
 package ssh_test
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"io"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,44 +16,264 @@ import (
 	"github.com/slipway-k8s/slipway/hosts/ssh"
 )
 
-// options reach a server's machine.
-func options(server *hosttest.Server) ssh.Options {
-	return ssh.Options{
-		Name: "cp-1", Host: server.Host, Port: server.Port, User: "ops",
-		IdentityFile: server.IdentityFile, KnownHostsFile: server.KnownHostsFile,
-		ConnectTimeout: 10 * time.Second,
-		Binary:         binary("the agent", 100<<10),
-		Version:        hosttest.Version,
-		Directory:      server.Directory(),
-		Life:           agent.Life{Interval: 20 * time.Millisecond, Silence: 10 * time.Second},
+func TestConforms(t *testing.T) {
+	for name, faults := range map[string]hosttest.Faults{
+		"as root":            {},
+		"as a user who may":  {UID: 1000},
+		"with two sessions":  {MaxSessions: 2},
+		"with a noisy shell": {Noise: "Welcome!\nlast login: never\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			hosttest.Conformance(t, func(t *testing.T) (hosts.Host, hosttest.Prober) {
+				machine := hosttest.NewFake("cp-1")
+				server := hosttest.NewServer(t, machine)
+				server.SetFaults(faults)
+				another := func(t *testing.T) hosts.Host { return connect(t, options(server)) }
+				return another(t), machine.Probe(t, another)
+			})
+		})
 	}
 }
 
-func binary(mark string, size int) func(context.Context, ssh.Platform) (ssh.Binary, error) {
-	content, digest := hosttest.AgentBinary(mark, size)
-	return func(context.Context, ssh.Platform) (ssh.Binary, error) {
-		return ssh.Binary{
-			SHA256: digest, Size: int64(len(content)),
-			Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil },
-		}, nil
+func TestTheAgentIsPutOnTheHostOnce(t *testing.T) {
+	server, binary := newServer(t), newBinary("the agent", 300<<10)
+	o := options(server)
+	o.Binary = binary.get
+	for range 3 {
+		if err := connect(t, o).Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := binary.opens.Load(); n != 1 {
+		t.Errorf("it was sent %d times", n)
+	}
+	dir := filepath.Join(server.Directory(), "agent", binary.SHA256)
+	for path, mode := range map[string]os.FileMode{
+		server.Directory():           0o700 | os.ModeDir,
+		dir:                          0o700 | os.ModeDir,
+		filepath.Join(dir, "slipway"): 0o700,
+	} {
+		info, err := os.Stat(path)
+		if err != nil || info.Mode() != mode {
+			t.Errorf("%s has mode %v, %v", path, info.Mode(), err)
+		}
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
+		t.Errorf("beside it lie %v", entries)
 	}
 }
 
-func connect(t *testing.T, o ssh.Options) hosts.Host {
-	t.Helper()
-	host, err := ssh.Connect(t.Context(), o)
+func TestOlderAgentsAreRemoved(t *testing.T) {
+	server := newServer(t)
+	o := options(server)
+	versions := []*testBinary{newBinary("oldest", 1000), newBinary("older", 1000), newBinary("current", 1000)}
+	for i, version := range versions {
+		o.Binary = version.get
+		if err := connect(t, o).Close(); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 { // the second one may still be in use
+			past := time.Now().Add(-time.Hour)
+			if err := os.Chtimes(filepath.Join(server.Directory(), "agent", version.SHA256), past, past); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for i, there := range []bool{false, true, true} {
+		_, err := os.Stat(filepath.Join(server.Directory(), "agent", versions[i].SHA256))
+		if (err == nil) != there {
+			t.Errorf("version %d: %v", i, err)
+		}
+	}
+}
+
+func TestABrokenAgentIsReplaced(t *testing.T) {
+	server, binary := newServer(t), newBinary("the agent", 1000)
+	o := options(server)
+	o.Binary = binary.get
+	if err := connect(t, o).Close(); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(server.Directory(), "agent", binary.SHA256, "slipway")
+	for name, content := range map[string]string{"empty": "", "truncated": "#!/bin/sh\n# the agent w"} {
+		if err := os.WriteFile(file, []byte(content), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if host, err := ssh.Connect(t.Context(), o); err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if err := host.Close(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if n := binary.opens.Load(); n != 3 {
+		t.Errorf("it was sent %d times", n)
+	}
+}
+
+func TestTheAgentOfTheHostsPlatformIsSent(t *testing.T) {
+	server := newServer(t)
+	server.SetFaults(hosttest.Faults{Machine: "riscv64"})
+	o := options(server)
+	var asked []ssh.Platform
+	o.Binary = func(_ context.Context, p ssh.Platform) (ssh.Binary, error) {
+		asked = append(asked, p)
+		return newBinary(p.String(), 1000).Binary, nil
+	}
+	connect(t, o)
+	if last := asked[len(asked)-1]; last != (ssh.Platform{OS: "linux", Arch: "riscv64"}) {
+		t.Errorf("the last one asked for is %s", last)
+	}
+	o.Binary = func(_ context.Context, p ssh.Platform) (ssh.Binary, error) {
+		return ssh.Binary{}, errors.New("the bundle has none for " + p.String())
+	}
+	refused(t, o, hosts.KindPlatform, "linux/riscv64")
+}
+
+func TestAnotherVersionIsRefused(t *testing.T) {
+	o := options(newServer(t))
+	o.Version = "v9.9.9"
+	refused(t, o, hosts.KindVersion, "v9.9.9", hosttest.Version)
+}
+
+func TestWithoutSudoNothingIsSent(t *testing.T) {
+	server, binary := newServer(t), newBinary("the agent", 1000)
+	server.SetFaults(hosttest.Faults{UID: 1000, NoSudo: true})
+	o := options(server)
+	o.Binary = binary.get
+	refused(t, o, hosts.KindPrivilege, "ops ALL=(ALL) NOPASSWD: ALL", "/etc/sudoers.d/")
+	if _, err := os.Stat(server.Directory()); err == nil || binary.opens.Load() != 0 {
+		t.Error("the agent was sent")
+	}
+	server.SetFaults(hosttest.Faults{UID: 1000})
+	connect(t, o)
+	server.SetFaults(hosttest.Faults{UID: 1000, NoSudo: true}) // taken away later
+	refused(t, o, hosts.KindPrivilege, "a password is required")
+}
+
+func TestSFTPIsNeeded(t *testing.T) {
+	server := newServer(t)
+	server.SetFaults(hosttest.Faults{NoSFTP: true})
+	refused(t, options(server), hosts.KindBroken, "Subsystem sftp")
+}
+
+func TestAFullDiskRefusesTheAgent(t *testing.T) {
+	server := newServer(t)
+	server.SetFaults(hosttest.Faults{DiskSpace: 50 << 10})
+	refused(t, options(server), hosts.KindDiskFull, "0.0 MiB are free")
+	entries, err := filepath.Glob(filepath.Join(server.Directory(), "agent", "*", "*"))
+	if err != nil || len(entries) != 0 {
+		t.Errorf("left: %v, %v", entries, err)
+	}
+}
+
+func TestAKilledAgentIsALostConnection(t *testing.T) {
+	noLeaks(t)
+	machine := hosttest.NewFake("cp-1")
+	begun := make(chan struct{})
+	machine.Before = func(ctx context.Context, _ hosts.Action) error {
+		close(begun)
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	server := hosttest.NewServer(t, machine)
+	server.Life = agent.Life{Interval: 20 * time.Millisecond, Silence: 10 * time.Second}
+	host := connect(t, options(server))
+	go func() {
+		<-begun
+		server.KillAgents()
+	}()
+	_, err := host.Do(t.Context(), hosts.LoadModule{Name: "overlay"}, nil)
+	wantError(t, err, hosts.KindCut, "KILL", "run the same command again")
+	_, err = host.Observe(t.Context(), hosts.Query{})
+	wantError(t, err, hosts.KindCut)
+	if err := host.Close(); err != nil {
+		t.Errorf("closing ends with %v", err)
+	}
+}
+
+func TestACutConnectionEndsAllCalls(t *testing.T) {
+	noLeaks(t)
+	machine := hosttest.NewFake("cp-1")
+	const calls = 5
+	begun := make(chan struct{}, calls)
+	machine.Before = func(ctx context.Context, _ hosts.Action) error {
+		begun <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	server := hosttest.NewServer(t, machine)
+	host := connect(t, options(server))
+	prober := machine.Probe(t, nil)
+	conn, err := host.Dial(t.Context(), "tcp", prober.Echo())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = host.Close() })
-	return host
+	errs := make(chan error, calls)
+	for range calls {
+		go func() {
+			_, err := host.Do(context.Background(), hosts.LoadModule{Name: "overlay"}, nil)
+			errs <- err
+		}()
+	}
+	for range calls {
+		<-begun
+	}
+	server.Cut()
+	for range calls {
+		wantError(t, <-errs, hosts.KindCut)
+	}
+	if _, err := io.ReadAll(conn); err == nil {
+		t.Error("a connection through the host goes on")
+	}
+	// The agent's grace is not waited for here: the actions end with the server.
+	server.KillAgents()
 }
 
-func TestConforms(t *testing.T) {
-	hosttest.Conformance(t, func(t *testing.T) (hosts.Host, hosttest.Prober) {
-		machine := hosttest.NewFake("cp-1")
-		server := hosttest.NewServer(t, machine)
-		another := func(t *testing.T) hosts.Host { return connect(t, options(server)) }
-		return another(t), machine.Probe(t, another)
-	})
+func TestASilentHostIsALostConnection(t *testing.T) {
+	noLeaks(t)
+	server := newServer(t)
+	o := options(server)
+	o.Life = agent.Life{Interval: 10 * time.Millisecond, Silence: 300 * time.Millisecond}
+	host := connect(t, o)
+	release := server.Hold()
+	defer release()
+	_, err := host.Observe(t.Context(), hosts.Query{})
+	wantError(t, err, hosts.KindCut, "no sign of life")
+}
+
+func TestForgettingRemovesTheAgent(t *testing.T) {
+	server := newServer(t)
+	server.SetFaults(hosttest.Faults{UID: 1000})
+	o := options(server)
+	o.Directory = "" // as of an ordinary user
+	host := connect(t, o)
+	if err := host.Upload(t.Context(), []hosts.Blob{hosttest.Content(make([]byte, 1<<20))}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(server.Directory()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := host.Do(t.Context(), hosts.Forget{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := host.Close(); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(server.Home)
+	if err != nil || len(entries) != 0 {
+		t.Errorf("left in the user's home: %v, %v", entries, err)
+	}
+}
+
+func TestErrorsNameTheHost(t *testing.T) {
+	machine := hosttest.NewFake("cp-1")
+	machine.Before = func(context.Context, hosts.Action) error {
+		return &hosts.Error{Kind: hosts.KindForeign, Op: "look", Err: errors.New("docker runs here"), Fix: "remove it"}
+	}
+	host := connect(t, options(hosttest.NewServer(t, machine)))
+	_, err := host.Do(t.Context(), hosts.DisableSwap{}, nil)
+	known := wantError(t, err, hosts.KindForeign, "docker runs here", "remove it")
+	if n := strings.Count(err.Error(), "on cp-1"); n != 1 {
+		t.Errorf("the host is named %d times: %v", n, known)
+	}
 }

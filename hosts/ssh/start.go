@@ -145,10 +145,8 @@ func (h *host) tryStart(ctx context.Context, binary Binary) (started bool, err e
 	stop := context.AfterFunc(bounded, p.kill)
 	h.place, err = p.look()
 	if !stop() && err != nil {
-		err = bounded.Err()
-		if ctx.Err() == nil {
-			err = fmt.Errorf("no word from the agent in %s", startPatience)
-		}
+		_ = p.session.Close()
+		return false, h.noWord(ctx)
 	}
 	if err != nil {
 		_ = p.session.Close()
@@ -162,6 +160,18 @@ func (h *host) tryStart(ctx context.Context, binary Binary) (started bool, err e
 		Version: h.options.Version, Life: h.options.Life, Explain: p.explain,
 	})
 	return err == nil, err
+}
+
+// noWord is the error of an agent that was given up waiting for.
+func (h *host) noWord(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return &hosts.Error{
+		Kind: hosts.KindUnreachable, Op: "start the agent",
+		Err: fmt.Errorf("no word from it in %s", startPatience),
+		Fix: "see what keeps the host, or the shell or sudo of " + h.options.User + ", from answering",
+	}
 }
 
 // parseAbsent reads what startScript says after absentWord: sudo's exit code, system,
@@ -203,9 +213,9 @@ type process struct {
 }
 
 func (h *host) spawn(command string) (*process, error) {
-	session, err := h.connection.NewSession()
+	session, err := insist(h.connection.NewSession)
 	if err != nil {
-		return nil, fmt.Errorf("open a session: %w", err)
+		return nil, err
 	}
 	p := &process{connection: h.connection, session: session, stderr: &tail{}, exited: make(chan struct{})}
 	session.Stderr = p.stderr

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -23,18 +24,48 @@ func (c Cause) String() string {
 
 // symptom is a row of the table of known causes.
 type symptom struct {
-	pattern *regexp.Regexp
-	what    string
-	fix     string
+	proves func(source, line string) bool
+	what   string
+	fix    string
 }
 
+// sees is a symptom that a line shows, wherever it stands.
 func sees(pattern, what, fix string) symptom {
-	return symptom{pattern: regexp.MustCompile(`(?i)` + pattern), what: what, fix: fix}
+	expression := regexp.MustCompile(`(?i)` + pattern)
+	return symptom{func(_, line string) bool { return expression.MatchString(line) }, what, fix}
 }
+
+// seesAt is a symptom that a line shows in one source.
+func seesAt(source, pattern, what, fix string) symptom {
+	expression := regexp.MustCompile(pattern)
+	return symptom{func(at, line string) bool { return at == source && expression.MatchString(line) }, what, fix}
+}
+
+// rightful are those who may listen on a port, by the source that shows who does. A load
+// balancer may stand before the API server.
+var rightful = map[string][]string{
+	"port 6443":  {"kube", "haproxy"},
+	"port 2379":  {"etcd"},
+	"port 10250": {"kube"},
+}
+
+// usurped tells whether a process listens where a component of the cluster should.
+func usurped(source, line string) bool {
+	who, listens := strings.CutSuffix(line, " listens")
+	right, known := rightful[source]
+	if !known || !listens || who == "nobody" {
+		return false
+	}
+	return !slices.ContainsFunc(right, func(name string) bool { return strings.Contains(who, name) })
+}
+
+const portTaken, freePort = "a port is taken", "stop what listens there: `ss -ltnp` on the host shows it"
 
 // symptoms are looked for in this order: what brings about the others comes first.
 var symptoms = []symptom{
 	sees(`no space left on device`,
+		"a disk is full", "make room on the file system that the line names, then run the same command again"),
+	seesAt("disk", `: \d{1,2} MiB of `,
 		"a disk is full", "make room on the file system that the line names, then run the same command again"),
 	sees(`etcdserver: mvcc: database space exceeded|alarm"?: ?"?NOSPACE`,
 		"etcd has reached its quota", "compact and defragment etcd, then `etcdctl alarm disarm`"),
@@ -53,7 +84,8 @@ var symptoms = []symptom{
 	sees(`failed to find subsystem mount|cgroup controllers? .*(missing|not (found|enabled))|missing required cgroups?`,
 		"a cgroup controller is missing", "boot the host with the controller enabled (cgroup_enable=…)"),
 	sees(`bind: address already in use|listen tcp.*address already in use`,
-		"a port is taken", "stop what listens there: `ss -ltnp` shows it"),
+		portTaken, freePort),
+	{usurped, portTaken, freePort},
 	sees(`unknown flag: |unknown shorthand flag`,
 		"a flag is unknown to the component", "correct extraArgs in the cluster file"),
 	sees(`failed to (load|decode) kubelet config|strict decoding error|failed to validate kubelet configuration`,
@@ -87,7 +119,7 @@ func Diagnose(host string, evidence []hosts.Evidence) (Cause, bool) {
 		for i := len(evidence) - 1; i >= 0; i-- {
 			lines := evidence[i].Lines
 			for j := len(lines) - 1; j >= 0; j-- {
-				if s.pattern.MatchString(lines[j]) {
+				if s.proves(evidence[i].Source, lines[j]) {
 					return Cause{
 						Host: host, What: s.what, Fix: s.fix,
 						Source: evidence[i].Source, Line: strings.TrimSpace(lines[j]),

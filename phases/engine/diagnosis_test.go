@@ -55,6 +55,28 @@ func TestDiagnose(t *testing.T) {
 	}
 }
 
+func TestDiagnoseReadsWhatTheHostSawItself(t *testing.T) {
+	tests := map[string]struct {
+		evidence hosts.Evidence
+		what     string
+	}{
+		"port of another":     {hosts.Evidence{Source: "port 6443", Lines: []string{"nginx (pid 12) listens"}}, "a port is taken"},
+		"port of its own":     {hosts.Evidence{Source: "port 6443", Lines: []string{"kube-apiserver (pid 12) listens"}}, ""},
+		"port of a balancer":  {hosts.Evidence{Source: "port 6443", Lines: []string{"haproxy (pid 12) listens"}}, ""},
+		"port of nobody":      {hosts.Evidence{Source: "port 2379", Lines: []string{"nobody listens"}}, ""},
+		"disk with room":      {hosts.Evidence{Source: "disk", Lines: []string{"/var/lib: 1900 MiB of 40000 MiB are free"}}, ""},
+		"disk without":        {hosts.Evidence{Source: "disk", Lines: []string{"/var/lib: 12 MiB of 40000 MiB are free"}}, "a disk is full"},
+		"a container's words": {hosts.Evidence{Source: "container x", Lines: []string{"nginx listens"}}, ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if cause, _ := engine.Diagnose("cp-1", []hosts.Evidence{test.evidence}); cause.What != test.what {
+				t.Errorf("cause is %q, should be %q", cause.What, test.what)
+			}
+		})
+	}
+}
+
 func TestDiagnoseTellsWhatBringsAboutTheOthersAndItsLastLine(t *testing.T) {
 	evidence := []hosts.Evidence{
 		{Source: "container etcd", Lines: []string{"write a: no space left on device", "write b: no space left on device"}},

@@ -58,15 +58,17 @@ type Client struct {
 // pace is how often and how long things are tried.
 type pace struct {
 	poll     time.Duration // between two looks while waiting
+	away     time.Duration // between two tries to connect: each costs the host a process
 	retry    time.Duration // between two tries of a request
 	try      time.Duration // bounds one try
 	patience time.Duration // bounds a request with all its tries
 	settling time.Duration // how long a new cluster may refuse or miss what will be there
-	observe  time.Duration // bounds one try of an observation
+	observe  time.Duration // bounds one try of an observation, and one of a health endpoint
 }
 
 var usualPace = pace{
 	poll:     100 * time.Millisecond,
+	away:     250 * time.Millisecond,
 	retry:    150 * time.Millisecond,
 	try:      10 * time.Second,
 	patience: 2 * time.Minute,

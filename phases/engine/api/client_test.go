@@ -113,22 +113,31 @@ func TestApplyPersistsWhileTheClusterComesUp(t *testing.T) {
 }
 
 func TestApplyGivesUpAtOnceOnWhatTimeDoesNotMend(t *testing.T) {
-	play(t, one, func(t *testing.T, c *cluster, client *Client) {
-		c.answer = func(_ string, r *http.Request) *metav1.Status {
-			if r.Method == http.MethodPatch {
-				return status(422, metav1.StatusReasonInvalid, "data is wrong")
-			}
-			return nil
-		}
-		began := time.Now()
-		_, err := client.Do(t.Context(), plan.Apply{Object: settings}, says(`{}`), nil)
-		if err == nil || !strings.Contains(err.Error(), "apply ConfigMap kube-system/settings") || !strings.Contains(err.Error(), "data is wrong") {
-			t.Errorf("error does not say what and why: %v", err)
-		}
-		if took := time.Since(began); took > time.Second {
-			t.Errorf("it took %s", took)
-		}
-	})
+	tests := map[string]*metav1.Status{
+		"invalid": status(422, metav1.StatusReasonInvalid, "data is wrong"),
+		// What an API server makes of a field of the wrong type.
+		"not typed": status(500, metav1.StatusReasonInternalError, "failed to create typed patch object: .data.a: expected string, data is wrong"),
+	}
+	for name, refusal := range tests {
+		t.Run(name, func(t *testing.T) {
+			play(t, one, func(t *testing.T, c *cluster, client *Client) {
+				c.answer = func(_ string, r *http.Request) *metav1.Status {
+					if r.Method == http.MethodPatch {
+						return refusal
+					}
+					return nil
+				}
+				began := time.Now()
+				_, err := client.Do(t.Context(), plan.Apply{Object: settings}, says(`{}`), nil)
+				if err == nil || !strings.Contains(err.Error(), "apply ConfigMap kube-system/settings") || !strings.Contains(err.Error(), "data is wrong") {
+					t.Errorf("error does not say what and why: %v", err)
+				}
+				if took := time.Since(began); took > time.Second {
+					t.Errorf("it took %s", took)
+				}
+			})
+		})
+	}
 }
 
 func TestForbiddenForGoodIsToldAfterAWhile(t *testing.T) {
@@ -146,14 +155,25 @@ func TestForbiddenForGoodIsToldAfterAWhile(t *testing.T) {
 
 func TestSecretIsNeverInAnError(t *testing.T) {
 	play(t, one, func(t *testing.T, c *cluster, client *Client) {
+		refusal := status(422, metav1.StatusReasonInvalid, `invalid value: "hunter2"`)
 		c.answer = func(_ string, r *http.Request) *metav1.Status {
 			if r.Method == http.MethodGet {
 				return nil
 			}
-			return status(422, metav1.StatusReasonInvalid, `invalid value: "hunter2"`)
+			return refusal
 		}
 		key := hosts.ObjectKey{APIVersion: "v1", Kind: "Secret", Namespace: "kube-system", Name: "s"}
 		_, err := client.Do(t.Context(), plan.Apply{Object: key, Secret: true}, says(`{"stringData":{"p":"hunter2"}}`), nil)
+		refusal = status(403, metav1.StatusReasonForbidden, `hunter2 may not`)
+		noted := func(p hosts.Progress) {
+			if strings.Contains(p.Note, "hunter2") {
+				t.Errorf("progress: %s", p.Note)
+			}
+		}
+		if _, err := client.Do(t.Context(), plan.Apply{Object: key, Secret: true}, says(`{}`), noted); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("error: %v", err)
+		}
+		refusal = status(422, metav1.StatusReasonInvalid, `invalid value: "hunter2"`)
 		if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "Invalid") {
 			t.Errorf("error: %v", err)
 		}
@@ -212,6 +232,22 @@ func TestObserveOfAClusterThatIsNotThere(t *testing.T) {
 	})
 }
 
+func TestObserveTellsWhatTheAPIServerLacks(t *testing.T) {
+	play(t, one, func(t *testing.T, c *cluster, client *Client) {
+		c.ready = func(string) string { return "etcd" }
+		c.answer = func(_ string, r *http.Request) *metav1.Status {
+			if r.URL.Path == "/readyz" || r.URL.Path == "/version" {
+				return nil
+			}
+			return status(500, metav1.StatusReasonInternalError, "etcdserver: no leader")
+		}
+		facts, err := client.Observe(t.Context(), hosts.ClusterQuery{})
+		if err != nil || facts.Reachable || facts.Cause != "the API server on cp-1: not ready: etcd" {
+			t.Errorf("%+v %v", facts, err)
+		}
+	})
+}
+
 func TestObserveIsBoundedWhereNothingAnswers(t *testing.T) {
 	play(t, three, func(t *testing.T, c *cluster, client *Client) {
 		for _, p := range c.planes {
@@ -219,7 +255,7 @@ func TestObserveIsBoundedWhereNothingAnswers(t *testing.T) {
 		}
 		began := time.Now()
 		facts, err := client.Observe(t.Context(), hosts.ClusterQuery{})
-		if err != nil || facts.Reachable || facts.Cause == "" || time.Since(began) > 10*time.Second {
+		if err != nil || facts.Reachable || facts.Cause == "" || time.Since(began) > 15*time.Second {
 			t.Errorf("after %s: %+v %v", time.Since(began), facts, err)
 		}
 	})

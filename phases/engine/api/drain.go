@@ -66,28 +66,38 @@ func (e *eviction) round(ctx context.Context) (verdict, error) {
 	if err != nil || len(pods) == 0 {
 		return verdict{done: err == nil}, err
 	}
-	var left []string
+	var refused, ending []string
 	for _, pod := range pods {
 		name := pod.Namespace + "/" + pod.Name
 		if pod.DeletionTimestamp != nil || e.asked[string(pod.UID)] {
-			left = append(left, name+" is ending")
+			ending = append(ending, name+" is ending")
 			continue
 		}
 		err := e.evict(ctx, pod)
 		switch {
 		case err == nil:
 			e.asked[string(pod.UID)] = true
-			left = append(left, name+" is ending")
+			ending = append(ending, name+" is ending")
 		case apierrors.IsNotFound(err):
 			e.asked[string(pod.UID)] = true
 		case apierrors.IsTooManyRequests(err):
-			left = append(left, name+": "+refusal(err))
+			refused = append(refused, name+": "+refusal(err))
 		default:
 			return verdict{}, fmt.Errorf("evict %s: %w", name, err)
 		}
 	}
-	slices.Sort(left)
-	return verdict{seen: strings.Join(left, "; ")}, nil
+	return verdict{seen: some(append(refused, ending...))}, nil
+}
+
+// listed is how many Pods are told by name.
+const listed = 5
+
+// some lists the first few, and counts the others.
+func some(pods []string) string {
+	if more := len(pods) - listed; more > 0 {
+		pods = append(slices.Clone(pods[:listed]), fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(pods, "; ")
 }
 
 // pods lists what kubectl drain --ignore-daemonsets --delete-emptydir-data would evict.

@@ -160,7 +160,7 @@ func parseTaints(texts []string) ([]corev1.Taint, error) {
 	return taints, nil
 }
 
-// taintText writes a taint as hosts.Node has it: key=value:effect.
+// taintText writes a taint as hosts.Node has it: key=value:effect, or key:effect.
 func taintText(taint corev1.Taint) string {
 	if taint.Value == "" {
 		return fmt.Sprintf("%s:%s", taint.Key, taint.Effect)

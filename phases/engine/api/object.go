@@ -22,6 +22,9 @@ func (c *Client) apply(ctx context.Context, action plan.Apply, content func(stri
 	if err != nil {
 		return hosts.Outcome{}, fmt.Errorf("apply %s: %w", action.Object, err)
 	}
+	if action.Secret {
+		progress = silent(progress)
+	}
 	var changed bool
 	err = c.persist(ctx, progress, func(ctx context.Context) error {
 		var err error
@@ -117,5 +120,12 @@ func discreet(err error, secret bool) error {
 	if errors.Is(err, context.Canceled) {
 		return context.Canceled
 	}
-	return fmt.Errorf("the API server refused it: %s", apierrors.ReasonForError(err))
+	status := apierrors.APIStatus(nil)
+	errors.As(err, &status)
+	return fmt.Errorf("the API server refused it: %d %s", status.Status().Code, status.Status().Reason)
+}
+
+// silent keeps the API server's words out of a secret's progress.
+func silent(progress func(hosts.Progress)) func(hosts.Progress) {
+	return func(hosts.Progress) { progress(hosts.Progress{Note: "waiting: the API server does not take it yet"}) }
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -41,9 +42,34 @@ func (c *Client) Observe(ctx context.Context, query hosts.ClusterQuery) (hosts.C
 		}
 	}
 	if outage(err) || distrusted(err) || errors.Is(err, errNoHost) {
-		return hosts.ClusterFacts{Cause: brief(err)}, nil
+		return hosts.ClusterFacts{Cause: c.why(ctx, err)}, nil
 	}
 	return hosts.ClusterFacts{}, fmt.Errorf("observe the cluster: %w", err)
+}
+
+// why says why no API server served: in its own words where one can be asked.
+func (c *Client) why(ctx context.Context, err error) string {
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	said := map[string]string{}
+	for name := range c.hosts {
+		group.Go(func() {
+			one, err := c.only(name)
+			if err != nil {
+				return
+			}
+			if healthy, seen, err := one.ask(ctx, c.pace.observe, "/readyz"); err == nil && !healthy {
+				mu.Lock()
+				defer mu.Unlock()
+				said[name] = "the API server on " + name + ": " + seen
+			}
+		})
+	}
+	group.Wait()
+	if len(said) == 0 {
+		return brief(err)
+	}
+	return strings.Join(slices.Sorted(maps.Values(said)), "; ")
 }
 
 func (c *Client) look(ctx context.Context, query hosts.ClusterQuery) (hosts.ClusterFacts, error) {

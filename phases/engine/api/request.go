@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -106,6 +107,7 @@ func (c *Client) persist(ctx context.Context, progress func(hosts.Progress), try
 	ctx, cancel := context.WithTimeout(ctx, c.pace.patience)
 	defer cancel()
 	began := time.Now()
+	told := ""
 	for {
 		err := c.once(ctx, c.pace.try, try)
 		switch {
@@ -116,10 +118,15 @@ func (c *Client) persist(ctx context.Context, progress func(hosts.Progress), try
 		default:
 			return err
 		}
-		if progress != nil {
-			progress(hosts.Progress{Note: "waiting: " + brief(err)})
+		if note := "waiting: " + brief(err); progress != nil && note != told {
+			told = note
+			progress(hosts.Progress{Note: note})
 		}
-		if waited := pause(ctx, c.pace.retry); waited != nil {
+		interval := c.pace.retry
+		if !answered(err) {
+			interval = c.pace.away
+		}
+		if waited := pause(ctx, interval); waited != nil {
 			return fmt.Errorf("%w; last: %w", waited, err)
 		}
 	}
@@ -149,13 +156,17 @@ func answered(err error) bool {
 	return errors.As(err, &status)
 }
 
+// passing is what an API server says of a trouble behind it that may pass. It gives the
+// same code, 500, to some objects that are not valid.
+var passing = regexp.MustCompile(`etcdserver: |connection (refused|reset)|deadline exceeded|timed? ?out|` +
+	`storage is \(re\)initializing|failed calling webhook|no endpoints available|not (yet )?ready|unexpected EOF`)
+
 // outage tells whether an error is one of the way to the API server, or of the server as
 // a whole: another control plane, or a later try, may do.
 func outage(err error) bool {
 	if answered(err) {
 		return apierrors.IsServiceUnavailable(err) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) ||
-			apierrors.IsTooManyRequests(err) || apierrors.IsInternalError(err) ||
-			strings.Contains(err.Error(), "etcdserver:")
+			apierrors.IsTooManyRequests(err) || passing.MatchString(err.Error())
 	}
 	var transport *transportError
 	return errors.As(err, &transport) && !distrusted(err) && !errors.Is(err, errNoHost)

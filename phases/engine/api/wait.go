@@ -30,6 +30,7 @@ func (e *WaitError) Error() string {
 // verdict is what one look of a wait found.
 type verdict struct {
 	done bool
+	away bool   // no API server was reached
 	seen string // what is still missing
 }
 
@@ -43,7 +44,7 @@ func (c *Client) until(ctx context.Context, what string, seconds int, progress f
 	}
 	within, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	last := "nothing yet"
+	last := "no answer"
 	for looks := 1; ; looks++ {
 		found, err := look(within)
 		switch {
@@ -60,7 +61,11 @@ func (c *Client) until(ctx context.Context, what string, seconds int, progress f
 			last = found.seen
 			progress(hosts.Progress{Note: last})
 		}
-		if pause(within, c.pace.poll) != nil && ctx.Err() == nil {
+		interval := c.pace.poll
+		if found.away {
+			interval = c.pace.away
+		}
+		if pause(within, interval) != nil && ctx.Err() == nil {
 			return hosts.Outcome{}, &WaitError{For: what, After: limit, Last: last}
 		}
 	}
@@ -75,7 +80,7 @@ func (c *Client) glance(ctx context.Context, look func(context.Context) (verdict
 		return err
 	})
 	if outage(err) || settling(err) {
-		return verdict{seen: brief(err)}, nil
+		return verdict{away: !answered(err), seen: brief(err)}, nil
 	}
 	return found, err
 }
@@ -88,12 +93,12 @@ func (c *Client) waitAPI(ctx context.Context, action plan.WaitAPI, progress func
 		return hosts.Outcome{}, fmt.Errorf("wait for %s: %w", what, err)
 	}
 	return c.until(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
-		healthy, seen, err := one.ask(ctx, c.pace.try, "/readyz")
+		healthy, seen, err := one.ask(ctx, c.pace.observe, "/readyz")
 		if gone(err) {
 			return verdict{}, err
 		}
 		if err != nil {
-			return verdict{seen: brief(err)}, nil
+			return verdict{away: true, seen: brief(err)}, nil
 		}
 		return verdict{done: healthy, seen: seen}, nil
 	})
@@ -108,6 +113,9 @@ func (s *single) ask(ctx context.Context, bound time.Duration, path string) (hea
 		return false, "", err
 	}
 	response, err := s.http.Do(request)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%s: no answer within %s: %w", path, bound, err)
+	}
 	if err != nil {
 		_, turn := s.dialer.state()
 		s.dialer.turn(turn)

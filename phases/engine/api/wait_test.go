@@ -157,7 +157,7 @@ func TestMarkNode(t *testing.T) {
 			t.Fatal(err)
 		}
 		node := facts.Nodes[0]
-		taints := []string{"a=b:NoExecute", "keep=:NoExecute", "node-role.kubernetes.io/control-plane=:NoSchedule"}
+		taints := []string{"a=b:NoExecute", "keep:NoExecute", "node-role.kubernetes.io/control-plane:NoSchedule"}
 		if len(node.Labels) != 2 || node.Labels["keep"] != "me" || !slices.Equal(node.Taints, taints) {
 			t.Errorf("node %+v", node)
 		}
@@ -227,6 +227,15 @@ func TestDrain(t *testing.T) {
 			t.Errorf("the second time: %v %v", done, err)
 		}
 	})
+}
+
+func TestDrainListsAFewPodsAndCountsTheRest(t *testing.T) {
+	if got := some([]string{"a", "b"}); got != "a; b" {
+		t.Error(got)
+	}
+	if got := some([]string{"1", "2", "3", "4", "5", "6", "7"}); got != "1; 2; 3; 4; 5; and 2 more" {
+		t.Error(got)
+	}
 }
 
 func TestDrainTellsWhatBlocksIt(t *testing.T) {

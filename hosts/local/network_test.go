@@ -1,0 +1,129 @@
+//go:build linux
+
+package local_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"github.com/vishvananda/netlink"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// TestRemoveNetwork makes real links, tables and chains, in the network namespace that the
+// tests have for themselves.
+func TestRemoveNetwork(t *testing.T) {
+	m := newMachine(t)
+	host := m.host()
+	addBridge(t, "cni0")
+	addBridge(t, "theirs0")
+	addVeth(t, "vethslip0", "vethslip1")
+	conn, err := nftables.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range []nftables.TableFamily{nftables.TableFamilyIPv4, nftables.TableFamilyIPv6} {
+		conn.AddChain(&nftables.Chain{Name: "services", Table: conn.AddTable(&nftables.Table{Family: family, Name: "kube-proxy"})})
+	}
+	conn.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: "theirs"})
+	filter := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "filter"})
+	nat := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "nat"})
+	accept := nftables.ChainPolicyAccept
+	input := conn.AddChain(&nftables.Chain{
+		Name: "INPUT", Table: filter, Type: nftables.ChainTypeFilter,
+		Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter, Policy: &accept,
+	})
+	firewall := conn.AddChain(&nftables.Chain{Name: "KUBE-FIREWALL", Table: filter})
+	inner := conn.AddChain(&nftables.Chain{Name: "KUBE-INNER", Table: filter})
+	theirs := conn.AddChain(&nftables.Chain{Name: "THEIRS", Table: nat})
+	conn.AddChain(&nftables.Chain{Name: "KUBE-KUBELET-CANARY", Table: nat})
+	for from, to := range map[*nftables.Chain]string{input: "KUBE-FIREWALL", firewall: "KUBE-INNER"} {
+		conn.AddRule(&nftables.Rule{Table: from.Table, Chain: from, Exprs: []expr.Any{
+			&expr.Counter{}, &expr.Verdict{Kind: expr.VerdictJump, Chain: to},
+		}})
+	}
+	conn.AddRule(&nftables.Rule{Table: filter, Chain: inner, Exprs: []expr.Any{&expr.Verdict{Kind: expr.VerdictDrop}}})
+	conn.AddRule(&nftables.Rule{Table: nat, Chain: theirs, Exprs: []expr.Any{&expr.Verdict{Kind: expr.VerdictAccept}}})
+	if err := conn.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	m.write("/run/netns/cni-1234", "")
+	m.write("/run/netns/theirs", "")
+
+	query := hosts.Query{
+		Links: []string{"cni0", "vethslip*"}, Tables: []string{"kube-proxy", "cni_hostport"}, Chains: []string{"KUBE-"},
+	}
+	facts := m.observe(host, query)
+	slices.Sort(facts.Chains)
+	want := hosts.Facts{
+		Links: []string{"cni0", "vethslip1", "vethslip0"}, Tables: []string{"ip kube-proxy", "ip6 kube-proxy"},
+		Chains: []string{"ip filter KUBE-FIREWALL", "ip filter KUBE-INNER", "ip nat KUBE-KUBELET-CANARY"},
+	}
+	slices.Sort(facts.Links)
+	slices.Sort(want.Links)
+	got := hosts.Facts{Links: facts.Links, Tables: facts.Tables, Chains: facts.Chains}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("what is there (-want +got):\n%s", diff)
+	}
+	m.do(host, hosts.RemoveNetwork{
+		Links: query.Links, Tables: query.Tables, Chains: query.Chains, Namespaces: []string{"cni-"},
+	})
+	facts = m.observe(host, query)
+	if left := slices.Concat(facts.Links, facts.Tables, facts.Chains); len(left) > 0 {
+		t.Errorf("left are %v", left)
+	}
+	if got := tables(t); !slices.Equal(got, []string{"nat", "theirs"}) {
+		t.Errorf("the tables that stay are %v: theirs, and that with a chain of theirs", got)
+	}
+	if _, err := netlink.LinkByName("theirs0"); err != nil {
+		t.Errorf("a link of theirs: %v", err)
+	}
+	if m.has("/run/netns/cni-1234") || !m.has("/run/netns/theirs") {
+		t.Error("the network namespaces that are left are not the right ones")
+	}
+}
+
+func tables(t *testing.T) []string {
+	t.Helper()
+	conn, err := nftables.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := conn.ListTables()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, table := range all {
+		names = append(names, table.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func addBridge(t *testing.T, name string) {
+	t.Helper()
+	addLink(t, &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: name}})
+}
+
+func addVeth(t *testing.T, name, peer string) {
+	t.Helper()
+	addLink(t, &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: name}, PeerName: peer})
+}
+
+func addLink(t *testing.T, link netlink.Link) {
+	t.Helper()
+	if err := netlink.LinkAdd(link); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := netlink.LinkDel(link); err != nil && !strings.Contains(err.Error(), "no such device") {
+			t.Log(err)
+		}
+	})
+}

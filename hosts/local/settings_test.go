@@ -1,0 +1,255 @@
+//go:build linux
+
+package local_test
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/hosttest"
+)
+
+func TestSysctlIsSetAndComesBack(t *testing.T) {
+	m := newMachine(t)
+	host := m.host()
+	m.write("/proc/sys/net/ipv4/ip_forward", "0\n")
+	m.write("/proc/sys/net/ipv4/ip_local_port_range", "32768\t60999\n")
+	m.write("/proc/sys/net/ipv4/conf/eth0.100/rp_filter", "2\n")
+	m.do(host, hosts.SetSysctl{Key: "net.ipv4.ip_forward", Value: "1"})
+	m.do(host, hosts.SetSysctl{Key: "net.ipv4.conf.eth0/100.rp_filter", Value: "0"})
+	m.once(host, hosts.SetSysctl{Key: "net/ipv4/ip_local_port_range", Value: "32768 60999"}, hosts.Unchanged)
+	m.once(host, hosts.SetSysctl{Key: "net.ipv4.ip_forward", Value: "0"}, hosts.Changed)
+	m.once(host, hosts.SetSysctl{Key: "net.ipv4.ip_forward", Value: "1"}, hosts.Changed)
+	for _, key := range []string{"net.nothing", "../etc/passwd", "net..ipv4", ""} {
+		m.fails(host, hosts.SetSysctl{Key: key, Value: "1"})
+	}
+	want := []hosts.Prior{
+		{Setting: "sysctl/net.ipv4.ip_forward", Value: "0"},
+		{Setting: "sysctl/net.ipv4.conf.eth0/100.rp_filter", Value: "2"},
+	}
+	if diff := cmp.Diff(want, m.record(host).Priors); diff != "" {
+		t.Fatalf("priors (-want +got):\n%s", diff)
+	}
+	for _, prior := range want {
+		m.do(host, hosts.Restore{Setting: prior.Setting})
+	}
+	if m.read("/proc/sys/net/ipv4/ip_forward") != "0\n" || m.read("/proc/sys/net/ipv4/conf/eth0.100/rp_filter") != "2\n" {
+		t.Error("the values did not come back")
+	}
+}
+
+func TestModulesThatAreThere(t *testing.T) {
+	m := newMachine(t)
+	host := m.host()
+	m.write("/proc/filesystems", "nodev\tproc\n\toverlay\n")
+	m.write("/proc/modules", "nf_conntrack 172032 1 xt_conntrack, Live 0x0\nveth_like 1 0 - Live 0x0\n")
+	m.write("/proc/sys/net/bridge/bridge-nf-call-iptables", "1\n")
+	m.write("/sys/module/dm_thin_pool/refcnt", "0\n")
+	release := release(t)
+	m.write("/lib/modules/"+release+"/modules.builtin", "kernel/net/vxlan.ko\nkernel/fs/some-thing.ko.xz\n")
+	facts := m.observe(host, hosts.Query{Modules: []string{
+		"overlay", "nf_conntrack", "br_netfilter", "dm-thin-pool", "vxlan", "some_thing", "veth", "ip_vs",
+	}})
+	want := map[string]bool{
+		"overlay": true, "nf_conntrack": true, "br_netfilter": true, "dm-thin-pool": true, "vxlan": true,
+		"some_thing": true, "veth": false, "ip_vs": false,
+	}
+	if diff := cmp.Diff(want, facts.Modules); diff != "" {
+		t.Errorf("modules (-want +got):\n%s", diff)
+	}
+	m.once(host, hosts.LoadModule{Name: "overlay"}, hosts.Unchanged)
+	m.fails(host, hosts.LoadModule{Name: "../x"})
+}
+
+func release(t *testing.T) string {
+	t.Helper()
+	data, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(data))
+}
+
+func TestHostname(t *testing.T) {
+	m := newMachine(t)
+	host := m.host()
+	m.write("/etc/hostname", "# ours\nold.example\n")
+	m.do(host, hosts.SetHostname{Name: "cp-1"})
+	if m.read("/etc/hostname") != "cp-1\n" || m.read("/proc/sys/kernel/hostname") != "cp-1\n" {
+		t.Error("the name was not set")
+	}
+	m.do(host, hosts.SetHostname{Name: "cp-2"})
+	m.do(host, hosts.Restore{Setting: "hostname"})
+	if m.read("/etc/hostname") != "old.example\n" || m.read("/proc/sys/kernel/hostname") != "old\n" {
+		t.Error("the first names did not come back")
+	}
+	for _, name := range []string{"", "UPPER", "a b", "-a", "a\nb"} {
+		m.fails(host, hosts.SetHostname{Name: name})
+	}
+}
+
+func TestHostsEntry(t *testing.T) {
+	m := newMachine(t)
+	host := m.host()
+	const theirs = "127.0.0.1 localhost\n10.0.0.1 theirs"
+	m.Put("/etc/hosts", []byte(theirs), 0o644)
+	m.do(host, hosts.AddHostsEntry{Address: "10.0.0.1", Names: []string{"cp-1", "cp-1.example"}})
+	m.do(host, hosts.AddHostsEntry{Address: "10.0.0.11", Names: []string{"cp-11"}})
+	m.do(host, hosts.AddHostsEntry{Address: "10.0.0.1", Names: []string{"cp-1"}})
+	want := theirs + "\n10.0.0.1\tcp-1\t# slipway\n10.0.0.11\tcp-11\t# slipway\n"
+	if got := m.read("/etc/hosts"); got != want {
+		t.Errorf("the file is %q, want %q", got, want)
+	}
+	facts := m.observe(host, hosts.Query{Names: []string{"cp-1", "LOCALHOST", "theirs"}})
+	names := map[string][]string{"cp-1": {"10.0.0.1"}, "LOCALHOST": {"127.0.0.1"}, "theirs": {"10.0.0.1"}}
+	if diff := cmp.Diff(names, facts.Names); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
+	}
+	m.do(host, hosts.Restore{Setting: "hosts/10.0.0.1"})
+	m.do(host, hosts.Restore{Setting: "hosts/10.0.0.11"})
+	if got := m.read("/etc/hosts"); got != theirs+"\n" {
+		t.Errorf("the file came back as %q", got)
+	}
+	m.fails(host, hosts.AddHostsEntry{Address: "10.0.0.1", Names: []string{"a\nb"}})
+	m.fails(host, hosts.AddHostsEntry{Address: "nowhere", Names: []string{"a"}})
+	m.fails(host, hosts.AddHostsEntry{Address: "10.0.0.1"})
+}
+
+func TestHostsFileThatIsMounted(t *testing.T) {
+	m := newMachine(t)
+	host := m.host()
+	m.write("/etc/hosts", "")
+	m.write("/elsewhere", "127.0.0.1 localhost\n")
+	if err := syscall.Mount(m.at("/elsewhere"), m.at("/etc/hosts"), "", syscall.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(m.at("/etc/hosts"), syscall.MNT_DETACH) })
+	m.do(host, hosts.AddHostsEntry{Address: "10.0.0.1", Names: []string{"a"}})
+	if got := m.read("/elsewhere"); got != "127.0.0.1 localhost\n10.0.0.1\ta\t# slipway\n" {
+		t.Errorf("the mounted file is %q", got)
+	}
+}
+
+func TestLeaseKeepsOthersActionsOut(t *testing.T) {
+	m := newMachine(t)
+	holder, other := m.host(), m.host()
+	m.once(other, hosts.MakeDirectory{Path: "/etc/before", Mode: 0o755}, hosts.Changed)
+	m.do(holder, hosts.TakeLease{Holder: "me@operator"})
+	err := m.fails(other, hosts.MakeDirectory{Path: "/etc/during", Mode: 0o755})
+	if err.Kind != hosts.KindLease || m.has("/etc/during") {
+		t.Fatalf("an action beside a lease: %v", err)
+	}
+	m.once(other, hosts.MakeDirectory{Path: "/etc/before", Mode: 0o755}, hosts.Unchanged)
+	m.once(holder, hosts.MakeDirectory{Path: "/etc/during", Mode: 0o755}, hosts.Changed)
+	if err := holder.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m.once(other, hosts.MakeDirectory{Path: "/etc/after", Mode: 0o755}, hosts.Changed)
+	if lease := m.observe(other, hosts.Query{}).Lease; lease != nil {
+		t.Errorf("a free lease is seen as %+v", lease)
+	}
+}
+
+func TestForgetSaysWhatIsLeft(t *testing.T) {
+	m := newMachine(t)
+	host := m.host()
+	m.write("/proc/sys/net/ipv4/ip_forward", "0\n")
+	m.write("/opt/.keep", "")
+	m.do(host, m.writeFile(host, "/etc/kubernetes/admin.conf", "x", 0o600))
+	m.do(host, m.writeFile(host, "/opt/made/file", "x", 0o600))
+	m.do(host, hosts.SetSysctl{Key: "net.ipv4.ip_forward", Value: "1"})
+	m.do(host, m.writeFile(host, "/etc/systemd/system/x.service", "x", 0o644))
+	m.systemd.units["x.service"] = unit("loaded", "inactive", "disabled", "/etc/systemd/system/x.service")
+	m.do(host, hosts.SetUnit{Name: "x.service", Active: true})
+	m.containerd.images["pause"] = "sha256:1"
+	blob := hosttest.Content([]byte("manifest"))
+	m.upload(host, blob)
+	m.once(host, hosts.LoadImage{Reference: "other", Manifest: hosts.ImageBlob{Digest: blob.Ref, Size: blob.Size}}, hosts.Changed)
+	m.write("/opt/made/users-own", "x")
+
+	err := m.fails(host, hosts.Forget{})
+	for _, left := range []string{"/etc/kubernetes/admin.conf", "x.service", "image other", "sysctl/net.ipv4.ip_forward"} {
+		if !strings.Contains(err.Error(), left) {
+			t.Errorf("%s is not said to be left: %v", left, err)
+		}
+	}
+	if strings.Contains(err.Error(), "pause") {
+		t.Errorf("an image that is not ours is said to be left: %v", err)
+	}
+	m.do(host, hosts.SetUnit{Name: "x.service"})
+	m.do(host, hosts.RemovePath{Path: "/etc/systemd/system/x.service"})
+	m.do(host, hosts.RemovePath{Path: "/etc/systemd", Recursive: true})
+	m.do(host, hosts.RemovePath{Path: "/etc/kubernetes", Recursive: true})
+	m.do(host, hosts.RemovePath{Path: "/etc", IfEmpty: true})
+	m.do(host, hosts.RemovePath{Path: "/opt/made/file"})
+	m.once(host, hosts.RemovePath{Path: "/opt/made", IfEmpty: true}, hosts.Unchanged)
+	m.do(host, hosts.Restore{Setting: "sysctl/net.ipv4.ip_forward"})
+	delete(m.containerd.images, "other")
+	m.do(host, hosts.Forget{})
+	for _, dir := range []string{"/var/lib/slipway", "/run/slipway"} {
+		if m.has(dir) {
+			t.Errorf("%s is left", dir)
+		}
+	}
+	if !m.has("/opt/made/users-own") {
+		t.Error("what is not ours was removed")
+	}
+	m.once(host, hosts.TakeLease{Holder: "again"}, hosts.Changed)
+}
+
+func TestLoadImageReadsOnlyTheStore(t *testing.T) {
+	m := newMachine(t)
+	host := m.host()
+	manifest, layer := hosttest.Content([]byte("manifest")), hosttest.Content([]byte("layer"))
+	image := hosts.LoadImage{
+		Reference: "registry.k8s.io/pause:1",
+		Manifest:  hosts.ImageBlob{Digest: manifest.Ref, Size: manifest.Size},
+		Blobs:     []hosts.ImageBlob{{Digest: layer.Ref, Size: layer.Size}},
+	}
+	m.upload(host, manifest)
+	if err := m.fails(host, image); !strings.Contains(err.Error(), layer.Ref) {
+		t.Errorf("a blob that is missing: %v", err)
+	}
+	m.upload(host, layer)
+	var last hosts.Progress
+	if _, err := host.Do(t.Context(), image, func(p hosts.Progress) { last = p }); err != nil {
+		t.Fatal(err)
+	}
+	if last.Done != last.Total || last.Total != manifest.Size+layer.Size {
+		t.Errorf("the last progress is %+v", last)
+	}
+	m.once(host, image, hosts.Unchanged)
+	if images := m.record(host).Images; len(images) != 1 || images[0] != image.Reference {
+		t.Errorf("the record names %v", images)
+	}
+	facts := m.observe(host, hosts.Query{Images: []string{image.Reference, "other"}})
+	if diff := cmp.Diff(map[string]string{image.Reference: manifest.Ref}, facts.Images); diff != "" {
+		t.Errorf("images (-want +got):\n%s", diff)
+	}
+}
+
+func TestStopPodsTakesTheControlGroupsAway(t *testing.T) {
+	m := newMachine(t)
+	host := m.host()
+	m.containerd.pods = []string{"a", "b"}
+	for _, dir := range []string{"/sys/fs/cgroup/kubepods.slice/pod1", "/sys/fs/cgroup/memory/kubepods/burstable/pod2", "/sys/fs/cgroup/system.slice"} {
+		if err := os.MkdirAll(m.at(dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.systemd.units["kubelet.service"] = unit("loaded", "active", "enabled", "")
+	m.do(host, hosts.StopPods{})
+	if !m.has("/sys/fs/cgroup/kubepods.slice/pod1") {
+		t.Error("the control groups of a kubelet that runs were removed")
+	}
+	m.systemd.units["kubelet.service"] = unit("loaded", "inactive", "enabled", "")
+	m.do(host, hosts.StopPods{})
+	if m.has("/sys/fs/cgroup/kubepods.slice") || m.has("/sys/fs/cgroup/memory/kubepods") || !m.has("/sys/fs/cgroup/system.slice") {
+		t.Error("the control groups that are left are not the right ones")
+	}
+}

@@ -1,0 +1,174 @@
+package phases
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+func resetting(names ...string) workflow {
+	return func(in Input) (plan.Plan, plan.Contents, error) { return Reset(in, names) }
+}
+
+func TestResetOfTheClusterLeavesNothing(t *testing.T) {
+	for seed := range uint64(4) {
+		chance := seeded(seed)
+		w := generated(t, chance)
+		before := map[string]string{}
+		for _, host := range w.cluster.Hosts {
+			before[host.Name] = w.machine(host.Name)
+		}
+		p, contents := w.planned(Init)
+		steps := -1
+		if seed%2 == 1 {
+			steps = chance.IntN(len(p.Steps)) // a half-made cluster goes as well
+		}
+		w.run(p, contents, chance, steps)
+		for range 3 {
+			p, contents = w.planned(resetting())
+			w.run(p, contents, chance, chance.IntN(1+len(p.Steps)))
+		}
+		records := map[string]*hosts.Record{}
+		for _, host := range w.cluster.Hosts {
+			records[host.Name] = w.machines[host.Name].Record()
+		}
+		p, contents = w.planned(resetting())
+		w.run(p, contents, chance, -1)
+		for _, host := range w.cluster.Hosts {
+			if after := w.machine(host.Name); after != before[host.Name] {
+				t.Errorf("seed %d: %s is not what it was:\n%s", seed, host.Name, difference(before[host.Name], after))
+			}
+			if left := Leftovers(records[host.Name], w.look(host.Name, InspectQuery(w.cluster, records[host.Name]))); len(left) > 0 {
+				t.Errorf("seed %d: left on %s: %q", seed, host.Name, left)
+			}
+		}
+		p, _ = w.planned(resetting())
+		wantEmpty(t, p)
+	}
+}
+
+func TestResetOfAWorkerAndItsJoiningAgain(t *testing.T) {
+	w := newWorld(t, 1, 2)
+	bare := w.machine("w-1")
+	w.init(seeded(1))
+	others := w.machine("cp-1") + w.machine("w-2")
+	p, contents := w.planned(resetting("w-1"))
+	w.run(p, contents, seeded(2), -1)
+	if _, there := w.nodes["w-1"]; there {
+		t.Error("the node is still there")
+	}
+	if w.machine("w-1") != bare {
+		t.Errorf("w-1 is not what it was:\n%s", difference(bare, w.machine("w-1")))
+	}
+	if w.machine("cp-1")+w.machine("w-2") != others {
+		t.Error("another host was changed")
+	}
+	drained, stopped, deleted := at(p, "drain"), at(p, manifests.KubeletUnit), at(p, "delete")
+	if !(drained < stopped && stopped < deleted) {
+		t.Errorf("order: drained %d, stopped %d, deleted %d", drained, stopped, deleted)
+	}
+	p, contents = w.planned(Join)
+	w.run(p, contents, seeded(3), -1)
+	p, _ = w.planned(Init)
+	wantEmpty(t, p)
+}
+
+// at is where the first step whose id ends so stands in a legal order.
+func at(p plan.Plan, suffix string) int {
+	order, _ := plan.Order(p)
+	for i, id := range order {
+		if strings.HasSuffix(id, suffix) {
+			return i
+		}
+	}
+	return -1
+}
+
+func TestResetOfAWorkerResumesFromEveryCut(t *testing.T) {
+	chance := seeded(9)
+	for cut := 0; ; cut += 1 + chance.IntN(4) {
+		w := newWorld(t, 1, 1)
+		w.init(chance)
+		p, contents := w.planned(resetting("w-1"))
+		if cut >= len(p.Steps) {
+			break
+		}
+		w.run(p, contents, chance, cut)
+		p, contents = w.planned(resetting("w-1"))
+		w.run(p, contents, chance, -1)
+		if _, there := w.nodes["w-1"]; there || w.machines["w-1"].Record() != nil {
+			t.Fatalf("cut at %d: the reset is not complete", cut)
+		}
+		p, _ = w.planned(resetting("w-1"))
+		wantEmpty(t, p)
+	}
+}
+
+func TestResetIsRefused(t *testing.T) {
+	stop := func(w *world) { w.act("cp-1", hosts.SetUnit{Name: manifests.KubeletUnit, Enabled: true}) }
+	tests := []struct {
+		name  string
+		prep  func(w *world)
+		hosts []string
+		want  string // empty: it is not refused
+	}{
+		{"of a worker without the API", stop, []string{"w-1"}, "--force"},
+		{"of all without the API", stop, nil, ""},
+		{"of a control plane alone", func(*world) {}, []string{"cp-1"}, "high availability"},
+		{"of a host that is down", func(w *world) { w.down["w-1"] = true }, []string{"w-1"}, "--force"},
+		{"of a host that is not in the file", func(*world) {}, []string{"w-9"}, "no host of this name"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t, 1, 1)
+			w.init(seeded(1))
+			test.prep(w)
+			_, _, err := Reset(w.observe(), test.hosts)
+			switch {
+			case test.want == "" && err != nil:
+				t.Errorf("reset: %v", err)
+			case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+				t.Errorf("reset: %v, want something of %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestForcedResetOfADeadWorkerDeletesItsNodeOnly(t *testing.T) {
+	w := newWorld(t, 1, 1)
+	w.init(seeded(1))
+	w.down["w-1"] = true
+	in := w.observe()
+	in.Force = true
+	p, _, err := Reset(in, []string{"w-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := changes(p); len(got) != 1 || got[0] != "cluster/remove-node/w-1/delete" {
+		t.Errorf("planned %q", got)
+	}
+	if len(p.Warnings) != 1 {
+		t.Errorf("warned %q", p.Warnings)
+	}
+}
+
+func TestResetLeavesAloneWhatIsNotSlipways(t *testing.T) {
+	w := newWorld(t, 1, 0)
+	w.machines["cp-1"].PutFile("/etc/kubernetes/admin.conf", []byte("kubeadm's"), 0o600)
+	p, _ := w.planned(resetting())
+	wantEmpty(t, p)
+}
+
+func TestResetPutsBackWhatWasThere(t *testing.T) {
+	w := newWorld(t, 1, 0)
+	w.machines["cp-1"].PutFile(manifests.CrictlConfig, []byte("somebody's own\n"), 0o640)
+	w.init(seeded(1))
+	p, _ := w.planned(resetting())
+	removed, restored, forgotten := at(p, "cleanup-node/etc/crictl.yaml"), at(p, "restore/file//etc/crictl.yaml"), at(p, "/record")
+	if removed < 0 || removed >= restored || restored >= forgotten {
+		t.Errorf("order: removed %d, restored %d, forgotten %d", removed, restored, forgotten)
+	}
+}
