@@ -196,7 +196,7 @@ func addHost(t *testing.T, l *lab, name string) string {
 				continue
 			}
 			file := filepath.Join(t.TempDir(), "with-"+name+".yaml")
-			line := fmt.Sprintf("- {name: %s, address: %s, roles: [worker]}\n", name, host.Address)
+			line := fmt.Sprintf("  - {name: %s, address: %s, roles: [worker]}\n", name, host.Address)
 			if err := os.WriteFile(file, append(data, line...), 0o600); err != nil {
 				t.Fatal(err)
 			}

@@ -101,7 +101,7 @@ func (l *lab) run(args ...string) result {
 
 func (l *lab) runWith(stdin []byte, args ...string) result {
 	l.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	ctx, cancel := bounded()
 	defer cancel()
 	command := l.command(ctx, args...)
 	var stdout, stderr bytes.Buffer

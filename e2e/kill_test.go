@@ -2,51 +2,82 @@ package e2e
 
 import (
 	"bufio"
-	"context"
+	"bytes"
 	"encoding/json"
 	"os"
-	"strings"
-	"time"
+	"os/exec"
 )
 
-// killAfter starts init and kills it -9 when it has finished so many steps; an init
-// that ends earlier, since an earlier one had done most of it, is fine.
-func killAfter(l *lab, finished int) {
+// running is an init that goes on while the test does something to it.
+type running struct {
+	lab     *lab
+	command *exec.Cmd
+	events  *bufio.Scanner
+	stderr  bytes.Buffer
+	end     func()
+}
+
+func startInit(l *lab) *running {
 	l.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
-	command := l.command(ctx, l.withBundle("init", "--yes", "-o", "json")...)
-	var stderr strings.Builder
-	command.Stderr = &stderr
-	stdout, err := command.StdoutPipe()
+	ctx, cancel := bounded()
+	r := &running{lab: l, command: l.command(ctx, l.withBundle("init", "--yes", "-o", "json")...), end: cancel}
+	r.command.Stderr = &r.stderr
+	stdout, err := r.command.StdoutPipe()
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	if err := command.Start(); err != nil {
+	if err := r.command.Start(); err != nil {
 		l.t.Fatal(err)
 	}
-	seen := countFinished(bufio.NewScanner(stdout), finished)
-	if seen >= finished {
-		_ = command.Process.Signal(os.Kill)
-	}
-	err = command.Wait()
-	l.t.Logf("init ended after %d steps: %v", seen, err)
-	if seen < finished && err != nil {
-		l.t.Fatalf("init failed by itself after %d of %d steps: %v\n%s", seen, finished, err, &stderr)
-	}
+	r.events = bufio.NewScanner(stdout)
+	r.events.Buffer(nil, 1<<20)
+	return r
 }
 
-// countFinished reads events until so many steps are finished, or the end.
-func countFinished(events *bufio.Scanner, bound int) int {
-	events.Buffer(nil, 1<<20)
+// finished reads events until so many steps are finished, or the end; it gives how many
+// it saw.
+func (r *running) finished(bound int) int {
 	seen := 0
-	for seen < bound && events.Scan() {
+	for seen < bound && r.events.Scan() {
 		var event struct {
 			Type string `json:"type"`
 		}
-		if json.Unmarshal(events.Bytes(), &event) == nil && event.Type == "finished" {
+		if json.Unmarshal(r.events.Bytes(), &event) == nil && event.Type == "finished" {
 			seen++
 		}
 	}
 	return seen
+}
+
+func (r *running) waitFinished(steps int) {
+	r.lab.t.Helper()
+	if seen := r.finished(steps); seen < steps {
+		r.wait()
+		r.lab.t.Fatalf("init ended after %d steps: %s", seen, &r.stderr)
+	}
+}
+
+// wait reads what is left and gives the exit code.
+func (r *running) wait() int {
+	for r.events.Scan() {
+	}
+	_ = r.command.Wait() // its exit code says it
+	r.end()
+	return r.command.ProcessState.ExitCode()
+}
+
+// killAfter starts init and kills it -9 when it has finished so many steps; an init that
+// ends well before, since an earlier one had done most of it, is fine.
+func killAfter(l *lab, steps int) {
+	l.t.Helper()
+	r := startInit(l)
+	seen := r.finished(steps)
+	if seen >= steps {
+		_ = r.command.Process.Signal(os.Kill)
+	}
+	code := r.wait()
+	l.t.Logf("init ended after %d of %d steps with exit code %d", seen, steps, code)
+	if seen < steps && code != 0 {
+		l.t.Fatalf("init failed by itself after %d steps: %s", seen, &r.stderr)
+	}
 }

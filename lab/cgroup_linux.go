@@ -155,17 +155,24 @@ func (l *Lab) enterCgroups(all []hierarchy, host string, pid int) error {
 	return nil
 }
 
-// emptyCgroup kills whatever is in a cgroup or below, and removes it.
+// emptyCgroup ends whatever is in a cgroup or below, and removes it.
 func emptyCgroup(ctx context.Context, path string) error {
 	for {
-		err := removeCgroup(path)
+		inside, err := processesInCgroup(path)
+		if err != nil {
+			return err
+		}
+		// Waited for, not only killed: a process leaves its cgroup before it is gone.
+		if err := endProcesses(ctx, inside); err != nil {
+			return err
+		}
+		err = removeCgroup(path)
 		if err == nil || errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		if !errors.Is(err, unix.EBUSY) {
 			return err
 		}
-		killCgroup(path)
 		if stop := pause(ctx, 5*time.Millisecond); stop != nil {
 			return fmt.Errorf("remove cgroup %s: %w", path, err)
 		}
@@ -189,21 +196,30 @@ func removeCgroup(path string) error {
 	return unix.Rmdir(path)
 }
 
-// killCgroup sends SIGKILL to every process in a cgroup or below.
-func killCgroup(path string) {
-	_ = filepath.WalkDir(path, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.IsDir() {
+// processesInCgroup gives the processes in a cgroup and below.
+func processesInCgroup(path string) ([]process, error) {
+	var found []process
+	err := filepath.WalkDir(path, func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !entry.IsDir() {
 			return nil
+		}
+		if err != nil {
+			return err
 		}
 		data, err := os.ReadFile(filepath.Join(path, "cgroup.procs"))
 		if err != nil {
-			return nil
+			return nil // removed in this moment, or threaded: then it is listed further up
 		}
 		for _, field := range strings.Fields(string(data)) {
-			if pid, err := strconv.Atoi(field); err == nil && pid > 1 {
-				_ = unix.Kill(pid, unix.SIGKILL)
+			pid, err := strconv.Atoi(field)
+			if err != nil || pid <= 1 { // 0 is a process that this PID namespace does not see
+				continue
+			}
+			if p, err := findProcess(pid); err == nil {
+				found = append(found, p)
 			}
 		}
 		return nil
 	})
+	return found, err
 }

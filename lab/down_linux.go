@@ -75,11 +75,12 @@ func (l *Lab) remove(ctx context.Context) error {
 		return err
 	}
 	r.atBoot(boot)
-	var errs []error
+	var inits []process
 	for _, h := range r.Hosts {
-		errs = append(errs, h.process().signal(unix.SIGKILL))
+		inits = append(inits, h.process())
 	}
-	errs = append(errs, l.endNewborns(ctx))
+	// An init's end is that of all in its PID namespace.
+	errs := []error{endProcesses(ctx, inits), l.endNewborns(ctx)}
 	all, err := hierarchies()
 	if err == nil {
 		err = l.giveBack(ctx, all)
@@ -106,21 +107,6 @@ func (l *Lab) endNewborns(ctx context.Context) error {
 			return err
 		}
 	}
-}
-
-// endProcesses kills processes and waits until they are gone.
-func endProcesses(ctx context.Context, all []process) error {
-	for _, p := range all {
-		if err := p.signal(unix.SIGKILL); err != nil {
-			return fmt.Errorf("kill process %d: %w", p.pid, err)
-		}
-	}
-	for _, p := range all {
-		if err := p.wait(ctx); err != nil {
-			return fmt.Errorf("wait for the end of process %d: %w", p.pid, err)
-		}
-	}
-	return nil
 }
 
 // removeNetwork ends who is still in the lab's network (a dial that waits for a host
@@ -150,25 +136,6 @@ func (l *Lab) removeNetwork(ctx context.Context, r *record) error {
 		}
 	}
 	return nil
-}
-
-// processesWhere gives the processes, this one excepted, of which something is true.
-func processesWhere(holds func(pid int) bool) ([]process, error) {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil, err
-	}
-	var found []process
-	for _, entry := range entries {
-		pid, err := strconv.Atoi(entry.Name())
-		if err != nil || pid == os.Getpid() || !holds(pid) {
-			continue
-		}
-		if p, err := findProcess(pid); err == nil {
-			found = append(found, p)
-		}
-	}
-	return found, nil
 }
 
 // touches tells whether a thread of a process is in a namespace or the process holds it open.

@@ -98,12 +98,9 @@ func (l *Lab) clearAway(ctx context.Context, h *hostRecord) error {
 	if _, err := namespaceAt(l.networkFile()); err == nil {
 		errs = append(errs, l.disconnect(h.Name))
 	}
-	if err := h.process().signal(unix.SIGKILL); err != nil {
-		errs = append(errs, fmt.Errorf("kill %s: %w", h.Name, err))
-	}
 	bound, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	errs = append(errs, h.process().wait(bound))
+	errs = append(errs, endProcesses(bound, []process{h.process()}))
 	all, err := hierarchies()
 	errs = append(errs, err)
 	for _, hierarchy := range all {

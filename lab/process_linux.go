@@ -109,6 +109,40 @@ func (p process) wait(ctx context.Context) error {
 	}
 }
 
+// endProcesses kills processes and waits until they are gone.
+func endProcesses(ctx context.Context, all []process) error {
+	for _, p := range all {
+		if err := p.signal(unix.SIGKILL); err != nil {
+			return fmt.Errorf("kill process %d: %w", p.pid, err)
+		}
+	}
+	for _, p := range all {
+		if err := p.wait(ctx); err != nil {
+			return fmt.Errorf("wait for the end of process %d: %w", p.pid, err)
+		}
+	}
+	return nil
+}
+
+// processesWhere gives the processes, this one excepted, of which something is true.
+func processesWhere(holds func(pid int) bool) ([]process, error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
+	var found []process
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil || pid == os.Getpid() || !holds(pid) {
+			continue
+		}
+		if p, err := findProcess(pid); err == nil {
+			found = append(found, p)
+		}
+	}
+	return found, nil
+}
+
 // bootID is the machine's own boot.
 func bootID() (string, error) {
 	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")

@@ -49,6 +49,9 @@ func (c *Client) Observe(ctx context.Context, query hosts.ClusterQuery) (hosts.C
 
 // why says why no API server served: in its own words where one can be asked.
 func (c *Client) why(ctx context.Context, err error) string {
+	if !answered(err) && !errors.Is(err, context.DeadlineExceeded) {
+		return brief(err)
+	}
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	said := map[string]string{}

@@ -1,0 +1,201 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestBadInputAndBadLuck holds up init before it has begun, in every way that a user
+// meets: each time the words that help, the exit code, and nothing changed on the hosts.
+func TestBadInputAndBadLuck(t *testing.T) {
+	l := newLab(t, "--control-planes", "1", "--workers", "1")
+	file, err := os.ReadFile(l.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle, err := os.ReadFile(bundleFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	edited := func(t *testing.T, old, new string) string {
+		t.Helper()
+		if !bytes.Contains(file, []byte(old)) {
+			t.Fatalf("the cluster file has no %q", old)
+		}
+		return write(t, "cluster.yaml", bytes.Replace(file, []byte(old), []byte(new), 1))
+	}
+	same := func(*testing.T) string { return l.file }
+	whole := func(*testing.T) string { return bundleFile() }
+
+	for _, fault := range []struct {
+		name    string
+		file    func(*testing.T) string
+		bundle  func(*testing.T) string
+		prepare func(*lab)
+		mend    func(*lab)
+		code    int
+		says    []string
+	}{
+		{name: "no bundle", file: same, bundle: func(*testing.T) string { return "/nowhere/bundle.tar" }, code: 2, says: []string{"/nowhere/bundle.tar"}},
+		{name: "a truncated bundle", file: same, bundle: func(t *testing.T) string { return write(t, "bundle.tar", bundle[:len(bundle)/2]) }, code: 1, says: []string{"truncated"}},
+		{name: "a flipped byte", file: same, bundle: func(t *testing.T) string { return write(t, "bundle.tar", flipped(bundle)) }, code: 1, says: []string{"corrupt"}},
+		{name: "another Kubernetes version", file: func(t *testing.T) string {
+			return edited(t, "kind: Cluster", "kind: Cluster\nkubernetesVersion: v1.36.1")
+		}, bundle: whole, code: 4, says: []string{"v1.36.1", "v1.36.3"}},
+		{name: "an unknown field and a bad address at once", file: func(t *testing.T) string {
+			return edited(t, "address: 10.80.0.21", "adress: 10.80.0.21\n    address: 10.80.0.999")
+		}, bundle: whole, code: 2, says: []string{"adress", "10.80.0.999"}},
+		{name: "an address that is not on the host", file: func(t *testing.T) string {
+			return edited(t, "address: 10.80.0.21", "address: 10.80.0.77\n    ssh: {host: 10.80.0.21}")
+		}, bundle: whole, code: 4, says: []string{"worker-1", "10.80.0.77"}},
+		{name: "a user who may not sudo", file: func(t *testing.T) string { return edited(t, "user: root", "user: nosudo") }, bundle: whole, code: 4, says: []string{"sudo", "NOPASSWD"}},
+		{name: "a key that the host refuses", file: func(t *testing.T) string {
+			return edited(t, "user: root", "user: nobody")
+		}, bundle: whole, code: 4, says: []string{"authentication"}},
+		{name: "a host key that changed", file: same, bundle: whole,
+			prepare: func(l *lab) {
+				l.exec("worker-1", "sh", "-c", "cd /etc/ssh && mkdir /root/keys && mv ssh_host_* /root/keys/ && ssh-keygen -A && systemctl restart ssh")
+			},
+			mend: func(l *lab) {
+				l.exec("worker-1", "sh", "-c", "rm /etc/ssh/ssh_host_* && mv /root/keys/* /etc/ssh/ && rmdir /root/keys && systemctl restart ssh")
+			},
+			code: 4, says: []string{"worker-1", "host key", "known_hosts"}},
+		{name: "a port that is taken", file: same, bundle: whole,
+			prepare: func(l *lab) {
+				l.exec("cp-1", "systemd-run", "--unit=squatter", "--socket-property=ListenStream=6443", "/bin/cat")
+			},
+			mend: func(l *lab) {
+				l.exec("cp-1", "sh", "-c", "systemctl stop squatter.socket; systemctl reset-failed || true")
+			},
+			code: 4, says: []string{"cp-1", "6443"}},
+		{name: "a foreign containerd", file: same, bundle: whole,
+			prepare: func(l *lab) {
+				l.exec("worker-1", "sh", "-c", "cp /bin/sleep /usr/bin/containerd && systemd-run --unit=containerd /usr/bin/containerd 600")
+			},
+			mend: func(l *lab) { l.exec("worker-1", "sh", "-c", "systemctl stop containerd; rm /usr/bin/containerd") },
+			code: 4, says: []string{"worker-1", "containerd"}},
+		{name: "a host that is down", file: same, bundle: whole,
+			prepare: func(l *lab) { l.must("lab", "kill", "--name", l.name, "worker-1") },
+			mend:    func(l *lab) { l.must("lab", "start", "--name", l.name, "worker-1") },
+			code:    4, says: []string{"worker-1"}},
+	} {
+		t.Run(fault.name, func(t *testing.T) {
+			sub := *l
+			sub.t = t
+			if fault.prepare != nil {
+				fault.prepare(&sub)
+				defer fault.mend(&sub)
+			}
+			r := sub.run("init", "-f", fault.file(t), "--bundle", fault.bundle(t), "--yes")
+			if r.code != fault.code {
+				t.Errorf("want exit code %d, got %s", fault.code, r)
+			}
+			for _, word := range fault.says {
+				if !strings.Contains(r.stdout+r.stderr, word) {
+					t.Errorf("it does not say %q: %s", word, r)
+				}
+			}
+			if out := sub.exec("cp-1", "sh", "-c", "ls -d /etc/kubernetes /etc/containerd /opt/slipway /var/lib/slipway/record.json 2>/dev/null || true"); out != "" {
+				t.Errorf("something was changed: %s", out)
+			}
+		})
+	}
+}
+
+// TestInterruptedInitGoesOn interrupts init with Ctrl-C, then keeps a second operator
+// out while the first is at work; the same command completes.
+func TestInterruptedInitGoesOn(t *testing.T) {
+	l := newLab(t, "--control-planes", "1")
+	first := startInit(l)
+	first.waitFinished(3)
+	l.wantCode(6, "held by", l.withBundle("init", "--yes")...)
+	if err := first.command.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if code := first.wait(); code != 130 {
+		t.Fatalf("after Ctrl-C: want exit code 130, got %d\n%s", code, &first.stderr)
+	}
+	killAgent(l)
+	l.init()
+	l.wantReady("cp-1")
+	l.planIsEmpty()
+}
+
+// killAgent starts init once more and kills -9 the agent on the host in the middle.
+func killAgent(l *lab) {
+	l.t.Helper()
+	run := startInit(l)
+	run.waitFinished(2)
+	l.exec("cp-1", "sh", "-c", "pkill -9 -f 'agent serve'")
+	if code := run.wait(); code != 1 {
+		l.t.Fatalf("after the agent's end: want exit code 1, got %d\n%s", code, &run.stderr)
+	}
+	if !strings.Contains(run.stderr.String(), "cp-1") {
+		l.t.Errorf("it does not name the host: %s", &run.stderr)
+	}
+}
+
+func write(t *testing.T, name string, content []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// flipped is the content with one bit of its middle changed.
+func flipped(content []byte) []byte {
+	damaged := bytes.Clone(content)
+	damaged[len(damaged)/2] ^= 1
+	return damaged
+}
+
+// TestKubeletRotatesItsCertificate lets a kubelet's certificate live for minutes: it
+// gets a new one from the cluster by itself, and the plan stays empty.
+func TestKubeletRotatesItsCertificate(t *testing.T) {
+	l := newLab(t, "--control-planes", "1")
+	addToFile(t, l, `
+certificates: {validity: 3m}
+extraArgs:
+  controllerManager: [{name: cluster-signing-duration, value: 1h}]
+`)
+	l.init()
+	link := func() string {
+		return strings.TrimSpace(l.exec("cp-1", "readlink", "/var/lib/kubelet/pki/kubelet-client-current.pem"))
+	}
+	before := link()
+	eventually(t, 4*time.Minute, "the kubelet has a new certificate", func() error {
+		if now := link(); now == before {
+			return errUnchanged(before)
+		}
+		return nil
+	})
+	l.wantReady("cp-1")
+}
+
+type errUnchanged string
+
+func (e errUnchanged) Error() string { return "still " + string(e) }
+
+func addToFile(t *testing.T, l *lab, text string) {
+	t.Helper()
+	data, err := os.ReadFile(l.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(l.file, append(data, text...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// bounded is a context for one command of the tests.
+func bounded() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), 10*time.Minute)
+}
