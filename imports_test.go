@@ -43,7 +43,7 @@ var edges = map[string][]string{
 }
 
 // testEdges are what tests may import on top: fakes and the makers of real material.
-var testEdges = []string{"hosts/hosttest", "certs/mint", "hosts", "hosts/agent"}
+var testEdges = []string{"cluster", "hosts/hosttest", "certs/mint", "hosts", "hosts/agent"}
 
 // pure rooms compute; they touch no file, network, clock or chance.
 var pure = []string{"cluster", "templates", "certs", "bundle", "manifests", "phases", "phases/plan"}

@@ -57,7 +57,7 @@ func TestBadInputAndBadLuck(t *testing.T) {
 		{name: "a user who may not sudo", file: func(t *testing.T) string { return edited(t, "user: root", "user: nosudo") }, bundle: whole, code: 4, says: []string{"sudo", "NOPASSWD"}},
 		{name: "a key that the host refuses", file: func(t *testing.T) string {
 			return edited(t, "user: root", "user: nobody")
-		}, bundle: whole, code: 4, says: []string{"authentication"}},
+		}, bundle: whole, code: 4, says: []string{"refuses", "ssh-copy-id"}},
 		{name: "a host key that changed", file: same, bundle: whole,
 			prepare: func(l *lab) {
 				l.exec("worker-1", "sh", "-c", "cd /etc/ssh && mkdir /root/keys && mv ssh_host_* /root/keys/ && ssh-keygen -A && systemctl restart ssh")
@@ -132,7 +132,7 @@ func killAgent(l *lab) {
 	l.t.Helper()
 	run := startInit(l)
 	run.waitFinished(2)
-	l.exec("cp-1", "sh", "-c", "pkill -9 -f 'agent serve'")
+	l.exec("cp-1", "sh", "-c", "pkill -9 -f '[a]gent serve'")
 	if code := run.wait(); code != 1 {
 		l.t.Fatalf("after the agent's end: want exit code 1, got %d\n%s", code, &run.stderr)
 	}

@@ -14,6 +14,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -82,7 +83,7 @@ func (b *builder) pack(ctx context.Context, name string, files []layerFile) (lay
 			Compressor string
 		}{files, b.compressor.identity()}
 		directory, made, hit, err := entry(b.cache, "layer", name, inputs, func(directory string) (packed, error) {
-			moving(b.compressor.identity())
+			moving("zstd -" + strconv.Itoa(b.compressor.level))
 			return b.packInto(ctx, files, filepath.Join(directory, blobName))
 		})
 		if err != nil {

@@ -9,32 +9,16 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/slipway-k8s/slipway/certs"
-	"github.com/slipway-k8s/slipway/cluster"
 )
 
 var now = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 
 const year, decade = 365 * 24 * time.Hour, 10 * 365 * 24 * time.Hour
-
-func demo() *cluster.Cluster {
-	c := &cluster.Cluster{
-		Name: "demo",
-		Hosts: []cluster.Host{
-			{Name: "cp-1", Addresses: []string{"192.0.2.11"}, Roles: []cluster.Role{cluster.RoleControlPlane}},
-			{Name: "worker-1", Addresses: []string{"192.0.2.21"}, Roles: []cluster.Role{cluster.RoleWorker}},
-		},
-		Endpoint:     cluster.Endpoint{Host: "api.example.com"},
-		Certificates: cluster.Certificates{ExtraSANs: []string{"*.example.com", "203.0.113.9", "2001:db8::9"}},
-	}
-	cluster.Defaults(c)
-	return c
-}
 
 func mintPKI(t *testing.T, algorithm string) certs.PKI {
 	t.Helper()
@@ -45,117 +29,45 @@ func mintPKI(t *testing.T, algorithm string) certs.PKI {
 	return pki
 }
 
-// profile is all that tells one kind of certificate from another.
-type profile struct {
-	CommonName   string
-	Organization []string
-	DNSNames     []string
-	Addresses    []string
-	KeyUsage     x509.KeyUsage
-	ExtKeyUsage  []x509.ExtKeyUsage
-	IsCA         bool
-	Constraints  bool
-	Life         time.Duration
-	Backdated    time.Duration
+// specs are two certificates of a made-up host.
+func specs(algorithm string) []certs.Spec {
+	return []certs.Spec{
+		{Name: certs.APIServer, Authority: certs.Kubernetes, CommonName: "kube-apiserver", Usages: []certs.Usage{certs.ServerAuth},
+			DNSNames: []string{"cp-1", "*.example.com"}, Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.11"), netip.MustParseAddr("2001:db8::1")}, KeyAlgorithm: algorithm},
+		{Name: certs.Admin, Authority: certs.Kubernetes, CommonName: "kubernetes-admin", Organizations: []string{"kubeadm:cluster-admins"},
+			Usages: []certs.Usage{certs.ClientAuth}, KeyAlgorithm: algorithm},
+		{Name: certs.EtcdPeer, Authority: certs.Etcd, CommonName: "cp-1", Usages: []certs.Usage{certs.ServerAuth, certs.ClientAuth}, KeyAlgorithm: algorithm},
+		{Name: certs.FrontProxyClient, Authority: certs.FrontProxy, CommonName: "front-proxy-client", Usages: []certs.Usage{certs.ClientAuth}, KeyAlgorithm: algorithm},
+	}
 }
 
-func profileOf(t *testing.T, certPEM []byte) profile {
-	t.Helper()
-	block, rest := pem.Decode(certPEM)
-	if block == nil || block.Type != "CERTIFICATE" || len(rest) > 0 {
-		t.Fatalf("want one CERTIFICATE block alone, got\n%s", certPEM)
-	}
-	c, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := profile{
-		CommonName: c.Subject.CommonName, Organization: c.Subject.Organization,
-		DNSNames: c.DNSNames, KeyUsage: c.KeyUsage, ExtKeyUsage: c.ExtKeyUsage,
-		IsCA: c.IsCA, Constraints: c.BasicConstraintsValid,
-		Life: c.NotAfter.Sub(now), Backdated: now.Sub(c.NotBefore),
-	}
-	slices.Sort(p.DNSNames)
-	for _, raw := range c.IPAddresses {
-		address, _ := netip.AddrFromSlice(raw)
-		p.Addresses = append(p.Addresses, address.Unmap().String())
-	}
-	slices.Sort(p.Addresses)
-	return p
-}
-
-const leafUsage = x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment
-
-// What kubeadm 1.36 gives its CAs.
-func TestAuthoritiesAreKubeadms(t *testing.T) {
+func TestLeavesAreInTheOrderOfTheirSpecs(t *testing.T) {
 	pki := mintPKI(t, "ECDSA-P256")
-	for authority, name := range map[certs.Authority]string{
-		certs.Kubernetes: "kubernetes", certs.FrontProxy: "front-proxy-ca", certs.Etcd: "etcd-ca",
-	} {
-		pair, err := pki.Authority(authority)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := profile{CommonName: name, DNSNames: []string{name}, KeyUsage: leafUsage | x509.KeyUsageCertSign,
-			IsCA: true, Constraints: true, Life: decade, Backdated: 5 * time.Minute}
-		if diff := cmp.Diff(want, profileOf(t, pair.Cert)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", authority, diff)
-		}
-	}
-	if err := pki.Check(); err != nil {
-		t.Errorf("the PKI is not whole: %v", err)
-	}
-}
-
-// What kubeadm 1.36 gives each leaf; its names are a superset of kubeadm's.
-func TestLeavesAreKubeadms(t *testing.T) {
-	var (
-		client = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
-		server = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-		both   = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
-	)
-	etcdNames, etcdAddresses := []string{"cp-1", "localhost"}, []string{"127.0.0.1", "192.0.2.11", "::1"}
-	want := map[string]profile{
-		certs.APIServer: {CommonName: "kube-apiserver", ExtKeyUsage: server,
-			DNSNames: []string{"*.example.com", "api.example.com", "cp-1", "kubernetes", "kubernetes.default",
-				"kubernetes.default.svc", "kubernetes.default.svc.cluster.local"},
-			Addresses: []string{"10.96.0.1", "192.0.2.11", "2001:db8::9", "203.0.113.9"}},
-		certs.APIServerKubeletClient: {CommonName: "kube-apiserver-kubelet-client", ExtKeyUsage: client},
-		certs.APIServerEtcdClient:    {CommonName: "kube-apiserver-etcd-client", ExtKeyUsage: client},
-		certs.FrontProxyClient:       {CommonName: "front-proxy-client", ExtKeyUsage: client},
-		certs.EtcdServer:             {CommonName: "cp-1", ExtKeyUsage: both, DNSNames: etcdNames, Addresses: etcdAddresses},
-		certs.EtcdPeer:               {CommonName: "cp-1", ExtKeyUsage: both, DNSNames: etcdNames, Addresses: etcdAddresses},
-		certs.EtcdHealthcheckClient:  {CommonName: "kube-etcd-healthcheck-client", ExtKeyUsage: client},
-		certs.Admin:                  {CommonName: "kubernetes-admin", Organization: []string{"kubeadm:cluster-admins"}, ExtKeyUsage: client},
-		certs.ControllerManager:      {CommonName: "system:kube-controller-manager", ExtKeyUsage: client},
-		certs.Scheduler:              {CommonName: "system:kube-scheduler", ExtKeyUsage: client},
-		certs.Kubelet:                {CommonName: "system:node:cp-1", Organization: []string{"system:nodes"}, ExtKeyUsage: client},
-		certs.SuperAdmin:             {CommonName: "kubernetes-super-admin", Organization: []string{"system:masters"}, ExtKeyUsage: client},
-	}
-	pki, c := mintPKI(t, "ECDSA-P256"), demo()
-	specs := append(certs.Specs(c, c.Hosts[0]), certs.SuperAdminSpec(c))
-	leaves, err := Leaves(pki, specs, year, now)
+	leaves, err := Leaves(pki, specs("ECDSA-P256"), year, now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(leaves) != len(want) {
-		t.Errorf("%d leaves, want %d", len(leaves), len(want))
+	for i, spec := range specs("ECDSA-P256") {
+		if leaves[i].Name != spec.Name {
+			t.Errorf("leaf %d is %s, want %s", i, leaves[i].Name, spec.Name)
+		}
+		if err := leaves[i].Check(); err != nil {
+			t.Errorf("%s: %v", spec.Name, err)
+		}
+		authority, _ := pki.Authority(spec.Authority)
+		verify(t, leaves[i], authority.Cert)
+		if reasons := certs.Acceptable(spec, leaves[i].Cert, authority.Cert, now, year); len(reasons) > 0 {
+			t.Errorf("%s, as minted, is not acceptable: %v", spec.Name, reasons)
+		}
 	}
-	for i, leaf := range leaves {
-		expected := want[leaf.Name]
-		expected.KeyUsage, expected.Constraints = leafUsage, true
-		expected.Life, expected.Backdated = year, 5*time.Minute
-		if diff := cmp.Diff(expected, profileOf(t, leaf.Cert)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", leaf.Name, diff)
-		}
-		if err := leaf.Check(); err != nil {
-			t.Errorf("%s: %v", leaf.Name, err)
-		}
-		authority, _ := pki.Authority(specs[i].Authority)
-		if reasons := certs.Acceptable(specs[i], leaf.Cert, authority.Cert, now, certs.MinLeft(year)); len(reasons) > 0 {
-			t.Errorf("%s, as minted, is not acceptable: %v", leaf.Name, reasons)
-		}
-		verify(t, leaf, authority.Cert)
+}
+
+func TestOneBadSpecFailsByName(t *testing.T) {
+	pki := mintPKI(t, "ECDSA-P256")
+	bad := specs("ECDSA-P256")
+	bad[1].Authority = "nobody"
+	if _, err := Leaves(pki, bad, year, now); err == nil || !strings.Contains(err.Error(), "mint admin.conf for kubernetes-admin") {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -174,17 +86,6 @@ func verify(t *testing.T, leaf certs.Leaf, caPEM []byte) {
 	}
 }
 
-func TestAWorkerGetsOnlyItsKubeletsCertificate(t *testing.T) {
-	c := demo()
-	var names []string
-	for _, spec := range certs.Specs(c, c.Hosts[1]) {
-		names = append(names, spec.Name)
-	}
-	if want := []string{certs.Kubelet}; !slices.Equal(names, want) {
-		t.Errorf("a worker gets %v, want %v", names, want)
-	}
-}
-
 func TestKeyAlgorithms(t *testing.T) {
 	for algorithm, block := range map[string]string{
 		"RSA-2048":   "RSA PRIVATE KEY",
@@ -192,10 +93,8 @@ func TestKeyAlgorithms(t *testing.T) {
 	} {
 		t.Run(algorithm, func(t *testing.T) {
 			t.Parallel()
-			c := demo()
-			c.Certificates.KeyAlgorithm = algorithm
 			pki := mintPKI(t, algorithm)
-			leaf, err := Leaf(pki, certs.Specs(c, c.Hosts[0])[0], year, now)
+			leaf, err := Leaf(pki, specs(algorithm)[0], year, now)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -257,8 +156,7 @@ func TestEverythingIsNew(t *testing.T) {
 		t.Error("two PKIs share a secret")
 	}
 	seen := map[string]bool{}
-	c := demo()
-	leaves, err := Leaves(one, certs.Specs(c, c.Hosts[0]), year, now)
+	leaves, err := Leaves(one, specs("ECDSA-P256"), year, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,8 +178,7 @@ func TestALeafDoesNotOutliveItsCA(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := demo()
-	spec := certs.Specs(c, c.Hosts[0])[0]
+	spec := specs("ECDSA-P256")[0]
 	leaf, err := Leaf(pki, spec, year, now)
 	if err != nil {
 		t.Fatal(err)
@@ -353,17 +250,15 @@ func BenchmarkPKI(b *testing.B) {
 	}
 }
 
-func BenchmarkControlPlane(b *testing.B) {
+func BenchmarkLeaf(b *testing.B) {
 	for _, algorithm := range []string{"ECDSA-P256", "RSA-2048"} {
 		b.Run(algorithm, func(b *testing.B) {
-			c := demo()
-			c.Certificates.KeyAlgorithm = algorithm
 			pki, err := PKI(algorithm, decade, now)
 			if err != nil {
 				b.Fatal(err)
 			}
 			for b.Loop() {
-				if _, err := Leaves(pki, certs.Specs(c, c.Hosts[0]), year, now); err != nil {
+				if _, err := Leaf(pki, specs(algorithm)[0], year, now); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"os/user"
@@ -78,7 +79,11 @@ func load(flags clusterFlags) (*session, error) {
 	if flags.bundle == "" {
 		return s, nil
 	}
-	if s.archive, err = archive.Open(flags.bundle); err != nil {
+	s.archive, err = archive.Open(flags.bundle)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, usagef("open the bundle: there is no file %s: build one with 'slipway bundle build --out FILE'", flags.bundle)
+	}
+	if err != nil {
 		return nil, err
 	}
 	s.bill = s.archive.Bill()

@@ -68,10 +68,11 @@ type server struct {
 	patient     context.Context // of actions
 	stopPatient context.CancelFunc
 
-	mutex sync.Mutex
-	calls map[uint64]context.CancelFunc
-	last  uint64 // id
-	hands sync.WaitGroup
+	mutex   sync.Mutex
+	calls   map[uint64]context.CancelFunc
+	last    uint64 // id
+	winding bool   // nothing new is begun
+	hands   sync.WaitGroup
 }
 
 func newServer(host hosts.Host, in io.Reader, opts ServeOptions) *server {
@@ -101,6 +102,9 @@ func (s *server) greet(ctx context.Context) error {
 // wind ends what is in hand: reads and uploads at once, actions when they are through,
 // or at their next safe point once the grace or ctx is over.
 func (s *server) wind(ctx context.Context, grace time.Duration) {
+	s.mutex.Lock()
+	s.winding = true
+	s.mutex.Unlock()
 	s.stopQuick()
 	through := make(chan struct{})
 	go func() {
@@ -168,6 +172,9 @@ func (s *server) begin(f frame) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	switch {
+	case s.winding:
+		cancel()
+		return errClosed
 	case f.ID <= s.last:
 		cancel()
 		return breach("request %d comes after request %d", f.ID, s.last)

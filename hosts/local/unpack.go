@@ -62,7 +62,10 @@ func (h *Host) unpack(ctx context.Context, a hosts.Unpack, report func(hosts.Pro
 		action: a,
 		detail: fmt.Sprintf("%d of %d files", len(wrong), len(a.Files)),
 		note:   note,
-		act:    func(ctx context.Context) error { return h.unpackAll(ctx, wrong, layers, counted) },
+		act: func(ctx context.Context) error {
+			defer h.digests.save()
+			return h.unpackAll(ctx, wrong, layers, counted)
+		},
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/pkg/sftp"
@@ -88,12 +89,12 @@ func explainHandshake(ctx, bounded context.Context, o Options, conn *watchedConn
 	case errors.As(err, &known): // what the check of the host key found
 		return known
 	case bounded.Err() != nil:
-		return unreachable(ctx, o, conn.seen(), bounded.Err())
+		return unreachable(ctx, o, conn.seen(0), bounded.Err())
 	case strings.Contains(err.Error(), "unable to authenticate"),
 		strings.Contains(err.Error(), "Too many authentication failures"):
 		return keys.refused(o, err)
 	default:
-		return unreachable(ctx, o, conn.seen(), err)
+		return unreachable(ctx, o, conn.seen(exitPatience), err)
 	}
 }
 
@@ -108,7 +109,7 @@ func unreachable(ctx context.Context, o Options, seen string, err error) error {
 		err, fix = ctx.Err(), ""
 	case errors.Is(err, context.DeadlineExceeded):
 		err = fmt.Errorf("no answer after %s%s", o.ConnectTimeout, seen)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrClosedPipe):
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNRESET):
 		err = fmt.Errorf("the connection was closed%s", seen)
 	case seen != "":
 		err = fmt.Errorf("%w%s", err, seen)
@@ -233,13 +234,14 @@ func (c *watchedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// seen says how far the other end came.
-func (c *watchedConn) seen() string {
+// seen says how far the other end came. A proxyCommand is given some time to come to its
+// last words.
+func (c *watchedConn) seen(patience time.Duration) string {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	var said string
 	if proxy, ok := c.Conn.(*proxyConn); ok {
-		said = proxy.stderr.said("the proxyCommand")
+		said = proxy.lastWords(patience)
 	}
 	first := strings.TrimSpace(string(c.first[:min(len(c.first), maxFirst)]))
 	if first == "" {

@@ -101,6 +101,17 @@ func startProxy(command string) (*proxyConn, error) {
 func (p *proxyConn) Read(b []byte) (int, error)  { return p.in.Read(b) }
 func (p *proxyConn) Write(b []byte) (int, error) { return p.out.Write(b) }
 
+// lastWords is what the command wrote to stderr, once it has ended or patience has.
+func (p *proxyConn) lastWords(patience time.Duration) string {
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	select {
+	case <-p.exited:
+	case <-timeout.C:
+	}
+	return p.stderr.said("the proxyCommand")
+}
+
 // Close ends the command: first by the end of its input, then by force.
 func (p *proxyConn) Close() error {
 	p.once.Do(func() {

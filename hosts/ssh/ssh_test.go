@@ -49,8 +49,8 @@ func TestTheAgentIsPutOnTheHostOnce(t *testing.T) {
 	}
 	dir := filepath.Join(server.Directory(), "agent", binary.SHA256)
 	for path, mode := range map[string]os.FileMode{
-		server.Directory():           0o700 | os.ModeDir,
-		dir:                          0o700 | os.ModeDir,
+		server.Directory():            0o700 | os.ModeDir,
+		dir:                           0o700 | os.ModeDir,
 		filepath.Join(dir, "slipway"): 0o700,
 	} {
 		info, err := os.Stat(path)

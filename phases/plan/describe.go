@@ -55,6 +55,8 @@ func describeCare(action hosts.Action) string {
 	switch a := action.(type) {
 	case hosts.TakeLease:
 		return "take the lease for " + a.Holder
+	case hosts.ReleaseLease:
+		return "give back the lease"
 	case hosts.Claim:
 		return "claim for cluster " + a.Cluster.Name
 	case hosts.StopPods:

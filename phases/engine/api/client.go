@@ -63,7 +63,8 @@ type pace struct {
 	try      time.Duration // bounds one try
 	patience time.Duration // bounds a request with all its tries
 	settling time.Duration // how long a new cluster may refuse or miss what will be there
-	observe  time.Duration // bounds one try of an observation, and one of a health endpoint
+	observe  time.Duration // bounds one try of an observation
+	health   time.Duration // bounds a health endpoint's answer: without etcd it comes after 4 s
 }
 
 var usualPace = pace{
@@ -74,6 +75,7 @@ var usualPace = pace{
 	patience: 2 * time.Minute,
 	settling: 20 * time.Second,
 	observe:  3 * time.Second,
+	health:   6 * time.Second,
 }
 
 // New makes a client; it connects to nothing before it is asked something.

@@ -14,9 +14,6 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-// healthTime bounds one component's answer.
-const healthTime = 3 * time.Second
-
 // probe is where a component tells its health on its host's loopback.
 type probe struct {
 	component string
@@ -49,7 +46,7 @@ func (c *Client) Health(ctx context.Context) []hosts.Health {
 	for name, host := range c.hosts {
 		group.Go(func() { add(c.apiHealth(ctx, name)) })
 		for _, p := range probes {
-			group.Go(func() { add(p.ask(ctx, name, host)) })
+			group.Go(func() { add(p.ask(ctx, c.pace.health, name, host)) })
 		}
 	}
 	group.Wait()
@@ -63,7 +60,7 @@ func (c *Client) apiHealth(ctx context.Context, name string) hosts.Health {
 	health := hosts.Health{Host: name, Component: componentAPIServer}
 	one, err := c.only(name)
 	if err == nil {
-		health.Healthy, health.Detail, err = one.ask(ctx, healthTime, "/readyz")
+		health.Healthy, health.Detail, err = one.ask(ctx, c.pace.health, "/readyz")
 	}
 	switch {
 	case err != nil:
@@ -75,9 +72,9 @@ func (c *Client) apiHealth(ctx context.Context, name string) hosts.Health {
 }
 
 // ask gets a component's health through its host.
-func (p probe) ask(ctx context.Context, name string, host hosts.Host) hosts.Health {
+func (p probe) ask(ctx context.Context, bound time.Duration, name string, host hosts.Host) hosts.Health {
 	health := hosts.Health{Host: name, Component: p.component}
-	ctx, cancel := context.WithTimeout(ctx, healthTime)
+	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

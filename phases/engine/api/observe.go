@@ -61,7 +61,7 @@ func (c *Client) why(ctx context.Context, err error) string {
 			if err != nil {
 				return
 			}
-			if healthy, seen, err := one.ask(ctx, c.pace.observe, "/readyz"); err == nil && !healthy {
+			if healthy, seen, err := one.ask(ctx, c.pace.health, "/readyz"); err == nil && !healthy {
 				mu.Lock()
 				defer mu.Unlock()
 				said[name] = "the API server on " + name + ": " + seen

@@ -93,7 +93,7 @@ func (c *Client) waitAPI(ctx context.Context, action plan.WaitAPI, progress func
 		return hosts.Outcome{}, fmt.Errorf("wait for %s: %w", what, err)
 	}
 	return c.until(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
-		healthy, seen, err := one.ask(ctx, c.pace.observe, "/readyz")
+		healthy, seen, err := one.ask(ctx, c.pace.health, "/readyz")
 		if gone(err) {
 			return verdict{}, err
 		}

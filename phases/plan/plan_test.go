@@ -1,0 +1,271 @@
+package plan
+
+import (
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// golden compares a text with the file of that name.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", name, diff)
+	}
+}
+
+var deployment = hosts.ObjectKey{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "kube-system", Name: "coredns"}
+
+// every holds one step for each action of both closed sets.
+func every() Plan {
+	host := []hosts.Action{
+		hosts.WriteFile{Path: "/etc/kubernetes/pki/ca.crt", Mode: 0o644, Content: "sha256:aa", Size: 12, Seed: true},
+		hosts.MakeDirectory{Path: "/var/lib/etcd", Mode: 0o700, UID: 1, GID: 2},
+		hosts.MakeSymlink{Path: "/root/.kube/config", Target: "/etc/kubernetes/admin.conf"},
+		hosts.RemovePath{Path: "/etc/kubernetes", Recursive: true},
+		hosts.Unpack{Set: "node", Files: []hosts.UnpackFile{
+			{Path: "/usr/bin/runc", Layer: "sha256:bb", Entry: "runc", Digest: "sha256:cc", Size: 1_500_000, Mode: 0o755},
+			{Path: "/usr/bin/kubelet", Target: "/opt/slipway/bin/kube"},
+			{Path: "/usr/bin/ctr", Layer: "sha256:bb"},
+		}},
+		hosts.SetUnit{Name: "kubelet.service", Enabled: true, Active: true, Inputs: "sha256:dd", Reload: true, Restart: true},
+		hosts.LoadImage{Reference: "registry.k8s.io/pause:3.10", Manifest: hosts.ImageBlob{MediaType: "m", Digest: "sha256:ee", Size: 500}, Blobs: []hosts.ImageBlob{
+			{Digest: "sha256:ff", Size: 700},
+		}},
+		hosts.SetSysctl{Key: "net.ipv4.ip_forward", Value: "1"},
+		hosts.LoadModule{Name: "br_netfilter"},
+		hosts.DisableSwap{},
+		hosts.SetHostname{Name: "cp-1"},
+		hosts.AddHostsEntry{Address: "10.0.0.1", Names: []string{"api", "api.example"}},
+		hosts.TakeLease{Holder: "ann@laptop"},
+		hosts.ReleaseLease{},
+		hosts.Claim{Cluster: hosts.Identity{ID: "01", Name: "try"}},
+		hosts.StopPods{},
+		hosts.Unmount{Below: "/var/lib/kubelet"},
+		hosts.RemoveNetwork{Links: []string{"cni0"}, Tables: []string{"kube-proxy"}, Chains: []string{"KUBE-"}, Namespaces: []string{"cni-"}},
+		hosts.Restore{Setting: "hostname", Value: "debian"},
+		hosts.TidyStore{},
+		hosts.Forget{},
+	}
+	cluster := []ClusterAction{
+		Apply{Object: deployment, Content: "secret:01", Secret: true, Seed: true},
+		Delete{Object: hosts.ObjectKey{APIVersion: "v1", Kind: "Node", Name: "w-1"}},
+		MarkNode{Node: "cp-1", Labels: map[string]string{"b": "2", "a": ""}, Taints: []string{"x=y:NoSchedule"}, RemoveTaints: []string{"z:NoExecute"}},
+		Cordon{Node: "w-1"},
+		Uncordon{Node: "w-1"},
+		Drain{Node: "w-1", Timeout: 300},
+		WaitAPI{Host: "cp-1", Timeout: 240},
+		WaitNode{Node: "cp-1", Ready: true, Timeout: 300},
+		WaitAvailable{Object: deployment, Timeout: 300},
+	}
+	p := Plan{Workflow: "init", Cluster: hosts.Identity{ID: "01", Name: "try"}, Warnings: []string{"swap is on"}}
+	changes := []Change{Create, Update, Remove, ""}
+	for i, action := range host {
+		p.Steps = append(p.Steps, Step{
+			ID: fmt.Sprintf("cp-1/kubelet/%d", i), Phase: "kubelet", Host: "cp-1", Lane: LaneWork,
+			Why: "absent", Change: changes[i%4], Action: action,
+		})
+	}
+	for i, action := range cluster {
+		p.Steps = append(p.Steps, Step{
+			ID: fmt.Sprintf("cluster/addon/%d", i), Phase: "addon", Lane: LaneWait, After: []Dependency{All("cp-1/kubelet/0"), Any("cp-1/kubelet/1", "cp-1/kubelet/2")},
+			Why: "absent", Change: changes[i%4], Cluster: action,
+		})
+	}
+	return p
+}
+
+// kinds lists the types of a file that have a method of this name.
+func kinds(t *testing.T, file, method string) []string {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, declaration := range parsed.Decls {
+		function, ok := declaration.(*ast.FuncDecl)
+		if ok && function.Recv != nil && function.Name.Name == method {
+			names = append(names, fmt.Sprint(function.Recv.List[0].Type))
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func TestEveryActionIsInTheSample(t *testing.T) {
+	var host, cluster []string
+	for _, step := range every().Steps {
+		if step.Action != nil {
+			host = append(host, reflect.TypeOf(step.Action).Name())
+		} else {
+			cluster = append(cluster, reflect.TypeOf(step.Cluster).Name())
+		}
+	}
+	slices.Sort(host)
+	slices.Sort(cluster)
+	if diff := cmp.Diff(kinds(t, "../../hosts/action.go", "action"), host); diff != "" {
+		t.Errorf("actions on hosts (-set +sample):\n%s", diff)
+	}
+	if diff := cmp.Diff(kinds(t, "cluster.go", "clusterAction"), cluster); diff != "" {
+		t.Errorf("actions on the cluster (-set +sample):\n%s", diff)
+	}
+}
+
+func TestAPlanSurvivesJSON(t *testing.T) {
+	p := every()
+	data, err := Encode(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Decode(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(p, again); diff != "" {
+		t.Errorf("-before +after:\n%s", diff)
+	}
+	if Digest(p) != Digest(again) || !strings.HasPrefix(Digest(p), "sha256:") {
+		t.Errorf("digests %s and %s", Digest(p), Digest(again))
+	}
+	again.Steps[3].Why = "another reason"
+	if Digest(p) == Digest(again) {
+		t.Error("another plan has the same digest")
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	tests := map[string]string{
+		`{"workflow":"x","cluster":{"id":"","name":""},"steps":[],"surprise":1}`:                                                                      "surprise",
+		`{"workflow":"x","steps":[{"id":"a","phase":"p","host":"h","lane":"l","why":"","action":{"kind":"rm-rf","args":{}}}]}`:                        "rm-rf",
+		`{"workflow":"x","steps":[{"id":"a","phase":"p","lane":"l","why":"","clusterAction":{"kind":"cordon","args":{"node":"a","all":true}}}]}`:      "all",
+		`{"workflow":"x","steps":[{"id":"a","phase":"p","lane":"l","why":"","extra":1,"clusterAction":{"kind":"cordon","args":{"node":"a"}}}]}`:       "extra",
+		`{"workflow":"x","steps":[{"id":"a","phase":"p","lane":"l","why":"","clusterAction":{"kind":"coordon","args":{"node":"a"}}}]}`:                "coordon",
+		`{"workflow":"x","steps":[{"id":"a","phase":"p","lane":"l","why":"","after":[{"steps":["b"]}],"clusterAction":{"kind":"cordon","args":{}}}]}`: `"b"`,
+		`{"workflow":"x","steps":[{"id":"a","phase":"p","lane":"l","why":""}]}`:                                                                       "no action",
+	}
+	for text, want := range tests {
+		if _, err := Decode([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("decode %s: %v, want something of %q", text, err, want)
+		}
+	}
+}
+
+func TestValidate(t *testing.T) {
+	cordon := Cordon{Node: "a"}
+	step := func(id, lane string, after ...Dependency) Step {
+		return Step{ID: id, Phase: "p", Lane: lane, After: after, Cluster: cordon}
+	}
+	tests := []struct {
+		name  string
+		steps []Step
+		want  string // empty: valid
+	}{
+		{"an edge forward in another lane", []Step{step("a", "1", All("b")), step("b", "2")}, ""},
+		{"two of one id", []Step{step("a", "1"), step("a", "2")}, "two of this id"},
+		{"an unknown step", []Step{step("a", "1", Any("b"))}, `"b", which is not in the plan`},
+		{"an edge on nothing", []Step{step("a", "1", Dependency{})}, "waits for no step"},
+		{"a cycle", []Step{step("a", "1", All("b")), step("b", "2", All("a"))}, "wait for each other: a, b"},
+		{"a cycle by any", []Step{step("a", "1", Any("b")), step("b", "2", All("a"))}, "wait for each other"},
+		{"a cycle through a lane", []Step{step("a", "1", All("b")), step("b", "1")}, "wait for each other"},
+		{"no id", []Step{{Phase: "p", Lane: "l", Cluster: cordon}}, "no id"},
+		{"no phase", []Step{{ID: "a", Lane: "l", Cluster: cordon}}, "no phase"},
+		{"no lane", []Step{{ID: "a", Phase: "p", Cluster: cordon}}, "no lane"},
+		{"no action", []Step{{ID: "a", Phase: "p", Lane: "l"}}, "no action"},
+		{"two actions", []Step{{ID: "a", Phase: "p", Lane: "l", Host: "h", Cluster: cordon, Action: hosts.StopPods{}}}, "two actions"},
+		{"a host's action nowhere", []Step{{ID: "a", Phase: "p", Lane: "l", Action: hosts.StopPods{}}}, "no host is named"},
+		{"the cluster's action on a host", []Step{{ID: "a", Phase: "p", Lane: "l", Host: "h", Cluster: cordon}}, "host h is named"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			err := Validate(Plan{Steps: test.steps})
+			switch {
+			case test.want == "" && err != nil:
+				t.Errorf("refused: %v", err)
+			case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+				t.Errorf("got %v, want something of %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestText(t *testing.T) {
+	golden(t, "every.txt", Text(every()))
+	golden(t, "summary.txt", Summary(every()))
+	if text := Text(Plan{}); !strings.Contains(text, "Nothing to do") {
+		t.Errorf("an empty plan reads %q", text)
+	}
+}
+
+func TestRefs(t *testing.T) {
+	want := map[string]string{
+		"write-file": "sha256:aa", "unpack": "sha256:bb", "load-image": "sha256:ee sha256:ff", "apply": "secret:01",
+	}
+	for _, step := range every().Steps {
+		kind := ""
+		if step.Action != nil {
+			kind = step.Action.Kind()
+		} else {
+			kind = step.Cluster.Kind()
+		}
+		if got := strings.Join(Refs(step), " "); got != want[kind] {
+			t.Errorf("%s needs %q, want %q", kind, got, want[kind])
+		}
+	}
+}
+
+func TestContentsKeepSecretsOutOfSight(t *testing.T) {
+	contents := Contents{}
+	open := contents.Put([]byte("a file"))
+	secret := contents.PutSecret([]byte("the cluster's key"), []byte("hunter2"))
+	if open != Ref([]byte("a file")) || !strings.HasPrefix(secret, "secret:") || secret == SecretRef([]byte("another"), []byte("hunter2")) {
+		t.Errorf("refs %s and %s", open, secret)
+	}
+	blob, ok := contents.Blob(secret)
+	if !ok || !blob.Secret || blob.Size != 7 || blob.SHA256 != strings.TrimPrefix(Ref([]byte("hunter2")), "sha256:") {
+		t.Errorf("blob %+v", blob)
+	}
+	if _, ok := contents.Blob("sha256:bundle"); ok {
+		t.Error("contents claim to have what is the bundle's")
+	}
+	if _, err := contents.MarshalJSON(); err == nil {
+		t.Error("contents let themselves be serialised")
+	}
+	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+		if shown := fmt.Sprintf(format, contents); strings.Contains(shown, "hunter2") || strings.Contains(shown, "104 117") {
+			t.Errorf("%s shows %s", format, shown)
+		}
+	}
+}
+
+func TestSize(t *testing.T) {
+	for bytes, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.0 kB", 1_500_000: "1.5 MB", 34_600_000_000: "34.6 GB"} {
+		if got := Size(bytes); got != want {
+			t.Errorf("%d is %q, want %q", bytes, got, want)
+		}
+	}
+}

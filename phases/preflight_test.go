@@ -1,0 +1,160 @@
+package phases
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slipway-k8s/slipway/bundle"
+	"github.com/slipway-k8s/slipway/certs"
+	"github.com/slipway-k8s/slipway/certs/mint"
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+func TestPreflightFindsNothingOnOrdinaryHosts(t *testing.T) {
+	w := newWorld(t, 3, 2)
+	in := w.observe()
+	for name, facts := range in.Facts {
+		facts.Swaps = nil
+		in.Facts[name] = facts
+	}
+	if problems := Preflight(WorkflowInit, in); len(problems) > 0 {
+		t.Errorf("problems: %v", problems)
+	}
+}
+
+func TestPreflight(t *testing.T) {
+	on := func(name string, change func(*hosts.Facts)) func(*Input) {
+		return func(in *Input) {
+			facts := in.Facts[name]
+			change(&facts)
+			in.Facts[name] = facts
+		}
+	}
+	tests := []struct {
+		name    string
+		spoil   func(*Input)
+		check   string
+		host    string
+		warning bool
+		detail  string
+		fix     string
+	}{
+		{"a host that cannot be reached", func(in *Input) {
+			delete(in.Facts, "w-1")
+			in.Unreached["w-1"] = &hosts.Error{Kind: hosts.KindHostKeyChanged, Op: "connect", Err: errors.New("key differs")}
+		}, "connection", "w-1", false, "key differs", "ssh-keygen -R"},
+		{"not root", on("w-1", func(f *hosts.Facts) { f.User = "ann" }), "privilege", "w-1", false, "as ann", "sudo -n"},
+		{"CentOS 7's kernel", on("cp-1", func(f *hosts.Facts) { f.Kernel = "3.10.0-1160.el7.x86_64" }), "kernel", "cp-1", false, "3.10.0", "newer release"},
+		{"CentOS 8's kernel", on("cp-1", func(f *hosts.Facts) { f.Kernel = "4.18.0-553.el8"; f.NFTables = true }), "", "", false, "", ""},
+		{"an old systemd", on("cp-1", func(f *hosts.Facts) { f.Systemd.Version = 219 }), "systemd", "cp-1", false, "219", "newer release"},
+		{"no systemd", on("cp-1", func(f *hosts.Facts) { f.Systemd = hosts.Systemd{} }), "systemd", "cp-1", false, "does not run", ""},
+		{"a system that is still starting", on("cp-1", func(f *hosts.Facts) { f.Systemd.State = "starting" }), "systemd", "cp-1", true, "starting", "list-jobs"},
+		{"no memory controller", on("w-1", func(f *hosts.Facts) { f.Cgroup.Controllers = []string{"cpu", "cpuset", "pids"} }), "cgroups", "w-1", false, "memory", "cgroup_enable"},
+		{"another architecture", on("w-1", func(f *hosts.Facts) { f.Arch = "arm64" }), "bundle", "w-1", false, "linux/arm64", "linux/arm64"},
+		{"a bundle of another version", func(in *Input) { in.Bill.KubernetesVersion = "v1.35.1" }, "bundle", "", false, "v1.35.1", "v1.35.1"},
+		{"one CPU for a control plane", on("cp-1", func(f *hosts.Facts) { f.CPUs = 1 }), "cpus", "cp-1", false, "1 CPU", ""},
+		{"one CPU for a worker", on("w-1", func(f *hosts.Facts) { f.CPUs = 1 }), "", "", false, "", ""},
+		{"little memory for a control plane", on("cp-1", func(f *hosts.Facts) { f.Memory = 1 << 30 }), "memory", "cp-1", false, "1024 MiB", ""},
+		{"a full disk", on("w-1", func(f *hosts.Facts) { f.Disks = []hosts.Disk{{Path: "/", Free: 10, Size: 1 << 40}} }), "disk", "w-1", false, "10 B free", "df -h"},
+		{"a disk that fills up", on("w-1", func(f *hosts.Facts) { f.Disks = []hosts.Disk{{Path: "/", Free: 1 << 20, Size: 1 << 40}} }), "disk", "w-1", true, "evicts", "df -h"},
+		{"a wrong address", on("w-1", func(f *hosts.Facts) { f.Interfaces = []hosts.Link{{Name: "e", Addresses: []string{"10.9.9.9/8"}}} }), "address", "w-1", false, "10.0.1.1", "10.9.9.9"},
+		{"a taken port", on("cp-1", func(f *hosts.Facts) { f.Listeners = map[int]string{6443: "nginx (pid 7)"} }), "ports", "cp-1", false, "6443 is taken by nginx", "ss -ltnp"},
+		{"an API port on a worker", on("w-1", func(f *hosts.Facts) { f.Listeners = map[int]string{6443: "nginx (pid 7)"} }), "", "", false, "", ""},
+		{"a kubelet of others", on("w-1", func(f *hosts.Facts) {
+			f.Foreign = []hosts.Foreign{{What: "docker", Detail: "docker.service", Fix: "apt remove"}}
+		}), "foreign", "w-1", false, "docker.service", "apt remove"},
+		{"another cluster's host", on("w-1", func(f *hosts.Facts) { f.Record = &hosts.Record{Cluster: hosts.Identity{ID: "abc", Name: "old"}} }), "membership", "w-1", false, "cluster old", "slipway reset"},
+		{"another cluster's CA", on("w-1", func(f *hosts.Facts) {
+			other, _ := mint.PKI("ECDSA-P256", time.Hour, noon)
+			f.Certificates = map[string]hosts.Certificate{certs.Kubernetes.CertPath(): {PEM: other.CA.Cert}}
+		}), "authority", "w-1", false, "another cluster's CA", "kubeadm reset"},
+		{"a clock that is off", on("w-1", func(f *hosts.Facts) { f.Time = f.Time.Add(10 * time.Second) }), "clock", "w-1", true, "10s away", "set-ntp"},
+		{"a clock that is far off", on("w-1", func(f *hosts.Facts) { f.Time = f.Time.Add(time.Hour) }), "clock", "w-1", false, "1h0m0s away", "set-ntp"},
+		{"a host that was looked at late", func(in *Input) {
+			on("w-1", func(f *hosts.Facts) { f.Time = f.Time.Add(20 * time.Second) })(in)
+			in.Observed = map[string]time.Time{"w-1": noon.Add(20 * time.Second), "cp-1": noon}
+		}, "", "", false, "", ""},
+		{"swap", on("w-1", func(f *hosts.Facts) { f.Swaps = []string{"/dev/sdb"} }), "swap", "w-1", true, "/dev/sdb", ""},
+		{"SELinux", on("w-1", func(f *hosts.Facts) { f.SELinux = "enforcing" }), "selinux", "w-1", true, "enforcing", "container-selinux"},
+		{"firewalld", on("cp-1", func(f *hosts.Facts) { f.Firewall = "firewalld" }), "firewall", "cp-1", true, "firewalld", "--add-port=6443/tcp"},
+		{"ufw", on("w-1", func(f *hosts.Facts) { f.Firewall = "ufw" }), "firewall", "w-1", true, "ufw", "ufw allow 10250/tcp"},
+		{"no overlay", on("w-1", func(f *hosts.Facts) { f.OverlayFS = false }), "overlay", "w-1", true, "copies", "ftype=1"},
+		{"no packet filter", on("w-1", func(f *hosts.Facts) { f.NFTables, f.IPTables = false, false }), "packet-filter", "w-1", false, "neither", "nf_tables"},
+		{"etcd's data of unknown origin", on("cp-1", func(f *hosts.Facts) { f.Files[etcdMember] = hosts.File{Type: hosts.TypeDirectory} }), "etcd", "cp-1", false, "did not make", "mv /var/lib/etcd"},
+		{"the same machine twice", func(in *Input) {
+			on("w-1", func(f *hosts.Facts) { f.MachineID = in.Facts["cp-1"].MachineID })(in)
+		}, "identity", "w-1", false, "same machine as cp-1", "ssh.host"},
+		{"a copied machine", func(in *Input) {
+			on("w-1", func(f *hosts.Facts) {
+				f.MachineID = in.Facts["cp-1"].MachineID
+				f.Interfaces = []hosts.Link{{Name: "e", MAC: "52:54:00:00:00:99", Addresses: []string{"10.0.1.1/16"}}}
+			})(in)
+		}, "identity", "w-1", true, "machine-id of cp-1", "systemd-machine-id-setup"},
+		{"a host that the file does not have", func(in *Input) { in.Hosts = []string{"w-7"} }, "hosts", "", false, "w-7", "cluster file"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			in := newWorld(t, 1, 1).observe()
+			for name := range in.Facts {
+				on(name, func(f *hosts.Facts) { f.Swaps = nil })(&in)
+			}
+			test.spoil(&in)
+			problems := Preflight(WorkflowInit, in)
+			if test.check == "" {
+				if len(problems) > 0 {
+					t.Errorf("problems: %v", problems)
+				}
+				return
+			}
+			for _, p := range problems {
+				if p.Check == test.check && p.Host == test.host {
+					if (p.Severity == SeverityWarning) != test.warning || !strings.Contains(p.Detail, test.detail) || !strings.Contains(p.Fix, test.fix) {
+						t.Errorf("got %+v", p)
+					}
+					return
+				}
+			}
+			t.Errorf("not found among %v", problems)
+		})
+	}
+}
+
+func TestPreflightTellsEverythingAtOnce(t *testing.T) {
+	in := newWorld(t, 1, 2).observe()
+	for name, facts := range in.Facts {
+		facts.User, facts.Arch, facts.Systemd = "ann", "arm64", hosts.Systemd{}
+		in.Facts[name] = facts
+	}
+	in.Bill.KubernetesVersion = "v1.30.0"
+	_, _, err := Init(in)
+	var refused *Refused
+	if !errors.As(err, &refused) || len(Errors(refused.Problems)) != 1+3*3 {
+		t.Fatalf("refused for %v", err)
+	}
+	if refused.Problems[0].Host != "" || refused.Problems[1].Host != "cp-1" {
+		t.Errorf("order: %v", refused.Problems)
+	}
+}
+
+func TestDiskOf(t *testing.T) {
+	disks := []hosts.Disk{{Path: "/", Free: 1}, {Path: "/var/lib/containerd", Free: 2}, {Path: "/var", Free: 3}}
+	for path, want := range map[string]int64{"/opt": 1, "/var/lib/containerd": 2, "/var/lib/containerd/x": 2, "/var/lib/containerdx": 3} {
+		if disk, _ := diskOf(disks, path); disk.Free != want {
+			t.Errorf("%s lies on %+v", path, disk)
+		}
+	}
+}
+
+func TestNeedsCountSharedBlobsOnce(t *testing.T) {
+	shared := bundle.Blob{Digest: "sha256:shared", Size: 100}
+	in := newWorld(t, 1, 0).observe()
+	in.Bill = bundle.Bill{Images: []bundle.Image{
+		{Name: "a", Manifest: bundle.Blob{Digest: "sha256:a", Size: 1}, Layers: []bundle.Blob{shared}},
+		{Name: "b", Manifest: bundle.Blob{Digest: "sha256:b", Size: 1}, Layers: []bundle.Blob{shared}},
+	}}
+	if got := in.needs(in.Cluster.Hosts[0], hosts.Facts{})[0].bytes; got != 102 {
+		t.Errorf("the store needs %d bytes, want 102", got)
+	}
+}
