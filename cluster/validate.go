@@ -74,12 +74,12 @@ func (k *checker) head(c *Cluster) {
 
 // labelFix offers a name that would do, made of the one that does not.
 func labelFix(name string) string {
-	const rule = "use at most 63 lower-case letters, digits and dashes, beginning and ending with a letter or digit"
+	const rule = "of at most 63 lower-case letters, digits and dashes that begins and ends with a letter or digit"
 	made := notInLabel.ReplaceAllString(strings.ToLower(name), "-")
 	if made = strings.Trim(made, "-"); made != "" && len(made) <= 63 {
-		return "write " + made + ", say: " + rule
+		return "write " + made + ", or another name " + rule
 	}
-	return rule
+	return "write a name " + rule
 }
 
 var notInLabel = regexp.MustCompile(`[^a-z0-9]+`)

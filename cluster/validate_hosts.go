@@ -32,7 +32,7 @@ func (k *checker) hosts(c *Cluster) {
 		k.ssh(ssh, child(path, "ssh"))
 		k.reached(reached, host, path)
 	}
-	if len(c.ControlPlanes()) == 0 {
+	if len(c.ControlPlanes()) == 0 && !slices.ContainsFunc(c.Hosts, hasUnknownRole) {
 		k.wrong("hosts", "give one of them the role control-plane", "none is a control plane").concludedFrom("roles", "hosts")
 	}
 }
@@ -63,12 +63,12 @@ func (k *checker) hostName(name, path string) {
 }
 
 func nodeNameFix(name string) string {
-	const rule = "use lower-case letters, digits, dashes and dots, beginning and ending with a letter or digit"
+	const rule = "of lower-case letters, digits, dashes and dots that begins and ends with a letter or digit"
 	made := strings.NewReplacer("_", "-", " ", "-").Replace(strings.ToLower(strings.TrimSpace(name)))
 	if len(validation.IsDNS1123Subdomain(made)) == 0 {
-		return "write " + made + ", say: " + rule
+		return "write " + made + ", or another name " + rule
 	}
-	return rule
+	return "write a name " + rule
 }
 
 func (k *checker) addresses(host Host, path string, seen map[string]string) {
@@ -125,7 +125,7 @@ func (k *checker) roles(host Host, path string) {
 	}
 	seen := map[string]int{}
 	for i, role := range host.Roles {
-		if role != RoleControlPlane && role != RoleWorker {
+		if !known(role) {
 			fix := oneOf(string(role), []string{string(RoleControlPlane), string(RoleWorker)})
 			if meant, ok := roleWords[strings.ToLower(string(role))]; ok {
 				fix = "write " + string(meant)
@@ -134,6 +134,14 @@ func (k *checker) roles(host Host, path string) {
 		}
 		k.once(seen, string(role), i, index(at, i), at)
 	}
+}
+
+func known(role Role) bool { return role == RoleControlPlane || role == RoleWorker }
+
+// hasUnknownRole tells whether a role of the host was meant to be one of ours: then
+// nothing can be said of roles that nobody has.
+func hasUnknownRole(host Host) bool {
+	return slices.ContainsFunc(host.Roles, func(role Role) bool { return !known(role) })
 }
 
 // ownLabels are set by the kubelet out of what the host is.

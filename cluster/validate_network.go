@@ -133,7 +133,7 @@ func (k *checker) podSize(c *Cluster) {
 			"%s is too large to be dealt out by /%d", prefixes[0], mask)
 	case len(c.Nodes()) > 1<<bits:
 		k.wrong(path, "write a larger one, like "+DefaultPodSubnet,
-			"%s has room for %d nodes of a /%d each; the file has %d", prefixes[0], 1<<bits, mask, len(c.Nodes())).concludedFrom("hosts")
+			"%s has room for %d of the %d nodes, at a /%d for each", prefixes[0], 1<<bits, len(c.Nodes()), mask).concludedFrom("hosts")
 	}
 }
 

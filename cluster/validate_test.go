@@ -26,7 +26,7 @@ func TestProblems(t *testing.T) {
 		want  []string
 	}{
 		"name missing":    {[]string{"name: example\n", ""}, []string{"line 1: name: is missing; give the cluster a name, such as demo"}},
-		"name upper case": {[]string{"name: example", "name: My_Cluster"}, []string{`line 3: name: "My_Cluster" is not a name for a cluster; write my-cluster, say: use at most 63 lower-case letters, digits and dashes, beginning and ending with a letter or digit`}},
+		"name upper case": {[]string{"name: example", "name: My_Cluster"}, []string{`line 3: name: "My_Cluster" is not a name for a cluster; write my-cluster, or another name of at most 63 lower-case letters, digits and dashes that begins and ends with a letter or digit`}},
 		"version without v": {[]string{"", "kubernetesVersion: 1.36.3\n"}, []string{
 			`line 8: kubernetesVersion: "1.36.3" is not a Kubernetes version; write v1.36.3, with a leading v`}},
 		"version a number": {[]string{"", "kubernetesVersion: 1.36\n"}, []string{
@@ -47,7 +47,7 @@ func TestProblems(t *testing.T) {
 			"line 8: hosts[0].frobnicate: unknown field; known here: address, addresses, labels, name, roles, ssh, taints"}},
 		"unknown field of another tool": {[]string{"", "clusterName: x\n"}, []string{"line 8: clusterName: unknown field; write name"}},
 		"a slip hides nothing else": {[]string{"address: 192", "adress: 192", "name: example", "name: Example"}, []string{
-			`line 3: name: "Example" is not a name for a cluster; write example, say: use at most 63 lower-case letters, digits and dashes, beginning and ending with a letter or digit`,
+			`line 3: name: "Example" is not a name for a cluster; write example, or another name of at most 63 lower-case letters, digits and dashes that begins and ends with a letter or digit`,
 			"line 6: hosts[0].adress: unknown field; did you mean address?"}},
 		"password in ssh": {[]string{"", "ssh: {password: x}\n"}, []string{
 			"line 8: ssh.password: unknown field; use a key, by identityFile or ssh-agent: passwords are never in this file"}},
@@ -62,6 +62,8 @@ func TestProblems(t *testing.T) {
 			"line 7: hosts[0].roles: is text where a list is wanted; write it as a list: [a, b], or one line with a dash for each"}},
 		"unknown role": {[]string{"[control-plane]", "[control-plane, master]"}, []string{
 			`line 7: hosts[0].roles[1]: "master" is not a role; write control-plane`}},
+		"only an unknown role": {[]string{"[control-plane]", "[controlplane]"}, []string{
+			`line 7: hosts[0].roles[0]: "controlplane" is not a role; write control-plane`}},
 		"role with a slip": {[]string{"[control-plane]", "[control-plane, workr]"}, []string{
 			`line 7: hosts[0].roles[1]: "workr" is not a role; did you mean worker? write one of control-plane, worker`}},
 		"role twice": {[]string{"[control-plane]", "[control-plane, control-plane]"}, []string{
@@ -72,7 +74,7 @@ func TestProblems(t *testing.T) {
 			"line 1: endpoint: mode controlPlane is for one control plane; the file has 2; keep one host with the role control-plane for now: the endpoint modes for high availability come with the next version"}},
 
 		"host name with underscores": {[]string{"cp-1", "CP_1"}, []string{
-			`line 5: hosts[0].name: "CP_1" is not a name for a node; write cp-1, say: use lower-case letters, digits, dashes and dots, beginning and ending with a letter or digit`}},
+			`line 5: hosts[0].name: "CP_1" is not a name for a node; write cp-1, or another name of lower-case letters, digits, dashes and dots that begins and ends with a letter or digit`}},
 		"host name missing": {[]string{"name: cp-1", "labels: {}"}, []string{"line 5: hosts[0].name: is missing; give the host a name: it becomes the node's"}},
 		"host name too long": {[]string{"cp-1", strings.Repeat("a", 64)}, []string{
 			`line 5: hosts[0].name: "` + strings.Repeat("a", 64) + `" is too long to be the node's host name label; use at most 63 characters`}},
@@ -117,7 +119,7 @@ func TestProblems(t *testing.T) {
 		"Pod subnet too small": {[]string{"", "networking: {podSubnet: 10.10.0.0/25}\n"}, []string{
 			"line 8: networking.podSubnet: 10.10.0.0/25 is too small: each node takes a /24 of it; write /24 or larger, like 10.244.0.0/16"}},
 		"Pod subnet too small for the hosts": {[]string{"", "  - {name: b, address: 192.0.2.12, roles: [worker]}\nnetworking: {podSubnet: 10.10.0.0/24}\n"}, []string{
-			"line 9: networking.podSubnet: 10.10.0.0/24 has room for 1 nodes of a /24 each; the file has 2; write a larger one, like 10.244.0.0/16"}},
+			"line 9: networking.podSubnet: 10.10.0.0/24 has room for 1 of the 2 nodes, at a /24 for each; write a larger one, like 10.244.0.0/16"}},
 		"Pod subnet too large": {[]string{"", "networking: {podSubnet: 64.0.0.0/7}\n"}, []string{
 			"line 8: networking.podSubnet: 64.0.0.0/7 is too large to be dealt out by /24; write /8 or smaller, like 10.244.0.0/16"}},
 		"Service subnet too small": {[]string{"", "networking: {serviceSubnet: 10.10.0.0/29}\n"}, []string{

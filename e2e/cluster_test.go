@@ -33,6 +33,7 @@ func TestClusterFromBareHosts(t *testing.T) {
 	promise("join touches only what it should", joinTouchesOnlyTheNewHost)
 	promise("a worker's reset leaves nothing and it can join again", resetAndJoinAgain)
 	promise("kubeadm checks and renews certificates", kubeadmCertificates)
+	promise("a kubelet rotates its certificate and the plan stays empty", kubeletRotation)
 	promise("kubeadm joins and resets a spare host", kubeadmJoinAndReset)
 	promise("the whole cluster's reset leaves nothing", resetAll)
 }

@@ -48,9 +48,9 @@ func TestBadInputAndBadLuck(t *testing.T) {
 		{name: "another Kubernetes version", file: func(t *testing.T) string {
 			return edited(t, "kind: Cluster", "kind: Cluster\nkubernetesVersion: v1.36.1")
 		}, bundle: whole, code: 4, says: []string{"v1.36.1", "v1.36.3"}},
-		{name: "an unknown field and a bad address at once", file: func(t *testing.T) string {
-			return edited(t, "address: 10.80.0.21", "adress: 10.80.0.21\n    address: 10.80.0.999")
-		}, bundle: whole, code: 2, says: []string{"adress", "10.80.0.999"}},
+		{name: "an unknown field and an unknown role at once", file: func(t *testing.T) string {
+			return edited(t, "roles: [worker]", "roles: [wroker]\n    adresss: 10.80.0.21")
+		}, bundle: whole, code: 2, says: []string{"adresss", "wroker"}},
 		{name: "an address that is not on the host", file: func(t *testing.T) string {
 			return edited(t, "address: 10.80.0.21", "address: 10.80.0.77\n    ssh: {host: 10.80.0.21}")
 		}, bundle: whole, code: 4, says: []string{"worker-1", "10.80.0.77"}},
@@ -155,44 +155,6 @@ func flipped(content []byte) []byte {
 	damaged := bytes.Clone(content)
 	damaged[len(damaged)/2] ^= 1
 	return damaged
-}
-
-// TestKubeletRotatesItsCertificate lets a kubelet's certificate live for minutes: it
-// gets a new one from the cluster by itself, and the plan stays empty.
-func TestKubeletRotatesItsCertificate(t *testing.T) {
-	l := newLab(t, "--control-planes", "1")
-	addToFile(t, l, `
-certificates: {validity: 3m}
-extraArgs:
-  controllerManager: [{name: cluster-signing-duration, value: 1h}]
-`)
-	l.init()
-	link := func() string {
-		return strings.TrimSpace(l.exec("cp-1", "readlink", "/var/lib/kubelet/pki/kubelet-client-current.pem"))
-	}
-	before := link()
-	eventually(t, 4*time.Minute, "the kubelet has a new certificate", func() error {
-		if now := link(); now == before {
-			return errUnchanged(before)
-		}
-		return nil
-	})
-	l.wantReady("cp-1")
-}
-
-type errUnchanged string
-
-func (e errUnchanged) Error() string { return "still " + string(e) }
-
-func addToFile(t *testing.T, l *lab, text string) {
-	t.Helper()
-	data, err := os.ReadFile(l.file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(l.file, append(data, text...), 0o600); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // bounded is a context for one command of the tests.

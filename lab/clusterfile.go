@@ -7,15 +7,20 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-
-	"github.com/slipway-k8s/slipway/cluster"
 )
 
-// roles is what each kind of host is in the cluster file. A spare is not in it.
-var roles = map[Kind]cluster.Role{
-	KindControlPlane: cluster.RoleControlPlane,
-	KindWorker:       cluster.RoleWorker,
-	KindLoadBalancer: "load-balancer",
+// The heads of a Cluster file. Package cluster has them too, and a test compares; but it
+// brings libraries along that take longer to initialise than a dial takes.
+const (
+	clusterAPIVersion = "slipway.dev/v1alpha1"
+	clusterKind       = "Cluster"
+)
+
+// roles is what each kind of host is in the cluster file. Spares are not in it, nor are
+// load balancers as long as the file has no role for them.
+var roles = map[Kind]string{
+	KindControlPlane: "control-plane",
+	KindWorker:       "worker",
 }
 
 // clusterFile is a Cluster file as the lab writes it: only what fits it to these hosts.
@@ -56,14 +61,14 @@ func (l *Lab) render(r *record, program string, existing []byte) ([]byte, error)
 	var hosts []fileHost
 	for _, h := range r.Hosts {
 		if role, ok := roles[h.Kind]; ok {
-			hosts = append(hosts, fileHost{h.Name, h.Address.String(), []string{string(role)}})
+			hosts = append(hosts, fileHost{h.Name, h.Address.String(), []string{role}})
 		}
 	}
 	if existing != nil {
 		return appendHosts(existing, r.Name, hosts)
 	}
 	file := clusterFile{
-		APIVersion: cluster.APIVersion, Kind: cluster.Kind, Name: r.Name,
+		APIVersion: clusterAPIVersion, Kind: clusterKind, Name: r.Name,
 		SSH: sshBlock{
 			User: "root", IdentityFile: l.IdentityFile(), KnownHostsFile: l.KnownHostsFile(),
 			ProxyCommand: l.ProxyCommand(program),
@@ -136,7 +141,7 @@ func hostList(documents []any, name string) (*yaml.Node, error) {
 			continue
 		}
 		root = root.Content[0]
-		if kind := field(root, "kind"); kind == nil || kind.Value != cluster.Kind {
+		if kind := field(root, "kind"); kind == nil || kind.Value != clusterKind {
 			continue
 		}
 		if its := field(root, "name"); its == nil || its.Value != name {

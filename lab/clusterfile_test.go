@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/slipway-k8s/slipway/cluster"
 )
 
 func tryRecord(t *testing.T, counts Counts) *record {
@@ -39,6 +41,25 @@ hosts:
 `
 	if string(got) != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestClusterFileIsOne lets those judge who read it.
+func TestClusterFileIsOne(t *testing.T) {
+	l := &Lab{name: "try", dir: "/labs/try"}
+	data, err := l.render(tryRecord(t, Counts{ControlPlanes: 1, Workers: 2, LoadBalancers: 1, Spares: 1}), "slipway", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := cluster.Load(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, problem := range cluster.Validate(c) {
+		t.Error(problem)
+	}
+	if len(c.ControlPlanes()) != 1 || len(c.Nodes()) != 3 {
+		t.Errorf("%d control planes and %d nodes are read out of\n%s", len(c.ControlPlanes()), len(c.Nodes()), data)
 	}
 }
 

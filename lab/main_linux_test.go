@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// Variables that turn the test binary into a command of its own: one that boots a lab
-// and dies at a moment, and one that is a proxyCommand.
+// Variables that turn the test binary into a command that boots a lab and dies at a moment.
 const (
 	crashVariable = "SLIPWAY_LAB_TEST_CRASH_AT"
 	labVariable   = "SLIPWAY_LAB_TEST_LAB"
@@ -20,9 +19,6 @@ func TestMain(m *testing.M) {
 	Main()
 	if moment := os.Getenv(crashVariable); moment != "" {
 		crashingUp(moment)
-	}
-	if len(os.Args) > 2 && os.Args[1] == "lab" && os.Args[2] == "dial" {
-		dialAsCommand(os.Args[3:])
 	}
 	if reason := noHosts(); reason != "" {
 		fmt.Println("lab: NOT RUN: the tests that boot hosts:", reason)
@@ -53,26 +49,4 @@ func crashingUp(moment string) {
 	}
 	fmt.Fprintln(os.Stderr, "this moment never came")
 	os.Exit(2)
-}
-
-// dialAsCommand is slipway lab dial with the flags that ProxyCommand writes.
-func dialAsCommand(args []string) {
-	var dir, name string
-	for ; len(args) > 2; args = args[2:] {
-		switch args[0] {
-		case "--dir":
-			dir = args[1]
-		case "--name":
-			name = args[1]
-		}
-	}
-	l, err := Open(dir, name)
-	if err == nil {
-		err = l.Dial(context.Background(), args[0]+":"+args[1], os.Stdin, os.Stdout)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(0)
 }

@@ -8,9 +8,11 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 )
 
 // Up boots a lab, or grows one to the asked counts; hosts that were stopped or killed on
@@ -23,8 +25,8 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	if err := checkMachine(); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(l.dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the lab's folder: %w", err)
+	if err := l.makeFolder(o); err != nil {
+		return nil, err
 	}
 	s, err := l.begin(ctx, o)
 	if err != nil {
@@ -61,6 +63,44 @@ func checkMachine() error {
 	return nil
 }
 
+// makeFolder makes the folder of a lab that is new, if one can be made of these options.
+func (l *Lab) makeFolder(o Options) error {
+	if _, err := os.Stat(l.dir); err == nil {
+		return nil
+	}
+	if o.Counts == (Counts{}) {
+		return errors.New("a lab without hosts: say how many control planes and workers it shall have")
+	}
+	if err := o.checkSubnet(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(l.dir, 0o700); err != nil {
+		return fmt.Errorf("make the lab's folder: %w", err)
+	}
+	var place unix.Statfs_t
+	if err := unix.Statfs(l.dir, &place); err == nil && place.Type == unix.OVERLAYFS_SUPER_MAGIC {
+		_ = os.Remove(l.dir)
+		return fmt.Errorf("%s is on an overlay file system, which hosts' disks cannot be laid over: set %s to a folder on a disk", filepath.Dir(l.dir), DirVariable)
+	}
+	return nil
+}
+
+// checkSubnet looks at the subnet, and at whether it has room for the hosts.
+func (o Options) checkSubnet() error {
+	subnet := o.subnet()
+	if !subnet.Addr().Is4() || subnet.Bits() < 16 || subnet.Bits() > 28 {
+		return fmt.Errorf("lab subnet %s: want IPv4, between /16 and /28", subnet)
+	}
+	return (&record{Name: o.Name, Subnet: subnet}).grow(o.Counts)
+}
+
+func (o Options) subnet() netip.Prefix {
+	if o.Subnet.IsValid() {
+		return o.Subnet.Masked()
+	}
+	return netip.MustParsePrefix(DefaultSubnet)
+}
+
 // begin opens the record, new or old, with all hosts in it that there are to be.
 func (l *Lab) begin(ctx context.Context, o Options) (*session, error) {
 	s, err := l.enter(ctx)
@@ -93,18 +133,14 @@ func (l *Lab) begin(ctx context.Context, o Options) (*session, error) {
 
 // create locks a lab that has no record yet.
 func (l *Lab) create(ctx context.Context, o Options) (*session, error) {
-	subnet := o.Subnet
-	if !subnet.IsValid() {
-		subnet = netip.MustParsePrefix(DefaultSubnet)
-	}
-	if !subnet.Addr().Is4() || subnet.Bits() < 16 || subnet.Bits() > 28 {
-		return nil, fmt.Errorf("lab subnet %s: want IPv4, between /16 and /28", subnet)
+	if err := o.checkSubnet(); err != nil {
+		return nil, err
 	}
 	unlock, err := lockFile(ctx, l.dir+".lock")
 	if err != nil {
 		return nil, fmt.Errorf("lock lab %s: %w", l.name, err)
 	}
-	return &session{lab: l, unlock: unlock, record: &record{Name: l.name, Subnet: subnet.Masked()}}, nil
+	return &session{lab: l, unlock: unlock, record: &record{Name: l.name, Subnet: o.subnet()}}, nil
 }
 
 // atBoot forgets the processes of an earlier boot of the machine.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -17,13 +18,13 @@ func (l *Lab) awaitBanner(ctx context.Context, h *hostRecord) error {
 	last := error(nil)
 	for {
 		if !h.process().alive() {
-			return fmt.Errorf("its init has ended")
+			return errors.New("its init has ended")
 		}
 		if last = l.banner(ctx, h); last == nil {
 			return nil
 		}
 		if pause(ctx, 20*time.Millisecond) != nil {
-			return fmt.Errorf("sshd does not answer: %w", last)
+			return fmt.Errorf("sshd does not answer: %w", errors.Join(last, ctx.Err()))
 		}
 	}
 }
@@ -61,7 +62,7 @@ func (l *Lab) awaitSystem(ctx context.Context, h *hostRecord) error {
 			return nil
 		}
 		if pause(ctx, 20*time.Millisecond) != nil {
-			return fmt.Errorf("systemd is %q (%s)", state, bytes.TrimSpace(result.Stderr))
+			return fmt.Errorf("systemd says it is %q: %s%w", state, result.Stderr, ctx.Err())
 		}
 		if err != nil {
 			return err

@@ -52,6 +52,7 @@ func (h *hostDraft) install() {
 	h.prepare()
 	h.binaries()
 	h.writeFiles(manifests.PhaseContainerd, manifests.PhasePrepare)
+	h.removeStale()
 	h.startContainerd()
 	h.writeFiles(manifests.PhaseCerts, manifests.PhaseKubeconfig, manifests.PhaseEtcd, manifests.PhaseControlPlane, manifests.PhaseKubelet)
 	h.loadImages()

@@ -3,7 +3,6 @@ package phases
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
@@ -32,11 +31,6 @@ func (d *draft) put(content []byte, secret bool) string {
 	return d.contents.PutSecret(d.in.PKI.Secret, content)
 }
 
-// warn tells something with the plan.
-func (d *draft) warn(format string, args ...any) {
-	d.plan.Warnings = append(d.plan.Warnings, fmt.Sprintf(format, args...))
-}
-
 // done gives the plan, after a look at its form.
 func (d *draft) done() (plan.Plan, plan.Contents, error) {
 	d.dropIdleEdges()
@@ -44,49 +38,6 @@ func (d *draft) done() (plan.Plan, plan.Contents, error) {
 		return plan.Plan{}, nil, fmt.Errorf("plan %s: %w", d.plan.Workflow, err)
 	}
 	return d.plan, d.contents, nil
-}
-
-// dropIdleEdges takes away the dependencies that a lane's order already sees to: those on
-// what the step before waited for, and on the lane's own steps.
-func (d *draft) dropIdleEdges() {
-	type lane struct{ host, name string }
-	settled := map[lane]map[string]bool{}
-	for i, step := range d.plan.Steps {
-		at := lane{step.Host, step.Lane}
-		known := settled[at]
-		if known == nil {
-			known = map[string]bool{}
-			settled[at] = known
-		}
-		var kept []plan.Dependency
-		for _, dependency := range step.After {
-			if dependency = unsettled(dependency, known); len(dependency.Steps) > 0 {
-				kept = append(kept, dependency)
-			}
-		}
-		d.plan.Steps[i].After = kept
-		known[step.ID] = true
-	}
-}
-
-// unsettled is what is left of a dependency, and notes it as seen to.
-func unsettled(dependency plan.Dependency, known map[string]bool) plan.Dependency {
-	if dependency.Any {
-		key := "any " + strings.Join(dependency.Steps, " ")
-		if known[key] || slices.ContainsFunc(dependency.Steps, func(id string) bool { return known[id] }) {
-			return plan.Dependency{}
-		}
-		known[key] = true
-		return dependency
-	}
-	left := plan.Dependency{}
-	for _, id := range dependency.Steps {
-		if !known[id] {
-			left.Steps = append(left.Steps, id)
-			known[id] = true
-		}
-	}
-	return left
 }
 
 // hostDraft is the part of a plan that touches one host, and what of it other parts
@@ -101,7 +52,7 @@ type hostDraft struct {
 
 	base       []string            // what every lane of the host begins after
 	files      map[string][]string // steps that write files and links, by phase
-	sets       []string            // steps that unpack
+	sets       map[string]string   // steps that unpack, by the set's name
 	containerd []string            // the step that starts containerd
 	images     map[string]string   // steps that load images, by the image's name
 	imageOrder []string            // the same in their order
@@ -112,7 +63,7 @@ type hostDraft struct {
 func (d *draft) forHost(host cluster.Host, state manifests.HostState) *hostDraft {
 	return &hostDraft{
 		draft: d, host: host, facts: d.in.Facts[host.Name], state: state,
-		reseed: map[string]bool{}, files: map[string][]string{}, images: map[string]string{},
+		reseed: map[string]bool{}, files: map[string][]string{}, sets: map[string]string{}, images: map[string]string{},
 	}
 }
 

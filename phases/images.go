@@ -2,6 +2,7 @@ package phases
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/hosts"
@@ -37,9 +38,24 @@ func (h *hostDraft) binaries() {
 			continue
 		}
 		why, change := setDiffers(len(set.Files), len(files), absent)
-		h.sets = append(h.sets, h.step(phaseBinaries, set.Name, plan.LaneBinaries, change, why,
-			hosts.Unpack{Set: set.Name, Files: files}, h.base))
+		h.sets[set.Name] = h.step(phaseBinaries, set.Name, plan.LaneBinaries, change, why,
+			hosts.Unpack{Set: set.Name, Files: files}, h.base)
 	}
+}
+
+// setsWith lists the steps that unpack the sets which hold one of the paths; without
+// paths, all of them.
+func (h *hostDraft) setsWith(paths []string) []string {
+	var ids []string
+	for _, set := range h.state.Sets {
+		id, unpacked := h.sets[set.Name]
+		if unpacked && (len(paths) == 0 || slices.ContainsFunc(set.Files, func(file bundle.HostFile) bool {
+			return slices.Contains(paths, file.Path)
+		})) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 func setDiffers(all, wrong, absent int) (string, plan.Change) {

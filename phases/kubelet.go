@@ -14,8 +14,8 @@ import (
 // startContainerd brings containerd up as soon as its binaries and files are there, so
 // that images can be loaded while the rest is written.
 func (h *hostDraft) startContainerd() {
-	waits := join(h.base, h.sets, h.written(manifests.PhaseContainerd, manifests.PhasePrepare))
 	for _, unit := range h.units(manifests.PhaseContainerd) {
+		waits := join(h.base, h.setsWith(unit.Inputs), h.written(manifests.PhaseContainerd, manifests.PhasePrepare))
 		if id := h.setUnit(unit, after(waits)); id != "" {
 			h.containerd = append(h.containerd, id)
 		}
@@ -27,7 +27,7 @@ func (h *hostDraft) startContainerd() {
 // starts earlier asks an API that does not answer yet, ever more rarely, up to every
 // seven seconds. Elsewhere it is when some API server answers.
 func (h *hostDraft) startKubelet(apis []string) {
-	waits := join(h.base, h.sets, h.containerd, h.written(
+	waits := join(h.base, h.setsWith(nil), h.containerd, h.written(
 		manifests.PhasePrepare, manifests.PhaseContainerd, manifests.PhaseCerts, manifests.PhaseKubeconfig, manifests.PhaseKubelet))
 	var anyOf []string
 	if h.runsControlPlane() {
@@ -43,8 +43,7 @@ func (h *hostDraft) startKubelet(apis []string) {
 	}
 }
 
-// units lists the units of one phase; those that nobody mentions anywhere come with the
-// kubelet's.
+// units lists the units of one phase.
 func (h *hostDraft) units(phase string) []manifests.Unit {
 	return slices.DeleteFunc(slices.Clone(h.state.Units), func(unit manifests.Unit) bool { return unit.Phase != phase })
 }
@@ -78,6 +77,8 @@ func unitDiffers(have hosts.Unit, want manifests.Unit, inputs string) (string, p
 	running := have.Active == "active" || have.Active == "reloading"
 	enabled := have.Enabled == "enabled" || have.Enabled == "enabled-runtime"
 	switch {
+	case want.Active && have.Load == "masked":
+		return "is masked", plan.Update
 	case want.Active && have.Load != "loaded":
 		return "no such unit yet", plan.Create
 	case want.Active && !running:

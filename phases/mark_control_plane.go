@@ -9,7 +9,11 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-const phaseMark = "mark-control-plane"
+// The phase has kubeadm's name on control planes.
+const (
+	phaseMarkPlane = "mark-control-plane"
+	phaseMarkNode  = "mark-node"
+)
 
 // LabelManaged is on the nodes of hosts that have come all the way into the cluster. A
 // node without it is still joining, or was not joined by Slipway.
@@ -38,8 +42,12 @@ func (h *hostDraft) mark(waits, apis []string) string {
 	case why == "":
 		return ""
 	}
+	phase := phaseMarkNode
+	if h.runsControlPlane() {
+		phase = phaseMarkPlane
+	}
 	return h.add(plan.Step{
-		ID: "cluster/" + phaseMark + "/" + h.host.Name, Phase: phaseMark, Lane: phaseMark + "/" + h.host.Name,
+		ID: "cluster/" + phase + "/" + h.host.Name, Phase: phase, Lane: phase + "/" + h.host.Name,
 		After: after(waits, apis), Why: why, Change: change,
 		Cluster: plan.MarkNode{Node: h.host.Name, Labels: labels, Taints: taints, RemoveTaints: remove},
 	})

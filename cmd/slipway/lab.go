@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"text/tabwriter"
 
@@ -48,6 +48,7 @@ on a network of their own that has no way out. Needs Linux and root.`,
 func newLabUpCommand(flags *labFlags) *cobra.Command {
 	var counts lab.Counts
 	var subnet, out string
+	var output *string
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Boot a lab, or add hosts to a running one",
@@ -57,6 +58,9 @@ lab; where the file exists, only hosts that it lacks are added to it.`,
 		Example: "  slipway lab up --name try --control-planes 1 --workers 2 --out try.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkFormat(*output); err != nil {
+				return err
+			}
 			options := lab.Options{
 				Name: flags.name, Dir: flags.dir, Counts: counts, ClusterFile: out,
 				Progress: labProgress(cmd.ErrOrStderr()),
@@ -64,20 +68,24 @@ lab; where the file exists, only hosts that it lacks are added to it.`,
 			if subnet != "" {
 				prefix, err := netip.ParsePrefix(subnet)
 				if err != nil {
-					return fmt.Errorf("--subnet: %w", err)
+					return usagef("--subnet: %w", err)
 				}
 				options.Subnet = prefix
 			}
-			_, err := lab.Up(cmd.Context(), options)
-			return err
+			l, err := lab.Up(cmd.Context(), options)
+			if err != nil || *output == formatText { // then the progress has said all
+				return err
+			}
+			return showLabs(cmd.OutOrStdout(), []*lab.Lab{l}, *output)
 		},
 	}
 	cmd.Flags().IntVar(&counts.ControlPlanes, "control-planes", 0, "control-plane hosts that the lab shall have")
 	cmd.Flags().IntVar(&counts.Workers, "workers", 0, "worker hosts that the lab shall have")
-	cmd.Flags().IntVar(&counts.LoadBalancers, "load-balancers", 0, "load-balancer hosts that the lab shall have")
+	cmd.Flags().IntVar(&counts.LoadBalancers, "load-balancers", 0, "load-balancer hosts that the lab shall have (the cluster file has no role for them yet, so they are not in it)")
 	cmd.Flags().IntVar(&counts.Spares, "spares", 0, "hosts that are booted, but not put into the cluster file")
 	cmd.Flags().StringVar(&subnet, "subnet", "", "the lab's network, when it is new (default "+lab.DefaultSubnet+")")
 	cmd.Flags().StringVar(&out, "out", "", "write the cluster file here")
+	output = outputFlag(cmd)
 	return cmd
 }
 
@@ -103,7 +111,10 @@ func newLabDownCommand(flags *labFlags) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !all {
-				return lab.Down(cmd.Context(), flags.dir, flags.name)
+				if _, err := flags.open(); errors.Is(err, lab.ErrNotFound) {
+					fmt.Fprintln(cmd.ErrOrStderr(), err)
+				}
+				return lab.Down(cmd.Context(), flags.dir, flags.name) // which also clears what a crash left
 			}
 			labs, err := lab.List(flags.dir)
 			if err != nil {
@@ -128,7 +139,7 @@ type listedLab struct {
 }
 
 func newLabListCommand(flags *labFlags) *cobra.Command {
-	var output string
+	var output *string
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the labs and their hosts",
@@ -138,51 +149,42 @@ func newLabListCommand(flags *labFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			listed := []listedLab{}
-			for _, l := range labs {
-				if cmd.Flags().Changed("name") && l.Name() != flags.name {
-					continue
-				}
-				hosts, err := l.Hosts()
-				if err != nil {
-					return err
-				}
-				listed = append(listed, listedLab{l.Name(), l.Dir(), hosts})
+			if cmd.Flags().Changed("name") {
+				labs = slices.DeleteFunc(labs, func(l *lab.Lab) bool { return l.Name() != flags.name })
 			}
-			return printLabs(cmd.OutOrStdout(), listed, output)
+			return showLabs(cmd.OutOrStdout(), labs, *output)
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "the format: text or json")
+	output = outputFlag(cmd)
 	return cmd
 }
 
-func printLabs(out io.Writer, labs []listedLab, format string) error {
-	switch format {
-	case "json":
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(labs)
-	case "text":
-		table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-		fmt.Fprintln(table, "LAB\tHOST\tKIND\tADDRESS\tSTATE")
-		for _, l := range labs {
-			for _, h := range l.Hosts {
-				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", l.Name, h.Name, h.Kind, h.Address, h.State)
-			}
+// showLabs looks at the labs' hosts and shows them.
+func showLabs(out io.Writer, labs []*lab.Lab, format string) error {
+	listed := []listedLab{}
+	for _, l := range labs {
+		hosts, err := l.Hosts()
+		if err != nil && !errors.Is(err, lab.ErrNotFound) { // one that a crash left without a record is listed too
+			return err
 		}
-		return table.Flush()
-	default:
-		return fmt.Errorf("--output %s: want text or json", format)
+		listed = append(listed, listedLab{l.Name(), l.Dir(), hosts})
 	}
+	return show(out, format, listed, func(out io.Writer) error { return printLabs(out, listed) })
 }
 
-// labExit passes on how a command on a host ended.
-type labExit int
-
-func (e labExit) Error() string { return fmt.Sprintf("the command ended with %d", int(e)) }
-
-// ExitCode is what this process shall exit with, without a word of its own.
-func (e labExit) ExitCode() int { return int(e) }
+func printLabs(out io.Writer, labs []listedLab) error {
+	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(table, "LAB\tHOST\tKIND\tADDRESS\tSTATE")
+	for _, l := range labs {
+		if len(l.Hosts) == 0 {
+			fmt.Fprintf(table, "%s\t-\t-\t-\thalf-made: lab up completes it, lab down removes it\n", l.Name)
+		}
+		for _, h := range l.Hosts {
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", l.Name, h.Name, h.Kind, h.Address, h.State)
+		}
+	}
+	return table.Flush()
+}
 
 func newLabExecCommand(flags *labFlags) *cobra.Command {
 	return &cobra.Command{
@@ -198,7 +200,7 @@ func newLabExecCommand(flags *labFlags) *cobra.Command {
 			streams := lab.Streams{In: cmd.InOrStdin(), Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()}
 			code, err := l.Run(cmd.Context(), args[0], streams, args[1:]...)
 			if err == nil && code != 0 {
-				return labExit(code)
+				return &exitError{code} // it has said why
 			}
 			return err
 		},
@@ -228,7 +230,7 @@ func newLabLinkCommand(flags *labFlags) *cobra.Command {
 		ValidArgs: []string{"up", "down"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[1] != "up" && args[1] != "down" {
-				return fmt.Errorf("link %s: want up or down", args[1])
+				return usagef("link %s: want up or down", args[1])
 			}
 			l, err := flags.open()
 			if err != nil {

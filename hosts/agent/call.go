@@ -27,6 +27,9 @@ type request struct {
 // call sends a request and waits for its answer, also when ctx is cancelled: then it
 // says so to the agent and waits for what that makes of it.
 func (c *Client) call(ctx context.Context, r request) (json.RawMessage, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", r.op, err)
+	}
 	select {
 	case c.places <- struct{}{}:
 		defer func() { <-c.places }()

@@ -41,7 +41,7 @@ type Client struct {
 // pending is a request that was not answered yet.
 type pending struct {
 	progress chan hosts.Progress // keeps the latest
-	answer   chan frame // gets one frame
+	answer   chan frame          // gets one frame
 }
 
 var _ hosts.Host = (*Client)(nil)

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -143,6 +144,10 @@ func (c *digestCache) save() {
 	if _, err := os.Stat(filepath.Dir(c.path)); err != nil {
 		return
 	}
+	maps.DeleteFunc(c.entries, func(path string, _ cachedDigest) bool {
+		_, err := os.Lstat(path)
+		return err != nil
+	})
 	data, err := json.Marshal(c.entries)
 	if err != nil {
 		return

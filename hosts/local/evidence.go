@@ -21,6 +21,8 @@ import (
 const (
 	unitEvidence      = 30 // lines of a unit
 	containerEvidence = 15 // lines of a container
+	// evidencePatience bounds collecting it: a daemon that hangs may be the very reason.
+	evidencePatience = 10 * time.Second
 	// lowSpace is the part of a disk below which it is worth telling.
 	lowSpace = 10
 	// evidenceReach is how much of a log's end is read.
@@ -33,10 +35,12 @@ var evidencePorts = []int{6443, 2379, 10250}
 // seeEvidence collects what may explain a failed wait. It tells what it can, and fails for
 // nothing.
 func (h *Host) seeEvidence(ctx context.Context, facts *hosts.Facts) error {
+	within, cancel := context.WithTimeout(ctx, evidencePatience)
+	defer cancel()
 	var all []hosts.Evidence
-	all = append(all, h.unitEvidence(ctx)...)
-	all = append(all, h.containerEvidence(ctx)...)
-	all = append(all, h.portEvidence(ctx)...)
+	all = append(all, h.unitEvidence(within)...)
+	all = append(all, h.containerEvidence(within)...)
+	all = append(all, h.portEvidence(within)...)
 	all = append(all, h.diskEvidence()...)
 	facts.Evidence = append(all, h.clockEvidence())
 	return ctx.Err()

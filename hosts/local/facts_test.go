@@ -144,65 +144,68 @@ func TestKubeconfigsAreJudgedWhereTheyLie(t *testing.T) {
 	}
 }
 
+// foreignCases are given a CA and the identity of its cluster.
+var foreignCases = []struct {
+	name  string
+	build func(m *machine, host hosts.Host, ca []byte, id string)
+	want  []string
+}{
+	{"nothing", func(*machine, hosts.Host, []byte, string) {}, nil},
+	{"Docker that runs", func(m *machine, _ hosts.Host, _ []byte, _ string) {
+		m.systemd.units["docker.service"] = unit("loaded", "active", "enabled", "/lib/systemd/system/docker.service")
+	}, []string{"docker: docker.service (enabled, active)"}},
+	{"containerd that is off", func(m *machine, _ hosts.Host, _ []byte, _ string) {
+		m.systemd.units["containerd.service"] = unit("loaded", "inactive", "disabled", "/lib/systemd/system/containerd.service")
+	}, nil},
+	{"a packaged kubelet", func(m *machine, _ hosts.Host, _ []byte, _ string) {
+		m.write("/usr/bin/kubelet", "")
+		m.write("/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf", "")
+	}, []string{"kubelet: /usr/bin/kubelet", "kubelet: /usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf"}},
+	{"our own kubelet", func(m *machine, host hosts.Host, ca []byte, id string) {
+		m.do(host, m.writeFile(host, "/usr/bin/kubelet", "", 0o755))
+		m.do(host, m.writeFile(host, "/etc/systemd/system/kubelet.service", "", 0o644))
+		m.systemd.units["kubelet.service"] = unit("loaded", "active", "enabled", "/etc/systemd/system/kubelet.service")
+	}, nil},
+	{"a socket that answers", func(m *machine, _ hosts.Host, _ []byte, _ string) {
+		m.write("/run/crio/.keep", "")
+		listen(m.t, m.at("/run/crio/crio.sock"))
+	}, []string{"cri-o: /run/crio/crio.sock"}},
+	{"a socket whose daemon is gone", func(m *machine, _ hosts.Host, _ []byte, _ string) {
+		m.write("/run/crio/.keep", "")
+		listen(m.t, m.at("/run/crio/crio.sock")).SetUnlinkOnClose(false)
+		m.write("/run/docker.sock", "")
+	}, []string{"cri-o: /run/crio/crio.sock"}},
+	{"another cluster", func(m *machine, _ hosts.Host, _ []byte, _ string) {
+		m.write("/etc/kubernetes/admin.conf", "")
+		m.write("/etc/kubernetes/manifests/.hidden", "")
+		m.write("/etc/kubernetes/manifests/etcd.yaml", "")
+		m.write("/var/lib/etcd/member/wal", "")
+	}, []string{"cluster: /etc/kubernetes/admin.conf, /etc/kubernetes/manifests/etcd.yaml, /var/lib/etcd/member"}},
+	{"our own cluster, half made", func(m *machine, host hosts.Host, ca []byte, id string) {
+		m.do(host, m.writeFile(host, "/etc/kubernetes/admin.conf", "", 0o600))
+		m.do(host, hosts.MakeDirectory{Path: "/var/lib/etcd", Mode: 0o700})
+		m.write("/var/lib/etcd/member/wal", "")
+	}, nil},
+	{"what kubeadm wrote into our own cluster", func(m *machine, host hosts.Host, ca []byte, id string) {
+		m.do(host, hosts.Claim{Cluster: hosts.Identity{ID: id, Name: "ours"}})
+		m.write("/etc/kubernetes/pki/ca.crt", string(ca))
+		m.write("/etc/kubernetes/kubelet.conf", "")
+	}, nil},
+	{"another cluster's files under our claim", func(m *machine, host hosts.Host, ca []byte, id string) {
+		m.do(host, hosts.Claim{Cluster: hosts.Identity{ID: "another", Name: "ours"}})
+		m.write("/etc/kubernetes/pki/ca.crt", string(ca))
+		m.write("/etc/kubernetes/kubelet.conf", "")
+	}, []string{"cluster: /etc/kubernetes/kubelet.conf"}},
+}
+
 func TestForeign(t *testing.T) {
 	ca, _, id := pair(t)
-	for _, test := range []struct {
-		name  string
-		build func(m *machine, host hosts.Host)
-		want  []string
-	}{
-		{"nothing", func(*machine, hosts.Host) {}, nil},
-		{"Docker that runs", func(m *machine, _ hosts.Host) {
-			m.systemd.units["docker.service"] = unit("loaded", "active", "enabled", "/lib/systemd/system/docker.service")
-		}, []string{"docker: docker.service (enabled, active)"}},
-		{"containerd that is off", func(m *machine, _ hosts.Host) {
-			m.systemd.units["containerd.service"] = unit("loaded", "inactive", "disabled", "/lib/systemd/system/containerd.service")
-		}, nil},
-		{"a packaged kubelet", func(m *machine, _ hosts.Host) {
-			m.write("/usr/bin/kubelet", "")
-			m.write("/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf", "")
-		}, []string{"kubelet: /usr/bin/kubelet", "kubelet: /usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf"}},
-		{"our own kubelet", func(m *machine, host hosts.Host) {
-			m.do(host, m.writeFile(host, "/usr/bin/kubelet", "", 0o755))
-			m.do(host, m.writeFile(host, "/etc/systemd/system/kubelet.service", "", 0o644))
-			m.systemd.units["kubelet.service"] = unit("loaded", "active", "enabled", "/etc/systemd/system/kubelet.service")
-		}, nil},
-		{"a socket that answers", func(m *machine, _ hosts.Host) {
-			m.write("/run/crio/.keep", "")
-			listen(m.t, m.at("/run/crio/crio.sock"))
-		}, []string{"cri-o: /run/crio/crio.sock"}},
-		{"a socket whose daemon is gone", func(m *machine, _ hosts.Host) {
-			m.write("/run/crio/.keep", "")
-			listen(m.t, m.at("/run/crio/crio.sock")).SetUnlinkOnClose(false)
-			m.write("/run/docker.sock", "")
-		}, []string{"cri-o: /run/crio/crio.sock"}},
-		{"another cluster", func(m *machine, _ hosts.Host) {
-			m.write("/etc/kubernetes/admin.conf", "")
-			m.write("/etc/kubernetes/manifests/.hidden", "")
-			m.write("/etc/kubernetes/manifests/etcd.yaml", "")
-			m.write("/var/lib/etcd/member/wal", "")
-		}, []string{"cluster: /etc/kubernetes/admin.conf, /etc/kubernetes/manifests/etcd.yaml, /var/lib/etcd/member"}},
-		{"our own cluster, half made", func(m *machine, host hosts.Host) {
-			m.do(host, m.writeFile(host, "/etc/kubernetes/admin.conf", "", 0o600))
-			m.do(host, hosts.MakeDirectory{Path: "/var/lib/etcd", Mode: 0o700})
-			m.write("/var/lib/etcd/member/wal", "")
-		}, nil},
-		{"what kubeadm wrote into our own cluster", func(m *machine, host hosts.Host) {
-			m.do(host, hosts.Claim{Cluster: hosts.Identity{ID: id, Name: "ours"}})
-			m.write("/etc/kubernetes/pki/ca.crt", string(ca))
-			m.write("/etc/kubernetes/kubelet.conf", "")
-		}, nil},
-		{"another cluster's files under our claim", func(m *machine, host hosts.Host) {
-			m.do(host, hosts.Claim{Cluster: hosts.Identity{ID: "another", Name: "ours"}})
-			m.write("/etc/kubernetes/pki/ca.crt", string(ca))
-			m.write("/etc/kubernetes/kubelet.conf", "")
-		}, []string{"cluster: /etc/kubernetes/kubelet.conf"}},
-	} {
+	for _, test := range foreignCases {
 		t.Run(test.name, func(t *testing.T) {
 			m := newMachine(t)
 			m.t = t
 			host := m.host()
-			test.build(m, host)
+			test.build(m, host, ca, id)
 			var got []string
 			for _, foreign := range m.observe(host, hosts.Query{}).Foreign {
 				got = append(got, foreign.What+": "+foreign.Detail)

@@ -16,7 +16,11 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-var validHostname = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?$`)
+// validHostname is what the kernel takes and Kubernetes too; validName what DNS takes.
+var (
+	validHostname = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?$`)
+	validName     = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?$`)
+)
 
 // hostnames are the running and the static name of the host.
 func (h *Host) hostnames() (running, static string, err error) {

@@ -62,7 +62,7 @@ func (h *Host) addHostsEntry(ctx context.Context, a hosts.AddHostsEntry) (hosts.
 	if _, err := netip.ParseAddr(a.Address); err != nil {
 		return hosts.Outcome{}, err
 	}
-	if len(a.Names) == 0 || slices.ContainsFunc(a.Names, func(name string) bool { return !validHostname.MatchString(name) }) {
+	if len(a.Names) == 0 || slices.ContainsFunc(a.Names, func(name string) bool { return !validName.MatchString(name) }) {
 		return hosts.Outcome{}, fmt.Errorf("%q are not host names", a.Names)
 	}
 	defer h.paths.lock(h.at(hostsFile))()

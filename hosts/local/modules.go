@@ -110,7 +110,7 @@ func (h *Host) loadModule(ctx context.Context, a hosts.LoadModule) (hosts.Outcom
 
 // modprobe has kmod load a module with what it depends on.
 func (h *Host) modprobe(ctx context.Context, name string) error {
-	if _, err := os.Stat("/proc/modules"); err != nil {
+	if _, err := os.Stat(h.at("/proc/modules")); err != nil {
 		return errors.New("this kernel takes no modules and does not have it built in")
 	}
 	command := exec.CommandContext(ctx, "modprobe", "--", name)
@@ -125,15 +125,13 @@ func (h *Host) modprobe(ctx context.Context, name string) error {
 	return nil
 }
 
-// unloadModule takes out a module that nothing uses; one in use stays until the next boot.
-func unloadModule(name string) (stays bool, err error) {
-	err = unix.DeleteModule(strings.ReplaceAll(name, "-", "_"), unix.O_NONBLOCK)
-	switch {
-	case errors.Is(err, unix.ENOENT), err == nil:
-		return false, nil
-	case errors.Is(err, unix.EBUSY), errors.Is(err, unix.EWOULDBLOCK), errors.Is(err, unix.EPERM), errors.Is(err, unix.ENOSYS):
-		return true, nil
-	default:
-		return false, err
+// unloadModule takes out a module, if nothing uses it.
+func unloadModule(name string) error {
+	err := unix.DeleteModule(strings.ReplaceAll(name, "-", "_"), unix.O_NONBLOCK)
+	for _, stays := range []error{unix.ENOENT, unix.EBUSY, unix.EWOULDBLOCK, unix.EPERM, unix.ENOSYS} {
+		if errors.Is(err, stays) {
+			return nil
+		}
 	}
+	return err
 }

@@ -23,35 +23,7 @@ func TestRemoveNetwork(t *testing.T) {
 	addBridge(t, "cni0")
 	addBridge(t, "theirs0")
 	addVeth(t, "vethslip0", "vethslip1")
-	conn, err := nftables.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, family := range []nftables.TableFamily{nftables.TableFamilyIPv4, nftables.TableFamilyIPv6} {
-		conn.AddChain(&nftables.Chain{Name: "services", Table: conn.AddTable(&nftables.Table{Family: family, Name: "kube-proxy"})})
-	}
-	conn.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: "theirs"})
-	filter := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "filter"})
-	nat := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "nat"})
-	accept := nftables.ChainPolicyAccept
-	input := conn.AddChain(&nftables.Chain{
-		Name: "INPUT", Table: filter, Type: nftables.ChainTypeFilter,
-		Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter, Policy: &accept,
-	})
-	firewall := conn.AddChain(&nftables.Chain{Name: "KUBE-FIREWALL", Table: filter})
-	inner := conn.AddChain(&nftables.Chain{Name: "KUBE-INNER", Table: filter})
-	theirs := conn.AddChain(&nftables.Chain{Name: "THEIRS", Table: nat})
-	conn.AddChain(&nftables.Chain{Name: "KUBE-KUBELET-CANARY", Table: nat})
-	for from, to := range map[*nftables.Chain]string{input: "KUBE-FIREWALL", firewall: "KUBE-INNER"} {
-		conn.AddRule(&nftables.Rule{Table: from.Table, Chain: from, Exprs: []expr.Any{
-			&expr.Counter{}, &expr.Verdict{Kind: expr.VerdictJump, Chain: to},
-		}})
-	}
-	conn.AddRule(&nftables.Rule{Table: filter, Chain: inner, Exprs: []expr.Any{&expr.Verdict{Kind: expr.VerdictDrop}}})
-	conn.AddRule(&nftables.Rule{Table: nat, Chain: theirs, Exprs: []expr.Any{&expr.Verdict{Kind: expr.VerdictAccept}}})
-	if err := conn.Flush(); err != nil {
-		t.Fatal(err)
-	}
+	addRules(t)
 	m.write("/run/netns/cni-1234", "")
 	m.write("/run/netns/theirs", "")
 
@@ -85,6 +57,40 @@ func TestRemoveNetwork(t *testing.T) {
 	}
 	if m.has("/run/netns/cni-1234") || !m.has("/run/netns/theirs") {
 		t.Error("the network namespaces that are left are not the right ones")
+	}
+}
+
+// addRules makes tables and chains of Kubernetes and of somebody else.
+func addRules(t *testing.T) {
+	t.Helper()
+	conn, err := nftables.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range []nftables.TableFamily{nftables.TableFamilyIPv4, nftables.TableFamilyIPv6} {
+		conn.AddChain(&nftables.Chain{Name: "services", Table: conn.AddTable(&nftables.Table{Family: family, Name: "kube-proxy"})})
+	}
+	conn.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: "theirs"})
+	filter := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "filter"})
+	nat := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "nat"})
+	accept := nftables.ChainPolicyAccept
+	input := conn.AddChain(&nftables.Chain{
+		Name: "INPUT", Table: filter, Type: nftables.ChainTypeFilter,
+		Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter, Policy: &accept,
+	})
+	firewall := conn.AddChain(&nftables.Chain{Name: "KUBE-FIREWALL", Table: filter})
+	inner := conn.AddChain(&nftables.Chain{Name: "KUBE-INNER", Table: filter})
+	theirs := conn.AddChain(&nftables.Chain{Name: "THEIRS", Table: nat})
+	conn.AddChain(&nftables.Chain{Name: "KUBE-KUBELET-CANARY", Table: nat})
+	for from, to := range map[*nftables.Chain]string{input: "KUBE-FIREWALL", firewall: "KUBE-INNER"} {
+		conn.AddRule(&nftables.Rule{Table: from.Table, Chain: from, Exprs: []expr.Any{
+			&expr.Counter{}, &expr.Verdict{Kind: expr.VerdictJump, Chain: to},
+		}})
+	}
+	conn.AddRule(&nftables.Rule{Table: filter, Chain: inner, Exprs: []expr.Any{&expr.Verdict{Kind: expr.VerdictDrop}}})
+	conn.AddRule(&nftables.Rule{Table: nat, Chain: theirs, Exprs: []expr.Any{&expr.Verdict{Kind: expr.VerdictAccept}}})
+	if err := conn.Flush(); err != nil {
+		t.Fatal(err)
 	}
 }
 

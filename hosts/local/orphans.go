@@ -26,6 +26,9 @@ const (
 
 // endOrphans kills until none is left: a container may have forked in between.
 func (h *Host) endOrphans(ctx context.Context) error {
+	if h.root != "/" {
+		return errors.New("a scratch directory has no processes of its own to end")
+	}
 	ctx, cancel := context.WithTimeout(ctx, orphanPatience)
 	defer cancel()
 	ticker := time.NewTicker(50 * time.Millisecond)

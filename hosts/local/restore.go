@@ -51,7 +51,7 @@ func (h *Host) restorers() map[string]func(ctx context.Context, name string, pri
 		"swap":     h.restoreSwap,
 		"hostname": h.restoreHostname,
 		"hosts":    func(_ context.Context, address string, _ hosts.Prior) error { return h.removeHostsEntry(address) },
-		"module":   restoreModule,
+		"module":   h.restoreModule,
 		"unit":     h.restoreUnit,
 		"file":     h.restoreFile,
 	}
@@ -83,7 +83,7 @@ func (h *Host) restoreSwap(ctx context.Context, name string, prior hosts.Prior) 
 	if _, err := fmt.Sscanf(prior.Value, "on, priority %d", &priority); err != nil {
 		return fmt.Errorf("the record's value %q is not understood: %w", prior.Value, err)
 	}
-	err := swapon(name, priority)
+	err := swapon(h.at(name), priority)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // the device is gone
 	}
@@ -98,9 +98,12 @@ func (h *Host) restoreHostname(_ context.Context, _ string, prior hosts.Prior) e
 	return h.nameHost(running, static)
 }
 
-func restoreModule(_ context.Context, name string, _ hosts.Prior) error {
-	_, err := unloadModule(name)
-	return err
+// restoreModule takes a module out again; one in use stays until the next boot.
+func (h *Host) restoreModule(_ context.Context, name string, _ hosts.Prior) error {
+	if _, err := os.Stat(h.at("/proc/modules")); err != nil {
+		return nil // this kernel takes none, and lets none go
+	}
+	return unloadModule(name)
 }
 
 // restoreUnit brings a unit back to where it was; one that was not there and is gone with

@@ -207,7 +207,7 @@ func (h *Host) swapOff(ctx context.Context, areas []swapArea, units []string) er
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := swapoff(area.device); err != nil {
+		if err := swapoff(h.at(area.device)); err != nil {
 			return fmt.Errorf("turn swap on %s off: %w", area.device, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
@@ -20,8 +21,12 @@ var errNoSystemd = errors.New("the host was not booted by systemd")
 
 var unitName = regexp.MustCompile(`^[A-Za-z0-9:_.@\\-]+\.[a-z]+$`)
 
-// journalTail is how many of a unit's lines an error carries.
-const journalTail = 15
+const (
+	// journalTail is how many of a unit's lines an error carries.
+	journalTail = 15
+	// journalPatience bounds reading them.
+	journalPatience = 5 * time.Second
+)
 
 // setUnit brings a unit into a state.
 func (h *Host) setUnit(ctx context.Context, a hosts.SetUnit) (hosts.Outcome, error) {
@@ -155,7 +160,9 @@ func (h *Host) workUnit(ctx context.Context, a hosts.SetUnit, todo unitWork) err
 
 // withJournal adds what the unit last said to an error.
 func (h *Host) withJournal(ctx context.Context, name string, err error) error {
-	lines, journalErr := h.systemd.Journal(context.WithoutCancel(ctx), name, journalTail)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journalPatience)
+	defer cancel()
+	lines, journalErr := h.systemd.Journal(ctx, name, journalTail)
 	if journalErr != nil || len(lines) == 0 {
 		return err
 	}

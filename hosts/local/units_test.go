@@ -31,42 +31,44 @@ func decodeLine(t *testing.T, line string) map[string]string {
 	return entry
 }
 
+// setUnitInputs are the inputs that the cases ask for.
+const setUnitInputs = "sha256:new"
+
+var setUnitCases = []struct {
+	name   string
+	state  local.UnitState
+	inputs string // as noted before
+	want   hosts.SetUnit
+	jobs   []string
+}{
+	{"starts and enables", unit("loaded", "inactive", "disabled", ""), "",
+		hosts.SetUnit{Enabled: true, Active: true}, []string{"enable x.service", "start x.service"}},
+	{"starts what failed", unit("loaded", "failed", "enabled", ""), "",
+		hosts.SetUnit{Enabled: true, Active: true}, []string{"start x.service"}},
+	{"waits for what starts", unit("loaded", "activating", "enabled", ""), "",
+		hosts.SetUnit{Enabled: true, Active: true}, []string{"start x.service"}},
+	{"leaves what is right", unit("loaded", "active", "enabled", ""), setUnitInputs,
+		hosts.SetUnit{Enabled: true, Active: true, Inputs: setUnitInputs}, nil},
+	{"restarts on other inputs", unit("loaded", "active", "enabled", ""), "sha256:old",
+		hosts.SetUnit{Enabled: true, Active: true, Inputs: setUnitInputs}, []string{"restart x.service"}},
+	{"restarts on unknown inputs", unit("loaded", "active", "enabled", ""), "",
+		hosts.SetUnit{Enabled: true, Active: true, Inputs: setUnitInputs}, []string{"restart x.service"}},
+	{"reloads where that is enough", unit("loaded", "active", "enabled", ""), "sha256:old",
+		hosts.SetUnit{Enabled: true, Active: true, Inputs: setUnitInputs, Reload: true}, []string{"reload x.service"}},
+	{"reads changed unit files", local.UnitState{Load: "loaded", Active: "active", Enabled: "enabled", NeedsReload: true}, "sha256:old",
+		hosts.SetUnit{Enabled: true, Active: true, Inputs: setUnitInputs}, []string{"daemon-reload", "restart x.service"}},
+	{"does not enable a static one", unit("loaded", "active", "static", ""), "",
+		hosts.SetUnit{Enabled: true, Active: true}, nil},
+	{"stops and disables", unit("loaded", "active", "enabled", ""), setUnitInputs,
+		hosts.SetUnit{}, []string{"disable x.service", "stop x.service"}},
+	{"clears a failure", unit("loaded", "failed", "disabled", ""), "",
+		hosts.SetUnit{}, []string{"stop x.service"}},
+	{"leaves what is not there", unit("not-found", "inactive", "", ""), "",
+		hosts.SetUnit{}, nil},
+}
+
 func TestSetUnit(t *testing.T) {
-	const inputs = "sha256:new"
-	needsReload := unit("loaded", "active", "enabled", "")
-	needsReload.NeedsReload = true
-	for _, test := range []struct {
-		name   string
-		state  local.UnitState
-		inputs string // as noted before
-		want   hosts.SetUnit
-		jobs   []string
-	}{
-		{"starts and enables", unit("loaded", "inactive", "disabled", ""), "",
-			hosts.SetUnit{Enabled: true, Active: true}, []string{"enable x.service", "start x.service"}},
-		{"starts what failed", unit("loaded", "failed", "enabled", ""), "",
-			hosts.SetUnit{Enabled: true, Active: true}, []string{"start x.service"}},
-		{"waits for what starts", unit("loaded", "activating", "enabled", ""), "",
-			hosts.SetUnit{Enabled: true, Active: true}, []string{"start x.service"}},
-		{"leaves what is right", unit("loaded", "active", "enabled", ""), inputs,
-			hosts.SetUnit{Enabled: true, Active: true, Inputs: inputs}, nil},
-		{"restarts on other inputs", unit("loaded", "active", "enabled", ""), "sha256:old",
-			hosts.SetUnit{Enabled: true, Active: true, Inputs: inputs}, []string{"restart x.service"}},
-		{"restarts on unknown inputs", unit("loaded", "active", "enabled", ""), "",
-			hosts.SetUnit{Enabled: true, Active: true, Inputs: inputs}, []string{"restart x.service"}},
-		{"reloads where that is enough", unit("loaded", "active", "enabled", ""), "sha256:old",
-			hosts.SetUnit{Enabled: true, Active: true, Inputs: inputs, Reload: true}, []string{"reload x.service"}},
-		{"reads changed unit files", needsReload, "sha256:old",
-			hosts.SetUnit{Enabled: true, Active: true, Inputs: inputs}, []string{"daemon-reload", "restart x.service"}},
-		{"does not enable a static one", unit("loaded", "active", "static", ""), "",
-			hosts.SetUnit{Enabled: true, Active: true}, nil},
-		{"stops and disables", unit("loaded", "active", "enabled", ""), inputs,
-			hosts.SetUnit{}, []string{"disable x.service", "stop x.service"}},
-		{"clears a failure", unit("loaded", "failed", "disabled", ""), "",
-			hosts.SetUnit{}, []string{"stop x.service"}},
-		{"leaves what is not there", unit("not-found", "inactive", "", ""), "",
-			hosts.SetUnit{}, nil},
-	} {
+	for _, test := range setUnitCases {
 		t.Run(test.name, func(t *testing.T) {
 			m := newMachine(t)
 			host := m.host()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/engine"
@@ -122,6 +123,29 @@ func TestFailedWaitShowsWhy(t *testing.T) {
 			if asked == "observe cp-2" {
 				t.Error("a host that has nothing to do with it was asked")
 			}
+		}
+	})
+}
+
+func TestWaitThatLastsTellsWhatItShows(t *testing.T) {
+	act(t, func(t *testing.T, s *stage) {
+		s.evidence["cp-1"] = []hosts.Evidence{{Source: "container etcd", Lines: []string{"no space left on device"}}}
+		s.begin(t.Context(), step("cp-2/1", work), waitAPI("cp-1"))
+		s.now("cp-2/1", "wait-api cp-1")
+		<-time.After(25 * time.Second) // of the test's own clock
+		s.end("wait-api cp-1", nil)
+		s.end("cp-2/1", nil)
+		if err := s.result(); err != nil {
+			t.Fatal(err)
+		}
+		var notes []string
+		for _, event := range s.events {
+			if event.Progress != nil {
+				notes = append(notes, event.Step+": "+event.Progress.Note)
+			}
+		}
+		if len(notes) != 1 || !strings.Contains(notes[0], "cluster/wait/cp-1: on cp-1 a disk is full") {
+			t.Errorf("progress tells %q", notes)
 		}
 	})
 }

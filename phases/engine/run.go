@@ -130,6 +130,7 @@ func (r *run) interrupted(err error) bool {
 
 func (r *run) do(step plan.Step) (hosts.Outcome, error) {
 	progress := r.record.progress(about(step, plan.EventStepProgress))
+	defer r.doubt(step, progress)()
 	if step.Cluster != nil {
 		return r.options.Cluster.Do(r.ctx, step.Cluster, r.bytes, progress)
 	}

@@ -14,27 +14,64 @@ import (
 // witnessTime bounds how long a failed step waits for the hosts to say why.
 const witnessTime = 10 * time.Second
 
+// doubtTime is how long something is waited for before the hosts are asked what is wrong,
+// and from then on between two such questions.
+const doubtTime = 20 * time.Second
+
+// doubt tells, as progress of a wait that lasts, the known cause that the hosts show: who
+// watches need not wait for the wait's end to learn it. It ends, and tells nothing more,
+// when the function that it answers returns.
+func (r *run) doubt(step plan.Step, progress func(hosts.Progress)) (end func()) {
+	names := r.witnesses(step)
+	if step.Cluster == nil || len(names) == 0 {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(r.ctx)
+	var group sync.WaitGroup
+	group.Go(func() {
+		ticker := time.NewTicker(doubtTime)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+			if cause, known := diagnoseAll(names, r.testimony(ctx, names)); known {
+				progress(hosts.Progress{Note: cause.String()})
+			}
+		}
+	})
+	return func() { cancel(); group.Wait() }
+}
+
+// diagnoseAll finds the first host, in the order given, that shows a known cause.
+func diagnoseAll(names []string, seen map[string][]hosts.Evidence) (Cause, bool) {
+	for _, name := range names {
+		if cause, known := Diagnose(name, seen[name]); known {
+			return cause, true
+		}
+	}
+	return Cause{}, false
+}
+
 // explain asks the hosts why a wait failed, and adds what they show to the failure.
 func (r *run) explain(step plan.Step, failure *StepError) {
 	names := r.witnesses(step)
 	if len(names) == 0 {
 		return
 	}
-	seen := r.testimony(names)
+	seen := r.testimony(r.ctx, names)
 	for _, name := range names {
-		evidence := seen[name]
-		for _, one := range evidence {
+		for _, one := range seen[name] {
 			if len(names) > 1 {
 				one.Source = name + ": " + one.Source
 			}
 			failure.Evidence = append(failure.Evidence, one)
 		}
-		if failure.Cause != nil {
-			continue
-		}
-		if cause, known := Diagnose(name, evidence); known {
-			failure.Cause, failure.Fix = &cause, cause.Fix
-		}
+	}
+	if cause, known := diagnoseAll(names, seen); known {
+		failure.Cause, failure.Fix = &cause, cause.Fix
 	}
 }
 
@@ -61,8 +98,8 @@ func (r *run) witnesses(step plan.Step) []string {
 }
 
 // testimony observes hosts at once; one that does not answer says nothing.
-func (r *run) testimony(names []string) map[string][]hosts.Evidence {
-	ctx, cancel := context.WithTimeout(r.ctx, witnessTime)
+func (r *run) testimony(ctx context.Context, names []string) map[string][]hosts.Evidence {
+	ctx, cancel := context.WithTimeout(ctx, witnessTime)
 	defer cancel()
 	var mu sync.Mutex
 	var group sync.WaitGroup

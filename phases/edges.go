@@ -1,0 +1,86 @@
+package phases
+
+import (
+	"strings"
+
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// lane is one lane of one place.
+type lane struct{ host, name string }
+
+// position is where a step stands in its lane.
+type position struct {
+	lane lane
+	at   int
+}
+
+// dropIdleEdges takes away the dependencies that the lanes' order already sees to: of
+// several steps in one lane only the last has to be waited for, and nothing that the
+// step before has waited for already.
+func (d *draft) dropIdleEdges() {
+	positions := map[string]position{}
+	ends := map[lane]int{}
+	for _, step := range d.plan.Steps {
+		at := lane{step.Host, step.Lane}
+		positions[step.ID] = position{at, ends[at]}
+		ends[at]++
+	}
+	settled := map[lane]*waited{}
+	for i, step := range d.plan.Steps {
+		at := lane{step.Host, step.Lane}
+		if settled[at] == nil {
+			settled[at] = &waited{last: map[lane]int{}, anyOf: map[string]bool{}}
+		}
+		var kept []plan.Dependency
+		for _, dependency := range step.After {
+			if dependency = settled[at].unsettled(dependency, positions); len(dependency.Steps) > 0 {
+				kept = append(kept, dependency)
+			}
+		}
+		d.plan.Steps[i].After = kept
+		settled[at].last[at] = positions[step.ID].at
+	}
+}
+
+// waited is what a lane has waited for so far: how far each other lane has come, and of
+// which sets one step is done.
+type waited struct {
+	last  map[lane]int
+	anyOf map[string]bool
+}
+
+func (w *waited) has(p position) bool {
+	at, known := w.last[p.lane]
+	return known && p.at <= at
+}
+
+// unsettled is what is left of a dependency; it is seen to from then on.
+func (w *waited) unsettled(dependency plan.Dependency, positions map[string]position) plan.Dependency {
+	if dependency.Any {
+		key := strings.Join(dependency.Steps, " ")
+		idle := w.anyOf[key]
+		for _, id := range dependency.Steps {
+			idle = idle || w.has(positions[id])
+		}
+		w.anyOf[key] = true
+		if idle {
+			return plan.Dependency{}
+		}
+		return dependency
+	}
+	furthest := map[lane]int{}
+	for _, id := range dependency.Steps {
+		p := positions[id]
+		furthest[p.lane] = max(furthest[p.lane], p.at)
+	}
+	var left plan.Dependency
+	for _, id := range dependency.Steps {
+		p := positions[id]
+		if p.at == furthest[p.lane] && !w.has(p) {
+			left.Steps = append(left.Steps, id)
+			w.last[p.lane] = p.at
+		}
+	}
+	return left
+}
