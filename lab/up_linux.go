@@ -25,7 +25,15 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	if err := checkMachine(); err != nil {
 		return nil, err
 	}
-	if err := l.makeFolder(o); err != nil {
+	if err := l.checkNew(o); err != nil {
+		return nil, err
+	}
+	// First, for it is where most machines fail that have never had a lab.
+	image, err := ensureImage(ctx, func(text string) { o.tell("", text) })
+	if err != nil {
+		return nil, err
+	}
+	if err := l.makeFolder(); err != nil {
 		return nil, err
 	}
 	s, err := l.begin(ctx, o)
@@ -34,7 +42,7 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	}
 	defer s.unlock()
 	testOnlyAt("recorded")
-	if err := s.prepare(ctx, o); err != nil {
+	if err := s.prepare(ctx, image); err != nil {
 		return nil, err
 	}
 	testOnlyAt("prepared")
@@ -63,17 +71,19 @@ func checkMachine() error {
 	return nil
 }
 
-// makeFolder makes the folder of a lab that is new, if one can be made of these options.
-func (l *Lab) makeFolder(o Options) error {
+// checkNew says what is wrong with the options of a lab that is not there yet.
+func (l *Lab) checkNew(o Options) error {
 	if _, err := os.Stat(l.dir); err == nil {
 		return nil
 	}
 	if o.Counts == (Counts{}) {
 		return errors.New("a lab without hosts: say how many control planes and workers it shall have")
 	}
-	if err := o.checkSubnet(); err != nil {
-		return err
-	}
+	return o.checkSubnet()
+}
+
+// makeFolder makes the lab's folder, in a place that hosts' disks can lie in.
+func (l *Lab) makeFolder() error {
 	if err := os.MkdirAll(l.dir, 0o700); err != nil {
 		return fmt.Errorf("make the lab's folder: %w", err)
 	}
@@ -155,11 +165,7 @@ func (r *record) atBoot(boot string) {
 }
 
 // prepare makes what the hosts share.
-func (s *session) prepare(ctx context.Context, o Options) error {
-	image, err := ensureImage(ctx, func(text string) { o.tell("", text) })
-	if err != nil {
-		return err
-	}
+func (s *session) prepare(ctx context.Context, image string) error {
 	if _, err := s.lab.keyAt(s.lab.IdentityFile(), "slipway-lab-"+s.lab.name); err != nil {
 		return fmt.Errorf("make the lab's SSH key: %w", err)
 	}

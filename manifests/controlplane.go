@@ -146,6 +146,12 @@ func controllerManagerFlags(c *cluster.Cluster) []flag {
 		flag{"allocate-node-cidrs", "true"},
 		flag{"cluster-cidr", strings.Join(c.Networking.PodSubnets, ",")},
 		flag{"service-cluster-ip-range", strings.Join(c.Networking.ServiceSubnets, ",")},
+		// Not kubeadm's. At its start it makes an account and asks for a token for each of some
+		// fifty controllers, and with the default of 20 requests a second no node gets its Pods'
+		// addresses, and no Pod is made, for the first six seconds. The API server guards itself
+		// by priority and fairness.
+		flag{"kube-api-qps", "100"},
+		flag{"kube-api-burst", "200"},
 	)
 }
 

@@ -139,7 +139,7 @@ func (in Input) flannelDaemonSet(image, endpoint, inputs string) *appsv1.DaemonS
 		containers = append(containers, flannelInstaller(image))
 	}
 	labels := map[string]string{"app": flannelName, "k8s-app": flannelName, "tier": "node"}
-	lock, folder := corev1.HostPathFileOrCreate, corev1.HostPathDirectoryOrCreate
+	folder := corev1.HostPathDirectoryOrCreate
 	set := daemonSet(flannelNamespace, flannelSet, labels, map[string]string{"app": flannelName})
 	set.Spec.Template.Annotations = map[string]string{AnnotationInputs: inputs}
 	set.Spec.Template.Spec = corev1.PodSpec{
@@ -154,9 +154,9 @@ func (in Input) flannelDaemonSet(image, endpoint, inputs string) *appsv1.DaemonS
 			hostVolume("cni-plugin", CNIBinFolder, &folder),
 			hostVolume("cni", CNIConfFolder, &folder),
 			configVolume("flannel-cfg", flannelConfig),
-			hostVolume("xtables-lock", "/run/xtables.lock", &lock),
 		},
 	}
+	in.lockXtables(&set.Spec.Template.Spec)
 	return set
 }
 
@@ -194,7 +194,6 @@ func flanneld(c *cluster.Cluster, image, endpoint string) corev1.Container {
 		VolumeMounts: []corev1.VolumeMount{
 			{Name: "run", MountPath: FlannelRun},
 			{Name: "flannel-cfg", MountPath: flannelFolder},
-			{Name: "xtables-lock", MountPath: "/run/xtables.lock"},
 		},
 	}
 }

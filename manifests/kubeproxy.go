@@ -36,7 +36,7 @@ func kubeProxyObjects(in Input) ([]runtime.Object, error) {
 		serviceAccount(namespaceKubeSystem, proxyName),
 		clusterRoleBinding("kubeadm:node-proxier", roleNodeProxier, account(namespaceKubeSystem, proxyName)),
 		data,
-		kubeProxyDaemonSet(reference, digest(config, access)),
+		in.kubeProxyDaemonSet(reference, digest(config, access)),
 	}
 	return append(objects, configMapReaders(namespaceKubeSystem, proxyName, proxyName, group(groupBootstrappers))...), nil
 }
@@ -59,9 +59,9 @@ func accountKubeconfig(server string) []byte {
 	})
 }
 
-func kubeProxyDaemonSet(image, inputs string) *appsv1.DaemonSet {
+func (in Input) kubeProxyDaemonSet(image, inputs string) *appsv1.DaemonSet {
 	labels := map[string]string{"k8s-app": proxyName}
-	privileged, lock := true, corev1.HostPathFileOrCreate
+	privileged := true
 	container := corev1.Container{
 		Name:            proxyName,
 		Image:           image,
@@ -73,7 +73,6 @@ func kubeProxyDaemonSet(image, inputs string) *appsv1.DaemonSet {
 		SecurityContext: &corev1.SecurityContext{Privileged: &privileged},
 		VolumeMounts: []corev1.VolumeMount{
 			{Name: proxyName, MountPath: proxyFolder},
-			{Name: "xtables-lock", MountPath: "/run/xtables.lock"},
 			{Name: "lib-modules", MountPath: "/lib/modules", ReadOnly: true},
 		},
 	}
@@ -89,11 +88,24 @@ func kubeProxyDaemonSet(image, inputs string) *appsv1.DaemonSet {
 		Tolerations:        []corev1.Toleration{{Operator: corev1.TolerationOpExists}},
 		Volumes: []corev1.Volume{
 			configVolume(proxyName, proxyName),
-			hostVolume("xtables-lock", "/run/xtables.lock", &lock),
 			hostVolume("lib-modules", "/lib/modules", nil),
 		},
 	}
+	in.lockXtables(&set.Spec.Template.Spec)
 	return set
+}
+
+// lockXtables shares iptables' lock with the host, where Pods' programs use iptables.
+// With nftables nothing takes it, and the host is spared the file.
+func (in Input) lockXtables(spec *corev1.PodSpec) {
+	if in.Settings.ProxyMode == ProxyNFTables {
+		return
+	}
+	const name, path = "xtables-lock", "/run/xtables.lock"
+	file := corev1.HostPathFileOrCreate
+	spec.Volumes = append(spec.Volumes, hostVolume(name, path, &file))
+	first := &spec.Containers[0]
+	first.VolumeMounts = append(first.VolumeMounts, corev1.VolumeMount{Name: name, MountPath: path})
 }
 
 func daemonSet(namespace, name string, labels, selector map[string]string) *appsv1.DaemonSet {

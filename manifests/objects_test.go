@@ -213,6 +213,17 @@ func TestAddOnsRestartWithTheirConfiguration(t *testing.T) {
 	}
 }
 
+// TestOnlyIPTablesTakesItsLock: with nftables the host is spared a file that nothing uses.
+func TestOnlyIPTablesTakesItsLock(t *testing.T) {
+	for _, set := range []string{proxyName, flannelSet} {
+		nft := string(object(t, input(t, one(), modern()), "DaemonSet", set))
+		iptables := string(object(t, input(t, one(), withKernel("5.4.0")), "DaemonSet", set))
+		if strings.Contains(nft, "/run/xtables.lock") || !strings.Contains(iptables, "/run/xtables.lock") {
+			t.Errorf("%s: shares the lock with nftables or does not with iptables", set)
+		}
+	}
+}
+
 func TestNoAddOnOfTheUsersOwnKind(t *testing.T) {
 	c := one()
 	c.Networking.AddOn = cluster.AddOnNone

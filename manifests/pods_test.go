@@ -101,11 +101,19 @@ var kubeadmFlags = map[string][]string{
 	},
 }
 
+// ourFlags are those that kubeadm does not set; why is said where they are made.
+var ourFlags = map[string][]string{
+	ControllerManifest: {"--kube-api-burst=200", "--kube-api-qps=100"},
+}
+
 func TestStaticPodsHaveKubeadmsFlags(t *testing.T) {
 	state := render(t, input(t, one(), modern()), "cp-1")
-	for path, want := range kubeadmFlags {
-		if diff := cmp.Diff(want, podAt(t, state, path).Spec.Containers[0].Command); diff != "" {
-			t.Errorf("%s (-kubeadm +ours):\n%s", path, diff)
+	for path, kubeadms := range kubeadmFlags {
+		want := append(slices.Clone(kubeadms[1:]), ourFlags[path]...)
+		slices.Sort(want)
+		got := podAt(t, state, path).Spec.Containers[0].Command
+		if diff := cmp.Diff(append(kubeadms[:1:1], want...), got); diff != "" {
+			t.Errorf("%s (-kubeadm's and what we add, +ours):\n%s", path, diff)
 		}
 	}
 }

@@ -107,6 +107,11 @@ var components = []component{
 		programs: []program{{name: "pause", packagePath: "."}},
 	},
 	{
+		// Ours: flannel's image has no shell that could copy a file onto the node.
+		name: "cni-install", folder: "cni-install", version: "1.0.0", license: "Apache-2.0",
+		programs: []program{{name: "cni-install", packagePath: "."}},
+	},
+	{
 		name: "kubeadm", folder: "kube", module: kubernetesModule, license: "Apache-2.0", peer: true,
 		ldflags:  kubernetesFlags,
 		programs: []program{{name: "kubeadm", packagePath: kubernetesModule + "/cmd/kubeadm"}},

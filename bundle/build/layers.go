@@ -17,6 +17,7 @@ const (
 	layerPause        = "pause"
 	layerFlannel      = "flannel"
 	layerFlannelCNI   = "flannel-cni"
+	layerCNIInstall   = "cni-install"
 	layerContainerd   = "containerd"
 	layerRunc         = "runc"
 	layerCNI          = "cni"
@@ -54,6 +55,7 @@ var recipes = []recipe{
 	{layer: layerRunc, component: "runc", folder: "opt/slipway/bin"},
 	{layer: layerCNI, component: "cni-plugins", folder: "opt/cni/bin"},
 	{layer: layerFlannelCNI, component: "cni-plugin-flannel"},
+	{layer: layerCNIInstall, component: "cni-install", folder: "opt/bin"},
 	{layer: layerFlannel, component: "flannel", folder: "opt/bin"},
 	{layer: layerCoreDNS, component: "coredns", xattrs: map[string]string{"security.capability": netBindService}},
 	{layer: layerPause, component: "pause"},

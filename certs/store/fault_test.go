@@ -95,29 +95,32 @@ func TestALeafCutOffIsTheOldOne(t *testing.T) {
 	}
 }
 
-func TestDamage(t *testing.T) {
+func truncate(name string) func(*testing.T, string) {
+	return func(t *testing.T, folder string) {
+		if err := os.Truncate(filepath.Join(folder, name), 40); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func remove(name string) func(*testing.T, string) {
+	return func(t *testing.T, folder string) {
+		if err := os.Remove(filepath.Join(folder, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func write(name string, content []byte) func(*testing.T, string) {
+	return func(t *testing.T, folder string) {
+		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestDamagedPKIs(t *testing.T) {
 	pki, other := mintPKI(t), mintPKI(t)
-	truncate := func(name string) func(*testing.T, string) {
-		return func(t *testing.T, folder string) {
-			if err := os.Truncate(filepath.Join(folder, name), 40); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	remove := func(name string) func(*testing.T, string) {
-		return func(t *testing.T, folder string) {
-			if err := os.Remove(filepath.Join(folder, name)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	write := func(name string, content []byte) func(*testing.T, string) {
-		return func(t *testing.T, folder string) {
-			if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
 	tests := map[string]struct {
 		harm func(t *testing.T, folder string)
 		want string
@@ -154,6 +157,10 @@ func TestDamage(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestDamagedIdentitiesAndLeaves(t *testing.T) {
+	pki := mintPKI(t)
 	t.Run("identity", func(t *testing.T) {
 		s := open(t)
 		folder := create(t, s, "demo", pki)

@@ -238,11 +238,23 @@ func (s *session) apply(ctx context.Context, p prepared, show front) error {
 		Events:  show.Event,
 		Journal: journal,
 		Holder:  holder(),
+		Lease:   s.connectedControlPlanes(),
 	}
 	if s.api != nil {
 		options.Cluster = s.api
 	}
 	return engine.Apply(ctx, p.plan, options)
+}
+
+// connectedControlPlanes are leased with every plan: they stand for the cluster.
+func (s *session) connectedControlPlanes() []string {
+	var names []string
+	for _, h := range s.cluster.ControlPlanes() {
+		if _, up := s.hosts[h.Name]; up {
+			names = append(names, h.Name)
+		}
+	}
+	return names
 }
 
 // journal opens this run's log in the state folder.

@@ -98,7 +98,7 @@ func (d *daemon) Close() error {
 	return nil
 }
 
-// answers tells whether a call failed because nobody listens at the socket.
+// notRunning tells whether a call failed because nobody listens at the socket.
 func notRunning(err error) bool { return errdefs.IsUnavailable(err) }
 
 func inKubernetes(ctx context.Context) context.Context {

@@ -106,7 +106,7 @@ func (h *Host) portEvidence(ctx context.Context) []hosts.Evidence {
 	for _, port := range evidencePorts {
 		who := "nobody listens"
 		if name, ok := listeners[port]; ok {
-			who = name + " listens"
+			who = orDefault(name, "somebody") + " listens"
 		}
 		all = append(all, hosts.Evidence{Source: fmt.Sprintf("port %d", port), Lines: []string{who}})
 	}

@@ -142,7 +142,7 @@ func (h *Host) listeners(ctx context.Context, ports []int) (map[int]string, erro
 	}
 	found := map[int]string{}
 	for _, port := range inodes {
-		found[port] = "a process that does not show itself"
+		found[port] = "" // somebody, unless its process shows itself
 	}
 	return found, h.nameListeners(ctx, inodes, found)
 }
@@ -221,7 +221,7 @@ func processName(process string) string {
 	}
 	data, err := os.ReadFile(filepath.Join(process, "comm"))
 	if err != nil {
-		return "a process that ended"
+		return "" // it ended
 	}
 	return strings.TrimSpace(string(data))
 }

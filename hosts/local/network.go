@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
+	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -84,6 +86,31 @@ func matchingLinks(patterns []string) ([]netlink.Link, error) {
 	return found, nil
 }
 
+// withPorts adds to the bridges among some links the virtual pairs that are plugged into
+// them: those of Pods, whose names are made up by CNI's plugins.
+func withPorts(links []netlink.Link) ([]netlink.Link, error) {
+	bridges := map[int]bool{}
+	for _, link := range links {
+		if link.Type() == "bridge" {
+			bridges[link.Attrs().Index] = true
+		}
+	}
+	if len(bridges) == 0 {
+		return links, nil
+	}
+	all, err := netlink.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("list links: %w", err)
+	}
+	for _, link := range all {
+		known := slices.ContainsFunc(links, func(l netlink.Link) bool { return l.Attrs().Index == link.Attrs().Index })
+		if link.Type() == "veth" && bridges[link.Attrs().MasterIndex] && !known {
+			links = append(links, link)
+		}
+	}
+	return links, nil
+}
+
 // matchingNamespaces lists the named network namespaces with one of the prefixes.
 func (h *Host) matchingNamespaces(prefixes []string) ([]string, error) {
 	if len(prefixes) == 0 {
@@ -108,56 +135,73 @@ func (h *Host) matchingNamespaces(prefixes []string) ([]string, error) {
 	return found, nil
 }
 
-// removeNetwork removes links, nft tables, iptables chains and network namespaces.
+// networkLeftovers are what of a network action's names is there.
+type networkLeftovers struct {
+	namespaces []string
+	links      []netlink.Link
+	chains     []chain
+	tables     []*nftables.Table
+}
+
+func (h *Host) networkLeftovers(ctx context.Context, a hosts.RemoveNetwork) (found networkLeftovers, err error) {
+	if found.namespaces, err = h.matchingNamespaces(a.Namespaces); err != nil {
+		return found, err
+	}
+	if found.links, err = matchingLinks(a.Links); err != nil {
+		return found, err
+	}
+	if found.links, err = withPorts(found.links); err != nil {
+		return found, err
+	}
+	if found.chains, err = h.matchingChains(ctx, a.Chains); err != nil {
+		return found, err
+	}
+	found.tables, err = matchingTables(a.Tables)
+	return found, err
+}
+
+func (n networkLeftovers) String() string {
+	var names []string
+	for _, namespace := range n.namespaces {
+		names = append(names, "namespace "+namespace)
+	}
+	for _, link := range n.links {
+		names = append(names, "link "+link.Attrs().Name)
+	}
+	for _, chain := range n.chains {
+		names = append(names, "chain "+chain.String())
+	}
+	for _, table := range n.tables {
+		names = append(names, "table "+tableName(table))
+	}
+	return strings.Join(names, ", ")
+}
+
+// removeNetwork removes network namespaces, links, iptables chains and nft tables.
 func (h *Host) removeNetwork(ctx context.Context, a hosts.RemoveNetwork) (hosts.Outcome, error) {
-	links, err := matchingLinks(a.Links)
+	found, err := h.networkLeftovers(ctx, a)
 	if err != nil {
 		return hosts.Outcome{}, err
 	}
-	tables, err := matchingTables(a.Tables)
-	if err != nil {
-		return hosts.Outcome{}, err
-	}
-	chains, err := h.matchingChains(ctx, a.Chains)
-	if err != nil {
-		return hosts.Outcome{}, err
-	}
-	namespaces, err := h.matchingNamespaces(a.Namespaces)
-	if err != nil {
-		return hosts.Outcome{}, err
-	}
-	var found []string
-	for _, namespace := range namespaces {
-		found = append(found, "namespace "+namespace)
-	}
-	for _, link := range links {
-		found = append(found, "link "+link.Attrs().Name)
-	}
-	for _, table := range tables {
-		found = append(found, "table "+tableName(table))
-	}
-	for _, chain := range chains {
-		found = append(found, "chain "+chain.String())
-	}
-	if len(found) == 0 {
+	if found.String() == "" {
 		return unchanged, nil
 	}
 	return h.apply(ctx, change{
 		action: a,
-		detail: strings.Join(found, ", "),
+		detail: found.String(),
 		act: func(ctx context.Context) error {
-			for _, namespace := range namespaces {
+			for _, namespace := range found.namespaces {
 				if err := h.removeNamespace(namespace); err != nil {
 					return err
 				}
 			}
-			if err := removeLinks(links); err != nil {
+			if err := removeLinks(found.links); err != nil {
 				return err
 			}
-			if err := h.removeChains(ctx, chains); err != nil {
+			if err := h.removeChains(ctx, found.chains); err != nil {
 				return err
 			}
-			return removeTables(tables)
+			return removeTables(found.tables)
 		},
 	})
 }

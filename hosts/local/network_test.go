@@ -23,6 +23,8 @@ func TestRemoveNetwork(t *testing.T) {
 	addBridge(t, "cni0")
 	addBridge(t, "theirs0")
 	addVeth(t, "vethslip0", "vethslip1")
+	addVeth(t, "vethpod0", "vethpod1")
+	plug(t, "vethpod0", "cni0")
 	addRules(t)
 	m.write("/run/netns/cni-1234", "")
 	m.write("/run/netns/theirs", "")
@@ -51,6 +53,9 @@ func TestRemoveNetwork(t *testing.T) {
 	}
 	if got := tables(t); !slices.Equal(got, []string{"nat", "theirs"}) {
 		t.Errorf("the tables that stay are %v: theirs, and that with a chain of theirs", got)
+	}
+	if _, err := netlink.LinkByName("vethpod0"); err == nil {
+		t.Error("a pair that was plugged into a bridge of ours is left")
 	}
 	if _, err := netlink.LinkByName("theirs0"); err != nil {
 		t.Errorf("a link of theirs: %v", err)
@@ -120,6 +125,21 @@ func addBridge(t *testing.T, name string) {
 func addVeth(t *testing.T, name, peer string) {
 	t.Helper()
 	addLink(t, &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: name}, PeerName: peer})
+}
+
+func plug(t *testing.T, port, bridge string) {
+	t.Helper()
+	link, err := netlink.LinkByName(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	master, err := netlink.LinkByName(bridge)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkSetMaster(link, master); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func addLink(t *testing.T, link netlink.Link) {
