@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
@@ -98,7 +99,7 @@ func exitCode(err error) int {
 		return done.code
 	case errors.Is(err, context.Canceled), errors.Is(err, engine.ErrInterrupted):
 		return exitInterrupted
-	case errors.As(err, &usage), errors.As(err, &invalid), errors.As(err, &syntax):
+	case errors.As(err, &usage), errors.As(err, &invalid), errors.As(err, &syntax), isCobrasUsage(err):
 		return exitUsage
 	case errors.As(err, &refused):
 		return exitRefused
@@ -106,6 +107,12 @@ func exitCode(err error) int {
 		return exitLeaseHeld
 	}
 	return exitFailed
+}
+
+// isCobrasUsage tells cobra's own complaints about the command line, for which it has
+// neither types nor a hook.
+func isCobrasUsage(err error) bool {
+	return strings.HasPrefix(err.Error(), "required flag(s) ") || strings.HasPrefix(err.Error(), "unknown command ")
 }
 
 // fixes gathers what to do from every host error in the tree, each once.

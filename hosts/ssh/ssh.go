@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -105,13 +106,15 @@ var _ hosts.Host = (*host)(nil)
 // Connect reaches a host and starts the agent on it. All errors are *hosts.Error.
 func Connect(ctx context.Context, options Options) (hosts.Host, error) {
 	o := options.withDefaults()
+	guess := sync.OnceValue(func() Binary { return guessBinary(ctx, o) })
+	go guess() // it may have to be read and hashed: meanwhile the host answers
 	connection, err := connect(ctx, o)
 	if err != nil {
 		return nil, named(o.Name, "connect to "+o.Name, err)
 	}
 	h := &host{options: o, connection: connection, sending: make(chan struct{}, 1)}
 	h.files.connection = connection
-	if err := h.start(ctx); err != nil {
+	if err := h.start(ctx, guess()); err != nil {
 		err = named(o.Name, "start the agent", h.orCut("start the agent", err))
 		_ = h.files.Close()
 		_ = connection.Close()

@@ -49,13 +49,18 @@ type place struct {
 	platform Platform
 }
 
+// guessBinary is the agent for a host like the operator's machine, which most are.
+func guessBinary(ctx context.Context, o Options) Binary {
+	guess, err := o.binary(ctx, Platform{OS: "linux", Arch: runtime.GOARCH})
+	if err != nil {
+		return Binary{SHA256: "none"} // the host may be of another kind
+	}
+	return guess
+}
+
 // start brings the agent up: at once where its binary is on the host, else after putting
 // it there.
-func (h *host) start(ctx context.Context) error {
-	guess, err := h.binary(ctx, Platform{OS: "linux", Arch: runtime.GOARCH})
-	if err != nil {
-		guess = Binary{SHA256: "none"} // the host may be of another kind
-	}
+func (h *host) start(ctx context.Context, guess Binary) error {
 	started, err := h.tryStart(ctx, guess)
 	if started || err != nil && !h.isBroken(ctx, guess) {
 		return err
@@ -65,7 +70,7 @@ func (h *host) start(ctx context.Context) error {
 		if err := h.checkPlace(); err != nil {
 			return err
 		}
-		if binary, err = h.binary(ctx, h.place.platform); err != nil {
+		if binary, err = h.options.binary(ctx, h.place.platform); err != nil {
 			return &hosts.Error{
 				Kind: hosts.KindPlatform, Op: "find the agent for " + h.place.platform.String(), Err: err,
 				Fix: "use a bundle that was built for this platform",
@@ -99,11 +104,11 @@ func (h *host) isBroken(ctx context.Context, binary Binary) bool {
 // binary is where a binary lies on the host.
 func (p place) binary(b Binary) string { return path.Join(p.directory, "agent", b.SHA256, "slipway") }
 
-func (h *host) binary(ctx context.Context, p Platform) (Binary, error) {
-	if h.options.Binary == nil {
+func (o Options) binary(ctx context.Context, p Platform) (Binary, error) {
+	if o.Binary == nil {
 		return Binary{}, errors.New("no binary was given")
 	}
-	return h.options.Binary(ctx, p)
+	return o.Binary(ctx, p)
 }
 
 // checkPlace refuses a host that the agent cannot be root on, before anything is sent.
