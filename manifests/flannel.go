@@ -70,8 +70,9 @@ func flannelObjects(in Input) ([]runtime.Object, error) {
 // network configuration itself.
 const cniInstaller = "cni-install"
 
-// hasInstaller tells whether the bundle's flannel installs its configuration. Where it
-// cannot, Slipway writes the file, and the first Pods may meet the back-off.
+// hasInstaller tells whether the bundle's flannel image can install its configuration;
+// flannel's own published image cannot. Then Slipway writes the file, and the first Pods
+// may meet the back-off.
 func (in Input) hasInstaller() bool {
 	_, found := in.Bill.Component(cniInstaller)
 	return found

@@ -213,9 +213,9 @@ func TestHostErrorsNameWhatIsMissing(t *testing.T) {
 	}
 }
 
-// TestHostWithoutItsOwnInstaller: an older bundle's flannel cannot install its
-// configuration, so the host gets it as a file.
-func TestHostWithoutItsOwnInstaller(t *testing.T) {
+// TestFlannelWithoutInstaller: where flannel's image cannot install its configuration, the
+// host gets it as a file.
+func TestFlannelWithoutInstaller(t *testing.T) {
 	in := input(t, one(), modern())
 	in.Bill.Components = nil
 	if file := render(t, in, "worker-1").file(t, CNIConf); string(file.Content) != cniConf {

@@ -12,15 +12,24 @@ import (
 )
 
 // notAcceptable says why what lies at a certificate's, key's or kubeconfig's path can
-// not stay; "" where it can, whoever made it.
+// not stay; "" where it can, whoever made it. Signatures are checked once.
 func (h *hostDraft) notAcceptable(want manifests.File) string {
+	why, judged := h.judged[want.Path]
+	if !judged {
+		why = h.judge(want)
+		h.judged[want.Path] = why
+	}
+	return why
+}
+
+func (h *hostDraft) judge(want manifests.File) string {
 	switch {
 	case want.Kubeconfig:
 		return h.kubeconfigFaults(want)
 	case want.CertPath != "": // a key stays as long as its certificate does
 		for _, file := range h.state.Files {
 			if file.Path == want.CertPath {
-				return h.pairFaults(file)
+				return h.notAcceptable(file)
 			}
 		}
 		return "its certificate is not Slipway's"

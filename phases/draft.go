@@ -49,6 +49,7 @@ type hostDraft struct {
 	state manifests.HostState
 	// reseed are paths whose seeds are written anew: what grew from them is no good.
 	reseed map[string]bool
+	judged map[string]string // why a certificate or kubeconfig cannot stay, by path
 
 	base       []string            // what every lane of the host begins after
 	files      map[string][]string // steps that write files and links, by phase
@@ -63,7 +64,7 @@ type hostDraft struct {
 func (d *draft) forHost(host cluster.Host, state manifests.HostState) *hostDraft {
 	return &hostDraft{
 		draft: d, host: host, facts: d.in.Facts[host.Name], state: state,
-		reseed: map[string]bool{}, files: map[string][]string{}, sets: map[string]string{}, images: map[string]string{},
+		reseed: map[string]bool{}, judged: map[string]string{}, files: map[string][]string{}, sets: map[string]string{}, images: map[string]string{},
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 func TestJoinTouchesOnlyNewHosts(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range uint64(2) {
 		chance := seeded(seed)
 		w := generated(t, chance)
 		w.init(chance)
@@ -46,7 +46,7 @@ func TestJoinTouchesOnlyNewHosts(t *testing.T) {
 
 func TestJoinResumesFromEveryCut(t *testing.T) {
 	chance := seeded(5)
-	for cut := 0; ; cut += 1 + chance.IntN(5) {
+	for cut := 0; ; cut += 1 + chance.IntN(8) {
 		w := newWorld(t, 1, 1)
 		w.init(chance)
 		w.add(2)

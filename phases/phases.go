@@ -65,8 +65,8 @@ type Refused struct{ Problems []Problem }
 
 func (e *Refused) Error() string {
 	lines := make([]string, 0, len(e.Problems))
-	for _, problem := range e.Problems {
-		lines = append(lines, problem.String())
+	for _, found := range e.Problems {
+		lines = append(lines, found.String())
 	}
 	return strings.Join(lines, "\n")
 }
@@ -154,8 +154,8 @@ func (in Input) begin(workflow Workflow) (*draft, error) {
 		plan:     plan.Plan{Workflow: string(workflow), Cluster: in.ClusterID},
 		contents: plan.Contents{},
 	}
-	for _, problem := range problems {
-		d.plan.Warnings = append(d.plan.Warnings, problem.String())
+	for _, found := range problems {
+		d.plan.Warnings = append(d.plan.Warnings, found.String())
 	}
 	return d, nil
 }

@@ -140,12 +140,11 @@ func (in Input) skewProblems() []Problem {
 
 // unreached is the problem of a host that could not be looked at.
 func (in Input) unreached(name string) Problem {
-	problem := Problem{Check: "connection", Host: name, Severity: SeverityError, Detail: "the host was not looked at"}
+	found := Problem{Check: "connection", Host: name, Severity: SeverityError, Detail: "the host was not looked at"}
 	if err := in.Unreached[name]; err != nil {
-		problem.Detail = err.Error()
-		problem.Fix = fixOf(err)
+		found.Detail, found.Fix = err.Error(), fixOf(err)
 	}
-	return problem
+	return found
 }
 
 func checkMembership(in Input, host cluster.Host, facts hosts.Facts) []Problem {

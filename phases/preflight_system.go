@@ -17,6 +17,9 @@ const (
 	systemdFloor             = 239
 )
 
+// The oldest kernel that kubeadm's own checks know.
+const supportedMajor, supportedMinor = 5, 4
+
 // kubeadm's demands on a control plane.
 const (
 	leastCPUs   = 2
@@ -35,11 +38,19 @@ func checkKernel(_ Input, host cluster.Host, facts hosts.Facts) []Problem {
 	if _, err := fmt.Sscanf(facts.Kernel, "%d.%d", &major, &minor); err != nil {
 		return []Problem{warning("kernel", host, "", "its version %q cannot be read", facts.Kernel)}
 	}
-	if major > kernelMajor || major == kernelMajor && minor >= kernelMinor {
-		return nil
+	older := func(thanMajor, thanMinor int) bool {
+		return major < thanMajor || major == thanMajor && minor < thanMinor
 	}
-	return []Problem{problem("kernel", host, "take a newer release of the system",
-		"%s has kernel %s; Kubernetes needs %d.%d or newer", facts.OS.Pretty, facts.Kernel, kernelMajor, kernelMinor)}
+	const newer = "take a newer release of the system"
+	switch {
+	case older(kernelMajor, kernelMinor):
+		return []Problem{problem("kernel", host, newer, "%s has kernel %s; Kubernetes needs %d.%d or newer",
+			facts.OS.Pretty, facts.Kernel, kernelMajor, kernelMinor)}
+	case older(supportedMajor, supportedMinor):
+		return []Problem{warning("kernel", host, newer, "%s has kernel %s; Kubernetes is tested with %d.%d or newer",
+			facts.OS.Pretty, facts.Kernel, supportedMajor, supportedMinor)}
+	}
+	return nil
 }
 
 func checkSystemd(_ Input, host cluster.Host, facts hosts.Facts) []Problem {

@@ -73,14 +73,14 @@ func (in Input) resetProblems(targets []cluster.Host, whole bool) []Problem {
 func (in Input) resetHostProblems(host cluster.Host) []Problem {
 	facts, seen := in.Facts[host.Name]
 	if !seen {
-		problem := in.unreached(host.Name)
+		found := in.unreached(host.Name)
 		if in.Force {
-			problem.Severity = SeverityWarning
-			problem.Detail += "; nothing is removed from it"
+			found.Severity = SeverityWarning
+			found.Detail += "; nothing is removed from it"
 		} else {
-			problem.Fix = "bring the host up first, or go on without it: --force"
+			found.Fix = "bring the host up first, or go on without it: --force"
 		}
-		return []Problem{problem}
+		return []Problem{found}
 	}
 	return in.recordProblems(host.Name, facts)
 }

@@ -89,7 +89,7 @@ func at(p plan.Plan, suffix string) int {
 
 func TestResetOfAWorkerResumesFromEveryCut(t *testing.T) {
 	chance := seeded(9)
-	for cut := 0; ; cut += 1 + chance.IntN(4) {
+	for cut := 0; ; cut += 1 + chance.IntN(8) {
 		w := newWorld(t, 1, 1)
 		w.init(chance)
 		p, contents := w.planned(resetting("w-1"))

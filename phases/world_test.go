@@ -40,7 +40,8 @@ type world struct {
 	objects  map[hosts.ObjectKey]json.RawMessage
 	nodes    map[string]hosts.Node
 	touched  map[string]bool // hosts, and "" for the cluster
-	stale    bool            // something was done since the kubelets last looked
+	query    *hosts.ClusterQuery
+	stale    bool // something was done since the kubelets last looked
 }
 
 // testPKI is minted once: what differs between worlds is not in it.
@@ -177,11 +178,14 @@ func (w *world) observe() Input {
 		}
 		in.Facts[host.Name] = w.look(host.Name, HostQuery(w.cluster, w.bill, host))
 	}
-	query, err := ClusterQuery(in)
-	if err != nil {
-		w.t.Fatal(err)
+	if w.query == nil {
+		query, err := ClusterQuery(in)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.query = &query
 	}
-	in.ClusterFacts = w.live(query)
+	in.ClusterFacts = w.live(*w.query)
 	return in
 }
 

@@ -29,7 +29,7 @@ const (
 	maxRequestFrame = 8 << 20  // what the agent reads: the largest is a secret blob in base64
 	maxAnswerFrame  = 32 << 20 // what the operator reads: the largest are facts
 	maxCalls        = 64       // requests in hand at once
-	maxStreams      = 256      // connections at once
+	maxStreams      = 128      // connections at once
 	queueLength     = 64       // frames waiting to be written
 )
 

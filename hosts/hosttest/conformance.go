@@ -375,11 +375,19 @@ func (t *trial) leases() {
 	if seeErr != nil || facts.Lease == nil || facts.Lease.Holder != "first@operator" {
 		t.Fatalf("another sees the lease as %+v, %v", facts.Lease, seeErr)
 	}
+	t.twice(hosts.ReleaseLease{})
+	if _, err := another.Do(t.ctx, hosts.TakeLease{Holder: "second@operator"}, nil); err != nil {
+		t.Fatalf("the lease was not given back: %v", err)
+	}
+	if _, err := another.Do(t.ctx, hosts.ReleaseLease{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	t.twice(hosts.TakeLease{Holder: "first@operator"})
 	if err := t.host.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := another.Do(t.ctx, hosts.TakeLease{Holder: "second@operator"}, nil); err != nil {
-		t.Fatalf("the lease was not freed: %v", err)
+		t.Fatalf("the lease was not freed by closing: %v", err)
 	}
 }
 

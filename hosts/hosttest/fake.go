@@ -184,6 +184,8 @@ func (o *opened) change(action hosts.Action) (string, error) {
 		return f.addHostsEntry(a)
 	case hosts.TakeLease:
 		return o.takeLease(a)
+	case hosts.ReleaseLease:
+		return o.releaseLease()
 	case hosts.Claim:
 		return f.claim(a)
 	case hosts.StopPods:

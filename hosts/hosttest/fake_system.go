@@ -169,6 +169,14 @@ func (o *opened) takeLease(a hosts.TakeLease) (string, error) {
 	return "held by " + a.Holder, nil
 }
 
+func (o *opened) releaseLease() (string, error) {
+	if o.machine.holder != o {
+		return "", nil
+	}
+	o.machine.holder, o.machine.lease = nil, hosts.LeaseHolder{}
+	return "given back", nil
+}
+
 func (f *Fake) claim(a hosts.Claim) (string, error) {
 	if f.record != nil && f.record.Cluster == a.Cluster {
 		return "", nil

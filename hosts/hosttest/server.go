@@ -58,6 +58,7 @@ type Faults struct {
 	HangAfterBanner bool
 	UID             int   // of the login user
 	NoSudo          bool  // asks for a password
+	NoExec          bool  // sudo cannot run what is in the user's home
 	NoSFTP          bool  // no such subsystem
 	MaxSessions     int   // refuses more; 0: never
 	CutAfter        int64 // closes a connection that has sent so many bytes; 0: never
@@ -163,6 +164,9 @@ func (s *Server) SetFaults(f Faults) {
 	sudo := `[ "$1" = -n ] && shift; [ "$1" = -- ] && shift; exec "$@"`
 	if f.NoSudo {
 		sudo = "echo 'sudo: a password is required' >&2; exit 1"
+	}
+	if f.NoExec {
+		sudo = `case "$3" in */slipway) echo "sudo: unable to execute $3: Permission denied" >&2; exit 1;; esac; ` + sudo
 	}
 	s.script("sudo", sudo)
 	machine := f.Machine

@@ -84,6 +84,8 @@ func describe(action hosts.Action) string {
 		return "add " + a.Address + " to /etc/hosts"
 	case hosts.TakeLease:
 		return "take the lease"
+	case hosts.ReleaseLease:
+		return "give the lease back"
 	case hosts.Claim:
 		return "claim the host for cluster " + a.Cluster.Name
 	case hosts.StopPods:

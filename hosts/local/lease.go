@@ -255,3 +255,18 @@ func (h *Host) takeLease(ctx context.Context, a hosts.TakeLease) (hosts.Outcome,
 	}
 	return hosts.Outcome{Result: hosts.Changed, Detail: "held by " + orDefault(a.Holder, h.holder)}, nil
 }
+
+// releaseLease gives the lease back, for a run that could not have all of its hosts.
+func (h *Host) releaseLease(_ context.Context, _ hosts.ReleaseLease) (hosts.Outcome, error) {
+	if held, err := h.lease.held(), h.lease.free(); err != nil || !held {
+		return unchanged, err
+	}
+	return hosts.Outcome{Result: hosts.Changed, Detail: "given back"}, nil
+}
+
+// held tells whether this Host has the lease.
+func (l *lease) held() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.file != nil
+}

@@ -121,6 +121,8 @@ func (h *Host) dispatch(ctx context.Context, action hosts.Action, report func(ho
 		return h.addHostsEntry(ctx, a)
 	case hosts.TakeLease:
 		return h.takeLease(ctx, a)
+	case hosts.ReleaseLease:
+		return h.releaseLease(ctx, a)
 	case hosts.Claim:
 		return h.claim(ctx, a)
 	case hosts.StopPods:

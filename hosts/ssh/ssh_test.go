@@ -150,6 +150,19 @@ func TestWithoutSudoNothingIsSent(t *testing.T) {
 	refused(t, o, hosts.KindPrivilege, "a password is required")
 }
 
+// TestAnAgentThatMayNotRunIsExplained has sudo say what it says on a file system that is
+// mounted noexec.
+func TestAnAgentThatMayNotRunIsExplained(t *testing.T) {
+	server, binary := newServer(t), newBinary("the agent", 1000)
+	server.SetFaults(hosttest.Faults{UID: 1000, NoExec: true})
+	o := options(server)
+	o.Binary = binary.get
+	refused(t, o, hosts.KindBroken, "unable to execute", "noexec")
+	if n := binary.opens.Load(); n != 1 {
+		t.Errorf("it was sent %d times", n)
+	}
+}
+
 func TestSFTPIsNeeded(t *testing.T) {
 	server := newServer(t)
 	server.SetFaults(hosttest.Faults{NoSFTP: true})

@@ -27,7 +27,7 @@ import (
 const startScript = `LC_ALL=C; export LC_ALL; u=$(id -u); d=$2; ` +
 	`if [ -z "$d" ]; then if [ "$u" = 0 ]; then d=/var/lib/slipway; else d=$HOME/.cache/slipway; fi; fi; ` +
 	`s=; [ "$u" = 0 ] || s="sudo -n --"; a=$d/agent/$1/slipway; ` +
-	`if [ -x "$a" ]; then echo "` + thereWord + ` $d"; exec $s "$a" agent serve --inbox "$d/inbox"; fi; ` +
+	`if [ -f "$a" ]; then echo "` + thereWord + ` $d"; exec $s "$a" agent serve --inbox "$d/inbox"; fi; ` +
 	`r=0; [ "$u" = 0 ] || $s true || r=$?; ` +
 	`echo "` + absentWord + ` $r $(uname -s) $(uname -m) $d"`
 
@@ -62,7 +62,7 @@ func guessBinary(ctx context.Context, o Options) Binary {
 // it there.
 func (h *host) start(ctx context.Context, guess Binary) error {
 	started, err := h.tryStart(ctx, guess)
-	if started || err != nil && !h.isBroken(ctx, guess) {
+	if started || err != nil && !h.isBroken(ctx, err, guess) {
 		return err
 	}
 	binary := guess
@@ -93,8 +93,9 @@ func (h *host) start(ctx context.Context, guess Binary) error {
 
 // isBroken tells whether a binary that is there but did not start is not what was put
 // there: a host may have lost its power at the wrong moment.
-func (h *host) isBroken(ctx context.Context, binary Binary) bool {
-	if !h.place.there || ctx.Err() != nil {
+func (h *host) isBroken(ctx context.Context, err error, binary Binary) bool {
+	var known *hosts.Error
+	if !h.place.there || ctx.Err() != nil || errors.As(err, &known) && known.Kind != hosts.KindBroken {
 		return false
 	}
 	intact, err := h.verify(ctx, h.place.binary(binary), binary)
