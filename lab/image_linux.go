@@ -107,11 +107,13 @@ func ensureImage(ctx context.Context, tell func(string)) (string, error) {
 
 // buildImage makes a root under a temporary name and renames it when it is whole.
 func buildImage(ctx context.Context, root string, from sources) error {
-	half := root + ".half" // one name, so that what a crash left is found by the next
-	if err := os.RemoveAll(half); err != nil {
+	// Fixed names, so that what a crash left is found by the next.
+	half, scratch := root+".half", root+".scratch"
+	if err := errors.Join(os.RemoveAll(half), os.RemoveAll(scratch), os.Mkdir(scratch, 0o755)); err != nil {
 		return err
 	}
-	if err := runDebootstrap(ctx, half, from); err != nil {
+	defer os.RemoveAll(scratch)
+	if err := runDebootstrap(ctx, half, scratch, from); err != nil {
 		return err
 	}
 	if err := finishImage(half); err != nil {
@@ -122,23 +124,18 @@ func buildImage(ctx context.Context, root string, from sources) error {
 
 // runDebootstrap runs mmdebstrap in mount and PID namespaces of its own: whatever
 // becomes of this process, its mounts and children go with it.
-func runDebootstrap(ctx context.Context, target string, from sources) error {
+func runDebootstrap(ctx context.Context, target, scratch string, from sources) error {
 	path, err := exec.LookPath("mmdebstrap")
 	if err != nil {
 		return errors.New("mmdebstrap is missing: apt-get install mmdebstrap")
 	}
-	options, err := os.CreateTemp("", "slipway-lab-apt-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(options.Name())
-	_, err = options.WriteString(from.options)
-	if err := errors.Join(err, options.Close()); err != nil {
+	options := filepath.Join(scratch, "apt.conf")
+	if err := os.WriteFile(options, []byte(from.options), 0o644); err != nil {
 		return err
 	}
 	args := []string{
 		"--mode=root", "--variant=minbase", "--format=directory", "--quiet",
-		"--include=" + strings.Join(packages, ","), "--aptopt=" + options.Name(),
+		"--include=" + strings.Join(packages, ","), "--aptopt=" + options,
 	}
 	for _, hook := range userHooks {
 		args = append(args, "--customize-hook="+hook)
@@ -151,6 +148,7 @@ func runDebootstrap(ctx context.Context, target string, from sources) error {
 	if err != nil {
 		return err
 	}
+	cmd.Env = append(cmd.Env, "TMPDIR="+scratch)
 	var said bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(from.list), &said, &said
 	cmd.SysProcAttr = &syscall.SysProcAttr{

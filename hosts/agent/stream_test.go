@@ -190,3 +190,34 @@ func TestADialThatIsGivenUpLeavesNothing(t *testing.T) {
 		finish(t, client, w)
 	})
 }
+
+// BenchmarkStream is the rate of bytes through an agent, without what carries the frames.
+func BenchmarkStream(b *testing.B) {
+	near, far := net.Pipe()
+	w := serve(stub{dial: func(context.Context) (net.Conn, error) { return near, nil }}, agent.ServeOptions{Version: "v1"})
+	client, err := agent.Connect(b.Context(), w.in, w.out, agent.ConnectOptions{Version: "v1"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer client.Close()
+	conn, err := client.Dial(b.Context(), "tcp", "10.0.0.1:6443")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close()
+	const size = 1 << 20
+	b.SetBytes(size)
+	go func() {
+		chunk := make([]byte, 64<<10)
+		for {
+			if _, err := far.Write(chunk); err != nil {
+				return
+			}
+		}
+	}()
+	for b.Loop() {
+		if _, err := io.CopyN(io.Discard, conn, size); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -196,13 +196,13 @@ func (h *host) explainStart(p *process, err error) error {
 	switch {
 	case strings.Contains(said, "unable to execute"), p.status() == 126:
 		return &hosts.Error{
-			Kind: hosts.KindBroken, Op: "run the agent", Err: fmt.Errorf("%w%s", err, p.stderr.said("it")),
+			Kind: hosts.KindBroken, Op: "run the agent", Err: err,
 			Fix: "the file system that it lies on may be mounted noexec: log in as a user whose home is not, or as root",
 		}
 	case strings.Contains(said, "sudo"), strings.Contains(said, "sorry, you must have a tty"):
 		return h.noPrivilege(errors.New(said))
 	default:
-		return fmt.Errorf("run the agent: %w%s", err, p.stderr.said("it"))
+		return fmt.Errorf("run the agent: %w", err)
 	}
 }
 
