@@ -26,6 +26,7 @@ type Fake struct {
 	mutex     sync.Mutex
 	base      hosts.Facts
 	files     map[string]*node
+	backups   map[string]*node  // what was at a path before Slipway's file
 	store     map[string][]byte // blobs by ref
 	units     map[string]*unit
 	sysctls   map[string]string
@@ -52,6 +53,7 @@ func NewFake(hostname string, addresses ...string) *Fake {
 	f := &Fake{
 		base:      ordinaryFacts(hostname, addresses),
 		files:     map[string]*node{},
+		backups:   map[string]*node{},
 		store:     map[string][]byte{},
 		units:     map[string]*unit{},
 		sysctls:   map[string]string{"net.ipv4.ip_forward": "0", "vm.swappiness": "60"},

@@ -143,6 +143,9 @@ func (f *Fake) replace(name string, n *node, owned hosts.Owned) {
 	ours := slices.ContainsFunc(record.Paths, func(p hosts.Owned) bool { return p.Path == name })
 	if old != nil && !ours {
 		f.remember(hosts.Prior{Setting: "file/" + name, Value: fmt.Sprintf("%s %04o", old.Type, old.Mode)})
+		if f.backups[name] == nil {
+			f.backups[name] = old
+		}
 	}
 	for _, dir := range f.makeParents(name) {
 		f.own(hosts.Owned{Path: dir, Type: hosts.TypeDirectory})

@@ -74,7 +74,10 @@ func (f *Fake) restore(a hosts.Restore) (string, error) {
 			u.inputs = ""
 		}
 	case "file":
-		f.files[name] = fileNode(nil, 0o644, 0, 0)
+		f.makeParents(name)
+		f.files[name] = f.backups[name]
+		delete(f.backups, name)
+		f.disown(name)
 	default:
 		return "", fmt.Errorf("the record names no setting of kind %q", kind)
 	}
@@ -102,7 +105,8 @@ func (f *Fake) left() []string {
 		return nil
 	}
 	for _, owned := range f.record.Paths {
-		if f.files[owned.Path] != nil {
+		// A directory that still holds something is no longer only Slipway's.
+		if f.files[owned.Path] != nil && len(f.below(owned.Path)) == 0 {
 			left = append(left, owned.Path)
 		}
 	}

@@ -255,8 +255,8 @@ func TestAHostThatHangsIsGivenUp(t *testing.T) {
 	server := newServer(t)
 	server.SetFaults(hosttest.Faults{HangAfterBanner: true})
 	o := options(server)
-	o.ConnectTimeout = 200 * time.Millisecond
-	refused(t, o, hosts.KindUnreachable, "no answer after 200ms", "SSH-2.0-hosttest")
+	o.ConnectTimeout = 500 * time.Millisecond
+	refused(t, o, hosts.KindUnreachable, "no answer after 500ms", "SSH-2.0-hosttest")
 }
 
 func TestAPortThatIsShutIsToldAtOnce(t *testing.T) {
@@ -307,7 +307,7 @@ func TestAProxyCommandsLastWordsAreTold(t *testing.T) {
 		"echo 50%":                               {"lone %"},
 		"echo welcome to the wrong place; sleep 1000": {"no answer after", "welcome to the wrong place"},
 	} {
-		o.ProxyCommand, o.ConnectTimeout = command, time.Second
+		o.ProxyCommand, o.ConnectTimeout = command, 2*time.Second
 		refused(t, o, hosts.KindUnreachable, words...)
 	}
 	o.ProxyCommand, o.Host = "nc %h %p", "host; rm -rf x"

@@ -246,7 +246,7 @@ func TestASilentHostIsALostConnection(t *testing.T) {
 	noLeaks(t)
 	server := newServer(t)
 	o := options(server)
-	o.Life = agent.Life{Interval: 10 * time.Millisecond, Silence: 300 * time.Millisecond}
+	o.Life = agent.Life{Interval: 10 * time.Millisecond, Silence: time.Second}
 	host := connect(t, o)
 	release := server.Hold()
 	defer release()
