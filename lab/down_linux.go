@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -64,7 +63,7 @@ func (l *Lab) Down(ctx context.Context) error {
 }
 
 func (l *Lab) remove(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, killTimeout)
 	defer cancel()
 	r, err := l.load()
 	if err != nil {

@@ -15,6 +15,10 @@ const sigPowerOff = unix.Signal(34 + 4)
 // stopTimeout bounds an orderly shutdown; systemd itself waits 90 s for a unit.
 const stopTimeout = 100 * time.Second
 
+// killTimeout bounds the end of processes that have been killed: on a busy machine the
+// kernel needs its time to take a cluster's memory and files back.
+const killTimeout = 2 * time.Minute
+
 // Start boots a host that is down, from the disk that it had.
 func (l *Lab) Start(ctx context.Context, host string) error {
 	return l.with(ctx, host, func(s *session, h *hostRecord) error {
@@ -98,7 +102,7 @@ func (l *Lab) clearAway(ctx context.Context, h *hostRecord) error {
 	if _, err := namespaceAt(l.networkFile()); err == nil {
 		errs = append(errs, l.disconnect(h.Name))
 	}
-	bound, cancel := context.WithTimeout(ctx, 20*time.Second)
+	bound, cancel := context.WithTimeout(ctx, killTimeout)
 	defer cancel()
 	errs = append(errs, endProcesses(bound, []process{h.process()}))
 	all, err := hierarchies()

@@ -293,8 +293,12 @@ func Leftovers(before *hosts.Record, now hosts.Facts) []string {
 	trees := manifests.OwnershipTable().Paths
 	for _, file := range sortedKeys(now.Files) {
 		inTree := inTrees(file, trees)
-		isDirectory := now.Files[file].Type == hosts.TypeDirectory
-		if !restored[file] && (ours[file] || inTree && !isDirectory) {
+		// A directory that outlived the record holds what is others', or is a mount point:
+		// an empty one of Slipway's would have kept the host from forgetting.
+		if now.Record == nil && now.Files[file].Type == hosts.TypeDirectory {
+			continue
+		}
+		if !restored[file] && (ours[file] || inTree) {
 			left = append(left, file)
 		}
 	}

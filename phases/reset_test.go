@@ -172,3 +172,33 @@ func TestResetPutsBackWhatWasThere(t *testing.T) {
 		t.Errorf("order: removed %d, restored %d, forgotten %d", removed, restored, forgotten)
 	}
 }
+
+func TestLeftovers(t *testing.T) {
+	before := &hosts.Record{
+		Paths: []hosts.Owned{
+			{Path: "/root/.kube", Type: hosts.TypeDirectory}, {Path: "/usr/bin/kubelet", Type: hosts.TypeSymlink},
+			{Path: "/etc/crictl.yaml", Type: hosts.TypeFile}, {Path: "/etc/sysctl.d/99-slipway.conf", Type: hosts.TypeFile},
+		},
+		Units:  []string{manifests.KubeletUnit},
+		Priors: []hosts.Prior{{Setting: "file//etc/crictl.yaml"}},
+	}
+	now := hosts.Facts{
+		Files: map[string]hosts.File{
+			"/root/.kube":                   {Type: hosts.TypeDirectory}, // somebody else's things are in it
+			"/var/lib/containerd":           {Type: hosts.TypeDirectory}, // a mount point
+			"/etc/crictl.yaml":              {Type: hosts.TypeFile},      // restored
+			"/usr/bin/kubelet":              {Type: hosts.TypeSymlink},
+			"/var/lib/etcd/member/wal/0":    {Type: hosts.TypeFile},
+			"/etc/sysctl.d/99-slipway.conf": {Type: hosts.TypeFile},
+		},
+		Links: []string{"cni0"}, Tables: []string{"kube-proxy"}, Chains: []string{"KUBE-SEP-1"},
+		Units: map[string]hosts.Unit{
+			manifests.KubeletUnit: {Load: "loaded", Active: "active"}, manifests.ContainerdUnit: {Load: "loaded", Active: "active"},
+		},
+	}
+	want := "/etc/sysctl.d/99-slipway.conf; /usr/bin/kubelet; /var/lib/etcd/member/wal/0; link cni0; nft table kube-proxy; " +
+		"iptables chain KUBE-SEP-1; unit kubelet.service (active)"
+	if got := strings.Join(Leftovers(before, now), "; "); got != want {
+		t.Errorf("left: %s\nwant: %s", got, want)
+	}
+}

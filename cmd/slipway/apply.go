@@ -167,6 +167,7 @@ func (s *session) input() (phases.Input, error) {
 		Bill:         s.bill,
 		Facts:        s.facts,
 		Unreached:    s.down,
+		Observed:     s.seen,
 		ClusterFacts: s.live,
 		Now:          time.Now(),
 	}

@@ -35,6 +35,7 @@ type session struct {
 	hosts map[string]hosts.Host  // those that answered
 	down  map[string]error       // those that did not
 	facts map[string]hosts.Facts // of those that answered
+	seen  map[string]time.Time   // when, by this machine's clock
 
 	images *imageSet // the user's own, for image load
 
@@ -75,6 +76,7 @@ func load(flags clusterFlags) (*session, error) {
 		hosts:   map[string]hosts.Host{},
 		down:    map[string]error{},
 		facts:   map[string]hosts.Facts{},
+		seen:    map[string]time.Time{},
 	}
 	if flags.bundle == "" {
 		return s, nil
@@ -188,7 +190,7 @@ func (s *session) observe(ctx context.Context, query func(cluster.Host) hosts.Qu
 				errs = append(errs, fmt.Errorf("observe %s: %w", name, err))
 				return
 			}
-			s.facts[name] = facts
+			s.facts[name], s.seen[name] = facts, time.Now()
 		})
 	}
 	wait.Wait()

@@ -115,6 +115,11 @@ func (h *Host) unitWork(a hosts.SetUnit, state UnitState) unitWork {
 		if a.Reload {
 			todo.job = JobReload
 		}
+	case a.Active && a.Restart:
+		todo.job, todo.because = JobRestart, ": what it reads was put right"
+		if a.Reload {
+			todo.job = JobReload
+		}
 	case a.Active && state.NeedsReload && a.Inputs == "":
 		todo.job, todo.because = JobRestart, ": its unit file changed"
 	case !a.Active && state.Active != "inactive": // stopping a failed unit clears its failure
