@@ -93,7 +93,7 @@ type newborn struct {
 	report  *os.File // why it could not become a host; ends without a word when it did
 }
 
-// The lab's folder is among its arguments so that Down can find it before it is in a cgroup.
+// startInit starts the first process of a host, in namespaces of its own. The lab's folder is among its arguments so that Down can find it before it is in a cgroup.
 func (l *Lab) startInit(host string) (*newborn, error) {
 	cmd, err := reexec(context.Background(), roleHost, l.dir)
 	if err != nil {
@@ -123,7 +123,7 @@ func (l *Lab) startInit(host string) (*newborn, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(err, specIn.Close(), reportOut.Close())
 	}
-	go cmd.Wait() // reap it, should this program outlive the host
+	go func() { _ = cmd.Wait() }() // reap it, should this program outlive the host
 	p, err := findProcess(cmd.Process.Pid)
 	if err != nil {
 		return nil, errors.Join(err, specIn.Close(), reportOut.Close())

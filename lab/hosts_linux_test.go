@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -442,6 +443,26 @@ func killCutsPower(t *testing.T, l *Lab) {
 	}
 }
 
+func TestTwoUpsAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	other := make(chan error, 1)
+	if noHosts() == "" {
+		go func() {
+			_, err := Up(t.Context(), Options{Dir: dir, Name: "test", Counts: Counts{Spares: 1}})
+			other <- err
+		}()
+	}
+	l := upLab(t, Options{Dir: dir, Name: "test", Counts: Counts{Workers: 1}})
+	if err := <-other; err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"worker-1", "spare-1"} {
+		if h := state(t, l, name); h.State != StateUp {
+			t.Errorf("%s is %s", name, h.State)
+		}
+	}
+}
+
 func TestUpGrowsARunningLab(t *testing.T) {
 	dir := t.TempDir()
 	o := Options{Dir: dir, Name: "test", Counts: Counts{ControlPlanes: 1}, ClusterFile: filepath.Join(dir, "test.yaml"), Program: "/opt/slipway"}
@@ -456,6 +477,10 @@ func TestUpGrowsARunningLab(t *testing.T) {
 		if h := state(t, l, name); h.State != StateUp {
 			t.Errorf("%s is %s", name, h.State)
 		}
+	}
+	o.Subnet = netip.MustParsePrefix("10.81.0.0/24")
+	if _, err := Up(t.Context(), o); err == nil || !strings.Contains(err.Error(), "cannot be changed") {
+		t.Errorf("another subnet gives %v", err)
 	}
 	data, err := os.ReadFile(o.ClusterFile)
 	if err != nil {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
-	"time"
 )
 
 // session is the right to change one lab: its lock is held, its record is in hand.
@@ -32,6 +34,19 @@ func (l *Lab) enter(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	return &session{lab: l, unlock: unlock, record: r}, nil
+}
+
+// lockNew locks a lab that may not be there yet, nor the folder that labs are kept in.
+func (l *Lab) lockNew(ctx context.Context) (unlock func(), err error) {
+	for {
+		if err := os.MkdirAll(filepath.Dir(l.dir), 0o700); err != nil {
+			return nil, err
+		}
+		unlock, err := lockFile(ctx, l.dir+".lock")
+		if !errors.Is(err, fs.ErrNotExist) { // the last Down takes the folder away
+			return unlock, err
+		}
+	}
 }
 
 // change changes the record and writes it down.

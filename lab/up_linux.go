@@ -25,15 +25,14 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	if err := checkMachine(); err != nil {
 		return nil, err
 	}
-	if err := l.checkNew(o); err != nil {
-		return nil, err
+	if _, err := os.Stat(l.dir); errors.Is(err, fs.ErrNotExist) {
+		if err := o.checkNew(); err != nil {
+			return nil, err
+		}
 	}
 	// First, for it is where most machines fail that have never had a lab.
 	image, err := ensureImage(ctx, func(text string) { o.tell("", text) })
 	if err != nil {
-		return nil, err
-	}
-	if err := l.makeFolder(); err != nil {
 		return nil, err
 	}
 	s, err := l.begin(ctx, o)
@@ -72,36 +71,15 @@ func checkMachine() error {
 }
 
 // checkNew says what is wrong with the options of a lab that is not there yet.
-func (l *Lab) checkNew(o Options) error {
-	if _, err := os.Stat(l.dir); err == nil {
-		return nil
-	}
+func (o Options) checkNew() error {
 	if o.Counts == (Counts{}) {
 		return errors.New("a lab without hosts: say how many control planes and workers it shall have")
 	}
-	return o.checkSubnet()
-}
-
-// makeFolder makes the lab's folder, in a place that hosts' disks can lie in.
-func (l *Lab) makeFolder() error {
-	if err := os.MkdirAll(l.dir, 0o700); err != nil {
-		return fmt.Errorf("make the lab's folder: %w", err)
-	}
-	var place unix.Statfs_t
-	if err := unix.Statfs(l.dir, &place); err == nil && place.Type == unix.OVERLAYFS_SUPER_MAGIC {
-		_ = os.Remove(l.dir)
-		return fmt.Errorf("%s is on an overlay file system, which hosts' disks cannot be laid over: set %s to a folder on a disk", filepath.Dir(l.dir), DirVariable)
-	}
-	return nil
-}
-
-// checkSubnet looks at the subnet, and at whether it has room for the hosts.
-func (o Options) checkSubnet() error {
 	subnet := o.subnet()
 	if !subnet.Addr().Is4() || subnet.Bits() < 16 || subnet.Bits() > 28 {
 		return fmt.Errorf("lab subnet %s: want IPv4, between /16 and /28", subnet)
 	}
-	return (&record{Name: o.Name, Subnet: subnet}).grow(o.Counts)
+	return (&record{Name: o.Name, Subnet: subnet}).grow(o.Counts) // whether it has room
 }
 
 func (o Options) subnet() netip.Prefix {
@@ -111,46 +89,60 @@ func (o Options) subnet() netip.Prefix {
 	return netip.MustParsePrefix(DefaultSubnet)
 }
 
-// begin opens the record, new or old, with all hosts in it that there are to be.
+// begin takes a lab that may be new: locked, and with all hosts in its record that there
+// are to be.
 func (l *Lab) begin(ctx context.Context, o Options) (*session, error) {
-	s, err := l.enter(ctx)
-	if errors.Is(err, ErrNotFound) {
-		s, err = l.create(ctx, o)
-	}
+	unlock, err := l.lockNew(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("lock lab %s: %w", l.name, err)
 	}
-	if o.Subnet.IsValid() && o.Subnet.Masked() != s.record.Subnet {
-		s.unlock()
-		return nil, fmt.Errorf("lab %s has the subnet %s, which cannot be changed to %s", l.name, s.record.Subnet, o.Subnet.Masked())
-	}
-	boot, err := bootID()
-	if err == nil {
-		err = s.record.grow(o.Counts)
-	}
-	if err == nil && len(s.record.Hosts) == 0 {
-		err = errors.New("a lab without hosts: say how many control planes and workers it shall have")
-	}
-	if err == nil {
-		err = s.change(func(r *record) { r.atBoot(boot) })
-	}
-	if err != nil {
-		s.unlock()
+	s := &session{lab: l, unlock: unlock}
+	if err := s.begin(o); err != nil {
+		if _, missing := os.Stat(l.dir); missing != nil {
+			_ = os.Remove(l.dir + ".lock")
+		}
+		unlock()
 		return nil, err
 	}
 	return s, nil
 }
 
-// create locks a lab that has no record yet.
-func (l *Lab) create(ctx context.Context, o Options) (*session, error) {
-	if err := o.checkSubnet(); err != nil {
-		return nil, err
+func (s *session) begin(o Options) error {
+	r, err := s.lab.load()
+	if errors.Is(err, ErrNotFound) {
+		r, err = &record{Name: s.lab.name, Subnet: o.subnet()}, s.lab.makeFolder(o)
 	}
-	unlock, err := lockFile(ctx, l.dir+".lock")
 	if err != nil {
-		return nil, fmt.Errorf("lock lab %s: %w", l.name, err)
+		return err
 	}
-	return &session{lab: l, unlock: unlock, record: &record{Name: l.name, Subnet: o.subnet()}}, nil
+	s.record = r
+	if o.Subnet.IsValid() && o.subnet() != r.Subnet {
+		return fmt.Errorf("lab %s has the subnet %s, which cannot be changed to %s", r.Name, r.Subnet, o.subnet())
+	}
+	if err := r.grow(o.Counts); err != nil {
+		return err
+	}
+	boot, err := bootID()
+	if err != nil {
+		return err
+	}
+	return s.change(func(r *record) { r.atBoot(boot) })
+}
+
+// makeFolder makes the lab's folder, in a place that hosts' disks can lie in.
+func (l *Lab) makeFolder(o Options) error {
+	if err := o.checkNew(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(l.dir, 0o700); err != nil {
+		return fmt.Errorf("make the lab's folder: %w", err)
+	}
+	var place unix.Statfs_t
+	if err := unix.Statfs(l.dir, &place); err == nil && place.Type == unix.OVERLAYFS_SUPER_MAGIC {
+		_ = os.Remove(l.dir)
+		return fmt.Errorf("%s is on an overlay file system, which hosts' disks cannot be laid over: set %s to a folder on a disk", filepath.Dir(l.dir), DirVariable)
+	}
+	return nil
 }
 
 // atBoot forgets the processes of an earlier boot of the machine.

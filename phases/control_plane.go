@@ -2,6 +2,7 @@ package phases
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
@@ -14,12 +15,32 @@ const imagePause = "pause"
 
 func (h *hostDraft) runsControlPlane() bool { return h.host.HasRole(cluster.RoleControlPlane) }
 
-// staticPods writes each static Pod when its images are there: a kubelet that has to
-// look for an image elsewhere tries again only after ten seconds.
+// servesAPI are the static Pods without which no API server answers.
+var servesAPI = []string{manifests.EtcdManifest, manifests.APIServerManifest}
+
+// staticPods writes what the API server needs, before the kubelet starts.
 func (h *hostDraft) staticPods() {
-	ready := join(h.base, h.written(manifests.PhaseCerts, manifests.PhaseKubeconfig, manifests.PhaseEtcd, manifests.PhaseControlPlane))
+	h.pods = h.writePods(func(file manifests.File) bool { return slices.Contains(servesAPI, file.Path) }, nil)
+}
+
+// apiClients writes the static Pods that only talk to the API server, once it answers. A
+// controller manager or scheduler that starts before it is refused, asks for its
+// leadership again 2 to 4 s later, and takes the processor from the server meanwhile.
+func (h *hostDraft) apiClients(api string) {
+	var answers []string
+	if api != "" {
+		answers = []string{api}
+	}
+	h.writePods(func(file manifests.File) bool { return !slices.Contains(servesAPI, file.Path) }, answers)
+}
+
+// writePods writes static Pods, each when its images are there: a kubelet that has to
+// look for an image elsewhere tries again only after ten seconds.
+func (h *hostDraft) writePods(wanted func(manifests.File) bool, after []string) []string {
+	ready := join(h.base, after, h.written(manifests.PhaseCerts, manifests.PhaseKubeconfig, manifests.PhaseEtcd, manifests.PhaseControlPlane))
+	var written []string
 	for _, file := range h.state.Files {
-		if !isStaticPod(file) {
+		if !isStaticPod(file) || !wanted(file) {
 			continue
 		}
 		why, change := h.fileDiffers(file)
@@ -27,6 +48,7 @@ func (h *hostDraft) staticPods() {
 			continue
 		}
 		images := h.loaded(imagePause, strings.TrimSuffix(path.Base(file.Path), ".yaml"))
-		h.pods = append(h.pods, h.step(file.Phase, trimmed(file.Path), plan.LaneWork, change, why, h.writing(file), ready, images))
+		written = append(written, h.step(file.Phase, trimmed(file.Path), plan.LaneWork, change, why, h.writing(file), ready, images))
 	}
+	return written
 }

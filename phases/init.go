@@ -29,9 +29,13 @@ func Init(in Input) (plan.Plan, plan.Contents, error) {
 	for _, h := range planes {
 		h.install()
 		h.startKubelet(nil)
-		h.tidy()
 	}
-	apis := collect(planes, func(h *hostDraft) string { return h.awaitAPI() })
+	apis := collect(planes, func(h *hostDraft) string {
+		api := h.awaitAPI()
+		h.apiClients(api)
+		h.tidy()
+		return api
+	})
 	for _, h := range workers {
 		h.install()
 		h.startKubelet(apis)

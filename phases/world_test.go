@@ -254,15 +254,26 @@ func (w *world) imageLoaded(host, name string) bool {
 	return w.look(host, hosts.Query{Images: []string{reference}}).Images[reference] == image.Manifest.Digest
 }
 
+// serves tells whether an API server answers on a host.
 func (w *world) serves(host string) bool {
-	for _, manifest := range []string{
-		manifests.EtcdManifest, manifests.APIServerManifest, manifests.ControllerManifest, manifests.SchedulerManifest,
-	} {
+	return w.runs(host, manifests.EtcdManifest, manifests.APIServerManifest)
+}
+
+// runs tells whether static Pods run on a host.
+func (w *world) runs(host string, pods ...string) bool {
+	for _, manifest := range pods {
 		if !w.has(host, manifest) {
 			return false
 		}
 	}
 	return w.unitActive(host, manifests.ContainerdUnit) && w.unitActive(host, manifests.KubeletUnit)
+}
+
+// controlled tells whether somebody turns objects into Pods and puts them on nodes.
+func (w *world) controlled() bool {
+	return slices.ContainsFunc(w.cluster.ControlPlanes(), func(host cluster.Host) bool {
+		return !w.down[host.Name] && w.runs(host.Name, manifests.ControllerManifest, manifests.SchedulerManifest)
+	})
 }
 
 func (w *world) apiUp() bool {
@@ -308,7 +319,7 @@ func (w *world) settle() {
 }
 
 func (w *world) networked() bool {
-	if w.cluster.Networking.AddOn != cluster.AddOnFlannel {
+	if w.cluster.Networking.AddOn != cluster.AddOnFlannel || !w.controlled() {
 		return false
 	}
 	for key := range w.objects {
