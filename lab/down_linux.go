@@ -116,8 +116,7 @@ func (l *Lab) removeNetwork(ctx context.Context, r *record) error {
 		inode = r.Network
 	}
 	if inode != 0 {
-		name := "net:[" + strconv.FormatUint(inode, 10) + "]"
-		inside, err := processesWhere(func(pid int) bool { return touches(pid, name) })
+		inside, err := processesWhere(func(pid int) bool { return l.touches(pid, inode) })
 		if err != nil {
 			return err
 		}
@@ -137,13 +136,24 @@ func (l *Lab) removeNetwork(ctx context.Context, r *record) error {
 	return nil
 }
 
-// touches tells whether a thread of a process is in a namespace or the process holds it open.
-func touches(pid int, namespace string) bool {
+// touches tells whether a thread of a process is in the lab's network namespace, or the
+// process holds it open: by its name, or by the file that it is pinned at.
+func (l *Lab) touches(pid int, inode uint64) bool {
 	dir := "/proc/" + strconv.Itoa(pid)
-	for _, pattern := range []string{dir + "/task/*/ns/net", dir + "/fd/*"} {
-		links, _ := filepath.Glob(pattern)
-		for _, link := range links {
-			if to, err := os.Readlink(link); err == nil && to == namespace {
+	name := "net:[" + strconv.FormatUint(inode, 10) + "]"
+	threads, _ := filepath.Glob(dir + "/task/*/ns/net")
+	files, _ := filepath.Glob(dir + "/fd/*")
+	for _, link := range append(threads, files...) {
+		to, err := os.Readlink(link)
+		if err != nil {
+			continue
+		}
+		if to == name {
+			return true
+		}
+		// "/" is where a file seems to lie whose mount is no more.
+		if to == l.networkFile() || to == "/" {
+			if held, err := namespaceAt(link); err == nil && held == inode {
 				return true
 			}
 		}
