@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,6 +21,7 @@ import (
 // trace is what a lab has on the machine, as seen by someone who does not believe its
 // record: he asks the kernel.
 type trace struct {
+	at         uint64 // when the look was taken, as processes' start times count
 	processes  []process
 	namespaces []string
 	mounts     []string
@@ -27,17 +29,23 @@ type trace struct {
 	files      []string
 }
 
+// testsBegan is when this process did, or a little later.
+var testsBegan = time.Now()
+
 // traceOf looks for a lab. Namespaces it only finds by the processes and the mounts that
 // hold them, so these are given from an earlier look.
 func traceOf(t *testing.T, l *Lab, earlier trace) trace {
 	t.Helper()
-	var found trace
+	self, err := findProcess(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := trace{at: self.started + uint64(time.Since(testsBegan)/(10*time.Millisecond))}
 	group := filepath.Base(l.cgroup(hierarchy{}))
-	namespaces := earlier.namespaces
 	if inode, err := namespaceAt(l.networkFile()); err == nil {
 		found.namespaces = append(found.namespaces, "net:["+strconv.FormatUint(inode, 10)+"]")
 	}
-	all, err := processesWhere(func(pid int) bool { return belongs(pid, l, group, namespaces) })
+	all, err := processesWhere(func(pid int) bool { return belongs(pid, l, group, earlier) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,14 +74,18 @@ func traceOf(t *testing.T, l *Lab, earlier trace) trace {
 }
 
 // belongs tells by cgroup, arguments or namespaces whether a process is of a lab.
-func belongs(pid int, l *Lab, group string, namespaces []string) bool {
+func belongs(pid int, l *Lab, group string, earlier trace) bool {
 	dir := "/proc/" + strconv.Itoa(pid)
 	cgroups, _ := os.ReadFile(dir + "/cgroup")
 	arguments, _ := os.ReadFile(dir + "/cmdline")
 	if strings.Contains(string(cgroups), group) || strings.HasPrefix(string(arguments), roleHost+"\x00"+l.dir) {
 		return true
 	}
-	return slices.ContainsFunc(namespacesOf(pid), func(n string) bool { return slices.Contains(namespaces, n) })
+	// A namespace's number is soon another's, so it proves nothing about later processes.
+	if started, err := startTime(pid); err != nil || started > earlier.at {
+		return false
+	}
+	return slices.ContainsFunc(namespacesOf(pid), func(n string) bool { return slices.Contains(earlier.namespaces, n) })
 }
 
 func namespacesOf(pid int) []string {
