@@ -93,7 +93,8 @@ type newborn struct {
 	report  *os.File // why it could not become a host; ends without a word when it did
 }
 
-// startInit starts the first process of a host, in namespaces of its own. The lab's folder is among its arguments so that Down can find it before it is in a cgroup.
+// startInit starts the first process of a host, in namespaces of its own. The lab's folder
+// is among its arguments, so that Down can find it before it is in a cgroup.
 func (l *Lab) startInit(host string) (*newborn, error) {
 	cmd, err := reexec(context.Background(), roleHost, l.dir)
 	if err != nil {

@@ -200,21 +200,34 @@ func (s *session) bootAll(ctx context.Context, o Options) error {
 			continue
 		}
 		group.Go(func() error {
-			begin := time.Now()
-			if !h.process().alive() {
-				o.tell(h.Name, "boot")
-				if err := s.boot(ctx, h); err != nil {
-					return err
-				}
-			}
-			if err := s.lab.awaitBoot(ctx, h, bound); err != nil {
-				return err
-			}
-			o.tell(h.Name, fmt.Sprintf("up at %s after %.1f s", h.Address, time.Since(begin).Seconds()))
-			return nil
+			return s.bootOne(ctx, o, h, bound)
 		})
 	}
 	return group.Wait()
+}
+
+// bootOne boots a host that is down. One that seemed up and then ends was the newborn of
+// an Up that was killed, and not told yet what to be: it is booted now.
+func (s *session) bootOne(ctx context.Context, o Options, h *hostRecord, bound time.Duration) error {
+	begin, booted := time.Now(), false
+	for {
+		if !h.process().alive() {
+			o.tell(h.Name, "boot")
+			if err := s.boot(ctx, h); err != nil {
+				return err
+			}
+			booted = true
+		}
+		err := s.lab.awaitBoot(ctx, h, bound)
+		if errors.Is(err, errInitEnded) && !booted {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		o.tell(h.Name, fmt.Sprintf("up at %s after %.1f s", h.Address, time.Since(begin).Seconds()))
+		return nil
+	}
 }
 
 // readClusterFile gives nil where there is no file yet.

@@ -12,12 +12,15 @@ import (
 	"time"
 )
 
+// errInitEnded tells that a host's first process is gone.
+var errInitEnded = errors.New("its init has ended")
+
 // awaitBanner waits until sshd says its version.
 func (l *Lab) awaitBanner(ctx context.Context, h *hostRecord) error {
 	last := error(nil)
 	for {
 		if !h.process().alive() {
-			return errors.New("its init has ended")
+			return errInitEnded
 		}
 		if last = l.banner(ctx, h); last == nil {
 			return nil
