@@ -244,7 +244,11 @@ func (s *session) apply(ctx context.Context, p prepared, show front) error {
 	if s.api != nil {
 		options.Cluster = s.api
 	}
-	return engine.Apply(ctx, p.plan, options)
+	err = engine.Apply(ctx, p.plan, options)
+	if _, failed := errors.AsType[*engine.RunError](err); failed {
+		show.Note("all that was done and seen is in %s", journal.Name())
+	}
+	return err
 }
 
 // connectedControlPlanes are leased with every plan: they stand for the cluster.
@@ -259,7 +263,7 @@ func (s *session) connectedControlPlanes() []string {
 }
 
 // journal opens this run's log in the state folder.
-func (s *session) journal() (io.WriteCloser, error) {
+func (s *session) journal() (*os.File, error) {
 	root, err := store.DefaultRoot()
 	if err != nil {
 		return nil, err
@@ -304,6 +308,7 @@ func (s *session) change(ctx context.Context, flags changeFlags, p planner) erro
 		return nil
 	}
 	if yes, err := s.agreed(flags, ready); err != nil || !yes {
+		fmt.Fprintln(os.Stderr, "nothing was changed")
 		return err
 	}
 	if s.keys != nil {

@@ -83,22 +83,32 @@ func eventLine(event plan.Event) string {
 	case plan.EventStepFinished:
 		return fmt.Sprintf("✓ %s%s (%.1fs)", event.Step, suffix(event.Detail), event.Seconds)
 	case plan.EventStepFailed:
-		line := fmt.Sprintf("✗ %s: %s", event.Step, event.Error)
-		for _, evidence := range event.Evidence {
-			for _, text := range evidence.Lines {
-				line += fmt.Sprintf("\n    %s: %s", evidence.Source, text)
-			}
-		}
-		if event.Fix != "" {
-			line += "\n    → " + event.Fix
-		}
-		return line
+		return failureLine(event)
 	case plan.EventStepSkipped:
 		return fmt.Sprintf("- %s: skipped, since %s failed", event.Step, event.Because)
 	case plan.EventStepCanceled:
 		return fmt.Sprintf("- %s: not done, interrupted", event.Step)
 	}
 	return ""
+}
+
+// shownEvidence is how many of a source's last lines are shown when the cause is not
+// known. All of them are in the run's journal.
+const shownEvidence = 2
+
+// failureLine tells a failed step: its cause and what to do where that is known, else the
+// last words of everything that may explain it.
+func failureLine(event plan.Event) string {
+	line := fmt.Sprintf("✗ %s: %s", event.Step, event.Error)
+	if event.Fix != "" {
+		return line + "\n    → " + event.Fix
+	}
+	for _, evidence := range event.Evidence {
+		for _, text := range evidence.Lines[max(0, len(evidence.Lines)-shownEvidence):] {
+			line += fmt.Sprintf("\n    %s: %s", evidence.Source, text)
+		}
+	}
+	return line
 }
 
 func suffix(detail string) string {

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases"
+	"github.com/slipway-k8s/slipway/phases/engine"
+)
+
+func TestExitCodes(t *testing.T) {
+	held := &hosts.Error{Kind: hosts.KindLease, Host: "cp-1", Op: "take the lease", Err: hosts.LeaseHolder{Holder: "a@b"}}
+	for name, test := range map[string]struct {
+		err  error
+		want int
+	}{
+		"done":                    {nil, 0},
+		"failed":                  {errors.New("x"), 1},
+		"usage":                   {usagef("x"), 2},
+		"a wrong cluster file":    {fmt.Errorf("f: %w", &cluster.Invalid{}), 2},
+		"cobra's required flag":   {errors.New(`required flag(s) "file" not set`), 2},
+		"cobra's unknown command": {errors.New(`unknown command "x" for "slipway"`), 2},
+		"changes":                 {&exitError{exitChanges}, 3},
+		"refused":                 {fmt.Errorf("plan: %w", &phases.Refused{}), 4},
+		"held":                    {errors.Join(held), 6},
+		"interrupted":             {fmt.Errorf("x: %w", context.Canceled), 130},
+		"the engine interrupted":  {engine.ErrInterrupted, 130},
+	} {
+		if got := exitCode(test.err); got != test.want {
+			t.Errorf("%s: want %d, got %d", name, test.want, got)
+		}
+	}
+}
+
+func TestReportTellsEachFixOnce(t *testing.T) {
+	one := &hosts.Error{Kind: hosts.KindUnreachable, Host: "a", Op: "connect", Err: errors.New("refused"), Fix: "start sshd"}
+	two := &hosts.Error{Kind: hosts.KindUnreachable, Host: "b", Op: "connect", Err: errors.New("refused"), Fix: "start sshd"}
+	var out strings.Builder
+	report(&out, fmt.Errorf("reach: %w", errors.Join(one, two)))
+	if got := strings.Count(out.String(), "start sshd"); got != 1 {
+		t.Errorf("want the fix once, got %d times:\n%s", got, out.String())
+	}
+	for _, host := range []string{"on a", "on b"} {
+		if !strings.Contains(out.String(), host) {
+			t.Errorf("%q is not told:\n%s", host, out.String())
+		}
+	}
+}
+
+func TestReportOfARefusalNamesHostCheckAndFix(t *testing.T) {
+	var out strings.Builder
+	code := report(&out, &phases.Refused{Problems: []phases.Problem{
+		{Check: "ports", Host: "cp-1", Severity: phases.SeverityError, Detail: "6443 is taken by nginx", Fix: "stop it"},
+		{Check: "clock", Host: "w-1", Severity: phases.SeverityWarning, Detail: "6 s ahead"},
+	}})
+	want := "slipway: refused, and nothing was changed:\n" +
+		"  ✗ cp-1: ports: 6443 is taken by nginx\n      → stop it\n" +
+		"  ! w-1: clock: 6 s ahead\n"
+	if code != exitRefused || out.String() != want {
+		t.Errorf("want exit code %d and\n%s\ngot %d and\n%s", exitRefused, want, code, out.String())
+	}
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+func TestPlainFrontSaysOneLinePerFinishedStep(t *testing.T) {
+	var out bytes.Buffer
+	f := &plainFront{out: &out}
+	f.Event(plan.Event{Type: plan.EventStepStarted, Step: "cp-1/certs/ca"})
+	f.Event(plan.Event{Type: plan.EventStepProgress, Step: "cp-1/certs/ca", Progress: &hosts.Progress{Done: 1, Total: 2}})
+	f.Event(plan.Event{Type: plan.EventStepFinished, Step: "cp-1/certs/ca", Detail: "new", Seconds: 0.12})
+	f.Event(plan.Event{Type: plan.EventStepSkipped, Step: "w-1/kubelet/start", Because: "w-1/images/pause"})
+	want := "✓ cp-1/certs/ca: new (0.1s)\n- w-1/kubelet/start: skipped, since w-1/images/pause failed\n"
+	if out.String() != want {
+		t.Errorf("want\n%s\ngot\n%s", want, out.String())
+	}
+}
+
+func TestFailureShowsTheFixOrElseTheLastWords(t *testing.T) {
+	evidence := []hosts.Evidence{{Source: "cp-1: kubelet.service", Lines: []string{"one", "two", "three"}}}
+	known := eventLine(plan.Event{Type: plan.EventStepFailed, Step: "s", Error: "e", Fix: "do this", Evidence: evidence})
+	if !strings.Contains(known, "→ do this") || strings.Contains(known, "three") {
+		t.Errorf("with a known cause: %s", known)
+	}
+	unknown := eventLine(plan.Event{Type: plan.EventStepFailed, Step: "s", Error: "e", Evidence: evidence})
+	if strings.Contains(unknown, "one") || !strings.Contains(unknown, "two") || !strings.Contains(unknown, "three") {
+		t.Errorf("with an unknown cause: %s", unknown)
+	}
+}
+
+func TestJSONFrontGivesOneObjectPerEvent(t *testing.T) {
+	var out bytes.Buffer
+	f := newFront(formatJSON, &out)
+	f.Event(plan.Event{Type: plan.EventStepFinished, Step: "a"})
+	f.Note("done: %d", 1)
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 2 {
+		t.Fatalf("want 2 lines, got %q", lines)
+	}
+	for _, line := range lines {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("not JSON: %s", line)
+		}
+	}
+}
+
+func TestClipNeverWraps(t *testing.T) {
+	for _, test := range []struct {
+		line  string
+		width int
+		want  string
+	}{{"short", 10, "short"}, {"exactly ten", 11, "exactly ten"}, {"größer als das", 6, "größe…"}} {
+		if got := clip(test.line, test.width); got != test.want {
+			t.Errorf("clip(%q, %d): want %q, got %q", test.line, test.width, test.want, got)
+		}
+	}
+}
