@@ -19,6 +19,10 @@ func (d *draft) applyObjects(state manifests.ClusterState, phase string, waits [
 		if object.Phase != phase {
 			continue
 		}
+		object, err := d.keepReplicas(object)
+		if err != nil {
+			return nil, err
+		}
 		why, change, err := d.objectDiffers(object)
 		if err != nil {
 			return nil, err
@@ -29,6 +33,32 @@ func (d *draft) applyObjects(state manifests.ClusterState, phase string, waits [
 		ids = append(ids, d.apply(object, why, change, waits))
 	}
 	return ids, nil
+}
+
+// keepReplicas leaves a Deployment as many replicas as it has: how many CoreDNS needs is
+// for whoever scales it to say, as it is with kubeadm.
+func (d *draft) keepReplicas(object manifests.Object) (manifests.Object, error) {
+	live, there := d.in.ClusterFacts.Objects[object.Key]
+	if !there || object.Key.Kind != "Deployment" {
+		return object, nil
+	}
+	var found struct {
+		Spec struct {
+			Replicas *json.Number `json:"replicas"`
+		} `json:"spec"`
+	}
+	if err := json.Unmarshal(live, &found); err != nil || found.Spec.Replicas == nil {
+		return object, err
+	}
+	content, err := decodeObject(object.Content)
+	if err != nil {
+		return object, err
+	}
+	if spec, ok := content["spec"].(map[string]any); ok {
+		spec["replicas"] = *found.Spec.Replicas
+	}
+	object.Content, err = json.Marshal(content)
+	return object, err
 }
 
 func (d *draft) apply(object manifests.Object, why string, change plan.Change, waits []plan.Dependency) string {

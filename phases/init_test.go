@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -192,6 +193,13 @@ func TestInitRepairsOnlyWhatIsWrong(t *testing.T) {
 				}
 			}
 		}, []string{"cluster/addon/coredns/deployment/kube-system/coredns"}},
+		{"a Deployment that its user scaled", func(w *world) {
+			for key, live := range w.objects {
+				if key.Kind == "Deployment" {
+					w.objects[key] = bytes.Replace(live, []byte(`"replicas":2`), []byte(`"replicas":5`), 1)
+				}
+			}
+		}, nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

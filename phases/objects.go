@@ -13,11 +13,11 @@ import (
 // field, sorted, that we give and that is otherwise in the live object; "" where every
 // one is so. What else the live object holds is not ours.
 func unlike(want, live []byte) (string, error) {
-	wanted, err := object(want)
+	wanted, err := decodeObject(want)
 	if err != nil {
 		return "", fmt.Errorf("decode the wanted object: %w", err)
 	}
-	found, err := object(live)
+	found, err := decodeObject(live)
 	if err != nil {
 		return "", fmt.Errorf("decode the live object: %w", err)
 	}
@@ -25,7 +25,7 @@ func unlike(want, live []byte) (string, error) {
 	return differs("", wanted, found, false), nil
 }
 
-func object(data []byte) (map[string]any, error) {
+func decodeObject(data []byte) (map[string]any, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
 	var value map[string]any
