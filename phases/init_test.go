@@ -196,7 +196,7 @@ func TestInitRepairsOnlyWhatIsWrong(t *testing.T) {
 		{"a Deployment that its user scaled", func(w *world) {
 			for key, live := range w.objects {
 				if key.Kind == "Deployment" {
-					w.objects[key] = bytes.Replace(live, []byte(`eplicas":2`), []byte(`eplicas":5`), -1)
+					w.objects[key] = bytes.Replace(live, []byte(`"replicas":2`), []byte(`"replicas":5`), 1)
 				}
 			}
 		}, nil},

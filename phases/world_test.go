@@ -227,9 +227,12 @@ func (w *world) withStatus(content []byte) json.RawMessage {
 	}
 	metadata := object["metadata"].(map[string]any)
 	metadata["uid"], metadata["generation"] = "u", 1
-	n := len(w.nodes)
+	n, replicas := len(w.nodes), any(0)
+	if spec, ok := object["spec"].(map[string]any); ok {
+		replicas = spec["replicas"]
+	}
 	object["status"] = map[string]any{
-		"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2,
+		"observedGeneration": 1, "replicas": replicas, "updatedReplicas": replicas, "availableReplicas": replicas,
 		"desiredNumberScheduled": n, "updatedNumberScheduled": n, "numberAvailable": n,
 	}
 	data, err := json.Marshal(object)
