@@ -2,9 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"io"
-	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -24,7 +21,7 @@ func newAgentCommand() *cobra.Command {
 		Args:   cobra.NoArgs,
 		RunE:   func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
-	command.AddCommand(newAgentServeCommand(), newAgentDialCommand())
+	command.AddCommand(newAgentServeCommand())
 	return command
 }
 
@@ -50,40 +47,4 @@ func newAgentServeCommand() *cobra.Command {
 	}
 	command.Flags().StringVar(&inbox, "inbox", "", "the folder that large blobs are put into")
 	return command
-}
-
-func newAgentDialCommand() *cobra.Command {
-	var network string
-	command := &cobra.Command{
-		Use:   "dial ADDRESS",
-		Short: "Connect stdin and stdout to an address",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(command *cobra.Command, args []string) error {
-			if network != "tcp" && network != "unix" {
-				return &usageError{fmt.Errorf("--network is %q, want tcp or unix", network)}
-			}
-			var dialer net.Dialer
-			conn, err := dialer.DialContext(command.Context(), network, args[0])
-			if err != nil {
-				return err
-			}
-			defer conn.Close()
-			return carry(conn, os.Stdin, os.Stdout)
-		},
-	}
-	command.Flags().StringVar(&network, "network", "tcp", "tcp or unix")
-	return command
-}
-
-// carry copies both ways until the other end has said its last; the end of in only ends
-// one way.
-func carry(conn net.Conn, in io.Reader, out io.Writer) error {
-	go func() {
-		_, _ = io.Copy(conn, in) // what is lost shows in what comes back
-		if half, ok := conn.(interface{ CloseWrite() error }); ok {
-			_ = half.CloseWrite()
-		}
-	}()
-	_, err := io.Copy(out, conn)
-	return err
 }
