@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -59,6 +58,9 @@ type planner struct {
 type prepared struct {
 	plan     plan.Plan
 	contents plan.Contents
+	// fresh is asked when the hosts are leased, before the first step: errStale where the
+	// plan no longer fits.
+	fresh func(context.Context) error
 }
 
 // prepare is the way of every command up to its plan: connect, observe, mint,
@@ -106,7 +108,7 @@ func (s *session) settleKeys(ctx context.Context, p planner) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, errNoKeys) && p.mints && !s.anyRecord():
+	case errors.Is(err, errNoKeys) && p.mints && !s.claimed():
 		return s.mintKeys()
 	case errors.Is(err, errNoKeys) && p.alone:
 		return nil
@@ -114,13 +116,10 @@ func (s *session) settleKeys(ctx context.Context, p planner) error {
 	return fmt.Errorf("find the keys of cluster %s: %w", s.cluster.Name, errors.Join(err, s.downErrors()))
 }
 
-func (s *session) anyRecord() bool {
-	for _, facts := range s.facts {
-		if facts.Record != nil && facts.Record.Cluster.ID != "" {
-			return true
-		}
-	}
-	return false
+// claimed tells whether an observed host belongs to the cluster of this name.
+func (s *session) claimed() bool {
+	id, err := s.claimedBy()
+	return err != nil || id != ""
 }
 
 func (s *session) observeCluster(ctx context.Context) error {
@@ -240,6 +239,7 @@ func (s *session) apply(ctx context.Context, p prepared, show front) error {
 		Journal: journal,
 		Holder:  holder(),
 		Lease:   s.connectedControlPlanes(),
+		Leased:  p.fresh,
 	}
 	if s.api != nil {
 		options.Cluster = s.api
@@ -297,6 +297,12 @@ func change(ctx context.Context, flags changeFlags, p planner) error {
 }
 
 func (s *session) change(ctx context.Context, flags changeFlags, p planner) error {
+	err := s.changed(ctx, flags, p)
+	tellJSON(os.Stdout, flags.output, err)
+	return err
+}
+
+func (s *session) changed(ctx context.Context, flags changeFlags, p planner) error {
 	ready, err := s.prepare(ctx, p)
 	if err != nil {
 		return err
@@ -307,8 +313,7 @@ func (s *session) change(ctx context.Context, flags changeFlags, p planner) erro
 		display.Note("nothing to do: %s is as the cluster file says", s.cluster.Name)
 		return nil
 	}
-	if yes, err := s.agreed(flags, ready); err != nil || !yes {
-		fmt.Fprintln(os.Stderr, "nothing was changed")
+	if err := s.agreed(flags, ready); err != nil {
 		return err
 	}
 	if s.keys != nil {
@@ -318,6 +323,7 @@ func (s *session) change(ctx context.Context, flags changeFlags, p planner) erro
 	}
 	display := newFront(flags.output, os.Stdout)
 	began := time.Now()
+	ready.fresh = s.freshness(flags, p, ready)
 	err = s.apply(ctx, ready, display)
 	display.Close()
 	if err != nil {
@@ -334,27 +340,53 @@ func (s *session) change(ctx context.Context, flags changeFlags, p planner) erro
 	return nil
 }
 
-// agreed shows the plan and asks.
-func (s *session) agreed(flags changeFlags, ready prepared) (bool, error) {
+// errDeclined tells that the user was asked, and said no.
+var errDeclined = errors.New("not agreed to: nothing was changed")
+
+// agreed shows the plan and asks; it gives errDeclined where the answer is no.
+func (s *session) agreed(flags changeFlags, ready prepared) error {
 	if flags.output == formatJSON {
 		if !flags.yes {
-			return false, usagef("--output json asks nothing: say --yes")
+			return usagef("--output json asks nothing: say --yes")
 		}
-		return true, nil
-	}
-	var text bytes.Buffer
-	if flags.yes {
-		fmt.Fprintln(&text, plan.Summary(ready.plan))
-	} else {
-		text.WriteString(plan.Text(ready.plan))
-	}
-	if _, err := os.Stdout.Write(text.Bytes()); err != nil {
-		return false, err
+		return nil
 	}
 	if flags.yes {
-		return true, nil
+		_, err := fmt.Fprintln(os.Stdout, plan.Summary(ready.plan))
+		return err
 	}
-	return confirm(os.Stdin, os.Stdout, "Apply this plan?")
+	if _, err := os.Stdout.WriteString(plan.Text(ready.plan)); err != nil {
+		return err
+	}
+	yes, err := confirm(os.Stdin, os.Stdout, "Apply this plan?")
+	if err == nil && !yes {
+		return errDeclined
+	}
+	return err
+}
+
+// errStale tells that something changed between the plan and the lease.
+var errStale = errors.New("the plan is stale: the hosts changed since it was shown; nothing was done: run the command again")
+
+// freshness plans once more when nobody else can change anything, where a question gave
+// somebody the time to. With --yes the plan is as old as its own making.
+func (s *session) freshness(flags changeFlags, p planner, shown prepared) func(context.Context) error {
+	if flags.yes {
+		return nil
+	}
+	return func(ctx context.Context) error {
+		if err := s.look(ctx, p); err != nil {
+			return err
+		}
+		again, err := s.planned(p)
+		if err != nil {
+			return err
+		}
+		if plan.Digest(again.plan) != plan.Digest(shown.plan) {
+			return errStale
+		}
+		return nil
+	}
 }
 
 // planAgain observes and plans again: after a run nothing may be left to do.

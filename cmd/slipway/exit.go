@@ -60,19 +60,21 @@ func mark(severity phases.Severity) string {
 	return "!"
 }
 
-// report says what went wrong and what to do, and gives the exit code.
-func report(w io.Writer, err error) int {
+// report says what went wrong and what to do, and gives the exit code. interrupted tells
+// that the user ended the command: what a host calls a cancellation is a failure.
+func report(w io.Writer, err error, interrupted bool) int {
 	code := exitCode(err)
-	var done *exitError
-	if err == nil || errors.As(err, &done) {
+	if code == exitInterrupted && !interrupted {
+		code = exitFailed
+	}
+	if _, said := errors.AsType[*exitError](err); err == nil || said {
 		return code
 	}
 	if code == exitInterrupted {
-		fmt.Fprintln(w, "interrupted; the same command goes on from here")
+		interruption(w, err)
 		return code
 	}
-	var refused *phases.Refused
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*phases.Refused](err); ok {
 		refusal(w, refused)
 		return code
 	}
@@ -81,6 +83,14 @@ func report(w io.Writer, err error) int {
 		fmt.Fprintf(w, "  → %s\n", fix)
 	}
 	return code
+}
+
+// interruption tells what failed before, if anything did, and how it goes on.
+func interruption(w io.Writer, err error) {
+	if run, ok := errors.AsType[*engine.RunError](err); ok && len(run.Failed) > 0 {
+		fmt.Fprintf(w, "slipway: %v\n", err)
+	}
+	fmt.Fprintln(w, "interrupted; the same command goes on from here")
 }
 
 func exitCode(err error) int {
@@ -103,6 +113,8 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &refused):
 		return exitRefused
+	case errors.Is(err, errStale):
+		return exitStale
 	case errors.As(err, &host) && host.Kind == hosts.KindLease:
 		return exitLeaseHeld
 	}

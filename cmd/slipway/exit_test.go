@@ -28,6 +28,7 @@ func TestExitCodes(t *testing.T) {
 		"changes":                 {&exitError{exitChanges}, 3},
 		"refused":                 {fmt.Errorf("plan: %w", &phases.Refused{}), 4},
 		"held":                    {errors.Join(held), 6},
+		"stale":                   {fmt.Errorf("apply: %w", errStale), 5},
 		"interrupted":             {fmt.Errorf("x: %w", context.Canceled), 130},
 		"the engine interrupted":  {engine.ErrInterrupted, 130},
 	} {
@@ -41,7 +42,7 @@ func TestReportTellsEachFixOnce(t *testing.T) {
 	one := &hosts.Error{Kind: hosts.KindUnreachable, Host: "a", Op: "connect", Err: errors.New("refused"), Fix: "start sshd"}
 	two := &hosts.Error{Kind: hosts.KindUnreachable, Host: "b", Op: "connect", Err: errors.New("refused"), Fix: "start sshd"}
 	var out strings.Builder
-	report(&out, fmt.Errorf("reach: %w", errors.Join(one, two)))
+	report(&out, fmt.Errorf("reach: %w", errors.Join(one, two)), false)
 	if got := strings.Count(out.String(), "start sshd"); got != 1 {
 		t.Errorf("want the fix once, got %d times:\n%s", got, out.String())
 	}
@@ -57,11 +58,22 @@ func TestReportOfARefusalNamesHostCheckAndFix(t *testing.T) {
 	code := report(&out, &phases.Refused{Problems: []phases.Problem{
 		{Check: "ports", Host: "cp-1", Severity: phases.SeverityError, Detail: "6443 is taken by nginx", Fix: "stop it"},
 		{Check: "clock", Host: "w-1", Severity: phases.SeverityWarning, Detail: "6 s ahead"},
-	}})
+	}}, false)
 	want := "slipway: refused, and nothing was changed:\n" +
 		"  ✗ cp-1: ports: 6443 is taken by nginx\n      → stop it\n" +
 		"  ! w-1: clock: 6 s ahead\n"
 	if code != exitRefused || out.String() != want {
 		t.Errorf("want exit code %d and\n%s\ngot %d and\n%s", exitRefused, want, code, out.String())
+	}
+}
+
+func TestAHostsCancellationIsNoInterrupt(t *testing.T) {
+	err := fmt.Errorf("write /etc/x on cp-1: %w", context.Canceled)
+	var out strings.Builder
+	if code := report(&out, err, false); code != exitFailed || !strings.Contains(out.String(), "cp-1") {
+		t.Errorf("want exit code 1 and the host, got %d: %s", code, out.String())
+	}
+	if code := report(&out, err, true); code != exitInterrupted {
+		t.Errorf("after Ctrl-C: want 130, got %d", code)
 	}
 }

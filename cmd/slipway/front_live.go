@@ -106,6 +106,8 @@ func (f *liveFront) fold(event plan.Event) {
 	case plan.EventStepFinished:
 		delete(p.running, event.Step)
 		p.done++
+	case plan.EventStepSkipped, plan.EventStepCanceled:
+		delete(p.running, event.Step)
 	case plan.EventStepFailed:
 		delete(p.running, event.Step)
 		p.failed++

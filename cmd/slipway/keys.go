@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/slipway-k8s/slipway/certs"
@@ -26,10 +27,17 @@ type keys struct {
 // errNoKeys tells that this cluster's keys are neither on this machine nor on a host.
 var errNoKeys = errors.New("its keys are neither in the state folder nor on a control plane that answers")
 
-// findKeys gets the cluster's keys: those of the cluster that the hosts say they belong
-// to, from the state folder or else from a control plane; with nothing on the hosts,
-// those that an earlier run minted. It answers errNoKeys where there are none.
+// findKeys gets the keys of the cluster that the hosts say they belong to: from the state
+// folder, or else from a control plane. It answers errNoKeys where no host belongs to a
+// cluster of this name: a name alone never says which keys are meant.
 func (s *session) findKeys(ctx context.Context) error {
+	id, err := s.claimedBy()
+	if err != nil {
+		return err
+	}
+	if id == "" {
+		return errNoKeys
+	}
 	root, err := store.DefaultRoot()
 	if err != nil {
 		return err
@@ -38,27 +46,14 @@ func (s *session) findKeys(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	id, err := s.claimedBy()
-	if err != nil {
-		return err
-	}
-	folder, err := findFolder(states, s.cluster.Name, id)
+	folder, err := states.LoadID(s.cluster.Name, id)
 	switch {
 	case err == nil:
 		return s.useFolder(folder)
-	case !errors.Is(err, store.ErrNotFound):
-		return err
-	case id == "":
-		return errNoKeys
+	case errors.Is(err, store.ErrNotFound):
+		return s.rebuildKeys(ctx, states, id)
 	}
-	return s.rebuildKeys(ctx, states, id)
-}
-
-func findFolder(states *store.Store, name, id string) (*store.Folder, error) {
-	if id == "" {
-		return states.Load(name)
-	}
-	return states.LoadID(name, id)
+	return err
 }
 
 func (s *session) useFolder(folder *store.Folder) error {
@@ -70,11 +65,12 @@ func (s *session) useFolder(folder *store.Folder) error {
 	return nil
 }
 
-// claimedBy is the cluster that the observed hosts' records name, empty for none.
+// claimedBy is the cluster of this name that the observed hosts' records have noted,
+// empty for none. Records of other clusters are preflight's to refuse.
 func (s *session) claimedBy() (string, error) {
 	found := map[string][]string{}
 	for name, facts := range s.facts {
-		if facts.Record != nil && facts.Record.Cluster.ID != "" {
+		if facts.Record != nil && facts.Record.Cluster.ID != "" && facts.Record.Cluster.Name == s.cluster.Name {
 			found[facts.Record.Cluster.ID] = append(found[facts.Record.Cluster.ID], name)
 		}
 	}
@@ -92,7 +88,7 @@ func (s *session) claimedBy() (string, error) {
 	return "", &hosts.Error{
 		Kind: hosts.KindForeign,
 		Op:   "find the cluster's keys",
-		Err:  fmt.Errorf("the hosts of this file belong to different clusters: %v", groups),
+		Err:  fmt.Errorf("the hosts of this file belong to different clusters of this name: %s", strings.Join(groups, ", ")),
 		Fix:  "take the hosts of other clusters out of the file, or reset them with their own cluster file",
 	}
 }

@@ -99,29 +99,6 @@ func (s *session) adminLeaf(validity time.Duration) (certs.Leaf, error) {
 	return leaf, nil
 }
 
-// temporaryKubeconfig is for one command of ours; the caller removes it.
-func (s *session) temporaryKubeconfig(port int) (string, error) {
-	leaf, err := s.adminLeaf(temporaryValidity)
-	if err != nil {
-		return "", err
-	}
-	data := s.tunnelKubeconfig(leaf, port)
-	file, err := os.CreateTemp(os.Getenv("XDG_RUNTIME_DIR"), "slipway-kubeconfig-*")
-	if err != nil {
-		return "", fmt.Errorf("write a temporary kubeconfig: %w", err)
-	}
-	defer file.Close()
-	if _, err := file.Write(data); err != nil {
-		os.Remove(file.Name())
-		return "", fmt.Errorf("write a temporary kubeconfig: %w", err)
-	}
-	return file.Name(), nil
-}
-
-// temporaryValidity is how long a certificate for one command lives: longer than a
-// `kubectl logs --follow` that somebody leaves open over a day.
-const temporaryValidity = 24 * time.Hour
-
 // writePrivate writes a file that only its owner may read, whole or not at all.
 func writePrivate(path string, data []byte) error {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")

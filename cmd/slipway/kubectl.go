@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/kubectl/pkg/cmd"
 	cmdutil "k8s.io/kubectl/pkg/cmd/util"
@@ -26,8 +29,8 @@ through SSH to any control plane: nothing else needs a route to the hosts.`,
 	return command
 }
 
-func runKubectl(ctx context.Context, flags clusterFlags, args []string) error {
-	s, err := load(flags)
+func runKubectl(ctx context.Context, wanted clusterFlags, args []string) error {
+	s, err := load(wanted)
 	if err != nil {
 		return err
 	}
@@ -42,18 +45,30 @@ func runKubectl(ctx context.Context, flags clusterFlags, args []string) error {
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() { _ = s.api.Forward(serving, listener) }()
-	file, err := s.temporaryKubeconfig(port)
+	leaf, err := s.adminLeaf(kubectlValidity)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file)
-	return kubectl(file, args)
+	server := fmt.Sprintf("https://127.0.0.1:%d", port)
+	flags := genericclioptions.NewConfigFlags(true).WithDeprecatedPasswordFlag().
+		WithWrapConfigFn(s.api.Through(server, leaf.Cert, leaf.Key))
+	flags.APIServer = &server
+	err = kubectl(flags, args)
+	if ctx.Err() != nil {
+		return &exitError{exitInterrupted}
+	}
+	return err
 }
+
+// kubectlValidity is how long the certificate of one kubectl command lives: longer than
+// a `kubectl logs --follow` that somebody leaves open over a day. It stays in memory.
+const kubectlValidity = 24 * time.Hour
 
 // kubectl runs kubectl's own command in this process. It ends by a call of ours and not
 // of os.Exit, so that what was opened for it is closed again.
-func kubectl(kubeconfig string, args []string) (err error) {
-	if err := os.Setenv("KUBECONFIG", kubeconfig); err != nil {
+func kubectl(flags *genericclioptions.ConfigFlags, args []string) (err error) {
+	// Nobody's own kubeconfig has a say here.
+	if err := os.Setenv("KUBECONFIG", os.DevNull); err != nil {
 		return err
 	}
 	type ended struct{ code int }
@@ -73,8 +88,9 @@ func kubectl(kubeconfig string, args []string) (err error) {
 		panic(ended{code})
 	})
 	command := cmd.NewDefaultKubectlCommandWithArgs(cmd.KubectlOptions{
-		Arguments: append([]string{"kubectl"}, args...),
-		IOStreams: genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr},
+		Arguments:   append([]string{"kubectl"}, args...),
+		ConfigFlags: flags,
+		IOStreams:   genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr},
 	})
 	command.SetArgs(args)
 	if err := command.Execute(); err != nil {

@@ -25,8 +25,9 @@ func main() {
 	ctx, stop := interruptible()
 	root := newRootCommand()
 	err := root.ExecuteContext(ctx)
+	interrupted := ctx.Err() != nil
 	stop()
-	os.Exit(report(os.Stderr, err))
+	os.Exit(report(os.Stderr, err, interrupted))
 }
 
 // interruptible is cancelled by the first Ctrl-C or SIGTERM. From then on the signals

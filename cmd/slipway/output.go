@@ -2,11 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
+
+	"github.com/slipway-k8s/slipway/phases"
 )
 
 // The formats of -o.
@@ -39,6 +42,18 @@ func show(w io.Writer, format string, value any, text func(io.Writer) error) err
 		return err
 	}
 	return usagef("--output %s: must be text, json or yaml", format)
+}
+
+// tellJSON ends a stream of JSON with what went wrong, for those who read only that.
+func tellJSON(w io.Writer, format string, err error) {
+	if err == nil || format != formatJSON {
+		return
+	}
+	event := map[string]any{"type": "error", "error": err.Error()}
+	if refused, ok := errors.AsType[*phases.Refused](err); ok {
+		event = map[string]any{"type": "refused", "problems": refused.Problems}
+	}
+	_ = json.NewEncoder(w).Encode(event) // the error itself is told all the same
 }
 
 // checkFormat refuses an unknown format before anything is done.

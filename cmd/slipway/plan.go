@@ -39,6 +39,7 @@ func newPlanCommand() *cobra.Command {
 		defer s.Close()
 		ready, err := s.prepare(command.Context(), p)
 		if err != nil {
+			tellJSON(command.OutOrStdout(), *format, err)
 			return err
 		}
 		if contents != "" {

@@ -53,8 +53,7 @@ func runReset(ctx context.Context, flags changeFlags, names []string, force bool
 	if err := s.known(names); err != nil {
 		return err
 	}
-	whole := len(names) == 0
-	if whole {
+	if len(names) == 0 {
 		for _, h := range s.cluster.Hosts {
 			names = append(names, h.Name)
 		}
@@ -62,7 +61,26 @@ func runReset(ctx context.Context, flags changeFlags, names []string, force bool
 	if err := s.change(ctx, flags, resetPlanner(names, force)); err != nil {
 		return err
 	}
-	if whole && s.keys != nil && s.keys.folder != nil {
+	return s.dropKeys(names)
+}
+
+// dropKeys removes from the state folder what belonged to hosts that were reset; all of
+// it once no host of the file is left. Keys of a host that could not be reached stay.
+func (s *session) dropKeys(names []string) error {
+	if s.keys == nil || s.keys.folder == nil {
+		return nil
+	}
+	reset := 0
+	for _, name := range names {
+		if _, unreached := s.down[name]; unreached {
+			continue
+		}
+		if err := s.keys.folder.DropLeaves(name); err != nil {
+			return err
+		}
+		reset++
+	}
+	if reset == len(s.cluster.Hosts) {
 		return s.keys.folder.Remove()
 	}
 	return nil

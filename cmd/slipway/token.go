@@ -195,27 +195,42 @@ func newTokenDeleteCommand() *cobra.Command {
 		Use:   "delete -f FILE TOKEN...",
 		Short: "Delete bootstrap tokens, by id or whole",
 		Args:  cobra.MinimumNArgs(1),
-		RunE: func(command *cobra.Command, tokens []string) error {
-			s, err := openAPI(command, flags)
-			if err != nil {
+	}
+	format := outputFlag(command)
+	command.RunE = func(command *cobra.Command, tokens []string) error {
+		if err := checkFormat(*format); err != nil {
+			return err
+		}
+		s, err := openAPI(command, flags)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		var deleted []string
+		for _, token := range tokens {
+			id, _, _ := strings.Cut(token, ".")
+			if err := s.deleteToken(command, id); err != nil {
 				return err
 			}
-			defer s.Close()
-			for _, token := range tokens {
-				id, _, _ := strings.Cut(token, ".")
-				key := hosts.ObjectKey{APIVersion: "v1", Kind: "Secret", Namespace: "kube-system", Name: "bootstrap-token-" + id}
-				outcome, err := s.api.Do(command.Context(), plan.Delete{Object: key}, nil, func(hosts.Progress) {})
-				if err != nil {
-					return fmt.Errorf("delete token %s: %w", id, err)
-				}
-				if outcome.Result == hosts.Unchanged {
-					return fmt.Errorf("delete token %s: there is no such token", id)
-				}
-				fmt.Fprintf(command.OutOrStdout(), "token %s deleted\n", id)
-			}
-			return nil
-		},
+			deleted = append(deleted, id)
+		}
+		return show(command.OutOrStdout(), *format, map[string][]string{"deleted": deleted}, func(w io.Writer) error {
+			_, err := fmt.Fprintf(w, "deleted %s\n", strings.Join(deleted, ", "))
+			return err
+		})
 	}
 	flags.add(command)
 	return command
+}
+
+func (s *session) deleteToken(command *cobra.Command, id string) error {
+	key := hosts.ObjectKey{APIVersion: "v1", Kind: "Secret", Namespace: "kube-system", Name: "bootstrap-token-" + id}
+	outcome, err := s.api.Do(command.Context(), plan.Delete{Object: key}, nil, func(hosts.Progress) {})
+	if err != nil {
+		return fmt.Errorf("delete token %s: %w", id, err)
+	}
+	if outcome.Result == hosts.Unchanged {
+		return fmt.Errorf("delete token %s: there is no such token", id)
+	}
+	return nil
 }

@@ -44,6 +44,9 @@ type Options struct {
 	// Lease names hosts to take beside those of the plan: the control planes, where the
 	// plan changes the cluster only.
 	Lease []string
+	// Leased is asked when every host is leased and before the first step: an error ends the
+	// run with nothing done. May be nil.
+	Leased func(context.Context) error
 	// Uploads bounds how many hosts get large blobs at once; 4 unless said.
 	Uploads int
 	// Now is the clock; time.Now unless said.
@@ -83,6 +86,11 @@ func apply(ctx context.Context, p plan.Plan, digest string, options Options, rec
 		return err
 	}
 	defer release()
+	if options.Leased != nil {
+		if err := options.Leased(ctx); err != nil {
+			return err
+		}
+	}
 	run := newRun(ctx, p, options, record)
 	run.loop()
 	return run.verdict()

@@ -221,6 +221,20 @@ func TestLeaseIsTakenOnAllHostsOrNone(t *testing.T) {
 	})
 }
 
+func TestAStalePlanTouchesNothingAndGivesTheLeaseBack(t *testing.T) {
+	act(t, func(t *testing.T, s *stage) {
+		stale := errors.New("stale")
+		s.auto, s.leased = true, func(context.Context) error { return stale }
+		s.begin(t.Context(), step("a/1", work))
+		if err := s.result(); !errors.Is(err, stale) {
+			t.Fatalf("want the stale plan's error, got %v", err)
+		}
+		if want := []string{"take a", "release a"}; !slices.Equal(s.log, want) {
+			t.Errorf("hosts were asked %v, should be %v", s.log, want)
+		}
+	})
+}
+
 func TestPlanThatCannotBeAppliedTouchesNothing(t *testing.T) {
 	tests := map[string]struct {
 		steps []plan.Step

@@ -34,6 +34,7 @@ type stage struct {
 	content  map[string]hosts.Blob
 	done     chan error
 	lease    []string
+	leased   func(context.Context) error
 	uploads  int
 }
 
@@ -180,7 +181,7 @@ func (s *stage) begin(ctx context.Context, steps ...plan.Step) {
 		all[name] = host{s, name}
 	}
 	options := engine.Options{
-		Hosts: all, Cluster: clusterOf{s}, Journal: &s.journal, Holder: "kim@desk", Lease: s.lease, Uploads: s.uploads,
+		Hosts: all, Cluster: clusterOf{s}, Journal: &s.journal, Holder: "kim@desk", Lease: s.lease, Leased: s.leased, Uploads: s.uploads,
 		Content: func(ref string) (hosts.Blob, bool) { blob, found := s.content[ref]; return blob, found },
 		Events:  func(event plan.Event) { s.events = append(s.events, event) },
 	}

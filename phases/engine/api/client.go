@@ -136,6 +136,19 @@ func restConfig(options Options, d *dialer) *rest.Config {
 // port-forward) ignore Dial in client-go and need Forward.
 func (c *Client) RESTConfig() *rest.Config { return rest.CopyConfig(c.config) }
 
+// Through gives what a program that is built on client-go, such as kubectl, has to work with
+// to reach the API by a local port of Forward: as the holder of a certificate, in memory.
+func (c *Client) Through(server string, cert, key []byte) func(*rest.Config) *rest.Config {
+	return func(*rest.Config) *rest.Config {
+		return &rest.Config{
+			Host: server, QPS: -1,
+			TLSClientConfig: rest.TLSClientConfig{
+				ServerName: c.config.ServerName, CAData: c.config.CAData, CertData: cert, KeyData: key,
+			},
+		}
+	}
+}
+
 // ServerName is the name that API servers are verified by.
 func (c *Client) ServerName() string { return c.config.ServerName }
 
