@@ -50,7 +50,7 @@ func runKubectl(ctx context.Context, wanted clusterFlags, args []string) error {
 		return err
 	}
 	server := fmt.Sprintf("https://127.0.0.1:%d", port)
-	flags := genericclioptions.NewConfigFlags(true).WithDeprecatedPasswordFlag().
+	flags := genericclioptions.NewConfigFlags(true).
 		WithWrapConfigFn(s.api.Through(server, leaf.Cert, leaf.Key))
 	flags.APIServer = &server
 	err = kubectl(flags, args)
