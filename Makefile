@@ -9,7 +9,7 @@ export CGO_ENABLED ?= 0
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z/-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 .PHONY: build
 build: ## bin/slipway, one static binary
@@ -22,6 +22,9 @@ setup: ## what building the bundle and running the lab need of Debian's or Ubunt
 .PHONY: bundle
 bundle: build setup ## dist/bundle.tar, every component built from source
 	bin/slipway bundle build --from source --out dist/bundle.tar
+
+dist/kubeadm: build setup ## kubeadm, for the tests and benchmarks that compare with it
+	bin/slipway bundle build --component kubeadm --out $@
 
 .PHONY: test
 test: ## every test there is, those on lab clusters included
@@ -44,7 +47,7 @@ demo: bundle ## a cluster of three hosts on this machine, from nothing
 	e2e/demo.sh
 
 .PHONY: bench
-bench: bundle ## the figures of docs/benchmarks.md, side by side with kubeadm
+bench: bundle dist/kubeadm ## the figures of docs/benchmarks.md, side by side with kubeadm
 	CGO_ENABLED=0 go test -tags bench -count=1 -timeout 60m -v ./e2e/bench
 
 .PHONY: clean

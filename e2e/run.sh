@@ -11,7 +11,6 @@ if [ "$(uname -s)" != Linux ] || [ "$(id -u)" -ne 0 ]; then
   exit
 fi
 
-make bundle
-[ -x dist/kubeadm ] || bin/slipway bundle build --component kubeadm --out dist/kubeadm
+make bundle dist/kubeadm
 CGO_ENABLED=1 go test -race $(go list ./... | grep -v /e2e)
 go test -count=1 -timeout 45m -v ./e2e

@@ -262,20 +262,17 @@ func (s *session) connectedControlPlanes() []string {
 	return names
 }
 
-// journal opens this run's log in the state folder.
+// journal opens this run's log in the state folder, beside the clusters: it outlives them.
 func (s *session) journal() (*os.File, error) {
 	root, err := store.DefaultRoot()
 	if err != nil {
 		return nil, err
 	}
 	folder := filepath.Join(root, "runs")
-	if s.keys != nil && s.keys.folder != nil {
-		folder = filepath.Join(s.keys.folder.Path(), "runs")
-	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return nil, fmt.Errorf("make the folder of the run's journal: %w", err)
+		return nil, fmt.Errorf("make the folder of the runs' journals: %w", err)
 	}
-	name := filepath.Join(folder, time.Now().UTC().Format("20060102T150405.000Z")+".jsonl")
+	name := filepath.Join(folder, time.Now().UTC().Format("20060102T150405.000Z")+"-"+s.cluster.Name+".jsonl")
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the run's journal: %w", err)
@@ -322,12 +319,17 @@ func (s *session) changed(ctx context.Context, flags changeFlags, p planner) err
 		}
 	}
 	display := newFront(flags.output, os.Stdout)
+	if flags.output == formatJSON {
+		for _, warning := range ready.plan.Warnings {
+			display.Note("warning: %s", warning)
+		}
+	}
 	began := time.Now()
 	ready.fresh = s.freshness(flags, p, ready)
 	err = s.apply(ctx, ready, display)
 	display.Close()
 	if err != nil {
-		return err
+		return errors.Join(err, s.keys.forgetUnused(err))
 	}
 	verify := p.verify
 	if verify == nil {

@@ -22,6 +22,8 @@ type keys struct {
 	leaves map[string]map[string]certs.Leaf // by host, then by the catalogue's name
 	folder *store.Folder                    // nil until they are saved
 	fresh  map[string][]certs.Leaf          // minted by this command and not saved yet
+	// created tells that this command made the folder.
+	created bool
 }
 
 // errNoKeys tells that this cluster's keys are neither on this machine nor on a host.
@@ -219,6 +221,7 @@ func (k *keys) save(name string) error {
 		if k.folder, err = states.Create(name, k.pki); err != nil {
 			return err
 		}
+		k.created = true
 	}
 	for host, leaves := range k.fresh {
 		if err := k.folder.SaveLeaves(host, leaves...); err != nil {
@@ -227,4 +230,15 @@ func (k *keys) save(name string) error {
 		delete(k.fresh, host)
 	}
 	return nil
+}
+
+// forgetUnused removes the keys of a cluster that will never be: minted for a run that
+// was refused before its first step.
+func (k *keys) forgetUnused(err error) error {
+	host, _ := errors.AsType[*hosts.Error](err)
+	began := !errors.Is(err, errStale) && (host == nil || host.Kind != hosts.KindLease)
+	if k == nil || !k.created || began {
+		return nil
+	}
+	return k.folder.Remove()
 }

@@ -32,6 +32,9 @@ certificate of its own. It points to the local port of 'slipway proxy', or with
 --via endpoint straight to the API's endpoint, for machines that have a route to it.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			if via != "proxy" && via != "endpoint" {
+				return usagef("--via %s: must be proxy or endpoint", via)
+			}
 			s, err := load(flags)
 			if err != nil {
 				return err
@@ -68,17 +71,14 @@ func (s *session) kubeconfigVia(via string, port int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch via {
-	case "proxy":
+	if via == "proxy" {
 		return s.tunnelKubeconfig(leaf, port), nil
-	case "endpoint":
-		server, err := manifests.EndpointURL(s.cluster)
-		if err != nil {
-			return nil, err
-		}
-		return manifests.Kubeconfig(server, s.keys.pki.CA.Cert, administrator, leaf.Cert, leaf.Key, s.cluster.Name), nil
 	}
-	return nil, usagef("--via %s: must be proxy or endpoint", via)
+	server, err := manifests.EndpointURL(s.cluster)
+	if err != nil {
+		return nil, err
+	}
+	return manifests.Kubeconfig(server, s.keys.pki.CA.Cert, administrator, leaf.Cert, leaf.Key, s.cluster.Name), nil
 }
 
 // administrator is the user of kubeadm's admin.conf.

@@ -48,6 +48,9 @@ func newTokenCreateCommand() *cobra.Command {
 		if err := checkFormat(*format); err != nil {
 			return err
 		}
+		if ttl < 0 {
+			return usagef("--ttl %s: must not be negative; 0 is for ever", ttl)
+		}
 		s, err := openAPI(command, flags)
 		if err != nil {
 			return err
@@ -93,14 +96,10 @@ func openAPI(command *cobra.Command, flags clusterFlags) (*session, error) {
 }
 
 func (s *session) createToken(command *cobra.Command, token certs.Token, ttl time.Duration, description string) error {
-	var expiration string
-	if ttl > 0 {
-		expiration = time.Now().Add(ttl).UTC().Format(time.RFC3339)
-	}
 	object, err := manifests.BootstrapToken(manifests.Token{
 		ID:          token.ID,
 		Secret:      token.Secret,
-		Expiration:  expiration,
+		Expiration:  expiration(time.Now(), ttl),
 		Usages:      joinUsages,
 		Description: description,
 		Groups:      []string{joinersGroup},
@@ -114,6 +113,14 @@ func (s *session) createToken(command *cobra.Command, token certs.Token, ttl tim
 		return fmt.Errorf("create token %s: %w", token.ID, err)
 	}
 	return nil
+}
+
+// expiration is when a token made now ends, in RFC 3339; empty for one without an end.
+func expiration(now time.Time, ttl time.Duration) string {
+	if ttl == 0 {
+		return ""
+	}
+	return now.Add(ttl).UTC().Format(time.RFC3339)
 }
 
 // joinCommand is what kubeadm's own `token create --print-join-command` prints.
