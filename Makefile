@@ -35,9 +35,10 @@ unit: ## the tests that need neither root nor a lab
 	CGO_ENABLED=1 go test -race ./...
 
 .PHONY: lint
-lint: ## gofmt and vet
+lint: ## gofmt, vet and staticcheck
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	go vet ./...
+	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
 .PHONY: check
 check: lint unit ## what has to be right before a commit

@@ -4,7 +4,7 @@ import "time"
 
 // Facts is what one observation saw of a host.
 type Facts struct {
-	Hostname   string    `json:"hostname"`
+	Hostname   string    `json:"hostname"` // the running name
 	MachineID  string    `json:"machineID"`
 	BootID     string    `json:"bootID"`
 	OS         OS        `json:"os"`
@@ -19,6 +19,9 @@ type Facts struct {
 	Interfaces []Link    `json:"interfaces"`
 	Swaps      []string  `json:"swaps,omitempty"`     // devices and files in use
 	SwapUnits  []string  `json:"swapUnits,omitempty"` // units and fstab lines that would bring swap back
+	// StaticHostname is the name in /etc/hostname, which the next boot takes; empty where
+	// there is none.
+	StaticHostname string `json:"staticHostname,omitempty"`
 	// CanRaiseOOMScore tells whether a process may lower its OOM score (CAP_SYS_RESOURCE).
 	CanRaiseOOMScore bool `json:"canRaiseOOMScore"`
 	// ConntrackWritable tells whether net.netfilter.nf_conntrack_max can be written.
@@ -113,7 +116,7 @@ type File struct {
 	GID    int      `json:"gid"`
 	Size   int64    `json:"size,omitempty"`
 	Digest string   `json:"digest,omitempty"` // sha256:<hex>, of a regular file
-	Target string   `json:"target,omitempty"` // of a symbolic link
+	Target string   `json:"target,omitempty"` // of a symbolic link, or of one that a tree's directory is reached by
 }
 
 // Certificate is a certificate on a host's disk, with what only the host can say of it.
@@ -192,4 +195,7 @@ type Prior struct {
 	Setting string `json:"setting"`
 	Value   string `json:"value,omitempty"`
 	Absent  bool   `json:"absent,omitempty"` // there was nothing
+	// Set is what Slipway last made of a kernel parameter: where it is something else by
+	// now, somebody else has set it since, and it is not put back.
+	Set string `json:"set,omitempty"`
 }

@@ -25,7 +25,8 @@ type request struct {
 }
 
 // call sends a request and waits for its answer, also when ctx is cancelled: then it
-// says so to the agent and waits for what that makes of it.
+// says so to the agent and waits for what that makes of it. Only then is its error a
+// cancellation.
 func (c *Client) call(ctx context.Context, r request) (json.RawMessage, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%s: %w", r.op, err)
@@ -46,7 +47,8 @@ func (c *Client) call(ctx context.Context, r request) (json.RawMessage, error) {
 		_ = c.send(context.Background(), frame{Kind: kindCancel, ID: id}) // a session that ended answers by itself
 	})
 	defer stop()
-	return c.await(r, p)
+	answer, err := c.await(r, p)
+	return answer, own(ctx, r.op, err)
 }
 
 func (c *Client) ask(ctx context.Context, r request) (uint64, *pending, error) {

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
@@ -10,6 +11,35 @@ import (
 // ErrBadContent says that what lay in the inbox was not the blob it should have been. It
 // has been removed; sending it again may help.
 var ErrBadContent = errors.New("the content does not match its digest")
+
+// errStopped is why an agent ends that was told to, by a signal for example.
+var errStopped = errors.New("the agent was told to stop")
+
+// stopped is what a call fails with that the agent's own end cancelled. It is none of the
+// operator's cancellations, and must not look like one.
+func stopped(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return errStopped
+	}
+	return err
+}
+
+// own keeps an answer from looking like a cancellation by a caller who cancelled nothing:
+// what was cancelled on the host has failed there.
+func own(ctx context.Context, op string, err error) error {
+	switch {
+	case errors.Is(err, errStopped):
+		return lost(op, err)
+	case ctx.Err() != nil || !errors.Is(err, context.Canceled):
+		return err
+	}
+	failed := &hosts.Error{Kind: hosts.KindBroken, Op: op, Err: fmt.Errorf("cancelled on the host, not from here: %s", err)}
+	var known *hosts.Error
+	if errors.As(err, &known) {
+		failed.Kind, failed.Host, failed.Fix = known.Kind, known.Host, known.Fix
+	}
+	return failed
+}
 
 // wireError is an error as it crosses: what callers decide on by type survives, all else
 // is text.
@@ -35,12 +65,14 @@ const (
 	markCanceled mark = "canceled"
 	markDeadline mark = "deadline"
 	markContent  mark = "content"
+	markStopped  mark = "stopped"
 )
 
 var marks = map[mark]error{
 	markCanceled: context.Canceled,
 	markDeadline: context.DeadlineExceeded,
 	markContent:  ErrBadContent,
+	markStopped:  errStopped,
 }
 
 // encodeError takes an error apart from the outside in.

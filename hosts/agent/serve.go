@@ -26,7 +26,8 @@ type ServeOptions struct {
 
 // Serve serves the host until in ends or the operator falls silent; then it lets the
 // actions in hand come to their end and returns. Once ctx is done, they end at their next
-// safe point. It closes neither the host nor the streams: a Read of in may still be under
+// safe point, and the operator is told that the agent was stopped: it is not the
+// operator's own interrupt. Serve closes neither the host nor the streams: a Read of in may still be under
 // way. An end of in is no error.
 func Serve(ctx context.Context, host hosts.Host, in io.Reader, out io.Writer, opts ServeOptions) error {
 	if opts.Grace == 0 {
@@ -46,7 +47,7 @@ func Serve(ctx context.Context, host hosts.Host, in io.Reader, out io.Writer, op
 	select {
 	case <-s.ended:
 	case <-ctx.Done():
-		s.end(ctx.Err())
+		s.end(errStopped)
 	}
 	s.wind(ctx, opts.Grace)
 	s.finishWriting()
@@ -193,6 +194,9 @@ func (s *server) begin(f frame) error {
 	go func() {
 		defer s.hands.Done()
 		answer, err := run(ctx)
+		if base.Err() != nil {
+			err = stopped(err)
+		}
 		s.mutex.Lock()
 		delete(s.calls, f.ID)
 		s.mutex.Unlock()

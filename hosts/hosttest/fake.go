@@ -307,15 +307,16 @@ func (f *Fake) Reboot() {
 // ordinaryFacts is a current Debian on a machine of modest size.
 func ordinaryFacts(hostname string, addresses []string) hosts.Facts {
 	return hosts.Facts{
-		Hostname:  hostname,
-		MachineID: digest([]byte("machine " + hostname))[len("sha256:"):][:32],
-		BootID:    "boot-1",
-		OS:        hosts.OS{ID: "debian", Version: "12", Pretty: "Debian GNU/Linux 12 (bookworm)"},
-		Arch:      "amd64",
-		Kernel:    "6.1.0-28-amd64",
-		CPUs:      4,
-		Memory:    8 << 30,
-		User:      "root",
+		Hostname:       hostname,
+		StaticHostname: hostname,
+		MachineID:      digest([]byte("machine " + hostname))[len("sha256:"):][:32],
+		BootID:         "boot-1",
+		OS:             hosts.OS{ID: "debian", Version: "12", Pretty: "Debian GNU/Linux 12 (bookworm)"},
+		Arch:           "amd64",
+		Kernel:         "6.1.0-28-amd64",
+		CPUs:           4,
+		Memory:         8 << 30,
+		User:           "root",
 		Cgroup: hosts.Cgroup{
 			Version: 2, Controllers: []string{"cpuset", "cpu", "io", "memory", "hugetlb", "pids"},
 		},

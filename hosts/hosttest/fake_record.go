@@ -50,14 +50,15 @@ func (f *Fake) restore(a hosts.Restore) (string, error) {
 	kind, name, _ := strings.Cut(prior.Setting, "/")
 	switch kind {
 	case "sysctl":
-		f.sysctls[name] = prior.Value
-		if prior.Absent {
-			delete(f.sysctls, name)
-		}
+		f.restoreSysctl(name, prior)
 	case "swap":
 		f.base.Swaps = append(f.base.Swaps, name)
 	case "hostname":
-		f.base.Hostname = prior.Value
+		running, static, differ := strings.Cut(prior.Value, " ")
+		if !differ {
+			static = running
+		}
+		f.base.Hostname, f.base.StaticHostname = running, strings.TrimPrefix(static, noStaticName)
 	case "hosts":
 		for host, addresses := range f.names {
 			f.names[host] = slices.DeleteFunc(slices.Clone(addresses), func(a string) bool { return a == name })
@@ -83,6 +84,17 @@ func (f *Fake) restore(a hosts.Restore) (string, error) {
 	}
 	f.record.Priors = slices.Delete(f.record.Priors, at, at+1)
 	return "back to " + prior.Value, nil
+}
+
+// restoreSysctl leaves alone what somebody else has set since.
+func (f *Fake) restoreSysctl(name string, prior hosts.Prior) {
+	switch {
+	case prior.Set != "" && f.sysctls[name] != prior.Set:
+	case prior.Absent:
+		delete(f.sysctls, name)
+	default:
+		f.sysctls[name] = prior.Value
+	}
 }
 
 // forget ends what Slipway knows of the machine, if the machine has nothing of it left.

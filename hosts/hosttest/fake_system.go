@@ -1,6 +1,7 @@
 package hosttest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,6 +15,9 @@ const (
 	containerdRoot = "/var/lib/containerd"
 	containerdUnit = "containerd.service"
 )
+
+// noStaticName is what the record says in place of a static name that was not there.
+const noStaticName = "(no static name)"
 
 // unit is a systemd unit of a Fake. One whose file is on the machine needs no entry.
 type unit struct {
@@ -108,6 +112,11 @@ func (f *Fake) setSysctl(a hosts.SetSysctl) (string, error) {
 		return "", nil
 	}
 	f.remember(hosts.Prior{Setting: "sysctl/" + a.Key, Value: old, Absent: !known})
+	for i, prior := range f.record.Priors {
+		if prior.Setting == "sysctl/"+a.Key {
+			f.record.Priors[i].Set = a.Value
+		}
+	}
 	f.sysctls[a.Key] = a.Value
 	return "was " + old, nil
 }
@@ -134,12 +143,15 @@ func (f *Fake) disableSwap() (string, error) {
 }
 
 func (f *Fake) setHostname(a hosts.SetHostname) (string, error) {
-	if f.base.Hostname == a.Name {
+	if f.base.Hostname == a.Name && f.base.StaticHostname == a.Name {
 		return "", nil
 	}
 	was := f.base.Hostname
+	if static := f.base.StaticHostname; static != was {
+		was += " " + cmp.Or(static, noStaticName)
+	}
 	f.remember(hosts.Prior{Setting: "hostname", Value: was})
-	f.base.Hostname = a.Name
+	f.base.Hostname, f.base.StaticHostname = a.Name, a.Name
 	return "was " + was, nil
 }
 

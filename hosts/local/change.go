@@ -19,6 +19,9 @@ type change struct {
 	act  func(ctx context.Context) error
 	// settle drops from the record what is no longer so after act.
 	settle func(*hosts.Record)
+	// finish removes what only the record's old word needed: a crash before it leaves
+	// something of no use, a crash before settle nothing that is missing. May be nil.
+	finish func() error
 }
 
 var unchanged = hosts.Outcome{Result: hosts.Unchanged}
@@ -58,7 +61,12 @@ func (h *Host) carryOut(ctx context.Context, c change) error {
 		return err
 	}
 	if c.settle != nil {
-		return h.record.update(c.settle)
+		if err := h.record.update(c.settle); err != nil {
+			return err
+		}
+	}
+	if c.finish != nil {
+		return c.finish()
 	}
 	return nil
 }

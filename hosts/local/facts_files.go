@@ -61,17 +61,26 @@ func (h *Host) lookAt(ctx context.Context, path string, limit int64) (hosts.File
 	return file, err
 }
 
-// lookBelow describes a tree, on its own file system; what goes away meanwhile is not there.
+// lookBelow describes a tree, on its own file system; what goes away meanwhile is not
+// there. A link that leads to a directory is told as that directory, with its Target: what
+// is below it is below the tree's path.
 func (h *Host) lookBelow(ctx context.Context, tree string, files map[string]hosts.File) error {
-	root, err := os.Lstat(h.at(tree))
-	if errors.Is(err, fs.ErrNotExist) {
+	start, err := filepath.EvalSymlinks(h.at(tree))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		start, err = h.at(tree), nil // a link that leads nowhere is one all the same
+	}
+	if err != nil {
+		return err
+	}
+	root, err := os.Lstat(start)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	device := root.Sys().(*syscall.Stat_t).Dev
-	return filepath.WalkDir(h.at(tree), func(at string, entry fs.DirEntry, err error) error {
+	return filepath.WalkDir(start, func(at string, entry fs.DirEntry, err error) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -81,12 +90,16 @@ func (h *Host) lookBelow(ctx context.Context, tree string, files map[string]host
 		if err != nil {
 			return err
 		}
-		path, err := filepath.Rel(h.root, at)
+		inside, err := filepath.Rel(start, at)
 		if err != nil {
 			return err
 		}
-		path = "/" + path
+		path := filepath.Join(tree, inside)
 		file, err := h.lookAt(ctx, path, treeDigestLimit)
+		if path == tree && file.Type == hosts.TypeSymlink && root.IsDir() {
+			attr := attributesOf(root)
+			file = hosts.File{Type: hosts.TypeDirectory, Mode: attr.mode, UID: attr.uid, GID: attr.gid, Target: file.Target}
+		}
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}

@@ -27,11 +27,11 @@ var writtenPlaces = []string{"/", "/var/lib/slipway", "/var/lib/containerd", "/v
 const resolvedConf = "/run/systemd/resolve/resolv.conf"
 
 func (h *Host) seeSystem(_ context.Context, facts *hosts.Facts) error {
-	name, err := h.runningHostname()
+	running, static, err := h.hostnames()
 	if err != nil {
 		return err
 	}
-	facts.Hostname = name
+	facts.Hostname, facts.StaticHostname = running, static
 	facts.MachineID = h.line("/etc/machine-id")
 	facts.BootID = h.line("/proc/sys/kernel/random/boot_id")
 	facts.OS = h.release()

@@ -106,7 +106,15 @@ func (h *Host) takeOver(ctx context.Context, path string, info os.FileInfo, owne
 		return nil, err
 	}
 	notes := []func(*hosts.Record){own(parents...)}
-	if _, ours := ownedAt(record, path); info != nil && !ours {
+	_, ours := ownedAt(record, path)
+	if !ours {
+		note, err := h.overrides(ctx, path, info)
+		if err != nil {
+			return nil, err
+		}
+		notes = append(notes, note) // before the file's: a reset goes backwards
+	}
+	if info != nil && !ours {
 		if _, known := priorOf(record, fileSetting(path)); !known {
 			prior, err := h.backUp(ctx, path, info)
 			if err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -21,6 +22,9 @@ var (
 	validHostname = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?$`)
 	validName     = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?$`)
 )
+
+// noStaticName is what the record says in place of a static name that was not there.
+const noStaticName = "(no static name)"
 
 // hostnames are the running and the static name of the host.
 func (h *Host) hostnames() (running, static string, err error) {
@@ -61,7 +65,11 @@ func (h *Host) setHostname(ctx context.Context, a hosts.SetHostname) (hosts.Outc
 		return unchanged, nil
 	}
 	was := running
-	if static != "" && static != running {
+	switch static {
+	case running:
+	case "":
+		was = running + " " + noStaticName
+	default:
 		was = running + " " + static
 	}
 	return h.apply(ctx, change{
@@ -77,7 +85,11 @@ func (h *Host) setHostname(ctx context.Context, a hosts.SetHostname) (hosts.Outc
 func (h *Host) nameHost(running, static string) error {
 	path := h.at("/etc/hostname")
 	if static == "" {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err := os.Remove(path)
+		if errors.Is(err, syscall.EBUSY) {
+			err = overwrite(path, nil) // a mount of its own
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	} else if err := rewrite(path, []byte(static+"\n")); err != nil {

@@ -14,7 +14,16 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/slipway-k8s/slipway/hosts"
+)
+
+const (
+	// journalSize is how large the journal grows before it becomes the older one.
+	journalSize = 8 << 20
+	// olderJournal is what the older one's name ends with.
+	olderJournal = ".1"
 )
 
 // journal is the list of what was done to the host, as JSON lines: for people and audit,
@@ -22,6 +31,7 @@ import (
 type journal struct {
 	path   string
 	holder string
+	plan   string // the digest of the plan that the lease was taken for
 	now    func() time.Time
 	mu     sync.Mutex
 }
@@ -32,6 +42,7 @@ type journalEntry struct {
 	Time    string `json:"time"`
 	Mark    string `json:"mark"` // begin or end
 	Who     string `json:"who"`
+	Plan    string `json:"plan,omitempty"`
 	Kind    string `json:"kind"`
 	Deed    string `json:"deed"`
 	Detail  string `json:"detail,omitempty"`
@@ -42,10 +53,11 @@ type journalEntry struct {
 	started time.Time
 }
 
-func (j *journal) setHolder(holder string) {
+// setHolder says for whom, and for which plan, what follows is done.
+func (j *journal) setHolder(holder, plan string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.holder = holder
+	j.holder, j.plan = holder, plan
 }
 
 func (j *journal) begin(action hosts.Action, detail string) (journalEntry, error) {
@@ -86,7 +98,7 @@ func (j *journal) append(entry journalEntry) error {
 func (j *journal) write(entry journalEntry) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	entry.Who = j.holder
+	entry.Who, entry.Plan = j.holder, j.plan
 	line, err := json.Marshal(entry)
 	if err != nil {
 		return fmt.Errorf("write the journal: %w", err)
@@ -94,7 +106,7 @@ func (j *journal) write(entry journalEntry) error {
 	if err := os.MkdirAll(filepath.Dir(j.path), 0o700); err != nil {
 		return fmt.Errorf("write the journal: %w", err)
 	}
-	file, err := os.OpenFile(j.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	file, err := j.open(int64(len(line)) + 1)
 	if err != nil {
 		return fmt.Errorf("write the journal: %w", err)
 	}
@@ -103,4 +115,44 @@ func (j *journal) write(entry journalEntry) error {
 		return fmt.Errorf("write the journal: %w", err)
 	}
 	return nil
+}
+
+// open opens the journal for one more line, locked until it is closed. One that the line
+// would make too large becomes the older one, in place of that.
+func (j *journal) open(more int64) (*os.File, error) {
+	for {
+		file, err := os.OpenFile(j.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		full, err := j.lock(file, more)
+		if err == nil && !full {
+			return file, nil
+		}
+		file.Close()
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// lock locks the journal's file and makes room in its place; full tells to open it anew.
+func (j *journal) lock(file *os.File, more int64) (full bool, err error) {
+	for {
+		err = unix.Flock(int(file.Fd()), unix.LOCK_EX)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return false, err
+	}
+	if !sameFile(file, j.path) {
+		return true, nil // another agent was faster
+	}
+	info, err := file.Stat()
+	if err != nil || info.Size() == 0 || info.Size()+more <= journalSize {
+		return false, err
+	}
+	return true, os.Rename(j.path, j.path+olderJournal)
 }

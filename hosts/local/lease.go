@@ -25,6 +25,8 @@ const (
 	heartbeat = 3 * time.Second
 	// leasePatience is how long TakeLease waits for an action of someone without a lease.
 	leasePatience = 2 * time.Second
+	// noteAge is how old a holder's note may be and still speak for one that lives.
+	noteAge = 3 * heartbeat
 	// leaseSize pads the holder's note, so that one write replaces it whole.
 	leaseSize = 1024
 )
@@ -65,8 +67,9 @@ func (l *lease) take(ctx context.Context, holder string) (bool, error) {
 	return true, nil
 }
 
-// acquire locks the lease's file. A holder that shows itself is the answer at once; one
-// that does not is a single action in hand, and waited for until ctx ends.
+// acquire locks the lease's file. A holder that shows itself is the answer at once; what
+// else locks it is an action or a look of somebody without a lease, or a holder that was
+// stopped, and waited for until ctx ends.
 func (l *lease) acquire(ctx context.Context, how int) (*os.File, error) {
 	retry := time.NewTicker(20 * time.Millisecond)
 	defer retry.Stop()
@@ -75,16 +78,42 @@ func (l *lease) acquire(ctx context.Context, how int) (*os.File, error) {
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return file, err
 		}
-		if holder, err := readHolder(l.path); err == nil && holder != nil {
+		holder := l.exclusive()
+		if holder != nil && l.fresh(*holder) {
 			return nil, heldBy(*holder)
 		}
 		select {
 		case <-ctx.Done():
+			if holder != nil {
+				return nil, heldBy(*holder)
+			}
 			unknown := l.now().UTC().Format(time.RFC3339)
 			return nil, heldBy(hosts.LeaseHolder{Holder: "another agent's action", Since: unknown, Heard: unknown})
 		case <-retry.C:
 		}
 	}
+}
+
+// exclusive is the note of the one who has the file for himself. Where it can be shared
+// nobody has, and a note in it is a dead holder's.
+func (l *lease) exclusive() *hosts.LeaseHolder {
+	file, err := l.try(unix.LOCK_SH)
+	if err == nil {
+		file.Close()
+		return nil
+	}
+	holder, err := readHolder(l.path)
+	if err != nil {
+		return nil
+	}
+	return holder
+}
+
+// fresh tells whether a holder was heard of lately enough to be alive: between taking the
+// lock and writing its note, a new holder's file shows the old one's.
+func (l *lease) fresh(holder hosts.LeaseHolder) bool {
+	heard, err := time.Parse(time.RFC3339, holder.Heard)
+	return err == nil && l.now().Sub(heard) < noteAge
 }
 
 // try locks the file that lies at the lease's path, without waiting.
@@ -247,11 +276,11 @@ func (h *Host) takeLease(ctx context.Context, a hosts.TakeLease) (hosts.Outcome,
 	if err != nil {
 		return hosts.Outcome{}, err
 	}
+	if taken || a.Plan != "" {
+		h.journal.setHolder(orDefault(a.Holder, h.holder), a.Plan)
+	}
 	if !taken {
 		return unchanged, nil
-	}
-	if a.Holder != "" {
-		h.journal.setHolder(a.Holder)
 	}
 	return hosts.Outcome{Result: hosts.Changed, Detail: "held by " + orDefault(a.Holder, h.holder)}, nil
 }
@@ -261,6 +290,7 @@ func (h *Host) releaseLease(_ context.Context, _ hosts.ReleaseLease) (hosts.Outc
 	if held, err := h.lease.held(), h.lease.free(); err != nil || !held {
 		return unchanged, err
 	}
+	h.journal.setHolder(h.holder, "")
 	return hosts.Outcome{Result: hosts.Changed, Detail: "given back"}, nil
 }
 

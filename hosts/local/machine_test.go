@@ -4,6 +4,7 @@ package local_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -64,6 +65,22 @@ func (m *machine) read(path string) string {
 		m.t.Fatal(err)
 	}
 	return string(data)
+}
+
+func (m *machine) readJSON(path string, into any) {
+	m.t.Helper()
+	if err := json.Unmarshal([]byte(m.read(path)), into); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *machine) writeJSON(path string, value any) {
+	m.t.Helper()
+	data, err := json.Marshal(value)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.write(path, string(data))
 }
 
 func (m *machine) has(path string) bool {

@@ -125,6 +125,32 @@ func (h *Host) modprobe(ctx context.Context, name string) error {
 	return nil
 }
 
+// modulesLoad are where systemd-modules-load, and Debian before it, read what to load.
+var modulesLoad = []string{
+	"/etc/modules-load.d/*.conf", "/run/modules-load.d/*.conf", "/usr/lib/modules-load.d/*.conf", "/etc/modules",
+}
+
+// asksForModule is the file, other than Slipway's own, that has a module loaded; "" where
+// none does.
+func (h *Host) asksForModule(record *hosts.Record, name string) string {
+	kernelName := strings.ReplaceAll(name, "-", "_")
+	for _, pattern := range modulesLoad {
+		files, _ := filepath.Glob(h.at(pattern)) // the patterns are well formed
+		for _, file := range files {
+			path := "/" + strings.TrimPrefix(strings.TrimPrefix(file, h.root), "/")
+			if _, ours := ownedAt(record, path); ours {
+				continue
+			}
+			if hasLine(file, func(line string) bool {
+				return strings.ReplaceAll(strings.TrimSpace(line), "-", "_") == kernelName
+			}) {
+				return path
+			}
+		}
+	}
+	return ""
+}
+
 // unloadModule takes out a module, if nothing uses it.
 func unloadModule(name string) error {
 	err := unix.DeleteModule(strings.ReplaceAll(name, "-", "_"), unix.O_NONBLOCK)

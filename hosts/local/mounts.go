@@ -63,19 +63,21 @@ func unescapeOctal(s string) string {
 	return b.String()
 }
 
-// mountsBelow lists what is mounted strictly below a path of the host, as paths of the
-// host, deepest and latest first.
+// mountsBelow lists what is mounted strictly below a path of the host, or below what it is
+// a link to: mount points as the kernel names them, deepest and latest first.
 func (h *Host) mountsBelow(path string) ([]string, error) {
 	mounts, err := readMounts()
 	if err != nil {
 		return nil, err
 	}
-	root := strings.TrimSuffix(filepath.Clean(h.root), "/")
+	at := h.at(path)
+	if resolved, err := filepath.EvalSymlinks(at); err == nil {
+		at = resolved // the kernel knows mount points by their resolved paths
+	}
 	var below []string
 	for _, mount := range mounts {
-		inside, ok := strings.CutPrefix(mount, root)
-		if ok && strings.HasPrefix(inside, strings.TrimSuffix(path, "/")+"/") {
-			below = append(below, inside)
+		if strings.HasPrefix(mount, strings.TrimSuffix(at, "/")+"/") {
+			below = append(below, mount)
 		}
 	}
 	slices.Reverse(below)
@@ -105,7 +107,7 @@ func (h *Host) unmount(ctx context.Context, a hosts.Unmount) (hosts.Outcome, err
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				if err := unmountPoint(h.at(mount)); err != nil {
+				if err := unmountPoint(mount); err != nil {
 					return fmt.Errorf("unmount %s: %w", mount, err)
 				}
 			}

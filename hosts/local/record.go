@@ -142,6 +142,25 @@ func remember(priors ...hosts.Prior) func(*hosts.Record) {
 	}
 }
 
+// rememberSet is remember with the value that Slipway now sets.
+func rememberSet(prior hosts.Prior) func(*hosts.Record) {
+	return func(r *hosts.Record) {
+		remember(prior)(r)
+		for i := range r.Priors {
+			if r.Priors[i].Setting == prior.Setting {
+				r.Priors[i].Set = prior.Set
+			}
+		}
+	}
+}
+
+// dropUnit drops a unit that is no longer Slipway's.
+func dropUnit(name string) func(*hosts.Record) {
+	return func(r *hosts.Record) {
+		r.Units = slices.DeleteFunc(r.Units, func(have string) bool { return have == name })
+	}
+}
+
 // forgetPrior drops what a setting was.
 func forgetPrior(setting string) func(*hosts.Record) {
 	return func(r *hosts.Record) {

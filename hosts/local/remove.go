@@ -30,6 +30,15 @@ func (h *Host) removePath(ctx context.Context, a hosts.RemovePath) (hosts.Outcom
 	if info == nil {
 		return unchanged, nil
 	}
+	if info.Mode()&fs.ModeSymlink != 0 && (a.Recursive || a.IfEmpty) {
+		record, err := h.record.read()
+		if err != nil {
+			return hosts.Outcome{}, err
+		}
+		if owned, ours := ownedAt(record, a.Path); !ours || owned.Type != hosts.TypeSymlink {
+			return h.emptyLinked(ctx, a, path)
+		}
+	}
 	remove := func(context.Context) error { return os.Remove(path) }
 	switch {
 	case info.IsDir() && a.Recursive:
@@ -65,6 +74,51 @@ func (h *Host) removePath(ctx context.Context, a hosts.RemovePath) (hosts.Outcom
 			return syncDirectory(filepath.Dir(path))
 		},
 		settle: disown(a.Path, info.IsDir()),
+	})
+}
+
+// emptyLinked is removePath where somebody's link leads to a directory elsewhere, as
+// /var/lib/etcd does to a disk of its own: what the cluster put there goes, the link and
+// the directory stay.
+func (h *Host) emptyLinked(ctx context.Context, a hosts.RemovePath, path string) (hosts.Outcome, error) {
+	target, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !a.Recursive {
+		return unchanged, nil
+	}
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	info, err := os.Stat(target)
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	if !info.IsDir() {
+		return hosts.Outcome{}, fmt.Errorf("it is a link to %s, which is no directory", target)
+	}
+	parent, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	if strings.HasPrefix(parent+"/", strings.TrimSuffix(target, "/")+"/") {
+		return hosts.Outcome{}, fmt.Errorf("it is a link to %s, which holds the link itself", target)
+	}
+	entries, err := os.ReadDir(target)
+	if err != nil || len(entries) == 0 {
+		return unchanged, err
+	}
+	if err := h.refuseMounts(a.Path); err != nil {
+		return hosts.Outcome{}, err
+	}
+	return h.apply(ctx, change{
+		action: a,
+		detail: "all in " + target + "; the link to it stays",
+		act: func(ctx context.Context) error {
+			if err := emptyTree(ctx, target, info.Sys().(*syscall.Stat_t).Dev); err != nil {
+				return err
+			}
+			return syncDirectory(target)
+		},
+		settle: disown(a.Path, true),
 	})
 }
 

@@ -28,20 +28,43 @@ func (h *Host) restore(ctx context.Context, a hosts.Restore) (hosts.Outcome, err
 	if !ok {
 		return hosts.Outcome{}, fmt.Errorf("this version of Slipway knows no setting %q", a.Setting)
 	}
-	settle := forgetPrior(a.Setting)
-	if kind == "file" {
-		settle = both(settle, disown(name, false))
-	}
-	detail := "to " + prior.Value
-	if prior.Absent {
-		detail = "to nothing"
-	}
-	return h.apply(ctx, change{
+	todo := change{
 		action: a,
-		detail: detail,
+		detail: "to " + prior.Value,
 		act:    func(ctx context.Context) error { return back(ctx, name, prior) },
-		settle: settle,
-	})
+		settle: forgetPrior(a.Setting),
+	}
+	if prior.Absent {
+		todo.detail = "to nothing"
+	}
+	switch kind {
+	case "file":
+		todo.settle = both(todo.settle, disown(name, false))
+		todo.finish = func() error { return h.dropBackup(name) }
+	case "unit":
+		todo.settle = both(todo.settle, dropUnit(name)) // it is its first owner's again
+	case "sysctl", "module":
+		if why := h.changedSince(record, kind, name, prior); why != "" {
+			todo.detail = "left alone: " + why
+			todo.act = func(context.Context) error { return nil }
+		}
+	}
+	return h.apply(ctx, todo)
+}
+
+// changedSince says why a kernel setting is no longer Slipway's to put back; "" where it is.
+func (h *Host) changedSince(record *hosts.Record, kind, name string, prior hosts.Prior) string {
+	if kind == "module" {
+		if path := h.asksForModule(record, name); path != "" {
+			return path + " asks for the module"
+		}
+		return ""
+	}
+	have, err := h.readSysctl(name)
+	if err != nil || prior.Set == "" || have == prior.Set || have == prior.Value {
+		return ""
+	}
+	return fmt.Sprintf("it is %s, and Slipway set %s", have, prior.Set)
 }
 
 // restorers are how each kind of setting is put back.
@@ -92,8 +115,11 @@ func (h *Host) restoreSwap(ctx context.Context, name string, prior hosts.Prior) 
 
 func (h *Host) restoreHostname(_ context.Context, _ string, prior hosts.Prior) error {
 	running, static, differ := strings.Cut(prior.Value, " ")
-	if !differ {
+	switch {
+	case !differ:
 		static = running
+	case static == noStaticName:
+		static = ""
 	}
 	return h.nameHost(running, static)
 }
@@ -126,19 +152,26 @@ func (h *Host) restoreUnit(ctx context.Context, name string, prior hosts.Prior) 
 		}
 	}
 	if state.Load == "not-found" {
-		return h.systemd.Reload(ctx)
+		if err := h.systemd.Reload(ctx); err != nil {
+			return err
+		}
+		if state, err = h.systemd.Unit(ctx, name); err != nil || state.Load == "not-found" {
+			return err
+		}
 	}
 	want := hosts.SetUnit{Name: name, Enabled: enabled == "enabled", Active: active == "active"}
 	return h.workUnit(ctx, want, h.unitWork(want, state))
 }
 
+// restoreFile leaves the backup: it goes once the record no longer asks for it.
 func (h *Host) restoreFile(ctx context.Context, path string, prior hosts.Prior) error {
 	defer h.paths.lock(h.at(path))()
-	if err := h.putBack(ctx, path, prior.Value); err != nil {
-		return err
-	}
+	return h.putBack(ctx, path, prior.Value)
+}
+
+func (h *Host) dropBackup(path string) error {
 	if err := os.Remove(h.backupPath(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return fmt.Errorf("remove the backup of %s: %w", path, err)
 	}
 	return nil
 }

@@ -29,8 +29,8 @@ func TestSysctlIsSetAndComesBack(t *testing.T) {
 		m.fails(host, hosts.SetSysctl{Key: key, Value: "1"})
 	}
 	want := []hosts.Prior{
-		{Setting: "sysctl/net.ipv4.ip_forward", Value: "0"},
-		{Setting: "sysctl/net.ipv4.conf.eth0/100.rp_filter", Value: "2"},
+		{Setting: "sysctl/net.ipv4.ip_forward", Value: "0", Set: "1"},
+		{Setting: "sysctl/net.ipv4.conf.eth0/100.rp_filter", Value: "2", Set: "0"},
 	}
 	if diff := cmp.Diff(want, m.record(host).Priors); diff != "" {
 		t.Fatalf("priors (-want +got):\n%s", diff)

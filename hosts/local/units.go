@@ -187,6 +187,30 @@ func (h *Host) noteUnit(name string, state UnitState) (func(*hosts.Record), erro
 	return remember(hosts.Prior{Setting: "unit/" + name, Value: state.prior(), Absent: state.Load == "not-found"}), nil
 }
 
+// unitDirectory is where an administrator's unit files lie, which go before the
+// distribution's of the same name.
+const unitDirectory = "/etc/systemd/system"
+
+// overrides is what the record must say before a file becomes Slipway's that is a unit's:
+// the state of the unit that goes by this name so far.
+func (h *Host) overrides(ctx context.Context, path string, info os.FileInfo) (func(*hosts.Record), error) {
+	name := filepath.Base(path)
+	if filepath.Dir(path) != unitDirectory || !unitName.MatchString(name) {
+		return nil, nil
+	}
+	state, err := h.systemd.Unit(ctx, name)
+	if errors.Is(err, errNoSystemd) || err == nil && state.Load == "not-found" {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if info == nil && state.Fragment == path {
+		return nil, nil // its file went, and systemd has not looked since
+	}
+	return remember(hosts.Prior{Setting: "unit/" + name, Value: state.prior()}), nil
+}
+
 // prior says a unit's state in the record's words: "enabled active".
 func (s UnitState) prior() string {
 	if s.Load == "not-found" {

@@ -36,13 +36,16 @@ func connect(ctx context.Context, o Options) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys, err := findKeys(o)
+	bounded, cancel := context.WithTimeout(ctx, o.ConnectTimeout)
+	defer cancel()
+	keys, err := findKeys(bounded, o)
+	if err != nil && ctx.Err() != nil {
+		err = unreachable(ctx, o, "", ctx.Err())
+	}
 	if err != nil {
 		return nil, err
 	}
 	defer keys.Close()
-	bounded, cancel := context.WithTimeout(ctx, o.ConnectTimeout)
-	defer cancel()
 	raw, err := dial(bounded, o)
 	if err != nil {
 		return nil, unreachable(ctx, o, "", err)
@@ -88,6 +91,8 @@ func explainHandshake(ctx, bounded context.Context, o Options, conn *watchedConn
 	switch {
 	case errors.As(err, &known): // what the check of the host key found
 		return known
+	case ctx.Err() == nil && bounded.Err() != nil && keys.unsigned(o) != nil:
+		return keys.unsigned(o)
 	case bounded.Err() != nil:
 		return unreachable(ctx, o, conn.seen(0), bounded.Err())
 	case strings.Contains(err.Error(), "unable to authenticate"),

@@ -1,17 +1,16 @@
 package ssh
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
-	sshagent "golang.org/x/crypto/ssh/agent"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
@@ -19,15 +18,15 @@ import (
 // keys are the private keys to offer to a host.
 type keys struct {
 	signers []ssh.Signer
-	offered []string // what they are called, for errors
-	passed  []string // what could not be used, and why
-	agent   net.Conn // must live until the handshake is over
+	offered []string    // what they are called, for errors
+	passed  []string    // what could not be used, and why
+	agent   *askedAgent // must live until the handshake is over
 }
 
 // Close ends the conversation with ssh-agent.
 func (k *keys) Close() {
 	if k.agent != nil {
-		_ = k.agent.Close() // nothing was written
+		k.agent.Close()
 	}
 }
 
@@ -37,17 +36,17 @@ func (k *keys) offer(name string, signer ssh.Signer) {
 }
 
 // findKeys takes the identityFile, or what ssh-agent holds and then what lies in the
-// usual places.
-func findKeys(o Options) (*keys, error) {
+// usual places. ssh-agent answers until ctx is done, and for no longer.
+func findKeys(ctx context.Context, o Options) (*keys, error) {
 	k := &keys{}
-	agentSigners := k.askAgent()
 	if o.IdentityFile != "" {
-		if err := k.addIdentity(o.IdentityFile, agentSigners); err != nil {
+		if err := k.addIdentity(ctx, o.IdentityFile); err != nil {
 			k.Close()
-			return nil, &hosts.Error{Kind: hosts.KindAuth, Op: "read the identity file", Err: err, Fix: identityFix(o, err)}
+			return nil, &hosts.Error{Kind: hosts.KindAuth, Op: "read the identity file", Err: k.withPassed(err), Fix: identityFix(o, err)}
 		}
 		return k, nil
 	}
+	agentSigners := k.askAgent(ctx)
 	for _, signer := range agentSigners {
 		k.offer("ssh-agent's", signer)
 	}
@@ -57,6 +56,14 @@ func findKeys(o Options) (*keys, error) {
 		return nil, k.refused(o, errors.New("there is no key to offer"))
 	}
 	return k, nil
+}
+
+// withPassed adds to an error what could not be asked for the key.
+func (k *keys) withPassed(err error) error {
+	if len(k.passed) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w; %s", err, strings.Join(k.passed, "; "))
 }
 
 // addUsual adds the files of ~/.ssh that ssh would try; what cannot be used is noted.
@@ -82,14 +89,15 @@ func (k *keys) addUsual(agentSigners []ssh.Signer) {
 var errEncrypted = errors.New("the key is encrypted")
 
 // addIdentity offers the key of a file, or the same key out of ssh-agent where the file
-// is encrypted.
-func (k *keys) addIdentity(file string, agentSigners []ssh.Signer) error {
+// is encrypted: nobody else needs an agent that answers.
+func (k *keys) addIdentity(ctx context.Context, file string) error {
 	signer, err := readIdentity(file)
 	if errors.Is(err, errEncrypted) {
 		public, readErr := readPublic(file, err)
 		if readErr != nil {
 			return err
 		}
+		agentSigners := k.askAgent(ctx)
 		at := slices.IndexFunc(agentSigners, func(s ssh.Signer) bool { return sameKey(s.PublicKey(), public) })
 		if at < 0 {
 			return err
@@ -167,27 +175,6 @@ func certify(file string, signer ssh.Signer) (ssh.Signer, error) {
 		return nil, fmt.Errorf("%s-cert.pub is not a certificate", file)
 	}
 	return ssh.NewCertSigner(cert, signer)
-}
-
-// askAgent gives the keys of ssh-agent; one that does not answer has none.
-func (k *keys) askAgent() []ssh.Signer {
-	socket := os.Getenv("SSH_AUTH_SOCK")
-	if socket == "" {
-		return nil
-	}
-	conn, err := net.Dial("unix", socket)
-	if err != nil {
-		k.passed = append(k.passed, fmt.Sprintf("ssh-agent: %v", err))
-		return nil
-	}
-	signers, err := sshagent.NewClient(conn).Signers()
-	if err != nil {
-		k.passed = append(k.passed, fmt.Sprintf("ssh-agent: %v", err))
-		_ = conn.Close() // nothing was written
-		return nil
-	}
-	k.agent = conn
-	return signers
 }
 
 func sameKey(a, b ssh.PublicKey) bool { return string(a.Marshal()) == string(b.Marshal()) }

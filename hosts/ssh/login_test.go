@@ -6,7 +6,6 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
@@ -70,23 +69,9 @@ func TestTheUsualKeysAreFound(t *testing.T) {
 func TestEncryptedKeysNeedAnAgent(t *testing.T) {
 	t.Setenv("SSH_AUTH_SOCK", "")
 	server := newServer(t)
-	content, err := os.ReadFile(server.IdentityFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := xssh.ParseRawPrivateKey(content)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, err := xssh.MarshalPrivateKeyWithPassphrase(*key.(*ed25519.PrivateKey), "", []byte("open sesame"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	o := options(server)
-	o.IdentityFile = filepath.Join(t.TempDir(), "id_encrypted")
-	if err := os.WriteFile(o.IdentityFile, pem.EncodeToMemory(block), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	var key any
+	key, o.IdentityFile = identity(t, server)
 	refused(t, o, hosts.KindAuth, "encrypted", "ssh-add "+o.IdentityFile)
 
 	t.Setenv("SSH_AUTH_SOCK", serveAgent(t, key))
@@ -102,25 +87,7 @@ func serveAgent(t *testing.T, key any) (socket string) {
 	if err := keyring.Add(sshagent.AddedKey{PrivateKey: key}); err != nil {
 		t.Fatal(err)
 	}
-	socket = filepath.Join(t.TempDir(), "agent")
-	listener, err := net.Listen("unix", socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				_ = sshagent.ServeAgent(keyring, conn)
-			}()
-		}
-	}()
-	return socket
+	return listenAgent(t, func(conn net.Conn) { _ = sshagent.ServeAgent(keyring, conn) })
 }
 
 // TestAnUnknownHostIsTrustedByWhatTheErrorSays types what the error says to type.

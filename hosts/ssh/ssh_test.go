@@ -290,3 +290,75 @@ func TestErrorsNameTheHost(t *testing.T) {
 		t.Errorf("the host is named %d times: %v", n, known)
 	}
 }
+
+// TestAPlaceThatOthersMayWriteToIsRefused: what lies there would be run as root.
+func TestAPlaceThatOthersMayWriteToIsRefused(t *testing.T) {
+	const stranger = 65534
+	digest := newBinary("the agent", 100<<10).SHA256
+	open := func(mode os.FileMode) func(string) error {
+		return func(path string) error { return os.Chmod(path, mode) }
+	}
+	give := func(path string) error { return os.Chown(path, stranger, stranger) }
+	for name, test := range map[string]struct {
+		path  string
+		spoil func(string) error
+		words string
+	}{
+		"all may":              {"", open(0o777), "may be written to by others"},
+		"the group may":        {"", open(0o770), "may be written to by others"},
+		"sticky":               {"", open(0o777 | os.ModeSticky), "may be written to by others"},
+		"a stranger's":         {"", give, "does not belong to"},
+		"agents: all may":      {"agent", open(0o703), "may be written to by others"},
+		"agents: a stranger's": {"agent", give, "does not belong to"},
+		"one agent: all may":   {"agent/" + digest, open(0o777), "may be written to by others"},
+		"the binary: all may":  {"agent/" + digest + "/slipway", open(0o777), "may be written to by others"},
+		"the binary: not ours": {"agent/" + digest + "/slipway", give, "does not belong to"},
+		"the inbox: all may":   {"inbox", open(0o777), "may be written to by others"},
+		"the inbox: not ours":  {"inbox", give, "does not belong to"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := newServer(t)
+			host := connect(t, options(server))
+			if err := host.Upload(t.Context(), []hosts.Blob{hosttest.Content(make([]byte, 1<<20))}, nil); err != nil {
+				t.Fatal(err) // so that there is an inbox
+			}
+			if err := host.Close(); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(server.Directory(), test.path)
+			if err := test.spoil(path); err != nil {
+				t.Fatal(err)
+			}
+			starts := server.Starts()
+			refused(t, options(server), hosts.KindForeign, path+" "+test.words, "rm -r", path)
+			if server.Starts() != starts {
+				t.Error("the agent was started all the same")
+			}
+		})
+	}
+}
+
+// TestAPlaceThatOthersMadeGetsNoAgent also where no agent is in it yet; a link to a
+// directory of the user's own is none.
+func TestAPlaceThatOthersMadeGetsNoAgent(t *testing.T) {
+	server, binary := newServer(t), newBinary("the agent", 1000)
+	o := options(server)
+	o.Binary = binary.get
+	if err := os.MkdirAll(server.Directory(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(server.Directory(), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, o, hosts.KindForeign, server.Directory())
+	if n := binary.opens.Load(); n != 0 {
+		t.Errorf("the agent was sent %d times", n)
+	}
+	if err := os.Remove(server.Directory()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(t.TempDir(), server.Directory()); err != nil {
+		t.Fatal(err)
+	}
+	connect(t, o)
+}

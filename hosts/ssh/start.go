@@ -24,9 +24,16 @@ import (
 //
 // sudo is settled here, once. One that asks for a password would get it by stdin ahead
 // of the first frame (sudo -S), in the place of `sudo -n`.
+//
+// What it runs becomes root. So nobody but the login user may have had a hand in the
+// directories that it lies in, nor in the inbox: a link counts as what it leads to.
 const startScript = `LC_ALL=C; export LC_ALL; u=$(id -u); d=$2; ` +
 	`if [ -z "$d" ]; then if [ "$u" = 0 ]; then d=/var/lib/slipway; else d=$HOME/.cache/slipway; fi; fi; ` +
 	`s=; [ "$u" = 0 ] || s="sudo -n --"; a=$d/agent/$1/slipway; ` +
+	`for p in "$d" "$d/agent" "$d/agent/$1" "$a" "$d/inbox"; do [ -e "$p" ] || continue; ` +
+	`w=; [ -O "$p" ] || w="does not belong to $(id -un)"; ` +
+	`case $(ls -ldL "$p") in ?????w*|????????w*) w="may be written to by others";; [-d]*) ;; *) w="does not show who may write to it";; esac; ` +
+	`[ -z "$w" ] || { echo "` + unsafeWord + ` $p $w"; exit 1; }; done; ` +
 	`if [ -f "$a" ]; then echo "` + thereWord + ` $d"; exec $s "$a" agent serve --inbox "$d/inbox"; fi; ` +
 	`r=0; [ "$u" = 0 ] || $s true || r=$?; ` +
 	`echo "` + absentWord + ` $r $(uname -s) $(uname -m) $d"`
@@ -35,6 +42,7 @@ const startScript = `LC_ALL=C; export LC_ALL; u=$(id -u); d=$2; ` +
 const (
 	thereWord  = "slipway-agent-there"
 	absentWord = "slipway-agent-absent"
+	unsafeWord = "slipway-agent-unsafe"
 )
 
 // startPatience is how long a started agent may take to say hello.
@@ -43,7 +51,8 @@ const startPatience = 30 * time.Second
 // place is what startScript found out about a host.
 type place struct {
 	directory string
-	there     bool // the binary is in its place
+	there     bool   // the binary is in its place
+	unsafe    string // what others may write to, and why; nothing was done then
 	// Of a host that lacks the binary:
 	sudo     bool // may be had, where it is needed
 	platform Platform
@@ -158,6 +167,10 @@ func (h *host) tryStart(ctx context.Context, binary Binary) (started bool, err e
 		_ = p.session.Close()
 		return false, h.explainStart(p, err)
 	}
+	if h.place.unsafe != "" {
+		_ = p.session.Close() // it is over
+		return false, h.unsafePlace(h.place.unsafe)
+	}
 	if !h.place.there {
 		_ = p.session.Close() // it may be over already
 		return false, nil
@@ -188,6 +201,21 @@ func parseAbsent(line string) (place, error) {
 		return place{}, fmt.Errorf("the host describes itself as %q", line)
 	}
 	return place{sudo: words[0] == "0", platform: platform(words[1], words[2]), directory: words[3]}, nil
+}
+
+// unsafePlace refuses a directory that others could have put an agent of their own into.
+// What the directory above holds besides, a host's record for one, is not to be lost.
+func (h *host) unsafePlace(finding string) error {
+	where, _, _ := strings.Cut(finding, " ")
+	fix := fmt.Sprintf("see who put what there (ls -la %s); then, as root: rm -r %s", where, where)
+	if base := path.Base(where); base != "inbox" && !strings.Contains(where, "/agent") {
+		fix = fmt.Sprintf("see who put what there (ls -la %s); then, as root: rm -rf %s/agent %s/inbox && chown %s %s && chmod go-w %s",
+			where, where, where, h.options.User, where, where)
+	}
+	return &hosts.Error{
+		Kind: hosts.KindForeign, Op: "look at where the agent lies",
+		Err: fmt.Errorf("%s, and what lies there is run as root", finding), Fix: fix,
+	}
 }
 
 // explainStart says why an agent ended before it said a word.
@@ -266,6 +294,8 @@ func (p *process) look() (place, error) {
 			found = place{there: true, directory: directory}
 		} else if rest, absent := strings.CutPrefix(line, absentWord+" "); absent {
 			return parseAbsent(rest)
+		} else if rest, unsafe := strings.CutPrefix(line, unsafeWord+" "); unsafe {
+			return place{unsafe: rest}, nil
 		} else if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return found, p.explain(err)
 		}

@@ -229,12 +229,6 @@ func (c *cluster) put(path, object string) {
 	c.store(path, content)
 }
 
-func (c *cluster) remove(path string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.objects, path)
-}
-
 // store keeps an object as a new version; the caller holds the lock.
 func (c *cluster) store(path string, object map[string]any) {
 	c.version++
