@@ -82,10 +82,11 @@ func TestRecordTellsWhoMadeADirectory(t *testing.T) {
 				host := m.host()
 				parent := filepath.Dir(filepath.Dir(place))
 				m.write(parent+"/.keep", "")
+				m.write("/var/lib/.keep", "") // Slipway's own state is there in any case
 				m.do(host, maker(m, host, place))
 				want := []string{filepath.Dir(place), place}
-				if parent == "/" {
-					want = []string{"/etc", place}
+				if want[0] == "/var/lib" {
+					want = want[1:]
 				}
 				if diff := cmp.Diff(want, m.directories(host)); diff != "" {
 					t.Errorf("%s, made (-want +got):\n%s", place, diff)

@@ -26,8 +26,10 @@ const (
 // connection is an SSH connection that notices when its other end is gone.
 type connection struct {
 	*ssh.Client
-	ended chan struct{} // closed when nothing more can come
-	once  sync.Once
+	watched *watchedConn
+	ended   chan struct{} // closed when nothing more can come
+	cause   error         // why, once it has ended
+	once    sync.Once
 }
 
 // connect brings a connection up to the end of the handshake, within the timeout.
@@ -61,9 +63,9 @@ func connect(ctx context.Context, o Options) (*connection, error) {
 		_ = raw.Close()
 		return nil, explainHandshake(ctx, bounded, o, watched, keys, err)
 	}
-	c := &connection{Client: client, ended: make(chan struct{})}
+	c := &connection{Client: client, watched: watched, ended: make(chan struct{})}
 	go func() {
-		_ = client.Wait() // why it ended shows in what was going on
+		c.cause = client.Wait()
 		close(c.ended)
 	}()
 	go c.keepAlive()
@@ -171,6 +173,24 @@ func (c *connection) lost(err error) bool {
 	case <-patience.C:
 		return false
 	}
+}
+
+// lostBy puts into an error how the connection ended: what the host said when it hung up,
+// and a proxyCommand's last words. That it ended shows in the error itself.
+func (c *connection) lostBy(err error) error {
+	select {
+	case <-c.ended:
+	default:
+		return fmt.Errorf("the connection was lost: %w", err)
+	}
+	var said string
+	if proxy, ok := c.watched.Conn.(*proxyConn); ok {
+		said = proxy.lastWords(exitPatience)
+	}
+	if c.cause != nil && !errors.Is(c.cause, io.EOF) && !errors.Is(err, c.cause) && !errors.Is(c.cause, net.ErrClosed) {
+		said = fmt.Sprintf(" (%v)%s", c.cause, said)
+	}
+	return fmt.Errorf("the connection was lost: %w%s", err, said)
 }
 
 // sessionPatience is how long sshd may take to notice that a session has ended.

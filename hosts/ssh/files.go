@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -76,31 +77,33 @@ func (f *files) Close() error {
 	return f.client.Close()
 }
 
-// makePrivate makes a directory that only its owner may enter, and those above it.
-func makePrivate(client *sftp.Client, dir string) error {
+// makePrivate makes a directory that only its owner may enter, and those above it. It
+// answers those that it made, the outermost first.
+func makePrivate(client *sftp.Client, dir string) (made []string, err error) {
 	info, err := client.Stat(dir)
 	if err == nil {
 		if !info.IsDir() {
-			return fmt.Errorf("%s is not a directory", dir)
+			return nil, fmt.Errorf("%s is not a directory", dir)
 		}
-		return nil
+		return nil, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) || dir == "/" || dir == "." {
-		return fmt.Errorf("make %s: %w", dir, err)
+		return nil, fmt.Errorf("make %s: %w", dir, err)
 	}
-	if err := makePrivate(client, path.Dir(dir)); err != nil {
-		return err
+	if made, err = makePrivate(client, path.Dir(dir)); err != nil {
+		return made, err
 	}
 	if err := client.Mkdir(dir); err != nil {
 		if info, statErr := client.Stat(dir); statErr == nil && info.IsDir() {
-			return nil // somebody else was faster
+			return made, nil // somebody else was faster
 		}
-		return fmt.Errorf("make %s: %w", dir, err)
+		return made, fmt.Errorf("make %s: %w", dir, err)
 	}
+	made = append(made, dir)
 	if err := client.Chmod(dir, 0o700); err != nil {
-		return fmt.Errorf("make %s: %w", dir, err)
+		return made, fmt.Errorf("make %s: %w", dir, err)
 	}
-	return nil
+	return made, nil
 }
 
 // sendFile writes content to a file from an offset on.
@@ -152,7 +155,9 @@ func (h *host) deploy(ctx context.Context, binary Binary) error {
 	}
 	agents := path.Join(h.place.directory, "agent")
 	dir := path.Dir(h.place.binary(binary))
-	if err := makePrivate(client, dir); err != nil {
+	made, err := makePrivate(client, dir)
+	h.made = append(h.made, made...)
+	if err != nil {
 		return err
 	}
 	if err := room(client, dir, binary.Size); err != nil {
@@ -168,6 +173,7 @@ func (h *host) deploy(ctx context.Context, binary Binary) error {
 	if err := client.PosixRename(temporary, final); err != nil {
 		return errors.Join(fmt.Errorf("put the agent into %s: %w", final, err), client.Remove(temporary))
 	}
+	h.put = final
 	h.removeOlder(client, agents, binary.SHA256)
 	return nil
 }
@@ -233,6 +239,36 @@ func (h *host) tidy() error {
 	// These stay where others have something in them.
 	if client.RemoveDirectory(dir) == nil && h.options.Directory == "" {
 		_ = client.RemoveDirectory(path.Dir(dir))
+	}
+	return nil
+}
+
+// leftBare tells whether the host is as bare as it was found: it had no directory of
+// Slipway's, so no record either, and nothing was done to it since.
+func (h *host) leftBare() bool {
+	return !h.used.Load() && slices.Contains(h.made, h.place.directory)
+}
+
+// untouchPatience is how long a host may take to let go of what was put there: nobody
+// waits for its sake longer than that.
+const untouchPatience = 5 * time.Second
+
+// untouch removes the agent from a host that was only looked at, and the directories
+// that were made for it. Those that somebody else has something in by now stay.
+func (h *host) untouch() error {
+	giveUp := time.AfterFunc(untouchPatience, func() { _ = h.connection.Close() })
+	defer giveUp.Stop()
+	client, err := h.files.open()
+	if err != nil {
+		return err
+	}
+	if h.put != "" {
+		if err := ignoreAbsent(client.Remove(h.put)); err != nil {
+			return fmt.Errorf("remove %s: %w", h.put, err)
+		}
+	}
+	for _, dir := range slices.Backward(h.made) {
+		_ = client.RemoveDirectory(dir)
 	}
 	return nil
 }

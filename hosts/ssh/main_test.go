@@ -89,6 +89,17 @@ func connect(t *testing.T, o ssh.Options) hosts.Host {
 	return host
 }
 
+// used is a connection through which something was done to the host, which is therefore
+// not left as bare as it was found.
+func used(t *testing.T, o ssh.Options) hosts.Host {
+	t.Helper()
+	host := connect(t, o)
+	if _, err := host.Do(t.Context(), hosts.LoadModule{Name: "overlay"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	return host
+}
+
 // refused connects and must fail with an error of this kind, in which all these words
 // stand.
 func refused(t *testing.T, o ssh.Options, kind hosts.ErrorKind, words ...string) *hosts.Error {

@@ -8,7 +8,6 @@ package ssh
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -99,6 +98,10 @@ type host struct {
 
 	sending   chan struct{} // held by the one Upload that sends large blobs
 	forgotten atomic.Bool   // a Forget went through: Close removes the agent
+	made      []string      // directories that were made for the agent, the outermost first
+	put       string        // the agent's binary, where it was put there now
+	used      atomic.Bool   // something was begun that may leave a trace on the host
+	tidies    atomic.Bool   // the connection outlives the agent, to remove it
 }
 
 var _ hosts.Host = (*host)(nil)
@@ -116,13 +119,16 @@ func Connect(ctx context.Context, options Options) (hosts.Host, error) {
 	h.files.connection = connection
 	if err := h.start(ctx, guess()); err != nil {
 		err = named(o.Name, "start the agent", h.orCut("start the agent", err))
+		if h.leftBare() {
+			_ = h.untouch() // what went wrong first is told
+		}
 		_ = h.files.Close()
 		_ = connection.Close()
 		return nil, err
 	}
 	go func() {
 		<-h.agent.Done()
-		if !h.forgotten.Load() {
+		if !h.tidies.Load() {
 			_ = connection.Close() // without an agent there is nothing to stay for
 		}
 	}()
@@ -135,11 +141,18 @@ func (h *host) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, err
 	return facts, named(h.options.Name, "observe", err)
 }
 
-// Do is the agent's.
+// Do is the agent's. A lease alone leaves no trace: before it is taken, and where nothing
+// follows it, a bare host is left bare.
 func (h *host) Do(ctx context.Context, action hosts.Action, progress func(hosts.Progress)) (hosts.Outcome, error) {
+	switch action.(type) {
+	case hosts.TakeLease, hosts.ReleaseLease:
+	default:
+		h.used.Store(true)
+	}
 	outcome, err := h.agent.Do(ctx, action, progress)
 	if _, forget := action.(hosts.Forget); forget && err == nil {
 		h.forgotten.Store(true)
+		h.tidies.Store(true)
 	}
 	return outcome, named(h.options.Name, action.Kind(), err)
 }
@@ -154,11 +167,22 @@ func (h *host) Dial(ctx context.Context, network, address string) (net.Conn, err
 	return conn, nil
 }
 
-// Close ends the agent once it has finished what it has in hand, and the connection.
+// Close ends the agent once it has finished what it has in hand, and the connection. From
+// a host that it found bare and that was only looked at, it takes the agent away again.
 func (h *host) Close() error {
+	bare := h.leftBare()
+	h.tidies.Store(h.forgotten.Load() || bare)
+	select {
+	case <-h.agent.Done(): // lost, and the connection with it
+		h.tidies.Store(h.forgotten.Load())
+	default:
+	}
 	err := h.agent.Close()
-	if h.forgotten.Load() {
+	switch {
+	case h.forgotten.Load():
 		err = errors.Join(err, h.tidy())
+	case h.tidies.Load() && err == nil:
+		err = h.untouch()
 	}
 	_ = h.files.Close() // only frees what is ours
 	_ = h.connection.Close()
@@ -193,7 +217,7 @@ func (h *host) orCut(op string, err error) error {
 		return err
 	}
 	return &hosts.Error{
-		Kind: hosts.KindCut, Op: op, Err: fmt.Errorf("the connection was lost: %w", err),
+		Kind: hosts.KindCut, Op: op, Err: h.connection.lostBy(err),
 		Fix: "run the same command again; it goes on from where the host is",
 	}
 }

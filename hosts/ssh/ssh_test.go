@@ -40,7 +40,7 @@ func TestTheAgentIsPutOnTheHostOnce(t *testing.T) {
 	o := options(server)
 	o.Binary = binary.get
 	for range 3 {
-		if err := connect(t, o).Close(); err != nil {
+		if err := used(t, o).Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -69,7 +69,7 @@ func TestOlderAgentsAreRemoved(t *testing.T) {
 	versions := []*testBinary{newBinary("oldest", 1000), newBinary("older", 1000), newBinary("current", 1000)}
 	for i, version := range versions {
 		o.Binary = version.get
-		if err := connect(t, o).Close(); err != nil {
+		if err := used(t, o).Close(); err != nil {
 			t.Fatal(err)
 		}
 		if i == 0 { // the second one may still be in use
@@ -91,7 +91,7 @@ func TestABrokenAgentIsReplaced(t *testing.T) {
 	server, binary := newServer(t), newBinary("the agent", 1000)
 	o := options(server)
 	o.Binary = binary.get
-	if err := connect(t, o).Close(); err != nil {
+	if err := used(t, o).Close(); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(server.Directory(), "agent", binary.SHA256, "slipway")
@@ -361,4 +361,81 @@ func TestAPlaceThatOthersMadeGetsNoAgent(t *testing.T) {
 		t.Fatal(err)
 	}
 	connect(t, o)
+}
+
+// TestABareHostThatIsOnlyLookedAtStaysBare: not a file, nor a directory.
+func TestABareHostThatIsOnlyLookedAtStaysBare(t *testing.T) {
+	for name, visit := range map[string]func(*testing.T, hosts.Host){
+		"nothing is done": func(*testing.T, hosts.Host) {},
+		"it is observed": func(t *testing.T, host hosts.Host) {
+			if _, err := host.Observe(t.Context(), hosts.Query{}); err != nil {
+				t.Error(err)
+			}
+		},
+		"the lease is taken and given back": func(t *testing.T, host hosts.Host) {
+			for _, action := range []hosts.Action{hosts.TakeLease{Holder: "alice"}, hosts.ReleaseLease{}} {
+				if _, err := host.Do(t.Context(), action, nil); err != nil {
+					t.Error(err)
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			noLeaks(t)
+			server := newServer(t)
+			o := options(server)
+			o.Directory = "" // as of an ordinary user
+			server.SetFaults(hosttest.Faults{UID: 1000})
+			host := connect(t, o)
+			visit(t, host)
+			if err := host.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if entries, err := os.ReadDir(server.Home); err != nil || len(entries) != 0 {
+				t.Errorf("left in the user's home: %v, %v", entries, err)
+			}
+		})
+	}
+}
+
+// TestAnAgentThatMayNotRunIsTakenAway: a start that fails leaves a bare host bare, too.
+func TestAnAgentThatMayNotRunIsTakenAway(t *testing.T) {
+	server := newServer(t)
+	server.SetFaults(hosttest.Faults{UID: 1000, NoExec: true})
+	refused(t, options(server), hosts.KindBroken, "unable to execute")
+	if entries, err := os.ReadDir(server.Home); err != nil || len(entries) != 0 {
+		t.Errorf("left in the user's home: %v, %v", entries, err)
+	}
+}
+
+// TestAnAgentStaysOnAHostThatWasNotBare, whoever sent this version of it.
+func TestAnAgentStaysOnAHostThatWasNotBare(t *testing.T) {
+	server, next := newServer(t), newBinary("the next version", 1000)
+	o := options(server)
+	if err := used(t, o).Close(); err != nil {
+		t.Fatal(err)
+	}
+	o.Binary = next.get
+	for range 2 {
+		if err := connect(t, o).Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := next.opens.Load(); n != 1 {
+		t.Errorf("it was sent %d times", n)
+	}
+}
+
+// TestALostAgentIsNotWaitedForToBeRemoved: what cannot be done is no error of Close.
+func TestALostAgentIsNotWaitedForToBeRemoved(t *testing.T) {
+	noLeaks(t)
+	server := newServer(t)
+	host := connect(t, options(server))
+	server.Cut()
+	if _, err := host.Observe(t.Context(), hosts.Query{}); err == nil {
+		t.Error("it goes on")
+	}
+	if err := host.Close(); err != nil {
+		t.Error(err)
+	}
 }

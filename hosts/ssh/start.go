@@ -8,6 +8,7 @@ import (
 	"io"
 	"path"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -169,7 +170,7 @@ func (h *host) tryStart(ctx context.Context, binary Binary) (started bool, err e
 	}
 	if h.place.unsafe != "" {
 		_ = p.session.Close() // it is over
-		return false, h.unsafePlace(h.place.unsafe)
+		return false, h.unsafePlace(h.place.unsafe, binary)
 	}
 	if !h.place.there {
 		_ = p.session.Close() // it may be over already
@@ -205,10 +206,11 @@ func parseAbsent(line string) (place, error) {
 
 // unsafePlace refuses a directory that others could have put an agent of their own into.
 // What the directory above holds besides, a host's record for one, is not to be lost.
-func (h *host) unsafePlace(finding string) error {
+func (h *host) unsafePlace(finding string, binary Binary) error {
 	where, _, _ := strings.Cut(finding, " ")
 	fix := fmt.Sprintf("see who put what there (ls -la %s); then, as root: rm -r %s", where, where)
-	if base := path.Base(where); base != "inbox" && !strings.Contains(where, "/agent") {
+	below := strings.Contains(where, binary.SHA256) || slices.Contains([]string{"agent", "inbox"}, path.Base(where))
+	if !below {
 		fix = fmt.Sprintf("see who put what there (ls -la %s); then, as root: rm -rf %s/agent %s/inbox && chown %s %s && chmod go-w %s",
 			where, where, where, h.options.User, where, where)
 	}
@@ -248,8 +250,12 @@ type process struct {
 
 func (h *host) spawn(command string) (*process, error) {
 	session, err := insist(h.connection.NewSession)
-	if err != nil {
+	var known *hosts.Error
+	switch {
+	case errors.As(err, &known):
 		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("open a session: %w", err)
 	}
 	p := &process{connection: h.connection, session: session, stderr: &tail{}, exited: make(chan struct{})}
 	session.Stderr = p.stderr
@@ -335,7 +341,7 @@ func (p *process) explain(err error) error {
 	select {
 	case <-p.exited:
 	case <-patience.C:
-		return errors.New("the agent closed its output")
+		return fmt.Errorf("the agent closed its output%s", p.stderr.said("it"))
 	}
 	var missing *ssh.ExitMissingError
 	var exit *ssh.ExitError
@@ -343,7 +349,7 @@ func (p *process) explain(err error) error {
 	case p.exit == nil:
 		return fmt.Errorf("the agent ended%s", p.stderr.said("it"))
 	case errors.As(p.exit, &missing):
-		return errors.New("the connection to the host broke")
+		return fmt.Errorf("the connection to the host broke%s", p.stderr.said("the agent"))
 	case errors.As(p.exit, &exit) && exit.Signal() != "":
 		return fmt.Errorf("the agent was killed by signal %s%s", exit.Signal(), p.stderr.said("it"))
 	case errors.As(p.exit, &exit):

@@ -34,6 +34,9 @@ func (h *host) upload(ctx context.Context, blobs []hosts.Blob, progress func(hos
 	if err != nil {
 		return err
 	}
+	if len(lacking) > 0 {
+		h.used.Store(true)
+	}
 	tally := agent.NewTally(lacking, progress)
 	var small, large []hosts.Blob
 	for _, blob := range lacking {
@@ -108,7 +111,7 @@ func (h *host) sendAllLarge(ctx context.Context, blobs []hosts.Blob, tally *agen
 // prepareInbox makes the inbox, or clears it of what was left there long ago.
 func (h *host) prepareInbox(client *sftp.Client) (string, error) {
 	inbox := path.Join(h.place.directory, "inbox")
-	if err := makePrivate(client, inbox); err != nil {
+	if _, err := makePrivate(client, inbox); err != nil {
 		return "", err
 	}
 	entries, err := client.ReadDir(inbox)

@@ -59,7 +59,7 @@ func TestAnUploadThatWasCutOffGoesOn(t *testing.T) {
 	const size = 24 << 20
 	server := newServer(t)
 	o := options(server)
-	if err := connect(t, o).Close(); err != nil { // the agent is there
+	if err := used(t, o).Close(); err != nil { // the agent is there
 		t.Fatal(err)
 	}
 	blob, read := countedBlob(randomBytes(size))
