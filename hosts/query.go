@@ -6,6 +6,8 @@ type Query struct {
 	// Paths are looked at one by one; Trees with everything below them.
 	Paths []string `json:"paths,omitempty"`
 	Trees []string `json:"trees,omitempty"`
+	// Entries are folders of which what lies directly in them is looked at.
+	Entries []string `json:"entries,omitempty"`
 	// Contents are files whose bytes are wanted: never secret ones, unless the operator
 	// has to rebuild what it lost (Secrets).
 	Contents []string `json:"contents,omitempty"`

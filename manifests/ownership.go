@@ -9,8 +9,16 @@ type Ownership struct {
 	Tables     []string // nft tables, by name
 	Chains     []string // prefixes of iptables chains
 	Namespaces []string // prefixes of named network namespaces
-	Paths      []string // files and folders, with all below
-	Mounts     []string // folders below which Pods' mounts lie
+	// Trees are files and folders that were empty when the host was claimed: preflight
+	// sees to it. What is in them later is the cluster's, with all below.
+	Trees []string
+	// Logs are trees that the kubelet keeps to itself, and clears of others' things, once
+	// it has run.
+	Logs []string
+	// Shared are folders that the cluster may make and others may use: they go when
+	// nothing is left in them. What lies in a folder comes before it.
+	Shared []string
+	Mounts []string // folders below which Pods' mounts lie
 }
 
 // OwnershipTable is the whole of it.
@@ -21,21 +29,25 @@ func OwnershipTable() Ownership {
 		Tables:     []string{"kube-proxy", "flannel-ipv4", "flannel-ipv6", "cni_hostport"},
 		Chains:     []string{"KUBE-", "FLANNEL-", "CNI-"},
 		Namespaces: []string{"cni-"},
-		Paths: []string{
+		Trees: append(KubeadmPaths(),
+			EtcdData, CNIState, FlannelRun, CNIConf, FlannelPlugin, ContainerdRun, ContainerdData, KubeletFolder),
+		Logs: []string{"/var/log/pods", "/var/log/containers", "/var/run/kubernetes"},
+		Shared: []string{
 			KubernetesFolder,
-			KubeletFolder,
-			EtcdData,
-			"/etc/containerd",
-			"/var/lib/containerd",
-			"/run/containerd",
-			CNIState,
-			FlannelRun,
-			CNIConf,
-			"/var/log/pods",
-			"/var/log/containers",
-			"/var/run/kubernetes",
-			"/usr/libexec/kubernetes",
+			CNIConfFolder, "/etc/cni",
+			CNIBinFolder, "/opt/cni",
+			"/usr/libexec/kubernetes/kubelet-plugins/volume/exec", "/usr/libexec/kubernetes/kubelet-plugins/volume",
+			"/usr/libexec/kubernetes/kubelet-plugins", "/usr/libexec/kubernetes",
 		},
-		Mounts: []string{KubeletFolder, "/run/containerd", "/var/lib/containerd", "/run/netns"},
+		Mounts: []string{KubeletFolder, ContainerdRun, ContainerdData},
+	}
+}
+
+// KubeadmPaths are what kubeadm and Slipway write into /etc/kubernetes. The folder is
+// theirs and the user's, who keeps an audit policy there, or patches.
+func KubeadmPaths() []string {
+	return []string{
+		AdminConf, SuperAdminConf, ControllerConf, SchedulerConf, KubeletConf, BootstrapKubelet,
+		ManifestsFolder, KubernetesFolder + "/pki", KubernetesFolder + "/tmp",
 	}
 }

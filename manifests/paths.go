@@ -6,6 +6,7 @@ const (
 	KubernetesFolder   = "/etc/kubernetes"
 	ManifestsFolder    = "/etc/kubernetes/manifests"
 	AdminConf          = "/etc/kubernetes/admin.conf"
+	SuperAdminConf     = "/etc/kubernetes/super-admin.conf"
 	ControllerConf     = "/etc/kubernetes/controller-manager.conf"
 	SchedulerConf      = "/etc/kubernetes/scheduler.conf"
 	KubeletConf        = "/etc/kubernetes/kubelet.conf"
@@ -26,6 +27,8 @@ const (
 	RootKubeconfig = "/root/.kube/config"
 
 	ContainerdConfig = "/etc/containerd/config.toml"
+	ContainerdData   = "/var/lib/containerd"
+	ContainerdRun    = "/run/containerd"
 	CertsFolder      = "/etc/containerd/certs.d"
 	ContainerdSocket = "/run/containerd/containerd.sock"
 	CRISocket        = "unix://" + ContainerdSocket
@@ -49,6 +52,7 @@ const (
 	CNIBinFolder  = "/opt/cni/bin"
 	CNIConfFolder = "/etc/cni/net.d"
 	CNIConf       = CNIConfFolder + "/10-flannel.conflist"
+	FlannelPlugin = CNIBinFolder + "/flannel"
 	CNIState      = "/var/lib/cni"
 	FlannelRun    = "/run/flannel"
 	SubnetFile    = FlannelRun + "/subnet.env"

@@ -16,6 +16,7 @@ func Init(in Input) (plan.Plan, plan.Contents, error) {
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
+	d.warnOfSilence()
 	objects, err := d.renderCluster()
 	if err != nil {
 		return plan.Plan{}, nil, err
@@ -60,6 +61,21 @@ func Init(in Input) (plan.Plan, plan.Contents, error) {
 		return plan.Plan{}, nil, err
 	}
 	return d.done()
+}
+
+// warnOfSilence tells what the plan does not know: a cluster whose API is silent may hold
+// everything that the plan calls absent.
+func (d *draft) warnOfSilence() {
+	if d.in.ClusterFacts.Reachable {
+		return
+	}
+	for _, host := range d.in.Cluster.ControlPlanes() {
+		if facts, seen := d.in.Facts[host.Name]; seen && hasEtcdData(facts) {
+			d.plan.Warnings = append(d.plan.Warnings, fmt.Sprintf("%s has etcd's data, but no API server answers (%s): what the cluster holds is not known, and every object is compared only when one does",
+				host.Name, orUnknown(d.in.ClusterFacts.Cause)))
+			return
+		}
+	}
 }
 
 // membershipProblems says which hosts init must not bring in: once it has completed,

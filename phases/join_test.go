@@ -127,3 +127,20 @@ func TestJoinIsRefused(t *testing.T) {
 		})
 	}
 }
+
+func TestAHostThatWasWipedHasToJoinAgain(t *testing.T) {
+	live := hosts.ClusterFacts{Nodes: []hosts.Node{{Name: "w", Labels: map[string]string{LabelManaged: "true"}}}}
+	record := &hosts.Record{Cluster: hosts.Identity{ID: "1", Name: "one"}}
+	for name, test := range map[string]struct {
+		facts map[string]hosts.Facts
+		want  bool
+	}{
+		"not seen":  {nil, true},
+		"as it was": {map[string]hosts.Facts{"w": {Record: record}}, true},
+		"wiped":     {map[string]hosts.Facts{"w": {}}, false},
+	} {
+		if got := (Input{ClusterFacts: live, Facts: test.facts}).joined("w"); got != test.want {
+			t.Errorf("%s: joined is %v, want %v", name, got, test.want)
+		}
+	}
+}

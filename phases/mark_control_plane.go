@@ -19,10 +19,13 @@ const (
 // node without it is still joining, or was not joined by Slipway.
 const LabelManaged = "slipway.dev/managed"
 
-// joined tells whether the host has come all the way into the cluster.
+// joined tells whether the host has come all the way into the cluster. One that was seen
+// and has nothing of it any more has to come again, whatever its Node still says.
 func (in Input) joined(name string) bool {
 	node, there := in.node(name)
-	return there && node.Labels[LabelManaged] == "true"
+	facts, seen := in.Facts[name]
+	bare := seen && (facts.Record == nil || facts.Record.Cluster.ID == "")
+	return there && !bare && node.Labels[LabelManaged] == "true"
 }
 
 // mark gives the node its labels and taints, and last the label that it has arrived.

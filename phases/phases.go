@@ -151,7 +151,7 @@ func (in Input) begin(workflow Workflow) (*draft, error) {
 	}
 	d := &draft{
 		in:       in,
-		plan:     plan.Plan{Workflow: string(workflow), Cluster: in.ClusterID},
+		plan:     plan.Plan{Workflow: string(workflow), Cluster: in.ClusterID, Steps: []plan.Step{}},
 		contents: plan.Contents{},
 	}
 	for _, found := range problems {

@@ -72,12 +72,27 @@ func (s *session) prepare(ctx context.Context, p planner) (prepared, error) {
 	if err := s.look(ctx, p); err != nil {
 		return prepared{}, err
 	}
-	if s.intact != nil {
-		if err := s.intact(); err != nil {
-			return prepared{}, err
+	ready, err := s.planned(p)
+	if err != nil {
+		return prepared{}, err
+	}
+	return ready, s.verifyBundle(ctx, ready)
+}
+
+// verifyBundle hashes the whole bundle before a plan that takes anything from it: a
+// flipped byte is found while nothing has been touched.
+func (s *session) verifyBundle(ctx context.Context, ready prepared) error {
+	if s.archive == nil {
+		return nil
+	}
+	for _, step := range ready.plan.Steps {
+		for _, ref := range plan.Refs(step) {
+			if s.archive.Has(ref) {
+				return s.archive.Verify(ctx, nil)
+			}
 		}
 	}
-	return s.planned(p)
+	return nil
 }
 
 // look observes the hosts, finds or mints the keys, and observes the cluster.
@@ -307,10 +322,13 @@ func (s *session) changed(ctx context.Context, flags changeFlags, p planner) err
 	if ready.plan.Empty() {
 		display := newFront(flags.output, os.Stdout)
 		defer display.Close()
+		for _, warning := range ready.plan.Warnings {
+			display.Note("warning: %s", warning)
+		}
 		display.Note("nothing to do: %s is as the cluster file says", s.cluster.Name)
 		return nil
 	}
-	if err := s.agreed(flags, ready); err != nil {
+	if err := s.agreed(ctx, flags, ready); err != nil {
 		return err
 	}
 	if s.keys != nil {
@@ -346,7 +364,7 @@ func (s *session) changed(ctx context.Context, flags changeFlags, p planner) err
 var errDeclined = errors.New("not agreed to: nothing was changed")
 
 // agreed shows the plan and asks; it gives errDeclined where the answer is no.
-func (s *session) agreed(flags changeFlags, ready prepared) error {
+func (s *session) agreed(ctx context.Context, flags changeFlags, ready prepared) error {
 	if flags.output == formatJSON {
 		if !flags.yes {
 			return usagef("--output json asks nothing: say --yes")
@@ -360,7 +378,7 @@ func (s *session) agreed(flags changeFlags, ready prepared) error {
 	if _, err := os.Stdout.WriteString(plan.Text(ready.plan)); err != nil {
 		return err
 	}
-	yes, err := confirm(os.Stdin, os.Stdout, "Apply this plan?")
+	yes, err := confirm(ctx, os.Stdin, os.Stdout, "Apply this plan?")
 	if err == nil && !yes {
 		return errDeclined
 	}

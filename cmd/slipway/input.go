@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -35,20 +36,24 @@ func beside(file, path string) string {
 	return filepath.Join(filepath.Dir(file), path)
 }
 
-// confirm asks a question on the terminal. Without one there is nobody to ask: then
-// it says which flag answers.
-func confirm(in *os.File, out io.Writer, question string) (bool, error) {
+// confirm asks a question on the terminal; Ctrl-C is an answer too. Without a terminal
+// there is nobody to ask: then it says which flag answers.
+func confirm(ctx context.Context, in *os.File, out io.Writer, question string) (bool, error) {
 	if !term.IsTerminal(int(in.Fd())) {
-		return false, usagef("%s: nobody is here to answer: say --yes", question)
+		return false, usagef("nobody is here to answer %q: say --yes", question)
 	}
 	fmt.Fprintf(out, "%s [y/N] ", question)
-	answer, err := bufio.NewReader(in).ReadString('\n')
-	if err != nil && err != io.EOF {
-		return false, fmt.Errorf("read the answer: %w", err)
+	answers := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(in).ReadString('\n') // an end without an answer is a no
+		answers <- line
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(out)
+		return false, ctx.Err()
+	case answer := <-answers:
+		answer = strings.ToLower(strings.TrimSpace(answer))
+		return answer == "y" || answer == "yes", nil
 	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return true, nil
-	}
-	return false, nil
 }

@@ -27,7 +27,7 @@ type keys struct {
 }
 
 // errNoKeys tells that this cluster's keys are neither on this machine nor on a host.
-var errNoKeys = errors.New("its keys are neither in the state folder nor on a control plane that answers")
+var errNoKeys = errors.New("no host that answers has noted such a cluster, or its keys are neither in the state folder nor on a control plane that answers; a cluster that is not there yet is made by: slipway init")
 
 // findKeys gets the keys of the cluster that the hosts say they belong to: from the state
 // folder, or else from a control plane. It answers errNoKeys where no host belongs to a

@@ -32,7 +32,11 @@ connects needs a kubeconfig, such as 'slipway kubeconfig' writes.`,
 				return err
 			}
 			fmt.Fprintf(command.OutOrStdout(), "https://127.0.0.1:%d carries to %s; Ctrl-C ends it\n", port, s.cluster.Name)
-			return s.api.Forward(command.Context(), listener)
+			err = s.api.Forward(command.Context(), listener)
+			if command.Context().Err() != nil {
+				return nil // Ctrl-C is how it ends
+			}
+			return err
 		},
 	}
 	flags.add(command)

@@ -29,20 +29,16 @@ type session struct {
 	cluster *cluster.Cluster
 	archive *archive.Archive // nil without --bundle
 	bill    bundle.Bill
-	// intact waits until every blob of the bundle is hashed, and tells what is damaged.
-	intact func() error
-
-	hosts map[string]hosts.Host  // those that answered
-	down  map[string]error       // those that did not
-	facts map[string]hosts.Facts // of those that answered
-	seen  map[string]time.Time   // when, by this machine's clock
+	hosts   map[string]hosts.Host  // those that answered
+	down    map[string]error       // those that did not
+	facts   map[string]hosts.Facts // of those that answered
+	seen    map[string]time.Time   // when, by this machine's clock
 
 	images *imageSet // the user's own, for image load
 
-	keys    *keys
-	onClose []func()
-	api     *api.Client // nil while the cluster's keys are not known
-	live    hosts.ClusterFacts
+	keys *keys
+	api  *api.Client // nil while the cluster's keys are not known
+	live hosts.ClusterFacts
 }
 
 // clusterFlags are the flags of every command that needs a cluster file.
@@ -89,18 +85,7 @@ func load(flags clusterFlags) (*session, error) {
 		return nil, err
 	}
 	s.bill = s.archive.Bill()
-	s.intact = s.verifyBundle()
 	return s, nil
-}
-
-// verifyBundle hashes the bundle while hosts are reached: a flipped byte is found before
-// anything is planned, and costs no time of its own.
-func (s *session) verifyBundle() func() error {
-	ctx, cancel := context.WithCancel(context.Background())
-	verdict := make(chan error, 1)
-	go func() { verdict <- s.archive.Verify(ctx, nil) }()
-	s.onClose = append(s.onClose, cancel)
-	return sync.OnceValue(func() error { return <-verdict })
 }
 
 func loadCluster(file string) (*cluster.Cluster, error) {
@@ -118,11 +103,7 @@ func loadCluster(file string) (*cluster.Cluster, error) {
 
 // Close ends every connection.
 func (s *session) Close() {
-	for _, end := range s.onClose {
-		end()
-	}
 	if s.archive != nil {
-		_ = s.intact() // it reads the file that is closed next
 		_ = s.archive.Close()
 	}
 	var wait sync.WaitGroup

@@ -30,7 +30,7 @@ type hostStatus struct {
 	Roles      []cluster.Role `json:"roles"`
 	Connection string         `json:"connection"` // ok, or why not
 	OS         string         `json:"os,omitempty"`
-	InCluster  bool           `json:"inCluster"`
+	Node       string         `json:"node"` // Ready, NotReady, absent, or unknown while no API server answers
 	Ready      bool           `json:"ready"`
 	Reason     string         `json:"reason,omitempty"`
 	Kubelet    string         `json:"kubelet,omitempty"`
@@ -105,7 +105,10 @@ func (s *session) status(command *cobra.Command) (status, error) {
 }
 
 func (s *session) hostStatus(h cluster.Host) hostStatus {
-	row := hostStatus{Name: h.Name, Address: h.Address(), Roles: h.Roles, Connection: "ok"}
+	row := hostStatus{Name: h.Name, Address: h.Address(), Roles: h.Roles, Connection: "ok", Node: nodeUnknown}
+	if s.live.Reachable {
+		row.Node = nodeAbsent
+	}
 	if err, isDown := s.down[h.Name]; isDown {
 		row.Connection = err.Error()
 	}
@@ -117,7 +120,10 @@ func (s *session) hostStatus(h cluster.Host) hostStatus {
 	}
 	for _, node := range s.live.Nodes {
 		if node.Name == h.Name {
-			row.InCluster, row.Ready, row.Reason, row.Kubelet = true, node.Ready, node.Reason, node.KubeletVersion
+			row.Node, row.Ready, row.Reason, row.Kubelet = nodeNotReady, node.Ready, node.Reason, node.KubeletVersion
+			if node.Ready {
+				row.Node = nodeReady
+			}
 		}
 	}
 	return row
@@ -167,16 +173,22 @@ func writeStatus(w io.Writer, s status) error {
 	return table.Flush()
 }
 
+// What a host's node is.
+const (
+	nodeReady    = "Ready"
+	nodeNotReady = "NotReady"
+	nodeAbsent   = "absent"
+	nodeUnknown  = "unknown"
+)
+
 func nodeState(h hostStatus) string {
 	switch {
-	case !h.InCluster:
+	case h.Node == nodeAbsent:
 		return "not in the cluster"
-	case h.Ready:
-		return "Ready"
-	case h.Reason != "":
+	case h.Node == nodeNotReady && h.Reason != "":
 		return "NotReady: " + firstLine(h.Reason)
 	}
-	return "NotReady"
+	return h.Node
 }
 
 func roles(list []cluster.Role) string {

@@ -133,7 +133,7 @@ func (s *session) joinCommand(token certs.Token) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("kubeadm join %s --token %s --discovery-token-ca-cert-hash %s ", endpoint, token.Reveal(), pin), nil
+	return fmt.Sprintf("kubeadm join %s --token %s --discovery-token-ca-cert-hash %s", endpoint, token.Reveal(), pin), nil
 }
 
 func newTokenListCommand() *cobra.Command {

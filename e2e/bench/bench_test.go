@@ -17,7 +17,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -149,11 +148,39 @@ func (b *bed) slipwayWith(stdin []byte, args ...string) ran {
 	var stdout, stderr bytes.Buffer
 	command.Stdin, command.Stdout, command.Stderr = bytes.NewReader(stdin), &stdout, &stderr
 	began := time.Now()
-	if err := command.Run(); err != nil {
+	if err := command.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	most := peak(command.Process.Pid)
+	if err := command.Wait(); err != nil {
 		b.t.Fatalf("slipway %s: %v\n%s\n%s", strings.Join(args, " "), err, &stdout, &stderr)
 	}
-	usage := command.ProcessState.SysUsage().(*syscall.Rusage)
-	return ran{stdout: stdout.String(), took: time.Since(began), rss: usage.Maxrss << 10}
+	return ran{stdout: stdout.String(), took: time.Since(began), rss: <-most}
+}
+
+// peak samples a process's high-water mark of resident memory, in bytes, until it ends.
+// What wait(2) reports would count this process's own from before the exec.
+func peak(pid int) <-chan int64 {
+	most := make(chan int64, 1)
+	go func() {
+		ticker := time.NewTicker(50 * time.Millisecond)
+		defer ticker.Stop()
+		var last int64
+		for {
+			status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+			var kilobytes int64
+			_, after, found := strings.Cut(string(status), "VmHWM:")
+			if err != nil || !found {
+				most <- last
+				return
+			}
+			if _, err := fmt.Sscanf(after, "%d", &kilobytes); err == nil {
+				last = kilobytes << 10
+			}
+			<-ticker.C
+		}
+	}()
+	return most
 }
 
 // exec runs a command on the control plane; input is its standard input.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/pem"
+	"path"
 	"slices"
 	"strings"
 
@@ -44,6 +45,13 @@ func (f *Fake) observeFiles(facts *hosts.Facts, query hosts.Query) {
 	facts.Files = map[string]hosts.File{}
 	for _, name := range query.Paths {
 		f.observePath(facts, name)
+	}
+	for _, folder := range query.Entries {
+		for _, name := range f.below(folder) {
+			if path.Dir(name) == folder {
+				f.observePath(facts, name)
+			}
+		}
 	}
 	for _, tree := range query.Trees {
 		f.observePath(facts, tree)

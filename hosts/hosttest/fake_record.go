@@ -118,7 +118,11 @@ func (f *Fake) left() []string {
 	}
 	for _, owned := range f.record.Paths {
 		// A directory that still holds something is no longer only Slipway's.
-		if f.files[owned.Path] != nil && len(f.below(owned.Path)) == 0 {
+		n := f.files[owned.Path]
+		if n != nil && owned.Type == hosts.TypeSymlink && n.Type != hosts.TypeSymlink {
+			continue // somebody put a thing of their own in its place
+		}
+		if n != nil && len(f.below(owned.Path)) == 0 {
 			left = append(left, owned.Path)
 		}
 	}

@@ -30,6 +30,11 @@ func (h *Host) seeFiles(query hosts.Query) func(context.Context, *hosts.Facts) e
 			}
 			files[path] = file
 		}
+		for _, folder := range query.Entries {
+			if err := h.lookIn(ctx, folder, files); err != nil {
+				return err
+			}
+		}
 		for _, tree := range query.Trees {
 			if err := h.lookBelow(ctx, tree, files); err != nil {
 				return err
@@ -59,6 +64,29 @@ func (h *Host) lookAt(ctx context.Context, path string, limit int64) (hosts.File
 		file.Target, err = os.Readlink(at)
 	}
 	return file, err
+}
+
+// lookIn describes what lies directly in a folder, be that there itself or by a link.
+func (h *Host) lookIn(ctx context.Context, folder string, files map[string]hosts.File) error {
+	entries, err := os.ReadDir(h.at(folder))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		path := filepath.Join(folder, entry.Name())
+		file, err := h.lookAt(ctx, path, treeDigestLimit)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		files[path] = file
+	}
+	return nil
 }
 
 // lookBelow describes a tree, on its own file system; what goes away meanwhile is not

@@ -21,7 +21,7 @@ import (
 )
 
 // writtenPlaces are where Slipway, and what it sets up, writes.
-var writtenPlaces = []string{"/", "/var/lib/slipway", "/var/lib/containerd", "/var/lib/kubelet", "/var/lib/etcd"}
+var writtenPlaces = []string{"/", "/opt", "/var/lib/slipway", "/var/lib/containerd", "/var/lib/kubelet", "/var/lib/etcd"}
 
 // resolvedConf is what systemd-resolved gives to those who must not ask its own stub.
 const resolvedConf = "/run/systemd/resolve/resolv.conf"

@@ -120,6 +120,9 @@ func (h *Host) stillThere(ctx context.Context, record *hosts.Record) ([]string, 
 // holdsOthers tells whether a directory that Slipway made has something in it: what of that
 // is Slipway's is named by itself, the rest is somebody else's, and the directory with it.
 func (h *Host) holdsOthers(owned hosts.Owned, info os.FileInfo) bool {
+	if owned.Type == hosts.TypeSymlink && typeOf(info) != hosts.TypeSymlink {
+		return true // somebody put a thing of their own in its place
+	}
 	if owned.Type == hosts.TypeDirectory && typeOf(info) == hosts.TypeSymlink {
 		return true // somebody moved it away and left a link
 	}

@@ -305,3 +305,43 @@ func TestAProxyCommandIsEndedWithAllItStarted(t *testing.T) {
 		t.Error("what the proxyCommand started lives on")
 	}
 }
+
+// hangUp is a server that lets everybody in and hangs up when the first session is asked
+// for, as an sshd does that is restarted just then.
+func hangUp(t *testing.T, key xssh.Signer) (address string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	config := &xssh.ServerConfig{PublicKeyCallback: func(xssh.ConnMetadata, xssh.PublicKey) (*xssh.Permissions, error) {
+		return nil, nil
+	}}
+	config.AddHostKey(key)
+	go func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		if _, channels, _, err := xssh.NewServerConn(conn, config); err == nil {
+			<-channels
+		}
+	}()
+	return listener.Addr().String()
+}
+
+func TestAHostThatHangsUpBeforeTheFirstSessionIsExplained(t *testing.T) {
+	o, key := options(newServer(t)), newSigner(t)
+	host, port, _ := net.SplitHostPort(hangUp(t, key))
+	o.Host = host
+	o.Port, _ = strconv.Atoi(port)
+	o.KnownHostsFile = filepath.Join(t.TempDir(), "known_hosts")
+	line := knownhosts.Line([]string{net.JoinHostPort(host, port)}, key.PublicKey())
+	if err := os.WriteFile(o.KnownHostsFile, []byte(line+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.ProxyCommand = proxyVariable + "=%h:%p '" + os.Args[0] + "'; echo the host went down >&2"
+	refused(t, o, hosts.KindCut, "open a session", "the connection was lost", "the host went down", "run the same command again")
+}

@@ -248,6 +248,10 @@ type process struct {
 	exit       error // once exited
 }
 
+// errHungUp is a connection that ended before a command could be run on it. The library
+// says so in several ways, as it happens.
+var errHungUp = fmt.Errorf("the host hung up: %w", io.EOF)
+
 func (h *host) spawn(command string) (*process, error) {
 	session, err := insist(h.connection.NewSession)
 	var known *hosts.Error
@@ -255,7 +259,7 @@ func (h *host) spawn(command string) (*process, error) {
 	case errors.As(err, &known):
 		return nil, err
 	case err != nil:
-		return nil, fmt.Errorf("open a session: %w", err)
+		return nil, fmt.Errorf("open a session: %w", errHungUp) // there is no other way to fail
 	}
 	p := &process{connection: h.connection, session: session, stderr: &tail{}, exited: make(chan struct{})}
 	session.Stderr = p.stderr
