@@ -107,8 +107,9 @@ type SSH struct {
 type Registry struct {
 	Name    string   `json:"name"`              // the registry's host[:port] as it stands in image names; * for all others
 	Mirrors []string `json:"mirrors,omitempty"` // URLs, tried in this order
-	// CAFile and CredentialsFile are read on the operator's machine. The latter has
-	// two lines, the user's name and the password.
+	// CAFile and CredentialsFile are read on the operator's machine, and are for the
+	// mirror or, where there is none, for the registry itself. The latter has two lines,
+	// the user's name and the password.
 	CAFile          string `json:"caFile,omitempty"`
 	CredentialsFile string `json:"credentialsFile,omitempty"`
 	SkipVerify      bool   `json:"skipVerify,omitempty"`

@@ -160,8 +160,8 @@ func registrySchema() *schema {
 	return object("A registry, or what stands in for it.", map[string]*schema{
 		"name":            text("The registry's host and port as in image names; * for all others.", ""),
 		"mirrors":         list(text("A URL.", "").pattern(`^https?://`), "URLs that are tried first, in this order."),
-		"caFile":          text("A file with the CA that its certificate is checked by.", ""),
-		"credentialsFile": text("A file with two lines: user and password.", ""),
+		"caFile":          text("A file with the CA that the mirrors' certificates, or without mirrors the registry's own, are checked by.", ""),
+		"credentialsFile": text("A file with two lines, user and password: for the mirror, or without mirrors for the registry itself.", ""),
 		"skipVerify":      {Type: "boolean", Description: "Whether to leave its certificate unchecked."},
 	}, "name")
 }

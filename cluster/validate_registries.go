@@ -21,9 +21,32 @@ func (k *checker) registries(registries []Registry) {
 			k.mirror(mirror, index(at, j))
 			k.once(mirrors, mirror, j, index(at, j), at)
 		}
+		k.credentials(registry, child(path, "credentialsFile"))
 		if registry.SkipVerify && registry.CAFile != "" {
 			k.wrong(child(path, "skipVerify"), "keep caFile and leave skipVerify out", "makes caFile useless: nothing is verified")
 		}
+	}
+}
+
+// credentials go to every mirror of the entry: so there may be but one host that gets
+// them, and never in clear text.
+func (k *checker) credentials(registry Registry, path string) {
+	if registry.CredentialsFile == "" {
+		return
+	}
+	hosts := map[string]bool{}
+	for _, mirror := range registry.Mirrors {
+		parsed, err := url.Parse(mirror)
+		if err != nil {
+			continue // told as the mirror's own problem
+		}
+		hosts[parsed.Host] = true
+		if parsed.Scheme == "http" {
+			k.wrong(path, "use https for "+mirror, "would be sent in clear text to %s", mirror)
+		}
+	}
+	if len(hosts) > 1 {
+		k.wrong(path, "keep the one mirror that asks for them", "would be sent to all of %d mirrors", len(hosts))
 	}
 }
 

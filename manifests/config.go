@@ -50,7 +50,7 @@ func (in Input) clusterConfiguration() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	apiServer := component4(c.ExtraArgs.APIServer)
+	apiServer := componentOf(c.ExtraArgs.APIServer)
 	if sans := c.Certificates.ExtraSANs; len(sans) > 0 {
 		apiServer["certSANs"] = sans
 	}
@@ -70,15 +70,15 @@ func (in Input) clusterConfiguration() ([]byte, error) {
 			"serviceSubnet": strings.Join(c.Networking.ServiceSubnets, ","),
 		},
 		"apiServer":         apiServer,
-		"controllerManager": component4(c.ExtraArgs.ControllerManager),
-		"scheduler":         component4(c.ExtraArgs.Scheduler),
+		"controllerManager": componentOf(withQuickStart(c.ExtraArgs.ControllerManager)),
+		"scheduler":         componentOf(c.ExtraArgs.Scheduler),
 		"dns":               map[string]any{},
 		"proxy":             map[string]any{},
 	}
 	if endpoint != "" {
 		config["controlPlaneEndpoint"] = endpoint
 	}
-	etcd := component4(c.ExtraArgs.Etcd)
+	etcd := componentOf(c.ExtraArgs.Etcd)
 	etcd["dataDir"] = EtcdData
 	if err := in.tagUnless(etcd, imageEtcd, kubeadmEtcdTag); err != nil {
 		return nil, err
@@ -104,8 +104,8 @@ func (in Input) tagUnless(field map[string]any, image, computed string) error {
 	return nil
 }
 
-// component4 is a component's part of a ClusterConfiguration v1beta4.
-func component4(args []cluster.Arg) map[string]any {
+// componentOf is a component's part of a ClusterConfiguration v1beta4.
+func componentOf(args []cluster.Arg) map[string]any {
 	fields := map[string]any{}
 	if len(args) > 0 {
 		fields["extraArgs"] = args

@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -133,7 +134,7 @@ func (in Input) controllerManagerPod(host cluster.Host) ([]byte, error) {
 }
 
 func controllerManagerFlags(c *cluster.Cluster) []flag {
-	return append(clientFlags(ControllerConf),
+	flags := append(clientFlags(ControllerConf),
 		flag{"client-ca-file", certs.Kubernetes.CertPath()},
 		flag{"requestheader-client-ca-file", certs.FrontProxy.CertPath()},
 		flag{"root-ca-file", certs.Kubernetes.CertPath()},
@@ -146,13 +147,26 @@ func controllerManagerFlags(c *cluster.Cluster) []flag {
 		flag{"allocate-node-cidrs", "true"},
 		flag{"cluster-cidr", strings.Join(c.Networking.PodSubnets, ",")},
 		flag{"service-cluster-ip-range", strings.Join(c.Networking.ServiceSubnets, ",")},
-		// Not kubeadm's. At its start it makes an account and asks for a token for each of some
-		// fifty controllers, and with the default of 20 requests a second no node gets its Pods'
-		// addresses, and no Pod is made, for the first six seconds. The API server guards itself
-		// by priority and fairness.
-		flag{"kube-api-qps", "100"},
-		flag{"kube-api-burst", "200"},
 	)
+	return append(flags, quickStart...)
+}
+
+// quickStart are flags that kubeadm does not set; kubeadm-config has them too, so that
+// kubeadm writes the same. At its start the controller manager makes an account and asks
+// for a token for each of some fifty controllers, and with the default of 20 requests a
+// second no node gets its Pods' addresses, and no Pod is made, for the first six seconds.
+// The API server guards itself by priority and fairness.
+var quickStart = []flag{{"kube-api-qps", "100"}, {"kube-api-burst", "200"}}
+
+// withQuickStart are the user's arguments and, of our own, those that he does not set.
+func withQuickStart(users []cluster.Arg) []cluster.Arg {
+	args := slices.Clone(users)
+	for _, ours := range quickStart {
+		if !slices.ContainsFunc(users, func(arg cluster.Arg) bool { return arg.Name == ours.name }) {
+			args = append(args, cluster.Arg{Name: ours.name, Value: ours.value})
+		}
+	}
+	return args
 }
 
 func (in Input) schedulerPod(host cluster.Host) ([]byte, error) {
