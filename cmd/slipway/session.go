@@ -116,6 +116,7 @@ func (s *session) Close() {
 // connect reaches hosts, all at once. Those that do not answer are kept in s.down:
 // whether that matters is for preflight to say.
 func (s *session) connect(ctx context.Context, wanted []cluster.Host) error {
+	go func() { _, _ = ownBinary() }() // it takes as long as the handshakes do
 	var (
 		mu   sync.Mutex
 		wait sync.WaitGroup
