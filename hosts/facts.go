@@ -136,6 +136,8 @@ type Kubeconfig struct {
 	KeyMatches bool   `json:"keyMatches"`
 	User       string `json:"user"`
 	Context    string `json:"context"`
+	// Others are what its other contexts lead to: whoever uses the file may have chosen one.
+	Others []Kubeconfig `json:"others,omitempty"`
 	// Invalid says why it could not be read as a kubeconfig.
 	Invalid string `json:"invalid,omitempty"`
 }

@@ -30,7 +30,7 @@ func OwnershipTable() Ownership {
 		Chains:     []string{"KUBE-", "FLANNEL-", "CNI-"},
 		Namespaces: []string{"cni-"},
 		Trees: append(KubeadmPaths(),
-			EtcdData, CNIState, FlannelRun, CNIConf, FlannelPlugin, ContainerdRun, ContainerdData, KubeletFolder),
+			EtcdData, CNIState, FlannelRun, CNIConf, ContainerdRun, ContainerdData, KubeletFolder),
 		Logs: []string{"/var/log/pods", "/var/log/containers", "/var/run/kubernetes"},
 		Shared: []string{
 			KubernetesFolder,

@@ -52,7 +52,6 @@ const (
 	CNIBinFolder  = "/opt/cni/bin"
 	CNIConfFolder = "/etc/cni/net.d"
 	CNIConf       = CNIConfFolder + "/10-flannel.conflist"
-	FlannelPlugin = CNIBinFolder + "/flannel"
 	CNIState      = "/var/lib/cni"
 	FlannelRun    = "/run/flannel"
 	SubnetFile    = FlannelRun + "/subnet.env"

@@ -53,12 +53,25 @@ func (h *hostDraft) pairFaults(want manifests.File) string {
 	return h.leafFaults(want, have.PEM)
 }
 
-// kubeconfigFaults judges a kubeconfig: where it leads, whom it trusts, who it says it is.
+// kubeconfigFaults judges a kubeconfig. root's is a link to the administrator's, and who
+// uses it adds clusters and changes the current context: any context may be the right one.
 func (h *hostDraft) kubeconfigFaults(want manifests.File) string {
 	have, there := h.facts.Kubeconfigs[want.Path]
-	switch {
-	case !there:
+	if !there {
 		return "no kubeconfig"
+	}
+	why := h.contextFaults(want, have)
+	for _, other := range have.Others {
+		if why != "" && h.contextFaults(want, other) == "" {
+			return ""
+		}
+	}
+	return why
+}
+
+// contextFaults judges one context: where it leads, whom it trusts, who it says it is.
+func (h *hostDraft) contextFaults(want manifests.File, have hosts.Kubeconfig) string {
+	switch {
 	case have.Invalid != "":
 		return have.Invalid
 	case have.Server != want.Server:

@@ -53,12 +53,7 @@ func (in Input) etcdProblems(targets []cluster.Host) []Problem {
 			continue
 		}
 		if hasEtcdData(facts) {
-			if facts.Record == nil {
-				problems = append(problems, Problem{Check: "etcd", Host: host.Name, Severity: SeverityError,
-					Detail: etcdMember + " holds etcd data that Slipway did not make",
-					Fix:    "if nobody needs them: mv " + manifests.EtcdData + " " + manifests.EtcdData + ".old"})
-			}
-			continue
+			continue // whose they are, the check of the trees looks at
 		}
 		if why := in.begunWithout(host); why != "" {
 			problems = append(problems, Problem{Check: "etcd", Host: host.Name, Severity: SeverityError,

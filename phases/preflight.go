@@ -19,7 +19,7 @@ type check func(in Input, host cluster.Host, facts hosts.Facts) []Problem
 var checks = []check{
 	checkPrivilege, checkKernel, checkSystemd, checkCgroups, checkFileSystem, checkPacketFilter,
 	checkPlatform, checkCPUs, checkMemory, checkDisks, checkAddresses, checkPorts, checkNames,
-	checkForeign, checkMembership, checkAuthority, checkClock, checkSwap, checkSELinux, checkFirewall,
+	checkForeign, checkTrees, checkMembership, checkAuthority, checkClock, checkSwap, checkSELinux, checkFirewall,
 }
 
 // Preflight tells, before anything is changed, all that stands in a workflow's way and
@@ -153,12 +153,15 @@ func checkMembership(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 
 // recordProblems is a host that another cluster has noted as its own.
 func (in Input) recordProblems(name string, facts hosts.Facts) []Problem {
-	if facts.Record == nil || facts.Record.Cluster.ID == "" || facts.Record.Cluster.ID == in.ClusterID.ID {
+	if !claimed(facts.Record) {
 		return nil
 	}
+	// The file's name counts too: the identity may have been read from this very record.
+	// Where the keys are lost, the name has to do.
 	other := facts.Record.Cluster
-	if in.ClusterID.ID == "" && other.Name == in.Cluster.Name {
-		return nil // the keys are lost; then the name has to do
+	known := in.ClusterID.ID == "" || in.ClusterID.ID == other.ID
+	if known && other.Name == in.Cluster.Name {
+		return nil
 	}
 	return []Problem{{
 		Check: "membership", Host: name, Severity: SeverityError,

@@ -6,6 +6,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -101,7 +102,7 @@ func (in Input) needs(host cluster.Host, facts hosts.Facts) []need {
 			}
 		}
 	}
-	return []need{{"/var/lib/slipway", store}, {"/opt", files}, {containerdData, images}}
+	return []need{{"/var/lib/slipway", store}, {"/opt", files}, {manifests.ContainerdData, images}}
 }
 
 // diskOf is the file system that a path lies on: the one shown for the longest path

@@ -52,11 +52,24 @@ func (h *hostDraft) prepare() {
 	}
 	h.modules()
 	h.sysctls()
-	if want := h.state.Hostname; want != "" && h.facts.Hostname != want {
-		h.step(phasePrepare, "hostname", plan.LaneWork, plan.Update, "is "+orNothing(h.facts.Hostname),
-			hosts.SetHostname{Name: want})
+	if why := h.hostnameDiffers(); why != "" {
+		h.step(phasePrepare, "hostname", plan.LaneWork, plan.Update, why, hosts.SetHostname{Name: h.state.Hostname})
 	}
 	h.entries()
+}
+
+// hostnameDiffers says why the host's name is not right: the running one, or the one that
+// the next boot takes. Without the latter a boot may take any, as from DHCP.
+func (h *hostDraft) hostnameDiffers() string {
+	switch want := h.state.Hostname; {
+	case want == "":
+		return ""
+	case h.facts.Hostname != want:
+		return "is " + orNothing(h.facts.Hostname)
+	case h.facts.StaticHostname != want:
+		return "after a reboot it would be " + orNothing(h.facts.StaticHostname)
+	}
+	return ""
 }
 
 func (h *hostDraft) modules() {

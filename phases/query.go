@@ -29,6 +29,7 @@ func HostQuery(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) hosts.Qu
 	query := hosts.Query{
 		Paths:        hostPaths(bill, host, table),
 		Trees:        []string{manifests.KubernetesFolder, "/etc/containerd", manifests.CNIConfFolder, certs.KubeletFolder},
+		Entries:      []string{manifests.KubeletFolder, manifests.CNIState, manifests.ContainerdData},
 		Certificates: certificateQueries(host),
 		Kubeconfigs:  []string{manifests.KubeletConf},
 		Units:        []string{manifests.ContainerdUnit, manifests.KubeletUnit},
@@ -42,6 +43,7 @@ func HostQuery(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) hosts.Qu
 		Chains:       table.Chains,
 	}
 	if host.HasRole(cluster.RoleControlPlane) {
+		query.Entries = append(query.Entries, manifests.EtcdData)
 		query.Contents = []string{manifests.EtcdManifest}
 		query.Kubeconfigs = append(query.Kubeconfigs, manifests.AdminConf, manifests.ControllerConf, manifests.SchedulerConf)
 	}
@@ -58,8 +60,7 @@ func hostPaths(bill bundle.Bill, host cluster.Host, table manifests.Ownership) [
 		manifests.UnitsFolder + "/" + manifests.KubeletUnit, manifests.KubeletDropIn,
 		manifests.ModulesFile, manifests.SysctlFile, manifests.EtcdData, etcdMember,
 	}
-	paths = append(paths, table.Paths...)
-	paths = append(paths, emptied...)
+	paths = slices.Concat(paths, table.Trees, table.Logs, table.Shared)
 	paths = append(paths, manifests.CATrustPaths()...)
 	for _, set := range setsOf(bill, host) {
 		for _, file := range set.Files {
@@ -139,7 +140,7 @@ func ports(c *cluster.Cluster, host cluster.Host) []int {
 func InspectQuery(c *cluster.Cluster, before *hosts.Record) hosts.Query {
 	table := manifests.OwnershipTable()
 	query := hosts.Query{
-		Trees: table.Paths, Units: []string{manifests.ContainerdUnit, manifests.KubeletUnit},
+		Trees: slices.Concat(table.Trees, table.Logs), Units: []string{manifests.ContainerdUnit, manifests.KubeletUnit},
 		Links: table.Links, Tables: table.Tables, Chains: table.Chains,
 	}
 	if before != nil {

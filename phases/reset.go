@@ -162,29 +162,50 @@ func (h *hostDraft) cleanUp() {
 	if record == nil {
 		return
 	}
-	table := manifests.OwnershipTable()
-	h.clean("pods", plan.Remove, "they are the cluster's", hosts.StopPods{})
+	trees := clusterTrees(record, h.facts)
+	if claimed(record) {
+		h.clean("pods", plan.Remove, "they are the cluster's", hosts.StopPods{})
+	}
 	for _, unit := range record.Units {
 		if unit != manifests.KubeletUnit && unit != manifests.ContainerdUnit {
 			h.stopUnit(unit, nil)
 		}
 	}
 	h.stopUnit(manifests.ContainerdUnit, nil)
-	for _, below := range table.Mounts {
-		if !inTrees(below, table.Paths) {
-			continue // named network namespaces are others' as well: ours go with the network
+	if claimed(record) {
+		h.removeTraces()
+	}
+	h.removePaths(record, trees)
+	for _, prior := range slices.Backward(record.Priors) {
+		if !restoredFirst(prior, trees) {
+			h.restore(prior)
 		}
+	}
+	h.clean("record", plan.Remove, "nothing of Slipway's is left", hosts.Forget{})
+}
+
+// removeTraces removes what Pods leave that is no file: mounts and the network.
+func (h *hostDraft) removeTraces() {
+	table := manifests.OwnershipTable()
+	for _, below := range table.Mounts {
 		h.clean("mounts/"+trimmed(below), plan.Remove, "nothing may be mounted in what is removed", hosts.Unmount{Below: below})
 	}
 	h.clean("network", plan.Remove, "links and rules of the cluster's network", hosts.RemoveNetwork{
 		Links: table.Links, Tables: table.Tables, Chains: table.Chains, Namespaces: table.Namespaces,
 	})
-	h.removePaths(record, table)
-	for _, prior := range slices.Backward(record.Priors) {
-		h.clean("restore/"+trimmed(prior.Setting), plan.Update, "was "+wasBefore(prior),
-			hosts.Restore{Setting: prior.Setting, Value: prior.Value})
-	}
-	h.clean("record", plan.Remove, "nothing of Slipway's is left", hosts.Forget{})
+}
+
+func (h *hostDraft) restore(prior hosts.Prior) {
+	h.clean("restore/"+trimmed(prior.Setting), plan.Update, "was "+wasBefore(prior),
+		hosts.Restore{Setting: prior.Setting, Value: prior.Value})
+}
+
+// restoredFirst tells whether a prior is that of a file in one of the cluster's trees:
+// kubeadm wrote it, after the host was claimed. It goes with the tree. The tree's own
+// mode is put back at the end.
+func restoredFirst(prior hosts.Prior, trees []string) bool {
+	file, ok := strings.CutPrefix(prior.Setting, "file/")
+	return ok && inTrees(file, trees) && !slices.Contains(trees, file)
 }
 
 func wasBefore(prior hosts.Prior) string {
@@ -197,46 +218,41 @@ func wasBefore(prior hosts.Prior) string {
 	return prior.Value
 }
 
-// containerdData is where containerd keeps its images.
-const containerdData = "/var/lib/containerd"
+// ownTree holds nothing but the cluster's where Slipway made it.
+const ownTree = "/opt/slipway"
 
-// ownTrees are directories that hold nothing but the cluster's where Slipway made them.
-var ownTrees = []string{"/opt/slipway", "/opt/cni", "/etc/cni"}
-
-// emptied are directories that the cluster makes without its being noted, by mounting
-// them into Pods: they go if nobody else put something there.
-var emptied = []string{"/etc/cni/net.d", "/etc/cni", "/opt/cni/bin", "/opt/cni"}
-
-func (h *hostDraft) removePaths(record *hosts.Record, table manifests.Ownership) {
+// removePaths removes the cluster's trees with all below them, and of everything else
+// only what the record names, and folders in which nothing is left.
+func (h *hostDraft) removePaths(record *hosts.Record, trees []string) {
 	owned := map[string]hosts.FileType{}
 	for _, entry := range record.Paths {
 		owned[entry.Path] = entry.Type
 	}
+	for _, prior := range slices.Backward(record.Priors) {
+		if restoredFirst(prior, trees) {
+			h.restore(prior)
+		}
+	}
 	var gone []string
-	for _, tree := range table.Paths {
-		_, seen := h.facts.Files[tree]
-		if _, ours := owned[tree]; seen || ours {
+	for _, tree := range trees {
+		if _, seen := h.facts.Files[tree]; seen || owned[tree] != "" {
 			gone = append(gone, tree)
 		}
 	}
-	for _, tree := range ownTrees {
-		if ours, ok := owned[tree]; ok && ours == hosts.TypeDirectory {
-			gone = append(gone, tree)
-		}
+	if owned[ownTree] == hosts.TypeDirectory {
+		gone = append(gone, ownTree)
 	}
-	if _, ours := owned[manifests.RootKubeFolder]; ours {
+	if owned[manifests.RootKubeFolder] != "" {
 		gone = append(gone, manifests.RootKubeFolder+"/cache")
 	}
-	for _, tree := range outermost(gone) {
-		h.clean(trimmed(tree), plan.Remove, "all in it is the cluster's", hosts.RemovePath{Path: tree, Recursive: true})
-	}
-	h.removeOwned(owned, outermost(gone))
-	for _, directory := range emptied {
-		_, ours := owned[directory]
-		if _, seen := h.facts.Files[directory]; seen && !ours && !inTrees(directory, gone) {
-			h.clean(trimmed(directory)+"/", plan.Remove, "the cluster may have made it", hosts.RemovePath{Path: directory, IfEmpty: true})
+	for _, tree := range gone {
+		why, folder := "all in it is the cluster's", h.facts.Files[tree].Type != hosts.TypeFile
+		if !folder {
+			why = "it is the cluster's"
 		}
+		h.clean(trimmed(tree), plan.Remove, why, hosts.RemovePath{Path: tree, Recursive: folder})
 	}
+	h.removeOwned(owned, gone)
 }
 
 func inTrees(path string, trees []string) bool {
@@ -244,28 +260,34 @@ func inTrees(path string, trees []string) bool {
 }
 
 // removeOwned removes what the record names outside of the trees: files and links
-// first, then directories from within, each only if nothing of another's is in it.
+// first, then directories from within, each only if nothing of another's is in it. The
+// folders that Pods make unnoted go in the same way.
 func (h *hostDraft) removeOwned(owned map[string]hosts.FileType, trees []string) {
-	var directories []string
+	directories := map[string]string{} // why each may go
+	for _, folder := range manifests.OwnershipTable().Shared {
+		if _, seen := h.facts.Files[folder]; seen && claimed(h.facts.Record) {
+			directories[folder] = "the cluster may have made it"
+		}
+	}
 	for _, file := range slices.Sorted(maps.Keys(owned)) {
 		switch {
 		case inTrees(file, trees):
 		case owned[file] == hosts.TypeDirectory:
-			directories = append(directories, file)
-		default:
+			directories[file] = "Slipway made it"
+		case !replaced(h.facts, file, owned[file]):
 			h.clean(trimmed(file), plan.Remove, "Slipway made it", hosts.RemovePath{Path: file})
 		}
 	}
-	for _, directory := range slices.Backward(directories) {
-		h.clean(trimmed(directory)+"/", plan.Remove, "Slipway made it", hosts.RemovePath{Path: directory, IfEmpty: true})
+	for _, directory := range slices.Backward(sortedKeys(directories)) {
+		h.clean(trimmed(directory)+"/", plan.Remove, directories[directory], hosts.RemovePath{Path: directory, IfEmpty: true})
 	}
 }
 
-// outermost drops the paths that lie in another of them.
-func outermost(paths []string) []string {
-	return slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(paths))), func(inner string) bool {
-		return slices.ContainsFunc(paths, func(outer string) bool { return inner != outer && within(inner, outer) })
-	})
+// replaced tells whether somebody put a file of their own in the place of a link, as
+// people do with a kubeconfig.
+func replaced(facts hosts.Facts, file string, owned hosts.FileType) bool {
+	have, seen := facts.Files[file]
+	return seen && owned == hosts.TypeSymlink && have.Type != hosts.TypeSymlink
 }
 
 func within(inner, outer string) bool {
@@ -279,7 +301,7 @@ func Leftovers(before *hosts.Record, now hosts.Facts) []string {
 	ours := map[string]bool{}
 	if before != nil {
 		for _, owned := range before.Paths {
-			ours[owned.Path] = true
+			ours[owned.Path] = !replaced(now, owned.Path, owned.Type)
 		}
 	}
 	restored := map[string]bool{}
@@ -290,7 +312,7 @@ func Leftovers(before *hosts.Record, now hosts.Facts) []string {
 			}
 		}
 	}
-	trees := manifests.OwnershipTable().Paths
+	trees := clusterTrees(before, now)
 	for _, file := range sortedKeys(now.Files) {
 		inTree := inTrees(file, trees)
 		// A directory that outlived the record holds what is others', or is a mount point:

@@ -175,7 +175,9 @@ func TestResetPutsBackWhatWasThere(t *testing.T) {
 
 func TestLeftovers(t *testing.T) {
 	before := &hosts.Record{
+		Cluster: hosts.Identity{ID: "c0ffee", Name: "try"},
 		Paths: []hosts.Owned{
+			{Path: manifests.EtcdManifest, Type: hosts.TypeFile},
 			{Path: "/root/.kube", Type: hosts.TypeDirectory}, {Path: "/usr/bin/kubelet", Type: hosts.TypeSymlink},
 			{Path: "/etc/crictl.yaml", Type: hosts.TypeFile}, {Path: "/etc/sysctl.d/99-slipway.conf", Type: hosts.TypeFile},
 		},

@@ -57,6 +57,7 @@ var promises = []struct {
 	{"bad content is not taken", (*trial).refusesBadContent},
 	{"directories, links and their removal", (*trial).makesAndRemoves},
 	{"a directory that is not empty is removed only if asked", (*trial).removesCarefully},
+	{"the entries of a folder are observed", (*trial).observesAFoldersEntries},
 	{"what was done is observed and on record", (*trial).observesWhatItDid},
 	{"blobs are uploaded once, small and large", (*trial).uploadsOnce},
 	{"a cancelled action changes nothing", (*trial).cancels},
@@ -243,6 +244,20 @@ func (t *trial) removesCarefully() {
 	t.wantFile("d/file", "x", 0o600)
 	t.twice(hosts.RemovePath{Path: t.path("d"), Recursive: true})
 	t.wantNothing("d/file")
+}
+
+func (t *trial) observesAFoldersEntries() {
+	blob := t.upload(Content([]byte("deep\n")))
+	t.do(t.write("folder/deep/file", blob, 0o600), hosts.Changed)
+	t.do(t.write("folder/file", blob, 0o600), hosts.Changed)
+	facts, err := t.host.Observe(t.ctx, hosts.Query{Entries: []string{t.path("folder"), t.path("folder/file"), t.path("nothing")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deep, file := facts.Files[t.path("folder/deep")], facts.Files[t.path("folder/file")]
+	if deep.Type != hosts.TypeDirectory || file.Digest != blob.Ref || len(facts.Files) != 2 {
+		t.Errorf("seen are %v", facts.Files)
+	}
 }
 
 func (t *trial) observesWhatItDid() {

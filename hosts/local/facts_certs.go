@@ -167,22 +167,37 @@ func (h *Host) seeKubeconfigs(paths []string) func(context.Context, *hosts.Facts
 	}
 }
 
-// judgeKubeconfig reads a kubeconfig's current context, and leaves its key where it is.
+// judgeKubeconfig reads a kubeconfig's contexts, the current one first, and leaves its
+// keys where they are.
 func (h *Host) judgeKubeconfig(path string, data []byte) (hosts.Kubeconfig, error) {
 	var file kubeconfigFile
 	if err := yaml.Unmarshal(data, &file); err != nil {
 		// The parser's own words may quote the file, which holds a key.
 		return hosts.Kubeconfig{}, errors.New("it is not YAML of a kubeconfig's form")
 	}
-	result := hosts.Kubeconfig{Context: file.CurrentContext}
-	var cluster string
+	result, err := h.judgeContext(path, file, file.CurrentContext)
 	for _, c := range file.Contexts {
 		if c.Name == file.CurrentContext {
+			continue
+		}
+		if other, err := h.judgeContext(path, file, c.Name); err == nil {
+			result.Others = append(result.Others, other)
+		}
+	}
+	return result, err
+}
+
+// judgeContext reads what one context of a kubeconfig leads to.
+func (h *Host) judgeContext(path string, file kubeconfigFile, name string) (hosts.Kubeconfig, error) {
+	result := hosts.Kubeconfig{Context: name}
+	var cluster string
+	for _, c := range file.Contexts {
+		if c.Name == name {
 			cluster, result.User = c.Context.Cluster, c.Context.User
 		}
 	}
 	if cluster == "" {
-		return result, fmt.Errorf("its current context %q is not among its contexts", file.CurrentContext)
+		return result, fmt.Errorf("its context %q is not among its contexts, or has no cluster", name)
 	}
 	relative := func(name string) string {
 		if filepath.IsAbs(name) {

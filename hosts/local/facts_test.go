@@ -122,9 +122,11 @@ func TestKubeconfigsAreJudgedWhereTheyLie(t *testing.T) {
 	m.write("/k/files.conf", file("certificate-authority: ca.crt", "client-certificate: /k/kubelet.pem, client-key: /k/kubelet.pem"))
 	m.write("/k/token.conf", file(caData, "token: s3cr3t"))
 	m.write("/k/stranger.conf", strings.Replace(file(caData, ""), "name: me, user", "name: you, user", 1))
+	m.write("/k/merged.conf", strings.Replace(file(caData, "client-certificate-data: "+encode(cert)+", client-key-data: "+encode(key)),
+		"current-context: me@here\n", "current-context: gone\n", 1))
 	m.write("/k/rubbish.conf", "{client-key-data: "+encode(key)+"\n: :")
 	facts := m.observe(host, hosts.Query{Kubeconfigs: []string{
-		"/k/embedded.conf", "/k/files.conf", "/k/token.conf", "/k/stranger.conf", "/k/rubbish.conf", "/k/nothing.conf",
+		"/k/embedded.conf", "/k/files.conf", "/k/token.conf", "/k/stranger.conf", "/k/rubbish.conf", "/k/merged.conf", "/k/nothing.conf",
 	}})
 	base := hosts.Kubeconfig{Server: "https://10.0.0.1:6443", CA: ca, User: "me", Context: "me@here"}
 	embedded, files, stranger := base, base, base
@@ -133,6 +135,10 @@ func TestKubeconfigsAreJudgedWhereTheyLie(t *testing.T) {
 	stranger.Invalid = `it has no user "me"`
 	want := map[string]hosts.Kubeconfig{
 		"/k/embedded.conf": embedded, "/k/files.conf": files, "/k/token.conf": base, "/k/stranger.conf": stranger,
+		"/k/merged.conf": {
+			Context: "gone", Invalid: `its context "gone" is not among its contexts, or has no cluster`,
+			Others: []hosts.Kubeconfig{embedded},
+		},
 		"/k/rubbish.conf": {Invalid: "it is not YAML of a kubeconfig's form"},
 	}
 	if diff := cmp.Diff(want, facts.Kubeconfigs); diff != "" {

@@ -89,6 +89,21 @@ func TestMountsBehindALink(t *testing.T) {
 	m.do(host, hosts.RemovePath{Path: "/var/lib/kubelet", Recursive: true})
 }
 
+// A link of Slipway's in whose place somebody put a file is no longer Slipway's.
+func TestForgetLeavesAFileInTheLinksPlace(t *testing.T) {
+	m := newMachine(t)
+	host := m.host()
+	m.do(host, hosts.MakeSymlink{Path: "/root/.kube/config", Target: "/etc/kubernetes/admin.conf"})
+	if err := os.Remove(m.at("/root/.kube/config")); err != nil {
+		t.Fatal(err)
+	}
+	m.write("/root/.kube/config", "all my clusters")
+	m.do(host, hosts.Forget{})
+	if m.read("/root/.kube/config") != "all my clusters" {
+		t.Error("it is not what it was")
+	}
+}
+
 func TestTreeBehindALinkIsSeen(t *testing.T) {
 	m := newMachine(t)
 	m.linked("/var/lib/etcd", "/data/etcd")
