@@ -192,10 +192,7 @@ func TestTheHostIsAskedForTheKeyThatIsKnown(t *testing.T) {
 		connect(t, options(server))
 	}
 	server.UseHostKeys(first)
-	err = refused(t, options(server), hosts.KindHostKeyUnknown, "another kind", server.KnownHostsFile+":1")
-	if err == nil {
-		t.Error("a key of another kind is trusted")
-	}
+	refused(t, options(server), hosts.KindHostKeyUnknown, "another kind", server.KnownHostsFile+":1")
 }
 
 func TestHostCertificates(t *testing.T) {
