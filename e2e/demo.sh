@@ -11,7 +11,8 @@ run bin/slipway lab up --name demo --control-planes 1 --workers 2 --out demo.yam
 say "From bare hosts to a cluster"
 run bin/slipway init -f demo.yaml --bundle dist/bundle.tar --yes
 
-say "Nodes and Pods"
+say "Nodes and Pods, all Ready"
+run bin/slipway kubectl -f demo.yaml -- wait --for=condition=Ready pods --all --all-namespaces --timeout=120s >/dev/null
 run bin/slipway kubectl -f demo.yaml -- get nodes -o wide
 run bin/slipway kubectl -f demo.yaml -- get pods -A -o wide
 
