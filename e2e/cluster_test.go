@@ -60,6 +60,15 @@ func initAllReady(t *testing.T, l *lab) {
 	if out := l.exec("cp-1", "kubectl", "get", "nodes", "-o", "name"); !strings.Contains(out, "node/worker-2") {
 		t.Errorf("kubectl for root on a control plane: %s", out)
 	}
+	images := strings.Split(strings.TrimSpace(l.exec("cp-1", "ctr", "-n", "k8s.io", "images", "ls")), "\n")
+	if len(images) < 2 {
+		t.Fatalf("no images are listed: %v", images)
+	}
+	for _, image := range images[1:] {
+		if !strings.Contains(image, "io.cri-containerd.pinned=pinned") {
+			t.Errorf("image garbage collection may take %s", image)
+		}
+	}
 }
 
 func dnsAnswersEverywhere(t *testing.T, l *lab) {
