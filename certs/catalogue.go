@@ -43,6 +43,7 @@ const (
 	EtcdServer             = "etcd/server"
 	EtcdPeer               = "etcd/peer"
 	EtcdHealthcheckClient  = "etcd/healthcheck-client"
+	EtcdOperator           = "etcd/operator"
 	Admin                  = "admin.conf"
 	SuperAdmin             = "super-admin.conf"
 	ControllerManager      = "controller-manager.conf"
@@ -68,6 +69,7 @@ const (
 	AsFiles      Form = "files"      // NAME.crt and NAME.key below /etc/kubernetes/pki
 	AsKubeconfig Form = "kubeconfig" // embedded in /etc/kubernetes/NAME
 	AsKubeletPEM Form = "kubelet"    // a dated .pem below /var/lib/kubelet/pki, and a link to it
+	AsStored     Form = "stored"     // in the state folder, as certs/store keeps it
 )
 
 // Usage is an extended key usage.
@@ -106,6 +108,7 @@ type Spec struct {
 }
 
 // Catalogue lists every leaf certificate of a cluster, in the order of kubeadm's own list.
+// Where etcd is the user's, Specs leaves out those of etcd's CA.
 func Catalogue() []Entry {
 	server, client := []Usage{ServerAuth}, []Usage{ClientAuth}
 	// etcd's server certificate is a client's too: etcd dials itself with it.
@@ -125,6 +128,8 @@ func Catalogue() []Entry {
 			CommonName: "kube-etcd-healthcheck-client"},
 		{Name: APIServerEtcdClient, Authority: Etcd, Place: OnControlPlanes, Form: AsFiles, Usages: client,
 			CommonName: "kube-apiserver-etcd-client"},
+		{Name: EtcdOperator, Authority: Etcd, Place: WithOperator, Form: AsStored, Usages: client,
+			CommonName: "slipway"},
 		{Name: Admin, Authority: Kubernetes, Place: OnControlPlanes, Form: AsKubeconfig, Usages: client,
 			CommonName: "kubernetes-admin", Organizations: []string{"kubeadm:cluster-admins"}},
 		{Name: SuperAdmin, Authority: Kubernetes, Place: WithOperator, Form: AsKubeconfig, Usages: client,
@@ -153,21 +158,40 @@ func HostOf(host cluster.Host) Host {
 	return Host{Name: host.Name, Addresses: slices.Clone(host.Addresses)}
 }
 
-// Specs lists the certificates that belong on a host, by its roles.
+// Specs lists the certificates that belong on a host, by its roles. Where etcd is the
+// user's own its CA is not ours: the user's certificate takes the place of the API
+// servers', and there is no member to have the others.
 func Specs(c *cluster.Cluster, host cluster.Host) []Spec {
-	controlPlane := host.HasRole(cluster.RoleControlPlane)
-	node := controlPlane || host.HasRole(cluster.RoleWorker)
 	var specs []Spec
 	for _, entry := range Catalogue() {
-		if entry.Place == OnControlPlanes && controlPlane || entry.Place == OnNodes && node {
+		if entry.Place.has(host) && (entry.Authority != Etcd || c.StackedEtcd()) {
 			specs = append(specs, entry.Spec(c, HostOf(host)))
 		}
 	}
 	return specs
 }
 
-// SuperAdminSpec is the one certificate that stays with the operator: it passes over RBAC.
-func SuperAdminSpec(c *cluster.Cluster) Spec {
-	entry, _ := Find(SuperAdmin)
+// has tells whether a host is of the place, by its roles.
+func (p Place) has(host cluster.Host) bool {
+	switch p {
+	case OnControlPlanes:
+		return host.HasRole(cluster.RoleControlPlane)
+	case OnNodes:
+		return host.HasRole(cluster.RoleControlPlane) || host.HasRole(cluster.RoleWorker)
+	case WithOperator:
+	}
+	return false
+}
+
+// SuperAdminSpec is the certificate of the operator's by which he passes over RBAC.
+func SuperAdminSpec(c *cluster.Cluster) Spec { return operatorSpec(c, SuperAdmin) }
+
+// EtcdClientSpec is the certificate by which the operator looks after etcd's members,
+// where they are Slipway's.
+func EtcdClientSpec(c *cluster.Cluster) Spec { return operatorSpec(c, EtcdOperator) }
+
+// operatorSpec is a certificate that stays with the operator.
+func operatorSpec(c *cluster.Cluster, name string) Spec {
+	entry, _ := Find(name)
 	return entry.Spec(c, Host{})
 }

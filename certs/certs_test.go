@@ -16,6 +16,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/certs/mint"
+	"github.com/slipway-k8s/slipway/cluster"
 )
 
 func TestCatalogueIsOfOnePiece(t *testing.T) {
@@ -129,6 +130,55 @@ func TestPKIFromFiles(t *testing.T) {
 		if _, err := certs.FromFiles(part); err == nil {
 			t.Errorf("read a PKI without %s", path)
 		}
+	}
+}
+
+// What is in the place of etcd's CA is the user's where his is the etcd, and its key is
+// nowhere; the PKI is whole again all the same, and the same cluster's.
+func TestPKIFromAHostWhoseEtcdIsAway(t *testing.T) {
+	pki, foreign := mintPKI(t), mintPKI(t)
+	c := demo()
+	contents := map[string][]byte{certs.Etcd.CertPath(): foreign.EtcdCA.Cert}
+	c.Etcd.External = &cluster.ExternalEtcd{}
+	for _, file := range pki.HostFiles(c, c.Hosts[0]) {
+		contents[file.Path] = file.Content
+	}
+	got, err := certs.FromHost(c, contents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := pki
+	want.EtcdCA, want.Secret = certs.Pair{}, nil
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("read back (-want +got):\n%s", diff)
+	}
+	whole, err := mint.Complete(got, cluster.DefaultKeyAlgorithm, decade, now)
+	if err != nil || whole.Check() != nil || bytes.Equal(whole.EtcdCA.Cert, foreign.EtcdCA.Cert) || !bytes.Equal(whole.CA.Key, pki.CA.Key) {
+		t.Errorf("completed: %v, %v", err, whole.Check())
+	}
+	// Where etcd is the cluster's own, a CA that is lost is never made anew: its members
+	// would not know each other any more.
+	c.Etcd.External = nil
+	if _, err := certs.FromHost(c, contents); err == nil {
+		t.Error("read a PKI without the key of etcd's CA")
+	}
+	c.Etcd.External = &cluster.ExternalEtcd{}
+	delete(contents, certs.FrontProxy.KeyPath())
+	if _, err := certs.FromHost(c, contents); err == nil {
+		t.Error("read a PKI without the key of the front proxy's CA")
+	}
+}
+
+// What is the operator's own has no place on a host.
+func TestTheOperatorsCertificatesAreOnNoHost(t *testing.T) {
+	for _, entry := range certs.Catalogue() {
+		if entry.Form == certs.AsStored && (entry.CertPath() != "" || entry.KeyPath() != "" || entry.Place != certs.WithOperator) {
+			t.Errorf("%s lies at %s", entry.Name, entry.CertPath())
+		}
+	}
+	c := demo()
+	if spec := certs.EtcdClientSpec(c); spec.Authority != certs.Etcd || spec.Name != certs.EtcdOperator {
+		t.Errorf("etcd's client is %+v", spec)
 	}
 }
 

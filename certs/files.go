@@ -1,6 +1,10 @@
 package certs
 
-import "time"
+import (
+	"time"
+
+	"github.com/slipway-k8s/slipway/cluster"
+)
 
 // The folders of certificates on a host: kubeadm's and the kubelet's.
 const (
@@ -38,9 +42,12 @@ const (
 	ServiceAccountPublicPath = PKIFolder + "/sa.pub"
 )
 
-// CertPath is where a host keeps the certificate: for a kubeconfig, the kubeconfig.
+// CertPath is where a host keeps the certificate: for a kubeconfig, the kubeconfig. It is
+// empty for what is never on a host.
 func (e Entry) CertPath() string {
 	switch e.Form {
+	case AsStored:
+		return ""
 	case AsFiles:
 		return PKIFolder + "/" + e.Name + ".crt"
 	case AsKubeletPEM:
@@ -58,10 +65,25 @@ func (e Entry) KeyPath() string {
 	return e.CertPath()
 }
 
-// ControlPlaneFiles are the PKI's files on every control plane, with kubeadm's modes.
-func (p PKI) ControlPlaneFiles() []File {
+// HostFiles are the PKI's files that belong on a host, by its roles: of a control plane
+// all, but for the etcd CA where etcd is the user's; of any other host the CA.
+func (p PKI) HostFiles(c *cluster.Cluster, host cluster.Host) []File {
+	switch {
+	case !host.HasRole(cluster.RoleControlPlane):
+		return p.WorkerFiles()
+	case c.StackedEtcd():
+		return p.ControlPlaneFiles()
+	}
+	return p.files(Kubernetes, FrontProxy)
+}
+
+// ControlPlaneFiles are the PKI's files on a control plane that has a member of etcd,
+// with kubeadm's modes.
+func (p PKI) ControlPlaneFiles() []File { return p.files(Authorities()...) }
+
+func (p PKI) files(authorities ...Authority) []File {
 	var files []File
-	for _, authority := range Authorities() {
+	for _, authority := range authorities {
 		pair, _ := p.Authority(authority)
 		files = append(files, pairFiles(authority.CertPath(), authority.KeyPath(), pair)...)
 	}
@@ -71,7 +93,8 @@ func (p PKI) ControlPlaneFiles() []File {
 		File{Path: ServiceAccountPublicPath, Mode: modeSecret, Content: p.ServiceAccount.Cert})
 }
 
-// WorkerFiles are the PKI's files on a host that runs only a kubelet.
+// WorkerFiles are the PKI's files on a host that runs only a kubelet, and on one that
+// only balances the load: its haproxy proves the API servers by the CA.
 func (p PKI) WorkerFiles() []File {
 	return []File{{Path: Kubernetes.CertPath(), Mode: modePublic, Content: p.CA.Cert}}
 }
@@ -119,17 +142,36 @@ func SecretPaths() []string {
 	return paths
 }
 
-// FromFiles reads the PKI back from a control plane's files, by path. The secret that
-// keys digests is on no host: it stays empty, for the caller to make anew.
+// FromFiles reads the whole PKI back from files by their paths on a control plane. The
+// secret that keys digests is on no host: it stays empty, for the caller to make anew.
 func FromFiles(contents map[string][]byte) (PKI, error) {
-	pki := PKI{
+	pki := fromFiles(contents)
+	if err := pki.CheckKeys(); err != nil {
+		return PKI{}, err
+	}
+	return pki, nil
+}
+
+// FromHost reads the PKI back from a control plane's files. Where etcd is the user's own,
+// what lies in its CA's place is not ours: that CA, which then has nothing to sign, stays
+// empty with the secret.
+func FromHost(c *cluster.Cluster, contents map[string][]byte) (PKI, error) {
+	if c.StackedEtcd() {
+		return FromFiles(contents)
+	}
+	pki := fromFiles(contents)
+	pki.EtcdCA = Pair{}
+	if err := pki.checkKeys(Kubernetes, FrontProxy); err != nil {
+		return PKI{}, err
+	}
+	return pki, nil
+}
+
+func fromFiles(contents map[string][]byte) PKI {
+	return PKI{
 		CA:             Pair{contents[Kubernetes.CertPath()], contents[Kubernetes.KeyPath()]},
 		FrontProxyCA:   Pair{contents[FrontProxy.CertPath()], contents[FrontProxy.KeyPath()]},
 		EtcdCA:         Pair{contents[Etcd.CertPath()], contents[Etcd.KeyPath()]},
 		ServiceAccount: Pair{contents[ServiceAccountPublicPath], contents[ServiceAccountKeyPath]},
 	}
-	if err := pki.CheckKeys(); err != nil {
-		return PKI{}, err
-	}
-	return pki, nil
 }

@@ -134,9 +134,11 @@ func (p PKI) Check() error {
 
 // CheckKeys tells whether every CA is a CA with its key and the service accounts' keys
 // are a pair.
-func (p PKI) CheckKeys() error {
+func (p PKI) CheckKeys() error { return p.checkKeys(Authorities()...) }
+
+func (p PKI) checkKeys(authorities ...Authority) error {
 	var wrong []error
-	for _, authority := range Authorities() {
+	for _, authority := range authorities {
 		pair, err := p.Authority(authority)
 		if err == nil {
 			err = checkAuthority(pair)

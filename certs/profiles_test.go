@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 // named is a cluster whose API has more names than it must have.
 func named() *cluster.Cluster {
 	c := demo()
-	c.Endpoint.Host = "api.example.com"
+	c.Endpoint = cluster.Endpoint{Mode: cluster.EndpointVIP, Host: "api.example.com", Address: "192.0.2.100"}
 	c.Certificates.ExtraSANs = []string{"*.example.com", "203.0.113.9", "2001:db8::9"}
 	return c
 }
@@ -97,13 +98,14 @@ func TestLeavesAreKubeadms(t *testing.T) {
 		certs.APIServer: {CommonName: "kube-apiserver", ExtKeyUsage: server,
 			DNSNames: []string{"*.example.com", "api.example.com", "cp-1", "kubernetes", "kubernetes.default",
 				"kubernetes.default.svc", "kubernetes.default.svc.cluster.local"},
-			Addresses: []string{"10.96.0.1", "192.0.2.11", "2001:db8::9", "203.0.113.9"}},
+			Addresses: []string{"10.96.0.1", "192.0.2.100", "192.0.2.11", "2001:db8::9", "203.0.113.9"}},
 		certs.APIServerKubeletClient: {CommonName: "kube-apiserver-kubelet-client", ExtKeyUsage: client},
 		certs.APIServerEtcdClient:    {CommonName: "kube-apiserver-etcd-client", ExtKeyUsage: client},
 		certs.FrontProxyClient:       {CommonName: "front-proxy-client", ExtKeyUsage: client},
 		certs.EtcdServer:             {CommonName: "cp-1", ExtKeyUsage: both, DNSNames: etcdNames, Addresses: etcdAddresses},
 		certs.EtcdPeer:               {CommonName: "cp-1", ExtKeyUsage: both, DNSNames: etcdNames, Addresses: etcdAddresses},
 		certs.EtcdHealthcheckClient:  {CommonName: "kube-etcd-healthcheck-client", ExtKeyUsage: client},
+		certs.EtcdOperator:           {CommonName: "slipway", ExtKeyUsage: client},
 		certs.Admin:                  {CommonName: "kubernetes-admin", Organization: []string{"kubeadm:cluster-admins"}, ExtKeyUsage: client},
 		certs.ControllerManager:      {CommonName: "system:kube-controller-manager", ExtKeyUsage: client},
 		certs.Scheduler:              {CommonName: "system:kube-scheduler", ExtKeyUsage: client},
@@ -111,7 +113,7 @@ func TestLeavesAreKubeadms(t *testing.T) {
 		certs.SuperAdmin:             {CommonName: "kubernetes-super-admin", Organization: []string{"system:masters"}, ExtKeyUsage: client},
 	}
 	pki, c := mintPKI(t), named()
-	specs := append(certs.Specs(c, c.Hosts[0]), certs.SuperAdminSpec(c))
+	specs := append(certs.Specs(c, c.Hosts[0]), certs.SuperAdminSpec(c), certs.EtcdClientSpec(c))
 	leaves, err := mint.Leaves(pki, specs, year, now)
 	if err != nil {
 		t.Fatal(err)
@@ -136,13 +138,37 @@ func TestLeavesAreKubeadms(t *testing.T) {
 	}
 }
 
-func TestAWorkerGetsOnlyItsKubeletsCertificate(t *testing.T) {
-	c := demo()
-	var names []string
-	for _, spec := range certs.Specs(c, c.Hosts[1]) {
-		names = append(names, spec.Name)
-	}
-	if want := []string{certs.Kubelet}; !slices.Equal(names, want) {
-		t.Errorf("a worker gets %v, want %v", names, want)
+func TestWhatAHostGetsGoesByItsRoles(t *testing.T) {
+	stacked, external := demo(), demo()
+	external.Etcd.External = &cluster.ExternalEtcd{}
+	every := []string{certs.APIServer, certs.APIServerKubeletClient, certs.FrontProxyClient, certs.EtcdServer, certs.EtcdPeer,
+		certs.EtcdHealthcheckClient, certs.APIServerEtcdClient, certs.Admin, certs.ControllerManager, certs.Scheduler, certs.Kubelet}
+	withoutEtcd := []string{certs.APIServer, certs.APIServerKubeletClient, certs.FrontProxyClient,
+		certs.Admin, certs.ControllerManager, certs.Scheduler, certs.Kubelet}
+	authorities := []string{"ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "etcd/ca.crt", "etcd/ca.key", "sa.key", "sa.pub"}
+	for name, test := range map[string]struct {
+		c            *cluster.Cluster
+		role         cluster.Role
+		leaves, keys []string
+	}{
+		"a control plane":                    {stacked, cluster.RoleControlPlane, every, authorities},
+		"a control plane whose etcd is away": {external, cluster.RoleControlPlane, withoutEtcd, []string{"ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "sa.key", "sa.pub"}},
+		"a worker":                           {stacked, cluster.RoleWorker, []string{certs.Kubelet}, []string{"ca.crt"}},
+		"a load balancer":                    {stacked, cluster.RoleLoadBalancer, nil, []string{"ca.crt"}},
+	} {
+		host := cluster.Host{Name: "h", Roles: []cluster.Role{test.role}}
+		var leaves, files []string
+		for _, spec := range certs.Specs(test.c, host) {
+			leaves = append(leaves, spec.Name)
+		}
+		if !slices.Equal(leaves, test.leaves) {
+			t.Errorf("%s gets %v, want %v", name, leaves, test.leaves)
+		}
+		for _, file := range (certs.PKI{}).HostFiles(test.c, host) {
+			files = append(files, strings.TrimPrefix(file.Path, certs.PKIFolder+"/"))
+		}
+		if !slices.Equal(files, test.keys) {
+			t.Errorf("%s keeps %v, want %v", name, files, test.keys)
+		}
 	}
 }

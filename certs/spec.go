@@ -56,7 +56,7 @@ func apiServerNames(c *cluster.Cluster, host Host) names {
 	}
 	n.addresses = append(n.addresses, c.Networking.APIServerAddresses()...)
 	n.add(host.Addresses...)
-	n.add(c.Endpoint.Host)
+	n.add(c.Endpoint.Host, c.Endpoint.Address)
 	n.add(c.Certificates.ExtraSANs...)
 	return n
 }

@@ -21,6 +21,7 @@ type Cluster struct {
 	ImageRepository   string       `json:"imageRepository,omitempty"`   // kubeadm's field: where image names begin
 	Endpoint          Endpoint     `json:"endpoint,omitzero"`
 	Networking        Networking   `json:"networking,omitzero"`
+	Etcd              Etcd         `json:"etcd,omitzero"`
 	SSH               SSH          `json:"ssh,omitzero"` // defaults for every host
 	Hosts             []Host       `json:"hosts"`
 	Registries        []Registry   `json:"registries,omitempty"`
@@ -37,15 +38,57 @@ type Cluster struct {
 // EndpointMode says who keeps the API's endpoint reachable.
 type EndpointMode string
 
-// EndpointControlPlane makes the address of the only control plane the endpoint.
-// The modes that survive the loss of a control plane come with high availability.
-const EndpointControlPlane EndpointMode = "controlPlane"
+// The endpoint's modes. The first is for one control plane; the others survive the loss of
+// any of several.
+const (
+	// EndpointControlPlane makes the address of the only control plane the endpoint.
+	EndpointControlPlane EndpointMode = "controlPlane"
+	// EndpointVIP has keepalived and haproxy on the control planes.
+	EndpointVIP EndpointMode = "vip"
+	// EndpointLoadBalancers has the same on hosts of the role load-balancer.
+	EndpointLoadBalancers EndpointMode = "loadBalancers"
+	// EndpointLocal has haproxy on every host's loopback, for networks without VRRP.
+	EndpointLocal EndpointMode = "local"
+	// EndpointExternal is a load balancer of the user's own.
+	EndpointExternal EndpointMode = "external"
+)
 
 // Endpoint is the stable host:port by which everything reaches the API.
 type Endpoint struct {
 	Mode EndpointMode `json:"mode,omitempty"`
-	Host string       `json:"host,omitempty"`
-	Port int          `json:"port,omitempty"`
+	// Host is a name or an address. In mode local it is a name, which every host has in
+	// /etc/hosts for its own loopback.
+	Host string `json:"host,omitempty"`
+	Port int    `json:"port,omitempty"`
+	// Address is the virtual address of the modes vip and loadBalancers: Host itself,
+	// unless that is a name.
+	Address string `json:"address,omitempty"`
+	VRRP    VRRP   `json:"vrrp,omitzero"`
+}
+
+// VRRP is how the virtual address is held, where the endpoint has one.
+type VRRP struct {
+	// Interface carries the virtual address: unless said, the one that has the host's own.
+	Interface string `json:"interface,omitempty"`
+	// RouterID tells virtual routers of one network apart, 1 to 255: unless said, it
+	// comes of the cluster's identity.
+	RouterID int `json:"routerID,omitempty"`
+	// Preempt gives the address back to the first host of the file that is well; unless
+	// said, whoever has it keeps it while he is well: a move less.
+	Preempt bool `json:"preempt,omitempty"`
+}
+
+// Etcd says where the cluster's data are kept: on the control planes, unless External is set.
+type Etcd struct {
+	External *ExternalEtcd `json:"external,omitempty"`
+}
+
+// ExternalEtcd is an etcd of the user's own. The files are on the operator's machine.
+type ExternalEtcd struct {
+	Endpoints []string `json:"endpoints"` // https://host:port
+	CAFile    string   `json:"caFile"`
+	CertFile  string   `json:"certFile"`
+	KeyFile   string   `json:"keyFile"`
 }
 
 // Networking is the addresses inside the cluster. Lists, so that dual stack needs no new version.
@@ -67,9 +110,11 @@ const (
 type Role string
 
 // The roles. A host may have both of the first two: then it carries no control-plane taint.
+// A load balancer has no other role, and no kubelet.
 const (
 	RoleControlPlane Role = "control-plane"
 	RoleWorker       Role = "worker"
+	RoleLoadBalancer Role = "load-balancer"
 )
 
 // Host is one machine. Its name becomes the node's name.
@@ -172,6 +217,33 @@ func (c *Cluster) Nodes() []Host {
 	}
 	return nodes
 }
+
+// Balancers lists the hosts that run haproxy for the API, in the file's order: none where
+// the endpoint is a control plane's own address or the user's own balancer.
+func (c *Cluster) Balancers() []Host {
+	switch c.Endpoint.Mode {
+	case EndpointVIP:
+		return c.ControlPlanes()
+	case EndpointLoadBalancers:
+		return c.withRole(RoleLoadBalancer)
+	case EndpointLocal:
+		return c.Nodes()
+	case EndpointControlPlane, EndpointExternal:
+	}
+	return nil
+}
+
+// VirtualAddress is the address that keepalived moves between the balancers; empty where
+// the endpoint has none.
+func (c *Cluster) VirtualAddress() string {
+	if c.Endpoint.Mode == EndpointVIP || c.Endpoint.Mode == EndpointLoadBalancers {
+		return c.Endpoint.Address
+	}
+	return ""
+}
+
+// StackedEtcd tells whether every control plane runs a member of the cluster's etcd.
+func (c *Cluster) StackedEtcd() bool { return c.Etcd.External == nil }
 
 func (c *Cluster) withRole(role Role) []Host {
 	var found []Host

@@ -53,22 +53,6 @@ func TestDefaultsKeepWhatTheFileSays(t *testing.T) {
 	}
 }
 
-func TestDefaultsWithSeveralControlPlanesChooseNone(t *testing.T) {
-	c := &Cluster{Hosts: []Host{
-		{Name: "a", Addresses: []string{"192.0.2.1"}, Roles: []Role{RoleControlPlane}},
-		{Name: "b", Addresses: []string{"192.0.2.2"}, Roles: []Role{RoleControlPlane}},
-	}}
-	Defaults(c)
-	if c.Endpoint.Host != "" {
-		t.Errorf("the endpoint is %s: one control plane among equals", c.Endpoint.Host)
-	}
-	for _, host := range c.Hosts {
-		if host.SSH.Host != host.Address() || host.SSH.Port != 22 || host.SSH.User != "root" {
-			t.Errorf("%s is reached by %+v", host.Name, host.SSH)
-		}
-	}
-}
-
 func TestServiceAddresses(t *testing.T) {
 	for subnet, want := range map[string][2]string{
 		"10.96.0.0/12":   {"10.96.0.1", "10.96.0.10"},
@@ -114,10 +98,13 @@ func TestNodeLabelsAndTaints(t *testing.T) {
 
 func TestMapFilesReachesEveryFile(t *testing.T) {
 	c := load(t, full)
+	c.Etcd.External = load(t, outside).Etcd.External
 	c.MapFiles(func(name string) string { return "/there/" + name })
 	got := []string{c.SSH.IdentityFile, c.SSH.KnownHostsFile, c.Hosts[0].SSH.IdentityFile, c.Hosts[1].SSH.KnownHostsFile,
-		c.Registries[0].CAFile, c.Registries[2].CAFile, c.Registries[2].CredentialsFile}
-	want := []string{"/there/~/.ssh/id", "/there/known_hosts", "/there/~/.ssh/id", "/there/known_hosts", "", "/there/ca.crt", "/there/creds"}
+		c.Registries[0].CAFile, c.Registries[2].CAFile, c.Registries[2].CredentialsFile,
+		c.Etcd.External.CAFile, c.Etcd.External.CertFile, c.Etcd.External.KeyFile}
+	want := []string{"/there/~/.ssh/id", "/there/known_hosts", "/there/~/.ssh/id", "/there/known_hosts", "", "/there/ca.crt", "/there/creds",
+		"/there/etcd-ca.crt", "/there/etcd-client.crt", "/there/etcd-client.key"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}

@@ -1,6 +1,8 @@
 package cluster
 
-import "time"
+import (
+	"time"
+)
 
 // What a Cluster file need not say.
 const (
@@ -9,13 +11,17 @@ const (
 	DefaultPodSubnet         = "10.244.0.0/16"
 	DefaultServiceSubnet     = "10.96.0.0/12"
 	DefaultDNSDomain         = "cluster.local"
-	DefaultEndpointPort      = 6443
-	DefaultSSHPort           = 22
-	DefaultSSHUser           = "root"
-	DefaultConnectTimeout    = Duration(10 * time.Second)
-	DefaultValidity          = Duration(365 * 24 * time.Hour)
-	DefaultCAValidity        = Duration(10 * 365 * 24 * time.Hour)
-	DefaultKeyAlgorithm      = "ECDSA-P256"
+	// DefaultEndpointPort is the API servers' own port, and that of an endpoint which
+	// nobody shares a host with.
+	DefaultEndpointPort = 6443
+	// DefaultBalancerPort is haproxy's port, beside the API servers' own.
+	DefaultBalancerPort   = 16443
+	DefaultSSHPort        = 22
+	DefaultSSHUser        = "root"
+	DefaultConnectTimeout = Duration(10 * time.Second)
+	DefaultValidity       = Duration(365 * 24 * time.Hour)
+	DefaultCAValidity     = Duration(10 * 365 * 24 * time.Hour)
+	DefaultKeyAlgorithm   = "ECDSA-P256"
 )
 
 // Defaults completes a Cluster: what the file leaves out is set, what it says stays.
@@ -47,15 +53,51 @@ func defaultNetworking(n *Networking) {
 	setDefault(&n.AddOn, AddOnFlannel)
 }
 
-// defaultEndpoint takes the address of the only control plane. Where there are several,
-// none of them may be the endpoint unasked: it stays empty, and Validate says so.
 func defaultEndpoint(c *Cluster) {
-	setDefault(&c.Endpoint.Mode, EndpointControlPlane)
-	setDefault(&c.Endpoint.Port, DefaultEndpointPort)
-	if planes := c.ControlPlanes(); len(planes) == 1 {
-		setDefault(&c.Endpoint.Host, planes[0].Address())
+	e := &c.Endpoint
+	setDefault(&e.Mode, defaultMode(c))
+	setDefault(&e.Port, e.Mode.defaultPort())
+	switch e.Mode {
+	case EndpointControlPlane:
+		// Where there are several, none of them may be the endpoint: Validate says so.
+		if planes := c.ControlPlanes(); len(planes) == 1 {
+			setDefault(&e.Host, planes[0].Address())
+		}
+	case EndpointVIP, EndpointLoadBalancers:
+		setDefault(&e.Host, e.Address)
+		if isAddress(e.Host) {
+			setDefault(&e.Address, e.Host)
+		}
+	case EndpointLocal:
+		setDefault(&e.Host, localEndpoint(c.Name))
+	case EndpointExternal: // nobody but the user knows it
 	}
 }
+
+// defaultMode goes by the hosts. A cluster of one control plane that is to grow says its
+// mode from the beginning: a later one would move the endpoint of a running cluster.
+func defaultMode(c *Cluster) EndpointMode {
+	switch {
+	case len(c.withRole(RoleLoadBalancer)) > 0:
+		return EndpointLoadBalancers
+	case len(c.ControlPlanes()) > 1:
+		return EndpointVIP
+	}
+	return EndpointControlPlane
+}
+
+func (m EndpointMode) defaultPort() int {
+	switch m {
+	case EndpointVIP, EndpointLoadBalancers, EndpointLocal:
+		return DefaultBalancerPort
+	case EndpointControlPlane, EndpointExternal:
+	}
+	return DefaultEndpointPort
+}
+
+// localEndpoint is the endpoint's name in mode local. The domain internal is never
+// anybody's on the public Internet: ICANN has set it aside for private use.
+func localEndpoint(cluster string) string { return "api." + cluster + ".internal" }
 
 func defaultSSH(ssh *SSH) {
 	setDefault(&ssh.Port, DefaultSSHPort)

@@ -129,7 +129,7 @@ func TestJSONIsRead(t *testing.T) {
 }
 
 func FuzzLoad(f *testing.F) {
-	for _, file := range []string{one, minimal, full, string(Example()), "a: *x", "&a [*a]", "<<: 1", "? [a]\n: b", "- ", "!!binary x", "a: .inf", "%YAML 1.1\n---\n"} {
+	for _, file := range []string{one, minimal, full, outside, balanced, string(Example()), "a: *x", "&a [*a]", "<<: 1", "? [a]\n: b", "- ", "!!binary x", "a: .inf", "%YAML 1.1\n---\n"} {
 		f.Add([]byte(file))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -3,15 +3,15 @@ package cluster
 import "regexp"
 
 // prose is a comment of the example that is words and not YAML.
-var prose = regexp.MustCompile(`^[A-Z]|addresses is what`)
+var prose = regexp.MustCompile(`^[A-Z]`)
 
-// full uses every field there is.
+// full uses every field there is, but for those of outside.
 const full = `apiVersion: slipway.dev/v1alpha1
 kind: Cluster
 name: full
 kubernetesVersion: v1.36.1
 imageRepository: registry.example.com:5000/k8s
-endpoint: {mode: controlPlane, host: api.example.com, port: 7443}
+endpoint: {mode: vip, host: api.example.com, port: 7443, address: 192.0.2.100, vrrp: {interface: eth0.100, routerID: 51, preempt: true}}
 networking:
   podSubnet: 10.10.0.0/16
   serviceSubnets: [10.20.0.0/16]
@@ -75,4 +75,33 @@ apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 mode: nftables
 conntrack: {maxPerCore: 0, tcpEstablishedTimeout: 24h}
+`
+
+// outside leaves to the user what can be left to him: its etcd and its load balancer.
+const outside = `apiVersion: slipway.dev/v1alpha1
+kind: Cluster
+name: outside
+endpoint: {mode: external, host: api.example.com}
+etcd:
+  external:
+    endpoints: [https://192.0.2.31:2379, "https://etcd.example.com:2379/", "https://[2001:db8::1]:2379"]
+    caFile: etcd-ca.crt
+    certFile: etcd-client.crt
+    keyFile: etcd-client.key
+hosts:
+  - {name: cp-1, address: 192.0.2.11, roles: [control-plane]}
+  - {name: cp-2, address: 192.0.2.12, roles: [control-plane]}
+`
+
+// balanced has hosts that do nothing but balance the load.
+const balanced = `apiVersion: slipway.dev/v1alpha1
+kind: Cluster
+name: balanced
+endpoint: {host: 192.0.2.100}
+hosts:
+  - {name: cp-1, address: 192.0.2.11, roles: [control-plane]}
+  - {name: cp-2, address: 192.0.2.12, roles: [control-plane]}
+  - {name: cp-3, address: 192.0.2.13, roles: [control-plane]}
+  - {name: lb-1, address: 192.0.2.21, roles: [load-balancer]}
+  - {name: lb-2, address: 192.0.2.22, roles: [load-balancer]}
 `

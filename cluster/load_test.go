@@ -12,9 +12,16 @@ import (
 const minimal = `apiVersion: slipway.dev/v1alpha1
 kind: Cluster
 name: example
+endpoint: {host: 192.0.2.100}
 hosts:
   - name: cp-1
     address: 192.0.2.11
+    roles: [control-plane]
+  - name: cp-2
+    address: 192.0.2.12
+    roles: [control-plane]
+  - name: cp-3
+    address: 192.0.2.13
     roles: [control-plane]
   - name: worker-1
     address: 192.0.2.21
@@ -66,18 +73,21 @@ func TestExampleCommentsAreRight(t *testing.T) {
 		lines = append(lines, line)
 	}
 	c := load(t, strings.Join(lines, ""))
-	if len(c.Registries) != 2 || len(c.ExtraArgs.APIServer) != 1 || c.Kubelet["maxPods"] != int64(200) || c.KubeProxy["mode"] != "nftables" {
+	if len(c.Registries) != 2 || len(c.ExtraArgs.APIServer) != 1 || c.Kubelet["maxPods"] != int64(200) || c.KubeProxy["mode"] != "nftables" ||
+		c.Endpoint.VRRP != (VRRP{Interface: "eth0", RouterID: 51, Preempt: true}) || c.Etcd.External == nil {
 		t.Errorf("the comments were not read: %+v", c)
 	}
 }
 
 func TestMarshalAndLoadAgree(t *testing.T) {
-	c := load(t, full)
-	text, err := Marshal(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(c, load(t, string(text))); diff != "" {
-		t.Errorf("written and read again (-before +after):\n%s\n%s", diff, text)
+	for name, file := range map[string]string{"minimal": minimal, "full": full, "outside": outside, "balanced": balanced} {
+		c := load(t, file)
+		text, err := Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c, load(t, string(text))); diff != "" {
+			t.Errorf("%s, written and read again (-before +after):\n%s\n%s", name, diff, text)
+		}
 	}
 }

@@ -55,6 +55,9 @@ func (c *Cluster) MapFiles(apply func(string) string) {
 	for i := range c.Hosts {
 		each(&c.Hosts[i].SSH.IdentityFile, &c.Hosts[i].SSH.KnownHostsFile)
 	}
+	if external := c.Etcd.External; external != nil {
+		each(&external.CAFile, &external.CertFile, &external.KeyFile)
+	}
 	for i := range c.Registries {
 		each(&c.Registries[i].CAFile, &c.Registries[i].CredentialsFile)
 	}

@@ -67,6 +67,9 @@ func definitions() map[string]*schema {
 	return map[string]*schema{
 		"Cluster":      clusterSchema(),
 		"Endpoint":     endpointSchema(),
+		"VRRP":         vrrpSchema(),
+		"Etcd":         etcdSchema(),
+		"ExternalEtcd": externalEtcdSchema(),
 		"Networking":   networkingSchema(),
 		"Host":         hostSchema(),
 		"Taint":        taintSchema(),
@@ -88,6 +91,7 @@ func clusterSchema() *schema {
 		"imageRepository":   text("Where image names begin, as in kubeadm's field.", DefaultImageRepository),
 		"endpoint":          ref("Endpoint", "The stable host and port of the API."),
 		"networking":        ref("Networking", "The addresses inside the cluster."),
+		"etcd":              ref("Etcd", "Where the cluster's data are kept: on the control planes unless said."),
 		"ssh":               ref("SSH", "How hosts are reached, unless they say otherwise themselves."),
 		"hosts":             list(ref("Host", ""), "The machines.").atLeast(1),
 		"registries":        list(ref("Registry", ""), "Where containerd pulls the user's own images from."),
@@ -98,10 +102,43 @@ func clusterSchema() *schema {
 
 func endpointSchema() *schema {
 	return object("The stable host and port of the API.", map[string]*schema{
-		"mode": text("Who keeps it reachable. controlPlane: it is the only control plane's own address.", string(EndpointControlPlane)).oneOf(string(EndpointControlPlane)),
-		"host": text("An address, or a name that leads to it; the only control plane's address unless said.", ""),
-		"port": port("The port.", DefaultEndpointPort),
+		"mode": text("Who keeps it reachable. vip: keepalived and haproxy on the control planes. loadBalancers: the same on hosts of the role load-balancer. "+
+			"local: haproxy on every host's loopback, where the network has no VRRP. external: a load balancer of your own. controlPlane: the only control plane itself. "+
+			"Unless said, it is loadBalancers where there are such hosts, else vip with several control planes and controlPlane with one.", "").oneOf(endpointModes...),
+		"host": text("An address, or a name that leads to it. In the modes vip and loadBalancers an address of the hosts' subnet that nobody has; in mode local a name, "+
+			"api.NAME.internal unless said; in mode controlPlane the control plane's address unless said.", ""),
+		"port":    {Type: "integer", Minimum: 1, Maximum: 65535, Description: "The port: unless said 16443 where haproxy is Slipway's, else 6443."},
+		"address": text("The virtual address of the modes vip and loadBalancers, where host is a name.", "").pattern(addressPattern),
+		"vrrp":    ref("VRRP", "How the virtual address is held."),
 	})
+}
+
+func vrrpSchema() *schema {
+	return object("How the virtual address is held.", map[string]*schema{
+		"interface": text("The interface that carries it: unless said, the one that has the host's own address.", "").pattern(interfaceForm.String()),
+		"routerID":  {Type: "integer", Minimum: 1, Maximum: 255, Description: "What tells virtual routers of one network apart: unless said, it comes of the cluster's identity."},
+		"preempt":   {Type: "boolean", Description: "Whether the address goes back to the first host of the file that is well; unless said, whoever has it keeps it while he is well."},
+	})
+}
+
+func etcdSchema() *schema {
+	return object("Where the cluster's data are kept.", map[string]*schema{
+		"external": ref("ExternalEtcd", "An etcd of your own."),
+	})
+}
+
+func externalEtcdSchema() *schema {
+	file := func(description string) *schema {
+		s := text(description, "")
+		s.MinLength = 1
+		return s
+	}
+	return object("An etcd of your own. The files are on the operator's machine.", map[string]*schema{
+		"endpoints": list(text("A URL.", "").pattern(`^https://[^/@]+:[0-9]+/?$`), "Its members' URLs for clients.").atLeast(1).unique(),
+		"caFile":    file("A file with etcd's CA."),
+		"certFile":  file("A file with the certificate by which API servers are its clients."),
+		"keyFile":   file("A file with the private key to certFile."),
+	}, "endpoints", "caFile", "certFile", "keyFile")
 }
 
 func networkingSchema() *schema {
@@ -122,12 +159,12 @@ const (
 )
 
 func hostSchema() *schema {
-	role := text("A role.", "").oneOf(string(RoleControlPlane), string(RoleWorker))
+	role := text("A role.", "").oneOf(allRoles...)
 	host := object("A machine; its name becomes the node's.", map[string]*schema{
 		"name":      text("The host's and the node's name.", "").pattern(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`),
 		"address":   text("What other hosts reach it by.", "").pattern(addressPattern),
 		"addresses": list(text("An address.", "").pattern(addressPattern), "What other hosts reach it by, as a list.").exactlyOne(""),
-		"roles":     list(role, "What it does. With both roles a control plane runs Pods as well.").atLeast(1).unique(),
+		"roles":     list(role, "What it does. A control plane that is a worker too runs Pods as well; a load-balancer has no other role.").atLeast(1).unique(),
 		"labels":    {Type: "object", Additional: &schema{Type: "string"}, Description: "The node's labels."},
 		"taints":    list(ref("Taint", ""), "The node's taints."),
 		"ssh":       ref("SSH", "How it is reached, where that differs."),

@@ -74,7 +74,7 @@ func typesOf(structure reflect.Type) map[string]reflect.Type {
 }
 
 func structIn(kind reflect.Type) reflect.Type {
-	if kind.Kind() == reflect.Slice {
+	if kind.Kind() == reflect.Slice || kind.Kind() == reflect.Pointer {
 		kind = kind.Elem()
 	}
 	if kind.Kind() == reflect.Struct {
@@ -87,6 +87,8 @@ func wantShape(kind reflect.Type) string {
 	switch {
 	case kind == reflect.TypeFor[Duration]():
 		return "#Duration"
+	case kind.Kind() == reflect.Pointer:
+		return wantShape(kind.Elem())
 	case kind.Kind() == reflect.Slice:
 		return "array of " + wantShape(kind.Elem())
 	case kind.Kind() == reflect.Map:
@@ -118,7 +120,7 @@ func shape(s *schema) string {
 }
 
 func TestFilesFitTheSchema(t *testing.T) {
-	for name, file := range map[string]string{"example": string(Example()), "minimal": minimal, "full": full, "completed": completed(t)} {
+	for name, file := range map[string]string{"example": string(Example()), "minimal": minimal, "full": full, "outside": outside, "balanced": balanced, "completed": completed(t)} {
 		for i, document := range plainDocuments(t, file) {
 			for _, problem := range violations(fileSchema(), document, fmt.Sprintf("%s[%d]", name, i)) {
 				t.Error(problem)
@@ -137,6 +139,20 @@ func TestSchemaRefuses(t *testing.T) {
 		"a port beyond all":    func(c map[string]any) { c["endpoint"] = map[string]any{"port": int64(65536)} },
 		"two subnets": func(c map[string]any) {
 			c["networking"] = map[string]any{"podSubnets": []any{"10.0.0.0/16", "10.1.0.0/16"}}
+		},
+		"an unknown mode": func(c map[string]any) { c["endpoint"] = map[string]any{"mode": "keepalived"} },
+		"a router beyond all": func(c map[string]any) {
+			c["endpoint"] = map[string]any{"vrrp": map[string]any{"routerID": int64(256)}}
+		},
+		"an interface with a space": func(c map[string]any) {
+			c["endpoint"] = map[string]any{"vrrp": map[string]any{"interface": "eth 0"}}
+		},
+		"an external etcd without its files": func(c map[string]any) {
+			c["etcd"] = map[string]any{"external": map[string]any{"endpoints": []any{"https://192.0.2.31:2379"}}}
+		},
+		"an etcd in clear text": func(c map[string]any) {
+			c["etcd"] = map[string]any{"external": map[string]any{
+				"endpoints": []any{"http://192.0.2.31:2379"}, "caFile": "a", "certFile": "b", "keyFile": "c"}}
 		},
 		"an unknown key algorithm":  func(c map[string]any) { c["certificates"] = map[string]any{"keyAlgorithm": "RSA"} },
 		"a duration without a unit": func(c map[string]any) { c["certificates"] = map[string]any{"validity": "8760"} },

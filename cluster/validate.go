@@ -49,6 +49,7 @@ func findings(c *Cluster) []*finding {
 	}
 	k.hosts(c)
 	k.endpoint(c)
+	k.etcd(c)
 	k.addressPlan(c)
 	k.registries(c.Registries)
 	k.certificates(c.Certificates)

@@ -25,6 +25,9 @@ func (k *checker) hosts(c *Cluster) {
 		k.roles(host, path)
 		k.labels(host.Labels, child(path, "labels"))
 		k.taints(host.Taints, child(path, "taints"))
+		if host.HasRole(RoleLoadBalancer) {
+			k.loadBalancer(host, path)
+		}
 		ssh := host.SSH
 		if ssh.Host == host.Address() {
 			ssh.Host = "" // an address is judged where it stands
@@ -91,13 +94,18 @@ func (k *checker) addresses(host Host, path string, seen map[string]string) {
 		switch {
 		case !address.Is4():
 			k.wrong(entry, "IPv6 comes with a later version: write an IPv4 address", "%s is no IPv4 address", text)
-		case address.IsUnspecified() || address.IsLoopback() || address.IsMulticast() || address.IsLinkLocalUnicast() || address == broadcast:
+		case !reachable(address):
 			k.wrong(entry, "write the address that the other hosts reach it by", "%s is not an address that other hosts can reach", text)
 		}
 	}
 }
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+// reachable tells whether an address may be one that others reach a host by.
+func reachable(address netip.Addr) bool {
+	return !address.IsUnspecified() && !address.IsLoopback() && !address.IsMulticast() && !address.IsLinkLocalUnicast() && address != broadcast
+}
 
 func addressFix(text string) string {
 	if prefix, err := netip.ParsePrefix(text); err == nil {
@@ -116,17 +124,21 @@ func addressFix(text string) string {
 var roleWords = map[string]Role{
 	"master": RoleControlPlane, "controlplane": RoleControlPlane, "control_plane": RoleControlPlane, "controller": RoleControlPlane,
 	"server": RoleControlPlane, "etcd": RoleControlPlane, "node": RoleWorker, "agent": RoleWorker, "slave": RoleWorker,
+	"loadbalancer": RoleLoadBalancer, "load_balancer": RoleLoadBalancer, "balancer": RoleLoadBalancer, "lb": RoleLoadBalancer,
+	"haproxy": RoleLoadBalancer, "keepalived": RoleLoadBalancer, "proxy": RoleLoadBalancer,
 }
+
+var allRoles = []string{string(RoleControlPlane), string(RoleWorker), string(RoleLoadBalancer)}
 
 func (k *checker) roles(host Host, path string) {
 	at := child(path, "roles")
 	if len(host.Roles) == 0 {
-		k.wrong(at, fmt.Sprintf("write [%s], [%s] or both", RoleControlPlane, RoleWorker), "is empty")
+		k.wrong(at, fmt.Sprintf("write [%s], [%s] or both, or [%s]", RoleControlPlane, RoleWorker, RoleLoadBalancer), "is empty")
 	}
 	seen := map[string]int{}
 	for i, role := range host.Roles {
 		if !known(role) {
-			fix := oneOf(string(role), []string{string(RoleControlPlane), string(RoleWorker)})
+			fix := oneOf(string(role), allRoles)
 			if meant, ok := roleWords[strings.ToLower(string(role))]; ok {
 				fix = "write " + string(meant)
 			}
@@ -136,7 +148,21 @@ func (k *checker) roles(host Host, path string) {
 	}
 }
 
-func known(role Role) bool { return role == RoleControlPlane || role == RoleWorker }
+func known(role Role) bool { return slices.Contains(allRoles, string(role)) }
+
+// loadBalancer checks a host that is to be nothing else: it has no kubelet, so it is no node.
+func (k *checker) loadBalancer(host Host, path string) {
+	if slices.ContainsFunc(host.Roles, func(role Role) bool { return role != RoleLoadBalancer && known(role) }) {
+		k.wrong(child(path, "roles"), "take it away: with endpoint.mode vip the control planes balance the load themselves",
+			"%s has no other role beside it", RoleLoadBalancer)
+	}
+	if len(host.Labels) > 0 {
+		k.wrong(child(path, "labels"), leaveOut, "a load balancer is no node, which could have labels")
+	}
+	if len(host.Taints) > 0 {
+		k.wrong(child(path, "taints"), leaveOut, "a load balancer is no node, which could have taints")
+	}
+}
 
 // hasUnknownRole tells whether a role of the host was meant to be one of ours: then
 // nothing can be said of roles that nobody has.

@@ -152,31 +152,6 @@ func nodeMask(controllerManager []Arg) (mask int, ok bool) {
 	return mask, true
 }
 
-// endpoint checks the stable address of the API.
-func (k *checker) endpoint(c *Cluster) {
-	if c.Endpoint.Mode != EndpointControlPlane {
-		k.wrong("endpoint.mode", "write "+string(EndpointControlPlane)+"; the modes for high availability come with the next version",
-			"%q is not known", c.Endpoint.Mode)
-		return
-	}
-	k.port(c.Endpoint.Port, "endpoint.port")
-	planes := c.ControlPlanes()
-	if len(planes) > 1 {
-		k.wrong("endpoint", "keep one host with the role control-plane for now: the endpoint modes for high availability come with the next version",
-			"mode %s is for one control plane; the file has %d", EndpointControlPlane, len(planes)).concludedFrom("roles", "hosts")
-		return
-	}
-	switch {
-	case c.Endpoint.Host == "" && len(planes) == 0: // said at hosts
-	case len(planes) == 1 && c.Endpoint.Host != "" && c.Endpoint.Host == planes[0].Address(): // said there
-	case c.Endpoint.Host == "":
-		k.wrong("endpoint.host", "write the control plane's address, or a name for it", "is missing").concludedFrom("address", "addresses", "roles", "hosts")
-	case !isAddress(c.Endpoint.Host) && len(validation.IsDNS1123Subdomain(c.Endpoint.Host)) > 0:
-		k.wrong("endpoint.host", "write an address like 192.0.2.10 or a name like api.example.com; the port goes to endpoint.port",
-			"%q is neither an address nor a DNS name", c.Endpoint.Host)
-	}
-}
-
 func (k *checker) port(port int, path string) {
 	if len(validation.IsValidPortNum(port)) > 0 {
 		k.wrong(path, "write a number from 1 to 65535", "%d is not a port", port)

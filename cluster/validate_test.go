@@ -66,13 +66,11 @@ var problemCases = map[string]problemCase{
 	"only an unknown role": {[]string{"[control-plane]", "[controlplane]"}, []string{
 		`line 7: hosts[0].roles[0]: "controlplane" is not a role; write control-plane`}},
 	"role with a slip": {[]string{"[control-plane]", "[control-plane, workr]"}, []string{
-		`line 7: hosts[0].roles[1]: "workr" is not a role; did you mean worker? write one of control-plane, worker`}},
+		`line 7: hosts[0].roles[1]: "workr" is not a role; did you mean worker? write one of control-plane, worker, load-balancer`}},
 	"role twice": {[]string{"[control-plane]", "[control-plane, control-plane]"}, []string{
 		`line 7: hosts[0].roles[1]: "control-plane" is said twice: it is hosts[0].roles[0] as well`}},
 	"no roles": {[]string{"[control-plane]", "[]", "", "  - {name: cp-2, address: 192.0.2.12, roles: [control-plane]}\n"}, []string{
-		"line 7: hosts[0].roles: is empty; write [control-plane], [worker] or both"}},
-	"two control planes": {[]string{"", "  - {name: cp-2, address: 192.0.2.12, roles: [control-plane]}\n"}, []string{
-		"line 1: endpoint: mode controlPlane is for one control plane; the file has 2; keep one host with the role control-plane for now: the endpoint modes for high availability come with the next version"}},
+		"line 7: hosts[0].roles: is empty; write [control-plane], [worker] or both, or [load-balancer]"}},
 
 	"host name with underscores": {[]string{"cp-1", "CP_1"}, []string{
 		`line 5: hosts[0].name: "CP_1" is not a name for a node; write cp-1, or another name of lower-case letters, digits, dashes and dots that begins and ends with a letter or digit`}},
@@ -130,8 +128,6 @@ var problemCases = map[string]problemCase{
 	"DNS domain": {[]string{"", "networking: {dnsDomain: Cluster_local}\n"}, []string{`line 8: networking.dnsDomain: "Cluster_local" is not a DNS domain; write a domain like cluster.local`}},
 	"add-on":     {[]string{"", "networking: {addOn: calico}\n"}, []string{`line 8: networking.addOn: "calico" is not a network add-on of this version; write one of flannel, none`}},
 
-	"endpoint mode": {[]string{"", "endpoint: {mode: vip}\n"}, []string{
-		`line 8: endpoint.mode: "vip" is not known; write controlPlane; the modes for high availability come with the next version`}},
 	"endpoint host with a port": {[]string{"", "endpoint: {host: api.example.com:6443}\n"}, []string{
 		`line 8: endpoint.host: "api.example.com:6443" is neither an address nor a DNS name; write an address like 192.0.2.10 or a name like api.example.com; the port goes to endpoint.port`}},
 	"endpoint port":      {[]string{"", "endpoint: {port: 65536}\n"}, []string{"line 8: endpoint.port: 65536 is not a port; write a number from 1 to 65535"}},
@@ -315,15 +311,20 @@ func TestSecretsInMirrorsAreNotRepeated(t *testing.T) {
 
 func (c problemCase) file(t *testing.T) string {
 	t.Helper()
-	file := one
-	for i := 0; i < len(c.edits); i += 2 {
-		if c.edits[i] == "" {
-			file += c.edits[i+1]
+	return edit(t, one, c.edits)
+}
+
+// edit changes a file, as problemCase has it.
+func edit(t *testing.T, file string, edits []string) string {
+	t.Helper()
+	for i := 0; i < len(edits); i += 2 {
+		if edits[i] == "" {
+			file += edits[i+1]
 			continue
 		}
-		edited := strings.Replace(file, c.edits[i], c.edits[i+1], 1)
+		edited := strings.Replace(file, edits[i], edits[i+1], 1)
 		if edited == file {
-			t.Fatalf("the file has no %q", c.edits[i])
+			t.Fatalf("the file has no %q", edits[i])
 		}
 		file = edited
 	}

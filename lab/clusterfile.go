@@ -3,7 +3,6 @@ package lab
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -16,21 +15,22 @@ const (
 	clusterKind       = "Cluster"
 )
 
-// roles is what each kind of host is in the cluster file. Spares are not in it, nor are
-// load balancers as long as the file has no role for them.
+// roles is what each kind of host is in the cluster file. Spares are not in it.
 var roles = map[Kind]string{
 	KindControlPlane: "control-plane",
 	KindWorker:       "worker",
+	KindLoadBalancer: "load-balancer",
 }
 
 // clusterFile is a Cluster file as the lab writes it: only what fits it to these hosts.
 // All else is left to the defaults.
 type clusterFile struct {
-	APIVersion string     `yaml:"apiVersion"`
-	Kind       string     `yaml:"kind"`
-	Name       string     `yaml:"name"`
-	SSH        sshBlock   `yaml:"ssh"`
-	Hosts      []fileHost `yaml:"hosts"`
+	APIVersion string       `yaml:"apiVersion"`
+	Kind       string       `yaml:"kind"`
+	Name       string       `yaml:"name"`
+	Endpoint   fileEndpoint `yaml:"endpoint,omitempty"`
+	SSH        sshBlock     `yaml:"ssh"`
+	Hosts      []fileHost   `yaml:"hosts"`
 }
 
 type sshBlock struct {
@@ -48,34 +48,47 @@ type fileHost struct {
 
 // ClusterFile gives a Cluster file that fits the lab, for the slipway at program. Laid
 // over what is there already (existing may be nil), it only adds the hosts that are
-// missing: comments, order and the user's edits stay.
+// missing: comments, order, the endpoint and the user's edits stay.
 func (l *Lab) ClusterFile(program string, existing []byte) ([]byte, error) {
 	r, err := l.load()
 	if err != nil {
 		return nil, err
 	}
-	return l.render(r, program, existing)
+	return l.render(r, program, "", existing)
 }
 
-func (l *Lab) render(r *record, program string, existing []byte) ([]byte, error) {
-	var hosts []fileHost
-	for _, h := range r.Hosts {
-		if role, ok := roles[h.Kind]; ok {
-			hosts = append(hosts, fileHost{h.Name, h.Address.String(), []string{role}})
-		}
-	}
+// render is ClusterFile with the mode of a new file's endpoint; empty: by the hosts.
+func (l *Lab) render(r *record, program, mode string, existing []byte) ([]byte, error) {
 	if existing != nil {
-		return appendHosts(existing, r.Name, hosts)
+		return r.appendTo(existing)
 	}
-	file := clusterFile{
+	mode = r.endpointMode(mode)
+	endpoint, err := r.endpoint(mode)
+	if err != nil {
+		return nil, err
+	}
+	return encode(clusterFile{
 		APIVersion: clusterAPIVersion, Kind: clusterKind, Name: r.Name,
+		Endpoint: endpoint,
 		SSH: sshBlock{
 			User: "root", IdentityFile: l.IdentityFile(), KnownHostsFile: l.KnownHostsFile(),
 			ProxyCommand: l.ProxyCommand(program),
 		},
-		Hosts: hosts,
+		Hosts: r.fileHosts(mode),
+	})
+}
+
+// fileHosts are the hosts for a cluster file whose endpoint has a mode. In another than
+// loadBalancers, load balancers have no role: there they are spares.
+func (r *record) fileHosts(mode string) []fileHost {
+	var hosts []fileHost
+	for _, h := range r.Hosts {
+		role, ok := roles[h.Kind]
+		if ok && (h.Kind != KindLoadBalancer || mode == modeLoadBalancers) {
+			hosts = append(hosts, fileHost{h.Name, h.Address.String(), []string{role}})
+		}
 	}
-	return encode(file)
+	return hosts
 }
 
 // ProxyCommand is what reaches a host of the lab from the machine, in OpenSSH's form.
@@ -96,15 +109,19 @@ func quote(path string) string {
 	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
-// appendHosts adds to a Cluster file the hosts that it lacks.
-func appendHosts(existing []byte, name string, hosts []fileHost) ([]byte, error) {
+// appendTo adds to a Cluster file the hosts that it lacks.
+func (r *record) appendTo(existing []byte) ([]byte, error) {
 	documents, err := decode(existing)
 	if err != nil {
 		return nil, err
 	}
-	list, err := hostList(documents, name)
+	root, err := clusterDocument(documents, r.Name)
 	if err != nil {
 		return nil, err
+	}
+	list := field(root, "hosts")
+	if list == nil || list.Kind != yaml.SequenceNode {
+		return nil, errors.New("it has no list of hosts")
 	}
 	known := map[string]bool{}
 	for _, item := range list.Content {
@@ -113,7 +130,7 @@ func appendHosts(existing []byte, name string, hosts []fileHost) ([]byte, error)
 		}
 	}
 	changed := false
-	for _, h := range hosts {
+	for _, h := range r.fileHosts(modeOf(root)) {
 		if known[h.Name] {
 			continue
 		}
@@ -131,29 +148,6 @@ func appendHosts(existing []byte, name string, hosts []fileHost) ([]byte, error)
 		return existing, nil
 	}
 	return encode(documents...)
-}
-
-// hostList finds the list of hosts in the document that is this lab's Cluster.
-func hostList(documents []any, name string) (*yaml.Node, error) {
-	for _, document := range documents {
-		root := document.(*yaml.Node)
-		if len(root.Content) == 0 {
-			continue
-		}
-		root = root.Content[0]
-		if kind := field(root, "kind"); kind == nil || kind.Value != clusterKind {
-			continue
-		}
-		if its := field(root, "name"); its == nil || its.Value != name {
-			return nil, fmt.Errorf("it is the file of another cluster, not of lab %s", name)
-		}
-		list := field(root, "hosts")
-		if list == nil || list.Kind != yaml.SequenceNode {
-			return nil, errors.New("it has no list of hosts")
-		}
-		return list, nil
-	}
-	return nil, errors.New("it is not a Cluster file")
 }
 
 // field is the value of a key in a mapping, or nil.

@@ -80,6 +80,7 @@ func TestHostsAreRealEnough(t *testing.T) {
 		"a link can be cut":                  linkCuts,
 		"a stop is orderly":                  stopIsOrderly,
 		"a kill is a power cut":              killCutsPower,
+		"several hosts go and come at once":  severalAtOnce,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, l) })
 	}
@@ -440,6 +441,48 @@ func killCutsPower(t *testing.T, l *Lab) {
 	}
 	if got := sh(t, l, "worker-1", "cat /proc/sys/kernel/random/boot_id"); got == bootID {
 		t.Error("the second boot has the first one's ID")
+	}
+}
+
+func severalAtOnce(t *testing.T, l *Lab) {
+	both := []string{"cp-1", "worker-1"}
+	are := func(want State) {
+		t.Helper()
+		for _, host := range both {
+			if h := state(t, l, host); h.State != want {
+				t.Errorf("%s is %s, want %s", host, h.State, want)
+			}
+		}
+	}
+	if err := l.Kill(t.Context(), "cp-1", "worker-1", "worker-9"); err == nil {
+		t.Error("a host that does not exist was killed")
+	}
+	are(StateUp) // for then none is touched
+	for name, off := range map[string]func(context.Context, ...string) error{"kill": l.Kill, "stop": l.Stop} {
+		if err := off(t.Context(), "cp-1", "worker-1", "cp-1"); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		are(StateDown)
+		if err := l.Start(t.Context(), both...); err != nil {
+			t.Fatal(err)
+		}
+		are(StateUp)
+	}
+	sh(t, l, "cp-1", "for i in 1 2 3 4 5; do ping -c 1 -W 1 10.80.0.21 && exit 0; done; exit 1")
+}
+
+// What the cluster file can not have is told before a host is booted or a folder is made.
+func TestUpRefusesAnEndpointBeforeItBoots(t *testing.T) {
+	if reason := noHosts(); reason != "" {
+		t.Skip("NOT RUN: " + reason)
+	}
+	dir := t.TempDir()
+	o := Options{Dir: dir, Name: "test", Counts: Counts{ControlPlanes: 3}, ClusterFile: filepath.Join(dir, "test.yaml"), Endpoint: modeExternal}
+	if _, err := Up(t.Context(), o); err == nil || !strings.Contains(err.Error(), "needs a load balancer") {
+		t.Errorf("got %v", err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
 	}
 }
 

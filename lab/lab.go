@@ -59,6 +59,10 @@ type Options struct {
 	Program string
 	// ClusterFile is where the cluster file goes; none is written when empty.
 	ClusterFile string
+	// Endpoint is the mode of the endpoint in a new cluster file, one of EndpointModes().
+	// Unless said: loadBalancers where there are such hosts, vip where there are several
+	// control planes.
+	Endpoint string
 	// BootTimeout bounds the boot of one host.
 	BootTimeout time.Duration
 	// Progress is told what is being done; it may be called from several goroutines.

@@ -41,7 +41,10 @@ func TestGrowNeverGivesAnAddressTwice(t *testing.T) {
 	if err := r.grow(Counts{ControlPlanes: 15, Workers: 30, Spares: 5}); err != nil {
 		t.Fatal(err)
 	}
-	seen := map[netip.Addr]string{r.bridgeAddress(): "the bridge", nth(r.Subnet, 63): "broadcast"}
+	if !r.Virtual.IsValid() || !r.Subnet.Contains(r.Virtual) {
+		t.Errorf("the endpoint's address is %s, outside %s", r.Virtual, r.Subnet)
+	}
+	seen := map[netip.Addr]string{r.bridgeAddress(): "the bridge", nth(r.Subnet, 63): "broadcast", r.Virtual: "the endpoint"}
 	for _, h := range r.Hosts {
 		if other, taken := seen[h.Address]; taken {
 			t.Errorf("%s has the address %s of %s", h.Name, h.Address, other)
@@ -53,6 +56,22 @@ func TestGrowNeverGivesAnAddressTwice(t *testing.T) {
 	}
 	if err := r.grow(Counts{Workers: 60}); err == nil || !strings.Contains(err.Error(), "no address left") {
 		t.Errorf("a subnet too small for its hosts gives %v", err)
+	}
+}
+
+// The endpoint's address is nobody's from the beginning, and of a lab that had none yet
+// one that nobody has.
+func TestAnAddressIsKeptForTheEndpoint(t *testing.T) {
+	r := tryRecord(t, Counts{ControlPlanes: 1})
+	if err := r.grow(Counts{Workers: 90}); err != nil {
+		t.Fatal(err)
+	}
+	if want := netip.MustParseAddr("10.80.0.100"); r.Virtual != want || r.host("worker-79").Address != nth(r.Subnet, 99) || r.host("worker-80").Address != nth(r.Subnet, 101) {
+		t.Errorf("the endpoint's address is %s, want %s, in %s", r.Virtual, want, places(r))
+	}
+	old := &record{Name: "old", Subnet: r.Subnet, Hosts: []*hostRecord{{Name: "worker-80", Address: r.Virtual}}}
+	if err := old.grow(Counts{}); err != nil || old.Virtual != nth(r.Subnet, 101) {
+		t.Errorf("of a lab that had none: %s, %v", old.Virtual, err)
 	}
 }
 

@@ -44,13 +44,13 @@ func (l *Lab) DialContext(context.Context, string, string) (net.Conn, error) {
 }
 
 // Start needs Linux.
-func (l *Lab) Start(context.Context, string) error { return ErrUnsupported }
+func (l *Lab) Start(context.Context, ...string) error { return ErrUnsupported }
 
 // Stop needs Linux.
-func (l *Lab) Stop(context.Context, string) error { return ErrUnsupported }
+func (l *Lab) Stop(context.Context, ...string) error { return ErrUnsupported }
 
 // Kill needs Linux.
-func (l *Lab) Kill(context.Context, string) error { return ErrUnsupported }
+func (l *Lab) Kill(context.Context, ...string) error { return ErrUnsupported }
 
 // Link needs Linux.
 func (l *Lab) Link(context.Context, string, bool) error { return ErrUnsupported }

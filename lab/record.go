@@ -16,7 +16,9 @@ import (
 type record struct {
 	Name   string       `json:"name"`
 	Subnet netip.Prefix `json:"subnet"`
-	Image  string       `json:"image,omitempty"` // the root that new hosts are laid over
+	// Virtual is an address of the subnet that no host is given: for the endpoint.
+	Virtual netip.Addr `json:"virtual,omitzero"`
+	Image   string     `json:"image,omitempty"` // the root that new hosts are laid over
 	// BootID is the machine's boot in which the processes and namespaces below were
 	// made: after another boot none of them exists.
 	BootID  string        `json:"bootID,omitempty"`
@@ -49,8 +51,18 @@ var namings = []struct {
 	{KindSpare, "spare", 220, func(c Counts) int { return c.Spares }},
 }
 
+// virtualBase is where the address for the endpoint is in the subnet.
+const virtualBase = 100
+
 // grow adds the hosts that are missing to reach the counts. It never takes one away.
 func (r *record) grow(counts Counts) error {
+	if !r.Virtual.IsValid() {
+		free, err := r.freeAddress(virtualBase)
+		if err != nil {
+			return err
+		}
+		r.Virtual = free
+	}
 	for _, naming := range namings {
 		for i := 1; i <= naming.count(counts); i++ {
 			name := naming.prefix + "-" + strconv.Itoa(i)
@@ -75,7 +87,7 @@ func (r *record) freeAddress(wanted int) (netip.Addr, error) {
 	bits := r.Subnet.Addr().BitLen() - r.Subnet.Bits()
 	last := 1<<min(bits, 16) - 2 // the one before the broadcast address
 	taken := func(a netip.Addr) bool {
-		return slices.ContainsFunc(r.Hosts, func(h *hostRecord) bool { return h.Address == a })
+		return a == r.Virtual || slices.ContainsFunc(r.Hosts, func(h *hostRecord) bool { return h.Address == a })
 	}
 	for _, from := range []int{wanted, 2} {
 		for n := from; n <= last; n++ {

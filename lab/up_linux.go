@@ -79,7 +79,27 @@ func (o Options) checkNew() error {
 	if !subnet.Addr().Is4() || subnet.Bits() < 16 || subnet.Bits() > 28 {
 		return fmt.Errorf("lab subnet %s: want IPv4, between /16 and /28", subnet)
 	}
-	return (&record{Name: o.Name, Subnet: subnet}).grow(o.Counts) // whether it has room
+	r := &record{Name: o.Name, Subnet: subnet}
+	if err := r.grow(o.Counts); err != nil { // whether it has room
+		return err
+	}
+	return r.checkClusterFile(o)
+}
+
+// checkClusterFile tells, before anything is made, whether the cluster file can have the
+// endpoint that is asked for.
+func (r *record) checkClusterFile(o Options) error {
+	if o.ClusterFile == "" {
+		return nil
+	}
+	existing, err := readClusterFile(o.ClusterFile)
+	if err != nil {
+		return fmt.Errorf("read the cluster file: %w", err)
+	}
+	if err := r.checkEndpoint(o.Endpoint, existing); err != nil {
+		return fmt.Errorf("cluster file %s: %w", o.ClusterFile, err)
+	}
+	return nil
 }
 
 func (o Options) subnet() netip.Prefix {
@@ -120,6 +140,9 @@ func (s *session) begin(o Options) error {
 		return fmt.Errorf("lab %s has the subnet %s, which cannot be changed to %s", r.Name, r.Subnet, o.subnet())
 	}
 	if err := r.grow(o.Counts); err != nil {
+		return err
+	}
+	if err := r.checkClusterFile(o); err != nil {
 		return err
 	}
 	boot, err := bootID()
@@ -251,7 +274,7 @@ func (s *session) writeClusterFile(o Options) error {
 			return fmt.Errorf("find the program for proxyCommand: %w", err)
 		}
 	}
-	data, err := s.lab.render(s.record, program, existing)
+	data, err := s.lab.render(s.record, program, o.Endpoint, existing)
 	if err != nil {
 		return fmt.Errorf("add hosts to %s: %w", o.ClusterFile, err)
 	}

@@ -107,7 +107,7 @@ func (s *session) rebuildKeys(ctx context.Context, states *store.Store, id strin
 		if err != nil {
 			return fmt.Errorf("read the cluster's keys from %s: %w", h.Name, err)
 		}
-		pki, err := certs.FromFiles(facts.Contents)
+		pki, err := certs.FromHost(s.cluster, facts.Contents)
 		if err != nil {
 			continue // this one never had them all; another may
 		}

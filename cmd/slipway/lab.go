@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"text/tabwriter"
 
@@ -47,22 +48,33 @@ on a network of their own that has no way out. Needs Linux and root.`,
 
 func newLabUpCommand(flags *labFlags) *cobra.Command {
 	var counts lab.Counts
-	var subnet, out string
+	var subnet, out, endpoint string
 	var output *string
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Boot a lab, or add hosts to a running one",
 		Long: `Boot a lab, or add hosts to a running one until it has as many as asked for. Hosts
 that were stopped or killed stay so. With --out, write a cluster file that fits the
-lab; where the file exists, only hosts that it lacks are added to it.`,
-		Example: "  slipway lab up --name try --control-planes 1 --workers 2 --out try.yaml",
-		Args:    cobra.NoArgs,
+lab; where the file exists, only hosts that it lacks are added to it.
+
+With several control planes the file's endpoint is an address of the lab's network that
+no host has (mode vip, or loadBalancers where there are such hosts); --endpoint chooses
+another mode for a new file. In mode external the first load balancer's address is the
+endpoint, and what runs there is yours. Where the mode is not loadBalancers, load
+balancers are not in the file.`,
+		Example: "  slipway lab up --name ha --control-planes 3 --workers 1 --out ha.yaml\n" +
+			"  slipway lab up --name try --control-planes 1 --workers 2 --out try.yaml\n" +
+			"  slipway lab up --name lbs --control-planes 3 --load-balancers 2 --out lbs.yaml",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkFormat(*output); err != nil {
 				return err
 			}
+			if err := checkEndpoint(endpoint, out); err != nil {
+				return err
+			}
 			options := lab.Options{
-				Name: flags.name, Dir: flags.dir, Counts: counts, ClusterFile: out,
+				Name: flags.name, Dir: flags.dir, Counts: counts, ClusterFile: out, Endpoint: endpoint,
 				Progress: labProgress(cmd.ErrOrStderr()),
 			}
 			if subnet != "" {
@@ -81,12 +93,26 @@ lab; where the file exists, only hosts that it lacks are added to it.`,
 	}
 	cmd.Flags().IntVar(&counts.ControlPlanes, "control-planes", 0, "control-plane hosts that the lab shall have")
 	cmd.Flags().IntVar(&counts.Workers, "workers", 0, "worker hosts that the lab shall have")
-	cmd.Flags().IntVar(&counts.LoadBalancers, "load-balancers", 0, "load-balancer hosts that the lab shall have (the cluster file has no role for them yet, so they are not in it)")
+	cmd.Flags().IntVar(&counts.LoadBalancers, "load-balancers", 0, "load-balancer hosts that the lab shall have")
 	cmd.Flags().IntVar(&counts.Spares, "spares", 0, "hosts that are booted, but not put into the cluster file")
 	cmd.Flags().StringVar(&subnet, "subnet", "", "the lab's network, when it is new (default "+lab.DefaultSubnet+")")
 	cmd.Flags().StringVar(&out, "out", "", "write the cluster file here")
+	cmd.Flags().StringVar(&endpoint, "endpoint", "", "the endpoint's mode in a new cluster file: "+strings.Join(lab.EndpointModes(), ", ")+" (default by the hosts)")
 	output = outputFlag(cmd)
 	return cmd
+}
+
+// checkEndpoint refuses, before anything boots, a mode that no file could have.
+func checkEndpoint(mode, out string) error {
+	switch {
+	case mode == "":
+		return nil
+	case !slices.Contains(lab.EndpointModes(), mode):
+		return usagef("--endpoint %s: want one of %s", mode, strings.Join(lab.EndpointModes(), ", "))
+	case out == "":
+		return usagef("--endpoint is for the cluster file: say --out as well")
+	}
+	return nil
 }
 
 // labProgress prints a line per event; hosts boot all at once.
@@ -241,8 +267,8 @@ func newLabLinkCommand(flags *labFlags) *cobra.Command {
 	}
 }
 
-// labDeed is what one of the power commands does to a host.
-type labDeed func(*lab.Lab, context.Context, string) error
+// labDeed is what one of the power commands does to hosts.
+type labDeed func(*lab.Lab, context.Context, ...string) error
 
 func newLabPowerCommand(flags *labFlags, verb, short string, do labDeed) *cobra.Command {
 	return &cobra.Command{
@@ -254,12 +280,7 @@ func newLabPowerCommand(flags *labFlags, verb, short string, do labDeed) *cobra.
 			if err != nil {
 				return err
 			}
-			for _, host := range args {
-				if err := do(l, cmd.Context(), host); err != nil {
-					return err
-				}
-			}
-			return nil
+			return do(l, cmd.Context(), args...)
 		},
 	}
 }
