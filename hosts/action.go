@@ -134,7 +134,12 @@ type Claim struct {
 
 // StopPods stops and removes every Pod, container and task in containerd's k8s.io
 // namespace, whether the kubelet runs or not.
-type StopPods struct{}
+type StopPods struct {
+	// Only names the Pods of kube-system that are stopped, where not all are; each of their
+	// containers is asked to end first, and has Grace seconds for it.
+	Only  []string `json:"only,omitempty"`
+	Grace int      `json:"graceSeconds,omitempty"`
+}
 
 // Unmount unmounts all that is mounted below a path.
 type Unmount struct {

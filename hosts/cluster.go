@@ -11,7 +11,9 @@ type ClusterFacts struct {
 	// Objects are the live objects that were asked for; absent ones are not there.
 	Objects map[ObjectKey]json.RawMessage `json:"-"`
 	Nodes   []Node                        `json:"nodes,omitempty"`
-	Members []Member                      `json:"members,omitempty"`
+	// Members are etcd's; where none could be asked there are none, and MembersCause says why.
+	Members      []Member `json:"members,omitempty"`
+	MembersCause string   `json:"membersCause,omitempty"`
 	// Health is each control-plane component's own word, by host.
 	Health []Health `json:"health,omitempty"`
 }
@@ -50,11 +52,15 @@ type Node struct {
 
 // Member is an etcd member.
 type Member struct {
-	ID      uint64   `json:"id"`
-	Name    string   `json:"name"`
+	ID      string   `json:"id"`   // in hexadecimal, as etcdctl writes it
+	Name    string   `json:"name"` // empty until it has started once
 	Peers   []string `json:"peers"`
+	Clients []string `json:"clients,omitempty"`
 	Learner bool     `json:"learner,omitempty"`
 	Leader  bool     `json:"leader,omitempty"`
+	// Healthy tells whether it answers and knows a leader; if not, Detail says why.
+	Healthy bool   `json:"healthy"`
+	Detail  string `json:"detail,omitempty"`
 }
 
 // Health is one component's health on one host.

@@ -47,9 +47,15 @@ type Facts struct {
 	Images       map[string]string      `json:"images,omitempty"`  // reference → digest of the manifest
 	Names        map[string][]string    `json:"names,omitempty"`   // name → addresses; absent: does not resolve
 	Listeners    map[int]string         `json:"listeners,omitempty"`
-	Links        []string               `json:"links,omitempty"`
-	Tables       []string               `json:"tables,omitempty"`
-	Chains       []string               `json:"chains,omitempty"`
+	// Reach tells, by the address asked for, why the host could not connect; empty: it could.
+	Reach map[string]string `json:"reach,omitempty"`
+	// Sync is how long 99 of 100 writes to the disk asked for took to be durable; 0: not measured.
+	Sync time.Duration `json:"sync,omitempty"`
+	// VirtualIP is what the network said; nil where it was not asked.
+	VirtualIP *VirtualIP `json:"virtualIP,omitempty"`
+	Links     []string   `json:"links,omitempty"`
+	Tables    []string   `json:"tables,omitempty"`
+	Chains    []string   `json:"chains,omitempty"`
 
 	// Foreign lists what is installed or running that Slipway did not put there and
 	// that would be in its way: a containerd, Docker, kubelet, or another cluster's files.
@@ -164,6 +170,22 @@ type Foreign struct {
 type Evidence struct {
 	Source string   `json:"source"` // kubelet.service, container etcd, port 6443, clock, …
 	Lines  []string `json:"lines"`
+}
+
+// VirtualIP is what a host's network says about a virtual address.
+type VirtualIP struct {
+	Interface string `json:"interface"` // where it was asked; empty: no interface's subnet holds the address
+	// Holder is the hardware address that answered for it; empty: nobody did.
+	Holder string `json:"holder,omitempty"`
+	// Routers are the VRRP routers that were heard.
+	Routers []Router `json:"routers,omitempty"`
+}
+
+// Router is one VRRP router that was heard on a network.
+type Router struct {
+	Source   string `json:"source"`
+	RouterID int    `json:"routerID"`
+	Version  int    `json:"version"`
 }
 
 // Identity names a cluster: the SHA-256 of its CA's public key, and its name.

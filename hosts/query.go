@@ -29,6 +29,13 @@ type Query struct {
 	Links  []string `json:"links,omitempty"`
 	Tables []string `json:"tables,omitempty"`
 	Chains []string `json:"chains,omitempty"`
+	// Reach are TCP addresses, host:port, that the host tries to connect to.
+	Reach []string `json:"reach,omitempty"`
+	// Sync is a folder (or one yet to be made) whose disk is measured by writing to it as
+	// etcd does. Nothing is measured where the folder holds an etcd's data already.
+	Sync string `json:"sync,omitempty"`
+	// VirtualIP asks who else uses a virtual address, or what it is held by.
+	VirtualIP *VirtualIPQuery `json:"virtualIP,omitempty"`
 	// Evidence asks for what explains a failed wait.
 	Evidence bool `json:"evidence,omitempty"`
 }
@@ -37,4 +44,14 @@ type Query struct {
 type CertificateQuery struct {
 	Cert string `json:"cert"`
 	Key  string `json:"key,omitempty"`
+}
+
+// VirtualIPQuery asks the network of a host about a virtual address.
+type VirtualIPQuery struct {
+	Address string `json:"address"`
+	// Interface is where to ask; empty: the one whose subnet holds the address.
+	Interface string `json:"interface,omitempty"`
+	// Unit is that of the host's own keepalived: where it is there already, what would be
+	// heard is the cluster itself, and nothing is asked.
+	Unit string `json:"unit"`
 }

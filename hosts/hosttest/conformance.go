@@ -59,6 +59,10 @@ var promises = []struct {
 	{"a directory that is not empty is removed only if asked", (*trial).removesCarefully},
 	{"the entries of a folder are observed", (*trial).observesAFoldersEntries},
 	{"what was done is observed and on record", (*trial).observesWhatItDid},
+	{"addresses that can be reached are told from others", (*trial).observesReach},
+	{"a disk is measured where no etcd lives, and left as it was", (*trial).observesSync},
+	{"a virtual address is asked for where that means something", (*trial).observesVirtualIP},
+	{"Pods that do not run are not stopped", (*trial).stopsNoPods},
 	{"blobs are uploaded once, small and large", (*trial).uploadsOnce},
 	{"a cancelled action changes nothing", (*trial).cancels},
 	{"calls at once do not disturb each other", (*trial).servesManyAtOnce},
@@ -288,6 +292,62 @@ func (t *trial) observesWhatItDid() {
 	if facts.Record == nil || !owns(facts.Record, t.path("file")) || !owns(facts.Record, t.path("tree/link")) {
 		t.Errorf("the record does not name what was made: %+v", facts.Record)
 	}
+}
+
+// observe looks at the host.
+func (t *trial) observe(query hosts.Query) hosts.Facts {
+	t.Helper()
+	facts, err := t.host.Observe(t.ctx, query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return facts
+}
+
+func (t *trial) observesReach() {
+	there, closed := t.Echo(), "127.0.0.1:1"
+	reach := t.observe(hosts.Query{Reach: []string{there, closed}}).Reach
+	if why, asked := reach[there]; !asked || why != "" || reach[closed] == "" || len(reach) != 2 {
+		t.Errorf("%s and %s are reached so: %q", there, closed, reach)
+	}
+	if reach := t.observe(hosts.Query{}).Reach; reach != nil {
+		t.Errorf("unasked it tries %q", reach)
+	}
+}
+
+func (t *trial) observesSync() {
+	t.do(hosts.MakeDirectory{Path: t.path("empty"), Mode: 0o700}, hosts.Changed)
+	t.do(hosts.MakeDirectory{Path: t.path("used/member"), Mode: 0o700}, hosts.Changed)
+	for folder, measured := range map[string]bool{t.path("empty"): true, t.path("empty/not/yet"): true, t.path("used"): false} {
+		if took := t.observe(hosts.Query{Sync: folder}).Sync; took > 0 != measured {
+			t.Errorf("a write in %s takes %s", folder, took)
+		}
+	}
+	if took := t.observe(hosts.Query{}).Sync; took != 0 {
+		t.Errorf("unasked it measures %s", took)
+	}
+	if left := t.observe(hosts.Query{Entries: []string{t.path("empty")}}).Files; len(left) > 0 {
+		t.Errorf("left are %v", left)
+	}
+}
+
+func (t *trial) observesVirtualIP() {
+	ask := func(address string) *hosts.VirtualIP {
+		return t.observe(hosts.Query{VirtualIP: &hosts.VirtualIPQuery{Address: address, Unit: "keepalived.service"}}).VirtualIP
+	}
+	if seen := ask("127.0.0.1"); seen != nil {
+		t.Errorf("of the host's own address the network says %+v", seen)
+	}
+	if seen := ask("203.0.113.77"); seen == nil || seen.Interface != "" || seen.Holder != "" || len(seen.Routers) > 0 {
+		t.Errorf("of an address in no subnet of the host the network says %+v", seen)
+	}
+	if seen := t.observe(hosts.Query{}).VirtualIP; seen != nil {
+		t.Errorf("unasked the network says %+v", seen)
+	}
+}
+
+func (t *trial) stopsNoPods() {
+	t.do(hosts.StopPods{Only: []string{"etcd-" + path.Base(t.Scratch())}, Grace: 1}, hosts.Unchanged)
 }
 
 func owns(record *hosts.Record, name string) bool {

@@ -191,7 +191,7 @@ func (o *opened) change(action hosts.Action) (string, error) {
 	case hosts.Claim:
 		return f.claim(a)
 	case hosts.StopPods:
-		return emptied(&f.pods, "pods")
+		return f.stopPods(a)
 	case hosts.Unmount:
 		return f.unmount(a)
 	case hosts.RemoveNetwork:
@@ -272,15 +272,16 @@ func (f *Fake) Record() *hosts.Record {
 	return cloneRecord(f.record)
 }
 
-// Edit changes what every observation shows: the machine as it was delivered.
+// Edit changes what every observation shows: the machine as it was delivered. What is
+// only shown when it is asked for (Reach, Sync, VirtualIP) may be set here as well.
 func (f *Fake) Edit(change func(*hosts.Facts)) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	change(&f.base)
 }
 
-// Leftovers puts on the machine what runs and lies around on a node in use: Pods,
-// mounts, links, nft tables, iptables chains.
+// Leftovers puts on the machine what runs and lies around on a node in use: Pods (those of
+// kube-system by their names alone), mounts, links, nft tables, iptables chains.
 func (f *Fake) Leftovers(pods, mounts, links, tables, chains []string) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
@@ -291,15 +292,24 @@ func (f *Fake) Leftovers(pods, mounts, links, tables, chains []string) {
 	f.chains = append(f.chains, chains...)
 }
 
-// Reboot ends what does not outlive the boot: leases, units that are not enabled, what
-// units were started with, kernel settings, Pods and mounts.
+// Pods lists the Pods that are there, as Leftovers put them.
+func (f *Fake) Pods() []string {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	return slices.Clone(f.pods)
+}
+
+// Reboot ends what does not outlive the boot: leases, units that are not enabled, Pods and
+// mounts. What the others were started with is kept on the disk.
 func (f *Fake) Reboot() {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	f.holder = nil
 	f.pods, f.mounts = nil, nil
 	for _, u := range f.units {
-		u.active, u.inputs = u.enabled, ""
+		if u.active = u.enabled; !u.active {
+			u.inputs = ""
+		}
 	}
 	f.base.BootID += "'"
 }
@@ -329,6 +339,7 @@ func ordinaryFacts(hostname string, addresses []string) hosts.Facts {
 		NFTables: true, IPTables: true, OverlayFS: true,
 		Disks:    []hosts.Disk{{Path: "/var/lib", Free: 40 << 30, Size: 50 << 30}},
 		Resolver: "/etc/resolv.conf",
+		Sync:     2 * time.Millisecond,
 	}
 }
 

@@ -3,13 +3,11 @@ package hosttest
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/pem"
+	"net/netip"
 	"path"
 	"slices"
 	"strings"
-
-	"sigs.k8s.io/yaml"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
@@ -35,6 +33,7 @@ func (o *opened) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, e
 	}
 	f.observeFiles(&facts, query)
 	f.observeSystem(&facts, query)
+	f.observeProbes(&facts, query)
 	if query.Evidence {
 		facts.Evidence = []hosts.Evidence{{Source: "fake machine", Lines: []string{"nothing is wrong"}}}
 	}
@@ -105,6 +104,77 @@ func (f *Fake) observeSystem(facts *hosts.Facts, query hosts.Query) {
 	facts.Chains = matching(f.chains, func(name string) bool { return hasPrefix(query.Chains, name) })
 }
 
+// observeProbes shows what a machine has to try, and does only when asked.
+func (f *Fake) observeProbes(facts *hosts.Facts, query hosts.Query) {
+	if query.Sync == "" || f.files[path.Join(query.Sync, "member")] != nil {
+		facts.Sync = 0
+	}
+	facts.Reach = nil
+	for _, address := range query.Reach {
+		if facts.Reach == nil {
+			facts.Reach = map[string]string{}
+		}
+		facts.Reach[address] = f.whyUnreachable(address)
+	}
+	if query.VirtualIP == nil || f.ownUnit(query.VirtualIP.Unit) || f.hasAddress(query.VirtualIP.Address) {
+		facts.VirtualIP = nil
+		return
+	}
+	if facts.VirtualIP == nil {
+		facts.VirtualIP = &hosts.VirtualIP{}
+	}
+	said := *facts.VirtualIP
+	if said.Interface == "" {
+		said.Interface = f.interfaceFor(*query.VirtualIP)
+	}
+	if said.Interface == "" {
+		said = hosts.VirtualIP{}
+	}
+	facts.VirtualIP = &said
+}
+
+// whyUnreachable is what Edit has set for an address, else whether Serve offers it.
+func (f *Fake) whyUnreachable(address string) string {
+	if why, ok := f.base.Reach[address]; ok {
+		return why
+	}
+	if f.listeners["tcp "+address] != nil {
+		return ""
+	}
+	return "connection refused"
+}
+
+// ownUnit tells whether Slipway has put a unit's file there.
+func (f *Fake) ownUnit(name string) bool {
+	return f.record != nil && slices.ContainsFunc(f.record.Paths, func(owned hosts.Owned) bool {
+		return owned.Path == "/etc/systemd/system/"+name
+	})
+}
+
+func (f *Fake) hasAddress(address string) bool {
+	return slices.ContainsFunc(f.base.Interfaces, func(link hosts.Link) bool {
+		return slices.ContainsFunc(link.Addresses, func(cidr string) bool { return strings.HasPrefix(cidr, address+"/") })
+	})
+}
+
+// interfaceFor is the interface whose subnet holds a virtual address: of all, or the one named.
+func (f *Fake) interfaceFor(query hosts.VirtualIPQuery) string {
+	address, err := netip.ParseAddr(query.Address)
+	if err != nil {
+		return ""
+	}
+	for _, link := range f.base.Interfaces {
+		for _, cidr := range link.Addresses {
+			prefix, err := netip.ParsePrefix(cidr)
+			named := query.Interface == "" || query.Interface == link.Name
+			if err == nil && named && link.Up && link.Name != "lo" && prefix.Contains(address) {
+				return link.Name
+			}
+		}
+	}
+	return ""
+}
+
 func pick[V any](all map[string]V, names []string) map[string]V {
 	found := map[string]V{}
 	for _, name := range names {
@@ -135,11 +205,6 @@ func (f *Fake) certificate(content []byte, keyFile string) hosts.Certificate {
 	return found
 }
 
-func pairs(cert, key []byte) bool {
-	_, err := tls.X509KeyPair(cert, key)
-	return err == nil
-}
-
 // kubeconfigFile is as much of a kubeconfig as is looked at.
 type kubeconfigFile struct {
 	CurrentContext string `json:"current-context"`
@@ -162,8 +227,8 @@ type kubeconfigFile struct {
 
 // kubeconfig judges a kubeconfig with one cluster and one user.
 func (f *Fake) kubeconfig(content []byte) hosts.Kubeconfig {
-	var file kubeconfigFile
-	if err := yaml.Unmarshal(content, &file); err != nil {
+	file, err := parseKubeconfig(content)
+	if err != nil {
 		return hosts.Kubeconfig{Invalid: err.Error()}
 	}
 	if len(file.Clusters) != 1 || len(file.Users) != 1 {

@@ -25,6 +25,20 @@ type unit struct {
 	enabled bool
 	active  bool
 	inputs  string
+	jobs    Jobs
+}
+
+// Jobs counts what was done with a unit.
+type Jobs struct{ Starts, Restarts, Reloads, Stops int }
+
+// Jobs tells what was done with a unit since the machine was made.
+func (f *Fake) Jobs(name string) Jobs {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	if u := f.units[name]; u != nil {
+		return u.jobs
+	}
+	return Jobs{}
 }
 
 // PutUnit puts a unit on the machine that Slipway knows nothing of.
@@ -56,10 +70,11 @@ func (f *Fake) setUnit(a hosts.SetUnit) (string, error) {
 	if !a.Active {
 		inputs = ""
 	}
-	want := unit{preset: u.preset, enabled: a.Enabled, active: a.Active, inputs: inputs}
-	if *u == want {
+	want := unit{preset: u.preset, enabled: a.Enabled, active: a.Active, inputs: inputs, jobs: u.jobs}
+	if *u == want && !(a.Active && a.Restart) {
 		return "", nil
 	}
+	want.jobs.count(a, u)
 	record := f.noted()
 	if u.preset {
 		f.remember(hosts.Prior{Setting: "unit/" + a.Name, Value: u.state()})
@@ -69,6 +84,21 @@ func (f *Fake) setUnit(a hosts.SetUnit) (string, error) {
 	detail := fmt.Sprintf("was %s", u.state())
 	f.units[a.Name] = &want
 	return detail, nil
+}
+
+// count adds the job that brings a unit from what it was to what an action asks.
+func (j *Jobs) count(a hosts.SetUnit, was *unit) {
+	again := a.Restart || a.Inputs != "" && a.Inputs != was.inputs
+	switch {
+	case was.active && !a.Active:
+		j.Stops++
+	case !was.active && a.Active:
+		j.Starts++
+	case a.Active && again && a.Reload:
+		j.Reloads++
+	case a.Active && again:
+		j.Restarts++
+	}
 }
 
 // state says a unit's state as the record does.
@@ -202,6 +232,15 @@ func (f *Fake) claim(a hosts.Claim) (string, error) {
 	}
 	f.noted().Cluster = a.Cluster
 	return "claimed for " + a.Cluster.Name, nil
+}
+
+// stopPods ends all Pods, or those of kube-system that are named.
+func (f *Fake) stopPods(a hosts.StopPods) (string, error) {
+	if len(a.Only) == 0 {
+		return emptied(&f.pods, "pods")
+	}
+	n := removed(&f.pods, func(pod string) bool { return slices.Contains(a.Only, strings.TrimPrefix(pod, "kube-system/")) })
+	return counted(n, "pods"), nil
 }
 
 // emptied clears a list and says what it was.

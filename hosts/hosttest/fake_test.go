@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -192,6 +193,94 @@ func TestFakeIsCleared(t *testing.T) {
 		hosts.RemovePath{Path: "/var/lib/kubelet", Recursive: true})
 	facts := observe(t, host, hosts.Query{Links: []string{"*"}, Tables: []string{"mine", "kube-proxy"}, Chains: []string{""}})
 	if diff := cmp.Diff([][]string{{"eth1"}, {"mine"}, {"DOCKER"}}, [][]string{facts.Links, facts.Tables, facts.Chains}); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestFakeTellsAReloadFromARestart: a simulator counts what drops connections.
+func TestFakeTellsAReloadFromARestart(t *testing.T) {
+	machine := hosttest.NewFake("cp-1")
+	machine.PutFile("/etc/systemd/system/haproxy.service", nil, 0o644)
+	host := machine.Host()
+	balancer := func(inputs string, reload bool) hosts.SetUnit {
+		return hosts.SetUnit{Name: "haproxy.service", Enabled: true, Active: true, Inputs: inputs, Reload: reload}
+	}
+	for _, action := range []hosts.SetUnit{
+		balancer("1", true), balancer("2", true), balancer("3", true), balancer("4", false), {Name: "haproxy.service", Enabled: true},
+		balancer("4", true), {Name: "haproxy.service"},
+	} {
+		do(t, host, action)
+	}
+	want := hosttest.Jobs{Starts: 2, Restarts: 1, Reloads: 2, Stops: 2}
+	if diff := cmp.Diff(want, machine.Jobs("haproxy.service")); diff != "" {
+		t.Error(diff)
+	}
+	again := balancer("4", true)
+	do(t, host, again)
+	again.Restart = true
+	for range 2 {
+		if outcome, err := host.Do(t.Context(), again, nil); err != nil || outcome.Result != hosts.Changed {
+			t.Errorf("what it reads was put right: %v, %v", outcome, err)
+		}
+	}
+	want.Starts, want.Reloads = 3, 4
+	if diff := cmp.Diff(want, machine.Jobs("haproxy.service")); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFakeStopsOnlyThePodsThatAreNamed(t *testing.T) {
+	machine := hosttest.NewFake("cp-1")
+	machine.Leftovers([]string{"kube-apiserver-cp-1", "etcd-cp-1", "default/etcd-cp-1"}, nil, nil, nil, nil)
+	host := machine.Host()
+	do(t, host, hosts.StopPods{Only: []string{"etcd-cp-1", "kube-scheduler-cp-1"}, Grace: 30})
+	if diff := cmp.Diff([]string{"kube-apiserver-cp-1", "default/etcd-cp-1"}, machine.Pods()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFakeShowsWhatItIsAskedToTry(t *testing.T) {
+	machine := hosttest.NewFake("cp-1", "192.0.2.10/24")
+	host := machine.Host()
+	const elsewhere, here = "198.51.100.1:6443", "127.0.0.1:16443"
+	stop, err := machine.Serve("tcp", here, hosttest.Echo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	query := hosts.Query{
+		Reach: []string{elsewhere, here}, Sync: "/var/lib/etcd",
+		VirtualIP: &hosts.VirtualIPQuery{Address: "192.0.2.100", Unit: "keepalived.service"},
+	}
+	facts := observe(t, host, query)
+	want := hosts.Facts{
+		Reach: map[string]string{elsewhere: "connection refused", here: ""}, Sync: facts.Sync,
+		VirtualIP: &hosts.VirtualIP{Interface: "eth0"},
+	}
+	seen := func(facts hosts.Facts) hosts.Facts {
+		return hosts.Facts{Reach: facts.Reach, Sync: facts.Sync, VirtualIP: facts.VirtualIP}
+	}
+	if diff := cmp.Diff(want, seen(facts)); diff != "" || facts.Sync == 0 {
+		t.Error(diff)
+	}
+	taken := hosts.VirtualIP{Interface: "eth0", Holder: "52:54:00:00:00:99", Routers: []hosts.Router{{Source: "192.0.2.9", RouterID: 7, Version: 3}}}
+	machine.Edit(func(facts *hosts.Facts) {
+		facts.Reach = map[string]string{elsewhere: ""}
+		facts.Sync = time.Second
+		facts.VirtualIP = &taken
+	})
+	want = hosts.Facts{Reach: map[string]string{elsewhere: "", here: ""}, Sync: time.Second, VirtualIP: &taken}
+	if diff := cmp.Diff(want, seen(observe(t, host, query))); diff != "" {
+		t.Error(diff)
+	}
+	blob := upload(t, host, "[Unit]")[0]
+	do(t, host, hosts.WriteFile{Path: "/etc/systemd/system/keepalived.service", Mode: 0o644, Content: blob.Ref, Size: blob.Size},
+		hosts.MakeDirectory{Path: "/var/lib/etcd/member", Mode: 0o700})
+	want.Sync, want.VirtualIP = 0, nil
+	if diff := cmp.Diff(want, seen(observe(t, host, query))); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(hosts.Facts{}, seen(observe(t, host, hosts.Query{}))); diff != "" {
 		t.Error(diff)
 	}
 }

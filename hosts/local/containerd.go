@@ -21,8 +21,10 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -100,6 +102,9 @@ func (d *daemon) Close() error {
 
 // notRunning tells whether a call failed because nobody listens at the socket.
 func notRunning(err error) bool { return errdefs.IsUnavailable(err) }
+
+// isCode tells what a call of CRI failed with; containerd's own client has errors of its own.
+func isCode(err error, code codes.Code) bool { return err != nil && status.Code(err) == code }
 
 func inKubernetes(ctx context.Context) context.Context {
 	return namespaces.WithNamespace(ctx, kubernetesNamespace)
@@ -264,7 +269,7 @@ func awaitImage(ctx context.Context, service cri.ImageServiceClient, reference s
 	defer ticker.Stop()
 	for {
 		answer, err := service.ImageStatus(ctx, &cri.ImageStatusRequest{Image: &cri.ImageSpec{Image: reference}})
-		if errdefs.IsNotImplemented(err) {
+		if isCode(err, codes.Unimplemented) {
 			return nil // a containerd without CRI
 		}
 		if err == nil && answer.Image != nil {

@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
@@ -71,6 +72,11 @@ type Containerd interface {
 	Pods(ctx context.Context) ([]string, error)
 	// StopPods stops and removes all of them.
 	StopPods(ctx context.Context, note func(string)) error
+	// Running names those Pods of kube-system, of the ones named, that run.
+	Running(ctx context.Context, names []string) ([]string, error)
+	// EndPods asks the containers of these Pods to end, kills those that have not within
+	// grace, and removes the Pods.
+	EndPods(ctx context.Context, names []string, grace time.Duration, note func(string)) error
 	// Containers lists the containers, without sandboxes, with how they are.
 	Containers(ctx context.Context) ([]Container, error)
 	Close() error

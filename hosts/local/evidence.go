@@ -29,6 +29,12 @@ const (
 	evidenceReach = 64 << 10
 )
 
+// The units of a balancer.
+const (
+	haproxyUnit    = "haproxy.service"
+	keepalivedUnit = "keepalived.service"
+)
+
 // evidencePorts are where the API server, etcd and the kubelet listen.
 var evidencePorts = []int{6443, 2379, 10250}
 
@@ -48,10 +54,13 @@ func (h *Host) seeEvidence(ctx context.Context, facts *hosts.Facts) error {
 
 func (h *Host) unitEvidence(ctx context.Context) []hosts.Evidence {
 	var all []hosts.Evidence
-	for _, name := range []string{"kubelet.service", "containerd.service"} {
+	for _, name := range []string{"kubelet.service", "containerd.service", haproxyUnit, keepalivedUnit} {
 		state, err := h.systemd.Unit(ctx, name)
 		if err != nil {
 			continue
+		}
+		if state.Load == "not-found" && (name == haproxyUnit || name == keepalivedUnit) {
+			continue // most hosts carry no balancer
 		}
 		lines := []string{strings.TrimSpace(fmt.Sprintf("%s %s, restarted %d times", state.Active, state.Sub, state.Restarts))}
 		if state.Load == "not-found" {

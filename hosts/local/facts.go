@@ -80,11 +80,16 @@ func (h *Host) lookers(query hosts.Query) []looker {
 		{looker{"links", h.seeLinks(query.Links)}, len(query.Links)},
 		{looker{"nft tables", h.seeTables(query.Tables)}, len(query.Tables)},
 		{looker{"iptables chains", h.seeChains(query.Chains)}, len(query.Chains)},
+		{looker{"addresses to reach", h.seeReach(query.Reach)}, len(query.Reach)},
+		{looker{"how fast the disk syncs", h.seeSync(query.Sync)}, len(query.Sync)},
 	}
 	for _, a := range asked {
 		if a.count > 0 {
 			all = append(all, a.looker)
 		}
+	}
+	if query.VirtualIP != nil {
+		all = append(all, looker{"virtual address", h.seeVirtualIP(query.VirtualIP)})
 	}
 	if query.Evidence {
 		all = append(all, looker{"evidence", h.seeEvidence})

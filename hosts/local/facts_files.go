@@ -76,6 +76,9 @@ func (h *Host) lookIn(ctx context.Context, folder string, files map[string]hosts
 		return err
 	}
 	for _, entry := range entries {
+		if measures(entry.Name()) {
+			continue
+		}
 		path := filepath.Join(folder, entry.Name())
 		file, err := h.lookAt(ctx, path, treeDigestLimit)
 		if errors.Is(err, fs.ErrNotExist) {

@@ -163,6 +163,18 @@ var foreignCases = []struct {
 	{"containerd that is off", func(m *machine, _ hosts.Host, _ []byte, _ string) {
 		m.systemd.units["containerd.service"] = unit("loaded", "inactive", "disabled", "/lib/systemd/system/containerd.service")
 	}, nil},
+	{"balancers of the distribution, one running, one for the next boot", func(m *machine, _ hosts.Host, _ []byte, _ string) {
+		m.systemd.units["haproxy.service"] = unit("loaded", "active", "disabled", "/lib/systemd/system/haproxy.service")
+		m.systemd.units["keepalived.service"] = unit("loaded", "inactive", "enabled", "/lib/systemd/system/keepalived.service")
+	}, []string{"haproxy: haproxy.service (disabled, active)", "keepalived: keepalived.service (enabled, inactive)"}},
+	{"balancers of the distribution that are off", func(m *machine, _ hosts.Host, _ []byte, _ string) {
+		m.write("/usr/sbin/haproxy", "")
+		m.systemd.units["haproxy.service"] = unit("loaded", "inactive", "disabled", "/lib/systemd/system/haproxy.service")
+	}, nil},
+	{"our own balancer", func(m *machine, host hosts.Host, ca []byte, id string) {
+		m.do(host, m.writeFile(host, "/etc/systemd/system/haproxy.service", "", 0o644))
+		m.systemd.units["haproxy.service"] = unit("loaded", "active", "enabled", "/etc/systemd/system/haproxy.service")
+	}, nil},
 	{"a packaged kubelet", func(m *machine, _ hosts.Host, _ []byte, _ string) {
 		m.write("/usr/bin/kubelet", "")
 		m.write("/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf", "")
@@ -283,6 +295,7 @@ func TestEvidence(t *testing.T) {
 	m.write("/var/log/pods/bad/0.log", "2026-01-01T00:00:00Z stderr F panic: older\n")
 	m.write("/var/log/pods/bad/1.log", "2026-01-01T00:00:00Z stdout F starting\n2026-01-01T00:00:01Z stderr F panic: no data\n")
 	m.systemd.units["kubelet.service"] = local.UnitState{Load: "loaded", Active: "activating", Sub: "auto-restart", Restarts: 7}
+	m.systemd.units["haproxy.service"] = local.UnitState{Load: "loaded", Active: "failed", Sub: "failed"}
 	m.systemd.journal = []string{"failed to load kubelet config"}
 	m.containerd.containers = []local.Container{
 		{Pod: "default/app", Name: "fine", Running: true, Log: "/var/log/pods/fine/0.log"},
@@ -297,6 +310,7 @@ func TestEvidence(t *testing.T) {
 	want := map[string][]string{
 		"kubelet.service":           {"activating auto-restart, restarted 7 times", "failed to load kubelet config"},
 		"containerd.service":        {"there is no such unit"},
+		"haproxy.service":           {"failed failed, restarted 0 times", "failed to load kubelet config"},
 		"container default/app/bad": {"ended with code 2 Error, started 2 times", "starting", "panic: no data"},
 		"port 6443":                 {"nobody listens"},
 	}
@@ -307,6 +321,9 @@ func TestEvidence(t *testing.T) {
 	}
 	if _, ok := found["container default/app/fine"]; ok {
 		t.Error("a container that is well is no evidence")
+	}
+	if _, ok := found["keepalived.service"]; ok {
+		t.Error("a balancer that the host does not carry is no evidence")
 	}
 	if len(found["clock"]) == 0 {
 		t.Error("the clock is missing")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -89,6 +90,9 @@ func describe(action hosts.Action) string {
 	case hosts.Claim:
 		return "claim the host for cluster " + a.Cluster.Name
 	case hosts.StopPods:
+		if len(a.Only) > 0 {
+			return "stop Pods " + strings.Join(a.Only, ", ")
+		}
 		return "stop all Pods"
 	case hosts.Unmount:
 		return "unmount all below " + a.Below

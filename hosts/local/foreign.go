@@ -18,8 +18,8 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-// software is what runs or manages containers, and would be in Slipway's way: its units,
-// its binaries and the sockets that it listens at.
+// software is what does on the host what Slipway's own would do, and would be in its way:
+// its units, its binaries and the sockets that it listens at.
 type software struct {
 	what     string
 	units    []string
@@ -61,6 +61,14 @@ var inTheWay = []software{
 	}, {
 		what: "k0s", units: []string{"k0scontroller.service", "k0sworker.service"}, binaries: []string{"k0s"},
 		fix: "k0s stop && k0s reset",
+	}, {
+		// Of these two only what runs, or will at the next boot, is in the way, and only of a
+		// host that is to carry a balancer: a unit of ours goes before one that is disabled.
+		what: "haproxy", units: []string{haproxyUnit},
+		fix: "systemctl disable --now haproxy.service, or choose another endpoint mode or host for the load balancer",
+	}, {
+		what: "keepalived", units: []string{keepalivedUnit},
+		fix: "systemctl disable --now keepalived.service, or choose another endpoint mode or host for the load balancer",
 	},
 }
 

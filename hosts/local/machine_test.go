@@ -13,6 +13,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/hosts/hosttest"
@@ -306,6 +307,9 @@ type fakeContainerd struct {
 	mu         sync.Mutex
 	images     map[string]string
 	pods       []string
+	system     []string // Pods of kube-system that run
+	ended      []string
+	grace      time.Duration
 	containers []local.Container
 }
 
@@ -344,6 +348,16 @@ func (f *fakeContainerd) Pods(context.Context) ([]string, error) { return f.pods
 
 func (f *fakeContainerd) StopPods(context.Context, func(string)) error {
 	f.pods = nil
+	return nil
+}
+
+func (f *fakeContainerd) Running(_ context.Context, names []string) ([]string, error) {
+	return slices.DeleteFunc(slices.Clone(f.system), func(pod string) bool { return !slices.Contains(names, pod) }), nil
+}
+
+func (f *fakeContainerd) EndPods(_ context.Context, names []string, grace time.Duration, _ func(string)) error {
+	f.ended, f.grace = append(f.ended, names...), grace
+	f.system = slices.DeleteFunc(f.system, func(pod string) bool { return slices.Contains(names, pod) })
 	return nil
 }
 

@@ -134,6 +134,42 @@ func TestOrphansAreKubernetesOwn(t *testing.T) {
 	}
 }
 
+// TestOrphansOfPods: containerd is away, and what its tasks' configuration says of the Pods
+// decides.
+func TestOrphansOfPods(t *testing.T) {
+	h, err := New(Options{Root: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := func(digit string) string { return strings.Repeat(digit, 64) }
+	config := func(namespace, pod string) string {
+		return `{"annotations":{"io.kubernetes.cri.sandbox-namespace":"` + namespace + `","io.kubernetes.cri.sandbox-name":"` + pod + `"}}`
+	}
+	for path, content := range map[string]string{
+		taskDir + "/" + id("1") + "/config.json": config("kube-system", "etcd-cp-1"),
+		taskDir + "/" + id("2") + "/config.json": config("kube-system", "kube-apiserver-cp-1"),
+		taskDir + "/" + id("3") + "/config.json": config("default", "etcd-cp-1"),
+		taskDir + "/" + id("4") + "/config.json": config("kube-system", "kube-scheduler-cp-1"),
+		taskDir + "/" + id("5") + "/init.pid":    "5",
+		"/proc/11/cgroup":                        "0::/kubepods/pod1/" + id("1") + "\n",
+		"/proc/12/cgroup":                        "0::/kubepods/pod1/" + id("1") + "\n",
+		"/proc/21/cgroup":                        "0::/kubepods/pod2/" + id("2") + "\n",
+		"/proc/31/cgroup":                        "0::/kubepods/pod3/" + id("3") + "\n",
+	} {
+		if err := writeTestFile(h.at(path), content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names := []string{"etcd-cp-1", "kube-scheduler-cp-1"}
+	processes, err := h.orphansOf(names)
+	if diff := cmp.Diff(map[int]string{11: "etcd-cp-1", 12: "etcd-cp-1"}, processes); diff != "" || err != nil {
+		t.Errorf("processes, %v (-want +got):\n%s", err, diff)
+	}
+	if pods, err := h.orphanPods(names); err != nil || !slices.Equal(pods, []string{"etcd-cp-1"}) {
+		t.Errorf("Pods are %v, %v", pods, err)
+	}
+}
+
 func writeTestFile(path, content string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -251,5 +252,23 @@ func TestStopPodsTakesTheControlGroupsAway(t *testing.T) {
 	m.do(host, hosts.StopPods{})
 	if m.has("/sys/fs/cgroup/kubepods.slice") || m.has("/sys/fs/cgroup/memory/kubepods") || !m.has("/sys/fs/cgroup/system.slice") {
 		t.Error("the control groups that are left are not the right ones")
+	}
+}
+
+func TestStopPodsEndsOnlyThoseThatAreNamed(t *testing.T) {
+	m := newMachine(t)
+	host := m.host()
+	m.containerd.pods = []string{"a", "b"}
+	m.containerd.system = []string{"etcd-cp-1", "kube-apiserver-cp-1", "kube-proxy-x"}
+	m.write("/sys/fs/cgroup/kubepods.slice/pod1/.keep", "")
+	action := hosts.StopPods{Only: []string{"kube-apiserver-cp-1", "kube-scheduler-cp-1"}, Grace: 30}
+	if outcome := m.do(host, action); outcome.Detail != "kube-apiserver-cp-1" {
+		t.Errorf("the detail is %q", outcome.Detail)
+	}
+	if diff := cmp.Diff([]string{"kube-apiserver-cp-1"}, m.containerd.ended); diff != "" || m.containerd.grace != 30*time.Second {
+		t.Errorf("with %s of grace were ended (-want +got):\n%s", m.containerd.grace, diff)
+	}
+	if len(m.containerd.pods) != 2 || !m.has("/sys/fs/cgroup/kubepods.slice/pod1") {
+		t.Error("more was stopped than was named")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
@@ -14,6 +15,9 @@ import (
 // stopPods stops and removes every Pod, container and task, and the control groups that
 // they were in: through containerd or, where that does not run, by ending what it has left.
 func (h *Host) stopPods(ctx context.Context, a hosts.StopPods, report func(hosts.Progress)) (hosts.Outcome, error) {
+	if len(a.Only) > 0 {
+		return h.endPods(ctx, a, report)
+	}
 	var found []string
 	var stop func(context.Context) error
 	pods, err := h.containerd.Pods(ctx)
@@ -61,4 +65,25 @@ func (h *Host) stopPods(ctx context.Context, a hosts.StopPods, report func(hosts
 			return removeGroups(groups)
 		},
 	})
+}
+
+// endPods stops and removes the Pods of kube-system that an action names, and gives their
+// containers time to end.
+func (h *Host) endPods(ctx context.Context, a hosts.StopPods, report func(hosts.Progress)) (hosts.Outcome, error) {
+	grace := time.Duration(a.Grace) * time.Second
+	running, err := h.containerd.Running(ctx, a.Only)
+	end := func(ctx context.Context) error {
+		return h.containerd.EndPods(ctx, running, grace, func(note string) { report(hosts.Progress{Note: note}) })
+	}
+	if errors.Is(err, errNoContainerd) {
+		running, err = h.orphanPods(a.Only)
+		end = func(ctx context.Context) error { return h.endOrphanPods(ctx, running, grace) }
+	}
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	if len(running) == 0 {
+		return unchanged, nil
+	}
+	return h.apply(ctx, change{action: a, detail: strings.Join(running, ", "), act: end})
 }

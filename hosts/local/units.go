@@ -38,18 +38,8 @@ func (h *Host) setUnit(ctx context.Context, a hosts.SetUnit) (hosts.Outcome, err
 	if err != nil {
 		return hosts.Outcome{}, err
 	}
-	if state.Load == "not-found" && (a.Active || a.Enabled) {
-		// A unit file that systemd has not read yet; on a host that has none, reading
-		// changes nothing.
-		if err := h.systemd.Reload(ctx); err != nil {
-			return hosts.Outcome{}, err
-		}
-		if state, err = h.systemd.Unit(ctx, a.Name); err != nil {
-			return hosts.Outcome{}, err
-		}
-		if state.Load == "not-found" {
-			return hosts.Outcome{}, errors.New("the host has no such unit")
-		}
+	if state, err = h.readAgain(ctx, a, state); err != nil {
+		return hosts.Outcome{}, err
 	}
 	if state.Load == "masked" && (a.Active || a.Enabled) {
 		return hosts.Outcome{}, &hosts.Error{
@@ -70,6 +60,45 @@ func (h *Host) setUnit(ctx context.Context, a hosts.SetUnit) (hosts.Outcome, err
 		note:   note,
 		act:    func(ctx context.Context) error { return h.workUnit(ctx, a, todo) },
 	})
+}
+
+// readAgain has systemd read its unit files where it knows no such unit yet, or one of the
+// distribution's in whose place Slipway has put its own. On a host that has no file to
+// read, that changes nothing.
+func (h *Host) readAgain(ctx context.Context, a hosts.SetUnit, state UnitState) (UnitState, error) {
+	missing := state.Load == "not-found" && (a.Active || a.Enabled)
+	if !missing {
+		hidden, err := h.isHidden(a.Name, state)
+		if err != nil || !hidden {
+			return state, err
+		}
+	}
+	if err := h.systemd.Reload(ctx); err != nil {
+		return state, err
+	}
+	state, err := h.systemd.Unit(ctx, a.Name)
+	if err == nil && missing && state.Load == "not-found" {
+		err = errors.New("the host has no such unit")
+	}
+	return state, err
+}
+
+// isHidden tells whether the unit file that systemd knows is no longer the one that counts:
+// Slipway's lies before it.
+func (h *Host) isHidden(name string, state UnitState) (bool, error) {
+	path := filepath.Join(unitDirectory, name)
+	if state.Fragment == "" || state.Fragment == path {
+		return false, nil
+	}
+	if _, err := os.Stat(h.at(path)); err != nil {
+		return false, nil
+	}
+	record, err := h.record.read()
+	if err != nil {
+		return false, err
+	}
+	_, ours := ownedAt(record, path)
+	return ours, nil
 }
 
 // unitWork is what has to be done to a unit.

@@ -55,6 +55,10 @@ var setUnitCases = []struct {
 		hosts.SetUnit{Enabled: true, Active: true, Inputs: setUnitInputs}, []string{"restart x.service"}},
 	{"reloads where that is enough", unit("loaded", "active", "enabled", ""), "sha256:old",
 		hosts.SetUnit{Enabled: true, Active: true, Inputs: setUnitInputs, Reload: true}, []string{"reload x.service"}},
+	{"starts what can be reloaded but does not run", unit("loaded", "failed", "enabled", ""), "sha256:old",
+		hosts.SetUnit{Enabled: true, Active: true, Inputs: setUnitInputs, Reload: true}, []string{"start x.service"}},
+	{"leaves what is right and can be reloaded", unit("loaded", "active", "enabled", ""), setUnitInputs,
+		hosts.SetUnit{Enabled: true, Active: true, Inputs: setUnitInputs, Reload: true}, nil},
 	{"reads changed unit files", local.UnitState{Load: "loaded", Active: "active", Enabled: "enabled", NeedsReload: true}, "sha256:old",
 		hosts.SetUnit{Enabled: true, Active: true, Inputs: setUnitInputs}, []string{"daemon-reload", "restart x.service"}},
 	{"does not enable a static one", unit("loaded", "active", "static", ""), "",
@@ -121,6 +125,63 @@ func TestFailedStartCarriesTheJournal(t *testing.T) {
 	err := m.fails(m.host(), hosts.SetUnit{Name: "x.service", Active: true})
 	if !strings.Contains(err.Error(), "systemd says failed") || !strings.Contains(err.Error(), "cannot bind port 6443") {
 		t.Errorf("the error is %v", err)
+	}
+}
+
+// TestFailedReloadIsTriedAgain: a unit that refused its new configuration goes on with the
+// old one, and nobody takes it for one that has read the new.
+func TestFailedReloadIsTriedAgain(t *testing.T) {
+	m := newMachine(t)
+	host := m.host()
+	m.systemd.units["x.service"] = unit("loaded", "active", "enabled", "")
+	m.write("/run/slipway/units/x.service", "sha256:old\n")
+	m.systemd.failing["x.service"] = errors.New("systemd says failed")
+	m.systemd.journal = []string{"line 12: unknown keyword"}
+	action := hosts.SetUnit{Name: "x.service", Enabled: true, Active: true, Inputs: "sha256:new", Reload: true}
+	if err := m.fails(host, action); !strings.Contains(err.Error(), "line 12: unknown keyword") {
+		t.Errorf("the error is %v", err)
+	}
+	if got := m.observe(host, hosts.Query{Units: []string{"x.service"}}).Units["x.service"].Inputs; got != "sha256:old" {
+		t.Errorf("inputs are seen as %q", got)
+	}
+	clear(m.systemd.failing)
+	m.systemd.took()
+	m.do(host, action)
+	if jobs := m.systemd.took(); !slices.Equal(jobs, []string{"reload x.service"}) {
+		t.Errorf("systemd did %q", jobs)
+	}
+}
+
+// TestRestartIsAReloadWhereThatIsEnough: what was put right under a unit is read again.
+func TestRestartIsAReloadWhereThatIsEnough(t *testing.T) {
+	for reload, want := range map[bool]string{true: "reload x.service", false: "restart x.service"} {
+		m := newMachine(t)
+		host := m.host()
+		m.systemd.units["x.service"] = unit("loaded", "active", "enabled", "")
+		m.write("/run/slipway/units/x.service", "sha256:1\n")
+		action := hosts.SetUnit{Name: "x.service", Enabled: true, Active: true, Inputs: "sha256:1", Reload: reload, Restart: true}
+		m.once(host, action, hosts.Changed)
+		if jobs := m.systemd.took(); !slices.Equal(jobs, []string{want}) {
+			t.Errorf("systemd did %q, want %q", jobs, want)
+		}
+	}
+}
+
+// TestUnitFileInFrontOfTheDistributionsIsRead: systemd may still know the file that ours hides.
+func TestUnitFileInFrontOfTheDistributionsIsRead(t *testing.T) {
+	const name, ours, theirs = "haproxy.service", "/etc/systemd/system/haproxy.service", "/lib/systemd/system/haproxy.service"
+	m := newMachine(t)
+	host := m.host()
+	m.write("/etc/systemd/system/.keep", "")
+	m.systemd.units[name] = unit("loaded", "inactive", "disabled", theirs)
+	m.do(host, m.writeFile(host, ours, "slipway's", 0o644))
+	m.systemd.pending[name] = unit("loaded", "inactive", "disabled", ours)
+	m.do(host, hosts.SetUnit{Name: name, Enabled: true, Active: true})
+	if jobs := m.systemd.took(); !slices.Equal(jobs, []string{"daemon-reload", "enable " + name, "start " + name}) {
+		t.Errorf("systemd did %q", jobs)
+	}
+	if units := m.record(host).Units; !slices.Equal(units, []string{name}) {
+		t.Errorf("the record names units %v", units)
 	}
 }
 

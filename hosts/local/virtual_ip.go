@@ -1,0 +1,128 @@
+//go:build linux
+
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// seeVirtualIP asks the network who uses an address, unless this host itself has to do
+// with it: then the answer would be the cluster's own.
+func (h *Host) seeVirtualIP(query *hosts.VirtualIPQuery) func(context.Context, *hosts.Facts) error {
+	return func(ctx context.Context, facts *hosts.Facts) error {
+		address, err := netip.ParseAddr(query.Address)
+		if err != nil || !address.Is4() {
+			return fmt.Errorf("%q is no IPv4 address", query.Address)
+		}
+		state, err := h.systemd.Unit(ctx, query.Unit)
+		if err != nil && !errors.Is(err, errNoSystemd) {
+			return err
+		}
+		if _, ours := ownedAt(facts.Record, state.Fragment); ours && state.Load == "loaded" {
+			return nil
+		}
+		ports, err := networkPorts()
+		if err != nil {
+			return err
+		}
+		port, own := choosePort(ports, query.Interface, address)
+		if own {
+			return nil
+		}
+		facts.VirtualIP = &hosts.VirtualIP{}
+		if port == nil {
+			return nil
+		}
+		return port.ask(ctx, address, facts.VirtualIP)
+	}
+}
+
+// networkPort is an interface by which a network may be asked.
+type networkPort struct {
+	name     string
+	index    int
+	hardware net.HardwareAddr
+	up       bool
+	loopback bool
+	noARP    bool
+	prefixes []netip.Prefix // of its addresses
+}
+
+// networkPorts lists the interfaces with their IPv4 addresses.
+func networkPorts() ([]networkPort, error) {
+	links, err := netlink.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("list the interfaces: %w", err)
+	}
+	addresses, err := netlink.AddrList(nil, netlink.FAMILY_V4)
+	if err != nil {
+		return nil, fmt.Errorf("list the addresses: %w", err)
+	}
+	prefixes := map[int][]netip.Prefix{}
+	for _, address := range addresses {
+		if ip, ok := netip.AddrFromSlice(address.IP.To4()); ok {
+			bits, _ := address.Mask.Size()
+			prefixes[address.LinkIndex] = append(prefixes[address.LinkIndex], netip.PrefixFrom(ip, bits))
+		}
+	}
+	ports := make([]networkPort, 0, len(links))
+	for _, link := range links {
+		attrs := link.Attrs()
+		ports = append(ports, networkPort{
+			name: attrs.Name, index: attrs.Index, hardware: attrs.HardwareAddr,
+			up: attrs.Flags&net.FlagUp != 0, loopback: attrs.Flags&net.FlagLoopback != 0,
+			noARP: attrs.RawFlags&ifNoARP != 0, prefixes: prefixes[attrs.Index],
+		})
+	}
+	return ports, nil
+}
+
+// choosePort picks the interface whose subnet holds an address, the narrowest one: of all,
+// or the one named. own tells that the address is one of the host's, and there is nothing to ask.
+func choosePort(ports []networkPort, name string, address netip.Addr) (chosen *networkPort, own bool) {
+	narrowest := -1
+	for i, port := range ports {
+		for _, prefix := range port.prefixes {
+			if prefix.Addr() == address {
+				return nil, true
+			}
+			fits := port.up && !port.loopback && (name == "" || name == port.name) && prefix.Contains(address)
+			if fits && prefix.Bits() > narrowest {
+				chosen, narrowest = &ports[i], prefix.Bits()
+			}
+		}
+	}
+	return chosen, false
+}
+
+// ask probes for the address and listens for VRRP at the same time.
+func (p *networkPort) ask(ctx context.Context, address netip.Addr, seen *hosts.VirtualIP) error {
+	seen.Interface = p.name
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		holder, err := p.probe(ctx, address)
+		if err != nil {
+			return fmt.Errorf("ask on %s who has %s: %w", p.name, address, err)
+		}
+		seen.Holder = holder
+		return nil
+	})
+	group.Go(func() error {
+		routers, err := p.listen(ctx)
+		if err != nil {
+			return fmt.Errorf("listen for VRRP on %s: %w", p.name, err)
+		}
+		seen.Routers = routers
+		return nil
+	})
+	return group.Wait()
+}
