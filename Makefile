@@ -33,18 +33,20 @@ test: ## every test there is, those on lab clusters included
 .PHONY: unit
 unit: ## the tests that need neither root nor a lab
 	CGO_ENABLED=1 go test -race ./...
+	CGO_ENABLED=1 go -C bundle/components/endpoint test -race ./...
 
 .PHONY: lint
 lint: ## gofmt, vet and staticcheck
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	go vet ./...
+	go -C bundle/components/endpoint vet ./...
 	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
 .PHONY: check
 check: lint unit ## what has to be right before a commit
 
 .PHONY: demo
-demo: bundle ## a cluster of three hosts on this machine, from nothing
+demo: bundle ## a highly available cluster on this machine, from nothing
 	e2e/demo.sh
 
 .PHONY: bench

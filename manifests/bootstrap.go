@@ -14,7 +14,7 @@ import (
 // for who has a token, to be known, to ask for a certificate and to get it; and for nodes,
 // to renew theirs.
 func bootstrapObjects(in Input) ([]runtime.Object, error) {
-	server, err := EndpointURL(in.Cluster)
+	server, err := in.discoveryURL()
 	if err != nil {
 		return nil, err
 	}

@@ -78,18 +78,28 @@ func (in Input) clusterConfiguration() ([]byte, error) {
 	if endpoint != "" {
 		config["controlPlaneEndpoint"] = endpoint
 	}
-	etcd := componentOf(c.ExtraArgs.Etcd)
-	etcd["dataDir"] = EtcdData
-	if err := in.tagUnless(etcd, imageEtcd, kubeadmEtcdTag); err != nil {
+	if config["etcd"], err = in.etcdConfiguration(); err != nil {
 		return nil, err
 	}
-	config["etcd"] = map[string]any{"local": etcd}
 	dns := map[string]any{}
 	if err := in.tagUnless(dns, imageCoreDNS, kubeadmDNSTag); err != nil {
 		return nil, err
 	}
 	config["dns"] = dns
 	return mustYAML(config), nil
+}
+
+// etcdConfiguration is kubeadm's field etcd.
+func (in Input) etcdConfiguration() (map[string]any, error) {
+	if external := in.Cluster.Etcd.External; external != nil {
+		return map[string]any{"external": externalConfiguration(external)}, nil
+	}
+	etcd := componentOf(in.Cluster.ExtraArgs.Etcd)
+	etcd["dataDir"] = EtcdData
+	if err := in.tagUnless(etcd, imageEtcd, kubeadmEtcdTag); err != nil {
+		return nil, err
+	}
+	return map[string]any{"local": etcd}, nil
 }
 
 // tagUnless says an image's tag where it is not the one that kubeadm would compute.

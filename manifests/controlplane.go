@@ -49,6 +49,10 @@ func (in Input) apiServerPod(host cluster.Host) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	etcdCA, err := in.etcdCA()
+	if err != nil {
+		return nil, err
+	}
 	port := apiPort(in.Cluster)
 	return staticPod(component{
 		name:        "kube-apiserver",
@@ -57,7 +61,7 @@ func (in Input) apiServerPod(host cluster.Host) ([]byte, error) {
 		annotations: map[string]string{annotationAPIServer: APIAddress(in.Cluster, host)},
 		// It watches its certificates, keys and the CAs of its clients; what it reads once
 		// is the CA of etcd and the service accounts' keys.
-		inputs:   digest(in.PKI.EtcdCA.Cert, in.PKI.ServiceAccount.Cert),
+		inputs:   digest(etcdCA, in.PKI.ServiceAccount.Cert),
 		requests: cpu("250m"),
 		port:     int32(port),
 		probes: probes{
@@ -70,7 +74,6 @@ func (in Input) apiServerPod(host cluster.Host) ([]byte, error) {
 
 func apiServerFlags(c *cluster.Cluster, host cluster.Host) []flag {
 	services := strings.Join(c.Networking.ServiceSubnets, ",")
-	etcd := "https://" + join(loopback(host.Address()), etcdClientPort)
 	flags := []flag{
 		{"advertise-address", host.Address()},
 		{"secure-port", strconv.Itoa(apiPort(c))},
@@ -88,7 +91,7 @@ func apiServerFlags(c *cluster.Cluster, host cluster.Host) []flag {
 		{"requestheader-username-headers", "X-Remote-User"},
 		{"requestheader-group-headers", "X-Remote-Group"},
 		{"requestheader-extra-headers-prefix", "X-Remote-Extra-"},
-		{"etcd-servers", etcd},
+		{"etcd-servers", etcdServers(c, host)},
 		{"etcd-cafile", certs.Etcd.CertPath()},
 	}
 	flags = append(flags, pairFlags(certs.APIServer, "tls-cert-file", "tls-private-key-file")...)

@@ -8,12 +8,20 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 )
 
-// apiPort is the port that the API servers listen on.
+// apiPort is the port that the API servers listen on: their own, beside which haproxy has
+// the endpoint's, unless one of them is the endpoint.
 func apiPort(c *cluster.Cluster) int {
 	if c.Endpoint.Mode == cluster.EndpointControlPlane && c.Endpoint.Port != 0 {
 		return c.Endpoint.Port
 	}
 	return cluster.DefaultEndpointPort
+}
+
+func endpointPort(c *cluster.Cluster) int {
+	if c.Endpoint.Port == 0 {
+		return cluster.DefaultEndpointPort
+	}
+	return c.Endpoint.Port
 }
 
 // APIAddress is the host:port of the API server on a control plane.
@@ -23,10 +31,7 @@ func APIAddress(c *cluster.Cluster, host cluster.Host) string {
 
 // EndpointAddress is the host:port of the API's endpoint.
 func EndpointAddress(c *cluster.Cluster) (string, error) {
-	port := c.Endpoint.Port
-	if port == 0 {
-		port = cluster.DefaultEndpointPort
-	}
+	port := endpointPort(c)
 	if c.Endpoint.Host != "" {
 		return join(c.Endpoint.Host, port), nil
 	}
@@ -59,17 +64,41 @@ func controlPlaneEndpoint(c *cluster.Cluster) (string, error) {
 	return address, nil
 }
 
+// discoveryURL is where a host finds the cluster that it is to join. In mode local that
+// is no endpoint yet, as the host has no haproxy: it is a control plane.
+func (in Input) discoveryURL() (string, error) {
+	if in.Cluster.Endpoint.Mode != cluster.EndpointLocal {
+		return EndpointURL(in.Cluster)
+	}
+	planes := in.planes()
+	if len(planes) == 0 {
+		return "", fmt.Errorf("find a control plane of cluster %s: it has none", in.Cluster.Name)
+	}
+	return "https://" + APIAddress(in.Cluster, planes[0]), nil
+}
+
 // endpointEntry is the line of /etc/hosts for an endpoint that is a name, where it is
 // known which address it must lead to.
 func endpointEntry(c *cluster.Cluster) []HostsEntry {
 	if _, err := netip.ParseAddr(c.Endpoint.Host); err == nil || c.Endpoint.Host == "" {
 		return nil
 	}
-	planes := c.ControlPlanes()
-	if c.Endpoint.Mode != cluster.EndpointControlPlane || len(planes) != 1 {
+	address := ""
+	switch c.Endpoint.Mode {
+	case cluster.EndpointControlPlane:
+		if planes := c.ControlPlanes(); len(planes) == 1 {
+			address = planes[0].Address()
+		}
+	case cluster.EndpointVIP, cluster.EndpointLoadBalancers:
+		address = c.VirtualAddress()
+	case cluster.EndpointLocal:
+		address = "127.0.0.1"
+	case cluster.EndpointExternal: // the user's own name service knows it
+	}
+	if address == "" {
 		return nil
 	}
-	return []HostsEntry{{Address: planes[0].Address(), Names: []string{c.Endpoint.Host}}}
+	return []HostsEntry{{Address: address, Names: []string{c.Endpoint.Host}}}
 }
 
 // join writes host:port, with brackets around an IPv6 address.

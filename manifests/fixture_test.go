@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -93,6 +94,46 @@ func three() *cluster.Cluster {
 	return c
 }
 
+// planes are three control planes and a worker behind an endpoint.
+func planes(name string, endpoint cluster.Endpoint, more ...cluster.Host) *cluster.Cluster {
+	cp := []cluster.Role{cluster.RoleControlPlane}
+	c := &cluster.Cluster{Name: name, Endpoint: endpoint, Hosts: []cluster.Host{
+		{Name: "cp-1", Addresses: []string{"10.90.0.11"}, Roles: cp},
+		{Name: "cp-2", Addresses: []string{"10.90.0.12"}, Roles: cp},
+		{Name: "cp-3", Addresses: []string{"10.90.0.13"}, Roles: cp},
+		{Name: "worker-1", Addresses: []string{"10.90.0.21"}, Roles: []cluster.Role{cluster.RoleWorker}},
+	}}
+	c.Hosts = append(c.Hosts, more...)
+	cluster.Defaults(c)
+	return c
+}
+
+func vip() *cluster.Cluster { return planes("vip", cluster.Endpoint{Host: "10.90.0.100"}) }
+
+// loadBalancers has a name for its endpoint, and who holds the address in the file's order.
+func loadBalancers() *cluster.Cluster {
+	lb := []cluster.Role{cluster.RoleLoadBalancer}
+	endpoint := cluster.Endpoint{Host: "api.lb.example", Address: "10.90.0.100", Port: 443, VRRP: cluster.VRRP{Preempt: true}}
+	return planes("lb", endpoint,
+		cluster.Host{Name: "lb-1", Addresses: []string{"10.90.0.31"}, Roles: lb},
+		cluster.Host{Name: "lb-2", Addresses: []string{"10.90.0.32"}, Roles: lb})
+}
+
+func local() *cluster.Cluster { return planes("local", cluster.Endpoint{Mode: cluster.EndpointLocal}) }
+
+// externalEtcd keeps its data with the user; a single host holds the virtual address so far.
+func externalEtcd() *cluster.Cluster {
+	c := planes("external-etcd", cluster.Endpoint{
+		Mode: cluster.EndpointVIP, Host: "10.90.0.100", VRRP: cluster.VRRP{Interface: "bond0", RouterID: 7},
+	})
+	c.Hosts = slices.Delete(c.Hosts, 1, 3)
+	c.Etcd.External = &cluster.ExternalEtcd{
+		Endpoints: []string{"https://etcd-1.example:2379", "https://etcd-2.example:2379"},
+		CAFile:    "etcd-ca.pem", CertFile: "etcd-client.pem", KeyFile: "etcd-client-key.pem",
+	}
+	return c
+}
+
 // input is all that a rendering of the cluster needs, with real keys.
 func input(t *testing.T, c *cluster.Cluster, facts hosts.Facts) Input {
 	t.Helper()
@@ -104,8 +145,16 @@ func input(t *testing.T, c *cluster.Cluster, facts hosts.Facts) Input {
 		Cluster: c, PKI: pki, Bill: bill(),
 		Leaves: map[string]map[string]certs.Leaf{}, Facts: map[string]hosts.Facts{},
 		RegistryFiles: map[string][]byte{"ca.pem": pki.FrontProxyCA.Cert, "login": []byte("robot\nhush\n")},
+		EtcdFiles: map[string][]byte{
+			"etcd-ca.pem": pki.EtcdCA.Cert, "etcd-client.pem": pki.FrontProxyCA.Cert, "etcd-client-key.pem": pki.FrontProxyCA.Key,
+		},
 	}
 	for _, host := range c.Hosts {
+		facts.Interfaces = []hosts.Link{
+			{Name: "lo", Up: true, Addresses: []string{"127.0.0.1/8"}},
+			{Name: "eth0", Up: true, Addresses: []string{"192.0.2.7/24"}},
+			{Name: "eth1", Up: true, Addresses: []string{"fe80::1/64", host.Address() + "/24"}},
+		}
 		in.Facts[host.Name] = facts
 		leaves, err := mint.Leaves(pki, certs.Specs(c, host), time.Duration(c.Certificates.Validity), minted)
 		if err != nil {

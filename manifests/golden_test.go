@@ -36,6 +36,10 @@ func TestGoldenTrees(t *testing.T) {
 		{"one-cgroup-v1", one(), confined()},
 		{"one-cgroup-v2", one(), modern()},
 		{"three", three(), modern()},
+		{"vip", vip(), modern()},
+		{"load-balancers", loadBalancers(), modern()},
+		{"local", local(), modern()},
+		{"external-etcd", externalEtcd(), modern()},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			in := input(t, test.cluster, test.facts)
@@ -104,7 +108,8 @@ func describe(state HostState) string {
 		line("%s: link %s -> %s%s", l.Phase, l.Path, l.Target, word(l.Seed, " seed"))
 	}
 	for _, u := range state.Units {
-		line("%s: unit %s enabled %v active %v, restarted for %s", u.Phase, u.Name, u.Enabled, u.Active, strings.Join(u.Inputs, " "))
+		line("%s: unit %s enabled %v active %v, restarted for %s%s", u.Phase, u.Name, u.Enabled, u.Active,
+			strings.Join(u.Inputs, " "), word(len(u.Reloads) > 0, ", reloaded for "+strings.Join(u.Reloads, " ")))
 	}
 	return b.String()
 }
@@ -131,6 +136,7 @@ func leafWord(f File) string {
 var (
 	pemBlock = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]+-----.*?-----END [A-Z ]+-----\n?`)
 	encoded  = regexp.MustCompile(`LS0tLS1CRUdJTi[A-Za-z0-9+/=]+`)
+	router   = regexp.MustCompile(`(virtual_router_id )\d+`)
 	inputs   = regexp.MustCompile(`(slipway.dev/inputs: )sha256:[0-9a-f]{64}`)
 )
 
@@ -146,6 +152,7 @@ func anonymous(content []byte) string {
 	content = pemBlock.ReplaceAllFunc(content, func(block []byte) []byte {
 		return fmt.Appendf(nil, "<%s>\n", pemWords(block))
 	})
+	content = router.ReplaceAll(content, []byte("${1}<of the identity>"))
 	return inputs.ReplaceAllString(string(content), "${1}<digest>")
 }
 

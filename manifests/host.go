@@ -14,15 +14,13 @@ func Host(in Input, name string) (HostState, error) {
 	if err != nil {
 		return HostState{}, err
 	}
-	state := HostState{
-		Host:        name,
-		Hostname:    name,
-		DisableSwap: true,
-		Modules:     ModuleNames(),
-		Sysctls:     in.sysctls(host),
-		Entries:     endpointEntry(in.Cluster),
-		Directories: directories(host),
-		Units:       units(),
+	state := HostState{Host: name, Hostname: name, Units: units(in.Cluster, host)}
+	if runsKubelet(host) {
+		state.DisableSwap = true
+		state.Modules = ModuleNames()
+		state.Sysctls = in.sysctls(host)
+		state.Entries = endpointEntry(in.Cluster)
+		state.Directories = directories(in.Cluster, host)
 	}
 	if state.Sets, err = in.sets(host); err != nil {
 		return HostState{}, fmt.Errorf("render host %s: %w", name, err)
@@ -36,6 +34,12 @@ func Host(in Input, name string) (HostState, error) {
 	return state, nil
 }
 
+// runsKubelet tells whether a host is a node of the cluster: a load balancer is not, and
+// has nothing of Kubernetes but the CA by which it knows the API servers.
+func runsKubelet(host cluster.Host) bool {
+	return host.HasRole(cluster.RoleControlPlane) || host.HasRole(cluster.RoleWorker)
+}
+
 func (in Input) host(name string) (cluster.Host, error) {
 	host, ok := in.Cluster.Host(name)
 	if !ok {
@@ -46,16 +50,23 @@ func (in Input) host(name string) (cluster.Host, error) {
 
 // files are all files and links of a host, in the order of the phases.
 func (in Input) files(host cluster.Host) ([]File, []Link, error) {
+	renders := []func(cluster.Host) ([]File, error){in.pkiFiles, in.balancerFiles}
+	if runsKubelet(host) {
+		renders = []func(cluster.Host) ([]File, error){
+			in.prepareFiles, in.containerdFiles, in.pkiFiles, in.kubeconfigFiles, in.podFiles,
+			func(cluster.Host) ([]File, error) { return unitFiles() }, in.balancerFiles,
+		}
+	}
 	var files []File
-	for _, render := range []func(cluster.Host) ([]File, error){
-		in.prepareFiles, in.containerdFiles, in.pkiFiles, in.kubeconfigFiles, in.podFiles,
-		func(cluster.Host) ([]File, error) { return unitFiles() },
-	} {
+	for _, render := range renders {
 		more, err := render(host)
 		if err != nil {
 			return nil, nil, err
 		}
 		files = append(files, more...)
+	}
+	if !runsKubelet(host) {
+		return files, nil, nil
 	}
 	kubelet, links, err := in.kubeletFiles(host)
 	if err != nil {
@@ -73,16 +84,18 @@ func (in Input) podFiles(host cluster.Host) ([]File, error) {
 	if !host.HasRole(cluster.RoleControlPlane) {
 		return nil, nil
 	}
-	pods := []struct {
+	type podFile struct {
 		phase, path string
 		render      func(cluster.Host) ([]byte, error)
-	}{
-		{PhaseEtcd, EtcdManifest, func(h cluster.Host) ([]byte, error) {
-			return EtcdPod(in, h.Name, StackedCluster(in.Cluster))
-		}},
+	}
+	pods := []podFile{
 		{PhaseControlPlane, APIServerManifest, in.apiServerPod},
 		{PhaseControlPlane, ControllerManifest, in.controllerManagerPod},
 		{PhaseControlPlane, SchedulerManifest, in.schedulerPod},
+	}
+	if in.Cluster.StackedEtcd() {
+		etcd := func(h cluster.Host) ([]byte, error) { return EtcdPod(in, h.Name, StackedCluster(in.Cluster)) }
+		pods = append([]podFile{{PhaseEtcd, EtcdManifest, etcd}}, pods...)
 	}
 	var files []File
 	for _, pod := range pods {
@@ -96,11 +109,13 @@ func (in Input) podFiles(host cluster.Host) ([]File, error) {
 }
 
 // directories are those whose mode matters; the others come with what lies in them.
-func directories(host cluster.Host) []Directory {
+func directories(c *cluster.Cluster, host cluster.Host) []Directory {
 	found := []Directory{{Phase: PhaseKubelet, Path: ManifestsFolder, Mode: 0o700}}
 	if host.HasRole(cluster.RoleControlPlane) {
+		if c.StackedEtcd() {
+			found = append(found, Directory{Phase: PhaseEtcd, Path: EtcdData, Mode: 0o700})
+		}
 		found = append(found,
-			Directory{Phase: PhaseEtcd, Path: EtcdData, Mode: 0o700},
 			Directory{Phase: PhaseCerts, Path: certs.EtcdFolder, Mode: 0o755},
 			Directory{Phase: PhaseKubeconfig, Path: RootKubeFolder, Mode: 0o750, Seed: true})
 	}
@@ -109,9 +124,15 @@ func directories(host cluster.Host) []Directory {
 
 // sets are the parts of the bundle that are unpacked onto the host itself.
 func (in Input) sets(host cluster.Host) ([]bundle.FileSet, error) {
-	names := []string{bundle.SetNode}
+	var names []string
+	if runsKubelet(host) {
+		names = append(names, bundle.SetNode)
+	}
 	if host.HasRole(cluster.RoleControlPlane) {
 		names = append(names, bundle.SetControlPlane)
+	}
+	if balances(in.Cluster, host) {
+		names = append(names, bundle.SetLoadBalancer)
 	}
 	var sets []bundle.FileSet
 	for _, name := range names {

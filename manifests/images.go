@@ -35,9 +35,15 @@ func (in Input) reference(name string) (string, error) {
 // images are those that a host's containers may need, in the order in which it will
 // ask for them.
 func (in Input) images(host cluster.Host) ([]Image, error) {
+	if !runsKubelet(host) {
+		return nil, nil
+	}
 	names := []string{imagePause}
 	if host.HasRole(cluster.RoleControlPlane) {
-		names = append(names, imageEtcd, imageAPIServer, imageController, imageScheduler)
+		if in.Cluster.StackedEtcd() {
+			names = append(names, imageEtcd)
+		}
+		names = append(names, imageAPIServer, imageController, imageScheduler)
 	}
 	if in.Cluster.Networking.AddOn == cluster.AddOnFlannel {
 		names = append(names, imageFlannel)

@@ -39,6 +39,13 @@ const (
 	KubeletUnit    = "kubelet.service"
 	KubeletDropIn  = UnitsFolder + "/kubelet.service.d/10-kubeadm.conf"
 
+	HAProxyConfig    = "/etc/haproxy/haproxy.cfg"
+	HAProxyUnit      = "haproxy.service"
+	KeepalivedConfig = "/etc/keepalived/keepalived.conf"
+	KeepalivedUnit   = "keepalived.service"
+	// BalancerRoot is the root directory that both run in, out of the bundle.
+	BalancerRoot = "/opt/slipway/load-balancer"
+
 	ModulesFile = "/etc/modules-load.d/slipway.conf"
 	// SysctlFile is named to be read late: what a distribution sets before does not undo it.
 	SysctlFile = "/etc/sysctl.d/99-slipway.conf"
@@ -66,6 +73,7 @@ const (
 	PhaseEtcd         = "etcd"
 	PhaseControlPlane = "control-plane"
 	PhaseKubelet      = "kubelet"
+	PhaseLoadBalancer = "load-balancer"
 )
 
 // The phases that own API objects: kubeadm's words.

@@ -11,14 +11,11 @@ import (
 // below /etc/kubernetes/pki. The CAs are the cluster itself, so they are compared to the
 // byte; a leaf may be anybody's that is as good as ours.
 func (in Input) pkiFiles(host cluster.Host) ([]File, error) {
-	var files []File
-	if !host.HasRole(cluster.RoleControlPlane) {
-		for _, file := range in.PKI.WorkerFiles() {
-			files = append(files, pkiFile(file))
-		}
-		return files, nil
+	files, err := in.externalEtcdFiles(host)
+	if err != nil {
+		return nil, err
 	}
-	for _, file := range in.PKI.ControlPlaneFiles() {
+	for _, file := range in.PKI.HostFiles(in.Cluster, host) {
 		files = append(files, pkiFile(file))
 	}
 	for _, spec := range certs.Specs(in.Cluster, host) {

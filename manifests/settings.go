@@ -68,6 +68,18 @@ func SettingsFromObjects(kubeletConfig, kubeProxyConfig []byte) (Settings, error
 	return settings, nil
 }
 
+// EndpointOf reads the endpoint that a cluster has out of its kubeadm-config; "" where it
+// is nothing but the address of its only control plane.
+func EndpointOf(kubeadmConfig []byte) (string, error) {
+	found, err := configMapKey[struct {
+		Endpoint string `json:"controlPlaneEndpoint"`
+	}](kubeadmConfig, clusterKey)
+	if err != nil {
+		return "", fmt.Errorf("read ConfigMap kube-system/kubeadm-config: %w", err)
+	}
+	return found.Endpoint, nil
+}
+
 func configMapKey[T any](object []byte, key string) (T, error) {
 	var typed T
 	var configMap corev1.ConfigMap

@@ -19,6 +19,11 @@ type Input struct {
 	Bill     bundle.Bill
 	Facts    map[string]hosts.Facts // by host name
 	Settings Settings
+	// ControlPlanes names those of the file that are in the cluster, or will be when the
+	// plan is done: whom balancers send clients to. Nil: all of the file.
+	ControlPlanes []string
+	// EtcdFiles are the contents of the external etcd's files by the path in the cluster file.
+	EtcdFiles map[string][]byte
 	// RegistryFiles are the contents of the registries' CA and credentials files by
 	// the path in the cluster file.
 	RegistryFiles map[string][]byte
@@ -112,7 +117,8 @@ type Unit struct {
 	Active  bool
 	// Inputs are the paths of the files that it reads: their digests decide on a restart.
 	Inputs []string
-	Reload bool
+	// Reloads are further ones, for whose change a reload is enough.
+	Reloads []string
 }
 
 // Image is an image that should be in containerd, under its full reference.

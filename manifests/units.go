@@ -1,6 +1,8 @@
 package manifests
 
 import (
+	"github.com/slipway-k8s/slipway/certs"
+	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/templates"
 )
 
@@ -36,7 +38,21 @@ func unitFiles() ([]File, error) {
 // units are the units and what each has to be restarted for. Files that the program
 // watches itself are left out: containerd reads certs.d for each pull, the kubelet follows
 // its certificate and its manifests.
-func units() []Unit {
+func units(c *cluster.Cluster, host cluster.Host) []Unit {
+	var found []Unit
+	if runsKubelet(host) {
+		found = nodeUnits()
+	}
+	if balances(c, host) {
+		found = append(found, balancerUnit(HAProxyUnit, HAProxyConfig, "/usr/sbin/haproxy"))
+	}
+	if holdsVIP(c, host) {
+		found = append(found, balancerUnit(KeepalivedUnit, KeepalivedConfig, "/usr/sbin/keepalived"))
+	}
+	return found
+}
+
+func nodeUnits() []Unit {
 	return []Unit{
 		{
 			Phase: PhaseContainerd, Name: ContainerdUnit, Enabled: true, Active: true,
@@ -49,5 +65,15 @@ func units() []Unit {
 				UnitsFolder + "/" + KubeletUnit, KubeletDropIn,
 			},
 		},
+	}
+}
+
+// balancerUnit takes a new configuration by a reload, which cuts nothing that flows. The
+// CA, the program and the unit itself need a restart.
+func balancerUnit(name, config, binary string) Unit {
+	return Unit{
+		Phase: PhaseLoadBalancer, Name: name, Enabled: true, Active: true,
+		Inputs:  []string{BalancerRoot + binary, UnitsFolder + "/" + name, certs.Kubernetes.CertPath()},
+		Reloads: []string{config},
 	}
 }

@@ -112,6 +112,11 @@ var components = []component{
 		programs: []program{{name: "cni-install", packagePath: "."}},
 	},
 	{
+		// Ours: the load balancer's root directory has neither shell nor tools.
+		name: "endpoint", folder: "endpoint", version: "1.0.0", license: "Apache-2.0",
+		programs: []program{{name: "endpoint", packagePath: "."}},
+	},
+	{
 		name: "kubeadm", folder: "kube", module: kubernetesModule, license: "Apache-2.0", peer: true,
 		ldflags:  kubernetesFlags,
 		programs: []program{{name: "kubeadm", packagePath: kubernetesModule + "/cmd/kubeadm"}},

@@ -77,7 +77,8 @@ func placeFile(layerName string, file layerFile, below string) placed {
 // loadBalancerFiles are the load balancer's own layer, what it needs of the net tools'
 // and the few files of the base that a root directory wants.
 func loadBalancerFiles(layers map[string]layer, root debRoot) []placed {
-	files := wholeLayer(layers[layerLoadBalancer], loadBalancerRoot)
+	files := slices.Concat(
+		wholeLayer(layers[layerLoadBalancer], loadBalancerRoot), wholeLayer(layers[layerEndpoint], loadBalancerRoot))
 	for _, name := range root.Shared {
 		if file, found := layers[layerNetTools].file(name); found {
 			files = append(files, placeFile(layerNetTools, file, loadBalancerRoot))

@@ -68,6 +68,42 @@ type WaitAvailable struct {
 	Timeout int             `json:"timeoutSeconds"`
 }
 
+// WaitEndpoint waits until the API answers on host:port as seen from a host.
+type WaitEndpoint struct {
+	Host    string `json:"host"`
+	Address string `json:"address"`
+	Timeout int    `json:"timeoutSeconds"`
+}
+
+// MemberAdd adds a member to etcd as a learner, before it is started. A member that is
+// there with this name or peer already is left as it is.
+type MemberAdd struct {
+	Name string `json:"name"`
+	Peer string `json:"peer"` // URL
+}
+
+// MemberPromote waits until a learner is in sync with the leader, and gives it its vote.
+type MemberPromote struct {
+	Name    string `json:"name"`
+	Timeout int    `json:"timeoutSeconds"`
+}
+
+// MemberRemove removes a member from etcd; its absence is no error.
+type MemberRemove struct {
+	ID   string `json:"id"`   // as hosts.Member has it
+	Name string `json:"name"` // for people: one that never started has none
+}
+
+// MoveLeader makes another member of etcd the leader where this one is.
+type MoveLeader struct {
+	From string `json:"from"` // the member's name
+}
+
+// DeletePods deletes at once the Pods that are bound to a node which will not end them.
+type DeletePods struct {
+	Node string `json:"node"`
+}
+
 func (Apply) Kind() string         { return "apply" }
 func (Delete) Kind() string        { return "delete" }
 func (MarkNode) Kind() string      { return "mark-node" }
@@ -77,6 +113,12 @@ func (Drain) Kind() string         { return "drain" }
 func (WaitAPI) Kind() string       { return "wait-api" }
 func (WaitNode) Kind() string      { return "wait-node" }
 func (WaitAvailable) Kind() string { return "wait-available" }
+func (WaitEndpoint) Kind() string  { return "wait-endpoint" }
+func (MemberAdd) Kind() string     { return "member-add" }
+func (MemberPromote) Kind() string { return "member-promote" }
+func (MemberRemove) Kind() string  { return "member-remove" }
+func (MoveLeader) Kind() string    { return "move-leader" }
+func (DeletePods) Kind() string    { return "delete-pods" }
 
 func (Apply) clusterAction()         {}
 func (Delete) clusterAction()        {}
@@ -87,3 +129,9 @@ func (Drain) clusterAction()         {}
 func (WaitAPI) clusterAction()       {}
 func (WaitNode) clusterAction()      {}
 func (WaitAvailable) clusterAction() {}
+func (WaitEndpoint) clusterAction()  {}
+func (MemberAdd) clusterAction()     {}
+func (MemberPromote) clusterAction() {}
+func (MemberRemove) clusterAction()  {}
+func (MoveLeader) clusterAction()    {}
+func (DeletePods) clusterAction()    {}

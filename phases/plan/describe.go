@@ -60,7 +60,7 @@ func describeCare(action hosts.Action) string {
 	case hosts.Claim:
 		return "claim for cluster " + a.Cluster.Name
 	case hosts.StopPods:
-		return "stop and remove all Pods"
+		return describeStop(a)
 	case hosts.Unmount:
 		return "unmount all below " + a.Below
 	case hosts.RemoveNetwork:
@@ -98,6 +98,25 @@ func describeCluster(action ClusterAction) string {
 		return "wait for node " + a.Node + " to register"
 	case WaitAvailable:
 		return "wait for " + a.Object.String() + " to be available"
+	case WaitEndpoint:
+		return "wait until " + a.Host + " reaches the API by " + a.Address
+	case DeletePods:
+		return "delete the Pods of node " + a.Node
+	}
+	return describeMember(action)
+}
+
+// describeMember is describeCluster for etcd's members.
+func describeMember(action ClusterAction) string {
+	switch a := action.(type) {
+	case MemberAdd:
+		return "add etcd member " + a.Name + " (" + a.Peer + ") as a learner"
+	case MemberPromote:
+		return "promote etcd member " + a.Name + " when it is in sync"
+	case MemberRemove:
+		return "remove etcd member " + strings.TrimSpace(a.Name+" ("+a.ID+")")
+	case MoveLeader:
+		return "move etcd's leadership away from " + a.From
 	}
 	return action.Kind()
 }
@@ -139,6 +158,13 @@ func imageSize(a hosts.LoadImage) int64 {
 		size += blob.Size
 	}
 	return size
+}
+
+func describeStop(a hosts.StopPods) string {
+	if len(a.Only) == 0 {
+		return "stop and remove all Pods"
+	}
+	return "stop and remove " + strings.Join(a.Only, ", ")
 }
 
 func stars(prefixes []string) []string {

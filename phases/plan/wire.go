@@ -20,6 +20,12 @@ var clusterActions = map[string]func(json.RawMessage) (ClusterAction, error){
 	WaitAPI{}.Kind():       decode[WaitAPI],
 	WaitNode{}.Kind():      decode[WaitNode],
 	WaitAvailable{}.Kind(): decode[WaitAvailable],
+	WaitEndpoint{}.Kind():  decode[WaitEndpoint],
+	MemberAdd{}.Kind():     decode[MemberAdd],
+	MemberPromote{}.Kind(): decode[MemberPromote],
+	MemberRemove{}.Kind():  decode[MemberRemove],
+	MoveLeader{}.Kind():    decode[MoveLeader],
+	DeletePods{}.Kind():    decode[DeletePods],
 }
 
 type envelope struct {

@@ -1,0 +1,204 @@
+package manifests
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"path"
+	"slices"
+	"strconv"
+
+	"github.com/slipway-k8s/slipway/certs"
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/templates"
+)
+
+// balances tells whether a host runs haproxy for the API; holdsVIP, whether it may hold
+// the virtual address too.
+func balances(c *cluster.Cluster, host cluster.Host) bool {
+	return slices.ContainsFunc(c.Balancers(), func(other cluster.Host) bool { return other.Name == host.Name })
+}
+
+func holdsVIP(c *cluster.Cluster, host cluster.Host) bool {
+	return c.VirtualAddress() != "" && balances(c, host)
+}
+
+// planes are the control planes that are in the cluster or will be, in the file's order.
+func (in Input) planes() []cluster.Host {
+	all := in.Cluster.ControlPlanes()
+	if in.ControlPlanes == nil {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(host cluster.Host) bool {
+		return !slices.Contains(in.ControlPlanes, host.Name)
+	})
+}
+
+// backend is one line of haproxy's: an API server.
+type backend struct{ Name, Address string }
+
+// balancerFiles are haproxy's and keepalived's files, on hosts that carry them.
+func (in Input) balancerFiles(host cluster.Host) ([]File, error) {
+	if !balances(in.Cluster, host) {
+		return nil, nil
+	}
+	files, err := in.haproxyFiles()
+	if err != nil || !holdsVIP(in.Cluster, host) {
+		return files, err
+	}
+	more, err := in.keepalivedFiles(host)
+	return append(files, more...), err
+}
+
+func (in Input) haproxyFiles() ([]File, error) {
+	c := in.Cluster
+	var servers []backend
+	for _, plane := range in.planes() {
+		servers = append(servers, backend{plane.Name, APIAddress(c, plane)})
+	}
+	bind := "*"
+	if c.Endpoint.Mode == cluster.EndpointLocal {
+		bind = "127.0.0.1"
+	}
+	return balancerFiles(map[string]balancerFile{
+		HAProxyConfig: {"haproxy.cfg", map[string]any{
+			"Run": haproxyRun, "CA": certs.Kubernetes.CertPath(), "Bind": bind, "Port": endpointPort(c), "Servers": servers,
+		}},
+		UnitsFolder + "/" + HAProxyUnit: {"haproxy.service", map[string]any{
+			"Root": BalancerRoot, "Folder": path.Dir(HAProxyConfig), "CA": certs.Kubernetes.CertPath(),
+			"Config": HAProxyConfig, "Binary": "/usr/sbin/haproxy", "Endpoint": endpointProgram,
+		}},
+	})
+}
+
+// The places of the balancers' programs are in their root directory.
+const (
+	haproxyRun      = "/run/haproxy"
+	keepalivedRun   = "/run/keepalived"
+	endpointProgram = "/usr/bin/endpoint"
+)
+
+// VRRP priorities. Without preemption all have the same. The weight of a broken path is
+// more than any two hosts differ by.
+const (
+	highestPriority = 250
+	pathWeight      = 120
+)
+
+func (in Input) keepalivedFiles(host cluster.Host) ([]File, error) {
+	link, err := in.vipInterface(host)
+	if err != nil {
+		return nil, err
+	}
+	router, err := RouterID(in.Cluster, in.PKI)
+	if err != nil {
+		return nil, err
+	}
+	address := in.Cluster.VirtualAddress()
+	parsed, err := netip.ParseAddr(address)
+	if err != nil {
+		return nil, fmt.Errorf("read the virtual address: %w", err)
+	}
+	vrrp := in.Cluster.Endpoint.VRRP
+	return balancerFiles(map[string]balancerFile{
+		KeepalivedConfig: {"keepalived.conf", map[string]any{
+			"Name": host.Name, "Address": address, "Bits": parsed.BitLen(), "Interface": link, "RouterID": router,
+			"Endpoint": endpointProgram, "Port": strconv.Itoa(endpointPort(in.Cluster)), "Weight": pathWeight,
+			"Preempt": vrrp.Preempt, "Priority": in.priority(host), "Source": host.Address(), "Peers": in.vrrpPeers(host),
+		}},
+		UnitsFolder + "/" + KeepalivedUnit: {"keepalived.service", map[string]any{
+			"Root": BalancerRoot, "Folder": path.Dir(KeepalivedConfig), "CA": certs.Kubernetes.CertPath(), "After": HAProxyUnit,
+			"Config": KeepalivedConfig, "Binary": "/usr/sbin/keepalived", "Endpoint": endpointProgram, "Run": keepalivedRun,
+			"Address": address,
+		}},
+	})
+}
+
+// priority is a host's in VRRP: with preemption the first in the file has the highest.
+func (in Input) priority(host cluster.Host) int {
+	if !in.Cluster.Endpoint.VRRP.Preempt {
+		return highestPriority
+	}
+	index := slices.IndexFunc(in.Cluster.Balancers(), func(other cluster.Host) bool { return other.Name == host.Name })
+	return highestPriority - min(index, pathWeight-1)
+}
+
+// vrrpPeers are the addresses of the other hosts that may hold the virtual address.
+func (in Input) vrrpPeers(host cluster.Host) []string {
+	holders := in.Cluster.Balancers()
+	if in.Cluster.Endpoint.Mode == cluster.EndpointVIP {
+		holders = in.planes()
+	}
+	var peers []string
+	for _, other := range holders {
+		if other.Name != host.Name {
+			peers = append(peers, other.Address())
+		}
+	}
+	if len(peers) == 0 {
+		return []string{lonely}
+	}
+	return peers
+}
+
+// lonely is the peer of who has none yet. Without one keepalived would speak multicast,
+// and let the address go to start anew when the first peer comes.
+const lonely = "127.0.0.1"
+
+// vipInterface is the interface that carries the virtual address on a host.
+func (in Input) vipInterface(host cluster.Host) (string, error) {
+	if said := in.Cluster.Endpoint.VRRP.Interface; said != "" {
+		return said, nil
+	}
+	for _, link := range in.Facts[host.Name].Interfaces {
+		for _, address := range link.Addresses {
+			prefix, err := netip.ParsePrefix(address)
+			if err == nil && prefix.Addr().String() == host.Address() {
+				return link.Name, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("find the interface of %s: none has the address %s (endpoint.vrrp.interface names another)",
+		host.Name, host.Address())
+}
+
+// RouterID tells the cluster's virtual router from others of the network: what the file
+// says or, derived from the cluster's identity, the same for ever and kept nowhere.
+func RouterID(c *cluster.Cluster, pki certs.PKI) (int, error) {
+	if said := c.Endpoint.VRRP.RouterID; said != 0 {
+		return said, nil
+	}
+	id, err := certs.ID(pki)
+	if err != nil {
+		return 0, fmt.Errorf("derive the VRRP router id: %w", err)
+	}
+	return routerOf(id)
+}
+
+// routerOf brings an identity into the range of router ids, 1 to 255.
+func routerOf(identity string) (int, error) {
+	number, err := strconv.ParseUint(identity[:8], 16, 32)
+	if err != nil {
+		return 0, fmt.Errorf("derive the VRRP router id of identity %s: %w", identity, err)
+	}
+	return int(number%255) + 1, nil
+}
+
+// balancerFile is a file's template and what goes into it.
+type balancerFile struct {
+	template string
+	data     map[string]any
+}
+
+func balancerFiles(wanted map[string]balancerFile) ([]File, error) {
+	var files []File
+	for name, file := range wanted {
+		content, err := templates.Render(file.template, file.data)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, File{Phase: PhaseLoadBalancer, Path: name, Mode: 0o644, Content: content, Compare: Exact})
+	}
+	slices.SortFunc(files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
+	return files, nil
+}

@@ -1,0 +1,49 @@
+package manifests
+
+import (
+	"fmt"
+	"slices"
+
+	bootstrapapi "k8s.io/cluster-bootstrap/token/api"
+
+	"github.com/slipway-k8s/slipway/cluster"
+)
+
+// What follows the control planes that come and go, on hosts and in the cluster, is
+// rendered apart as well: it needs no bundle, as little as taking hosts out does.
+
+// Balancer renders only what makes a host a balancer: its files and units.
+func Balancer(in Input, name string) (HostState, error) {
+	host, err := in.host(name)
+	if err != nil {
+		return HostState{}, err
+	}
+	state := HostState{Host: name, Units: units(in.Cluster, host)}
+	state.Units = slices.DeleteFunc(state.Units, func(unit Unit) bool { return unit.Phase != PhaseLoadBalancer })
+	if state.Files, err = in.balancerFiles(host); err != nil {
+		return HostState{}, fmt.Errorf("render the balancer of %s: %w", name, err)
+	}
+	return state, nil
+}
+
+// ClusterInfo renders the one object that may name a control plane: where a host that is
+// to join finds the cluster.
+func ClusterInfo(in Input) (Object, error) {
+	objects, err := bootstrapObjects(in)
+	if err != nil {
+		return Object{}, err
+	}
+	for _, object := range objects {
+		one, err := objectOf(PhaseBootstrapToken, object)
+		if err != nil {
+			return Object{}, err
+		}
+		if one.Key.Kind == "ConfigMap" && one.Key.Name == bootstrapapi.ConfigMapClusterInfo {
+			return one, nil
+		}
+	}
+	return Object{}, fmt.Errorf("render %s: it is not among the objects of %s", bootstrapapi.ConfigMapClusterInfo, PhaseBootstrapToken)
+}
+
+// Units are the units of a host and what each reads.
+func Units(c *cluster.Cluster, host cluster.Host) []Unit { return units(c, host) }
