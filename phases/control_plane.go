@@ -23,14 +23,15 @@ func (h *hostDraft) staticPods() {
 	h.pods = h.writePods(func(file manifests.File) bool { return slices.Contains(servesAPI, file.Path) }, nil)
 }
 
+// staticPod writes one static Pod after the steps given.
+func (h *hostDraft) staticPod(path string, after []string) {
+	h.pods = join(h.pods, h.writePods(func(file manifests.File) bool { return file.Path == path }, after))
+}
+
 // apiClients writes the static Pods that only talk to the API server, once it answers. A
 // controller manager or scheduler that starts before it is refused, asks for its
 // leadership again 2 to 4 s later, and takes the processor from the server meanwhile.
-func (h *hostDraft) apiClients(api string) {
-	var answers []string
-	if api != "" {
-		answers = []string{api}
-	}
+func (h *hostDraft) apiClients(answers []string) {
 	h.writePods(func(file manifests.File) bool { return !slices.Contains(servesAPI, file.Path) }, answers)
 }
 

@@ -45,7 +45,8 @@ func (d *draft) renderCluster() (manifests.ClusterState, error) {
 	return state, nil
 }
 
-// install brings one host to where its kubelet can be started.
+// install brings one host to where its static Pods can be written and its kubelet can be
+// started, and starts its haproxy.
 func (h *hostDraft) install() {
 	h.claim()
 	h.directories()
@@ -54,7 +55,7 @@ func (h *hostDraft) install() {
 	h.writeFiles(manifests.PhaseContainerd, manifests.PhasePrepare)
 	h.removeStale()
 	h.startContainerd()
-	h.writeFiles(manifests.PhaseCerts, manifests.PhaseKubeconfig, manifests.PhaseEtcd, manifests.PhaseControlPlane, manifests.PhaseKubelet)
+	h.writeFiles(manifests.PhaseCerts, manifests.PhaseLoadBalancer, manifests.PhaseKubeconfig, manifests.PhaseEtcd, manifests.PhaseControlPlane, manifests.PhaseKubelet)
 	h.loadImages()
-	h.staticPods()
+	h.startHAProxy()
 }

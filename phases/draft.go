@@ -52,6 +52,7 @@ type hostDraft struct {
 	judged map[string]string // why a certificate or kubeconfig cannot stay, by path
 
 	base       []string            // what every lane of the host begins after
+	entry      []string            // steps that write lines of /etc/hosts
 	files      map[string][]string // steps that write files and links, by phase
 	sets       map[string]string   // steps that unpack, by the set's name
 	containerd []string            // the step that starts containerd
@@ -59,6 +60,7 @@ type hostDraft struct {
 	imageOrder []string            // the same in their order
 	pods       []string            // steps that write static Pods
 	kubelet    []string            // the step that starts the kubelet
+	balancer   []string            // steps that start haproxy and keepalived
 }
 
 func (d *draft) forHost(host cluster.Host, state manifests.HostState) *hostDraft {

@@ -10,8 +10,9 @@ import (
 	"github.com/slipway-k8s/slipway/manifests"
 )
 
-// etcdMember is there as soon as an etcd has data.
-const etcdMember = manifests.EtcdData + "/member"
+// etcdMember is there as soon as an etcd has data. It is its log that etcd itself goes by:
+// the folder above is made by a first start that fails, too, and then --initial-* still count.
+const etcdMember = manifests.EtcdData + "/member/wal"
 
 func hasEtcdData(facts hosts.Facts) bool {
 	_, there := facts.Files[etcdMember]
@@ -28,18 +29,7 @@ func (h *hostDraft) keepInitialCluster(in manifests.Input) error {
 	if !ok {
 		return nil
 	}
-	for i, file := range h.state.Files {
-		if file.Path != manifests.EtcdManifest {
-			continue
-		}
-		content, err := manifests.EtcdPod(in, h.host.Name, found)
-		if err != nil {
-			return fmt.Errorf("render %s for %s: %w", file.Path, h.host.Name, err)
-		}
-		h.state.Files = slices.Clone(h.state.Files)
-		h.state.Files[i].Content = content
-	}
-	return nil
+	return h.beginEtcd(in, found)
 }
 
 // etcdProblems says where starting etcd would not be sound. A new cluster of members is
@@ -49,19 +39,36 @@ func (in Input) etcdProblems(targets []cluster.Host) []Problem {
 	var problems []Problem
 	for _, host := range targets {
 		facts, seen := in.Facts[host.Name]
-		if !seen || !host.HasRole(cluster.RoleControlPlane) {
+		if !seen || !host.HasRole(cluster.RoleControlPlane) || !in.Cluster.StackedEtcd() {
 			continue
 		}
-		if hasEtcdData(facts) {
-			continue // whose they are, the check of the trees looks at
+		if in.completed() && !in.joined(host.Name) {
+			continue // it has to come by join, which the check of membership says
+		}
+		if hasEtcdData(facts) { // whether they are Slipway's, the check of the trees looks at
+			problems = append(problems, in.otherDataProblems(host)...)
+			continue
 		}
 		if why := in.begunWithout(host); why != "" {
-			problems = append(problems, Problem{Check: "etcd", Host: host.Name, Severity: SeverityError,
-				Detail: "it has no etcd data, but " + why + "; adding an etcd member to a running cluster comes with high availability",
-				Fix:    "restore its data in " + manifests.EtcdData + ", or reset the whole cluster: slipway reset"})
+			problems = append(problems, problem("etcd", host, fmt.Sprintf("restore its data in %s; where they are lost: slipway reset %s, then slipway join", manifests.EtcdData, host.Name),
+				"it has no etcd data, but %s", why))
 		}
 	}
 	return problems
+}
+
+// otherDataProblems is a host whose etcd has data, and of which the living etcd knows nothing.
+func (in Input) otherDataProblems(host cluster.Host) []Problem {
+	members := in.ClusterFacts.Members
+	if len(members) == 0 || len(membersOf(members, host)) > 0 {
+		return nil
+	}
+	return []Problem{otherData(host)}
+}
+
+func otherData(host cluster.Host) Problem {
+	return problem("etcd", host, "if nobody needs them: slipway reset "+host.Name+", then slipway join",
+		"%s holds the data of a member that the cluster's etcd does not have", manifests.EtcdData)
 }
 
 // begunWithout says why a new etcd on the host would not be part of what the others

@@ -38,24 +38,37 @@ func (h *hostDraft) binaries() {
 			continue
 		}
 		why, change := setDiffers(len(set.Files), len(files), absent)
-		h.sets[set.Name] = h.step(phaseBinaries, set.Name, plan.LaneBinaries, change, why,
+		lane := plan.LaneBinaries
+		if set.Name == bundle.SetLoadBalancer {
+			lane = laneBalancer
+		}
+		h.sets[set.Name] = h.step(phaseBinaries, set.Name, lane, change, why,
 			hosts.Unpack{Set: set.Name, Files: files}, h.base)
 	}
 }
 
 // setsWith lists the steps that unpack the sets which hold one of the paths; without
-// paths, all of them.
+// paths, all of them but the balancer's, which nothing of a node's needs.
 func (h *hostDraft) setsWith(paths []string) []string {
 	var ids []string
 	for _, set := range h.state.Sets {
-		id, unpacked := h.sets[set.Name]
-		if unpacked && (len(paths) == 0 || slices.ContainsFunc(set.Files, func(file bundle.HostFile) bool {
+		id, wanted := h.sets[set.Name]
+		holds := len(paths) == 0 && set.Name != bundle.SetLoadBalancer
+		if wanted && (holds || slices.ContainsFunc(set.Files, func(file bundle.HostFile) bool {
 			return slices.Contains(paths, file.Path)
 		})) {
 			ids = append(ids, id)
 		}
 	}
 	return ids
+}
+
+// unpacked lists the step that unpacks a set.
+func (h *hostDraft) unpacked(set string) []string {
+	if id, ok := h.sets[set]; ok {
+		return []string{id}
+	}
+	return nil
 }
 
 func setDiffers(all, wrong, absent int) (string, plan.Change) {
@@ -123,7 +136,7 @@ func (h *hostDraft) tidy() {
 		return
 	}
 	var last []string
-	for _, lane := range []string{plan.LaneFiles, plan.LaneBinaries, plan.LaneImages} {
+	for _, lane := range []string{plan.LaneFiles, plan.LaneBinaries, plan.LaneImages, laneBalancer} {
 		if id, ok := lanes[lane]; ok {
 			last = append(last, id)
 		}

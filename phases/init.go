@@ -25,22 +25,22 @@ func Init(in Input) (plan.Plan, plan.Contents, error) {
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	planes, workers := split(drafts)
+	planes, workers, balancers := split(drafts)
 
-	for _, h := range planes {
+	apis := startPlanes(planes)
+	for _, h := range balancers {
 		h.install()
-		h.startKubelet(nil)
+		h.startKeepalived(nil)
+		h.tidy()
 	}
-	apis := collect(planes, func(h *hostDraft) string {
-		api := h.awaitAPI()
-		h.apiClients(api)
-		h.tidy()
-		return api
-	})
 	for _, h := range workers {
-		h.install()
-		h.startKubelet(apis)
-		h.tidy()
+		if err := h.joinAsWorker(apis); err != nil {
+			return plan.Plan{}, nil, err
+		}
+	}
+	reached, err := reach(planes, apis)
+	if err != nil {
+		return plan.Plan{}, nil, err
 	}
 	configured, err := d.configuration(objects, apis)
 	if err != nil {
@@ -54,13 +54,68 @@ func Init(in Input) (plan.Plan, plan.Contents, error) {
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	nodes := collect(drafts, func(h *hostDraft) string { return h.awaitNode(apis) })
-	marks := collect(drafts, func(h *hostDraft) string { return h.mark(waitOf(nodes, h), apis) })
+	nodes := collect(nodesOf(drafts), func(h *hostDraft) string { return h.awaitNode(apis) })
+	marks := collect(nodesOf(drafts), func(h *hostDraft) string { return h.mark(ownOf(nodes, h), apis) })
 	available := d.awaitAddons(objects, applied, nodes, apis)
-	if err := d.complete(join(configured, applied, tokens, nodes, marks, available), apis); err != nil {
+	if err := d.complete(join(configured, applied, tokens, reached, nodes, marks, available, balancing(drafts)), apis); err != nil {
 		return plan.Plan{}, nil, err
 	}
 	return d.done()
+}
+
+// startPlanes brings all control planes up at once. It gives the waits for their API servers.
+func startPlanes(planes []*hostDraft) []string {
+	for _, h := range planes {
+		h.install()
+		h.staticPods()
+		h.startKubelet(nil, nil)
+	}
+	apis := collect(planes, (*hostDraft).awaitAPI)
+	for _, h := range planes {
+		h.startKeepalived(nil)
+		h.apiClients(ownOf(apis, h))
+		h.tidy()
+	}
+	return apis
+}
+
+// joinAsWorker brings a worker all the way to a running kubelet.
+func (h *hostDraft) joinAsWorker(apis []string) error {
+	h.install()
+	reached, err := h.awaitEndpoint(apis)
+	if err != nil {
+		return err
+	}
+	if len(reached) == 0 {
+		h.startKubelet(nil, apis)
+	} else {
+		h.startKubelet(reached, nil)
+	}
+	h.tidy()
+	return nil
+}
+
+// reach waits until hosts reach the endpoint. Nothing of a control plane's own waits for
+// it, but an endpoint that leads nowhere must not be found later, by whoever uses it first.
+func reach(drafts []*hostDraft, apis []string) ([]string, error) {
+	var reached []string
+	for _, h := range drafts {
+		ids, err := h.awaitEndpoint(apis)
+		if err != nil {
+			return nil, err
+		}
+		reached = append(reached, ids...)
+	}
+	return reached, nil
+}
+
+// balancing lists the steps that start balancers.
+func balancing(drafts []*hostDraft) []string {
+	var ids []string
+	for _, h := range drafts {
+		ids = append(ids, h.balancer...)
+	}
+	return ids
 }
 
 // warnOfSilence tells what the plan does not know: a cluster whose API is silent may hold
@@ -107,16 +162,28 @@ func isOrAre(names []string) string {
 	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1] + " are"
 }
 
-// split parts the control planes from the other hosts.
-func split(drafts []*hostDraft) (planes, others []*hostDraft) {
+// split parts the control planes, the workers, and the hosts that only balance.
+func split(drafts []*hostDraft) (planes, workers, balancers []*hostDraft) {
 	for _, h := range drafts {
-		if h.runsControlPlane() {
+		switch {
+		case h.runsControlPlane():
 			planes = append(planes, h)
-		} else {
-			others = append(others, h)
+		case h.isNode():
+			workers = append(workers, h)
+		default:
+			balancers = append(balancers, h)
 		}
 	}
-	return planes, others
+	return planes, workers, balancers
+}
+
+// isNode tells whether the host runs a kubelet.
+func (h *hostDraft) isNode() bool { return isNode(h.host) }
+
+func isNode(host cluster.Host) bool { return !host.HasRole(cluster.RoleLoadBalancer) }
+
+func nodesOf(drafts []*hostDraft) []*hostDraft {
+	return keep(drafts, (*hostDraft).isNode)
 }
 
 // collect gathers the ids of the steps that were needed.
@@ -130,9 +197,9 @@ func collect(drafts []*hostDraft, step func(*hostDraft) string) []string {
 	return ids
 }
 
-// waitOf is the host's own among the waits for nodes.
-func waitOf(waits []string, h *hostDraft) []string {
-	for _, id := range waits {
+// ownOf is the host's own among the steps of the cluster that every host has one of.
+func ownOf(steps []string, h *hostDraft) []string {
+	for _, id := range steps {
 		if strings.HasSuffix(id, "/"+h.host.Name) {
 			return []string{id}
 		}

@@ -2,30 +2,109 @@ package phases
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // Join plans to bring in the hosts of the file that are not in the cluster yet. It
-// touches only them: what a worker brings changes no other host and no object.
+// touches only them, and the balancers that have to know of a new control plane. All are
+// prepared at once; then the control planes become members of etcd one after another.
 func Join(in Input) (plan.Plan, plan.Contents, error) {
 	d, err := in.begin(WorkflowJoin)
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	drafts, err := d.draftHosts(in.targets(WorkflowJoin))
+	targets := in.targets(WorkflowJoin)
+	drafts, err := d.draftHosts(targets)
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	for _, h := range drafts {
+	planes, workers, balancers := split(drafts)
+	for _, h := range workers {
+		if err := h.joinAsWorker(nil); err != nil {
+			return plan.Plan{}, nil, err
+		}
+	}
+	for _, h := range slices.Concat(planes, balancers) {
 		h.install()
-		h.startKubelet(nil)
+	}
+	apis, err := d.joinPlanes(planes)
+	if err != nil {
+		return plan.Plan{}, nil, err
+	}
+	arrived, err := d.joinBalancers(targets, slices.Concat(planes, balancers), apis)
+	if err != nil {
+		return plan.Plan{}, nil, err
+	}
+	nodes := collect(nodesOf(drafts), func(h *hostDraft) string { return h.awaitNode(ownOf(apis, h)) })
+	collect(nodesOf(drafts), func(h *hostDraft) string {
+		waits := ownOf(nodes, h)
+		if h.runsControlPlane() {
+			waits = join(waits, arrived)
+		}
+		return h.mark(waits, nil)
+	})
+	return d.done()
+}
+
+// joinPlanes brings up the API servers of control planes that join.
+func (d *draft) joinPlanes(planes []*hostDraft) ([]string, error) {
+	if len(planes) == 0 {
+		return nil, nil
+	}
+	input, err := d.in.manifests()
+	if err != nil {
+		return nil, err
+	}
+	if d.in.Cluster.StackedEtcd() {
+		members := d.membership()
+		for _, h := range members.inTurn(planes) {
+			voting, err := members.join(h, input)
+			if err != nil {
+				return nil, err
+			}
+			// An API server asks its own etcd only, and a learner answers nobody.
+			h.staticPod(manifests.APIServerManifest, voting)
+		}
+	} else {
+		for _, h := range planes {
+			h.staticPods()
+			h.startKubelet(nil, nil)
+		}
+	}
+	apis := collect(planes, (*hostDraft).awaitAPI)
+	for _, h := range planes {
+		h.apiClients(ownOf(apis, h))
+	}
+	return apis, nil
+}
+
+// joinBalancers makes new API servers known to those who send clients to them, and new
+// balancers to each other. It gives the steps after which a control plane has arrived.
+func (d *draft) joinBalancers(targets []cluster.Host, drafts []*hostDraft, apis []string) ([]string, error) {
+	if len(drafts) == 0 {
+		return nil, nil
+	}
+	told, err := d.balancersFollow(d.in, targets, apis)
+	if err != nil {
+		return nil, err
+	}
+	informed, err := d.followInfo(d.in, apis)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range drafts {
+		h.startKeepalived(told)
 		h.tidy()
 	}
-	nodes := collect(drafts, func(h *hostDraft) string { return h.awaitNode(nil) })
-	collect(drafts, func(h *hostDraft) string { return h.mark(waitOf(nodes, h), nil) })
-	return d.done()
+	reached, err := reach(nodesOf(drafts), apis)
+	if err != nil {
+		return nil, err
+	}
+	return join(told, informed, balancing(drafts), reached), nil
 }
 
 // JoinTargets are the hosts that a join brings in: those named, or all of the file,
@@ -47,16 +126,11 @@ func (in Input) joinProblems(targets []cluster.Host) []Problem {
 			Fix:    "let it complete, with the new hosts as well: slipway init",
 		}}
 	}
-	var problems []Problem
+	problems := problemsOf(in.movedEndpoint(), in.memberProblems(targets))
 	for _, host := range targets {
-		if host.HasRole(cluster.RoleControlPlane) {
-			problems = append(problems, Problem{
-				Check: "membership", Host: host.Name, Severity: SeverityError,
-				Detail: "it is a control plane: adding control planes comes with high availability",
-				Fix:    "give it the role worker, or take it out of the file",
-			})
+		if isNode(host) {
+			problems = append(problems, in.settingsProblems(host.Name)...)
 		}
-		problems = append(problems, in.settingsProblems(host.Name)...)
 	}
 	return problems
 }

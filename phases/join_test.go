@@ -92,14 +92,6 @@ func TestJoinIsRefused(t *testing.T) {
 			p, contents := w.planned(Init)
 			w.run(p, contents, seeded(1), len(p.Steps)-1)
 		}, "half-made"},
-		{"for a control plane", func(w *world) {
-			w.init(seeded(1))
-			host := w.add(2)
-			host.Roles = []cluster.Role{cluster.RoleControlPlane}
-			w.cluster.Hosts[len(w.cluster.Hosts)-1] = host
-			w.cluster.Endpoint.Host = "10.0.0.1"
-			w.mintLeaves(host)
-		}, "adding control planes comes with high availability"},
 		{"for a host of another cluster", func(w *world) {
 			w.init(seeded(1))
 			w.add(2)
@@ -139,7 +131,8 @@ func TestAHostThatWasWipedHasToJoinAgain(t *testing.T) {
 		"as it was": {map[string]hosts.Facts{"w": {Record: record}}, true},
 		"wiped":     {map[string]hosts.Facts{"w": {}}, false},
 	} {
-		if got := (Input{ClusterFacts: live, Facts: test.facts}).joined("w"); got != test.want {
+		file := &cluster.Cluster{Hosts: []cluster.Host{{Name: "w", Roles: []cluster.Role{cluster.RoleWorker}}}}
+		if got := (Input{Cluster: file, ClusterFacts: live, Facts: test.facts}).joined("w"); got != test.want {
 			t.Errorf("%s: joined is %v, want %v", name, got, test.want)
 		}
 	}

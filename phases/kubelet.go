@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
@@ -25,15 +26,16 @@ func (h *hostDraft) startContainerd() {
 // startKubelet starts the kubelet when the first thing that it does can succeed. On a
 // control plane that is when the static Pods and their images are there: a kubelet that
 // starts earlier asks an API that does not answer yet, ever more rarely, up to every
-// seven seconds. Elsewhere it is when some API server answers.
-func (h *hostDraft) startKubelet(apis []string) {
+// seven seconds. Elsewhere it is when the host reaches the API by its endpoint or, where
+// that is a control plane's own address, when some API server answers.
+func (h *hostDraft) startKubelet(reached, apis []string) {
 	waits := join(h.base, h.setsWith(nil), h.containerd, h.written(
 		manifests.PhasePrepare, manifests.PhaseContainerd, manifests.PhaseCerts, manifests.PhaseKubeconfig, manifests.PhaseKubelet))
 	var anyOf []string
 	if h.runsControlPlane() {
 		waits = join(waits, h.pods)
 	} else {
-		waits = join(waits, h.imageOrder)
+		waits = join(waits, h.imageOrder, reached)
 		anyOf = apis
 	}
 	for _, unit := range h.units(manifests.PhaseKubelet) {
@@ -43,6 +45,14 @@ func (h *hostDraft) startKubelet(apis []string) {
 	}
 }
 
+// startsKubelet tells whether the plan has to start the kubelet, or to restart it.
+func (h *hostDraft) startsKubelet() bool {
+	return slices.ContainsFunc(h.units(manifests.PhaseKubelet), func(unit manifests.Unit) bool {
+		why, _, _ := h.unitDue(unit)
+		return why != ""
+	})
+}
+
 // units lists the units of one phase.
 func (h *hostDraft) units(phase string) []manifests.Unit {
 	return slices.DeleteFunc(slices.Clone(h.state.Units), func(unit manifests.Unit) bool { return unit.Phase != phase })
@@ -50,25 +60,37 @@ func (h *hostDraft) units(phase string) []manifests.Unit {
 
 // setUnit plans a unit's state; "" where it is as it should be.
 func (h *hostDraft) setUnit(unit manifests.Unit, after []plan.Dependency) string {
-	inputs, have := h.inputs(unit), h.facts.Units[unit.Name]
-	why, change := unitDiffers(have, unit, inputs)
-	// A file that is put right was wrong while the unit ran: it may have read it, if
-	// somebody has restarted it since.
-	restart := unit.Active && have.Active == "active" && h.putsRight(unit.Inputs)
-	if why == "" && restart {
-		why, change = "what it reads had been changed", plan.Update
-	}
+	why, change, restart := h.unitDue(unit)
 	if why == "" {
 		return ""
 	}
+	lane := plan.LaneWork
+	if unit.Phase == manifests.PhaseLoadBalancer {
+		lane = laneBalancer
+	}
+	inputs := h.inputs(unit)
+	reload := len(unit.Reloads) > 0 && startedFor(h.facts.Units[unit.Name].Inputs) == startedFor(inputs) && !h.putsRight(unit.Inputs)
 	return h.add(plan.Step{
 		ID:    h.host.Name + "/" + unit.Phase + "/" + unit.Name,
-		Phase: unit.Phase, Host: h.host.Name, Lane: plan.LaneWork, After: after, Why: why, Change: change,
+		Phase: unit.Phase, Host: h.host.Name, Lane: lane, After: after, Why: why, Change: change,
 		Action: hosts.SetUnit{
-			Name: unit.Name, Enabled: unit.Enabled, Active: unit.Active, Inputs: inputs, Reload: unit.Reload,
+			Name: unit.Name, Enabled: unit.Enabled, Active: unit.Active, Inputs: inputs, Reload: reload,
 			Restart: restart,
 		},
 	})
+}
+
+// unitDue says why something has to be done to a unit; "" where it is as it should be.
+func (h *hostDraft) unitDue(unit manifests.Unit) (why string, change plan.Change, restart bool) {
+	have := h.facts.Units[unit.Name]
+	why, change = unitDiffers(have, unit, h.inputs(unit))
+	// A file that is put right was wrong while the unit ran: it may have read it, if
+	// somebody has restarted it since.
+	restart = unit.Active && have.Active == "active" && h.putsRight(slices.Concat(unit.Inputs, unit.Reloads))
+	if why == "" && restart {
+		why, change = "what it reads had been changed", plan.Update
+	}
+	return why, change, restart
 }
 
 // unitDiffers says why a unit is not in its state. What a running unit was last started
@@ -109,14 +131,30 @@ func (h *hostDraft) putsRight(paths []string) bool {
 	})
 }
 
-// inputs is the digest of all that a unit reads, as it will be when the plan is done.
-// Seeds are left out: they change without a restart's being due.
+// inputs is the digest of all that a unit reads, as it will be when the plan is done. Of
+// a unit that can be reloaded there is a second one, of what a reload is enough for.
 func (h *hostDraft) inputs(unit manifests.Unit) string {
 	if len(unit.Inputs) == 0 {
 		return ""
 	}
+	inputs := h.digest(unit.Inputs)
+	if len(unit.Reloads) > 0 {
+		inputs += " " + h.digest(unit.Reloads)
+	}
+	return inputs
+}
+
+// startedFor is the part of a unit's inputs whose change needs a restart.
+func startedFor(inputs string) string {
+	first, _, _ := strings.Cut(inputs, " ")
+	return first
+}
+
+// digest is that of files as they will be when the plan is done. Seeds are left out: they
+// change without a restart's being due.
+func (h *hostDraft) digest(paths []string) string {
 	sum := sha256.New()
-	paths := slices.Clone(unit.Inputs)
+	paths = slices.Clone(paths)
 	slices.Sort(paths)
 	for _, path := range paths {
 		if digest, counts := h.willBe(path); counts {

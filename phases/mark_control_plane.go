@@ -6,6 +6,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -24,8 +25,18 @@ const LabelManaged = "slipway.dev/managed"
 func (in Input) joined(name string) bool {
 	node, there := in.node(name)
 	facts, seen := in.Facts[name]
+	if host, _ := in.Cluster.Host(name); !isNode(host) {
+		return in.balancerJoined(facts, seen)
+	}
 	bare := seen && (facts.Record == nil || facts.Record.Cluster.ID == "")
 	return there && !bare && node.Labels[LabelManaged] == "true"
+}
+
+// balancerJoined is joined for a host that only balances, and has no node: its keepalived
+// is what is started last. Of one that cannot be seen nobody can say otherwise.
+func (in Input) balancerJoined(facts hosts.Facts, seen bool) bool {
+	unit := facts.Units[manifests.KeepalivedUnit]
+	return !seen || claimed(facts.Record) && carriesBalancer(facts.Record) && unit.Enabled == "enabled"
 }
 
 // mark gives the node its labels and taints, and last the label that it has arrived.

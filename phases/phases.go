@@ -7,6 +7,7 @@ package phases
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -27,6 +28,8 @@ const (
 	WorkflowJoin      Workflow = "join"
 	WorkflowReset     Workflow = "reset"
 	WorkflowPrepare   Workflow = "prepare"
+	WorkflowRemove    Workflow = "remove"
+	WorkflowHATest    Workflow = "ha-test"
 	WorkflowImageLoad Workflow = "image-load"
 )
 
@@ -49,6 +52,10 @@ type Input struct {
 	// Settings are the cluster-wide choices. Where nil, they are those that the cluster
 	// keeps or, before there is one, those that all hosts' facts allow.
 	Settings *manifests.Settings
+	// EtcdFiles are the external etcd's CA, certificate and key by the path in the cluster file.
+	EtcdFiles map[string][]byte
+	// RemoveStale lets a join remove etcd members that stand in its way.
+	RemoveStale bool
 	// RegistryFiles are the registries' CA and credentials files by the path in the cluster file.
 	RegistryFiles map[string][]byte
 	// Hosts are the names of those that this run touches; none means all that the
@@ -58,6 +65,9 @@ type Input struct {
 	Force bool
 	// Now is when the plan is made: certificates are judged by it.
 	Now time.Time
+
+	// workflow is what the plan is for; set when it is begun.
+	workflow Workflow
 }
 
 // Refused is a plan that was not made, because of what would be wrong with it.
@@ -115,6 +125,8 @@ func (in Input) manifests() (manifests.Input, error) {
 		Bill:          in.Bill,
 		Facts:         in.Facts,
 		Settings:      settings,
+		ControlPlanes: in.pool(),
+		EtcdFiles:     in.EtcdFiles,
 		RegistryFiles: in.RegistryFiles,
 	}, nil
 }
@@ -139,12 +151,23 @@ func (in Input) settings() (manifests.Settings, error) {
 		}
 		return settings, nil
 	}
-	return manifests.SettingsFromFacts(in.Facts), nil
+	return manifests.SettingsFromFacts(in.nodeFacts()), nil
+}
+
+// nodeFacts are what was seen of the hosts that are to be nodes.
+func (in Input) nodeFacts() map[string]hosts.Facts {
+	facts := maps.Clone(in.Facts)
+	maps.DeleteFunc(facts, func(name string, _ hosts.Facts) bool {
+		host, known := in.Cluster.Host(name)
+		return known && !isNode(host)
+	})
+	return facts
 }
 
 // begin looks whether the workflow may be planned, and begins the plan: what only has to
 // be told is told with it.
 func (in Input) begin(workflow Workflow) (*draft, error) {
+	in.workflow = workflow
 	problems := Preflight(workflow, in)
 	if len(Errors(problems)) > 0 {
 		return nil, &Refused{Problems: problems}

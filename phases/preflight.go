@@ -14,12 +14,25 @@ import (
 // check looks at one host that is to be part of the cluster.
 type check func(in Input, host cluster.Host, facts hosts.Facts) []Problem
 
-// checks are all that is looked at on every host. Each gives whatever it finds; nothing
-// stops at the first.
+// checks are all that is looked at on every host that is to be a node. Each gives whatever
+// it finds; nothing stops at the first.
 var checks = []check{
 	checkPrivilege, checkKernel, checkSystemd, checkCgroups, checkFileSystem, checkPacketFilter,
-	checkPlatform, checkCPUs, checkMemory, checkDisks, checkAddresses, checkPorts, checkNames,
+	checkPlatform, checkCPUs, checkMemory, checkDisks, checkSync, checkAddresses, checkPorts, checkNames, checkReach, checkVirtualIP,
 	checkForeign, checkTrees, checkMembership, checkAuthority, checkClock, checkSwap, checkSELinux, checkFirewall,
+}
+
+// balancerChecks are those of a host that only balances, and has no kubelet.
+var balancerChecks = []check{
+	checkPrivilege, checkKernel, checkSystemd, checkPlatform, checkDisks, checkAddresses, checkPorts, checkVirtualIP,
+	checkForeign, checkMembership, checkAuthority, checkClock, checkFirewall,
+}
+
+func checksOf(host cluster.Host) []check {
+	if isNode(host) {
+		return checks
+	}
+	return balancerChecks
 }
 
 // Preflight tells, before anything is changed, all that stands in a workflow's way and
@@ -28,15 +41,18 @@ func Preflight(workflow Workflow, in Input) []Problem {
 	if _, err := in.named(in.Hosts); err != nil {
 		return []Problem{{Check: "hosts", Severity: SeverityError, Detail: err.Error(), Fix: "use a name of the cluster file"}}
 	}
+	in.workflow = workflow
 	targets := in.targets(workflow)
 	var problems []Problem
 	switch workflow {
 	case WorkflowInit:
-		problems = problemsOf(in.bundleProblems(), in.versionProblems(), in.membershipProblems(targets), in.etcdProblems(targets))
+		problems = problemsOf(in.bundleProblems(), in.versionProblems(), in.membershipProblems(targets), in.etcdProblems(targets), in.evenProblems())
 	case WorkflowJoin:
-		problems = problemsOf(in.bundleProblems(), in.skewProblems(), in.joinProblems(targets))
+		problems = problemsOf(in.bundleProblems(), in.skewProblems(), in.joinProblems(targets), in.evenProblems())
 	case WorkflowPrepare:
 		problems = in.bundleProblems()
+	case WorkflowRemove:
+		return in.sorted(in.removeProblems(targets))
 	case WorkflowReset:
 		return in.sorted(in.resetProblems(targets, len(targets) == len(in.Cluster.Hosts)))
 	case WorkflowImageLoad:
@@ -51,17 +67,20 @@ func Preflight(workflow Workflow, in Input) []Problem {
 	return in.sorted(problemsOf(problems, in.twins(targets), in.clockProblems(targets)))
 }
 
-// targets are the hosts that a workflow is for: those named or all, and for a join only
-// those that are not in the cluster yet.
+// targets are the hosts that a workflow is for: those named or all; for a join only those
+// that are not in the cluster yet, and for images only those that run containers.
 func (in Input) targets(workflow Workflow) []cluster.Host {
 	named, err := in.named(in.Hosts)
 	if err != nil {
 		return nil
 	}
-	if workflow != WorkflowJoin {
-		return named
+	switch workflow {
+	case WorkflowJoin:
+		return keep(named, func(host cluster.Host) bool { return !in.joined(host.Name) })
+	case WorkflowImageLoad:
+		return keep(named, isNode)
 	}
-	return slices.DeleteFunc(slices.Clone(named), func(host cluster.Host) bool { return in.joined(host.Name) })
+	return named
 }
 
 func (in Input) hostProblems(host cluster.Host) []Problem {
@@ -70,7 +89,7 @@ func (in Input) hostProblems(host cluster.Host) []Problem {
 		return []Problem{in.unreached(host.Name)}
 	}
 	var problems []Problem
-	for _, look := range checks {
+	for _, look := range checksOf(host) {
 		problems = append(problems, look(in, host, facts)...)
 	}
 	return problems

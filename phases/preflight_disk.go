@@ -75,7 +75,7 @@ func (in Input) needs(host cluster.Host, facts hosts.Facts) []need {
 			store += size
 		}
 	}
-	for _, set := range setsOf(in.Bill, host) {
+	for _, set := range setsOf(in.Cluster, in.Bill, host) {
 		wanted := false
 		for _, file := range set.Files {
 			if have, there := facts.Files[file.Path]; !there || have.Digest != file.Digest {
@@ -90,7 +90,11 @@ func (in Input) needs(host cluster.Host, facts hosts.Facts) []need {
 		}
 	}
 	unpacked := map[string]bool{}
-	for _, image := range in.Bill.Images {
+	bill := in.Bill.Images
+	if !isNode(host) {
+		bill = nil
+	}
+	for _, image := range bill {
 		if facts.Images[image.Reference(in.Cluster.ImageRepository)] == image.Manifest.Digest {
 			continue
 		}

@@ -55,7 +55,7 @@ func checkPorts(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 	var problems []Problem
 	for _, port := range ports(in.Cluster, host) {
 		listener, taken := facts.Listeners[port]
-		if !taken || ours && isKubernetes(port, listener) {
+		if !taken || ours && in.isOwn(host, port, listener) {
 			continue
 		}
 		found := problem("ports", host, fmt.Sprintf("see who it is, and stop it: ss -ltnp 'sport = :%d'", port),
@@ -68,12 +68,16 @@ func checkPorts(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 	return problems
 }
 
-// isKubernetes tells whether a listener is what Slipway itself put there.
-func isKubernetes(port int, listener string) bool {
-	if port == portEtcdClient || port == portEtcdPeer {
-		return listener == "" || strings.Contains(listener, "etcd")
+// isOwn tells whether a listener is what Slipway itself put there.
+func (in Input) isOwn(host cluster.Host, port int, listener string) bool {
+	want := "kube"
+	switch {
+	case port == portEtcdClient || port == portEtcdPeer:
+		want = "etcd"
+	case balancesAPI(in.Cluster, host) && port == in.Cluster.Endpoint.Port:
+		want = "haproxy"
 	}
-	return listener == "" || strings.Contains(listener, "kube")
+	return listener == "" || strings.Contains(listener, want)
 }
 
 func orSomebody(listener string) string {
@@ -83,61 +87,75 @@ func orSomebody(listener string) string {
 	return listener
 }
 
-// checkNames looks whether the endpoint, where it is a name, leads anywhere. The name
-// of the only control plane is written into /etc/hosts where it does not.
-func checkNames(in Input, host cluster.Host, facts hosts.Facts) []Problem {
-	name := in.Cluster.Endpoint.Host
-	if _, err := netip.ParseAddr(name); name == "" || err == nil {
-		return nil
-	}
-	only := in.Cluster.Endpoint.Mode == cluster.EndpointControlPlane && len(in.Cluster.ControlPlanes()) == 1
-	if only || len(facts.Names[name]) > 0 {
-		return nil
-	}
-	return []Problem{problem("names", host, "add it to the DNS, or to /etc/hosts of every host",
-		"the endpoint's name %s does not resolve", name)}
-}
-
 // checkFirewall tells what a firewall that runs must let through.
 func checkFirewall(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 	if facts.Firewall == "" {
 		return nil
 	}
+	allow := ufwRules
+	if facts.Firewall == "firewalld" {
+		allow = firewalldRules
+	}
+	return []Problem{warning("firewall", host, strings.Join(allow(in.Cluster, host), " && "),
+		"%s is running: it has to let the cluster's traffic through", facts.Firewall)}
+}
+
+func firewalldRules(c *cluster.Cluster, host cluster.Host) []string {
 	var rules []string
-	for _, port := range opened(in.Cluster, host) {
-		switch facts.Firewall {
-		case "firewalld":
-			rules = append(rules, "firewall-cmd --permanent --add-port="+port)
-		default:
-			rules = append(rules, "ufw allow "+port)
+	for _, port := range opened(c, host) {
+		rules = append(rules, "firewall-cmd --permanent --add-port="+port)
+	}
+	if holdsAddress(c, host) {
+		rules = append(rules, "firewall-cmd --permanent --add-protocol=vrrp")
+	}
+	if isNode(host) {
+		for _, subnet := range c.Networking.PodSubnets {
+			rules = append(rules, "firewall-cmd --permanent --zone=trusted --add-source="+subnet)
 		}
 	}
-	for _, subnet := range in.Cluster.Networking.PodSubnets {
-		switch facts.Firewall {
-		case "firewalld":
-			rules = append(rules, "firewall-cmd --permanent --zone=trusted --add-source="+subnet)
-		default:
+	return append(rules, "firewall-cmd --reload")
+}
+
+func ufwRules(c *cluster.Cluster, host cluster.Host) []string {
+	var rules []string
+	for _, port := range opened(c, host) {
+		rules = append(rules, "ufw allow "+port)
+	}
+	if holdsAddress(c, host) { // older ones have no word for VRRP
+		for _, other := range c.Balancers() {
+			if other.Name != host.Name {
+				rules = append(rules, "ufw allow from "+other.Address())
+			}
+		}
+	}
+	if isNode(host) {
+		for _, subnet := range c.Networking.PodSubnets {
 			rules = append(rules, "ufw allow from "+subnet, "ufw route allow from "+subnet)
 		}
 	}
-	if facts.Firewall == "firewalld" {
-		rules = append(rules, "firewall-cmd --reload")
-	}
-	return []Problem{warning("firewall", host, strings.Join(rules, " && "),
-		"%s is running: it has to let the cluster's traffic through", facts.Firewall)}
+	return rules
+}
+
+// holdsAddress tells whether the host may hold the virtual address.
+func holdsAddress(c *cluster.Cluster, host cluster.Host) bool {
+	return c.VirtualAddress() != "" && balancesAPI(c, host)
 }
 
 // opened are the ports, as firewalls write them, that other hosts have to reach.
 func opened(c *cluster.Cluster, host cluster.Host) []string {
-	found := []string{fmt.Sprintf("%d/tcp", portKubelet)}
-	if host.HasRole(cluster.RoleControlPlane) {
-		for _, port := range ports(c, host) {
-			if port != portKubelet && port != portProxy && port != portController && port != portScheduler {
-				found = append(found, fmt.Sprintf("%d/tcp", port))
+	var found []string
+	for _, port := range ports(c, host) {
+		switch port {
+		case portProxy, portController, portScheduler:
+			continue
+		case c.Endpoint.Port:
+			if c.Endpoint.Mode == cluster.EndpointLocal {
+				continue // on the host's own loopback
 			}
 		}
+		found = append(found, fmt.Sprintf("%d/tcp", port))
 	}
-	if c.Networking.AddOn == cluster.AddOnFlannel {
+	if isNode(host) && c.Networking.AddOn == cluster.AddOnFlannel {
 		found = append(found, "8472/udp")
 	}
 	return found
@@ -160,8 +178,8 @@ func (in Input) twins(targets []cluster.Host) []Problem {
 				problems = append(problems, problem("identity", host, "see that ssh.host of the cluster file leads each name to its own machine",
 					"it is the same machine as %s", other.Name))
 			} else {
-				problems = append(problems, warning("identity", host, "rm /etc/machine-id && systemd-machine-id-setup, then reboot",
-					"it has the machine-id of %s: one is a copy of the other", other.Name))
+				problems = append(problems, problem("identity", host, "rm /etc/machine-id && systemd-machine-id-setup, then reboot",
+					"it has the machine-id of %s: one is a copy of the other, and a network may take them for one", other.Name))
 			}
 			break
 		}

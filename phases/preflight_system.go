@@ -138,10 +138,21 @@ func checkSELinux(_ Input, host cluster.Host, facts hosts.Facts) []Problem {
 		"SELinux is enforcing: containers need its policy for containers")}
 }
 
-func checkForeign(_ Input, host cluster.Host, facts hosts.Facts) []Problem {
+// checkForeign tells of what is not Slipway's and in its way: of a haproxy or keepalived
+// only where Slipway brings its own, of a container runtime or kubelet only on a node.
+func checkForeign(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 	var problems []Problem
 	for _, foreign := range facts.Foreign {
-		problems = append(problems, problem("foreign", host, foreign.Fix, "%s is there and is not Slipway's: %s", foreign.What, foreign.Detail))
+		inTheWay := isNode(host)
+		switch foreign.What {
+		case "haproxy":
+			inTheWay = balancesAPI(in.Cluster, host)
+		case "keepalived":
+			inTheWay = holdsAddress(in.Cluster, host)
+		}
+		if inTheWay {
+			problems = append(problems, problem("foreign", host, foreign.Fix, "%s is there and is not Slipway's: %s", foreign.What, foreign.Detail))
+		}
 	}
 	return problems
 }

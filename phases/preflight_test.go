@@ -92,7 +92,7 @@ func TestPreflight(t *testing.T) {
 				f.MachineID = in.Facts["cp-1"].MachineID
 				f.Interfaces = []hosts.Link{{Name: "e", MAC: "52:54:00:00:00:99", Addresses: []string{"10.0.1.1/16"}}}
 			})(in)
-		}, "identity", "w-1", true, "machine-id of cp-1", "systemd-machine-id-setup"},
+		}, "identity", "w-1", false, "machine-id of cp-1", "systemd-machine-id-setup"},
 		{"a host that the file does not have", func(in *Input) { in.Hosts = []string{"w-7"} }, "hosts", "", false, "w-7", "cluster file"},
 	}
 	for _, test := range tests {

@@ -107,9 +107,9 @@ func (h *hostDraft) entries() {
 		if len(missing) == 0 {
 			continue
 		}
-		h.step(phasePrepare, "hosts/"+entry.Address+"/"+missing[0], plan.LaneWork, plan.Create,
+		h.entry = append(h.entry, h.step(phasePrepare, "hosts/"+entry.Address+"/"+missing[0], plan.LaneWork, plan.Create,
 			strings.Join(missing, ", ")+" resolved otherwise, or not at all",
-			hosts.AddHostsEntry{Address: entry.Address, Names: missing})
+			hosts.AddHostsEntry{Address: entry.Address, Names: missing}))
 	}
 }
 

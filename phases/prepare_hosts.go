@@ -20,7 +20,7 @@ func Prepare(in Input) (plan.Plan, plan.Contents, error) {
 	for _, h := range drafts {
 		h.withoutCluster()
 		h.install()
-		h.startKubelet(nil)
+		h.startKubelet(nil, nil)
 		h.tidy()
 	}
 	return d.done()
@@ -42,7 +42,13 @@ func (h *hostDraft) withoutCluster() {
 	h.state.Links = keep(h.state.Links, func(l manifests.Link) bool { return !own(l.Phase, l.Path) })
 	h.state.Directories = keep(h.state.Directories, func(dir manifests.Directory) bool { return !own(dir.Phase, dir.Path) })
 	h.state.Units = keep(h.state.Units, func(unit manifests.Unit) bool {
-		return unit.Phase != manifests.PhaseKubelet || h.facts.Units[unit.Name].Active != "active"
+		switch unit.Phase {
+		case manifests.PhaseLoadBalancer:
+			return false
+		case manifests.PhaseKubelet:
+			return h.facts.Units[unit.Name].Active != "active"
+		}
+		return true
 	})
 	for i, unit := range h.state.Units {
 		if unit.Phase == manifests.PhaseKubelet {

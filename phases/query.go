@@ -3,6 +3,7 @@ package phases
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/certs"
@@ -22,47 +23,94 @@ const (
 	portProxy      = 10256
 )
 
+// units are those that Slipway may have put on a host, whatever its role is now.
+var units = []string{manifests.ContainerdUnit, manifests.KubeletUnit, manifests.HAProxyUnit, manifests.KeepalivedUnit}
+
 // HostQuery says what to look at on a host, for every workflow. The bill may be empty
 // where no bundle is at hand, as for a reset: then binaries and images are not looked at.
 func HostQuery(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) hosts.Query {
 	table := manifests.OwnershipTable()
 	query := hosts.Query{
-		Paths:        hostPaths(bill, host, table),
+		Paths:        hostPaths(c, bill, host, table),
 		Trees:        []string{manifests.KubernetesFolder, "/etc/containerd", manifests.CNIConfFolder, certs.KubeletFolder},
 		Entries:      []string{manifests.KubeletFolder, manifests.CNIState, manifests.ContainerdData},
 		Certificates: certificateQueries(host),
-		Kubeconfigs:  []string{manifests.KubeletConf},
-		Units:        []string{manifests.ContainerdUnit, manifests.KubeletUnit},
-		Sysctls:      manifests.SysctlKeys(c),
-		Modules:      manifests.ModuleNames(),
-		Images:       imageReferences(c, bill),
+		Units:        units,
 		Names:        names(c),
 		Ports:        ports(c, host),
 		Links:        table.Links,
 		Tables:       table.Tables,
 		Chains:       table.Chains,
 	}
-	if host.HasRole(cluster.RoleControlPlane) {
-		query.Entries = append(query.Entries, manifests.EtcdData)
-		query.Contents = []string{manifests.EtcdManifest}
-		query.Kubeconfigs = append(query.Kubeconfigs, manifests.AdminConf, manifests.ControllerConf, manifests.SchedulerConf)
+	if balancesAPI(c, host) && c.VirtualAddress() != "" {
+		query.VirtualIP = &hosts.VirtualIPQuery{
+			Address: c.VirtualAddress(), Interface: c.Endpoint.VRRP.Interface, Unit: manifests.KeepalivedUnit,
+		}
+	}
+	if !isNode(host) {
+		return query
+	}
+	query.Kubeconfigs = []string{manifests.KubeletConf}
+	query.Sysctls, query.Modules = manifests.SysctlKeys(c), manifests.ModuleNames()
+	query.Images = imageReferences(c, bill)
+	query.Reach = reachable(c, host)
+	if !host.HasRole(cluster.RoleControlPlane) {
+		return query
+	}
+	query.Entries = append(query.Entries, manifests.EtcdData)
+	query.Contents = []string{manifests.EtcdManifest}
+	query.Kubeconfigs = append(query.Kubeconfigs, manifests.AdminConf, manifests.ControllerConf, manifests.SchedulerConf)
+	if c.StackedEtcd() {
+		query.Sync = manifests.EtcdData
 	}
 	return query
 }
 
+// balancesAPI tells whether a host is to run haproxy for the API.
+func balancesAPI(c *cluster.Cluster, host cluster.Host) bool { return among(c.Balancers(), host.Name) }
+
+// reachable are the addresses that a node has to reach and that are not Slipway's to make.
+func reachable(c *cluster.Cluster, host cluster.Host) []string {
+	var found []string
+	if c.Endpoint.Mode == cluster.EndpointExternal {
+		if address, err := manifests.EndpointAddress(c); err == nil {
+			found = append(found, address)
+		}
+	}
+	if !c.StackedEtcd() && host.HasRole(cluster.RoleControlPlane) {
+		found = append(found, etcdAddresses(c)...)
+	}
+	return found
+}
+
+// etcdAddresses are the host:port of the user's own etcd.
+func etcdAddresses(c *cluster.Cluster) []string {
+	var found []string
+	for _, endpoint := range c.Etcd.External.Endpoints {
+		found = append(found, strings.TrimPrefix(endpoint, "https://"))
+	}
+	return found
+}
+
 // hostPaths are the single paths that plans are made from; what lies in the query's
 // trees comes with those.
-func hostPaths(bill bundle.Bill, host cluster.Host, table manifests.Ownership) []string {
+func hostPaths(c *cluster.Cluster, bill bundle.Bill, host cluster.Host, table manifests.Ownership) []string {
 	paths := []string{
 		manifests.KubeletConfig, manifests.KubeletInstance, manifests.KubeletFlags,
 		manifests.RootKubeFolder, manifests.RootKubeconfig,
-		manifests.CrictlConfig, manifests.UnitsFolder + "/" + manifests.ContainerdUnit,
-		manifests.UnitsFolder + "/" + manifests.KubeletUnit, manifests.KubeletDropIn,
+		manifests.CrictlConfig, manifests.KubeletDropIn,
 		manifests.ModulesFile, manifests.SysctlFile, manifests.EtcdData, etcdMember,
+		manifests.HAProxyConfig, manifests.KeepalivedConfig,
+	}
+	for _, unit := range units {
+		paths = append(paths, manifests.UnitsFolder+"/"+unit)
+	}
+	for _, unit := range manifests.Units(c, host) { // what they read counts without a bundle too
+		paths = slices.Concat(paths, unit.Inputs, unit.Reloads)
 	}
 	paths = slices.Concat(paths, table.Trees, table.Logs, table.Shared)
 	paths = append(paths, manifests.CATrustPaths()...)
-	for _, set := range setsOf(bill, host) {
+	for _, set := range setsOf(c, bill, host) {
 		for _, file := range set.Files {
 			paths = append(paths, file.Path)
 		}
@@ -72,10 +120,16 @@ func hostPaths(bill bundle.Bill, host cluster.Host, table manifests.Ownership) [
 }
 
 // setsOf are the sets that the host's roles ask for.
-func setsOf(bill bundle.Bill, host cluster.Host) []bundle.FileSet {
-	names := []string{bundle.SetSlipway, bundle.SetNode}
+func setsOf(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) []bundle.FileSet {
+	names := []string{bundle.SetSlipway}
+	if isNode(host) {
+		names = append(names, bundle.SetNode)
+	}
 	if host.HasRole(cluster.RoleControlPlane) {
 		names = append(names, bundle.SetControlPlane)
+	}
+	if balancesAPI(c, host) {
+		names = append(names, bundle.SetLoadBalancer)
 	}
 	var sets []bundle.FileSet
 	for _, name := range names {
@@ -87,7 +141,10 @@ func setsOf(bill bundle.Bill, host cluster.Host) []bundle.FileSet {
 }
 
 func certificateQueries(host cluster.Host) []hosts.CertificateQuery {
-	queries := []hosts.CertificateQuery{{Cert: certs.KubeletCurrent, Key: certs.KubeletCurrent}}
+	var queries []hosts.CertificateQuery
+	if isNode(host) {
+		queries = append(queries, hosts.CertificateQuery{Cert: certs.KubeletCurrent, Key: certs.KubeletCurrent})
+	}
 	if !host.HasRole(cluster.RoleControlPlane) {
 		return append(queries, hosts.CertificateQuery{Cert: certs.Kubernetes.CertPath()})
 	}
@@ -125,22 +182,35 @@ func names(c *cluster.Cluster) []string {
 
 // ports are those that the host's roles listen on.
 func ports(c *cluster.Cluster, host cluster.Host) []int {
-	found := []int{portKubelet, portProxy}
+	var found []int
+	if isNode(host) {
+		found = append(found, portKubelet, portProxy)
+	}
 	if host.HasRole(cluster.RoleControlPlane) {
-		api := portAPI
-		if c.Endpoint.Mode == cluster.EndpointControlPlane && c.Endpoint.Port != 0 {
-			api = c.Endpoint.Port
+		found = append(found, apiPort(c), portController, portScheduler)
+		if c.StackedEtcd() {
+			found = append(found, portEtcdClient, portEtcdPeer)
 		}
-		found = append(found, api, portEtcdClient, portEtcdPeer, portController, portScheduler)
+	}
+	if balancesAPI(c, host) {
+		found = append(found, c.Endpoint.Port)
 	}
 	return found
+}
+
+// apiPort is the port of the API servers themselves.
+func apiPort(c *cluster.Cluster) int {
+	if c.Endpoint.Mode == cluster.EndpointControlPlane && c.Endpoint.Port != 0 {
+		return c.Endpoint.Port
+	}
+	return portAPI
 }
 
 // InspectQuery says what to look at after a reset, to list what is left.
 func InspectQuery(c *cluster.Cluster, before *hosts.Record) hosts.Query {
 	table := manifests.OwnershipTable()
 	query := hosts.Query{
-		Trees: slices.Concat(table.Trees, table.Logs), Units: []string{manifests.ContainerdUnit, manifests.KubeletUnit},
+		Trees: slices.Concat(table.Trees, table.Logs), Units: units,
 		Links: table.Links, Tables: table.Tables, Chains: table.Chains,
 	}
 	if before != nil {
@@ -151,9 +221,17 @@ func InspectQuery(c *cluster.Cluster, before *hosts.Record) hosts.Query {
 	return query
 }
 
+// clusterInfoKey is the object that tells those who join where the cluster is.
+var clusterInfoKey = hosts.ObjectKey{APIVersion: "v1", Kind: "ConfigMap", Namespace: "kube-public", Name: "cluster-info"}
+
 // ClusterQuery says which objects to fetch: all that the cluster should hold, and those
-// that say what it has settled on.
+// that say what it has settled on. Without a bundle only the latter are planned with, and
+// the one that names a control plane.
 func ClusterQuery(in Input) (hosts.ClusterQuery, error) {
+	query := hosts.ClusterQuery{Objects: []hosts.ObjectKey{markerKey, kubeletConfigKey, kubeProxyConfigKey, clusterInfoKey}}
+	if in.Bill.KubernetesVersion == "" {
+		return query, nil
+	}
 	input, err := in.manifests()
 	if err != nil {
 		return hosts.ClusterQuery{}, err
@@ -162,7 +240,6 @@ func ClusterQuery(in Input) (hosts.ClusterQuery, error) {
 	if err != nil {
 		return hosts.ClusterQuery{}, fmt.Errorf("render the cluster's objects: %w", err)
 	}
-	query := hosts.ClusterQuery{Objects: []hosts.ObjectKey{markerKey, kubeletConfigKey, kubeProxyConfigKey}}
 	for _, object := range state.Objects {
 		if !slices.Contains(query.Objects, object.Key) {
 			query.Objects = append(query.Objects, object.Key)

@@ -13,17 +13,11 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-const (
-	phaseRemoveNode = "remove-node"
-	phaseCleanup    = "cleanup-node"
-)
-
-// drainTimeout is how long, in seconds, a node's Pods have to go elsewhere.
-const drainTimeout = 300
+const phaseCleanup = "cleanup-node"
 
 // Reset plans to take hosts out of the cluster and to put each back to what it was; no
-// names mean the whole cluster. A worker's Pods are moved away first and its node is
-// deleted; of a cluster that goes as a whole nothing is moved, and nothing needs its API.
+// names mean the whole cluster. Of a cluster that goes as a whole nothing is moved, and
+// nothing needs its API or a quorum.
 func Reset(in Input, names []string) (plan.Plan, plan.Contents, error) {
 	in.Hosts = names
 	d, err := in.begin(WorkflowReset)
@@ -31,36 +25,128 @@ func Reset(in Input, names []string) (plan.Plan, plan.Contents, error) {
 		return plan.Plan{}, nil, err
 	}
 	targets := in.targets(WorkflowReset)
-	whole := len(targets) == len(in.Cluster.Hosts)
+	var drafts []*hostDraft
 	for _, host := range targets {
-		h := d.forHost(host, manifests.HostState{})
-		var stop []string
-		if !whole {
-			stop = h.drain()
+		drafts = append(drafts, d.forHost(host, manifests.HostState{}))
+	}
+	if len(targets) < len(in.Cluster.Hosts) {
+		if err := d.leave(targets, drafts); err != nil {
+			return plan.Plan{}, nil, err
 		}
-		stopped := h.stopKubelet(stop)
-		if !whole {
-			h.deleteNode(join(stop, stopped))
+		return d.done()
+	}
+	for _, h := range drafts {
+		for _, unit := range balancerUnits {
+			h.stopOurs(unit, nil)
 		}
-		h.cleanUp()
+		h.stopKubelet(nil)
+		h.cleanUp(nil)
 	}
 	return d.done()
+}
+
+// leave takes hosts out of a cluster that goes on: each one's Pods are moved away and the
+// balancers send no client to it any more, before anything of it is stopped. Control
+// planes go one after another, so that etcd is whole between two changes of its members.
+func (d *draft) leave(targets []cluster.Host, drafts []*hostDraft) error {
+	var cordoned, served []string
+	for _, h := range drafts {
+		cordoned = append(cordoned, h.cordon()...)
+	}
+	drained := map[string][]string{}
+	for _, h := range drafts {
+		drained[h.host.Name] = h.drain(cordoned)
+		if balances(h.host) {
+			served = join(served, drained[h.host.Name])
+		}
+	}
+	lost, err := d.balancersLose(targets, served, func(waits []string) []string {
+		var released []string
+		for _, h := range drafts {
+			released = append(released, h.stopOurs(manifests.KeepalivedUnit, waits)...)
+		}
+		return released
+	})
+	if err != nil {
+		return err
+	}
+	var before []string // the step that ends the last control plane's membership
+	for _, h := range drafts {
+		waits := drained[h.host.Name]
+		if balances(h.host) {
+			waits = join(waits, lost)
+		}
+		if h.runsControlPlane() {
+			before = h.leaveControlPlane(waits, before)
+			continue
+		}
+		stopped := h.stopKubelet(waits)
+		h.deleteNode(join(waits, stopped))
+		h.stopOurs(manifests.HAProxyUnit, waits)
+		h.cleanUp(nil)
+	}
+	return nil
+}
+
+// leaveControlPlane stops a control plane in the order in which nobody misses it: the
+// virtual address goes first, then the way to the API, then the API, which tells those who
+// are still with it to go, and etcd's member last.
+func (h *hostDraft) leaveControlPlane(waits, before []string) []string {
+	waits = join(waits, before)
+	stopped := join(h.stopOurs(manifests.HAProxyUnit, waits), h.stopKubelet(waits), h.stopServers(waits))
+	removed := h.removeMembers(join(waits, stopped))
+	h.deleteNode(join(waits, stopped, removed))
+	h.cleanUp(removed)
+	if len(removed) > 0 {
+		return removed
+	}
+	return before
+}
+
+// stopServers ends what talks to the API, and the API server, while its etcd still runs.
+func (h *hostDraft) stopServers(waits []string) []string {
+	_, serves := h.facts.Files[manifests.APIServerManifest]
+	if !serves || !claimed(h.facts.Record) {
+		return nil
+	}
+	return []string{h.clean("control-plane", plan.Update, "clients go elsewhere while etcd is there",
+		hosts.StopPods{Only: serverPods(h.host.Name), Grace: stopGrace}, waits)}
+}
+
+// serverPods are the static Pods of a control plane but etcd's, as the API names them.
+func serverPods(host string) []string {
+	return []string{"kube-apiserver-" + host, "kube-controller-manager-" + host, "kube-scheduler-" + host}
+}
+
+// balancerUnits are the units of a balancer in the order in which they are stopped: the
+// address goes to another host before what it leads to is gone.
+var balancerUnits = []string{manifests.KeepalivedUnit, manifests.HAProxyUnit}
+
+// stopOurs stops a unit of the host's balancer, if it is Slipway's.
+func (h *hostDraft) stopOurs(unit string, waits []string) []string {
+	if !h.ours(unit) {
+		return nil
+	}
+	return h.stopUnit(unit, waits)
+}
+
+// ours tells whether a unit is one that Slipway put there.
+func (h *hostDraft) ours(unit string) bool {
+	record := h.facts.Record
+	return record != nil && (slices.Contains(record.Units, unit) || owns(record, manifests.UnitsFolder+"/"+unit))
 }
 
 // resetProblems says what a reset must not begin with.
 func (in Input) resetProblems(targets []cluster.Host, whole bool) []Problem {
 	var problems []Problem
 	for _, host := range targets {
-		if host.HasRole(cluster.RoleControlPlane) && !whole {
-			problems = append(problems, Problem{
-				Check: "membership", Host: host.Name, Severity: SeverityError,
-				Detail: "it is a control plane: removing one from a cluster that goes on comes with high availability",
-				Fix:    "reset the whole cluster: slipway reset",
-			})
-		}
-		problems = append(problems, in.resetHostProblems(host)...)
+		problems = append(problems, in.resetHostProblems(host, whole)...)
 	}
-	if !whole && !in.ClusterFacts.Reachable && !in.Force && in.anyOwned(targets) {
+	if whole {
+		return problems
+	}
+	problems = append(problems, in.leaveProblems(targets)...)
+	if !in.ClusterFacts.Reachable && !in.Force && in.anyOwned(targets) {
 		problems = append(problems, Problem{
 			Check: "membership", Severity: SeverityError,
 			Detail: "no API server answers, so no Pod can be moved away and no node deleted: " + orUnknown(in.ClusterFacts.Cause),
@@ -70,62 +156,31 @@ func (in Input) resetProblems(targets []cluster.Host, whole bool) []Problem {
 	return problems
 }
 
-func (in Input) resetHostProblems(host cluster.Host) []Problem {
+// resetHostProblems looks at one host. One that cannot be reached is only left as it is
+// where nothing would go on there that hurts the others: a worker.
+func (in Input) resetHostProblems(host cluster.Host, whole bool) []Problem {
 	facts, seen := in.Facts[host.Name]
-	if !seen {
-		found := in.unreached(host.Name)
-		if in.Force {
-			found.Severity = SeverityWarning
-			found.Detail += "; nothing is removed from it"
-		} else {
-			found.Fix = "bring the host up first, or go on without it: --force"
-		}
-		return []Problem{found}
+	if seen {
+		return in.recordProblems(host.Name, facts)
 	}
-	return in.recordProblems(host.Name, facts)
+	found := in.unreached(host.Name)
+	switch {
+	case !whole && balances(host):
+		found.Fix = "bring the host up first; if it is dead: slipway remove --offline " + host.Name
+	case in.Force:
+		found.Severity = SeverityWarning
+		found.Detail += "; nothing is removed from it"
+	default:
+		found.Fix = "bring the host up first, or go on without it: --force"
+	}
+	return []Problem{found}
 }
 
-// anyOwned tells whether any of the hosts carries something of Slipway's.
+// anyOwned tells whether any of the hosts is a node that carries something of Slipway's.
 func (in Input) anyOwned(targets []cluster.Host) bool {
 	return slices.ContainsFunc(targets, func(host cluster.Host) bool {
 		facts, seen := in.Facts[host.Name]
-		return !seen || facts.Record != nil
-	})
-}
-
-// drain moves a node's Pods away while its kubelet can still end them.
-func (h *hostDraft) drain() []string {
-	node, there := h.in.node(h.host.Name)
-	if !there || !h.in.ClusterFacts.Reachable {
-		return nil
-	}
-	if h.facts.Units[manifests.KubeletUnit].Active != "active" {
-		return nil
-	}
-	lane := phaseRemoveNode + "/" + h.host.Name
-	if !node.Unschedulable {
-		h.add(plan.Step{
-			ID: "cluster/" + phaseRemoveNode + "/" + h.host.Name + "/cordon", Phase: phaseRemoveNode, Lane: lane,
-			Why: "nothing new should come to it", Change: plan.Update, Cluster: plan.Cordon{Node: h.host.Name},
-		})
-	}
-	return []string{h.add(plan.Step{
-		ID: "cluster/" + phaseRemoveNode + "/" + h.host.Name + "/drain", Phase: phaseRemoveNode, Lane: lane,
-		Why: "its Pods have to run elsewhere", Change: plan.Update,
-		Cluster: plan.Drain{Node: h.host.Name, Timeout: drainTimeout},
-	})}
-}
-
-// deleteNode deletes the node once its kubelet cannot register it again.
-func (h *hostDraft) deleteNode(waits []string) {
-	if _, there := h.in.node(h.host.Name); !there || !h.in.ClusterFacts.Reachable {
-		return
-	}
-	h.add(plan.Step{
-		ID: "cluster/" + phaseRemoveNode + "/" + h.host.Name + "/delete", Phase: phaseRemoveNode,
-		Lane: phaseRemoveNode + "/" + h.host.Name, After: after(waits),
-		Why: "the host leaves the cluster", Change: plan.Remove,
-		Cluster: plan.Delete{Object: hosts.ObjectKey{APIVersion: "v1", Kind: "Node", Name: h.host.Name}},
+		return !host.HasRole(cluster.RoleLoadBalancer) && (!seen || facts.Record != nil)
 	})
 }
 
@@ -156,18 +211,18 @@ func (h *hostDraft) stopUnit(name string, waits []string) []string {
 }
 
 // cleanUp stops and removes what the record says is Slipway's and what Kubernetes left,
-// and puts back what was there before.
-func (h *hostDraft) cleanUp() {
+// and puts back what was there before, when the steps are done that need what runs there.
+func (h *hostDraft) cleanUp(waits []string) {
 	record := h.facts.Record
 	if record == nil {
 		return
 	}
 	trees := clusterTrees(record, h.facts)
 	if claimed(record) {
-		h.clean("pods", plan.Remove, "they are the cluster's", hosts.StopPods{})
+		h.clean("pods", plan.Remove, "they are the cluster's", hosts.StopPods{}, waits)
 	}
 	for _, unit := range record.Units {
-		if unit != manifests.KubeletUnit && unit != manifests.ContainerdUnit {
+		if unit != manifests.KubeletUnit && unit != manifests.ContainerdUnit && !slices.Contains(balancerUnits, unit) {
 			h.stopUnit(unit, nil)
 		}
 	}

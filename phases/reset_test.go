@@ -108,7 +108,10 @@ func TestResetOfAWorkerResumesFromEveryCut(t *testing.T) {
 }
 
 func TestResetIsRefused(t *testing.T) {
-	stop := func(w *world) { w.act("cp-1", hosts.SetUnit{Name: manifests.KubeletUnit, Enabled: true}) }
+	stop := func(w *world) {
+		w.act("cp-1", hosts.SetUnit{Name: manifests.KubeletUnit, Enabled: true})
+		w.act("cp-1", hosts.StopPods{})
+	}
 	tests := []struct {
 		name  string
 		prep  func(w *world)
@@ -117,7 +120,7 @@ func TestResetIsRefused(t *testing.T) {
 	}{
 		{"of a worker without the API", stop, []string{"w-1"}, "--force"},
 		{"of all without the API", stop, nil, ""},
-		{"of a control plane alone", func(*world) {}, []string{"cp-1"}, "high availability"},
+		{"of the last control plane", func(*world) {}, []string{"cp-1"}, "it is the last control plane"},
 		{"of a host that is down", func(w *world) { w.down["w-1"] = true }, []string{"w-1"}, "--force"},
 		{"of a host that is not in the file", func(*world) {}, []string{"w-9"}, "no host of this name"},
 	}
@@ -132,6 +135,43 @@ func TestResetIsRefused(t *testing.T) {
 				t.Errorf("reset: %v", err)
 			case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
 				t.Errorf("reset: %v, want something of %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestResetOfControlPlanesIsRefused(t *testing.T) {
+	tests := []struct {
+		name  string
+		prep  func(w *world)
+		hosts []string
+		force bool
+		want  string
+	}{
+		{"that costs the quorum", func(w *world) { w.power("cp-3", false) }, []string{"cp-2"}, false,
+			"quorum: after cp-2 leaves, etcd has 2 members (cp-1, cp-3), of which a quorum is 2; only 1 answers (cp-1; cp-3: connection refused)"},
+		{"that costs the quorum, with force", func(w *world) { w.power("cp-3", false) }, []string{"cp-2"}, true, "quorum: after cp-2 leaves"},
+		{"of all of them but not of the workers", nil, []string{"cp-1", "cp-2", "cp-3"}, true, "cp-3: membership: it is the last control plane"},
+		{"of one that is down", func(w *world) { w.power("cp-3", false) }, []string{"cp-3"}, true, "if it is dead: slipway remove --offline cp-3"},
+		{"while nobody knows etcd's members", func(w *world) {
+			for _, name := range []string{"cp-1", "cp-2", "cp-3"} {
+				w.act(name, hosts.SetUnit{Name: manifests.KubeletUnit, Enabled: true})
+				w.act(name, hosts.StopPods{})
+			}
+		}, []string{"cp-3"}, true, "quorum: what members etcd has is not known, so no sum can be done: connection refused"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t, 3, 1)
+			w.init(seeded(1))
+			if test.prep != nil {
+				test.prep(w)
+			}
+			in := w.observe()
+			in.Force = test.force
+			_, _, err := Reset(in, test.hosts)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("reset: %v\nwant something of %q", err, test.want)
 			}
 		})
 	}

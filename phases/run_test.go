@@ -2,6 +2,7 @@ package phases
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/slipway-k8s/slipway/phases/plan"
@@ -22,11 +23,28 @@ func (w *world) run(p plan.Plan, contents plan.Contents, chance *rand.Rand, step
 			w.t.Fatalf("the plan stands still: %v", left(p, done))
 		}
 		step := open[chance.IntN(len(open))]
+		quorate := w.quorate()
 		w.do(step, contents)
+		if quorate && !w.quorate() && !w.ends(p) {
+			w.t.Fatalf("step %s costs etcd its quorum", step.ID)
+		}
+		if deaf := w.deaf(); deaf != "" {
+			w.t.Fatalf("after step %s %s", step.ID, deaf)
+		}
 		done[step.ID] = true
 		steps--
 	}
 	w.settle()
+}
+
+// ends tells whether a plan is the end of every control plane.
+func (w *world) ends(p plan.Plan) bool {
+	for _, host := range w.cluster.ControlPlanes() {
+		if !slices.ContainsFunc(p.Steps, func(step plan.Step) bool { return step.ID == host.Name+"/cleanup-node/pods" }) && w.machines[host.Name].Record() != nil {
+			return false
+		}
+	}
+	return p.Workflow == string(WorkflowReset)
 }
 
 func (w *world) enabled(p plan.Plan, done map[string]bool) []plan.Step {

@@ -93,9 +93,11 @@ func (w *world) reconnect() {
 // act does something on a machine past every plan.
 func (w *world) act(name string, action hosts.Action) {
 	w.t.Helper()
-	if _, err := w.open[name].Do(context.Background(), action, nil); err != nil {
+	outcome, err := w.open[name].Do(context.Background(), action, nil)
+	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.follow(name, action, outcome)
 	w.stale = true
 }
 

@@ -83,7 +83,7 @@ func inside(folder string, facts hosts.Facts) []string {
 // checkTrees refuses a host where something of others' lies in what a reset would empty.
 func checkTrees(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 	var problems []Problem
-	if host.HasRole(cluster.RoleControlPlane) && !ranEtcd(facts.Record, facts) {
+	if host.HasRole(cluster.RoleControlPlane) && in.Cluster.StackedEtcd() && !ranEtcd(facts.Record, facts) {
 		problems = append(problems, occupied("etcd", host, manifests.EtcdData, inside(manifests.EtcdData, facts))...)
 	}
 	if claimed(facts.Record) {

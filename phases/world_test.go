@@ -27,21 +27,26 @@ var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
 // world is a cluster's hosts and its API, simulated: what plans are carried out on.
 type world struct {
-	t        *testing.T
-	cluster  *cluster.Cluster
-	bill     bundle.Bill
-	blobs    map[string][]byte
-	pki      certs.PKI
-	leaves   map[string]map[string]certs.Leaf
-	now      time.Time
-	machines map[string]*hosttest.Fake
-	open     map[string]hosts.Host
-	down     map[string]bool
-	objects  map[hosts.ObjectKey]json.RawMessage
-	nodes    map[string]hosts.Node
-	touched  map[string]bool // hosts, and "" for the cluster
-	query    *hosts.ClusterQuery
-	stale    bool // something was done since the kubelets last looked
+	t         *testing.T
+	cluster   *cluster.Cluster
+	bill      bundle.Bill
+	blobs     map[string][]byte
+	pki       certs.PKI
+	leaves    map[string]map[string]certs.Leaf
+	now       time.Time
+	machines  map[string]*hosttest.Fake
+	open      map[string]hosts.Host
+	down      map[string]bool
+	objects   map[hosts.ObjectKey]json.RawMessage
+	nodes     map[string]hosts.Node
+	touched   map[string]bool // hosts, and "" for the cluster
+	query     *hosts.ClusterQuery
+	unbundled bool // the command has no bundle at hand
+	stale     bool // something was done since the kubelets last looked
+	etcd      etcd
+	running   map[string]map[string]bool // static Pods by host and name
+	balancer  map[string]balancer        // what each host's haproxy and keepalived run with
+	address   map[string]string
 }
 
 // testPKI is minted once: what differs between worlds is not in it.
@@ -56,27 +61,56 @@ var testPKI = func() certs.PKI {
 // minted keeps leaves from world to world: signing takes most of a world's time.
 var minted = map[string][]certs.Leaf{}
 
+// testVIP is the virtual address, where the endpoint has one.
+const testVIP = "10.0.0.200"
+
+// testEtcd is the user's own etcd, where there is one.
+const testEtcd = "10.0.3.1:2379"
+
+// newWorld is a world of bare machines, with the endpoint that the file need not name.
 func newWorld(t *testing.T, planes, workers int) *world {
 	t.Helper()
-	c := &cluster.Cluster{Name: "try"}
-	for i := range planes {
-		c.Hosts = append(c.Hosts, cluster.Host{
-			Name: fmt.Sprintf("cp-%d", i+1), Addresses: []string{fmt.Sprintf("10.0.0.%d", i+1)},
-			Roles: []cluster.Role{cluster.RoleControlPlane},
-		})
+	mode := cluster.EndpointControlPlane
+	if planes > 1 {
+		mode = cluster.EndpointVIP
 	}
-	for i := range workers {
+	return newWorldOf(t, shape{mode: mode, planes: planes, workers: workers})
+}
+
+// shape is what a generated cluster is like.
+type shape struct {
+	mode                    cluster.EndpointMode
+	planes, workers, spares int  // spares are load balancers
+	external                bool // etcd is the user's own
+}
+
+func newWorldOf(t *testing.T, s shape) *world {
+	t.Helper()
+	c := &cluster.Cluster{Name: "try", Endpoint: cluster.Endpoint{Mode: s.mode}}
+	for i := range s.planes {
+		c.Hosts = append(c.Hosts, testPlane(i+1))
+	}
+	for i := range s.workers {
 		c.Hosts = append(c.Hosts, testWorker(i+1))
 	}
-	if planes > 1 {
-		c.Endpoint.Host = "10.0.0.200"
+	for i := range s.spares {
+		c.Hosts = append(c.Hosts, testBalancer(i+1))
+	}
+	if s.mode == cluster.EndpointVIP || s.mode == cluster.EndpointLoadBalancers || s.mode == cluster.EndpointExternal {
+		c.Endpoint.Host = testVIP
+	}
+	if s.external {
+		c.Etcd.External = &cluster.ExternalEtcd{
+			Endpoints: []string{"https://" + testEtcd}, CAFile: "etcd-ca.crt", CertFile: "etcd.crt", KeyFile: "etcd.key",
+		}
 	}
 	cluster.Defaults(c)
 	w := &world{
 		t: t, cluster: c, pki: testPKI, now: noon,
 		leaves: map[string]map[string]certs.Leaf{}, machines: map[string]*hosttest.Fake{}, open: map[string]hosts.Host{},
 		down: map[string]bool{}, objects: map[hosts.ObjectKey]json.RawMessage{}, nodes: map[string]hosts.Node{},
-		touched: map[string]bool{},
+		touched: map[string]bool{}, running: map[string]map[string]bool{}, balancer: map[string]balancer{}, address: map[string]string{},
+		etcd: etcd{data: map[string]string{}, begun: map[string]bool{}},
 	}
 	w.bill, w.blobs = testBill()
 	for _, host := range c.Hosts {
@@ -85,9 +119,13 @@ func newWorld(t *testing.T, planes, workers int) *world {
 	return w
 }
 
-func testWorker(i int) cluster.Host {
+func testPlane(i int) cluster.Host    { return testHost("cp", 0, i, cluster.RoleControlPlane) }
+func testWorker(i int) cluster.Host   { return testHost("w", 1, i, cluster.RoleWorker) }
+func testBalancer(i int) cluster.Host { return testHost("lb", 2, i, cluster.RoleLoadBalancer) }
+
+func testHost(prefix string, subnet, i int, role cluster.Role) cluster.Host {
 	return cluster.Host{
-		Name: fmt.Sprintf("w-%d", i), Addresses: []string{fmt.Sprintf("10.0.1.%d", i)}, Roles: []cluster.Role{cluster.RoleWorker},
+		Name: fmt.Sprintf("%s-%d", prefix, i), Addresses: []string{fmt.Sprintf("10.0.%d.%d", subnet, i)}, Roles: []cluster.Role{role},
 	}
 }
 
@@ -96,11 +134,15 @@ func (w *world) boot(host cluster.Host) {
 	w.t.Helper()
 	machine := hosttest.NewFake("debian-"+host.Name, host.Address()+"/16")
 	machine.Now = func() time.Time { return w.now }
-	machine.Edit(func(f *hosts.Facts) { f.Swaps = []string{"/dev/sda2"} })
+	machine.Edit(func(f *hosts.Facts) {
+		f.Swaps = []string{"/dev/sda2"}
+		f.Reach = map[string]string{testVIP + ":6443": "", testEtcd: ""} // the user's own, where there are any
+	})
 	machine.PutFile("/etc/containers/policy.json", []byte("somebody else's"), 0o644)
 	machine.PutFile("/var/log/syslog", nil, 0o640)
 	w.machines[host.Name] = machine
 	w.open[host.Name] = machine.Host()
+	w.running[host.Name], w.address[host.Name] = map[string]bool{}, host.Address()
 	w.mintLeaves(host)
 }
 
@@ -150,14 +192,23 @@ func testBill() (bundle.Bill, map[string][]byte) {
 		})
 	}
 	node.Files = append(node.Files, bundle.HostFile{Path: manifests.KubeletBinary, Target: manifests.Kube})
-	etcdctl := blob("the etcd layer")
-	bill.Sets = []bundle.FileSet{node, {
-		Name: bundle.SetControlPlane, Layers: []bundle.Blob{etcdctl},
-		Files: []bundle.HostFile{{
-			Path: "/opt/slipway/bin/etcdctl", Layer: etcdctl.Digest, Entry: "etcdctl", Digest: plan.Ref([]byte("etcdctl")), Size: 1, Mode: 0o755,
-		}},
-	}}
+	bill.Sets = []bundle.FileSet{
+		node,
+		testSet(bundle.SetControlPlane, blob("the etcd layer"), "/opt/slipway/bin/etcdctl"),
+		testSet(bundle.SetLoadBalancer, blob("the load balancer's root"), manifests.BalancerRoot+"/usr/sbin/haproxy",
+			manifests.BalancerRoot+"/usr/sbin/keepalived", manifests.BalancerRoot+"/usr/bin/endpoint"),
+	}
 	return bill, blobs
+}
+
+func testSet(name string, layer bundle.Blob, paths ...string) bundle.FileSet {
+	set := bundle.FileSet{Name: name, Layers: []bundle.Blob{layer}}
+	for _, path := range paths {
+		set.Files = append(set.Files, bundle.HostFile{
+			Path: path, Layer: layer.Digest, Entry: path[1:], Digest: plan.Ref([]byte(path)), Size: 1, Mode: 0o755,
+		})
+	}
+	return set
 }
 
 // observe is what a command sees: hosts by their query, and the cluster.
@@ -167,26 +218,40 @@ func (w *world) observe() Input {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	bill := w.bill
+	if w.unbundled {
+		bill = bundle.Bill{}
+	}
 	in := Input{
-		Cluster: w.cluster, ClusterID: hosts.Identity{ID: id, Name: w.cluster.Name}, Bill: w.bill, PKI: w.pki,
+		Cluster: w.cluster, ClusterID: hosts.Identity{ID: id, Name: w.cluster.Name}, Bill: bill, PKI: w.pki,
 		Leaves: w.leaves, Facts: map[string]hosts.Facts{}, Unreached: map[string]error{}, Now: w.now,
+		EtcdFiles: map[string][]byte{"etcd-ca.crt": []byte("ca"), "etcd.crt": []byte("cert"), "etcd.key": []byte("key")},
 	}
 	for _, host := range w.cluster.Hosts {
 		if w.down[host.Name] {
 			in.Unreached[host.Name] = &hosts.Error{Kind: hosts.KindUnreachable, Op: "connect", Host: host.Name}
 			continue
 		}
-		in.Facts[host.Name] = w.look(host.Name, HostQuery(w.cluster, w.bill, host))
+		in.Facts[host.Name] = w.look(host.Name, HostQuery(w.cluster, bill, host))
 	}
-	if w.query == nil {
-		query, err := ClusterQuery(in)
-		if err != nil {
-			w.t.Fatal(err)
-		}
+	in.ClusterFacts = w.live(w.clusterQuery(in))
+	return in
+}
+
+// clusterQuery is made once for a world with a bundle: it takes as long as all the rest.
+func (w *world) clusterQuery(in Input) hosts.ClusterQuery {
+	w.t.Helper()
+	if w.query != nil && !w.unbundled {
+		return *w.query
+	}
+	query, err := ClusterQuery(in)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if !w.unbundled {
 		w.query = &query
 	}
-	in.ClusterFacts = w.live(*w.query)
-	return in
+	return query
 }
 
 func (w *world) look(name string, query hosts.Query) hosts.Facts {
@@ -198,13 +263,18 @@ func (w *world) look(name string, query hosts.Query) hosts.Facts {
 	return facts
 }
 
-// live is what the API shows.
+// live is what the API and etcd show.
 func (w *world) live(query hosts.ClusterQuery) hosts.ClusterFacts {
 	w.settle()
-	if !w.apiUp() {
-		return hosts.ClusterFacts{Cause: "connection refused"}
+	live := hosts.ClusterFacts{Members: w.members()}
+	if w.cluster.StackedEtcd() && live.Members == nil {
+		live.MembersCause = "connection refused"
 	}
-	live := hosts.ClusterFacts{Reachable: true, Version: w.cluster.KubernetesVersion, Objects: map[hosts.ObjectKey]json.RawMessage{}}
+	if !w.apiUp() {
+		live.Cause = "connection refused"
+		return live
+	}
+	live.Reachable, live.Version, live.Objects = true, w.cluster.KubernetesVersion, map[hosts.ObjectKey]json.RawMessage{}
 	for _, key := range query.Objects {
 		if object, there := w.objects[key]; there {
 			live.Objects[key] = w.withStatus(object)
@@ -214,7 +284,9 @@ func (w *world) live(query hosts.ClusterQuery) hosts.ClusterFacts {
 		live.Nodes = append(live.Nodes, w.nodes[name])
 	}
 	for _, host := range w.cluster.ControlPlanes() {
-		live.Members = append(live.Members, hosts.Member{Name: host.Name})
+		if !w.down[host.Name] {
+			live.Health = append(live.Health, hosts.Health{Host: host.Name, Component: "kube-apiserver", Healthy: w.serves(host.Name)})
+		}
 	}
 	return live
 }
@@ -242,163 +314,26 @@ func (w *world) withStatus(content []byte) json.RawMessage {
 	return data
 }
 
-func (w *world) has(host, path string) bool {
-	_, there := w.look(host, hosts.Query{Paths: []string{path}}).Files[path]
-	return there
-}
-
-func (w *world) unitActive(host, name string) bool {
-	return w.look(host, hosts.Query{Units: []string{name}}).Units[name].Active == "active"
-}
-
-func (w *world) imageLoaded(host, name string) bool {
-	image, _ := w.bill.Image(name)
-	reference := image.Reference(w.cluster.ImageRepository)
-	return w.look(host, hosts.Query{Images: []string{reference}}).Images[reference] == image.Manifest.Digest
-}
-
-// serves tells whether an API server answers on a host.
-func (w *world) serves(host string) bool {
-	return w.runs(host, manifests.EtcdManifest, manifests.APIServerManifest)
-}
-
-// runs tells whether static Pods run on a host.
-func (w *world) runs(host string, pods ...string) bool {
-	for _, manifest := range pods {
-		if !w.has(host, manifest) {
-			return false
-		}
-	}
-	return w.unitActive(host, manifests.ContainerdUnit) && w.unitActive(host, manifests.KubeletUnit)
-}
-
-// controlled tells whether somebody turns objects into Pods and puts them on nodes.
-func (w *world) controlled() bool {
-	return slices.ContainsFunc(w.cluster.ControlPlanes(), func(host cluster.Host) bool {
-		return !w.down[host.Name] && w.runs(host.Name, manifests.ControllerManifest, manifests.SchedulerManifest)
-	})
-}
-
-func (w *world) apiUp() bool {
-	return slices.ContainsFunc(w.cluster.ControlPlanes(), func(host cluster.Host) bool {
-		return !w.down[host.Name] && w.serves(host.Name)
-	})
-}
-
-// settle lets kubelets do what they do: start etcd, register, become Ready.
-func (w *world) settle() {
-	if !w.stale {
-		return
-	}
-	w.stale = false
-	up := w.apiUp()
-	for _, host := range w.cluster.Hosts {
-		name := host.Name
-		if w.down[name] || !w.unitActive(name, manifests.KubeletUnit) {
-			continue
-		}
-		machine := w.machines[name]
-		machine.PutFile("/var/log/pods/x/0.log", nil, 0o640)
-		machine.PutFile("/var/lib/kubelet/cpu_manager_state", nil, 0o600)
-		if w.has(name, manifests.EtcdManifest) {
-			machine.PutFile(etcdMember+"/snap/db", nil, 0o600)
-		}
-		if !up {
-			continue
-		}
-		node, there := w.nodes[name]
-		if !there {
-			node = hosts.Node{Name: name, KubeletVersion: w.cluster.KubernetesVersion, Labels: map[string]string{"kubernetes.io/hostname": name}}
-			for _, taint := range host.NodeTaints() {
-				node.Taints = append(node.Taints, taintText(taint))
-			}
-			machine.PutFile("/etc/cni/net.d/10-flannel.conflist", nil, 0o644)
-			machine.Leftovers([]string{"kube-flannel-" + name}, []string{"/var/lib/kubelet/pods/x/volumes/y"},
-				[]string{"flannel.1", "cni0"}, []string{"kube-proxy"}, []string{"KUBE-FIREWALL"})
-		}
-		node.Ready = w.networked()
-		w.nodes[name] = node
-	}
-}
-
-func (w *world) networked() bool {
-	if w.cluster.Networking.AddOn != cluster.AddOnFlannel || !w.controlled() {
-		return false
-	}
-	for key := range w.objects {
-		if key.Kind == "DaemonSet" && strings.Contains(key.Name, "flannel") {
-			return true
-		}
-	}
-	return false
-}
-
-// may tells whether a step can end now: a wait only when what it waits for is so.
-func (w *world) may(step plan.Step) bool {
-	switch a := step.Cluster.(type) {
-	case plan.WaitAPI:
-		return w.serves(a.Host)
-	case plan.WaitNode:
-		w.settle()
-		node, there := w.nodes[a.Node]
-		return w.apiUp() && there && (node.Ready || !a.Ready)
-	case plan.WaitAvailable:
-		w.settle()
-		_, there := w.objects[a.Object]
-		return w.apiUp() && there && w.networked()
-	}
-	return true
-}
-
 // do carries out one step.
 func (w *world) do(step plan.Step, contents plan.Contents) {
 	w.t.Helper()
 	w.touched[step.Host] = true
-	w.stale = true
 	if step.Cluster != nil {
 		w.doCluster(step, contents)
+		w.stale = true
 		return
+	}
+	if w.down[step.Host] {
+		w.t.Fatalf("step %s: the host is down", step.ID)
 	}
 	w.sound(step)
 	w.upload(step, contents)
-	if _, err := w.open[step.Host].Do(context.Background(), step.Action, nil); err != nil {
+	outcome, err := w.open[step.Host].Do(context.Background(), step.Action, nil)
+	if err != nil {
 		w.t.Fatalf("step %s: %v", step.ID, err)
 	}
-}
-
-// sound checks what a step takes for granted.
-func (w *world) sound(step plan.Step) {
-	w.t.Helper()
-	switch a := step.Action.(type) {
-	case hosts.SetUnit:
-		if a.Name == manifests.ContainerdUnit && a.Active && !w.has(step.Host, manifests.Containerd) {
-			w.t.Fatalf("step %s: containerd is started before it is there", step.ID)
-		}
-		if a.Name == manifests.KubeletUnit && a.Active {
-			w.soundKubelet(step)
-		}
-	case hosts.WriteFile:
-		image, pod := strings.CutSuffix(strings.TrimPrefix(a.Path, manifests.ManifestsFolder+"/"), ".yaml")
-		if pod && strings.HasPrefix(a.Path, manifests.ManifestsFolder) && !w.imageLoaded(step.Host, image) {
-			w.t.Fatalf("step %s: the Pod is written before its image is there", step.ID)
-		}
-	}
-}
-
-func (w *world) soundKubelet(step plan.Step) {
-	w.t.Helper()
-	for _, path := range []string{manifests.Kube, manifests.KubeletConf, manifests.KubeletConfig, certs.KubeletCurrent} {
-		if !w.has(step.Host, path) {
-			w.t.Fatalf("step %s: the kubelet is started before %s is there", step.ID, path)
-		}
-	}
-	if !w.imageLoaded(step.Host, imagePause) {
-		w.t.Fatalf("step %s: the kubelet is started before the pause image is there", step.ID)
-	}
-	host, _ := w.cluster.Host(step.Host)
-	if !host.HasRole(cluster.RoleControlPlane) && !w.apiUp() {
-		w.t.Fatalf("step %s: the kubelet is started before any API answers", step.ID)
-	}
+	w.follow(step.Host, step.Action, outcome)
+	w.stale = true
 }
 
 func (w *world) upload(step plan.Step, contents plan.Contents) {
@@ -421,50 +356,4 @@ func (w *world) upload(step plan.Step, contents plan.Contents) {
 	if err := w.open[step.Host].Upload(context.Background(), blobs, nil); err != nil {
 		w.t.Fatalf("step %s: %v", step.ID, err)
 	}
-}
-
-func (w *world) doCluster(step plan.Step, contents plan.Contents) {
-	w.t.Helper()
-	if !w.apiUp() {
-		w.t.Fatalf("step %s: no API answers", step.ID)
-	}
-	switch a := step.Cluster.(type) {
-	case plan.Apply:
-		if _, there := w.objects[a.Object]; !there || !a.Seed {
-			w.objects[a.Object] = json.RawMessage(contents[a.Content])
-		}
-	case plan.Delete:
-		delete(w.objects, a.Object)
-		delete(w.nodes, a.Object.Name)
-	case plan.MarkNode:
-		w.markNode(step, a)
-	case plan.Cordon:
-		w.setNode(step, a.Node, func(n *hosts.Node) { n.Unschedulable = true })
-	case plan.Uncordon:
-		w.setNode(step, a.Node, func(n *hosts.Node) { n.Unschedulable = false })
-	case plan.Drain, plan.WaitAPI, plan.WaitNode, plan.WaitAvailable:
-	}
-}
-
-func (w *world) markNode(step plan.Step, a plan.MarkNode) {
-	w.setNode(step, a.Node, func(n *hosts.Node) {
-		n.Labels = maps.Clone(n.Labels)
-		maps.Copy(n.Labels, a.Labels)
-		n.Taints = slices.DeleteFunc(slices.Clone(n.Taints), func(t string) bool { return slices.Contains(a.RemoveTaints, t) })
-		for _, taint := range a.Taints {
-			if !slices.Contains(n.Taints, taint) {
-				n.Taints = append(n.Taints, taint)
-			}
-		}
-	})
-}
-
-func (w *world) setNode(step plan.Step, name string, change func(*hosts.Node)) {
-	w.t.Helper()
-	node, there := w.nodes[name]
-	if !there {
-		w.t.Fatalf("step %s: there is no node %s", step.ID, name)
-	}
-	change(&node)
-	w.nodes[name] = node
 }

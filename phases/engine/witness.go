@@ -84,7 +84,9 @@ func (r *run) witnesses(step plan.Step) []string {
 		wanted = action.Host
 	case plan.WaitNode:
 		wanted = action.Node
-	case plan.WaitAvailable:
+	case plan.MemberPromote:
+		wanted = action.Name
+	case plan.WaitAvailable, plan.WaitEndpoint: // any host may be to blame
 	default:
 		if _, unit := step.Action.(hosts.SetUnit); !unit {
 			return nil

@@ -1,6 +1,6 @@
 // Package api does what is done to the cluster and not to a host: it speaks to the API
-// server of any healthy control plane, through that host's Dial, so that nothing but the
-// way to the hosts is needed.
+// server, and to the etcd, of any healthy control plane, through that host's Dial, so that
+// nothing but the way to the hosts is needed.
 package api
 
 import (
@@ -36,13 +36,27 @@ type Options struct {
 	CA, Cert, Key []byte
 	// ServerName is looked for in the API servers' certificates: kubernetes unless said.
 	ServerName string
+	// Etcd is how etcd is reached; the zero value where it need not be.
+	Etcd EtcdOptions
+	// AllHosts are all connected hosts, by name: the endpoint is looked at from them. Hosts
+	// unless said.
+	AllHosts map[string]hosts.Host
+}
+
+// EtcdOptions are how a Client reaches etcd: the member of each control plane on the
+// host's own loopback or, where External has any, these URLs as seen from the hosts.
+type EtcdOptions struct {
+	CA, Cert, Key []byte // PEM
+	External      []string
 }
 
 // Client speaks to the cluster. All its methods may be called concurrently.
 type Client struct {
 	hosts     map[string]hosts.Host
+	all       map[string]hosts.Host // those that are no control plane as well
 	endpoints map[string]string
 	config    *rest.Config
+	etcd      *etcd // nil where it need not be reached
 	dialer    *dialer
 	http      *http.Client
 	rest      *rest.RESTClient
@@ -65,6 +79,7 @@ type pace struct {
 	settling time.Duration // how long a new cluster may refuse or miss what will be there
 	observe  time.Duration // bounds one try of an observation
 	health   time.Duration // bounds a health endpoint's answer: without etcd it comes after 4 s
+	endpoint time.Duration // bounds a look at the endpoint: nobody answers for an absent address
 }
 
 var usualPace = pace{
@@ -76,6 +91,7 @@ var usualPace = pace{
 	settling: 20 * time.Second,
 	observe:  3 * time.Second,
 	health:   6 * time.Second,
+	endpoint: time.Second,
 }
 
 // New makes a client; it connects to nothing before it is asked something.
@@ -90,14 +106,21 @@ func New(options Options) (*Client, error) {
 			return nil, fmt.Errorf("make a client of the cluster: no endpoint is known of %s", name)
 		}
 	}
+	if options.AllHosts == nil {
+		options.AllHosts = options.Hosts
+	}
 	c := &Client{
-		hosts: options.Hosts, endpoints: options.Endpoints,
-		dialer:  newDialer(options.Hosts, options.Endpoints, names),
+		hosts: options.Hosts, all: options.AllHosts, endpoints: options.Endpoints,
+		dialer:  newDialer(theAPI, options.Hosts, options.Endpoints, names),
 		warming: make(chan struct{}, 1), pace: usualPace,
 		single: map[string]*single{}, learned: map[groupKind]resource{},
 	}
 	c.config = restConfig(options, c.dialer)
-	if err := c.connect(); err != nil {
+	var err error
+	if c.etcd, err = newEtcd(options.Hosts, options.Etcd); err == nil {
+		err = c.connect()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("make a client of the cluster: %w", err)
 	}
 	return c, nil
@@ -156,6 +179,9 @@ func (c *Client) ServerName() string { return c.config.ServerName }
 func (c *Client) Close() {
 	c.dialer.close()
 	c.http.CloseIdleConnections()
+	if c.etcd != nil {
+		c.etcd.close()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, one := range c.single {
@@ -181,7 +207,7 @@ func (c *Client) only(host string) (*single, error) {
 	if c.hosts[host] == nil {
 		return nil, fmt.Errorf("reach the API server on %s: the host is not connected", host)
 	}
-	d := newDialer(c.hosts, c.endpoints, []string{host})
+	d := newDialer(theAPI, c.hosts, c.endpoints, []string{host})
 	config := rest.CopyConfig(c.config)
 	config.Dial = d.DialContext
 	client, err := rest.HTTPClientFor(config)

@@ -21,9 +21,13 @@ const (
 
 var errNoHost = errors.New("no control plane is connected")
 
-// dialer connects to the API server of whichever control plane answers, the one that
-// served last first.
+// theAPI is what most dialers lead to, for their errors.
+const theAPI = "the API server on"
+
+// dialer connects to the API server, or to what else it leads to, of whichever control
+// plane answers, the one that served last first.
 type dialer struct {
+	what      string // with the word that goes before a host's name
 	hosts     map[string]hosts.Host
 	endpoints map[string]string
 	life      context.Context // ends with close, and every attempt with it
@@ -49,8 +53,8 @@ func (t *tracked) Close() error {
 	return t.Conn.Close()
 }
 
-func newDialer(all map[string]hosts.Host, endpoints map[string]string, names []string) *dialer {
-	d := &dialer{hosts: all, endpoints: endpoints, order: slices.Clone(names), open: map[*tracked]struct{}{}}
+func newDialer(what string, all map[string]hosts.Host, endpoints map[string]string, names []string) *dialer {
+	d := &dialer{what: what, hosts: all, endpoints: endpoints, order: slices.Clone(names), open: map[*tracked]struct{}{}}
 	d.life, d.end = context.WithCancel(context.Background())
 	return d
 }
@@ -105,7 +109,7 @@ func (d *dialer) DialContext(ctx context.Context, _, _ string) (net.Conn, error)
 func (d *dialer) try(ctx context.Context, host string, results chan<- attempt) {
 	conn, err := d.hosts[host].Dial(ctx, "tcp", d.endpoints[host])
 	if err != nil {
-		err = fmt.Errorf("reach the API server on %s (%s): %w", host, d.endpoints[host], err)
+		err = fmt.Errorf("reach %s %s (%s): %w", d.what, host, d.endpoints[host], err)
 	}
 	results <- attempt{host, conn, err}
 }

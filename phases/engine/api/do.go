@@ -34,6 +34,18 @@ func (c *Client) Do(ctx context.Context, action plan.ClusterAction, content func
 		return c.waitNode(ctx, action, progress)
 	case plan.WaitAvailable:
 		return c.waitAvailable(ctx, action, progress)
+	case plan.WaitEndpoint:
+		return c.waitEndpoint(ctx, action, progress)
+	case plan.MemberAdd:
+		return c.memberAdd(ctx, action, progress)
+	case plan.MemberPromote:
+		return c.memberPromote(ctx, action, progress)
+	case plan.MemberRemove:
+		return c.memberRemove(ctx, action, progress)
+	case plan.MoveLeader:
+		return c.moveLeader(ctx, action, progress)
+	case plan.DeletePods:
+		return c.deletePods(ctx, action, progress)
 	}
 	return hosts.Outcome{}, fmt.Errorf("do %s: the client does not know this action", action.Kind())
 }

@@ -21,9 +21,11 @@ type probe struct {
 	url       string
 }
 
+const componentEtcd = "etcd"
+
 // probes are the components' own ports, where kubeadm's manifests put them.
 var probes = []probe{
-	{"etcd", "127.0.0.1:2381", "http://localhost/readyz"},
+	{componentEtcd, "127.0.0.1:2381", "http://localhost/readyz"},
 	{"kube-controller-manager", "127.0.0.1:10257", "https://localhost/healthz"},
 	{"kube-scheduler", "127.0.0.1:10259", "https://localhost/readyz"},
 	{"kubelet", "127.0.0.1:10248", "http://localhost/healthz"},
@@ -46,6 +48,9 @@ func (c *Client) Health(ctx context.Context) []hosts.Health {
 	for name, host := range c.hosts {
 		group.Go(func() { add(c.apiHealth(ctx, name)) })
 		for _, p := range probes {
+			if p.component == componentEtcd && c.etcd != nil && len(c.etcd.external) > 0 {
+				continue // no control plane runs one
+			}
 			group.Go(func() { add(p.ask(ctx, c.pace.health, name, host)) })
 		}
 	}

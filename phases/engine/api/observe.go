@@ -20,9 +20,29 @@ import (
 // observeAtOnce bounds the requests that an observation has in flight.
 const observeAtOnce = 64
 
-// Observe looks at the objects that are asked for, the nodes and the version. Where no
-// API server answers soon, the facts say so and there is no error.
+// Observe looks at the objects that are asked for, the nodes and the version, and at etcd's
+// members. Where no API server or no etcd answers soon, the facts say so and there is no
+// error; each is asked whether the other answers or not.
 func (c *Client) Observe(ctx context.Context, query hosts.ClusterQuery) (hosts.ClusterFacts, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var members []hosts.Member
+	var cause string
+	var group sync.WaitGroup
+	group.Go(func() { members, cause = c.members(ctx) })
+	facts, err := c.observeAPI(ctx, query)
+	if err != nil {
+		cancel()
+	}
+	group.Wait()
+	if err != nil {
+		return hosts.ClusterFacts{}, err
+	}
+	facts.Members, facts.MembersCause = members, cause
+	return facts, nil
+}
+
+func (c *Client) observeAPI(ctx context.Context, query hosts.ClusterQuery) (hosts.ClusterFacts, error) {
 	var facts hosts.ClusterFacts
 	var err error
 	for range max(1, len(c.hosts)) {

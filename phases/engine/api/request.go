@@ -14,6 +14,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 )
 
 // answer is what the API server gave for one request.
@@ -33,7 +34,7 @@ type request struct {
 
 // send sends a request once.
 func (c *Client) send(ctx context.Context, r request) (answer, error) {
-	call := c.rest.Verb(r.verb).AbsPath(r.path).MaxRetries(0)
+	call := c.rest.Verb(r.verb).AbsPath(r.path)
 	for name, value := range r.params {
 		call = call.Param(name, value)
 	}
@@ -45,8 +46,13 @@ func (c *Client) send(ctx context.Context, r request) (answer, error) {
 			call = call.SetHeader("Content-Type", "application/json")
 		}
 	}
+	return answerOf(ctx, call)
+}
+
+// answerOf makes a call once.
+func answerOf(ctx context.Context, call *rest.Request) (answer, error) {
 	var got answer
-	result := call.Do(ctx).StatusCode(&got.status)
+	result := call.MaxRetries(0).Do(ctx).StatusCode(&got.status)
 	body, err := result.Raw()
 	if err != nil {
 		// Raw leaves the answer's text unread; Error decodes the server's own word.

@@ -2,18 +2,11 @@ package api
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"io"
 	"log"
-	"math/big"
 	"net"
 	"net/http"
 	"slices"
@@ -28,61 +21,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// authority is a CA made for one test.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newAuthority(t *testing.T) authority {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "kubernetes"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return authority{cert, key}
-}
-
-func (a authority) pem() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
-}
-
-// leaf signs a certificate for a server and a client in one.
-func (a authority) leaf(t *testing.T, name string) (cert, key []byte) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, private.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	encoded, err := x509.MarshalECPrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-		pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: encoded})
-}
-
 // cluster is an API in memory, served by one server on each control plane.
 type cluster struct {
 	t       *testing.T
@@ -92,11 +30,16 @@ type cluster struct {
 	applied map[string]string         // by path: what was last applied
 	version int
 	asked   []string
+	bodies  map[string]string // what was last sent with a verb to a path
+	held    chan struct{}     // if set, requests wait for its end
+	mute    int               // so many updates are made and not answered
 	// answer, if set, answers a request in the API's place; a nil status leaves it to it.
 	answer func(host string, r *http.Request) *metav1.Status
 	ready  func(host string) string // what /readyz lists as failed; "" is ready
 	budget func(pod string) bool    // whether a Pod may be evicted
 	planes map[string]*plane
+	// routes are what else the hosts reach, by address: the endpoint, members of etcd.
+	routes map[string]func(ctx context.Context, from string) (net.Conn, error)
 }
 
 // plane is a control plane: a host whose Dial leads to its server.
@@ -121,7 +64,7 @@ func play(t *testing.T, names []string, test func(t *testing.T, c *cluster, clie
 	synctest.Test(t, func(t *testing.T) {
 		c := &cluster{
 			t: t, ca: newAuthority(t), objects: map[string]map[string]any{}, applied: map[string]string{},
-			planes: map[string]*plane{},
+			planes: map[string]*plane{}, routes: map[string]func(context.Context, string) (net.Conn, error){},
 		}
 		for _, name := range names {
 			c.planes[name] = c.newPlane(name)
@@ -132,6 +75,7 @@ func play(t *testing.T, names []string, test func(t *testing.T, c *cluster, clie
 			for _, p := range c.planes {
 				p.stop()
 			}
+			elapse(time.Second) // the bubble's time ends with the test, and connections have yet to
 		}()
 		test(t, c, client)
 	})
@@ -139,11 +83,17 @@ func play(t *testing.T, names []string, test func(t *testing.T, c *cluster, clie
 
 func (c *cluster) client(trusted authority) *Client {
 	c.t.Helper()
+	return c.clientWith(trusted, func(*Options) {})
+}
+
+func (c *cluster) clientWith(trusted authority, adapt func(*Options)) *Client {
+	c.t.Helper()
 	cert, key := c.ca.leaf(c.t, "kubernetes-super-admin")
 	options := Options{Hosts: map[string]hosts.Host{}, Endpoints: map[string]string{}, CA: trusted.pem(), Cert: cert, Key: key}
 	for name, p := range c.planes {
 		options.Hosts[name], options.Endpoints[name] = p, name+":6443"
 	}
+	adapt(&options)
 	client, err := New(options)
 	if err != nil {
 		c.t.Fatal(err)
@@ -200,6 +150,12 @@ func (p *plane) Dial(ctx context.Context, network, address string) (net.Conn, er
 	p.dialed++
 	down, hangs := p.down, p.hangs
 	p.mu2.Unlock()
+	p.mu.Lock()
+	route := p.routes[address]
+	p.mu.Unlock()
+	if route != nil {
+		return route(ctx, p.name)
+	}
 	if hangs {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -210,12 +166,17 @@ func (p *plane) Dial(ctx context.Context, network, address string) (net.Conn, er
 	if network != "tcp" || address != p.name+":6443" {
 		return nil, errors.New("nothing listens on " + address)
 	}
+	return p.accept(), nil
+}
+
+// accept makes a connection to the server.
+func (p *plane) accept() net.Conn {
 	near, far := pipe()
 	p.conns <- far
 	p.mu2.Lock()
 	defer p.mu2.Unlock()
 	p.open = append(p.open, near)
-	return near, nil
+	return near
 }
 
 func (c *cluster) put(path, object string) {
@@ -242,6 +203,26 @@ func (c *cluster) store(path string, object map[string]any) {
 }
 
 func (p *plane) serve(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	held := p.held
+	p.mu.Unlock()
+	if held != nil {
+		<-held
+	}
+	p.serveOne(w, r)
+	if r.Method == http.MethodPut && p.muted() {
+		<-r.Context().Done()
+	}
+}
+
+func (c *cluster) muted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mute--
+	return c.mute >= 0
+}
+
+func (p *plane) serveOne(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.asked = append(p.asked, r.Method+" "+r.URL.Path)
@@ -301,6 +282,10 @@ func (c *cluster) evict(w http.ResponseWriter, path string) {
 
 func (c *cluster) serveObject(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
+	if c.bodies == nil {
+		c.bodies = map[string]string{}
+	}
+	c.bodies[r.Method+" "+r.URL.Path] = string(body)
 	live := c.objects[r.URL.Path]
 	switch r.Method {
 	case http.MethodGet:
@@ -321,6 +306,8 @@ func (c *cluster) serveObject(w http.ResponseWriter, r *http.Request) {
 		}
 		c.store(r.URL.Path+"/"+name, object)
 		write(w, 201, object)
+	case http.MethodPut:
+		c.update(w, r, body)
 	case http.MethodPatch:
 		c.patch(w, r, body)
 	case http.MethodDelete:
@@ -369,6 +356,22 @@ func (c *cluster) patch(w http.ResponseWriter, r *http.Request, body []byte) {
 		write(w, 200, live)
 	default:
 		refuse(w, 415, metav1.StatusReasonUnsupportedMediaType, "what is this")
+	}
+}
+
+// update puts an object in the place of the version that it was made from.
+func (c *cluster) update(w http.ResponseWriter, r *http.Request, body []byte) {
+	live := c.objects[r.URL.Path]
+	var object map[string]any
+	_ = json.Unmarshal(body, &object)
+	switch metadata, _ := object["metadata"].(map[string]any); {
+	case live == nil:
+		refuse(w, 404, metav1.StatusReasonNotFound, "not found")
+	case metadata["resourceVersion"] != live["metadata"].(map[string]any)["resourceVersion"]:
+		refuse(w, 409, metav1.StatusReasonConflict, "the object has been modified")
+	default:
+		c.store(r.URL.Path, object)
+		write(w, 200, object)
 	}
 }
 
@@ -439,46 +442,4 @@ func (c *cluster) count(what string) int {
 		}
 	}
 	return n
-}
-
-// buffered is an end of a net.Pipe whose writes do not wait for the other end to read.
-type buffered struct {
-	net.Conn
-	queue chan []byte
-	ended chan struct{}
-	once  sync.Once
-}
-
-func pipe() (near, far net.Conn) {
-	a, b := net.Pipe()
-	return newBuffered(a), newBuffered(b)
-}
-
-func newBuffered(conn net.Conn) *buffered {
-	b := &buffered{Conn: conn, queue: make(chan []byte, 1024), ended: make(chan struct{})}
-	go func() {
-		for {
-			select {
-			case data := <-b.queue:
-				_, _ = b.Conn.Write(data)
-			case <-b.ended:
-				return
-			}
-		}
-	}()
-	return b
-}
-
-func (b *buffered) Write(data []byte) (int, error) {
-	select {
-	case b.queue <- slices.Clone(data):
-		return len(data), nil
-	case <-b.ended:
-		return 0, net.ErrClosed
-	}
-}
-
-func (b *buffered) Close() error {
-	b.once.Do(func() { close(b.ended) })
-	return b.Conn.Close()
 }

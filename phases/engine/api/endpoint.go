@@ -1,0 +1,75 @@
+package api
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
+	"k8s.io/client-go/rest"
+)
+
+// waitEndpoint waits until the API answers at the endpoint as seen from one host, each time
+// over a connection of its own.
+func (c *Client) waitEndpoint(ctx context.Context, action plan.WaitEndpoint, progress func(hosts.Progress)) (hosts.Outcome, error) {
+	what := fmt.Sprintf("the API at %s as seen from %s", action.Address, action.Host)
+	from := c.all[action.Host]
+	if from == nil {
+		return hosts.Outcome{}, fmt.Errorf("wait for %s: the host is not connected", what)
+	}
+	config, err := rest.TLSConfigFor(c.config)
+	if err != nil {
+		return hosts.Outcome{}, fmt.Errorf("wait for %s: %w", what, err)
+	}
+	return c.until(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
+		ready, seen, err := readyAt(ctx, from, action.Address, config, c.pace.endpoint)
+		if gone(err) || distrusted(err) {
+			return verdict{}, err
+		}
+		if err != nil {
+			seen = brief(err)
+		}
+		return verdict{done: ready, seen: seen}, nil
+	})
+}
+
+// readyAt asks for /readyz at an address as seen from a host.
+func readyAt(ctx context.Context, from hosts.Host, address string, config *tls.Config, bound time.Duration) (ready bool, seen string, err error) {
+	within, cancel := context.WithTimeout(ctx, bound)
+	defer cancel()
+	// Transport would let a dial go on after its request has ended, in case another can use
+	// the connection; here every try is one of its own.
+	transport := &http.Transport{
+		DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return from.Dial(within, "tcp", address)
+		},
+		TLSClientConfig:   config,
+		DisableKeepAlives: true,
+	}
+	request, err := http.NewRequestWithContext(within, http.MethodGet, "https://"+config.ServerName+"/readyz", nil)
+	if err != nil {
+		return false, "", err
+	}
+	response, err := transport.RoundTrip(request)
+	if err != nil && ctx.Err() == nil && within.Err() != nil && !gone(err) {
+		err = fmt.Errorf("no answer within %s", bound)
+	}
+	if errors.Is(err, io.EOF) {
+		err = errors.New("the connection is closed at once: no API server is behind it yet")
+	}
+	if err != nil {
+		return false, "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
+	if err != nil {
+		return false, "", err
+	}
+	return response.StatusCode == http.StatusOK, failedChecks(response.Status, string(body)), nil
+}

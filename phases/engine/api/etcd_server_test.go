@@ -1,0 +1,307 @@
+package api
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+)
+
+// etcdCluster is an etcd in memory: each member is a gRPC server of etcd's own services,
+// reached on its host's loopback and, from every host, by its client URL.
+type etcdCluster struct {
+	t       *testing.T
+	ca      authority
+	cluster *cluster
+
+	mu      sync.Mutex
+	list    []*pb.Member
+	servers map[uint64]*etcdServer
+	all     []*etcdServer // to be stopped
+	leader  uint64
+	asked   []string // member and method
+	// answer, if set, answers in etcd's place; apply lets a change be made as well.
+	answer func(method string) (err error, apply bool)
+}
+
+// etcdServer is one member's server.
+type etcdServer struct {
+	pb.UnimplementedClusterServer
+	pb.UnimplementedMaintenanceServer
+	etcd    *etcdCluster
+	id      uint64
+	applied uint64
+	down    error
+	hangs   bool
+	silent  bool // takes connections and answers nothing
+	server  *grpc.Server
+	conns   chan net.Conn
+	closed  chan struct{}
+	once    sync.Once
+	open    []net.Conn
+}
+
+func (s *etcdServer) Accept() (net.Conn, error) {
+	select {
+	case conn := <-s.conns:
+		return conn, nil
+	case <-s.closed:
+		return nil, net.ErrClosed
+	}
+}
+func (s *etcdServer) Addr() net.Addr { return &net.TCPAddr{} }
+func (s *etcdServer) Close() error   { s.once.Do(func() { close(s.closed) }); return nil }
+
+// playEtcd runs a test on an etcd with a member on each of these hosts, the first of them
+// the leader, and on a client that is connected to some of them.
+func playEtcd(t *testing.T, names, connected []string, test func(t *testing.T, e *etcdCluster, client *Client)) {
+	t.Helper()
+	play(t, connected, func(t *testing.T, c *cluster, _ *Client) {
+		e := &etcdCluster{t: t, ca: newAuthority(t), cluster: c, servers: map[uint64]*etcdServer{}}
+		for i, name := range names {
+			e.join(name, fmt.Sprintf("10.0.0.%d", i+1))
+		}
+		e.leader = e.list[0].ID
+		client := e.client(e.ca, nil)
+		defer func() {
+			client.Close()
+			for _, s := range e.all {
+				s.stop()
+			}
+		}()
+		test(t, e, client)
+	})
+}
+
+func (e *etcdCluster) client(trusted authority, external []string) *Client {
+	cert, key := e.ca.leaf(e.t, "slipway")
+	return e.cluster.clientWith(e.cluster.ca, func(options *Options) {
+		options.Etcd = EtcdOptions{CA: trusted.pem(), Cert: cert, Key: key, External: external}
+	})
+}
+
+// idOf is a member's id, which its address gives.
+func idOf(address string) uint64 {
+	ip := net.ParseIP(address).To4()
+	return 0xe7cd<<8 + uint64(ip[3])
+}
+
+// join adds a voting member that runs.
+func (e *etcdCluster) join(name, address string) *etcdServer {
+	member := &pb.Member{
+		ID: idOf(address), Name: name, PeerURLs: []string{"https://" + address + ":2380"}, ClientURLs: []string{"https://" + address + ":2379"},
+	}
+	s := e.serve(e.ca, member.ID, address)
+	e.mu.Lock()
+	e.list = append(e.list, member)
+	e.mu.Unlock()
+	e.route(name, address, s)
+	return s
+}
+
+// route leads to a server from its host's loopback, and from everywhere by its address.
+func (e *etcdCluster) route(name, address string, s *etcdServer) {
+	e.cluster.mu.Lock()
+	defer e.cluster.mu.Unlock()
+	before := e.cluster.routes[etcdPort]
+	e.cluster.routes[etcdPort] = func(ctx context.Context, from string) (net.Conn, error) {
+		switch {
+		case from == name:
+			return s.dial(ctx)
+		case before != nil:
+			return before(ctx, from)
+		}
+		return nil, errDown
+	}
+	e.cluster.routes[address+":2379"] = func(ctx context.Context, _ string) (net.Conn, error) { return s.dial(ctx) }
+}
+
+func (e *etcdCluster) serve(ca authority, id uint64, address string) *etcdServer {
+	certPEM, keyPEM := ca.leaf(e.t, loopbackName, address)
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	clients := x509.NewCertPool()
+	clients.AddCert(e.ca.cert)
+	s := &etcdServer{etcd: e, id: id, applied: 100, conns: make(chan net.Conn), closed: make(chan struct{})}
+	s.server = grpc.NewServer(grpc.Creds(credentials.NewTLS(&tls.Config{
+		Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients,
+	})))
+	pb.RegisterClusterServer(s.server, s)
+	pb.RegisterMaintenanceServer(s.server, s)
+	go func() { _ = s.server.Serve(s) }()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.servers[id] = s
+	e.all = append(e.all, s)
+	return s
+}
+
+func (s *etcdServer) stop() {
+	_ = s.Close()
+	s.server.Stop()
+	s.fail(errDown)
+}
+
+// fail ends what is open, and lets nothing in for as long as err is not nil.
+func (s *etcdServer) fail(err error) {
+	s.etcd.mu.Lock()
+	defer s.etcd.mu.Unlock()
+	s.down = err
+	for _, conn := range s.open {
+		_ = conn.Close()
+	}
+	s.open = nil
+}
+
+func (s *etcdServer) dial(ctx context.Context) (net.Conn, error) {
+	s.etcd.mu.Lock()
+	down, hangs := s.down, s.hangs
+	s.etcd.mu.Unlock()
+	if hangs {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	if down != nil {
+		return nil, down
+	}
+	near, far := pipe()
+	s.conns <- far
+	s.etcd.mu.Lock()
+	defer s.etcd.mu.Unlock()
+	s.open = append(s.open, near)
+	return near, nil
+}
+
+// name is the member's, for the account of what was asked.
+func (s *etcdServer) name() string {
+	for _, m := range s.etcd.list {
+		if m.ID == s.id {
+			return m.Name
+		}
+	}
+	return memberID(s.id)
+}
+
+func (s *etcdServer) Status(ctx context.Context, _ *pb.StatusRequest) (*pb.StatusResponse, error) {
+	if s.silent {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	s.etcd.mu.Lock()
+	defer s.etcd.mu.Unlock()
+	said := &pb.StatusResponse{
+		Header: &pb.ResponseHeader{MemberId: s.id}, Leader: s.etcd.leader, RaftTerm: 7, RaftAppliedIndex: s.applied,
+		Errors: []string{fmt.Sprintf("memberID:%d alarm:NOSPACE ", 0xe7cd<<8+3)},
+	}
+	if i := s.etcd.index(s.id); i >= 0 {
+		said.IsLearner = s.etcd.list[i].IsLearner
+	}
+	return said, nil
+}
+
+func (e *etcdCluster) index(id uint64) int {
+	return slices.IndexFunc(e.list, func(m *pb.Member) bool { return m.ID == id })
+}
+
+// asks notes what is asked, and answers in etcd's place where the test says so.
+func (s *etcdServer) asks(method string) (err error, apply bool) {
+	s.etcd.asked = append(s.etcd.asked, s.name()+" "+method)
+	if i := s.etcd.index(s.id); i >= 0 && s.etcd.list[i].IsLearner {
+		return rpctypes.ErrGRPCNotSupportedForLearner, false
+	}
+	if s.etcd.answer != nil {
+		return s.etcd.answer(method)
+	}
+	return nil, true
+}
+
+func (s *etcdServer) MemberList(ctx context.Context, r *pb.MemberListRequest) (*pb.MemberListResponse, error) {
+	s.etcd.mu.Lock()
+	defer s.etcd.mu.Unlock()
+	if err, _ := s.asks("MemberList"); err != nil {
+		return nil, err
+	}
+	if r.Linearizable && s.etcd.leader == 0 {
+		return nil, rpctypes.ErrGRPCTimeout
+	}
+	return &pb.MemberListResponse{Header: &pb.ResponseHeader{MemberId: s.id}, Members: s.etcd.list}, nil
+}
+
+func (s *etcdServer) MemberAdd(_ context.Context, r *pb.MemberAddRequest) (*pb.MemberAddResponse, error) {
+	s.etcd.mu.Lock()
+	defer s.etcd.mu.Unlock()
+	err, apply := s.asks("MemberAdd")
+	if apply {
+		s.etcd.list = append(slices.Clone(s.etcd.list), &pb.Member{ID: 0xadd, PeerURLs: r.PeerURLs, IsLearner: r.IsLearner})
+	}
+	return &pb.MemberAddResponse{Header: &pb.ResponseHeader{}}, err
+}
+
+func (s *etcdServer) MemberPromote(_ context.Context, r *pb.MemberPromoteRequest) (*pb.MemberPromoteResponse, error) {
+	s.etcd.mu.Lock()
+	defer s.etcd.mu.Unlock()
+	err, apply := s.asks("MemberPromote")
+	if apply {
+		s.etcd.list[s.etcd.index(r.ID)].IsLearner = false
+	}
+	return &pb.MemberPromoteResponse{Header: &pb.ResponseHeader{}}, err
+}
+
+func (s *etcdServer) MemberRemove(_ context.Context, r *pb.MemberRemoveRequest) (*pb.MemberRemoveResponse, error) {
+	s.etcd.mu.Lock()
+	defer s.etcd.mu.Unlock()
+	err, apply := s.asks("MemberRemove")
+	if apply {
+		i := s.etcd.index(r.ID)
+		s.etcd.list = slices.Delete(slices.Clone(s.etcd.list), i, i+1)
+		if s.etcd.leader == r.ID {
+			s.etcd.leader = s.etcd.list[0].ID
+		}
+	}
+	return &pb.MemberRemoveResponse{Header: &pb.ResponseHeader{}}, err
+}
+
+func (s *etcdServer) MoveLeader(_ context.Context, r *pb.MoveLeaderRequest) (*pb.MoveLeaderResponse, error) {
+	s.etcd.mu.Lock()
+	defer s.etcd.mu.Unlock()
+	if s.id != s.etcd.leader {
+		return nil, rpctypes.ErrGRPCNotLeader
+	}
+	err, apply := s.asks("MoveLeader")
+	if apply {
+		s.etcd.leader = r.TargetID
+	}
+	return &pb.MoveLeaderResponse{}, err
+}
+
+// said tells who was asked to make a change, in order.
+func (e *etcdCluster) said(method string) []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var who []string
+	for _, one := range e.asked {
+		if name, found := strings.CutSuffix(one, " "+method); found {
+			who = append(who, name)
+		}
+	}
+	return who
+}
+
+var errNoRoute = &hosts.Error{Kind: hosts.KindBroken, Op: "connect", Err: errors.New("no route to host")}
+
+const second = time.Second

@@ -1,0 +1,76 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// deletePods deletes a node's Pods at once, without waiting for a kubelet to end them:
+// static Pods' mirrors too.
+func (c *Client) deletePods(ctx context.Context, action plan.DeletePods, progress func(hosts.Progress)) (hosts.Outcome, error) {
+	var deleted atomic.Int64
+	err := c.persist(ctx, progress, func(ctx context.Context) error {
+		pods, err := c.podsOn(ctx, action.Node)
+		if err != nil {
+			return err
+		}
+		group, ctx := errgroup.WithContext(ctx)
+		group.SetLimit(observeAtOnce)
+		for _, pod := range pods {
+			group.Go(func() error {
+				err := c.deletePod(ctx, pod)
+				if err == nil {
+					deleted.Add(1)
+				}
+				if apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // gone, or another of its name
+					err = nil
+				}
+				return err
+			})
+		}
+		return group.Wait()
+	})
+	if err != nil {
+		return hosts.Outcome{}, fmt.Errorf("delete the Pods of node %s: %w", action.Node, err)
+	}
+	if n := deleted.Load(); n > 0 {
+		return outcome(true, fmt.Sprintf("%d Pods deleted", n)), nil
+	}
+	return outcome(false, ""), nil
+}
+
+func (c *Client) podsOn(ctx context.Context, node string) ([]corev1.Pod, error) {
+	got, err := c.send(ctx, request{
+		verb: http.MethodGet, path: "/api/v1/pods", params: map[string]string{"fieldSelector": "spec.nodeName=" + node},
+	})
+	var list corev1.PodList
+	if err == nil {
+		err = json.Unmarshal(got.body, &list)
+	}
+	return list.Items, err
+}
+
+func (c *Client) deletePod(ctx context.Context, pod corev1.Pod) error {
+	body, err := json.Marshal(metav1.DeleteOptions{
+		TypeMeta:           metav1.TypeMeta{APIVersion: "v1", Kind: "DeleteOptions"},
+		GracePeriodSeconds: new(int64), // at once
+		Preconditions:      metav1.NewUIDPreconditions(string(pod.UID)),
+	})
+	if err != nil {
+		return err
+	}
+	_, err = c.send(ctx, request{
+		verb: http.MethodDelete, path: "/api/v1/namespaces/" + pod.Namespace + "/pods/" + pod.Name, body: body,
+	})
+	return err
+}

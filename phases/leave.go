@@ -1,0 +1,195 @@
+package phases
+
+import (
+	"slices"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// The phases of leaving; the second has kubeadm's name.
+const (
+	phaseRemoveNode   = "remove-node"
+	phaseRemoveMember = "remove-etcd-member"
+)
+
+// drainTimeout is how long, in seconds, a node's Pods have to go elsewhere.
+const drainTimeout = 300
+
+// stopGrace is how long, in seconds, a control plane's components have to end: an API
+// server tells its clients to go elsewhere, and lets what is under way come to its end.
+const stopGrace = 10
+
+// without is the input of a cluster that the hosts are not in any more.
+func (in Input) without(leaving []cluster.Host) Input {
+	rest := *in.Cluster
+	rest.Hosts = slices.DeleteFunc(slices.Clone(rest.Hosts), func(host cluster.Host) bool { return among(leaving, host.Name) })
+	in.Cluster = &rest
+	return in
+}
+
+func among(list []cluster.Host, name string) bool {
+	return slices.ContainsFunc(list, func(host cluster.Host) bool { return host.Name == name })
+}
+
+// rest are the control planes that are in the cluster, or will be, when the hosts have left.
+func (in Input) rest(leaving []cluster.Host) []cluster.Host {
+	return slices.DeleteFunc(in.Cluster.ControlPlanes(), func(host cluster.Host) bool { return among(leaving, host.Name) })
+}
+
+// balances tells whether the host's leaving concerns the balancers: it is one that they
+// send clients to, or a peer of those that hold the virtual address.
+func balances(host cluster.Host) bool {
+	return host.HasRole(cluster.RoleControlPlane) || host.HasRole(cluster.RoleLoadBalancer)
+}
+
+// cordon keeps new Pods away from a node that leaves, while its kubelet can still end
+// those that it has.
+func (h *hostDraft) cordon() []string {
+	node, drains := h.drains()
+	if !drains || node.Unschedulable {
+		return nil
+	}
+	return []string{h.add(plan.Step{
+		ID: "cluster/" + phaseRemoveNode + "/" + h.host.Name + "/cordon", Phase: phaseRemoveNode, Lane: h.leaveLane(),
+		Why: "nothing new should come to it", Change: plan.Update, Cluster: plan.Cordon{Node: h.host.Name},
+	})}
+}
+
+// drains tells whether the host has a node whose Pods can be moved away.
+func (h *hostDraft) drains() (hosts.Node, bool) {
+	node, there := h.in.node(h.host.Name)
+	return node, there && h.in.ClusterFacts.Reachable && h.facts.Units[manifests.KubeletUnit].Active == "active"
+}
+
+func (h *hostDraft) leaveLane() string { return phaseRemoveNode + "/" + h.host.Name }
+
+// drain moves a node's Pods away, when no other node that leaves takes any in.
+func (h *hostDraft) drain(cordoned []string) []string {
+	if _, drains := h.drains(); !drains {
+		return nil
+	}
+	return []string{h.add(plan.Step{
+		ID: "cluster/" + phaseRemoveNode + "/" + h.host.Name + "/drain", Phase: phaseRemoveNode, Lane: h.leaveLane(),
+		After: after(cordoned),
+		Why:   "its Pods have to run elsewhere", Change: plan.Update,
+		Cluster: plan.Drain{Node: h.host.Name, Timeout: drainTimeout},
+	})}
+}
+
+// removeMembers takes the host's members out of etcd. One that leads hands that over
+// first: the others then need no election.
+func (h *hostDraft) removeMembers(waits []string) []string {
+	if !h.in.Cluster.StackedEtcd() {
+		return nil
+	}
+	lane, id := h.leaveLane(), "cluster/"+phaseRemoveMember+"/"+h.host.Name
+	members := membersOf(h.in.ClusterFacts.Members, h.host)
+	var removed []string
+	for i, member := range members {
+		step := id
+		if i > 0 {
+			step += "/" + member.ID
+		}
+		if member.Healthy && !member.Learner && member.Name != "" {
+			waits = []string{h.add(plan.Step{
+				ID: step + "/move-leader", Phase: phaseRemoveMember, Lane: lane, After: after(waits),
+				Why: "the others should not have to elect one", Change: plan.Update, Cluster: plan.MoveLeader{From: member.Name},
+			})}
+		}
+		removed = append(removed, h.add(plan.Step{
+			ID: step, Phase: phaseRemoveMember, Lane: lane, After: after(waits),
+			Why: "the host leaves the cluster", Change: plan.Remove,
+			Cluster: plan.MemberRemove{ID: member.ID, Name: member.Name},
+		}))
+	}
+	return removed
+}
+
+// deleteNode deletes the node once its kubelet cannot register it again.
+func (h *hostDraft) deleteNode(waits []string) {
+	if _, there := h.in.node(h.host.Name); !there || !h.in.ClusterFacts.Reachable {
+		return
+	}
+	h.add(plan.Step{
+		ID: "cluster/" + phaseRemoveNode + "/" + h.host.Name + "/delete", Phase: phaseRemoveNode,
+		Lane: h.leaveLane(), After: after(waits),
+		Why: "the host leaves the cluster", Change: plan.Remove,
+		Cluster: plan.Delete{Object: hosts.ObjectKey{APIVersion: "v1", Kind: "Node", Name: h.host.Name}},
+	})
+}
+
+// balancersLose has the balancers that stay send nobody to the hosts that leave any more,
+// and those who join by hand as little, after the steps given. Only when the keepalived
+// that leave are stopped (which stop does) are they told no more of the address's holder:
+// one that hears nothing of him takes the address as well. It gives what the rest of the
+// leaving has to wait for.
+func (d *draft) balancersLose(leaving []cluster.Host, waits []string, stop func(waits []string) []string) ([]string, error) {
+	if !slices.ContainsFunc(leaving, balances) {
+		return nil, nil
+	}
+	rest := d.in.without(leaving)
+	followers, err := d.followers(rest, leaving)
+	if err != nil {
+		return nil, err
+	}
+	if _, err = d.followInfo(rest, waits); err != nil {
+		return nil, err
+	}
+	avoided := waits
+	for _, h := range followers {
+		avoided = join(avoided, h.follow(waits, manifests.HAProxyUnit))
+	}
+	waits = join(avoided, stop(avoided))
+	for _, h := range followers {
+		h.follow(waits, manifests.KeepalivedUnit)
+		h.tidy()
+	}
+	return waits, nil
+}
+
+// leaveProblems says which hosts the cluster cannot go on without.
+func (in Input) leaveProblems(leaving []cluster.Host) []Problem {
+	var planes, balancers []cluster.Host
+	for _, host := range leaving {
+		switch {
+		case host.HasRole(cluster.RoleControlPlane):
+			planes = append(planes, host)
+		case host.HasRole(cluster.RoleLoadBalancer):
+			balancers = append(balancers, host)
+		}
+	}
+	const whole = "put another one in its place first (slipway join); the whole cluster goes by: slipway reset --all"
+	if len(planes) > 0 && len(in.rest(planes)) == 0 {
+		return []Problem{problem("membership", planes[len(planes)-1], whole, "it is the last control plane: without one there is no cluster")}
+	}
+	var problems []Problem
+	if all := in.Cluster.Balancers(); len(balancers) > 0 && len(balancers) == len(all) {
+		problems = append(problems, problem("membership", balancers[len(balancers)-1], whole,
+			"it is the last load balancer: without one nothing holds %s", in.Cluster.Endpoint.Address))
+	}
+	if cause := in.unknownMembers(planes); cause != "" {
+		return append(problems, Problem{
+			Check: checkQuorum, Severity: SeverityError, Detail: "what members etcd has is not known, so no sum can be done: " + cause,
+			Fix: "bring etcd up first, on most of the control planes; the whole cluster goes by: slipway reset --all",
+		})
+	}
+	return append(problems, in.quorumProblems(planes)...)
+}
+
+// unknownMembers says why etcd's members are not known, where that matters.
+func (in Input) unknownMembers(planes []cluster.Host) string {
+	if !in.Cluster.StackedEtcd() || len(in.ClusterFacts.Members) > 0 {
+		return ""
+	}
+	for _, host := range planes {
+		_, noted := in.node(host.Name)
+		facts, seen := in.Facts[host.Name]
+		if noted || !seen || claimed(facts.Record) {
+			return orUnknown(in.ClusterFacts.MembersCause)
+		}
+	}
+	return ""
+}

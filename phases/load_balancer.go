@@ -1,0 +1,179 @@
+package phases
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/bundle"
+	"github.com/slipway-k8s/slipway/certs"
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// laneBalancer is where a host's balancer is brought up, beside all else: nothing on the
+// host waits for it, and it waits for an API server of any host.
+const laneBalancer = manifests.PhaseLoadBalancer
+
+const phaseEndpoint = "wait-endpoint"
+
+// endpointTimeout is how long, in seconds, the endpoint may take to lead to an API server
+// that answers: a balancer of the user's own may look for it only every half a minute.
+const endpointTimeout = 120
+
+// startHAProxy starts haproxy as soon as it is there: that its API servers do not answer
+// yet it finds out by itself, and when they do.
+func (h *hostDraft) startHAProxy() {
+	waits := join(h.base, h.unpacked(bundle.SetLoadBalancer), h.written(manifests.PhaseLoadBalancer), h.wrote(manifests.PhaseCerts, certs.Kubernetes.CertPath()))
+	h.balancer = join(h.balancer, h.startBalancerUnits(after(waits), func(name string) bool { return name != manifests.KeepalivedUnit }))
+}
+
+// startKeepalived starts keepalived beside haproxy, before there is any API: its check costs
+// a host its place in the election and not the election, which is over when the first API
+// server answers. The others have to know of it before (told): whom the address's holder
+// does not tell of itself, that host takes the address as well.
+func (h *hostDraft) startKeepalived(told []string) {
+	waits := after(join(h.base, h.balancer, told))
+	h.balancer = join(h.balancer, h.startBalancerUnits(waits, func(name string) bool { return name == manifests.KeepalivedUnit }))
+}
+
+func (h *hostDraft) startBalancerUnits(after []plan.Dependency, wanted func(name string) bool) []string {
+	var ids []string
+	for _, unit := range h.units(manifests.PhaseLoadBalancer) {
+		if !wanted(unit.Name) {
+			continue
+		}
+		if id := h.setUnit(unit, after); id != "" {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// awaitEndpoint waits until the host reaches the API by the endpoint, where that is more
+// than a control plane's own address, and where what the host does by it is begun anew.
+func (h *hostDraft) awaitEndpoint(apis []string) ([]string, error) {
+	if h.in.Cluster.Endpoint.Mode == cluster.EndpointControlPlane || !h.usesEndpointAnew() {
+		return nil, nil
+	}
+	address, err := manifests.EndpointAddress(h.in.Cluster)
+	if err != nil {
+		return nil, fmt.Errorf("plan %s: %w", h.host.Name, err)
+	}
+	return []string{h.add(plan.Step{
+		ID: "cluster/" + phaseEndpoint + "/" + h.host.Name, Phase: phaseEndpoint, Lane: plan.LaneWait + "/endpoint/" + h.host.Name,
+		After: after(join(h.entry, h.balancer), apis), Why: "the cluster is reached by it",
+		Cluster: plan.WaitEndpoint{Host: h.host.Name, Address: address, Timeout: endpointTimeout},
+	})}, nil
+}
+
+// usesEndpointAnew tells whether something on the host begins to go by the endpoint: a
+// worker's kubelet; on a control plane, its own balancer or whatever root does.
+func (h *hostDraft) usesEndpointAnew() bool {
+	return h.startsKubelet() || h.changed(running...) || h.changed(manifests.PhaseLoadBalancer)
+}
+
+// carriesBalancer tells whether Slipway has put a balancer on the host before.
+func carriesBalancer(record *hosts.Record) bool {
+	return record != nil && owns(record, manifests.UnitsFolder+"/"+manifests.HAProxyUnit)
+}
+
+// balancersFollow brings every balancer that is there already to the pool of the input.
+func (d *draft) balancersFollow(in Input, except []cluster.Host, waits []string) ([]string, error) {
+	followers, err := d.followers(in, except)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, h := range followers {
+		ids = append(ids, h.follow(waits)...)
+		h.tidy()
+	}
+	return ids, nil
+}
+
+// followers are the hosts that carry a balancer already, each with what that should be for
+// the pool of the input: its configuration and its units, nothing else of the host. Hosts
+// that are worked on anyway are left out; those that leave are not in the input's file.
+// One that cannot be reached is warned of.
+func (d *draft) followers(in Input, except []cluster.Host) ([]*hostDraft, error) {
+	input, err := in.manifests()
+	if err != nil {
+		return nil, err
+	}
+	var found []*hostDraft
+	for _, host := range in.Cluster.Balancers() {
+		if among(except, host.Name) {
+			continue
+		}
+		facts, seen := d.in.Facts[host.Name]
+		if !seen {
+			d.warnOfDeafBalancer(host)
+			continue
+		}
+		if !carriesBalancer(facts.Record) {
+			continue
+		}
+		state, err := manifests.Balancer(input, host.Name)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, d.forHost(host, state))
+	}
+	return found, nil
+}
+
+// follow writes a balancer's configuration and has its units take it up; where units are
+// named, theirs only.
+func (h *hostDraft) follow(waits []string, units ...string) []string {
+	whole := h.state
+	h.base, h.state = waits, partOf(whole, units)
+	h.writeFiles(manifests.PhaseLoadBalancer)
+	written := h.written(manifests.PhaseLoadBalancer)
+	started := h.startBalancerUnits(after(join(waits, written)), func(string) bool { return true })
+	h.state, h.balancer = whole, join(h.balancer, started)
+	return join(written, started)
+}
+
+// partOf is what of a balancer's state belongs to the units named; none means all.
+func partOf(state manifests.HostState, units []string) manifests.HostState {
+	if len(units) == 0 {
+		return state
+	}
+	state.Units = keep(state.Units, func(unit manifests.Unit) bool { return slices.Contains(units, unit.Name) })
+	state.Files = keep(state.Files, func(file manifests.File) bool {
+		return slices.ContainsFunc(state.Units, func(unit manifests.Unit) bool {
+			return slices.Contains(unit.Inputs, file.Path) || slices.Contains(unit.Reloads, file.Path)
+		})
+	})
+	return state
+}
+
+// warnOfDeafBalancer tells of a balancer that does not hear who comes and goes.
+func (d *draft) warnOfDeafBalancer(host cluster.Host) {
+	units := []string{"haproxy"}
+	if d.in.Cluster.VirtualAddress() != "" {
+		units = append(units, "keepalived")
+	}
+	found := d.in.unreached(host.Name)
+	d.plan.Warnings = append(d.plan.Warnings, fmt.Sprintf("%s: load-balancer: its %s cannot be told who the control planes are: %s (when the host is up again: slipway init)",
+		host.Name, strings.Join(units, " and "), found.Detail))
+}
+
+// followInfo applies cluster-info, where that names a control plane and not the endpoint.
+func (d *draft) followInfo(in Input, waits []string) ([]string, error) {
+	if in.Cluster.Endpoint.Mode != cluster.EndpointLocal || !d.in.ClusterFacts.Reachable {
+		return nil, nil
+	}
+	input, err := in.manifests()
+	if err != nil {
+		return nil, err
+	}
+	info, err := manifests.ClusterInfo(input)
+	if err != nil {
+		return nil, err
+	}
+	return d.applyObjects(manifests.ClusterState{Objects: []manifests.Object{info}}, info.Phase, after(waits))
+}

@@ -1,0 +1,140 @@
+package phases
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+const (
+	phaseJoinEtcd = "etcd-join" // kubeadm's word
+	laneMembers   = "etcd-members"
+)
+
+// promoteTimeout is how long, in seconds, a learner has to be started and to catch up.
+const promoteTimeout = 300
+
+// membership is what etcd's members will be while control planes join: who there is now,
+// and who is added by the plan, in that order.
+type membership struct {
+	members []hosts.Member
+	settled []string // the step that ends the last change
+}
+
+// membership is that of the cluster without the members that stand in the way, which are
+// removed first.
+func (d *draft) membership() *membership {
+	m := &membership{}
+	stale := d.in.staleMembers()
+	for _, member := range d.in.ClusterFacts.Members {
+		at := slices.IndexFunc(stale, func(s staleMember) bool { return s.member.ID == member.ID })
+		if at < 0 {
+			m.members = append(m.members, member)
+			continue
+		}
+		m.settled = []string{d.add(plan.Step{
+			ID: "cluster/" + phaseRemoveMember + "/" + member.ID, Phase: phaseRemoveMember, Lane: laneMembers,
+			Why: stale[at].why, Change: plan.Remove, Cluster: plan.MemberRemove{ID: member.ID, Name: member.Name},
+		})}
+	}
+	return m
+}
+
+// inTurn puts those first who are members already: etcd takes one learner at a time.
+func (m *membership) inTurn(planes []*hostDraft) []*hostDraft {
+	turn := slices.Clone(planes)
+	rank := func(h *hostDraft) int {
+		if len(membersOf(m.members, h.host)) > 0 {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(turn, func(a, b *hostDraft) int { return rank(a) - rank(b) })
+	return turn
+}
+
+// join makes a host a voting member: added as a learner when all that its etcd needs is
+// there, started, and given its vote when it is in sync. It gives the step after which the
+// host's etcd serves an API server, if there is one.
+func (m *membership) join(h *hostDraft, input manifests.Input) ([]string, error) {
+	found := membersOf(m.members, h.host)
+	if len(found) == 0 {
+		added := h.add(plan.Step{
+			ID: "cluster/" + phaseJoinEtcd + "/" + h.host.Name + "/add", Phase: phaseJoinEtcd, Lane: laneMembers,
+			After: after(join(m.settled, h.readyForEtcd())), Why: "it is no member of etcd yet", Change: plan.Create,
+			Cluster: plan.MemberAdd{Name: h.host.Name, Peer: manifests.PeerURL(h.host)},
+		})
+		m.settled = []string{added}
+		found = []hosts.Member{{Name: h.host.Name, Peers: []string{manifests.PeerURL(h.host)}, Learner: true}}
+		m.members = append(m.members, found...)
+	}
+	if err := m.begin(h, input); err != nil {
+		return nil, err
+	}
+	h.staticPod(manifests.EtcdManifest, m.settled)
+	h.startKubelet(nil, nil)
+	if !found[0].Learner {
+		return nil, nil
+	}
+	m.settled = []string{h.add(plan.Step{
+		ID: "cluster/" + phaseJoinEtcd + "/" + h.host.Name + "/promote", Phase: phaseJoinEtcd, Lane: laneMembers,
+		After: after(join(m.settled, h.pods, h.kubelet)), Why: "it is to have a vote", Change: plan.Update,
+		Cluster: plan.MemberPromote{Name: h.host.Name, Timeout: promoteTimeout},
+	})}
+	return m.settled, nil
+}
+
+// readyForEtcd lists what has to be done before etcd is told of the host: a member that
+// is long in coming is one that does not answer.
+func (h *hostDraft) readyForEtcd() []string {
+	return join(h.base, h.setsWith(nil), h.containerd, h.loaded(imagePause, "etcd"), h.written(
+		manifests.PhasePrepare, manifests.PhaseContainerd, manifests.PhaseCerts, manifests.PhaseKubeconfig, manifests.PhaseEtcd, manifests.PhaseKubelet))
+}
+
+// begin renders the host's etcd as one that joins those that there are when its turn
+// comes; where it has data, that was done before, and stays.
+func (m *membership) begin(h *hostDraft, input manifests.Input) error {
+	if hasEtcdData(h.facts) {
+		return nil // keepInitialCluster has seen to it
+	}
+	initial := manifests.InitialCluster{State: "existing"}
+	for _, member := range m.members {
+		name := member.Name
+		if name == "" { // it never started: who it is its peer says
+			name = h.in.nameOf(member)
+		}
+		for _, peer := range member.Peers {
+			initial.Members = append(initial.Members, manifests.Member{Name: name, PeerURL: peer})
+		}
+	}
+	return h.beginEtcd(input, initial)
+}
+
+// nameOf is the name of the host that a member's peers lead to.
+func (in Input) nameOf(member hosts.Member) string {
+	for _, host := range in.Cluster.ControlPlanes() {
+		if slices.Contains(member.Peers, manifests.PeerURL(host)) {
+			return host.Name
+		}
+	}
+	return member.ID
+}
+
+// beginEtcd puts another initial cluster into the manifest of the host's etcd.
+func (h *hostDraft) beginEtcd(input manifests.Input, initial manifests.InitialCluster) error {
+	for i, file := range h.state.Files {
+		if file.Path != manifests.EtcdManifest {
+			continue
+		}
+		content, err := manifests.EtcdPod(input, h.host.Name, initial)
+		if err != nil {
+			return fmt.Errorf("render %s for %s: %w", file.Path, h.host.Name, err)
+		}
+		h.state.Files = slices.Clone(h.state.Files)
+		h.state.Files[i].Content = content
+	}
+	return nil
+}

@@ -1,0 +1,105 @@
+package phases
+
+import (
+	"fmt"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// Remove plans to take hosts out of the cluster that are dead: all of it is done to the
+// cluster and on the living hosts, nothing on the dead ones.
+func Remove(in Input, names []string) (plan.Plan, plan.Contents, error) {
+	in.Hosts = names
+	d, err := in.begin(WorkflowRemove)
+	if err != nil {
+		return plan.Plan{}, nil, err
+	}
+	targets := in.targets(WorkflowRemove)
+	var before []string
+	for _, host := range targets {
+		h := d.forHost(host, manifests.HostState{})
+		removed := h.removeMembers(before)
+		h.deleteNode(h.deletePods(removed))
+		if len(removed) > 0 {
+			before = removed
+		}
+	}
+	nothing := func([]string) []string { return nil }
+	if _, err := d.balancersLose(targets, nil, nothing); err != nil {
+		return plan.Plan{}, nil, err
+	}
+	return d.done()
+}
+
+// deletePods deletes the Pods that only the dead host could end: what runs one of each,
+// as a StatefulSet does, brings none elsewhere before.
+func (h *hostDraft) deletePods(waits []string) []string {
+	if _, there := h.in.node(h.host.Name); !there || !h.in.ClusterFacts.Reachable {
+		return nil
+	}
+	return []string{h.add(plan.Step{
+		ID: "cluster/" + phaseRemoveNode + "/" + h.host.Name + "/pods", Phase: phaseRemoveNode, Lane: h.leaveLane(),
+		After: after(waits), Why: "nobody is left to end them", Change: plan.Remove,
+		Cluster: plan.DeletePods{Node: h.host.Name},
+	})}
+}
+
+// removeProblems says what a removal must not begin with, and warns of the dead.
+func (in Input) removeProblems(targets []cluster.Host) []Problem {
+	problems := in.leaveProblems(targets)
+	for _, host := range targets {
+		problems = append(problems, in.alive(host)...)
+	}
+	if len(Errors(problems)) > 0 {
+		return problems
+	}
+	if !in.ClusterFacts.Reachable {
+		return append(problems, Problem{
+			Check: "membership", Severity: SeverityError,
+			Detail: "no API server answers, so no node can be deleted: " + orUnknown(in.ClusterFacts.Cause),
+			Fix:    "see what holds the living ones up by: slipway status",
+		})
+	}
+	for _, host := range targets {
+		if in.known(host) {
+			problems = append(problems, in.warnOfReturn(host))
+		}
+	}
+	return problems
+}
+
+// alive says what of a host still answers. One that is taken out unheard must be dead.
+func (in Input) alive(host cluster.Host) []Problem {
+	const fix = "take it out by: slipway reset %s; if it has died just now, wait until the cluster has noticed"
+	for _, member := range membersOf(in.ClusterFacts.Members, host) {
+		if member.Healthy {
+			return []Problem{problem("membership", host, fmt.Sprintf(fix, host.Name), "it is not dead: its etcd answers")}
+		}
+	}
+	if node, there := in.node(host.Name); there && node.Ready {
+		return []Problem{problem("membership", host, fmt.Sprintf(fix, host.Name), "it is not dead as far as the cluster knows: its node is Ready")}
+	}
+	return nil
+}
+
+// known tells whether the cluster still knows anything of the host. Of a load balancer it
+// never does.
+func (in Input) known(host cluster.Host) bool {
+	_, there := in.node(host.Name)
+	return there || len(membersOf(in.ClusterFacts.Members, host)) > 0 || host.HasRole(cluster.RoleLoadBalancer)
+}
+
+// warnOfReturn tells what a host would do that comes back although it was removed.
+func (in Input) warnOfReturn(host cluster.Host) Problem {
+	would := "its kubelet would register its node again and start what it ran"
+	if host.HasRole(cluster.RoleControlPlane) {
+		would = "its API server would find no etcd"
+	}
+	if in.Cluster.VirtualAddress() != "" && among(in.Cluster.Balancers(), host.Name) {
+		would += ", and its keepalived, whom the others no longer tell of themselves, would take " + in.Cluster.VirtualAddress() + " a second time"
+	}
+	return warning("return", host, fmt.Sprintf("wipe it before it is switched on again, or as soon as it is up, with a file that still has it: slipway reset %s", host.Name),
+		"it is not contacted, and keeps all that is on it: if it came back, %s", would)
+}

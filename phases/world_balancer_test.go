@@ -1,0 +1,117 @@
+package phases
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/manifests"
+)
+
+// balancer is what a host's haproxy and keepalived run with: what their files said when
+// they were last started or reloaded.
+type balancer struct {
+	backends []string // host:port of API servers, sorted
+	peers    []string // addresses, sorted
+	holds    bool     // keepalived runs
+}
+
+// loadBalancer has one of the two units read its file.
+func (w *world) loadBalancer(host, unit string) {
+	b := w.balancer[host]
+	switch unit {
+	case manifests.HAProxyUnit:
+		b.backends = nil
+		if w.unitActive(host, unit) {
+			content, _, _ := w.machines[host].ReadFile(manifests.HAProxyConfig)
+			b.backends = backendsOf(string(content))
+		}
+	case manifests.KeepalivedUnit:
+		b.peers, b.holds = nil, w.unitActive(host, unit)
+		if b.holds {
+			content, _, _ := w.machines[host].ReadFile(manifests.KeepalivedConfig)
+			b.peers = peersOf(string(content))
+		}
+	default:
+		return
+	}
+	w.balancer[host] = b
+}
+
+// backendsOf reads the servers out of haproxy's configuration.
+func backendsOf(config string) []string {
+	var found []string
+	for line := range strings.Lines(config) {
+		if words := strings.Fields(line); len(words) > 2 && words[0] == "server" {
+			found = append(found, words[2])
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// peersOf reads the peers out of keepalived's configuration. One without any has itself:
+// it knows no empty list.
+func peersOf(config string) []string {
+	_, rest, _ := strings.Cut(config, "unicast_peer {")
+	block, _, _ := strings.Cut(rest, "}")
+	var found []string
+	for line := range strings.Lines(block) {
+		if words := strings.Fields(line); len(words) > 0 && !strings.ContainsAny(words[0], "#!") && words[0] != "127.0.0.1" {
+			found = append(found, words[0])
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// leads tells whether a host's balancer leads to an API server that answers.
+func (w *world) leads(host string) bool {
+	if !w.unitActive(host, manifests.HAProxyUnit) {
+		return false
+	}
+	for name := range w.machines {
+		if w.serves(name) && slices.Contains(w.balancer[host].backends, w.addressOf(name)) {
+			return true
+		}
+	}
+	return false
+}
+
+// addressOf is where a control plane's API server listens; it may have left the file.
+func (w *world) addressOf(name string) string {
+	return manifests.APIAddress(w.cluster, cluster.Host{Name: name, Addresses: []string{w.address[name]}})
+}
+
+// reaches tells whether the API answers on the endpoint as seen from a host.
+func (w *world) reaches(from string) bool {
+	switch w.cluster.Endpoint.Mode {
+	case cluster.EndpointLocal:
+		return w.leads(from)
+	case cluster.EndpointVIP, cluster.EndpointLoadBalancers:
+		for name := range w.machines {
+			if w.unitActive(name, manifests.KeepalivedUnit) && w.leads(name) {
+				return true
+			}
+		}
+		return false
+	case cluster.EndpointControlPlane, cluster.EndpointExternal:
+	}
+	return w.apiUp()
+}
+
+// deaf names two keepalived that run, of which one would hear nothing if the other held the
+// virtual address, and would take it too.
+func (w *world) deaf() string {
+	if w.cluster.VirtualAddress() == "" {
+		return ""
+	}
+	for name, one := range w.balancer {
+		for other, b := range w.balancer {
+			if name != other && one.holds && b.holds && !slices.Contains(one.peers, w.address[other]) {
+				return name + " does not tell " + other + " that it holds the virtual address"
+			}
+		}
+	}
+	return ""
+}
