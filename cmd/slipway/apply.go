@@ -22,13 +22,16 @@ import (
 // changeFlags are the flags of every command that changes something.
 type changeFlags struct {
 	clusterFlags
-	yes    bool
-	output string
+	yes      bool
+	output   string
+	timeline string
 }
 
 func (f *changeFlags) add(command *cobra.Command) {
 	command.Flags().BoolVar(&f.yes, "yes", false, "do it without asking")
 	command.Flags().StringVarP(&f.output, "output", "o", formatText, "format: text, or json for one event per step")
+	command.Flags().StringVar(&f.timeline, "timeline", "", "draw what took how long, a bar per step and host, into this SVG file")
+	_ = command.MarkFlagFilename("timeline", "svg")
 }
 
 func (f *changeFlags) check() error {
@@ -66,16 +69,21 @@ type prepared struct {
 // prepare is the way of every command up to its plan: connect, observe, mint,
 // preflight, plan. Nothing on any host has changed when it returns.
 func (s *session) prepare(ctx context.Context, p planner) (prepared, error) {
+	connected := s.timeline.span("connect")
 	if err := s.connect(ctx, p.hosts(s.cluster)); err != nil {
 		return prepared{}, err
 	}
+	connected()
 	if err := s.look(ctx, p); err != nil {
 		return prepared{}, err
 	}
+	planned := s.timeline.span("plan")
 	ready, err := s.planned(p)
 	if err != nil {
 		return prepared{}, err
 	}
+	planned()
+	defer s.timeline.span("verify the bundle")()
 	return ready, s.verifyBundle(ctx, ready)
 }
 
@@ -97,6 +105,7 @@ func (s *session) verifyBundle(ctx context.Context, ready prepared) error {
 
 // look observes the hosts, finds or mints the keys, and observes the cluster.
 func (s *session) look(ctx context.Context, p planner) error {
+	defer s.timeline.span("observe")()
 	query := p.query
 	if query == nil {
 		query = func(h cluster.Host) hosts.Query { return phases.HostQuery(s.cluster, s.bill, h) }
@@ -149,12 +158,8 @@ func (s *session) observeCluster(ctx context.Context) error {
 	return err
 }
 
-// clusterQuery asks for the objects that a plan compares; without a bundle there is no
-// plan of objects, and nothing to ask for but the nodes.
+// clusterQuery asks for the objects that a plan compares.
 func (s *session) clusterQuery() (hosts.ClusterQuery, error) {
-	if s.archive == nil {
-		return hosts.ClusterQuery{}, nil
-	}
 	in, err := s.input()
 	if err != nil {
 		return hosts.ClusterQuery{}, err
@@ -190,18 +195,39 @@ func (s *session) input() (phases.Input, error) {
 	}
 	in.RegistryFiles = map[string][]byte{}
 	for _, registry := range s.cluster.Registries {
-		for _, path := range []string{registry.CAFile, registry.CredentialsFile} {
-			if path == "" {
-				continue
-			}
-			data, err := os.ReadFile(path)
-			if err != nil {
-				return phases.Input{}, fmt.Errorf("read a file of registry %s: %w", registry.Name, err)
-			}
-			in.RegistryFiles[path] = data
+		if err := readFiles(in.RegistryFiles, registry.CAFile, registry.CredentialsFile); err != nil {
+			return phases.Input{}, fmt.Errorf("read a file of registry %s: %w", registry.Name, err)
 		}
 	}
-	return in, nil
+	var err error
+	in.EtcdFiles, err = s.etcdFiles()
+	return in, err
+}
+
+// etcdFiles are the contents of the external etcd's files, where there is such an etcd.
+func (s *session) etcdFiles() (map[string][]byte, error) {
+	files := map[string][]byte{}
+	if external := s.cluster.Etcd.External; external != nil {
+		if err := readFiles(files, external.CAFile, external.CertFile, external.KeyFile); err != nil {
+			return nil, fmt.Errorf("read a file of the external etcd: %w", err)
+		}
+	}
+	return files, nil
+}
+
+// readFiles adds the files' contents by their paths; an empty path is none.
+func readFiles(contents map[string][]byte, paths ...string) error {
+	for _, path := range paths {
+		if path == "" {
+			continue
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		contents[path] = data
+	}
+	return nil
 }
 
 // content finds what a plan names by ref: what was rendered, then the bundle's blobs.
@@ -250,7 +276,7 @@ func (s *session) apply(ctx context.Context, p prepared, show front) error {
 	options := engine.Options{
 		Hosts:   s.hosts,
 		Content: s.content(p.contents),
-		Events:  show.Event,
+		Events:  func(event plan.Event) { s.timeline.Event(event); show.Event(event) },
 		Journal: journal,
 		Holder:  holder(),
 		Lease:   s.connectedControlPlanes(),
@@ -309,7 +335,13 @@ func change(ctx context.Context, flags changeFlags, p planner) error {
 }
 
 func (s *session) change(ctx context.Context, flags changeFlags, p planner) error {
+	if flags.timeline != "" {
+		s.timeline = newTimeline(s.hostNames())
+	}
 	err := s.changed(ctx, flags, p)
+	if s.timeline != nil {
+		err = errors.Join(err, s.timeline.save(flags.timeline))
+	}
 	tellJSON(os.Stdout, flags.output, err)
 	return err
 }
@@ -353,6 +385,7 @@ func (s *session) changed(ctx context.Context, flags changeFlags, p planner) err
 	if verify == nil {
 		verify = func(ctx context.Context, s *session) error { return s.planAgain(ctx, p) }
 	}
+	defer s.timeline.span("verify")()
 	if err := verify(ctx, s); err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}

@@ -47,12 +47,18 @@ func (s *session) openClient() error {
 	if err != nil {
 		return err
 	}
+	etcd, err := s.etcdOptions()
+	if err != nil {
+		return err
+	}
 	options := api.Options{
 		Hosts:     map[string]hosts.Host{},
 		Endpoints: map[string]string{},
+		AllHosts:  s.hosts,
 		CA:        s.keys.pki.CA.Cert,
 		Cert:      leaf.Cert,
 		Key:       leaf.Key,
+		Etcd:      etcd,
 	}
 	for _, h := range s.cluster.ControlPlanes() {
 		if host, up := s.hosts[h.Name]; up {
@@ -64,18 +70,47 @@ func (s *session) openClient() error {
 	return err
 }
 
+// etcdOptions are how the cluster's etcd is reached: by a credential of the operator's own
+// or, where the user has brought an etcd, by the one that came with it.
+func (s *session) etcdOptions() (api.EtcdOptions, error) {
+	external := s.cluster.Etcd.External
+	if external == nil {
+		leaf, err := s.keys.operators(s.cluster, certs.EtcdClientSpec(s.cluster))
+		if err != nil {
+			return api.EtcdOptions{}, err
+		}
+		return api.EtcdOptions{CA: s.keys.pki.EtcdCA.Cert, Cert: leaf.Cert, Key: leaf.Key}, nil
+	}
+	files, err := s.etcdFiles()
+	if err != nil {
+		return api.EtcdOptions{}, err
+	}
+	return api.EtcdOptions{
+		CA: files[external.CAFile], Cert: files[external.CertFile], Key: files[external.KeyFile],
+		External: external.Endpoints,
+	}, nil
+}
+
 // operatorsOwn is where the state folder keeps what belongs to no host.
 const operatorsOwn = "operator"
 
 // superAdmin is the credential for the way around RBAC: kept with the operator only.
 func (k *keys) superAdmin(c *cluster.Cluster) (certs.Leaf, error) {
-	if leaf, ok := k.leaves[operatorsOwn][certs.SuperAdmin]; ok {
+	return k.operators(c, certs.SuperAdminSpec(c))
+}
+
+// operators gives a credential that is on no host.
+func (k *keys) operators(c *cluster.Cluster, spec certs.Spec) (certs.Leaf, error) {
+	if leaf, ok := k.leaves[operatorsOwn][spec.Name]; ok {
 		return leaf, nil
 	}
-	leaf, err := k.mintOrKeep(c, operatorsOwn, certs.SuperAdminSpec(c))
+	leaf, err := k.mintOrKeep(c, operatorsOwn, spec)
 	if err != nil {
-		return certs.Leaf{}, fmt.Errorf("mint %s: %w", certs.SuperAdmin, err)
+		return certs.Leaf{}, fmt.Errorf("mint %s: %w", spec.Name, err)
 	}
-	k.leaves[operatorsOwn] = map[string]certs.Leaf{certs.SuperAdmin: leaf}
+	if k.leaves[operatorsOwn] == nil {
+		k.leaves[operatorsOwn] = map[string]certs.Leaf{}
+	}
+	k.leaves[operatorsOwn][spec.Name] = leaf
 	return leaf, nil
 }

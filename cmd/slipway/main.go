@@ -64,7 +64,7 @@ bundle, and looks after it from then on.
 			root.AddCommand(command)
 		}
 	}
-	add(groupCluster, newPlanCommand(), newPrepareCommand(), newInitCommand(), newJoinCommand(), newResetCommand(), newStatusCommand())
+	add(groupCluster, newPlanCommand(), newPrepareCommand(), newInitCommand(), newJoinCommand(), newResetCommand(), newRemoveCommand(), newStatusCommand(), newHACommand())
 	add(groupUse, newKubectlCommand(), newKubeconfigCommand(), newProxyCommand(), newTokenCommand(), newImageCommand())
 	add(groupMaterial, newConfigCommand(), newBundleCommand(), newLabCommand())
 	root.AddCommand(newAgentCommand(), newVersionCommand())

@@ -66,7 +66,7 @@ func plannerOf(workflow string) (planner, error) {
 	case "init":
 		return initPlanner(), nil
 	case "join":
-		return joinPlanner(), nil
+		return joinPlanner(false), nil
 	}
 	return planner{}, usagef("--workflow %s: must be init or join", workflow)
 }

@@ -70,18 +70,24 @@ func (s *session) dropKeys(names []string) error {
 	if s.keys == nil || s.keys.folder == nil {
 		return nil
 	}
-	reset := 0
+	var gone []string
 	for _, name := range names {
-		if _, unreached := s.down[name]; unreached {
-			continue
+		if _, unreached := s.down[name]; !unreached {
+			gone = append(gone, name)
 		}
+	}
+	if len(gone) == len(s.cluster.Hosts) {
+		return s.keys.folder.Remove()
+	}
+	return s.dropLeaves(gone)
+}
+
+// dropLeaves removes what was minted for hosts that have left.
+func (s *session) dropLeaves(names []string) error {
+	for _, name := range names {
 		if err := s.keys.folder.DropLeaves(name); err != nil {
 			return err
 		}
-		reset++
-	}
-	if reset == len(s.cluster.Hosts) {
-		return s.keys.folder.Remove()
 	}
 	return nil
 }
@@ -90,11 +96,7 @@ func (s *session) dropKeys(names []string) error {
 func (s *session) known(names []string) error {
 	for _, name := range names {
 		if _, ok := s.cluster.Host(name); !ok {
-			var all []string
-			for _, h := range s.cluster.Hosts {
-				all = append(all, h.Name)
-			}
-			return usagef("no host is called %s in %s: it has %s", name, s.file, strings.Join(all, ", "))
+			return usagef("no host is called %s in %s: it has %s", name, s.file, strings.Join(s.hostNames(), ", "))
 		}
 	}
 	return nil
@@ -103,7 +105,7 @@ func (s *session) known(names []string) error {
 func resetPlanner(names []string, force bool) planner {
 	return planner{
 		workflow: "reset",
-		hosts:    func(c *cluster.Cluster) []cluster.Host { return withControlPlanes(c, names) },
+		hosts:    func(c *cluster.Cluster) []cluster.Host { return withBalancers(c, names) },
 		plan: func(in phases.Input) (plan.Plan, plan.Contents, error) {
 			in.Force = force
 			return phases.Reset(in, names)
@@ -123,6 +125,16 @@ func withControlPlanes(c *cluster.Cluster, names []string) []cluster.Host {
 		}
 	}
 	return reached
+}
+
+// withBalancers are the same and the balancers, which have to be told of who leaves.
+func withBalancers(c *cluster.Cluster, names []string) []cluster.Host {
+	for _, h := range c.Balancers() {
+		if len(names) > 0 {
+			names = append(slices.Clone(names), h.Name)
+		}
+	}
+	return withControlPlanes(c, names)
 }
 
 // nothingLeft looks again at every host that was reset, and tells what is still there.

@@ -39,6 +39,8 @@ type session struct {
 	keys *keys
 	api  *api.Client // nil while the cluster's keys are not known
 	live hosts.ClusterFacts
+
+	timeline *timeline // nil unless one is asked for
 }
 
 // clusterFlags are the flags of every command that needs a cluster file.
@@ -186,6 +188,15 @@ func (s *session) downErrors() error {
 		errs = append(errs, s.down[name])
 	}
 	return errors.Join(errs...)
+}
+
+// hostNames are those of the file, in its order.
+func (s *session) hostNames() []string {
+	var names []string
+	for _, h := range s.cluster.Hosts {
+		names = append(names, h.Name)
+	}
+	return names
 }
 
 // identity is the cluster's, once its keys are known.

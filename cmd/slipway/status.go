@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
 )
 
 // status is what `slipway status` shows.
@@ -22,6 +24,11 @@ type status struct {
 	Version   string         `json:"version,omitempty"`
 	Hosts     []hostStatus   `json:"hosts"`
 	Health    []hosts.Health `json:"health,omitempty"`
+	// Holders are the hosts that have the endpoint's virtual address: one, where all is well.
+	VirtualAddress string         `json:"virtualAddress,omitempty"`
+	Holders        []string       `json:"holders,omitempty"`
+	Members        []hosts.Member `json:"members,omitempty"`
+	MembersCause   string         `json:"membersCause,omitempty"`
 }
 
 type hostStatus struct {
@@ -42,8 +49,40 @@ type unitStatus struct {
 	Active string `json:"active"`
 }
 
-// statusUnits are the units whose state is shown.
-var statusUnits = []string{"containerd.service", "kubelet.service"}
+// statusUnits are the units of a host whose state is shown.
+func (s *session) statusUnits(h cluster.Host) []string {
+	var units []string
+	if !h.HasRole(cluster.RoleLoadBalancer) {
+		units = append(units, manifests.ContainerdUnit, manifests.KubeletUnit)
+	}
+	if s.carriesBalancer(h) {
+		units = append(units, manifests.HAProxyUnit)
+		if s.cluster.VirtualAddress() != "" {
+			units = append(units, manifests.KeepalivedUnit)
+		}
+	}
+	return units
+}
+
+func (s *session) carriesBalancer(h cluster.Host) bool {
+	return slices.ContainsFunc(s.cluster.Balancers(), func(b cluster.Host) bool { return b.Name == h.Name })
+}
+
+// holders are the hosts that have the virtual address on an interface.
+func (s *session) holders() []string {
+	address := s.cluster.VirtualAddress()
+	var names []string
+	for _, h := range s.cluster.Hosts {
+		for _, link := range s.facts[h.Name].Interfaces {
+			for _, text := range link.Addresses {
+				if bare, _, _ := strings.Cut(text, "/"); address != "" && bare == address {
+					names = append(names, h.Name)
+				}
+			}
+		}
+	}
+	return names
+}
 
 func newStatusCommand() *cobra.Command {
 	var flags clusterFlags
@@ -83,11 +122,14 @@ func newStatusCommand() *cobra.Command {
 
 func (s *session) status(command *cobra.Command) (status, error) {
 	ctx := command.Context()
-	err := s.observe(ctx, func(cluster.Host) hosts.Query { return hosts.Query{Units: statusUnits} })
+	err := s.observe(ctx, func(h cluster.Host) hosts.Query { return hosts.Query{Units: s.statusUnits(h)} })
 	if err != nil {
 		return status{}, err
 	}
-	found := status{Cluster: s.cluster.Name, Endpoint: fmt.Sprintf("%s:%d", s.cluster.Endpoint.Host, s.cluster.Endpoint.Port)}
+	found := status{
+		Cluster: s.cluster.Name, Endpoint: fmt.Sprintf("%s:%d", s.cluster.Endpoint.Host, s.cluster.Endpoint.Port),
+		VirtualAddress: s.cluster.VirtualAddress(), Holders: s.holders(),
+	}
 	if err := s.findKeys(ctx); err != nil {
 		found.Cause = err.Error()
 	} else {
@@ -96,6 +138,7 @@ func (s *session) status(command *cobra.Command) (status, error) {
 			return status{}, err
 		}
 		found.Reachable, found.Cause, found.Version = s.live.Reachable, s.live.Cause, s.live.Version
+		found.Members, found.MembersCause = s.live.Members, s.live.MembersCause
 		found.Health = s.api.Health(ctx)
 	}
 	for _, h := range s.cluster.Hosts {
@@ -114,7 +157,7 @@ func (s *session) hostStatus(h cluster.Host) hostStatus {
 	}
 	if facts, ok := s.facts[h.Name]; ok {
 		row.OS = facts.OS.Pretty
-		for _, unit := range statusUnits {
+		for _, unit := range s.statusUnits(h) {
 			row.Units = append(row.Units, unitStatus{Name: unit, Active: facts.Units[unit].Active})
 		}
 	}
@@ -131,8 +174,13 @@ func (s *session) hostStatus(h cluster.Host) hostStatus {
 
 func (s status) healthy() bool {
 	for _, h := range s.Hosts {
-		if h.Connection != "ok" || !h.Ready {
+		if h.Connection != "ok" || !h.Ready && !slices.Contains(h.Roles, cluster.RoleLoadBalancer) {
 			return false
+		}
+		for _, unit := range h.Units {
+			if unit.Active != "active" {
+				return false
+			}
 		}
 	}
 	for _, health := range s.Health {
@@ -140,11 +188,19 @@ func (s status) healthy() bool {
 			return false
 		}
 	}
-	return s.Reachable
+	for _, member := range s.Members {
+		if !member.Healthy || member.Learner {
+			return false
+		}
+	}
+	return s.Reachable && (s.VirtualAddress == "" || len(s.Holders) == 1)
 }
 
 func writeStatus(w io.Writer, s status) error {
 	fmt.Fprintf(w, "cluster   %s\nendpoint  %s\n", s.Cluster, s.Endpoint)
+	if s.VirtualAddress != "" {
+		fmt.Fprintf(w, "VIP       %s %s\n", s.VirtualAddress, held(s.Holders))
+	}
 	if s.Reachable {
 		fmt.Fprintf(w, "API       answers, %s\n\n", s.Version)
 	} else {
@@ -158,8 +214,8 @@ func writeStatus(w io.Writer, s status) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	if len(s.Health) == 0 {
-		return nil
+	if err := writeMembers(w, s); err != nil || len(s.Health) == 0 {
+		return err
 	}
 	fmt.Fprintln(w)
 	fmt.Fprintln(table, "HOST\tCOMPONENT\tHEALTH")
@@ -169,6 +225,44 @@ func writeStatus(w io.Writer, s status) error {
 			word = "not healthy: " + firstLine(health.Detail)
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\n", health.Host, health.Component, word)
+	}
+	return table.Flush()
+}
+
+// held says where the virtual address is.
+func held(holders []string) string {
+	switch len(holders) {
+	case 0:
+		return "is on no host that answers"
+	case 1:
+		return "on " + holders[0]
+	}
+	return "on several hosts at once: " + strings.Join(holders, ", ")
+}
+
+// writeMembers shows etcd's members and who leads them.
+func writeMembers(w io.Writer, s status) error {
+	if len(s.Members) == 0 {
+		if s.MembersCause != "" {
+			fmt.Fprintf(w, "\netcd does not answer: %s\n", firstLine(s.MembersCause))
+		}
+		return nil
+	}
+	fmt.Fprintln(w)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ETCD MEMBER\tID\tPEER\tROLE\tHEALTH")
+	for _, m := range s.Members {
+		role, health := "follower", "ok"
+		switch {
+		case m.Learner:
+			role = "learner"
+		case m.Leader:
+			role = "leader"
+		}
+		if !m.Healthy {
+			role, health = dash(""), "not healthy: "+firstLine(m.Detail)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", dash(m.Name), m.ID, strings.Join(m.Peers, ","), role, health)
 	}
 	return table.Flush()
 }
@@ -183,6 +277,8 @@ const (
 
 func nodeState(h hostStatus) string {
 	switch {
+	case slices.Contains(h.Roles, cluster.RoleLoadBalancer):
+		return dash("")
 	case h.Node == nodeAbsent:
 		return "not in the cluster"
 	case h.Node == nodeNotReady && h.Reason != "":
