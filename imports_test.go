@@ -36,9 +36,11 @@ var edges = map[string][]string{
 	"phases/engine":     {"phases/plan", "hosts"},
 	"phases/engine/api": {"phases/plan", "hosts", "cluster"},
 	"lab":               {"cluster"},
-	"e2e":               {},
+	"e2e":               {"e2e/acks"},
+	"e2e/acks":          {},
 	"e2e/app":           {},
-	"e2e/bench":         {},
+	"e2e/writer":        {"e2e/acks"},
+	"e2e/bench":         {"e2e/acks"},
 	"e2e/bench/poll":    {},
 }
 
@@ -63,7 +65,7 @@ var owned = map[string][]string{
 	"github.com/pkg/sftp":                    {"hosts/ssh", "hosts/hosttest"},
 	"github.com/coreos/go-systemd":           {"hosts/local"},
 	"github.com/containerd/containerd":       {"hosts/local"},
-	"k8s.io/client-go":                       {"phases/engine/api"},
+	"k8s.io/client-go":                       {"phases/engine/api", "e2e/writer"},
 	"k8s.io/kubectl":                         {"phases/engine/api", "cmd/slipway"},
 	"go.etcd.io/etcd":                        {"phases/engine/api"},
 	"github.com/google/go-containerregistry": {"bundle/archive", "bundle/build", "cmd/slipway", "e2e"},

@@ -13,29 +13,21 @@ import (
 // promise, and goes on from the state that the one before it left.
 func TestClusterFromBareHosts(t *testing.T) {
 	l := newLab(t, "--control-planes", "1", "--workers", "2", "--spares", "1")
-	promise := func(name string, keep func(*testing.T, *lab)) {
-		t.Run(name, func(t *testing.T) {
-			sub := *l
-			sub.t = t
-			keep(t, &sub)
-		})
-		if t.Failed() {
-			t.FailNow()
-		}
-	}
-	promise("the plan names every host before anything is touched", planBeforeInit)
-	promise("init brings all nodes up Ready", initAllReady)
-	promise("the plan afterwards is empty", func(_ *testing.T, l *lab) { l.planIsEmpty() })
-	promise("CoreDNS answers from every node", dnsAnswersEverywhere)
-	promise("a Deployment is reached by name, ClusterIP and NodePort", deploymentReached)
-	promise("a rolling update and its undo", rollingUpdate)
-	promise("init with a new host in the file is refused with the word join", initRefusedForNewHost)
-	promise("join touches only what it should", joinTouchesOnlyTheNewHost)
-	promise("a worker's reset leaves nothing and it can join again", resetAndJoinAgain)
-	promise("kubeadm checks and renews certificates", kubeadmCertificates)
-	promise("a kubelet rotates its certificate and the plan stays empty", kubeletRotation)
-	promise("kubeadm joins and resets a spare host", kubeadmJoinAndReset)
-	promise("the whole cluster's reset leaves nothing", resetAll)
+	promises(t, l, []promise{
+		{"the plan names every host before anything is touched", planBeforeInit},
+		{"init brings all nodes up Ready", initAllReady},
+		{"the plan afterwards is empty", func(_ *testing.T, l *lab) { l.planIsEmpty() }},
+		{"CoreDNS answers from every node", dnsAnswersEverywhere},
+		{"a Deployment is reached by name, ClusterIP and NodePort", deploymentReached},
+		{"a rolling update and its undo", rollingUpdate},
+		{"init with a new host in the file is refused with the word join", initRefusedForNewHost},
+		{"join touches only what it should", joinTouchesOnlyTheNewHost},
+		{"a worker's reset leaves nothing and it can join again", resetAndJoinAgain},
+		{"kubeadm checks and renews certificates", kubeadmCertificates},
+		{"a kubelet rotates its certificate and the plan stays empty", kubeletRotation},
+		{"kubeadm joins and resets a spare host", kubeadmJoinAndReset},
+		{"the whole cluster's reset leaves nothing", resetAll},
+	})
 }
 
 func planBeforeInit(t *testing.T, l *lab) {
@@ -171,7 +163,7 @@ func kubeadmCertificates(t *testing.T, l *lab) {
 
 func kubeadmJoinAndReset(t *testing.T, l *lab) {
 	with := *l
-	with.file = addHost(t, l, "spare-1")
+	with.file = withHost(t, l, "spare-1", "worker")
 	with.must(with.withBundle("prepare", "--yes", "spare-1")...)
 	join := l.must(l.onCluster("token", "create", "--print-join-command")...)
 	l.put("spare-1", kubeadmBinary(), "/usr/local/bin/kubeadm")
@@ -184,38 +176,6 @@ func kubeadmJoinAndReset(t *testing.T, l *lab) {
 	with.must(with.onCluster("reset", "spare-1", "--yes")...)
 	l.exec("spare-1", "rm", "/usr/local/bin/kubeadm")
 	nothingLeft(l, "spare-1")
-}
-
-// addHost writes the lab's cluster file once more, with one of its spare hosts as a worker.
-func addHost(t *testing.T, l *lab, name string) string {
-	t.Helper()
-	var list []struct {
-		Name  string `json:"name"`
-		Hosts []struct {
-			Name    string `json:"name"`
-			Address string `json:"address"`
-		} `json:"hosts"`
-	}
-	l.decode(l.must("lab", "list", "-o", "json"), &list)
-	data, err := os.ReadFile(l.file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, lab := range list {
-		for _, host := range lab.Hosts {
-			if lab.Name != l.name || host.Name != name {
-				continue
-			}
-			file := filepath.Join(t.TempDir(), "with-"+name+".yaml")
-			line := fmt.Sprintf("  - {name: %s, address: %s, roles: [worker]}\n", name, host.Address)
-			if err := os.WriteFile(file, append(data, line...), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			return file
-		}
-	}
-	t.Fatalf("lab %s has no host %s: %v", l.name, name, list)
-	return ""
 }
 
 func resetAll(_ *testing.T, l *lab) {
@@ -256,14 +216,14 @@ func fingerprint(l *lab, host string) string {
 const leftovers = `
 ls -d /etc/kubernetes /etc/containerd /opt/slipway /opt/cni /etc/cni /var/lib/slipway /run/slipway \
       /var/lib/cni /run/flannel /usr/bin/kubelet /usr/bin/kubectl /etc/systemd/system/kubelet.service* \
-      /etc/systemd/system/containerd.service /etc/sysctl.d/*slipway* /etc/modules-load.d/*slipway* /root/.kube 2>/dev/null
+      /etc/systemd/system/containerd.service /etc/haproxy /etc/keepalived /run/haproxy /etc/sysctl.d/*slipway* /etc/modules-load.d/*slipway* /root/.kube 2>/dev/null
 ls -A /var/lib/kubelet /var/lib/etcd /var/lib/containerd 2>/dev/null | grep -v ':$' | grep .
 ip -o link | grep -E 'cni0|flannel|veth.*cni' ; ip netns list
 nft list tables | grep -E 'kube|flannel|cni'
 iptables-save 2>/dev/null | grep -E 'KUBE|CNI|FLANNEL'
-ps -e -o comm= | grep -E '^(kube|containerd|etcd|flanneld|coredns|pause|slipway)'
+ps -e -o comm= | grep -E '^(kube|containerd|etcd|flanneld|coredns|pause|slipway|haproxy|keepalived)'
 mount | grep -E 'kubelet/pods|containerd/io|/run/netns'
-systemctl list-units --all --no-legend 'kubelet*' 'containerd*'
+systemctl list-units --all --no-legend 'kubelet*' 'containerd*' 'haproxy*' 'keepalived*'
 grep -i slipway /etc/hosts /etc/fstab
 true`
 

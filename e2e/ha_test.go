@@ -1,0 +1,268 @@
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// backInTime bounds how long the endpoint may be away when a control plane dies. What it
+// takes on a quiet machine is measured by make bench.
+const backInTime = 8 * time.Second
+
+// TestHighAvailability walks one cluster of three control planes through all that may
+// happen to it: each subtest is a promise, and goes on from what the one before it left.
+func TestHighAvailability(t *testing.T) {
+	l := newLab(t, "--control-planes", "3", "--workers", "1")
+	promises(t, l, []promise{
+		{"init brings up three control planes at once", initThreePlanes},
+		{"any control plane killed: nothing acknowledged is lost and the endpoint is back in time", killEachPlane},
+		{"keepalived killed leaves one holder of the address", killKeepalived},
+		{"two of three killed: the API stops, nothing is corrupted, it comes back with them", killTwoPlanes},
+		{"a cold start needs nobody", coldStart},
+		{"a host cut off and connected again", partition},
+		{"ha test takes each control plane out and puts all back", haTest},
+		{"a control plane leaves and comes again while clients write", resetAndRejoinPlane},
+		{"a reset that would lose the quorum is refused with the sum", resetRefusedForQuorum},
+		{"the first control plane, dead, is replaced by a new host", replaceFirstPlane},
+	})
+}
+
+// promise is one subtest.
+type promise struct {
+	name string
+	keep func(*testing.T, *lab)
+}
+
+// promises keeps them one after another; after one that is broken, the rest means nothing.
+func promises(t *testing.T, l *lab, list []promise) {
+	for _, p := range list {
+		t.Run(p.name, func(t *testing.T) {
+			sub := *l
+			sub.t = t
+			p.keep(t, &sub)
+		})
+		if t.Failed() {
+			t.FailNow()
+		}
+	}
+}
+
+var threePlanes = []string{"cp-1", "cp-2", "cp-3", "worker-1"}
+
+func initThreePlanes(t *testing.T, l *lab) {
+	l.init()
+	l.wantReady(threePlanes...)
+	l.planIsEmpty()
+	s := l.status()
+	if len(s.Members) != 3 || s.leader() == "" || len(s.Holders) != 1 {
+		t.Errorf("want three members, a leader and a holder, got %+v", s)
+	}
+	for _, host := range threePlanes {
+		if out := l.exec(host, "sh", "-c", "ls -l /run/haproxy /etc/haproxy /etc/keepalived 2>/dev/null | grep -c ' root .*rw-rw-' || true"); strings.TrimSpace(out) != "0" {
+			t.Errorf("%s: files of the balancer are writable by others than root", host)
+		}
+	}
+}
+
+// statusView is what the tests read of status -o json.
+type statusView struct {
+	Reachable bool     `json:"reachable"`
+	Holders   []string `json:"holders"`
+	Members   []struct {
+		Name    string `json:"name"`
+		Leader  bool   `json:"leader"`
+		Learner bool   `json:"learner"`
+		Healthy bool   `json:"healthy"`
+	} `json:"members"`
+}
+
+func (s statusView) leader() string {
+	for _, m := range s.Members {
+		if m.Leader {
+			return m.Name
+		}
+	}
+	return ""
+}
+
+func (l *lab) status() statusView {
+	l.t.Helper()
+	var s statusView
+	l.decode(l.run(l.onCluster("status", "-o", "json")...).stdout, &s)
+	return s
+}
+
+// healthy waits until status finds nothing wrong.
+func (l *lab) healthy(bound time.Duration) {
+	l.t.Helper()
+	eventually(l.t, bound, "the cluster is healthy", func() error {
+		if r := l.run(l.onCluster("status")...); r.code != 0 {
+			return fmt.Errorf("status: %s", r)
+		}
+		return nil
+	})
+}
+
+func (l *lab) power(verb string, hosts ...string) {
+	l.t.Helper()
+	l.must(append([]string{"lab", verb, "--name", l.name}, hosts...)...)
+}
+
+// killEachPlane kills every control plane once, first whoever holds the address, with a
+// client that writes; each comes back by itself when its power does.
+func killEachPlane(t *testing.T, l *lab) {
+	w := l.startWriter("worker-1", "writes-kill")
+	victims := append([]string{l.status().Holders[0], l.status().leader()}, threePlanes[:3]...)
+	for i, victim := range victims {
+		if slices.Index(victims, victim) < i {
+			continue
+		}
+		s := l.status()
+		began := time.Now()
+		l.power("kill", victim)
+		w.acknowledges(backInTime, began.Add(time.Second))
+		t.Logf("%s killed (address on %v, etcd led by %s): gap %.2f s", victim, s.Holders, s.leader(), w.log().Gap(began).Seconds())
+		if gap := w.log().Gap(began); gap > backInTime {
+			t.Errorf("%s killed: no write was acknowledged for %s", victim, gap)
+		}
+		l.power("start", victim)
+		l.healthy(90 * time.Second)
+	}
+	w.stop()
+	l.wantReady(threePlanes...)
+}
+
+// killKeepalived kills all of keepalived on the address's holder, with no chance to tidy up.
+func killKeepalived(t *testing.T, l *lab) {
+	holder := l.status().Holders[0]
+	address := l.virtualAddress()
+	l.exec(holder, "pkill", "-9", "-x", "keepalived")
+	eventually(t, 10*time.Second, "the address has one holder", func() error {
+		var holders []string
+		for _, host := range threePlanes[:3] {
+			if strings.Contains(l.exec(host, "ip", "-o", "-4", "address"), " "+address+"/") {
+				holders = append(holders, host)
+			}
+		}
+		if len(holders) != 1 {
+			return fmt.Errorf("%s is on %v", address, holders)
+		}
+		return nil
+	})
+	l.healthy(30 * time.Second)
+}
+
+// virtualAddress is the address of the endpoint in status.
+func (l *lab) virtualAddress() string {
+	l.t.Helper()
+	var s struct {
+		Address string `json:"virtualAddress"`
+	}
+	l.decode(l.run(l.onCluster("status", "-o", "json")...).stdout, &s)
+	if s.Address == "" {
+		l.t.Fatal("status shows no virtual address")
+	}
+	return s.Address
+}
+
+func killTwoPlanes(t *testing.T, l *lab) {
+	w := l.startWriter("worker-1", "writes-two")
+	l.power("kill", "cp-1", "cp-2")
+	before := len(w.log().Acknowledged)
+	eventually(t, 30*time.Second, "the API refuses writes without a quorum", func() error {
+		log := w.log()
+		if n := len(log.Failed); n > 5 && log.Failed[n-1].At.After(log.Acknowledged[len(log.Acknowledged)-1].At.Add(3*time.Second)) {
+			return nil
+		}
+		return fmt.Errorf("%d acknowledged (%d before), %d failed", len(log.Acknowledged), before, len(log.Failed))
+	})
+	began := time.Now()
+	l.power("start", "cp-1", "cp-2")
+	w.acknowledges(2*time.Minute, began)
+	l.healthy(90 * time.Second)
+	w.stop()
+}
+
+func coldStart(t *testing.T, l *lab) {
+	l.kubectl("create", "configmap", "before-the-night", "-n", "default")
+	l.power("kill", threePlanes...)
+	l.power("start", threePlanes...)
+	l.healthy(2 * time.Minute)
+	l.kubectl("get", "configmap", "before-the-night", "-n", "default")
+	l.wantReady(threePlanes...)
+	l.planIsEmpty()
+}
+
+func partition(t *testing.T, l *lab) {
+	w := l.startWriter("worker-1", "writes-partition")
+	holder := l.status().Holders[0]
+	began := time.Now()
+	l.must("lab", "link", "--name", l.name, holder, "down")
+	w.acknowledges(backInTime, began.Add(time.Second))
+	t.Logf("%s cut off: gap %.2f s", holder, w.log().Gap(began).Seconds())
+	l.must("lab", "link", "--name", l.name, holder, "up")
+	l.healthy(90 * time.Second)
+	w.stop()
+}
+
+func haTest(t *testing.T, l *lab) {
+	out := l.must(l.onCluster("ha", "test", "--yes")...)
+	for _, host := range threePlanes[:3] {
+		if !strings.Contains(out, host) {
+			t.Errorf("ha test does not tell of %s:\n%s", host, out)
+		}
+	}
+	t.Log(out)
+	l.healthy(60 * time.Second)
+	l.planIsEmpty()
+}
+
+func resetAndRejoinPlane(t *testing.T, l *lab) {
+	w := l.startWriter("worker-1", "writes-reset")
+	victim := l.status().Holders[0]
+	began := time.Now()
+	l.must(l.onCluster("reset", victim, "--yes")...)
+	t.Logf("%s (it had the address) reset: gap %.2f s", victim, w.log().Gap(began).Seconds())
+	nothingLeft(l, victim)
+	if s := l.status(); len(s.Members) != 2 || slices.Contains(s.Holders, victim) {
+		t.Errorf("after the reset of %s: %+v", victim, s)
+	}
+	began = time.Now()
+	l.must(l.withBundle("join", "--yes")...)
+	t.Logf("%s joined again: gap %.2f s", victim, w.log().Gap(began).Seconds())
+	w.stop()
+	l.wantReady(threePlanes...)
+	l.healthy(60 * time.Second)
+	l.planIsEmpty()
+}
+
+func resetRefusedForQuorum(t *testing.T, l *lab) {
+	l.power("kill", "cp-3")
+	l.wantCode(4, "quorum", l.onCluster("reset", "cp-2", "--yes")...)
+	l.power("start", "cp-3")
+	l.healthy(90 * time.Second)
+}
+
+func replaceFirstPlane(t *testing.T, l *lab) {
+	l.power("kill", "cp-1")
+	l.wantCode(4, "not dead", l.onCluster("remove", "cp-2", "--offline", "--yes")...)
+	eventually(t, 2*time.Minute, "the cluster has noticed, and the dead host is removed", func() error {
+		if r := l.run(l.onCluster("remove", "cp-1", "--offline", "--yes")...); r.code != 0 {
+			return fmt.Errorf("remove: %s", r)
+		}
+		return nil
+	})
+	l.wantReady("cp-2", "cp-3", "worker-1")
+	l.up("--control-planes", "4", "--workers", "1")
+	l.file = withoutHost(t, l, "cp-1")
+	l.must(l.withBundle("join", "--yes")...)
+	l.wantReady("cp-2", "cp-3", "cp-4", "worker-1")
+	l.healthy(60 * time.Second)
+	l.planIsEmpty()
+	if s := l.status(); len(s.Members) != 3 {
+		t.Errorf("members after the replacement: %+v", s.Members)
+	}
+}

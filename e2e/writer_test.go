@@ -1,0 +1,93 @@
+package e2e
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/slipway-k8s/slipway/e2e/acks"
+)
+
+// buildWriter builds e2e/writer once.
+var buildWriter = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(repository(), "bin", "e2e-writer")
+	build := exec.Command("go", "build", "-o", path, "./e2e/writer")
+	build.Dir, build.Env = repository(), append(build.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the writer: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// writing is a client on a lab host that writes through the endpoint.
+type writing struct {
+	lab       *lab
+	namespace string
+	writer    *acks.Writer
+}
+
+// startWriter lets a host of the lab write, and waits for its first acknowledged write.
+func (l *lab) startWriter(host, namespace string) *writing {
+	l.t.Helper()
+	program, err := buildWriter()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.put(host, program, "/usr/local/bin/writer")
+	config := filepath.Join(l.t.TempDir(), "admin.conf")
+	l.must(l.onCluster("kubeconfig", "--via", "endpoint", "--out", config)...)
+	l.put(host, config, "/root/writer.conf")
+	l.kubectl("create", "namespace", namespace)
+	ctx, cancel := bounded()
+	l.t.Cleanup(cancel)
+	command := l.command(ctx, "lab", "exec", "--name", l.name, host, "--", "/usr/local/bin/writer", "/root/writer.conf", namespace)
+	w := &writing{lab: l, namespace: namespace}
+	if w.writer, err = acks.Start(command); err != nil {
+		l.t.Fatal(err)
+	}
+	w.acknowledges(30*time.Second, time.Time{})
+	return w
+}
+
+// acknowledges waits for a write that was acknowledged after the time given.
+func (w *writing) acknowledges(bound time.Duration, after time.Time) {
+	w.lab.t.Helper()
+	eventually(w.lab.t, bound, "a write through the endpoint is acknowledged", func() error {
+		log := w.log()
+		if n := len(log.Acknowledged); n > 0 && log.Acknowledged[n-1].At.After(after) {
+			return nil
+		}
+		if n := len(log.Failed); n > 0 {
+			return fmt.Errorf("%s", log.Failed[n-1].Error)
+		}
+		return fmt.Errorf("nothing yet")
+	})
+}
+
+// log is what the writer has said so far.
+func (w *writing) log() acks.Log {
+	w.lab.t.Helper()
+	log, err := w.writer.Log()
+	if err != nil {
+		w.lab.t.Fatal(err)
+	}
+	return log
+}
+
+// stop ends the writer, and wants every acknowledged write to be there.
+func (w *writing) stop() {
+	w.lab.t.Helper()
+	log, err := w.writer.Stop()
+	if err != nil {
+		w.lab.t.Fatal(err)
+	}
+	there := strings.Fields(w.lab.kubectl("get", "configmaps", "-n", w.namespace, "-o", "jsonpath={.items[*].metadata.name}"))
+	if lost := log.Lost(there); len(lost) > 0 {
+		w.lab.t.Errorf("of %d acknowledged writes, %d are lost: %v", len(log.Acknowledged), len(lost), lost)
+	}
+	w.lab.t.Logf("%d writes acknowledged and none lost, %d refused or timed out; longest gap %.2f s",
+		len(log.Acknowledged), len(log.Failed), log.Gap(time.Time{}).Seconds())
+}
