@@ -36,14 +36,15 @@ run bin/slipway status -f demo.yaml || true
 
 say "Its power comes back, and so does it, by itself"
 run bin/slipway lab start --name demo "$holder"
-run bin/slipway kubectl -f demo.yaml -- wait --for=condition=Ready nodes --all --timeout=120s
+for ((i = 0; i < 60; i++)); do bin/slipway status -f demo.yaml >/dev/null 2>&1 && break; sleep 1; done
+run bin/slipway status -f demo.yaml
 
 say "Go on with"
 cat <<'NEXT'
   bin/slipway status -f demo.yaml                                    # look around
   bin/slipway ha test -f demo.yaml                                   # take each control plane out in turn, and measure
-  bin/slipway lab up --name demo --control-planes 4 --workers 2 --out demo.yaml && \
-    bin/slipway join -f demo.yaml --bundle dist/bundle.tar           # add a control plane and a worker
+  bin/slipway lab up --name demo --control-planes 5 --workers 2 --out demo.yaml && \
+    bin/slipway join -f demo.yaml --bundle dist/bundle.tar           # add two control planes and a worker
   bin/slipway reset -f demo.yaml cp-2                                # take one out again
   xdg-open demo.svg                                                  # what init spent its time on
   bin/slipway lab down --name demo                                   # and take the lab down

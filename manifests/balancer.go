@@ -123,15 +123,13 @@ func (in Input) priority(host cluster.Host) int {
 	return highestPriority - min(index, pathWeight-1)
 }
 
-// vrrpPeers are the addresses of the other hosts that may hold the virtual address.
+// vrrpPeers are the addresses of the other hosts that may hold the virtual address. Who
+// runs keepalived is one of them even where haproxy sends it no client yet: whom the
+// address's holder does not tell of itself, that host takes the address as well.
 func (in Input) vrrpPeers(host cluster.Host) []string {
-	holders := in.Cluster.Balancers()
-	if in.Cluster.Endpoint.Mode == cluster.EndpointVIP {
-		holders = in.planes()
-	}
 	var peers []string
-	for _, other := range holders {
-		if other.Name != host.Name {
+	for _, other := range in.Cluster.Balancers() {
+		if other.Name != host.Name && (in.Balancers == nil || slices.Contains(in.Balancers, other.Name)) {
 			peers = append(peers, other.Address())
 		}
 	}

@@ -84,19 +84,19 @@ func TestALoadBalancerIsNoNode(t *testing.T) {
 	}
 }
 
-// TestBackendsAndPeersAreTheControlPlanesOfTheCluster, and not those of the file that are
-// not in it yet or any more.
-func TestBackendsAndPeersAreTheControlPlanesOfTheCluster(t *testing.T) {
+// TestBackendsAndPeersAreThoseOfTheCluster, and not those of the file that are not in it
+// yet or any more. A peer need not be a backend, nor a backend a peer.
+func TestBackendsAndPeersAreThoseOfTheCluster(t *testing.T) {
 	in := input(t, vip(), modern())
-	in.ControlPlanes = []string{"cp-3", "cp-1"}
+	in.ControlPlanes, in.Balancers = []string{"cp-3", "cp-1"}, []string{"cp-2", "cp-1"}
 	state := render(t, in, "cp-1")
 	if got, want := serversOf(state, t), []string{"cp-1 10.90.0.11:6443", "cp-3 10.90.0.13:6443"}; !slices.Equal(got, want) {
 		t.Errorf("haproxy sends clients to %q, want %q", got, want)
 	}
-	if got, want := peersOf(state, t), []string{"10.90.0.13"}; !slices.Equal(got, want) {
+	if got, want := peersOf(state, t), []string{"10.90.0.12"}; !slices.Equal(got, want) {
 		t.Errorf("keepalived's peers are %q, want %q", got, want)
 	}
-	in.ControlPlanes = []string{"cp-1"}
+	in.Balancers = []string{"cp-1"}
 	if got := peersOf(render(t, in, "cp-1"), t); !slices.Equal(got, []string{"127.0.0.1"}) {
 		t.Errorf("the only one has the peers %q: without any it would speak multicast", got)
 	}

@@ -22,6 +22,9 @@ type Input struct {
 	// ControlPlanes names those of the file that are in the cluster, or will be when the
 	// plan is done: whom balancers send clients to. Nil: all of the file.
 	ControlPlanes []string
+	// Balancers names those hosts of the file that run keepalived, may run it unseen, or
+	// will when the plan is done: each other's peers. Nil: all of the file that balance.
+	Balancers []string
 	// EtcdFiles are the contents of the external etcd's files by the path in the cluster file.
 	EtcdFiles map[string][]byte
 	// RegistryFiles are the contents of the registries' CA and credentials files by

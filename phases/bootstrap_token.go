@@ -4,6 +4,6 @@ import "github.com/slipway-k8s/slipway/manifests"
 
 // bootstrapTokens applies what joining by hand needs: cluster-info and the rights of
 // bootstrap tokens. Tokens themselves are ephemeral: none is part of what should be.
-func (d *draft) bootstrapTokens(state manifests.ClusterState, apis []string) ([]string, error) {
-	return d.applyObjects(state, manifests.PhaseBootstrapToken, after(nil, apis))
+func (d *draft) bootstrapTokens(state manifests.ClusterState, addons, apis []string) ([]string, error) {
+	return d.applyObjects(state, manifests.PhaseBootstrapToken, after(addons, apis))
 }

@@ -32,7 +32,35 @@ func (h *hostDraft) staticPod(path string, after []string) {
 // controller manager or scheduler that starts before it is refused, asks for its
 // leadership again 2 to 4 s later, and takes the processor from the server meanwhile.
 func (h *hostDraft) apiClients(answers []string) {
-	h.writePods(func(file manifests.File) bool { return !slices.Contains(servesAPI, file.Path) }, answers)
+	h.clients = h.writePods(func(file manifests.File) bool { return !slices.Contains(servesAPI, file.Path) }, answers)
+}
+
+// turnTimeout is how long, in seconds, spare controllers wait at most for the first ones to
+// have made the nodes Ready.
+const turnTimeout = 30
+
+// inTurn has the controllers of one control plane start before those of the others, whichever
+// host's API server answers first: one leads, and the others' starting costs it time.
+func (h *hostDraft) inTurn(answers []string, planes int) []string {
+	network := h.in.Cluster.Networking.AddOn != cluster.AddOnNone // else nodes get Ready when the user brings one
+	if planes < 2 || !network || len(answers) == 0 || !h.startsControllers() {
+		return answers
+	}
+	return []string{h.add(plan.Step{
+		ID: "cluster/wait-turn/" + h.host.Name, Phase: phaseWait, Lane: plan.LaneWait + "/turn/" + h.host.Name,
+		After: after(answers), Why: "one control plane's controllers lead, the others are spares",
+		Cluster: plan.WaitTurn{Host: h.host.Name, Timeout: turnTimeout},
+	})}
+}
+
+func (h *hostDraft) startsControllers() bool {
+	return slices.ContainsFunc(h.state.Files, func(file manifests.File) bool {
+		if !isStaticPod(file) || slices.Contains(servesAPI, file.Path) {
+			return false
+		}
+		why, _ := h.fileDiffers(file)
+		return why != ""
+	})
 }
 
 // writePods writes static Pods, each when its images are there: a kubelet that has to

@@ -59,6 +59,7 @@ type hostDraft struct {
 	images     map[string]string   // steps that load images, by the image's name
 	imageOrder []string            // the same in their order
 	pods       []string            // steps that write static Pods
+	clients    []string            // steps that write the static Pods of the API's clients
 	kubelet    []string            // the step that starts the kubelet
 	balancer   []string            // steps that start haproxy and keepalived
 }

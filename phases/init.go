@@ -42,15 +42,15 @@ func Init(in Input) (plan.Plan, plan.Contents, error) {
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	configured, err := d.configuration(objects, apis)
-	if err != nil {
-		return plan.Plan{}, nil, err
-	}
 	applied, err := d.addons(objects, drafts, apis)
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	tokens, err := d.bootstrapTokens(objects, apis)
+	configured, err := d.configuration(objects, applied, apis)
+	if err != nil {
+		return plan.Plan{}, nil, err
+	}
+	tokens, err := d.bootstrapTokens(objects, applied, apis)
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
@@ -73,7 +73,7 @@ func startPlanes(planes []*hostDraft) []string {
 	apis := collect(planes, (*hostDraft).awaitAPI)
 	for _, h := range planes {
 		h.startKeepalived(nil)
-		h.apiClients(ownOf(apis, h))
+		h.apiClients(h.inTurn(ownOf(apis, h), len(planes)))
 		h.tidy()
 	}
 	return apis
@@ -133,12 +133,13 @@ func (d *draft) warnOfSilence() {
 	}
 }
 
-// membershipProblems says which hosts init must not bring in: once it has completed,
-// hosts come by join.
+// membershipProblems says what init must not do once it has completed: hosts come by join,
+// and the endpoint stays where it is.
 func (in Input) membershipProblems(targets []cluster.Host) []Problem {
 	if !in.completed() {
 		return nil
 	}
+	moved := in.movedEndpoint()
 	var outside []string
 	for _, host := range targets {
 		if !in.joined(host.Name) {
@@ -146,13 +147,13 @@ func (in Input) membershipProblems(targets []cluster.Host) []Problem {
 		}
 	}
 	if len(outside) == 0 {
-		return nil
+		return moved
 	}
-	return []Problem{{
+	return append(moved, Problem{
 		Check: "membership", Severity: SeverityError,
 		Detail: fmt.Sprintf("the cluster %s is running already, and %s not in it", in.Cluster.Name, isOrAre(outside)),
 		Fix:    "bring in what is new by: slipway join",
-	}}
+	})
 }
 
 func isOrAre(names []string) string {

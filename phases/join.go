@@ -43,7 +43,7 @@ func Join(in Input) (plan.Plan, plan.Contents, error) {
 	collect(nodesOf(drafts), func(h *hostDraft) string {
 		waits := ownOf(nodes, h)
 		if h.runsControlPlane() {
-			waits = join(waits, arrived)
+			waits = join(waits, arrived, h.clients) // what is marked no join looks at again
 		}
 		return h.mark(waits, nil)
 	})
@@ -126,7 +126,7 @@ func (in Input) joinProblems(targets []cluster.Host) []Problem {
 			Fix:    "let it complete, with the new hosts as well: slipway init",
 		}}
 	}
-	problems := problemsOf(in.movedEndpoint(), in.memberProblems(targets))
+	problems := problemsOf(in.movedEndpoint(), in.memberProblems(targets), in.untoldHolders(targets))
 	for _, host := range targets {
 		if isNode(host) {
 			problems = append(problems, in.settingsProblems(host.Name)...)

@@ -79,6 +79,24 @@ func (h *hostDraft) drain(cordoned []string) []string {
 	})}
 }
 
+// quorumHolds looks once more, when the host's turn has come, whether etcd can do without
+// its member: since the plan was made, draining alone may have taken minutes.
+func (h *hostDraft) quorumHolds(waits []string) []string {
+	if !h.in.Cluster.StackedEtcd() {
+		return nil
+	}
+	for _, member := range voting(membersOf(h.in.ClusterFacts.Members, h.host)) {
+		if member.Name == "" {
+			continue
+		}
+		return []string{h.add(plan.Step{
+			ID: "cluster/" + phaseRemoveMember + "/" + h.host.Name + "/quorum", Phase: phaseRemoveMember, Lane: h.leaveLane(),
+			After: after(waits), Why: "another may have gone since the plan was made", Cluster: plan.QuorumHolds{Without: member.Name},
+		})}
+	}
+	return nil
+}
+
 // removeMembers takes the host's members out of etcd. One that leads hands that over
 // first: the others then need no election.
 func (h *hostDraft) removeMembers(waits []string) []string {

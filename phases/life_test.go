@@ -217,7 +217,7 @@ func (w *world) turn(chance *rand.Rand, i int) string {
 		some = planes[0].Name
 	}
 	const most = 6
-	switch pick := chance.IntN(8); {
+	switch pick := chance.IntN(9); {
 	case pick <= 2 && len(planes) < most:
 		joins := []cluster.Host{testPlane(20 + 2*i)}
 		if pick == 0 {
@@ -254,10 +254,30 @@ func (w *world) turn(chance *rand.Rand, i int) string {
 		w.withoutBundle(func() { w.finish("removal of "+some, removing(some), chance) })
 		w.leaveFile(some)
 		return "the removal of " + some
+	case pick == 7 && len(planes) > 1 && len(planes) < most:
+		return w.interrupt(testPlane(20+2*i), some, chance)
 	}
 	w.power(some, false)
 	w.power(some, true)
 	return "the reboot of " + some
+}
+
+// interrupt cuts a control plane's join, takes another host out, and lets the join complete.
+func (w *world) interrupt(comes cluster.Host, leaves string, chance *rand.Rand) string {
+	w.t.Helper()
+	w.come(comes, chance.IntN(len(w.cluster.Hosts)+1))
+	p, contents := w.planned(Join)
+	w.run(p, contents, chance, chance.IntN(1+len(p.Steps)))
+	w.reconnect()
+	flow := resetting(leaves)
+	if dies := len(w.etcd.voters()) > 2 && chance.IntN(2) == 0; dies {
+		flow = removing(leaves)
+		w.power(leaves, false)
+	}
+	w.withoutBundle(func() { w.finish("reset of "+leaves+" during a join", flow, chance) })
+	w.leaveFile(leaves)
+	w.finish("join that goes on", Join, chance)
+	return "a join with " + leaves + " leaving in between"
 }
 
 func removing(names ...string) workflow {
@@ -282,6 +302,10 @@ func TestControlPlanesLeaveInTheOrderThatNobodyMissesThem(t *testing.T) {
 		{"cp-1/cleanup-node/keepalived.service", "cp-2/load-balancer/keepalived.service"},
 		{"cp-3/cleanup-node/keepalived.service", "cp-4/load-balancer/keepalived.service"},
 		{"cp-1/cleanup-node/keepalived.service", "cp-1/cleanup-node/haproxy.service"},
+		{"cluster/remove-node/cp-1/drain", "cluster/remove-etcd-member/cp-1/quorum"},
+		{"cluster/remove-etcd-member/cp-1/quorum", "cp-1/cleanup-node/haproxy.service"},
+		{"cluster/remove-etcd-member/cp-1", "cluster/remove-etcd-member/cp-3/quorum"},
+		{"cluster/remove-etcd-member/cp-3/quorum", "cp-3/cleanup-node/control-plane"},
 		{"cp-1/cleanup-node/haproxy.service", "cp-1/cleanup-node/kubelet.service"},
 		{"cp-1/cleanup-node/kubelet.service", "cp-1/cleanup-node/control-plane"},
 		{"cp-1/cleanup-node/control-plane", "cluster/remove-etcd-member/cp-1/move-leader"},

@@ -126,15 +126,21 @@ func (d *draft) followers(in Input, except []cluster.Host) ([]*hostDraft, error)
 }
 
 // follow writes a balancer's configuration and has its units take it up; where units are
-// named, theirs only.
+// named, theirs only. One that does not run is not started: a join that was cut may not have
+// told the others of it yet.
 func (h *hostDraft) follow(waits []string, units ...string) []string {
 	whole := h.state
 	h.base, h.state = waits, partOf(whole, units)
 	h.writeFiles(manifests.PhaseLoadBalancer)
 	written := h.written(manifests.PhaseLoadBalancer)
-	started := h.startBalancerUnits(after(join(waits, written)), func(string) bool { return true })
+	started := h.startBalancerUnits(after(join(waits, written)), h.isUp)
 	h.state, h.balancer = whole, join(h.balancer, started)
 	return join(written, started)
+}
+
+// isUp tells whether a unit runs, or is about to.
+func (h *hostDraft) isUp(unit string) bool {
+	return slices.Contains([]string{"active", "activating", "reloading"}, h.facts.Units[unit].Active)
 }
 
 // partOf is what of a balancer's state belongs to the units named; none means all.

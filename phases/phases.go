@@ -126,6 +126,7 @@ func (in Input) manifests() (manifests.Input, error) {
 		Facts:         in.Facts,
 		Settings:      settings,
 		ControlPlanes: in.pool(),
+		Balancers:     in.holders(),
 		EtcdFiles:     in.EtcdFiles,
 		RegistryFiles: in.RegistryFiles,
 	}, nil

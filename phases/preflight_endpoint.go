@@ -17,7 +17,7 @@ const checkEndpoint = "endpoint"
 var kubeadmConfigKey = hosts.ObjectKey{APIVersion: "v1", Kind: "ConfigMap", Namespace: "kube-system", Name: "kubeadm-config"}
 
 // movedEndpoint is a cluster that has another endpoint than the file: every host and the
-// API servers' certificates go by it, which a join does not touch.
+// API servers' certificates go by it, and nothing moves them all at once.
 func (in Input) movedEndpoint() []Problem {
 	live, there := in.ClusterFacts.Objects[kubeadmConfigKey]
 	want, err := manifests.EndpointAddress(in.Cluster)
@@ -32,8 +32,8 @@ func (in Input) movedEndpoint() []Problem {
 		have = "its only control plane's address"
 	}
 	return []Problem{{Check: checkEndpoint, Severity: SeverityError,
-		Detail: fmt.Sprintf("the cluster's endpoint is %s, the file says %s: join brings hosts in, and does not move the endpoint", have, want),
-		Fix:    "move it first, by a file that only has the hosts which are in the cluster: slipway init",
+		Detail: fmt.Sprintf("the cluster's endpoint is %s, the file says %s", have, want),
+		Fix:    "set endpoint back to " + have + "; moving the endpoint of a running cluster is not supported yet",
 	}}
 }
 

@@ -6,7 +6,7 @@ import (
 )
 
 // Prepare plans to bring hosts to where only joining is left: settings, binaries,
-// containerd, images, and the kubelet's unit, not started. Nothing of the cluster's own
+// containerd, images, and the units of kubelet and balancers, not started. Nothing of the cluster's own
 // is put there, so that a host can be joined by hand as well.
 func Prepare(in Input) (plan.Plan, plan.Contents, error) {
 	d, err := in.begin(WorkflowPrepare)
@@ -33,7 +33,7 @@ func (h *hostDraft) withoutCluster() {
 		switch phase {
 		case manifests.PhasePrepare, manifests.PhaseContainerd:
 			return false
-		case manifests.PhaseKubelet:
+		case manifests.PhaseKubelet, manifests.PhaseLoadBalancer:
 			return !within(file, manifests.UnitsFolder)
 		}
 		return true

@@ -2,8 +2,8 @@ package phases
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/certs"
@@ -87,7 +87,9 @@ func reachable(c *cluster.Cluster, host cluster.Host) []string {
 func etcdAddresses(c *cluster.Cluster) []string {
 	var found []string
 	for _, endpoint := range c.Etcd.External.Endpoints {
-		found = append(found, strings.TrimPrefix(endpoint, "https://"))
+		if parsed, err := url.Parse(endpoint); err == nil { // as it is in a valid file
+			found = append(found, parsed.Host)
+		}
 	}
 	return found
 }

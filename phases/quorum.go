@@ -114,10 +114,11 @@ func (in Input) quorumProblems(leaving []cluster.Host) []Problem {
 	}
 	gone := in.memberships(leaving)
 	if sum := noQuorum(in.ClusterFacts.Members, gone); sum != "" {
-		return []Problem{{
-			Check: checkQuorum, Severity: SeverityError, Detail: sum,
-			Fix: "bring back the members that do not answer, or take those out first that are dead: slipway remove --offline; the whole cluster goes by: slipway reset --all",
-		}}
+		fix := "bring back the members that do not answer, or take those out first that are dead: slipway remove --offline; the whole cluster goes by: slipway reset --all"
+		if in.workflow == WorkflowRemove {
+			fix = "bring up the others that do not answer first; the whole cluster goes by: slipway reset --all"
+		}
+		return []Problem{{Check: checkQuorum, Severity: SeverityError, Detail: sum, Fix: fix}}
 	}
 	return in.evenRest(gone)
 }

@@ -2,6 +2,8 @@ package phases
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/manifests"
@@ -52,6 +54,7 @@ func (in Input) removeProblems(targets []cluster.Host) []Problem {
 	for _, host := range targets {
 		problems = append(problems, in.alive(host)...)
 	}
+	problems = append(problems, in.heldUnseen(targets)...)
 	if len(Errors(problems)) > 0 {
 		return problems
 	}
@@ -82,6 +85,33 @@ func (in Input) alive(host cluster.Host) []Problem {
 		return []Problem{problem("membership", host, fmt.Sprintf(fix, host.Name), "it is not dead as far as the cluster knows: its node is Ready")}
 	}
 	return nil
+}
+
+// heldUnseen are hosts that may hold the virtual address still, whatever else of them is
+// dead: nobody of the living has it. Taken out, such a one would hold it beside another.
+func (in Input) heldUnseen(leaving []cluster.Host) []Problem {
+	address, err := netip.ParseAddr(in.Cluster.VirtualAddress())
+	if err != nil {
+		return nil
+	}
+	var unseen []cluster.Host
+	for _, host := range in.Cluster.Balancers() {
+		facts, seen := in.Facts[host.Name]
+		switch {
+		case !among(leaving, host.Name):
+			if seen && slices.Contains(addressesOf(facts), address) {
+				return nil
+			}
+		case !seen || facts.Units[manifests.KeepalivedUnit].Active == "active":
+			unseen = append(unseen, host)
+		}
+	}
+	var problems []Problem
+	for _, host := range unseen {
+		problems = append(problems, problem(checkEndpoint, host, "cut its power first, then wait until another has it",
+			"nobody of the living has %s: %s may hold it still", address, host.Name))
+	}
+	return problems
 }
 
 // known tells whether the cluster still knows anything of the host. Of a load balancer it

@@ -170,3 +170,46 @@ func TestPlansOfLeavingReadAsExpected(t *testing.T) {
 	p, _ = w.planned(removing("cp-3"))
 	golden(t, "remove.txt", plan.Text(p)+strings.Join(p.Warnings, "\n")+"\n")
 }
+
+func TestRemovalOfWhoMayHoldTheVirtualAddressIsRefused(t *testing.T) {
+	for _, test := range []struct {
+		shape shape
+		dies  string
+		want  string
+	}{
+		{shape{mode: cluster.EndpointVIP, planes: 3}, "cp-1", "cp-1: endpoint: nobody of the living has 10.0.0.200: cp-1 may hold it still (cut its power first, then wait until another has it)"},
+		{shape{mode: cluster.EndpointLoadBalancers, planes: 1, spares: 2}, "lb-1", "nobody of the living has 10.0.0.200: lb-1 may hold it still"},
+		{shape{mode: cluster.EndpointLocal, planes: 3}, "cp-1", ""},
+		{shape{mode: cluster.EndpointVIP, planes: 1, workers: 1}, "w-1", ""},
+	} {
+		w := newWorldOf(t, test.shape)
+		w.init(seeded(1))
+		w.power(test.dies, false)
+		in := w.observe()
+		if _, _, err := Remove(in, []string{test.dies}); err != nil {
+			t.Errorf("%s: while another has the address: %v", test.dies, err)
+		}
+		for name, facts := range in.Facts {
+			facts.Interfaces = w.look(name, HostQuery(w.cluster, w.bill, cluster.Host{Name: name})).Interfaces // without it
+			in.Facts[name] = facts
+		}
+		_, _, err := Remove(in, []string{test.dies})
+		switch {
+		case test.want == "" && err != nil:
+			t.Errorf("%s: %v", test.dies, err)
+		case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+			t.Errorf("%s: %v\nwant something of %q", test.dies, err, test.want)
+		}
+	}
+}
+
+func TestARefusedRemovalDoesNotRecommendItself(t *testing.T) {
+	w := newWorld(t, 3, 0)
+	w.init(seeded(1))
+	w.power("cp-2", false)
+	w.power("cp-3", false)
+	_, _, err := Remove(w.observe(), []string{"cp-3"})
+	if err == nil || strings.Contains(err.Error(), "remove --offline") || !strings.Contains(err.Error(), "bring up the others that do not answer first") {
+		t.Errorf("remove: %v", err)
+	}
+}

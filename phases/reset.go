@@ -93,6 +93,7 @@ func (d *draft) leave(targets []cluster.Host, drafts []*hostDraft) error {
 // are still with it to go, and etcd's member last.
 func (h *hostDraft) leaveControlPlane(waits, before []string) []string {
 	waits = join(waits, before)
+	waits = join(waits, h.quorumHolds(waits))
 	stopped := join(h.stopOurs(manifests.HAProxyUnit, waits), h.stopKubelet(waits), h.stopServers(waits))
 	removed := h.removeMembers(join(waits, stopped))
 	h.deleteNode(join(waits, stopped, removed))
@@ -143,7 +144,7 @@ func (in Input) resetProblems(targets []cluster.Host, whole bool) []Problem {
 		problems = append(problems, in.resetHostProblems(host, whole)...)
 	}
 	if whole {
-		return problems
+		return problemsOf(problems, in.strangers(), in.keptEtcd(targets))
 	}
 	problems = append(problems, in.leaveProblems(targets)...)
 	if !in.ClusterFacts.Reachable && !in.Force && in.anyOwned(targets) {
@@ -154,6 +155,46 @@ func (in Input) resetProblems(targets []cluster.Host, whole bool) []Problem {
 		})
 	}
 	return problems
+}
+
+// strangers is what the cluster has and the file lacks: it would be left behind without a
+// control plane, and nothing of it moved away before.
+func (in Input) strangers() []Problem {
+	var names []string
+	for _, node := range in.ClusterFacts.Nodes {
+		if _, known := in.Cluster.Host(node.Name); !known {
+			names = append(names, node.Name)
+		}
+	}
+	ours := in.memberships(in.Cluster.ControlPlanes())
+	for _, member := range in.ClusterFacts.Members {
+		known := slices.ContainsFunc(ours, func(m hosts.Member) bool { return m.ID == member.ID })
+		if name := memberName(member); !known && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	found := Problem{Check: "membership", Severity: SeverityError,
+		Detail: fmt.Sprintf("the cluster has also %s, which the file lacks", strings.Join(names, ", ")),
+		Fix:    "add what is missing to the file, or name the hosts that leave; if all that it lacks is dead: --force"}
+	if in.Force {
+		found.Severity, found.Fix = SeverityWarning, ""
+		found.Detail += ": all that it runs is left behind without a control plane"
+	}
+	return []Problem{found}
+}
+
+// keptEtcd warns of the data that lie in an etcd which is not Slipway's.
+func (in Input) keptEtcd(targets []cluster.Host) []Problem {
+	if in.Cluster.StackedEtcd() || !in.anyOwned(targets) {
+		return nil
+	}
+	return []Problem{{Check: "etcd", Severity: SeverityWarning,
+		Detail: "the cluster's data stay in the etcd at " + strings.Join(etcdAddresses(in.Cluster), ", ") + ", which is not Slipway's",
+		Fix:    "before a new init, have whoever owns it delete the keys below /registry",
+	}}
 }
 
 // resetHostProblems looks at one host. One that cannot be reached is only left as it is

@@ -1,9 +1,11 @@
 package phases
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
@@ -174,6 +176,60 @@ func TestResetOfControlPlanesIsRefused(t *testing.T) {
 				t.Errorf("reset: %v\nwant something of %q", err, test.want)
 			}
 		})
+	}
+}
+
+func TestAClusterGoesAsAWholeOnlyByAFileOfAllOfIt(t *testing.T) {
+	begun := newWorld(t, 3, 1)
+	begun.init(seeded(1))
+	for _, test := range []struct {
+		lacks []string
+		names []string
+		force bool
+		want  string
+	}{
+		{[]string{"cp-3"}, nil, false, "membership: the cluster has also cp-3, which the file lacks (add what is missing to the file"},
+		{[]string{"cp-3", "w-1"}, []string{"cp-1", "cp-2"}, false, "the cluster has also cp-3, w-1, which the file lacks"},
+		{[]string{"w-1"}, nil, false, "the cluster has also w-1, which the file lacks"},
+		{[]string{"w-1"}, nil, true, ""},
+		{nil, nil, false, ""},
+	} {
+		w := begun.clone(t)
+		for _, name := range test.lacks {
+			w.cluster.Hosts = slices.DeleteFunc(slices.Clone(w.cluster.Hosts), func(host cluster.Host) bool { return host.Name == name })
+		}
+		in := w.observe()
+		in.Force = test.force
+		p, _, err := Reset(in, test.names)
+		switch {
+		case test.want == "" && err != nil:
+			t.Errorf("without %q: %v", test.lacks, err)
+		case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+			t.Errorf("without %q: %v, want something of %q", test.lacks, err, test.want)
+		}
+		if told := strings.Contains(strings.Join(p.Warnings, "\n"), "the cluster has also"); told != test.force {
+			t.Errorf("without %q: warned %q", test.lacks, p.Warnings)
+		}
+	}
+	w := begun.clone(t)
+	w.etcd.members = append(w.etcd.members, member{id: "ff", peer: "https://10.9.9.9:2380", learner: true})
+	if _, _, err := Reset(w.observe(), nil); err == nil || !strings.Contains(err.Error(), "the cluster has also https://10.9.9.9:2380") {
+		t.Errorf("beside a member that the file lacks: %v", err)
+	}
+}
+
+func TestResetTellsThatTheDataOfAnExternalEtcdStay(t *testing.T) {
+	for external, want := range map[bool]int{true: 1, false: 0} {
+		w := newWorldOf(t, shape{mode: cluster.EndpointVIP, planes: 1, external: external})
+		w.init(seeded(1))
+		p, contents := w.planned(resetting())
+		if len(p.Warnings) != want || want > 0 && (!strings.Contains(p.Warnings[0], "stay in the etcd at "+testEtcd) || !strings.Contains(p.Warnings[0], "/registry")) {
+			t.Errorf("external %v: warned %q", external, p.Warnings)
+		}
+		w.run(p, contents, seeded(1), -1)
+		if p, _ = w.planned(resetting()); len(p.Warnings) > 0 {
+			t.Errorf("external %v: warned of nothing: %q", external, p.Warnings)
+		}
 	}
 }
 

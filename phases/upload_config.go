@@ -19,15 +19,19 @@ func (in Input) completed() bool {
 	return there
 }
 
-// configuration applies what is neither an add-on's nor a token's: the configuration
+// configuration applies, when what nodes wait for has been applied, what is neither an add-on's nor a token's: the configuration
 // that kubeadm keeps in the cluster, and the rights to read it.
-func (d *draft) configuration(state manifests.ClusterState, apis []string) ([]string, error) {
+func (d *draft) configuration(state manifests.ClusterState, addons, apis []string) ([]string, error) {
 	var ids []string
 	for _, phase := range objectPhases(state) {
 		if strings.HasPrefix(phase, addonPrefix) || phase == manifests.PhaseBootstrapToken {
 			continue
 		}
-		applied, err := d.applyObjects(state, phase, after(nil, apis))
+		waits := after(addons, apis)
+		if phase == manifests.PhaseKubeletFinalize { // administrators and logs come first of all
+			waits = after(nil, apis)
+		}
+		applied, err := d.applyObjects(state, phase, waits)
 		if err != nil {
 			return nil, err
 		}

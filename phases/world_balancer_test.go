@@ -1,10 +1,12 @@
 package phases
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 )
 
@@ -98,6 +100,22 @@ func (w *world) reaches(from string) bool {
 	case cluster.EndpointControlPlane, cluster.EndpointExternal:
 	}
 	return w.apiUp()
+}
+
+// giveVIP has one of those whose keepalived runs hold the virtual address.
+func (w *world) giveVIP(facts map[string]hosts.Facts) {
+	address := w.cluster.VirtualAddress()
+	for _, name := range slices.Sorted(maps.Keys(facts)) {
+		if address == "" || !w.unitActive(name, manifests.KeepalivedUnit) {
+			continue
+		}
+		holder := facts[name]
+		holder.Interfaces = slices.Clone(holder.Interfaces)
+		link := &holder.Interfaces[len(holder.Interfaces)-1]
+		link.Addresses = append(slices.Clone(link.Addresses), address+"/32")
+		facts[name] = holder
+		return
+	}
 }
 
 // deaf names two keepalived that run, of which one would hear nothing if the other held the

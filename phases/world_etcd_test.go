@@ -218,10 +218,30 @@ func (w *world) doMember(step plan.Step) bool {
 		if w.etcd.leader == a.From {
 			w.moveLeader(step, a.From)
 		}
+	case plan.QuorumHolds:
+		w.holds(step, a.Without)
 	default:
 		return false
 	}
 	return true
+}
+
+// holds checks that etcd can do without a member.
+func (w *world) holds(step plan.Step, without string) {
+	w.t.Helper()
+	rest, up := 0, 0
+	for _, m := range w.etcd.voters() {
+		if m.name == without {
+			continue
+		}
+		rest++
+		if w.up(m) {
+			up++
+		}
+	}
+	if up < rest/2+1 {
+		w.t.Fatalf("step %s: without %s %d of %d members run", step.ID, without, up, rest)
+	}
 }
 
 func (w *world) addMember(step plan.Step, a plan.MemberAdd) {

@@ -129,7 +129,7 @@ func (w *world) doCluster(step plan.Step, contents plan.Contents) {
 		if !w.down[a.Node] {
 			w.t.Fatalf("step %s: Pods that run are deleted", step.ID)
 		}
-	case plan.Drain, plan.WaitAPI, plan.WaitEndpoint, plan.WaitNode, plan.WaitAvailable:
+	case plan.Drain, plan.WaitAPI, plan.WaitTurn, plan.WaitEndpoint, plan.WaitNode, plan.WaitAvailable:
 	default:
 		w.t.Fatalf("step %s: nobody knows how to %s", step.ID, a.Kind())
 	}

@@ -234,6 +234,7 @@ func (w *world) observe() Input {
 		}
 		in.Facts[host.Name] = w.look(host.Name, HostQuery(w.cluster, bill, host))
 	}
+	w.giveVIP(in.Facts)
 	in.ClusterFacts = w.live(w.clusterQuery(in))
 	return in
 }

@@ -53,6 +53,9 @@ type planner struct {
 	verify func(context.Context, *session) error
 	// mints tells that the workflow may make a new cluster's keys.
 	mints bool
+	// sums tells that the plan rests on a sum over etcd's members, which must still hold
+	// when the hosts are leased.
+	sums bool
 	// alone tells that the workflow can do without the cluster's keys: reset can.
 	alone bool
 }
@@ -105,7 +108,7 @@ func (s *session) verifyBundle(ctx context.Context, ready prepared) error {
 
 // look observes the hosts, finds or mints the keys, and observes the cluster.
 func (s *session) look(ctx context.Context, p planner) error {
-	defer s.timeline.span("observe")()
+	observed := s.timeline.span("observe hosts")
 	query := p.query
 	if query == nil {
 		query = func(h cluster.Host) hosts.Query { return phases.HostQuery(s.cluster, s.bill, h) }
@@ -113,6 +116,8 @@ func (s *session) look(ctx context.Context, p planner) error {
 	if err := s.observe(ctx, query); err != nil {
 		return err
 	}
+	observed()
+	minted := s.timeline.span("mint")
 	if s.keys == nil {
 		if err := s.settleKeys(ctx, p); err != nil {
 			return err
@@ -124,6 +129,8 @@ func (s *session) look(ctx context.Context, p planner) error {
 	if err := s.mintLeaves(p.hosts(s.cluster)); err != nil {
 		return err
 	}
+	minted()
+	defer s.timeline.span("observe cluster")()
 	return s.observeCluster(ctx)
 }
 
@@ -281,6 +288,7 @@ func (s *session) apply(ctx context.Context, p prepared, show front) error {
 		Holder:  holder(),
 		Lease:   s.connectedControlPlanes(),
 		Leased:  p.fresh,
+		Held:    s.leased,
 	}
 	if s.api != nil {
 		options.Cluster = s.api
@@ -422,9 +430,10 @@ func (s *session) agreed(ctx context.Context, flags changeFlags, ready prepared)
 var errStale = errors.New("the plan is stale: the hosts changed since it was shown; nothing was done: run the command again")
 
 // freshness plans once more when nobody else can change anything, where a question gave
-// somebody the time to. With --yes the plan is as old as its own making.
+// somebody the time to. With --yes the plan is as old as its own making, which will do where
+// nobody's leaving depends on who else has left meanwhile.
 func (s *session) freshness(flags changeFlags, p planner, shown prepared) func(context.Context) error {
-	if flags.yes {
+	if flags.yes && !p.sums {
 		return nil
 	}
 	return func(ctx context.Context) error {

@@ -16,6 +16,7 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases"
+	"github.com/slipway-k8s/slipway/phases/engine"
 	"github.com/slipway-k8s/slipway/phases/engine/api"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
@@ -56,7 +57,8 @@ left is put back by: slipway init.`,
 		defer s.Close()
 		trials, err := s.haTest(command.Context(), command.OutOrStdout(), *format, yes)
 		if len(trials) > 0 {
-			err = errors.Join(err, show(command.OutOrStdout(), *format, trials, func(w io.Writer) error { return writeTrials(w, trials) }))
+			shown := show(command.OutOrStdout(), *format, trials, func(w io.Writer) error { return writeTrials(w, trials, err == nil) })
+			err = errors.Join(err, shown)
 		}
 		return err
 	}
@@ -103,6 +105,11 @@ func (s *session) haTest(ctx context.Context, out io.Writer, format string, yes 
 	if err := s.agreeToTrials(ctx, out, format, yes); err != nil {
 		return nil, err
 	}
+	release, err := s.holdLease(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	var made []trial
 	for _, one := range s.trials() {
 		if format == formatText {
@@ -115,6 +122,21 @@ func (s *session) haTest(ctx context.Context, out io.Writer, format string, yes 
 		}
 	}
 	return made, nil
+}
+
+// holdLease keeps everybody else out until the last trial is put back, and looks once more:
+// somebody may have changed something while the question was open.
+func (s *session) holdLease(ctx context.Context, p planner) (release func(), err error) {
+	release, err = engine.Hold(ctx, engine.Options{Hosts: s.hosts, Holder: holder()})
+	if err != nil {
+		return nil, err
+	}
+	s.leased = true
+	if err := s.wellFor(ctx, p); err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
 }
 
 // wellFor looks at everything, and refuses where a control plane could not be spared.
@@ -255,18 +277,11 @@ func (s *session) carryOut(ctx context.Context, make func(phases.Input, string) 
 	return s.apply(ctx, prepared{plan: made, contents: contents}, failuresOnly{os.Stderr})
 }
 
-// putBack starts again what is stopped, and waits until all is well.
+// putBack starts again what is stopped, and waits until all is well. It looks at that host
+// alone first: no other may keep it from being put back.
 func (s *session) putBack(ctx context.Context, p planner, host string) error {
-	if err := s.look(ctx, p); err != nil {
-		return err
-	}
-	in, err := s.input()
-	if err != nil {
-		return err
-	}
-	back := func(in phases.Input, host string) (plan.Plan, plan.Contents, error) { return phases.PutBack(in, host) }
-	if err := s.carryOut(ctx, back, in, host); err != nil {
-		return fmt.Errorf("put %s back: %w", host, err)
+	if err := s.startAgain(ctx, host); err != nil {
+		return fmt.Errorf("put %s back: %w; what is still stopped there is started again by: slipway init", host, err)
 	}
 	for {
 		err := s.wellFor(ctx, p)
@@ -277,6 +292,21 @@ func (s *session) putBack(ctx context.Context, p planner, host string) error {
 			return fmt.Errorf("put %s back: the cluster is not well again: %w", host, err)
 		}
 	}
+}
+
+func (s *session) startAgain(ctx context.Context, name string) error {
+	h, _ := s.cluster.Host(name)
+	facts, err := s.hosts[name].Observe(ctx, phases.HostQuery(s.cluster, s.bill, h))
+	if err != nil {
+		return err
+	}
+	s.facts[name], s.seen[name] = facts, time.Now()
+	in, err := s.input()
+	if err != nil {
+		return err
+	}
+	back := func(in phases.Input, host string) (plan.Plan, plan.Contents, error) { return phases.PutBack(in, host) }
+	return s.carryOut(ctx, back, in, name)
 }
 
 // failuresOnly is the front of a run whose steps are nobody's concern while they succeed.
@@ -292,7 +322,7 @@ func (f failuresOnly) Note(format string, args ...any) { fmt.Fprintf(f.out, form
 
 func (f failuresOnly) Close() {}
 
-func writeTrials(w io.Writer, trials []trial) error {
+func writeTrials(w io.Writer, trials []trial, well bool) error {
 	fmt.Fprintln(w)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "HOST\tWHAT\tGAP\tWRITES\tREFUSED\tSEEN FROM\tTHE CLIENT WAS TOLD")
@@ -301,6 +331,9 @@ func writeTrials(w io.Writer, trials []trial) error {
 	}
 	if err := table.Flush(); err != nil {
 		return err
+	}
+	if !well {
+		return nil
 	}
 	_, err := fmt.Fprintln(w, "\nEvery write that was acknowledged is there. All is put back.")
 	return err

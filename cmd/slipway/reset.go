@@ -37,7 +37,7 @@ whatever is left. With --all, the whole cluster and its data are gone afterwards
 	flags.clusterFlags.add(command)
 	flags.add(command)
 	command.Flags().BoolVar(&all, "all", false, "every host of the cluster file")
-	command.Flags().BoolVar(&force, "force", false, "reset a host even though the API can not be told, or its Pods can not be drained")
+	command.Flags().BoolVar(&force, "force", false, "reset a host even though no API server answers, or leave out one that can not be reached")
 	return command
 }
 
@@ -111,6 +111,7 @@ func resetPlanner(names []string, force bool) planner {
 			return phases.Reset(in, names)
 		},
 		alone:  true,
+		sums:   true,
 		verify: func(ctx context.Context, s *session) error { return s.nothingLeft(ctx, names) },
 	}
 }

@@ -41,6 +41,7 @@ type session struct {
 	live hosts.ClusterFacts
 
 	timeline *timeline // nil unless one is asked for
+	leased   bool      // the hosts' lease is held for several plans
 }
 
 // clusterFlags are the flags of every command that needs a cluster file.

@@ -189,7 +189,7 @@ func (s status) healthy() bool {
 		}
 	}
 	for _, member := range s.Members {
-		if !member.Healthy || member.Learner {
+		if !member.Healthy || member.Learner || member.Detail != "" { // a healthy one's detail is an alarm
 			return false
 		}
 	}
@@ -258,6 +258,9 @@ func writeMembers(w io.Writer, s status) error {
 			role = "learner"
 		case m.Leader:
 			role = "leader"
+		}
+		if m.Healthy && m.Detail != "" {
+			health = "alarm: " + m.Detail
 		}
 		if !m.Healthy {
 			role, health = dash(""), "not healthy: "+firstLine(m.Detail)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -64,13 +65,13 @@ func (t *timeline) Event(event plan.Event) {
 }
 
 // place is the host that a step is about: what is done to the cluster for one host's sake
-// ends in that host's name.
+// has that host's name in its id.
 func (t *timeline) place(event plan.Event) string {
 	if event.Host != "" {
 		return event.Host
 	}
 	for _, host := range t.hosts {
-		if strings.HasSuffix(event.Step, "/"+host) {
+		if slices.Contains(strings.Split(event.Step, "/"), host) {
 			return host
 		}
 	}

@@ -31,7 +31,7 @@ const (
 // phaseColours are what the bars of a phase are filled with; those of no phase of this
 // table are grey.
 var phaseColours = map[string]string{
-	"connect": "#7f8fa6", "observe": "#a4b0be", "plan": "#7f8fa6", "verify": "#a4b0be",
+	"connect": "#7f8fa6", "observe hosts": "#a4b0be", "mint": "#c4a484", "observe cluster": "#a4b0be", "verify the bundle": "#c4a484", "plan": "#7f8fa6", "verify": "#a4b0be",
 	"prepare": "#9b8fc4", "binaries": "#c49b8f", "containerd": "#c4798f", "images": "#e0a458",
 	"certs": "#6fae8f", "kubeconfig": "#8fc4ae", "etcd": "#4f86c6", "control-plane": "#2f66a6",
 	"kubelet": "#3fa0a8", "load-balancer": "#b05fa0", "wait-control-plane": "#2f66a6",

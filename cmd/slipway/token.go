@@ -11,6 +11,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/certs/mint"
+	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/engine/api"
@@ -125,7 +126,7 @@ func expiration(now time.Time, ttl time.Duration) string {
 
 // joinCommand is what kubeadm's own `token create --print-join-command` prints.
 func (s *session) joinCommand(token certs.Token) (string, error) {
-	endpoint, err := manifests.EndpointAddress(s.cluster)
+	endpoint, err := s.joinAddress()
 	if err != nil {
 		return "", err
 	}
@@ -240,4 +241,17 @@ func (s *session) deleteToken(command *cobra.Command, id string) error {
 		return fmt.Errorf("delete token %s: there is no such token", id)
 	}
 	return nil
+}
+
+// joinAddress is where a host that joins by hand finds the cluster: the endpoint or, where
+// that is each host's own balancer, a control plane that answers.
+func (s *session) joinAddress() (string, error) {
+	if s.cluster.Endpoint.Mode == cluster.EndpointLocal {
+		for _, h := range s.cluster.ControlPlanes() {
+			if _, up := s.hosts[h.Name]; up {
+				return manifests.APIAddress(s.cluster, h), nil
+			}
+		}
+	}
+	return manifests.EndpointAddress(s.cluster)
 }

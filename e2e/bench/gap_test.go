@@ -188,5 +188,8 @@ func (c *client) end(b *bed) {
 	}
 	there := b.slipway("kubectl", "-f", b.file, "--", "get", "configmaps", "-n", "writes", "-o", "jsonpath={.items[*].metadata.name}").stdout
 	lost := log.Lost(strings.Fields(there))
+	if len(lost) > 0 {
+		b.t.Errorf("acknowledged writes are lost: %v", lost)
+	}
 	fmt.Printf("\n%d writes acknowledged, %d of them lost %v\n", len(log.Acknowledged), len(lost), lost)
 }

@@ -25,9 +25,9 @@ const (
 	syncSize   = 2300
 	// syncPatience ends measuring on a disk that is slow: few writes say so as well.
 	syncPatience = 300 * time.Millisecond
-	// syncTries is how often it is measured until a measurement is as good as etcd wants it.
+	// syncTries is how often it is measured until a measurement is not hopeless.
 	syncTries = 3
-	syncGood  = 10 * time.Millisecond
+	syncPoor  = 500 * time.Millisecond
 	// syncPattern names the file; one that is older than syncStale was left by a process
 	// that was killed.
 	syncPrefix  = ".slipway-sync-"
@@ -69,7 +69,7 @@ func bestSync(ctx context.Context, folder string) (time.Duration, error) {
 		if measured := percentile99(took); best == 0 || measured < best {
 			best = measured
 		}
-		if best <= syncGood {
+		if best <= syncPoor {
 			break
 		}
 	}

@@ -44,6 +44,8 @@ type Options struct {
 	// Lease names hosts to take beside those of the plan: the control planes, where the
 	// plan changes the cluster only.
 	Lease []string
+	// Held tells that Hold has taken the lease, and whoever did gives it back.
+	Held bool
 	// Leased is asked when every host is leased and before the first step: an error ends the
 	// run with nothing done. May be nil.
 	Leased func(context.Context) error
@@ -81,11 +83,13 @@ func apply(ctx context.Context, p plan.Plan, digest string, options Options, rec
 	if p.Empty() {
 		return nil
 	}
-	release, err := takeLease(ctx, leased(p, options), digest, options)
-	if err != nil {
-		return err
+	if !options.Held {
+		release, err := takeLease(ctx, leased(p, options), digest, options)
+		if err != nil {
+			return err
+		}
+		defer release()
 	}
-	defer release()
 	if options.Leased != nil {
 		if err := options.Leased(ctx); err != nil {
 			return err

@@ -199,6 +199,29 @@ func TestLeaseIsTakenInOneOrderBeforeAnything(t *testing.T) {
 	})
 }
 
+func TestAHeldLeaseSpansPlans(t *testing.T) {
+	act(t, func(t *testing.T, s *stage) {
+		s.auto, s.held = true, true
+		release, err := engine.Hold(t.Context(), engine.Options{
+			Hosts: map[string]hosts.Host{"b": host{s, "b"}, "a": host{s, "a"}}, Holder: "kim@desk",
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range []string{"a/1", "a/2"} {
+			s.begin(t.Context(), step(id, work))
+			if err := s.result(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		release()
+		slices.Sort(s.log[4:])
+		if want := []string{"take a", "take b", "a/1", "a/2", "release a", "release b"}; !slices.Equal(s.log, want) {
+			t.Errorf("hosts were asked %v, should be %v", s.log, want)
+		}
+	})
+}
+
 func TestLeaseIsTakenOnAllHostsOrNone(t *testing.T) {
 	act(t, func(t *testing.T, s *stage) {
 		s.auto = true

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +15,12 @@ import (
 // releaseTime bounds how long a run waits for hosts to free the lease: whatever does not
 // answer frees it when its connection ends.
 const releaseTime = 5 * time.Second
+
+// Hold takes the lease of all connected hosts for several plans that belong together, with
+// nobody in between. The plans are applied with Options.Held; release gives it back.
+func Hold(ctx context.Context, options Options) (release func(), err error) {
+	return takeLease(ctx, slices.Sorted(maps.Keys(options.Hosts)), "", options)
+}
 
 // takeLease takes the hosts in the order given, all or none, and answers what gives
 // them back. One order for every operator, so that of two one gets all.

@@ -36,6 +36,7 @@ type stage struct {
 	lease    []string
 	leased   func(context.Context) error
 	uploads  int
+	held     bool
 }
 
 func newStage(t *testing.T) *stage {
@@ -181,7 +182,7 @@ func (s *stage) begin(ctx context.Context, steps ...plan.Step) {
 		all[name] = host{s, name}
 	}
 	options := engine.Options{
-		Hosts: all, Cluster: clusterOf{s}, Journal: &s.journal, Holder: "kim@desk", Lease: s.lease, Leased: s.leased, Uploads: s.uploads,
+		Hosts: all, Cluster: clusterOf{s}, Journal: &s.journal, Holder: "kim@desk", Lease: s.lease, Leased: s.leased, Held: s.held, Uploads: s.uploads,
 		Content: func(ref string) (hosts.Blob, bool) { blob, found := s.content[ref]; return blob, found },
 		Events:  func(event plan.Event) { s.events = append(s.events, event) },
 	}

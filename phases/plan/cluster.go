@@ -75,6 +75,14 @@ type WaitEndpoint struct {
 	Timeout int    `json:"timeoutSeconds"`
 }
 
+// WaitTurn lets one control plane's controllers start before the others': the first to ask
+// goes on at once, the others when all nodes there are Ready or the time is over. It never
+// fails for that: it saves the others' work for when there is nothing more urgent.
+type WaitTurn struct {
+	Host    string `json:"host"`
+	Timeout int    `json:"timeoutSeconds"`
+}
+
 // MemberAdd adds a member to etcd as a learner, before it is started. A member that is
 // there with this name or peer already is left as it is.
 type MemberAdd struct {
@@ -99,6 +107,12 @@ type MoveLeader struct {
 	From string `json:"from"` // the member's name
 }
 
+// QuorumHolds goes on only while etcd has a quorum, and would have one without a member:
+// between the plan and what cannot be taken back, others may have gone.
+type QuorumHolds struct {
+	Without string `json:"without"` // the member's name
+}
+
 // DeletePods deletes at once the Pods that are bound to a node which will not end them.
 type DeletePods struct {
 	Node string `json:"node"`
@@ -113,11 +127,13 @@ func (Drain) Kind() string         { return "drain" }
 func (WaitAPI) Kind() string       { return "wait-api" }
 func (WaitNode) Kind() string      { return "wait-node" }
 func (WaitAvailable) Kind() string { return "wait-available" }
+func (WaitTurn) Kind() string      { return "wait-turn" }
 func (WaitEndpoint) Kind() string  { return "wait-endpoint" }
 func (MemberAdd) Kind() string     { return "member-add" }
 func (MemberPromote) Kind() string { return "member-promote" }
 func (MemberRemove) Kind() string  { return "member-remove" }
 func (MoveLeader) Kind() string    { return "move-leader" }
+func (QuorumHolds) Kind() string   { return "quorum-holds" }
 func (DeletePods) Kind() string    { return "delete-pods" }
 
 func (Apply) clusterAction()         {}
@@ -129,9 +145,11 @@ func (Drain) clusterAction()         {}
 func (WaitAPI) clusterAction()       {}
 func (WaitNode) clusterAction()      {}
 func (WaitAvailable) clusterAction() {}
+func (WaitTurn) clusterAction()      {}
 func (WaitEndpoint) clusterAction()  {}
 func (MemberAdd) clusterAction()     {}
 func (MemberPromote) clusterAction() {}
 func (MemberRemove) clusterAction()  {}
 func (MoveLeader) clusterAction()    {}
+func (QuorumHolds) clusterAction()   {}
 func (DeletePods) clusterAction()    {}

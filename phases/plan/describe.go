@@ -100,6 +100,8 @@ func describeCluster(action ClusterAction) string {
 		return "wait for " + a.Object.String() + " to be available"
 	case WaitEndpoint:
 		return "wait until " + a.Host + " reaches the API by " + a.Address
+	case WaitTurn:
+		return "let the controllers on " + a.Host + " start in turn"
 	case DeletePods:
 		return "delete the Pods of node " + a.Node
 	}
@@ -117,6 +119,8 @@ func describeMember(action ClusterAction) string {
 		return "remove etcd member " + strings.TrimSpace(a.Name+" ("+a.ID+")")
 	case MoveLeader:
 		return "move etcd's leadership away from " + a.From
+	case QuorumHolds:
+		return "see that etcd has a quorum without " + a.Without
 	}
 	return action.Kind()
 }

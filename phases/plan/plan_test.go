@@ -81,11 +81,13 @@ func every() Plan {
 		WaitAPI{Host: "cp-1", Timeout: 240},
 		WaitNode{Node: "cp-1", Ready: true, Timeout: 300},
 		WaitAvailable{Object: deployment, Timeout: 300},
+		WaitTurn{Host: "cp-2", Timeout: 30},
 		WaitEndpoint{Host: "w-1", Address: "10.0.0.9:16443", Timeout: 120},
 		MemberAdd{Name: "cp-2", Peer: "https://10.0.0.2:2380"},
 		MemberPromote{Name: "cp-2", Timeout: 300},
 		MemberRemove{ID: "8e9e05c52164694d", Name: "cp-3"},
 		MoveLeader{From: "cp-3"},
+		QuorumHolds{Without: "cp-3"},
 		DeletePods{Node: "cp-3"},
 	}
 	p := Plan{Workflow: "init", Cluster: hosts.Identity{ID: "01", Name: "try"}, Warnings: []string{"swap is on"}}

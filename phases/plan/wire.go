@@ -20,11 +20,13 @@ var clusterActions = map[string]func(json.RawMessage) (ClusterAction, error){
 	WaitAPI{}.Kind():       decode[WaitAPI],
 	WaitNode{}.Kind():      decode[WaitNode],
 	WaitAvailable{}.Kind(): decode[WaitAvailable],
+	WaitTurn{}.Kind():      decode[WaitTurn],
 	WaitEndpoint{}.Kind():  decode[WaitEndpoint],
 	MemberAdd{}.Kind():     decode[MemberAdd],
 	MemberPromote{}.Kind(): decode[MemberPromote],
 	MemberRemove{}.Kind():  decode[MemberRemove],
 	MoveLeader{}.Kind():    decode[MoveLeader],
+	QuorumHolds{}.Kind():   decode[QuorumHolds],
 	DeletePods{}.Kind():    decode[DeletePods],
 }
 

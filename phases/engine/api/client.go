@@ -67,11 +67,13 @@ type Client struct {
 	mu      sync.Mutex
 	single  map[string]*single // clients of one API server each, by host
 	learned map[groupKind]resource
+	first   string // the host whose controllers start before the others'
 }
 
 // pace is how often and how long things are tried.
 type pace struct {
 	poll     time.Duration // between two looks while waiting
+	slow     time.Duration // the same, at what takes seconds
 	away     time.Duration // between two tries to connect: each costs the host a process
 	retry    time.Duration // between two tries of a request
 	try      time.Duration // bounds one try
@@ -84,6 +86,7 @@ type pace struct {
 
 var usualPace = pace{
 	poll:     100 * time.Millisecond,
+	slow:     300 * time.Millisecond,
 	away:     250 * time.Millisecond,
 	retry:    150 * time.Millisecond,
 	try:      10 * time.Second,

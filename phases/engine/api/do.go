@@ -34,6 +34,8 @@ func (c *Client) Do(ctx context.Context, action plan.ClusterAction, content func
 		return c.waitNode(ctx, action, progress)
 	case plan.WaitAvailable:
 		return c.waitAvailable(ctx, action, progress)
+	case plan.WaitTurn:
+		return c.waitTurn(ctx, action, progress)
 	case plan.WaitEndpoint:
 		return c.waitEndpoint(ctx, action, progress)
 	case plan.MemberAdd:
@@ -44,6 +46,8 @@ func (c *Client) Do(ctx context.Context, action plan.ClusterAction, content func
 		return c.memberRemove(ctx, action, progress)
 	case plan.MoveLeader:
 		return c.moveLeader(ctx, action, progress)
+	case plan.QuorumHolds:
+		return c.quorumHolds(ctx, action, progress)
 	case plan.DeletePods:
 		return c.deletePods(ctx, action, progress)
 	}

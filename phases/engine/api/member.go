@@ -119,6 +119,33 @@ func (c *Client) moveLeader(ctx context.Context, action plan.MoveLeader, progres
 	return done, err
 }
 
+// quorumHolds refuses where etcd would have no quorum any more without a member that is
+// about to be stopped. Who does not answer just now is asked again for a while.
+func (c *Client) quorumHolds(ctx context.Context, action plan.QuorumHolds, progress func(hosts.Progress)) (hosts.Outcome, error) {
+	return c.reconfigure(ctx, "keep etcd's quorum without "+action.Without, 0, progress, func(ctx context.Context, r *roster) (bool, error) {
+		c.etcd.askAfar(ctx, r)
+		rest, well := 0, 0
+		for _, s := range r.seats {
+			if s.IsLearner || s.Name == action.Without {
+				continue
+			}
+			rest++
+			if answers, _ := s.well(); answers {
+				well++
+			}
+		}
+		need := rest/2 + 1
+		if well >= need {
+			return true, nil
+		}
+		silent := r.those(func(s *seat) bool {
+			answers, _ := s.well()
+			return !answers && !s.IsLearner && s.Name != action.Without
+		})
+		return false, &laterError{fmt.Errorf("of the %d other members %d would have to answer, and %d do%s", rest, need, well, silent)}
+	})
+}
+
 // find is the first member that is meant; nil where there is none.
 func (r *roster) find(meant func(*seat) bool) *seat {
 	if i := slices.IndexFunc(r.seats, meant); i >= 0 {

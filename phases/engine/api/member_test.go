@@ -178,6 +178,14 @@ func TestRefusedChangeTellsWhatToDo(t *testing.T) {
 		"not permitted": {
 			add, func(e *etcdCluster) { e.answer = always("MemberAdd", rpctypes.ErrGRPCPermissionDenied) }, second, []string{"permission denied"}, "",
 		},
+		"others have gone": {
+			plan.QuorumHolds{Without: "cp-2"}, func(e *etcdCluster) { e.servers[idOf("10.0.0.3")].fail(errDown) },
+			32 * second, []string{"keep etcd's quorum without cp-2", "of the 2 other members 2 would have to answer, and 1 do: cp-3", "connection refused"}, "",
+		},
+		"without the only one": {
+			plan.QuorumHolds{Without: "cp-1"}, func(e *etcdCluster) { e.list = e.list[:1] },
+			32 * second, []string{"keep etcd's quorum without cp-1", "of the 0 other members"}, "",
+		},
 		"no heir": {
 			plan.MoveLeader{From: "cp-1"}, func(e *etcdCluster) {
 				e.learner("cp-3")
@@ -273,6 +281,29 @@ func TestLearnerIsPromotedOnceItHasStarted(t *testing.T) {
 			t.Errorf("after %s: %v %v", took, done, err)
 		}
 	})
+}
+
+func TestTheQuorumHoldsWithoutAMember(t *testing.T) {
+	tests := map[string]func(e *etcdCluster){
+		"while all answer":     func(*etcdCluster) {},
+		"that does not answer": func(e *etcdCluster) { e.servers[idOf("10.0.0.2")].fail(errDown) },
+		"beside a learner":     func(e *etcdCluster) { e.learner("cp-3"); e.servers[idOf("10.0.0.3")].fail(errDown) },
+		"when another is back soon": func(e *etcdCluster) {
+			s := e.servers[idOf("10.0.0.3")]
+			s.fail(errDown)
+			after(5*second, func() { s.fail(nil) })
+		},
+	}
+	for name, prepare := range tests {
+		t.Run(name, func(t *testing.T) {
+			playEtcd(t, three, three, func(t *testing.T, e *etcdCluster, client *Client) {
+				prepare(e)
+				if done, err := client.Do(t.Context(), plan.QuorumHolds{Without: "cp-2"}, nil, nil); err != nil || done.Result != hosts.Unchanged {
+					t.Errorf("%v %v", done, err)
+				}
+			})
+		})
+	}
 }
 
 func TestMemberIsRemovedThroughAnother(t *testing.T) {

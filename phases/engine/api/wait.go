@@ -31,6 +31,7 @@ func (e *WaitError) Error() string {
 type verdict struct {
 	done bool
 	away bool   // no API server was reached
+	slow bool   // what is waited for takes seconds, and looking at it takes time from it
 	seen string // what is still missing
 }
 
@@ -62,6 +63,9 @@ func (c *Client) until(ctx context.Context, what string, seconds int, progress f
 			progress(hosts.Progress{Note: last})
 		}
 		interval := c.pace.poll
+		if found.slow {
+			interval = c.pace.slow
+		}
 		if found.away {
 			interval = c.pace.away
 		}
@@ -160,10 +164,10 @@ func (c *Client) waitNode(ctx context.Context, action plan.WaitNode, progress fu
 		return c.glance(ctx, func(ctx context.Context) (verdict, error) {
 			node, found, err := c.node(ctx, action.Node)
 			if err != nil || !found {
-				return verdict{seen: "the node is not registered"}, err
+				return verdict{seen: "the node is not registered", slow: true}, err
 			}
 			ready, reason := readiness(node)
-			return verdict{done: ready || !action.Ready, seen: reason}, nil
+			return verdict{done: ready || !action.Ready, seen: reason, slow: true}, nil
 		})
 	})
 }

@@ -1,0 +1,50 @@
+package api
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// turn asks for a host's turn, and tells how long it had to wait for it.
+func turn(t *testing.T, client *Client, host string) (time.Duration, hosts.Outcome) {
+	t.Helper()
+	began := time.Now()
+	done, err := client.Do(t.Context(), plan.WaitTurn{Host: host, Timeout: 30}, nil, nil)
+	if err != nil {
+		t.Errorf("the turn of %s: %v", host, err)
+	}
+	return time.Since(began), done
+}
+
+func TestTheFirstGoesAtOnceAndOthersWhenNodesAreReady(t *testing.T) {
+	play(t, three, func(t *testing.T, c *cluster, client *Client) {
+		for range 2 { // the first stays it
+			if took, _ := turn(t, client, "cp-2"); took != 0 {
+				t.Errorf("the first waited %s", took)
+			}
+		}
+		after(4*time.Second, func() { c.put("/api/v1/nodes/n-1", nodeUnready) }) // no node is none that is ready
+		after(8*time.Second, func() { c.put("/api/v1/nodes/n-1", nodeReady) })
+		if took, _ := turn(t, client, "cp-1"); took < 8*time.Second || took > 12*time.Second {
+			t.Errorf("another waited %s, should be 8 s and a look", took)
+		}
+		if took, _ := turn(t, client, "cp-3"); took > time.Second {
+			t.Errorf("with the nodes ready another waited %s", took)
+		}
+	})
+}
+
+func TestALateTurnGoesOnAfterItsTime(t *testing.T) {
+	play(t, three, func(t *testing.T, c *cluster, client *Client) {
+		c.put("/api/v1/nodes/n-1", nodeUnready)
+		turn(t, client, "cp-1")
+		took, done := turn(t, client, "cp-3")
+		if took < 30*time.Second || took > 31*time.Second || !strings.Contains(done.Detail, "not ready within 30s") {
+			t.Errorf("after %s: %q", took, done.Detail)
+		}
+	})
+}
