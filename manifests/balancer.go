@@ -43,8 +43,12 @@ func (in Input) balancerFiles(host cluster.Host) ([]File, error) {
 		return nil, nil
 	}
 	files, err := in.haproxyFiles()
-	if err != nil || !holdsVIP(in.Cluster, host) {
-		return files, err
+	if err != nil {
+		return nil, err
+	}
+	files = append(files, File{Phase: PhaseLoadBalancer, Path: BalancerCA, Mode: 0o644, Content: in.PKI.CA.Cert, Compare: Exact})
+	if !holdsVIP(in.Cluster, host) {
+		return files, nil
 	}
 	more, err := in.keepalivedFiles(host)
 	return append(files, more...), err
@@ -62,10 +66,10 @@ func (in Input) haproxyFiles() ([]File, error) {
 	}
 	return balancerFiles(map[string]balancerFile{
 		HAProxyConfig: {"haproxy.cfg", map[string]any{
-			"Run": haproxyRun, "CA": certs.Kubernetes.CertPath(), "Bind": bind, "Port": endpointPort(c), "Servers": servers,
+			"Run": haproxyRun, "CA": BalancerCA, "Bind": bind, "Port": endpointPort(c), "Servers": servers,
 		}},
 		UnitsFolder + "/" + HAProxyUnit: {"haproxy.service", map[string]any{
-			"Root": BalancerRoot, "Folder": path.Dir(HAProxyConfig), "CA": certs.Kubernetes.CertPath(),
+			"Root": BalancerRoot, "Folder": path.Dir(HAProxyConfig), "CA": BalancerCA,
 			"Config": HAProxyConfig, "Binary": "/usr/sbin/haproxy", "Endpoint": endpointProgram,
 		}},
 	})
@@ -107,7 +111,7 @@ func (in Input) keepalivedFiles(host cluster.Host) ([]File, error) {
 			"Preempt": vrrp.Preempt, "Priority": in.priority(host), "Source": host.Address(), "Peers": in.vrrpPeers(host),
 		}},
 		UnitsFolder + "/" + KeepalivedUnit: {"keepalived.service", map[string]any{
-			"Root": BalancerRoot, "Folder": path.Dir(KeepalivedConfig), "CA": certs.Kubernetes.CertPath(), "After": HAProxyUnit,
+			"Root": BalancerRoot, "Folder": path.Dir(KeepalivedConfig), "CA": BalancerCA, "After": HAProxyUnit,
 			"Config": KeepalivedConfig, "Binary": "/usr/sbin/keepalived", "Endpoint": endpointProgram, "Run": keepalivedRun,
 			"Address": address,
 		}},

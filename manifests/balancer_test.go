@@ -69,11 +69,11 @@ func carried(state HostState) string {
 func TestALoadBalancerIsNoNode(t *testing.T) {
 	state := render(t, input(t, loadBalancers(), modern()), "lb-1")
 	for _, file := range state.Files {
-		if file.Phase != PhaseLoadBalancer && file.Path != certs.Kubernetes.CertPath() {
+		if file.Phase != PhaseLoadBalancer {
 			t.Errorf("it has the file %s", file.Path)
 		}
 	}
-	state.file(t, certs.Kubernetes.CertPath())
+	state.file(t, BalancerCA)
 	for _, unit := range state.Units {
 		if unit.Phase != PhaseLoadBalancer {
 			t.Errorf("it has the unit %s", unit.Name)
@@ -261,7 +261,7 @@ func TestBalancersTakeAConfigurationByReload(t *testing.T) {
 			t.Errorf("%s is reloaded for %q", unit.Name, unit.Reloads)
 		}
 		program := BalancerRoot + "/usr/sbin/" + strings.TrimSuffix(unit.Name, ".service")
-		for _, path := range []string{program, UnitsFolder + "/" + unit.Name, certs.Kubernetes.CertPath()} {
+		for _, path := range []string{program, UnitsFolder + "/" + unit.Name, BalancerCA} {
 			if !slices.Contains(unit.Inputs, path) {
 				t.Errorf("%s is not restarted for %s", unit.Name, path)
 			}

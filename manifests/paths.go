@@ -39,8 +39,11 @@ const (
 	KubeletUnit    = "kubelet.service"
 	KubeletDropIn  = UnitsFolder + "/kubelet.service.d/10-kubeadm.conf"
 
-	HAProxyConfig    = "/etc/haproxy/haproxy.cfg"
-	HAProxyUnit      = "haproxy.service"
+	HAProxyConfig = "/etc/haproxy/haproxy.cfg"
+	HAProxyUnit   = "haproxy.service"
+	// BalancerCA is the cluster's CA for haproxy and its check: a copy, since kubeadm join
+	// refuses a host that has one in its own place already.
+	BalancerCA       = "/etc/haproxy/ca.crt"
 	KeepalivedConfig = "/etc/keepalived/keepalived.conf"
 	KeepalivedUnit   = "keepalived.service"
 	// BalancerRoot is the root directory that both run in, out of the bundle.

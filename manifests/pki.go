@@ -11,6 +11,9 @@ import (
 // below /etc/kubernetes/pki. The CAs are the cluster itself, so they are compared to the
 // byte; a leaf may be anybody's that is as good as ours.
 func (in Input) pkiFiles(host cluster.Host) ([]File, error) {
+	if host.HasRole(cluster.RoleLoadBalancer) {
+		return nil, nil // its haproxy has the CA beside its configuration
+	}
 	files, err := in.externalEtcdFiles(host)
 	if err != nil {
 		return nil, err

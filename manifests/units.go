@@ -1,7 +1,6 @@
 package manifests
 
 import (
-	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/templates"
 )
@@ -73,7 +72,7 @@ func nodeUnits() []Unit {
 func balancerUnit(name, config, binary string) Unit {
 	return Unit{
 		Phase: PhaseLoadBalancer, Name: name, Enabled: true, Active: true,
-		Inputs:  []string{BalancerRoot + binary, UnitsFolder + "/" + name, certs.Kubernetes.CertPath()},
+		Inputs:  []string{BalancerRoot + binary, UnitsFolder + "/" + name, BalancerCA},
 		Reloads: []string{config},
 	}
 }

@@ -62,6 +62,7 @@ type hostDraft struct {
 	clients    []string            // steps that write the static Pods of the API's clients
 	kubelet    []string            // the step that starts the kubelet
 	balancer   []string            // steps that start haproxy and keepalived
+	reached    []string            // the wait for the endpoint, as seen from the host
 }
 
 func (d *draft) forHost(host cluster.Host, state manifests.HostState) *hostDraft {

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/slipway-k8s/slipway/bundle"
-	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
@@ -26,7 +25,7 @@ const endpointTimeout = 120
 // startHAProxy starts haproxy as soon as it is there: that its API servers do not answer
 // yet it finds out by itself, and when they do.
 func (h *hostDraft) startHAProxy() {
-	waits := join(h.base, h.unpacked(bundle.SetLoadBalancer), h.written(manifests.PhaseLoadBalancer), h.wrote(manifests.PhaseCerts, certs.Kubernetes.CertPath()))
+	waits := join(h.base, h.unpacked(bundle.SetLoadBalancer), h.written(manifests.PhaseLoadBalancer))
 	h.balancer = join(h.balancer, h.startBalancerUnits(after(waits), func(name string) bool { return name != manifests.KeepalivedUnit }))
 }
 
@@ -62,11 +61,13 @@ func (h *hostDraft) awaitEndpoint(apis []string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plan %s: %w", h.host.Name, err)
 	}
-	return []string{h.add(plan.Step{
+	// The network add-on goes by the endpoint too: without it no node gets Ready.
+	h.reached = []string{h.add(plan.Step{
 		ID: "cluster/" + phaseEndpoint + "/" + h.host.Name, Phase: phaseEndpoint, Lane: plan.LaneWait + "/endpoint/" + h.host.Name,
 		After: after(join(h.entry, h.balancer), apis), Why: "the cluster is reached by it",
 		Cluster: plan.WaitEndpoint{Host: h.host.Name, Address: address, Timeout: endpointTimeout},
-	})}, nil
+	})}
+	return h.reached, nil
 }
 
 // usesEndpointAnew tells whether something on the host begins to go by the endpoint: a
@@ -150,6 +151,9 @@ func partOf(state manifests.HostState, units []string) manifests.HostState {
 	}
 	state.Units = keep(state.Units, func(unit manifests.Unit) bool { return slices.Contains(units, unit.Name) })
 	state.Files = keep(state.Files, func(file manifests.File) bool {
+		if file.Path == manifests.BalancerCA { // both read it; it comes with the one whose folder it is in
+			return slices.Contains(units, manifests.HAProxyUnit)
+		}
 		return slices.ContainsFunc(state.Units, func(unit manifests.Unit) bool {
 			return slices.Contains(unit.Inputs, file.Path) || slices.Contains(unit.Reloads, file.Path)
 		})

@@ -1,13 +1,14 @@
 package phases
 
 import (
+	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // Prepare plans to bring hosts to where only joining is left: settings, binaries,
 // containerd, images, and the units of kubelet and balancers, not started. Nothing of the cluster's own
-// is put there, so that a host can be joined by hand as well.
+// is put there but, in mode local, its haproxy; so a host can be joined by hand as well.
 func Prepare(in Input) (plan.Plan, plan.Contents, error) {
 	d, err := in.begin(WorkflowPrepare)
 	if err != nil {
@@ -29,12 +30,16 @@ func Prepare(in Input) (plan.Plan, plan.Contents, error) {
 // withoutCluster takes away from a host's state what belongs to one cluster. A kubelet
 // that runs already is left to run.
 func (h *hostDraft) withoutCluster() {
+	// In mode local a host's own haproxy is its only way to the API, also for who joins by hand.
+	local := h.in.Cluster.Endpoint.Mode == cluster.EndpointLocal
 	own := func(phase, file string) bool {
 		switch phase {
 		case manifests.PhasePrepare, manifests.PhaseContainerd:
 			return false
-		case manifests.PhaseKubelet, manifests.PhaseLoadBalancer:
+		case manifests.PhaseKubelet:
 			return !within(file, manifests.UnitsFolder)
+		case manifests.PhaseLoadBalancer:
+			return !local && !within(file, manifests.UnitsFolder)
 		}
 		return true
 	}
@@ -44,7 +49,7 @@ func (h *hostDraft) withoutCluster() {
 	h.state.Units = keep(h.state.Units, func(unit manifests.Unit) bool {
 		switch unit.Phase {
 		case manifests.PhaseLoadBalancer:
-			return false
+			return local
 		case manifests.PhaseKubelet:
 			return h.facts.Units[unit.Name].Active != "active"
 		}

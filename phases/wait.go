@@ -76,7 +76,7 @@ func (h *hostDraft) awaitNode(apis []string) string {
 	}
 	return h.add(plan.Step{
 		ID: "cluster/wait-node/" + h.host.Name, Phase: "wait-node", Lane: plan.LaneWait + "/node/" + h.host.Name,
-		After: after(join(h.kubelet, h.containerd), apis), Why: why,
+		After: after(join(h.kubelet, h.containerd, h.reached), apis), Why: why,
 		Cluster: plan.WaitNode{Node: h.host.Name, Ready: ready, Timeout: nodeTimeout},
 	})
 }

@@ -76,7 +76,7 @@ func (w *world) soundUnit(step plan.Step, unit string) {
 	case manifests.ContainerdUnit:
 		needs = []string{manifests.Containerd}
 	case manifests.HAProxyUnit:
-		needs = []string{manifests.HAProxyConfig, manifests.BalancerRoot + "/usr/sbin/haproxy", certs.Kubernetes.CertPath()}
+		needs = []string{manifests.HAProxyConfig, manifests.BalancerRoot + "/usr/sbin/haproxy", manifests.BalancerCA}
 	case manifests.KeepalivedUnit:
 		needs = []string{manifests.KeepalivedConfig, manifests.BalancerRoot + "/usr/sbin/keepalived"}
 	case manifests.KubeletUnit:

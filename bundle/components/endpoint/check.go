@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	caFile = "/etc/kubernetes/pki/ca.crt"
+	caFile = "/etc/haproxy/ca.crt"
 	// patience bounds a check; keepalived's own limit lies above it.
 	patience = 1500 * time.Millisecond
 )
