@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -141,7 +142,12 @@ func TestHAInitGoesOnAfterKill(t *testing.T) {
 	for killed := 0; killed < all/10; killed++ {
 		killAfter(l, 10)
 	}
-	l.init()
+	eventually(t, 30*time.Second, "the last lease is free, and init completes", func() error {
+		if r := l.run(l.withBundle("init", "--yes")...); r.code != 0 {
+			return fmt.Errorf("init: %s", r)
+		}
+		return nil
+	})
 	l.wantReady(threePlanes...)
 	l.healthy(30 * time.Second)
 	l.planIsEmpty()

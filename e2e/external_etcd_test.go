@@ -47,7 +47,7 @@ func TestExternalEtcd(t *testing.T) {
 			l.init()
 			l.wantReady("cp-1", "cp-2", "worker-1")
 			l.planIsEmpty()
-			if out := l.exec("cp-1", "sh", "-c", "ls /etc/kubernetes/manifests /var/lib/etcd 2>/dev/null"); strings.Contains(out, "etcd") || strings.Contains(out, "member") {
+			if out := l.exec("cp-1", "sh", "-c", "ls /etc/kubernetes/manifests/etcd.yaml /var/lib/etcd/member 2>/dev/null || true"); strings.TrimSpace(out) != "" {
 				t.Errorf("cp-1 has an etcd: %s", out)
 			}
 		}},

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
+	"time"
 )
 
 // running is an init that goes on while the test does something to it.
@@ -68,14 +70,23 @@ func (r *running) wait() int {
 
 // killAfter starts init and kills it -9 when it has finished so many steps; an init that
 // ends well before, since an earlier one had done most of it, is fine.
+//
+// A host that was in the middle of an action when the one before was killed keeps its lease
+// until that is done, and refuses the next one so long.
 func killAfter(l *lab, steps int) {
 	l.t.Helper()
-	r := startInit(l)
-	seen := r.finished(steps)
-	if seen >= steps {
-		_ = r.command.Process.Signal(os.Kill)
-	}
-	code := r.wait()
+	var r *running
+	var seen, code int
+	eventually(l.t, 30*time.Second, "the lease of the init that was killed is free", func() error {
+		r = startInit(l)
+		if seen = r.finished(steps); seen >= steps {
+			_ = r.command.Process.Signal(os.Kill)
+		}
+		if code = r.wait(); code == 6 {
+			return fmt.Errorf("%s", &r.stderr)
+		}
+		return nil
+	})
 	l.t.Logf("init ended after %d of %d steps with exit code %d", seen, steps, code)
 	if seen < steps && code != 0 {
 		l.t.Fatalf("init failed by itself after %d steps: %s", seen, &r.stderr)
