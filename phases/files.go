@@ -91,13 +91,4 @@ func (h *hostDraft) written(phases ...string) []string {
 	return ids
 }
 
-// wrote lists the step that writes one file, if there is one.
-func (h *hostDraft) wrote(phase, path string) []string {
-	id := h.host.Name + "/" + phase + "/" + trimmed(path)
-	if slices.Contains(h.files[phase], id) {
-		return []string{id}
-	}
-	return nil
-}
-
 func isStaticPod(file manifests.File) bool { return path.Dir(file.Path) == manifests.ManifestsFolder }
