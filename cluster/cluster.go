@@ -4,7 +4,10 @@
 // It is pure: it reads bytes and gives values; it touches no file, host or clock.
 package cluster
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // APIVersion and Kind head every Cluster file.
 const (
@@ -231,6 +234,22 @@ func (c *Cluster) Balancers() []Host {
 	case EndpointControlPlane, EndpointExternal:
 	}
 	return nil
+}
+
+// Balances tells whether the host is one of Balancers.
+func (c *Cluster) Balances(host Host) bool {
+	return slices.ContainsFunc(c.Balancers(), func(other Host) bool { return other.Name == host.Name })
+}
+
+// MayHold tells whether the host may hold the virtual address.
+func (c *Cluster) MayHold(host Host) bool { return c.VirtualAddress() != "" && c.Balances(host) }
+
+// APIPort is the port that the API servers themselves listen on.
+func (c *Cluster) APIPort() int {
+	if c.Endpoint.Mode == EndpointControlPlane && c.Endpoint.Port != 0 {
+		return c.Endpoint.Port
+	}
+	return DefaultEndpointPort
 }
 
 // VirtualAddress is the address that keepalived moves between the balancers; empty where

@@ -51,17 +51,7 @@ func TestExternalEtcd(t *testing.T) {
 				t.Errorf("cp-1 has an etcd: %s", out)
 			}
 		}},
-		{"a control plane of two may die", func(t *testing.T, l *lab) {
-			w := l.startWriter("worker-1", "writes")
-			victim := l.status().Holders[0]
-			began := time.Now()
-			l.power("kill", victim)
-			w.acknowledges(backInTime, began.Add(time.Second))
-			t.Logf("%s killed: gap %.2f s", victim, w.log().Gap(began).Seconds())
-			l.power("start", victim)
-			l.healthy(90 * time.Second)
-			w.stop()
-		}},
+		{"a control plane of two may die", endpointSurvivesHolder},
 		{"and one may leave", func(_ *testing.T, l *lab) {
 			l.must(l.onCluster("reset", "cp-1", "--yes")...)
 			nothingLeft(l, "cp-1")

@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"bytes"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +26,7 @@ func TestHighAvailability(t *testing.T) {
 		{"a cold start needs nobody", coldStart},
 		{"a host cut off and connected again", partition},
 		{"ha test takes each control plane out and puts all back", haTest},
+		{"ha test puts back what it has taken out when it is interrupted", haTestInterrupted},
 		{"a control plane leaves and comes again while clients write", resetAndRejoinPlane},
 		{"a reset that would lose the quorum is refused with the sum", resetRefusedForQuorum},
 		{"the first control plane, dead, is replaced by a new host", replaceFirstPlane},
@@ -232,6 +235,35 @@ func haTest(t *testing.T, l *lab) {
 	}
 	t.Log(out)
 	l.healthy(60 * time.Second)
+	l.planIsEmpty()
+}
+
+// haTestInterrupted sends Ctrl-C when the first control plane's units are stopped.
+func haTestInterrupted(t *testing.T, l *lab) {
+	ctx, cancel := bounded()
+	defer cancel()
+	command := l.command(ctx, l.onCluster("ha", "test", "--yes")...)
+	var out bytes.Buffer
+	command.Stdout, command.Stderr = &out, &out
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, time.Minute, "cp-1 is taken out", func() error {
+		if r := l.run("lab", "exec", "--name", l.name, "cp-1", "--", "systemctl", "is-active", "kubelet"); r.code == 0 {
+			return fmt.Errorf("its kubelet still runs")
+		}
+		return nil
+	})
+	if err := command.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = command.Wait() // its exit code says it
+	if code := command.ProcessState.ExitCode(); code != 130 {
+		t.Errorf("want exit code 130, got %d: %s", code, &out)
+	}
+	if r := l.run(l.onCluster("status")...); r.code != 0 {
+		t.Errorf("after the interrupt not all is put back: %s\n%s", r, &out)
+	}
 	l.planIsEmpty()
 }
 

@@ -13,16 +13,6 @@ import (
 	"github.com/slipway-k8s/slipway/templates"
 )
 
-// balances tells whether a host runs haproxy for the API; holdsVIP, whether it may hold
-// the virtual address too.
-func balances(c *cluster.Cluster, host cluster.Host) bool {
-	return slices.ContainsFunc(c.Balancers(), func(other cluster.Host) bool { return other.Name == host.Name })
-}
-
-func holdsVIP(c *cluster.Cluster, host cluster.Host) bool {
-	return c.VirtualAddress() != "" && balances(c, host)
-}
-
 // planes are the control planes that are in the cluster or will be, in the file's order.
 func (in Input) planes() []cluster.Host {
 	all := in.Cluster.ControlPlanes()
@@ -39,7 +29,7 @@ type backend struct{ Name, Address string }
 
 // balancerFiles are haproxy's and keepalived's files, on hosts that carry them.
 func (in Input) balancerFiles(host cluster.Host) ([]File, error) {
-	if !balances(in.Cluster, host) {
+	if !in.Cluster.Balances(host) {
 		return nil, nil
 	}
 	files, err := in.haproxyFiles()
@@ -47,7 +37,7 @@ func (in Input) balancerFiles(host cluster.Host) ([]File, error) {
 		return nil, err
 	}
 	files = append(files, File{Phase: PhaseLoadBalancer, Path: BalancerCA, Mode: 0o644, Content: in.PKI.CA.Cert, Compare: Exact})
-	if !holdsVIP(in.Cluster, host) {
+	if !in.Cluster.MayHold(host) {
 		return files, nil
 	}
 	more, err := in.keepalivedFiles(host)

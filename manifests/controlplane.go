@@ -53,7 +53,7 @@ func (in Input) apiServerPod(host cluster.Host) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	port := apiPort(in.Cluster)
+	port := in.Cluster.APIPort()
 	return staticPod(component{
 		name:        "kube-apiserver",
 		image:       reference,
@@ -76,7 +76,7 @@ func apiServerFlags(c *cluster.Cluster, host cluster.Host) []flag {
 	services := strings.Join(c.Networking.ServiceSubnets, ",")
 	flags := []flag{
 		{"advertise-address", host.Address()},
-		{"secure-port", strconv.Itoa(apiPort(c))},
+		{"secure-port", strconv.Itoa(c.APIPort())},
 		{"service-cluster-ip-range", services},
 		{"allow-privileged", "true"},
 		{"enable-admission-plugins", "NodeRestriction"},

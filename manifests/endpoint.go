@@ -8,15 +8,6 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 )
 
-// apiPort is the port that the API servers listen on: their own, beside which haproxy has
-// the endpoint's, unless one of them is the endpoint.
-func apiPort(c *cluster.Cluster) int {
-	if c.Endpoint.Mode == cluster.EndpointControlPlane && c.Endpoint.Port != 0 {
-		return c.Endpoint.Port
-	}
-	return cluster.DefaultEndpointPort
-}
-
 func endpointPort(c *cluster.Cluster) int {
 	if c.Endpoint.Port == 0 {
 		return cluster.DefaultEndpointPort
@@ -26,7 +17,7 @@ func endpointPort(c *cluster.Cluster) int {
 
 // APIAddress is the host:port of the API server on a control plane.
 func APIAddress(c *cluster.Cluster, host cluster.Host) string {
-	return join(host.Address(), apiPort(c))
+	return join(host.Address(), c.APIPort())
 }
 
 // EndpointAddress is the host:port of the API's endpoint.

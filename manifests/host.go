@@ -131,7 +131,7 @@ func (in Input) sets(host cluster.Host) ([]bundle.FileSet, error) {
 	if host.HasRole(cluster.RoleControlPlane) {
 		names = append(names, bundle.SetControlPlane)
 	}
-	if balances(in.Cluster, host) {
+	if in.Cluster.Balances(host) {
 		names = append(names, bundle.SetLoadBalancer)
 	}
 	var sets []bundle.FileSet

@@ -42,10 +42,10 @@ func units(c *cluster.Cluster, host cluster.Host) []Unit {
 	if runsKubelet(host) {
 		found = nodeUnits()
 	}
-	if balances(c, host) {
+	if c.Balances(host) {
 		found = append(found, balancerUnit(HAProxyUnit, HAProxyConfig, "/usr/sbin/haproxy"))
 	}
-	if holdsVIP(c, host) {
+	if c.MayHold(host) {
 		found = append(found, balancerUnit(KeepalivedUnit, KeepalivedConfig, "/usr/sbin/keepalived"))
 	}
 	return found

@@ -39,9 +39,9 @@ func (in Input) rest(leaving []cluster.Host) []cluster.Host {
 	return slices.DeleteFunc(in.Cluster.ControlPlanes(), func(host cluster.Host) bool { return among(leaving, host.Name) })
 }
 
-// balances tells whether the host's leaving concerns the balancers: it is one that they
+// knownToBalancers tells whether the host's leaving concerns the balancers: it is one that they
 // send clients to, or a peer of those that hold the virtual address.
-func balances(host cluster.Host) bool {
+func knownToBalancers(host cluster.Host) bool {
 	return host.HasRole(cluster.RoleControlPlane) || host.HasRole(cluster.RoleLoadBalancer)
 }
 
@@ -145,7 +145,7 @@ func (h *hostDraft) deleteNode(waits []string) {
 // one that hears nothing of him takes the address as well. It gives what the rest of the
 // leaving has to wait for.
 func (d *draft) balancersLose(leaving []cluster.Host, waits []string, stop func(waits []string) []string) ([]string, error) {
-	if !slices.ContainsFunc(leaving, balances) {
+	if !slices.ContainsFunc(leaving, knownToBalancers) {
 		return nil, nil
 	}
 	rest := d.in.without(leaving)

@@ -64,5 +64,5 @@ func (in Input) untoldHolders(targets []cluster.Host) []Problem {
 
 // startsKeepalived tells whether a host is to run keepalived and does not yet.
 func (in Input) startsKeepalived(host cluster.Host) bool {
-	return balancesAPI(in.Cluster, host) && in.Facts[host.Name].Units[manifests.KeepalivedUnit].Active != "active"
+	return in.Cluster.Balances(host) && in.Facts[host.Name].Units[manifests.KeepalivedUnit].Active != "active"
 }

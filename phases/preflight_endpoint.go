@@ -46,7 +46,7 @@ func carriesKeepalived(record *hosts.Record) bool {
 // nobody else does.
 func checkVirtualIP(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 	address, err := netip.ParseAddr(in.Cluster.VirtualAddress())
-	if err != nil || !balancesAPI(in.Cluster, host) {
+	if err != nil || !in.Cluster.Balances(host) {
 		return nil
 	}
 	link, found := in.vipLink(host, facts, address)

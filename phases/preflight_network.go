@@ -74,7 +74,7 @@ func (in Input) isOwn(host cluster.Host, port int, listener string) bool {
 	switch {
 	case port == portEtcdClient || port == portEtcdPeer:
 		want = "etcd"
-	case balancesAPI(in.Cluster, host) && port == in.Cluster.Endpoint.Port:
+	case in.Cluster.Balances(host) && port == in.Cluster.Endpoint.Port:
 		want = "haproxy"
 	}
 	return listener == "" || strings.Contains(listener, want)
@@ -105,7 +105,7 @@ func firewalldRules(c *cluster.Cluster, host cluster.Host) []string {
 	for _, port := range opened(c, host) {
 		rules = append(rules, "firewall-cmd --permanent --add-port="+port)
 	}
-	if holdsAddress(c, host) {
+	if c.MayHold(host) {
 		rules = append(rules, "firewall-cmd --permanent --add-protocol=vrrp")
 	}
 	if isNode(host) {
@@ -121,7 +121,7 @@ func ufwRules(c *cluster.Cluster, host cluster.Host) []string {
 	for _, port := range opened(c, host) {
 		rules = append(rules, "ufw allow "+port)
 	}
-	if holdsAddress(c, host) { // older ones have no word for VRRP
+	if c.MayHold(host) { // older ones have no word for VRRP
 		for _, other := range c.Balancers() {
 			if other.Name != host.Name {
 				rules = append(rules, "ufw allow from "+other.Address())
@@ -134,11 +134,6 @@ func ufwRules(c *cluster.Cluster, host cluster.Host) []string {
 		}
 	}
 	return rules
-}
-
-// holdsAddress tells whether the host may hold the virtual address.
-func holdsAddress(c *cluster.Cluster, host cluster.Host) bool {
-	return c.VirtualAddress() != "" && balancesAPI(c, host)
 }
 
 // opened are the ports, as firewalls write them, that other hosts have to reach.

@@ -146,9 +146,9 @@ func checkForeign(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 		inTheWay := isNode(host)
 		switch foreign.What {
 		case "haproxy":
-			inTheWay = balancesAPI(in.Cluster, host)
+			inTheWay = in.Cluster.Balances(host)
 		case "keepalived":
-			inTheWay = holdsAddress(in.Cluster, host)
+			inTheWay = in.Cluster.MayHold(host)
 		}
 		if inTheWay {
 			problems = append(problems, problem("foreign", host, foreign.Fix, "%s is there and is not Slipway's: %s", foreign.What, foreign.Detail))

@@ -14,7 +14,6 @@ import (
 
 // The ports that Kubernetes listens on.
 const (
-	portAPI        = 6443
 	portEtcdClient = 2379
 	portEtcdPeer   = 2380
 	portKubelet    = 10250
@@ -42,7 +41,7 @@ func HostQuery(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) hosts.Qu
 		Tables:       table.Tables,
 		Chains:       table.Chains,
 	}
-	if balancesAPI(c, host) && c.VirtualAddress() != "" {
+	if c.MayHold(host) {
 		query.VirtualIP = &hosts.VirtualIPQuery{
 			Address: c.VirtualAddress(), Interface: c.Endpoint.VRRP.Interface, Unit: manifests.KeepalivedUnit,
 		}
@@ -65,9 +64,6 @@ func HostQuery(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) hosts.Qu
 	}
 	return query
 }
-
-// balancesAPI tells whether a host is to run haproxy for the API.
-func balancesAPI(c *cluster.Cluster, host cluster.Host) bool { return among(c.Balancers(), host.Name) }
 
 // reachable are the addresses that a node has to reach and that are not Slipway's to make.
 func reachable(c *cluster.Cluster, host cluster.Host) []string {
@@ -130,7 +126,7 @@ func setsOf(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) []bundle.Fi
 	if host.HasRole(cluster.RoleControlPlane) {
 		names = append(names, bundle.SetControlPlane)
 	}
-	if balancesAPI(c, host) {
+	if c.Balances(host) {
 		names = append(names, bundle.SetLoadBalancer)
 	}
 	var sets []bundle.FileSet
@@ -189,23 +185,15 @@ func ports(c *cluster.Cluster, host cluster.Host) []int {
 		found = append(found, portKubelet, portProxy)
 	}
 	if host.HasRole(cluster.RoleControlPlane) {
-		found = append(found, apiPort(c), portController, portScheduler)
+		found = append(found, c.APIPort(), portController, portScheduler)
 		if c.StackedEtcd() {
 			found = append(found, portEtcdClient, portEtcdPeer)
 		}
 	}
-	if balancesAPI(c, host) {
+	if c.Balances(host) {
 		found = append(found, c.Endpoint.Port)
 	}
 	return found
-}
-
-// apiPort is the port of the API servers themselves.
-func apiPort(c *cluster.Cluster) int {
-	if c.Endpoint.Mode == cluster.EndpointControlPlane && c.Endpoint.Port != 0 {
-		return c.Endpoint.Port
-	}
-	return portAPI
 }
 
 // InspectQuery says what to look at after a reset, to list what is left.

@@ -56,7 +56,7 @@ func (d *draft) leave(targets []cluster.Host, drafts []*hostDraft) error {
 	drained := map[string][]string{}
 	for _, h := range drafts {
 		drained[h.host.Name] = h.drain(cordoned)
-		if balances(h.host) {
+		if knownToBalancers(h.host) {
 			served = join(served, drained[h.host.Name])
 		}
 	}
@@ -73,7 +73,7 @@ func (d *draft) leave(targets []cluster.Host, drafts []*hostDraft) error {
 	var before []string // the step that ends the last control plane's membership
 	for _, h := range drafts {
 		waits := drained[h.host.Name]
-		if balances(h.host) {
+		if knownToBalancers(h.host) {
 			waits = join(waits, lost)
 		}
 		if h.runsControlPlane() {
@@ -206,7 +206,7 @@ func (in Input) resetHostProblems(host cluster.Host, whole bool) []Problem {
 	}
 	found := in.unreached(host.Name)
 	switch {
-	case !whole && balances(host):
+	case !whole && knownToBalancers(host):
 		found.Fix = "bring the host up first; if it is dead: slipway remove --offline " + host.Name
 	case in.Force:
 		found.Severity = SeverityWarning

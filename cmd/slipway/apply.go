@@ -41,6 +41,22 @@ func (f *changeFlags) check() error {
 	return checkFormat(f.output)
 }
 
+// open checks the flags and loads what they name; the hosts named have to be in the file.
+func (f *changeFlags) open(names []string) (*session, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	s, err := load(f.clusterFlags)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.known(names); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
 // planner makes a workflow's plan out of what a session has observed.
 type planner struct {
 	workflow string
@@ -331,10 +347,7 @@ func (s *session) journal() (*os.File, error) {
 
 // change is the whole way of a command that changes something.
 func change(ctx context.Context, flags changeFlags, p planner) error {
-	if err := flags.check(); err != nil {
-		return err
-	}
-	s, err := load(flags.clusterFlags)
+	s, err := flags.open(nil)
 	if err != nil {
 		return err
 	}

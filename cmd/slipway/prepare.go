@@ -14,7 +14,7 @@ func newPrepareCommand() *cobra.Command {
 		Use:   "prepare -f FILE --bundle FILE [HOST...]",
 		Short: "Put all that a host needs there, and join it to nothing",
 		Long: `Bring hosts to where only joining is left: settings, binaries, containerd, images and the
-kubelet's unit, not started. Then 'slipway init' and 'slipway join' have less to do in a
+units of kubelet and balancers, not started (but the host's own haproxy, in mode local). Then 'slipway init' and 'slipway join' have less to do in a
 maintenance window, and 'kubeadm join' can be typed on the host itself.`,
 		RunE: func(command *cobra.Command, names []string) error {
 			return prepareHosts(command, flags, names)
@@ -26,17 +26,11 @@ maintenance window, and 'kubeadm join' can be typed on the host itself.`,
 }
 
 func prepareHosts(command *cobra.Command, flags changeFlags, names []string) error {
-	if err := flags.check(); err != nil {
-		return err
-	}
-	s, err := load(flags.clusterFlags)
+	s, err := flags.open(names)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	if err := s.known(names); err != nil {
-		return err
-	}
 	return s.change(command.Context(), flags, planner{
 		workflow: "prepare",
 		hosts:    func(c *cluster.Cluster) []cluster.Host { return withControlPlanes(c, names) },

@@ -39,17 +39,11 @@ the dead ones are never contacted. A host that answers leaves by: slipway reset.
 }
 
 func runRemove(ctx context.Context, flags changeFlags, names []string) error {
-	if err := flags.check(); err != nil {
-		return err
-	}
-	s, err := load(flags.clusterFlags)
+	s, err := flags.open(names)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	if err := s.known(names); err != nil {
-		return err
-	}
 	for _, name := range names {
 		s.down[name] = errDead
 	}

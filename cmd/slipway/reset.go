@@ -42,17 +42,11 @@ whatever is left. With --all, the whole cluster and its data are gone afterwards
 }
 
 func runReset(ctx context.Context, flags changeFlags, names []string, force bool) error {
-	if err := flags.check(); err != nil {
-		return err
-	}
-	s, err := load(flags.clusterFlags)
+	s, err := flags.open(names)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	if err := s.known(names); err != nil {
-		return err
-	}
 	if len(names) == 0 {
 		for _, h := range s.cluster.Hosts {
 			names = append(names, h.Name)

@@ -55,17 +55,13 @@ func (s *session) statusUnits(h cluster.Host) []string {
 	if !h.HasRole(cluster.RoleLoadBalancer) {
 		units = append(units, manifests.ContainerdUnit, manifests.KubeletUnit)
 	}
-	if s.carriesBalancer(h) {
+	if s.cluster.Balances(h) {
 		units = append(units, manifests.HAProxyUnit)
 		if s.cluster.VirtualAddress() != "" {
 			units = append(units, manifests.KeepalivedUnit)
 		}
 	}
 	return units
-}
-
-func (s *session) carriesBalancer(h cluster.Host) bool {
-	return slices.ContainsFunc(s.cluster.Balancers(), func(b cluster.Host) bool { return b.Name == h.Name })
 }
 
 // holders are the hosts that have the virtual address on an interface.
