@@ -43,7 +43,6 @@ func (in Input) containerdFiles(host cluster.Host) ([]File, error) {
 		{Phase: PhaseContainerd, Path: ContainerdConfig, Mode: 0o644, Content: config, Compare: Exact},
 		{Phase: PhaseContainerd, Path: CrictlConfig, Mode: 0o644, Content: crictl, Compare: Exact},
 	}
-	files = append(files, in.cniFiles()...)
 	for _, registry := range in.Cluster.Registries {
 		more, err := in.registryFiles(registry)
 		if err != nil {

@@ -26,14 +26,13 @@ const (
 
 // flannelObjects are the network add-on, under the names of its own manifest.
 //
-// When is a node Ready? As soon as a network configuration lies in /etc/cni/net.d. But a
-// Pod that comes before flanneld has its subnet fails, and the kubelet tries again only
-// after ten to fifteen seconds. So neither Slipway nor an init container writes the
-// configuration beforehand: a container beside flanneld does, in the moment in which
-// the subnet is there. The kubelet looks for it ten times a second while the node is new;
-// a node that says Ready is ready, the first Pods find their network at once, and
-// CoreDNS is sooner available than with a head start that ends in a back-off. It is the
-// same on hosts that join by hand.
+// When is a node Ready? As soon as a network configuration lies in /etc/cni/net.d. After a
+// reboot one lies there before flanneld runs, and in flannel's own manifest an init
+// container puts it there first; a Pod that comes in between fails in flannel's plugin, and
+// the kubelet tries again only after ten to fifteen seconds. So await-subnet goes before that
+// plugin and holds such a Pod until flanneld has the node's subnet: no start and no reboot
+// ends in a back-off, and Slipway can write the configuration with the kubelet's own. On
+// hosts that join by hand a container beside flanneld does, with the plugins.
 func flannelObjects(in Input) ([]runtime.Object, error) {
 	reference, err := in.reference(imageFlannel)
 	if err != nil {
@@ -47,7 +46,7 @@ func flannelObjects(in Input) ([]runtime.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	data := configMap(flannelNamespace, flannelConfig, map[string]string{"cni-conf.json": cniConf, "net-conf.json": network})
+	data := configMap(flannelNamespace, flannelConfig, map[string]string{"cni-conf.json": in.cniConf(), "net-conf.json": network})
 	data.Labels = map[string]string{"app": flannelName, "k8s-app": flannelName, "tier": "node"}
 	return []runtime.Object{
 		&corev1.Namespace{
@@ -62,36 +61,52 @@ func flannelObjects(in Input) ([]runtime.Object, error) {
 			rbacv1.PolicyRule{Verbs: []string{"patch"}, APIGroups: []string{""}, Resources: []string{"nodes/status"}}),
 		clusterRoleBinding(flannelName, flannelName, account(flannelNamespace, flannelName)),
 		data,
-		in.flannelDaemonSet(reference, endpoint, digest([]byte(network), []byte(cniConf))),
+		in.flannelDaemonSet(reference, endpoint, digest([]byte(network), []byte(in.cniConf()))),
 	}, nil
 }
 
-// cniInstaller is the component that is in flannel's image where that can install the
-// network configuration itself.
-const cniInstaller = "cni-install"
+// The components of ours that a bundle which was built from source has: flannel's own
+// published image has neither.
+const (
+	cniInstaller = "cni-install" // in flannel's image: puts plugins and configuration on a node
+	cniAwait     = "cni-await"   // a plugin: waits for flanneld
+)
 
-// hasInstaller tells whether the bundle's flannel image can install its configuration;
-// flannel's own published image cannot. Then Slipway writes the file, and the first Pods
-// may meet the back-off.
-func (in Input) hasInstaller() bool {
-	_, found := in.Bill.Component(cniInstaller)
+func (in Input) has(component string) bool {
+	_, found := in.Bill.Component(component)
 	return found
 }
 
-// cniFiles are the network configuration, where nobody else will write it.
+// cniFiles are the network configuration, where the network is ours.
 func (in Input) cniFiles() []File {
-	if in.Cluster.Networking.AddOn != cluster.AddOnFlannel || in.hasInstaller() {
+	if in.Cluster.Networking.AddOn != cluster.AddOnFlannel {
 		return nil
 	}
-	return []File{{Phase: PhaseContainerd, Path: CNIConf, Mode: 0o644, Content: []byte(cniConf), Compare: Exact}}
+	return []File{{Phase: PhaseKubelet, Path: CNIConf, Mode: 0o644, Content: []byte(in.cniConf()), Compare: Exact}}
 }
 
-// cniConf is the configuration of Pods' networks: flannel's plugin, which hands on to
-// bridge, and portmap for hostPort. The version is what the plugin's is.
+// cniConf is the configuration of Pods' networks. Without await-subnet in the bundle the
+// first Pods may meet the back-off.
+func (in Input) cniConf() string {
+	await := ""
+	if in.has(cniAwait) {
+		await = awaitConf
+	}
+	return fmt.Sprintf(cniConf, await)
+}
+
+// awaitConf is the plugin that only waits, as it stands before the others.
+const awaitConf = `
+    {
+      "type": "await-subnet"
+    },`
+
+// cniConf has, after what waits, flannel's plugin, which hands on to bridge, and portmap for
+// hostPort. The version is what the plugin's is.
 const cniConf = `{
   "name": "cbr0",
   "cniVersion": "0.3.1",
-  "plugins": [
+  "plugins": [%s
     {
       "type": "flannel",
       "delegate": {
@@ -136,7 +151,7 @@ func flannelNetwork(in Input) (string, error) {
 
 func (in Input) flannelDaemonSet(image, endpoint, inputs string) *appsv1.DaemonSet {
 	containers := []corev1.Container{flanneld(in.Cluster, image, endpoint)}
-	if in.hasInstaller() {
+	if in.has(cniInstaller) {
 		containers = append(containers, flannelInstaller(image))
 	}
 	labels := map[string]string{"app": flannelName, "k8s-app": flannelName, "tier": "node"}
@@ -206,7 +221,7 @@ func flannelInstaller(image string) corev1.Container {
 		Image:   image,
 		Command: []string{"/opt/bin/cni-install"},
 		Args: []string{
-			"-plugin", "/flannel", "-bin", CNIBinFolder + "/flannel",
+			"-plugins", "/await-subnet,/flannel", "-bin", CNIBinFolder,
 			"-conf", flannelFolder + "/cni-conf.json", "-to", CNIConf, "-after", SubnetFile,
 		},
 		ImagePullPolicy: corev1.PullIfNotPresent,

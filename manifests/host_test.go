@@ -3,6 +3,7 @@ package manifests
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"reflect"
 	"slices"
 	"strings"
@@ -213,13 +214,33 @@ func TestHostErrorsNameWhatIsMissing(t *testing.T) {
 	}
 }
 
-// TestFlannelWithoutInstaller: where flannel's image cannot install its configuration, the
-// host gets it as a file.
-func TestFlannelWithoutInstaller(t *testing.T) {
+// TestNetworkConfiguration: every node gets flannel's with its own files; what holds Pods
+// until flanneld is up stands first, where the bundle has it.
+func TestNetworkConfiguration(t *testing.T) {
 	in := input(t, one(), modern())
+	plugins := func() []string {
+		file := render(t, in, "worker-1").file(t, CNIConf)
+		var list struct {
+			Plugins []struct{ Type string }
+		}
+		if err := json.Unmarshal(file.Content, &list); err != nil {
+			t.Fatal(err)
+		}
+		if file.Phase != PhaseKubelet {
+			t.Errorf("a host that is only prepared would be a Ready node: phase %s", file.Phase)
+		}
+		var types []string
+		for _, plugin := range list.Plugins {
+			types = append(types, plugin.Type)
+		}
+		return types
+	}
+	if diff := cmp.Diff([]string{"await-subnet", "flannel", "portmap"}, plugins()); diff != "" {
+		t.Error(diff)
+	}
 	in.Bill.Components = nil
-	if file := render(t, in, "worker-1").file(t, CNIConf); string(file.Content) != cniConf {
-		t.Errorf("%s holds %s", CNIConf, file.Content)
+	if diff := cmp.Diff([]string{"flannel", "portmap"}, plugins()); diff != "" {
+		t.Error(diff)
 	}
 	in.Cluster.Networking.AddOn = cluster.AddOnNone
 	for _, file := range render(t, in, "worker-1").Files {

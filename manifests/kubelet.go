@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,7 +11,8 @@ import (
 )
 
 // kubeletFiles are what kubeadm leaves for a kubelet on a host: its configuration, its
-// flags, and a kubeconfig that follows the certificate which the kubelet rotates itself.
+// flags, and a kubeconfig that follows the certificate which the kubelet rotates itself; and
+// beside them the network configuration by which a node is Ready.
 func (in Input) kubeletFiles(host cluster.Host) ([]File, []Link, error) {
 	configuration, err := in.kubeletHostConfiguration(host)
 	if err != nil {
@@ -34,7 +36,7 @@ func (in Input) kubeletFiles(host cluster.Host) ([]File, []Link, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return append(files, credentials...), []Link{link}, nil
+	return slices.Concat(files, credentials, in.cniFiles()), []Link{link}, nil
 }
 
 // kubeletFlags is kubeadm's file of flags that differ from host to host.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
@@ -38,7 +39,7 @@ func (d *draft) addons(state manifests.ClusterState, drafts []*hostDraft, apis [
 func (d *draft) awaitAddons(state manifests.ClusterState, applied, nodes, apis []string) []string {
 	var ids []string
 	for _, object := range state.Objects {
-		if object.Key.Kind != "Deployment" && object.Key.Kind != "DaemonSet" {
+		if !rollsOut(object.Key) {
 			continue
 		}
 		if object.Key.Kind == "Deployment" && d.in.Cluster.Networking.AddOn == cluster.AddOnNone {
@@ -68,6 +69,19 @@ func (d *draft) awaitAddons(state manifests.ClusterState, applied, nodes, apis [
 	}
 	return ids
 }
+
+// rollouts are the objects that bring Pods up.
+func rollouts(state manifests.ClusterState) []hosts.ObjectKey {
+	var keys []hosts.ObjectKey
+	for _, object := range state.Objects {
+		if rollsOut(object.Key) {
+			keys = append(keys, object.Key)
+		}
+	}
+	return keys
+}
+
+func rollsOut(key hosts.ObjectKey) bool { return key.Kind == "Deployment" || key.Kind == "DaemonSet" }
 
 // objectPhases lists the phases that the state's objects have, in the order that
 // serves a new cluster soonest.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
@@ -36,12 +37,12 @@ func (h *hostDraft) apiClients(answers []string) {
 }
 
 // turnTimeout is how long, in seconds, spare controllers wait at most for the first ones to
-// have made the nodes Ready.
+// have brought up nodes and add-ons.
 const turnTimeout = 30
 
 // inTurn has the controllers of one control plane start before those of the others, whichever
 // host's API server answers first: one leads, and the others' starting costs it time.
-func (h *hostDraft) inTurn(answers []string, planes int) []string {
+func (h *hostDraft) inTurn(answers []string, planes int, addons []hosts.ObjectKey) []string {
 	network := h.in.Cluster.Networking.AddOn != cluster.AddOnNone // else nodes get Ready when the user brings one
 	if planes < 2 || !network || len(answers) == 0 || !h.startsControllers() {
 		return answers
@@ -49,7 +50,7 @@ func (h *hostDraft) inTurn(answers []string, planes int) []string {
 	return []string{h.add(plan.Step{
 		ID: "cluster/wait-turn/" + h.host.Name, Phase: phaseWait, Lane: plan.LaneWait + "/turn/" + h.host.Name,
 		After: after(answers), Why: "one control plane's controllers lead, the others are spares",
-		Cluster: plan.WaitTurn{Host: h.host.Name, Timeout: turnTimeout},
+		Cluster: plan.WaitTurn{Host: h.host.Name, Objects: addons, Timeout: turnTimeout},
 	})}
 }
 

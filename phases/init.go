@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -27,7 +28,7 @@ func Init(in Input) (plan.Plan, plan.Contents, error) {
 	}
 	planes, workers, balancers := split(drafts)
 
-	apis := startPlanes(planes)
+	apis := startPlanes(planes, rollouts(objects))
 	for _, h := range balancers {
 		h.install()
 		h.startKeepalived(nil)
@@ -63,8 +64,9 @@ func Init(in Input) (plan.Plan, plan.Contents, error) {
 	return d.done()
 }
 
-// startPlanes brings all control planes up at once. It gives the waits for their API servers.
-func startPlanes(planes []*hostDraft) []string {
+// startPlanes brings all control planes up at once, and the controllers of all but one after
+// the add-ons. It gives the waits for their API servers.
+func startPlanes(planes []*hostDraft, addons []hosts.ObjectKey) []string {
 	for _, h := range planes {
 		h.install()
 		h.staticPods()
@@ -73,7 +75,7 @@ func startPlanes(planes []*hostDraft) []string {
 	apis := collect(planes, (*hostDraft).awaitAPI)
 	for _, h := range planes {
 		h.startKeepalived(nil)
-		h.apiClients(h.inTurn(ownOf(apis, h), len(planes)))
+		h.apiClients(h.inTurn(ownOf(apis, h), len(planes), addons))
 		h.tidy()
 	}
 	return apis

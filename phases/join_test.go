@@ -57,7 +57,7 @@ func TestJoinResumesFromEveryCut(t *testing.T) {
 		w.run(p, contents, chance, cut)
 		w.reconnect()
 		p, contents = w.planned(Join)
-		if p.Empty() {
+		if p.Empty() && !w.observe().joined("w-2") { // the last step may have been to tidy up
 			t.Fatalf("after %d steps a half-joined host is taken for joined", cut)
 		}
 		w.run(p, contents, chance, -1)

@@ -1,7 +1,11 @@
 package phases
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
@@ -77,6 +81,19 @@ func (h *hostDraft) awaitNode(apis []string) string {
 	return h.add(plan.Step{
 		ID: "cluster/wait-node/" + h.host.Name, Phase: "wait-node", Lane: plan.LaneWait + "/node/" + h.host.Name,
 		After: after(join(h.kubelet, h.containerd, h.reached), apis), Why: why,
-		Cluster: plan.WaitNode{Node: h.host.Name, Ready: ready, Timeout: nodeTimeout},
+		Cluster: plan.WaitNode{Node: h.host.Name, Ready: ready, DaemonSets: h.in.daemonSets(), Timeout: nodeTimeout},
 	})
+}
+
+// daemonSets are those of ours that the cluster has already: a node has come when its Pods
+// have their network too. Those that the plan itself applies are waited for as a whole.
+func (in Input) daemonSets() []hosts.ObjectKey {
+	var found []hosts.ObjectKey
+	for key := range in.ClusterFacts.Objects {
+		if key.Kind == "DaemonSet" && in.Cluster.Networking.AddOn != cluster.AddOnNone {
+			found = append(found, key)
+		}
+	}
+	slices.SortFunc(found, func(a, b hosts.ObjectKey) int { return strings.Compare(a.String(), b.String()) })
+	return found
 }

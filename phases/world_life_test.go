@@ -133,7 +133,6 @@ func (w *world) register(host cluster.Host) {
 			node.Taints = append(node.Taints, taintText(taint))
 		}
 		machine := w.machines[name]
-		machine.PutFile("/etc/cni/net.d/10-flannel.conflist", nil, 0o644)
 		machine.Leftovers([]string{"kube-flannel-" + name}, []string{"/var/lib/kubelet/pods/x/volumes/y"},
 			[]string{"flannel.1", "cni0"}, []string{"kube-proxy"}, []string{"KUBE-FIREWALL"})
 	}

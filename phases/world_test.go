@@ -174,7 +174,7 @@ func testBill() (bundle.Bill, map[string][]byte) {
 	}
 	bill := bundle.Bill{
 		KubernetesVersion: cluster.DefaultKubernetesVersion, Platform: bundle.Platform{OS: "linux", Arch: "amd64"},
-		Components: []bundle.Component{{Name: "cni-install"}},
+		Components: []bundle.Component{{Name: "cni-install"}, {Name: "cni-await"}},
 	}
 	shared := blob("the kube layer")
 	for _, name := range []string{

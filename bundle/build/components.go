@@ -108,8 +108,13 @@ var components = []component{
 	},
 	{
 		// Ours: flannel's image has no shell that could copy a file onto the node.
-		name: "cni-install", folder: "cni-install", version: "1.0.0", license: "Apache-2.0",
+		name: "cni-install", folder: "cni-install", version: "1.1.0", license: "Apache-2.0",
 		programs: []program{{name: "cni-install", packagePath: "."}},
+	},
+	{
+		// Ours: flannel's plugin fails where flanneld is not up yet; this one waits for it.
+		name: "cni-await", folder: "cni-await", version: "1.0.0", license: "Apache-2.0",
+		programs: []program{{name: "await-subnet", packagePath: "."}},
 	},
 	{
 		// Ours: the load balancer's root directory has neither shell nor tools.

@@ -48,7 +48,7 @@ var imageRecipes = []imageRecipe{
 	{name: "etcd", component: "etcd", tag: etcdTag, layers: []string{layerBase, layerEtcd}, entrypoint: "/usr/local/bin/etcd"},
 	{name: "coredns/coredns", component: "coredns", layers: []string{layerBase, layerCoreDNS}, entrypoint: "/coredns", user: "65532:65532"},
 	{name: "pause", component: "pause", layers: []string{layerPause}, entrypoint: "/pause", user: "65535:65535"},
-	{name: "flannel", repository: flannelRepository, component: "flannel", layers: []string{layerBase, layerNetTools, layerFlannelCNI, layerCNIInstall, layerFlannel}, entrypoint: "/opt/bin/flanneld"},
+	{name: "flannel", repository: flannelRepository, component: "flannel", layers: []string{layerBase, layerNetTools, layerFlannelCNI, layerCNIAwait, layerCNIInstall, layerFlannel}, entrypoint: "/opt/bin/flanneld"},
 }
 
 // etcdTag is a version without v and with a revision of the image.

@@ -18,6 +18,7 @@ const (
 	layerFlannel      = "flannel"
 	layerFlannelCNI   = "flannel-cni"
 	layerCNIInstall   = "cni-install"
+	layerCNIAwait     = "cni-await"
 	layerEndpoint     = "endpoint"
 	layerContainerd   = "containerd"
 	layerRunc         = "runc"
@@ -57,6 +58,7 @@ var recipes = []recipe{
 	{layer: layerCNI, component: "cni-plugins", folder: "opt/cni/bin"},
 	{layer: layerFlannelCNI, component: "cni-plugin-flannel"},
 	{layer: layerCNIInstall, component: "cni-install", folder: "opt/bin"},
+	{layer: layerCNIAwait, component: "cni-await"},
 	{layer: layerEndpoint, component: "endpoint", folder: "usr/bin"},
 	{layer: layerFlannel, component: "flannel", folder: "opt/bin"},
 	{layer: layerCoreDNS, component: "coredns", xattrs: map[string]string{"security.capability": netBindService}},

@@ -27,6 +27,7 @@ var nodeFiles = []placed{
 	{path: "/usr/bin/kubelet", target: "/opt/slipway/bin/kube", component: "kubernetes"},
 	{path: "/usr/local/bin/ctr", target: "/opt/slipway/bin/ctr", component: "containerd"},
 	{path: "/opt/cni/bin/flannel", layer: layerFlannelCNI, entry: "flannel"},
+	{path: "/opt/cni/bin/await-subnet", layer: layerCNIAwait, entry: "await-subnet"},
 }
 
 // controlPlaneFiles are etcd's two tools: the one binary, under both names.

@@ -55,11 +55,13 @@ type WaitAPI struct {
 	Timeout int    `json:"timeoutSeconds"`
 }
 
-// WaitNode waits until a node is registered or, with Ready, is Ready.
+// WaitNode waits until a node is registered or, with Ready, is Ready and has a ready Pod of
+// each of the DaemonSets.
 type WaitNode struct {
-	Node    string `json:"node"`
-	Ready   bool   `json:"ready"`
-	Timeout int    `json:"timeoutSeconds"`
+	Node       string            `json:"node"`
+	Ready      bool              `json:"ready"`
+	DaemonSets []hosts.ObjectKey `json:"daemonSets,omitempty"`
+	Timeout    int               `json:"timeoutSeconds"`
 }
 
 // WaitAvailable waits until a Deployment or DaemonSet has rolled out.
@@ -76,11 +78,13 @@ type WaitEndpoint struct {
 }
 
 // WaitTurn lets one control plane's controllers start before the others': the first to ask
-// goes on at once, the others when all nodes there are Ready or the time is over. It never
-// fails for that: it saves the others' work for when there is nothing more urgent.
+// goes on at once, the others when all nodes there are Ready and the objects have rolled
+// out, or the time is over. It never fails for that: it saves the others' work for when
+// there is nothing more urgent.
 type WaitTurn struct {
-	Host    string `json:"host"`
-	Timeout int    `json:"timeoutSeconds"`
+	Host    string            `json:"host"`
+	Objects []hosts.ObjectKey `json:"objects,omitempty"` // Deployments and DaemonSets
+	Timeout int               `json:"timeoutSeconds"`
 }
 
 // MemberAdd adds a member to etcd as a learner, before it is started. A member that is

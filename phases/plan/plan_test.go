@@ -79,7 +79,7 @@ func every() Plan {
 		Uncordon{Node: "w-1"},
 		Drain{Node: "w-1", Timeout: 300},
 		WaitAPI{Host: "cp-1", Timeout: 240},
-		WaitNode{Node: "cp-1", Ready: true, Timeout: 300},
+		WaitNode{Node: "cp-1", Ready: true, DaemonSets: []hosts.ObjectKey{{Kind: "DaemonSet", Name: "ds"}}, Timeout: 300},
 		WaitAvailable{Object: deployment, Timeout: 300},
 		WaitTurn{Host: "cp-2", Timeout: 30},
 		WaitEndpoint{Host: "w-1", Address: "10.0.0.9:16443", Timeout: 120},

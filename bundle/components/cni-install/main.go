@@ -1,6 +1,6 @@
-// Command cni-install puts the network plugin and its configuration on a node, each only
-// where it is absent, and the configuration not before the network is up: the node is
-// called Ready by that file, so the Pods that come then find a network that works.
+// Command cni-install puts network plugins and their configuration on a node that Slipway
+// did not prepare, each only where it is absent, and the configuration not before the
+// network is up: the node is called Ready by that file.
 package main
 
 import (
@@ -12,21 +12,24 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
 
 func main() {
-	plugin := flag.String("plugin", "/flannel", "the plugin in this image")
-	bin := flag.String("bin", "/opt/cni/bin/flannel", "where the plugin goes on the node")
+	plugins := flag.String("plugins", "/await-subnet,/flannel", "the plugins in this image, with commas between")
+	bin := flag.String("bin", "/opt/cni/bin", "the folder of plugins on the node")
 	conf := flag.String("conf", "/etc/kube-flannel/cni-conf.json", "the configuration in this Pod")
 	to := flag.String("to", "/etc/cni/net.d/10-flannel.conflist", "where the configuration goes on the node")
 	after := flag.String("after", "/run/flannel/subnet.env", "the file that shows that the network is up")
 	flag.Parse()
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
-	if err := install(*plugin, *bin, 0o755); err != nil {
-		fail(err)
+	for plugin := range strings.SplitSeq(*plugins, ",") {
+		if err := install(plugin, filepath.Join(*bin, filepath.Base(plugin)), 0o755); err != nil {
+			fail(err)
+		}
 	}
 	if !appears(*after, stop) {
 		return

@@ -16,19 +16,9 @@ import (
 
 // waitAvailable waits until a Deployment, DaemonSet or StatefulSet has rolled out.
 func (c *Client) waitAvailable(ctx context.Context, action plan.WaitAvailable, progress func(hosts.Progress)) (hosts.Outcome, error) {
-	judge, known := rollouts[action.Object.Kind]
-	if !known {
-		return hosts.Outcome{}, fmt.Errorf("wait for %s: a %s does not roll out", action.Object, action.Object.Kind)
-	}
 	what := action.Object.String() + " to be available"
 	done, err := c.until(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
-		return c.glance(ctx, func(ctx context.Context) (verdict, error) {
-			object, err := c.object(ctx, action.Object)
-			if err != nil || object == nil {
-				return verdict{seen: "it does not exist"}, err
-			}
-			return judge(object)
-		})
+		return c.glance(ctx, func(ctx context.Context) (verdict, error) { return c.rolledOut(ctx, action.Object) })
 	})
 	if late, ok := err.(*WaitError); ok && ctx.Err() == nil {
 		if why := c.stuckPods(ctx, action.Object); why != "" {
@@ -36,6 +26,19 @@ func (c *Client) waitAvailable(ctx context.Context, action plan.WaitAvailable, p
 		}
 	}
 	return done, err
+}
+
+// rolledOut looks whether an object has rolled out.
+func (c *Client) rolledOut(ctx context.Context, key hosts.ObjectKey) (verdict, error) {
+	judge, known := rollouts[key.Kind]
+	if !known {
+		return verdict{}, fmt.Errorf("a %s does not roll out", key.Kind)
+	}
+	object, err := c.object(ctx, key)
+	if err != nil || object == nil {
+		return verdict{seen: "it does not exist"}, err
+	}
+	return judge(object)
 }
 
 // rollouts judges, by kind, how far an object has rolled out.

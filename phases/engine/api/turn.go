@@ -3,31 +3,45 @@ package api
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-// waitTurn lets whoever asks first go on at once, and the others when the nodes are Ready or
-// their time is over: they are spares, and whatever they do meanwhile slows down the first.
+// waitTurn lets whoever asks first go on at once, and the others when what the cluster is
+// made for runs or their time is over: they are spares, and whatever they do meanwhile slows
+// down the first.
 func (c *Client) waitTurn(ctx context.Context, action plan.WaitTurn, progress func(hosts.Progress)) (hosts.Outcome, error) {
 	if c.isFirst(action.Host) {
 		return outcome(false, "the first"), nil
 	}
-	done, err := c.until(ctx, "the nodes to be ready", action.Timeout, progress, func(ctx context.Context) (verdict, error) {
-		return c.glance(ctx, func(ctx context.Context) (verdict, error) {
-			nodes, err := c.nodes(ctx)
-			ready := len(nodes) > 0
-			for _, node := range nodes {
-				ready = ready && node.Ready
-			}
-			return verdict{done: ready, seen: "not all nodes are ready yet", slow: true}, err
-		})
+	done, err := c.until(ctx, "the turn of "+action.Host, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
+		return c.glance(ctx, func(ctx context.Context) (verdict, error) { return c.underway(ctx, action.Objects) })
 	})
 	if late, over := errors.AsType[*WaitError](err); over {
-		return outcome(false, "the nodes were not ready within "+late.After.String()), nil
+		return outcome(false, late.Last+" after "+late.After.String()), nil
 	}
 	return done, err
+}
+
+// underway looks whether all nodes are ready and the objects have rolled out.
+func (c *Client) underway(ctx context.Context, objects []hosts.ObjectKey) (verdict, error) {
+	nodes, err := c.nodes(ctx)
+	if err != nil {
+		return verdict{}, err
+	}
+	unready := func(node hosts.Node) bool { return !node.Ready }
+	if len(nodes) == 0 || slices.ContainsFunc(nodes, unready) {
+		return verdict{seen: "not all nodes were ready", slow: true}, nil
+	}
+	for _, key := range objects {
+		found, err := c.rolledOut(ctx, key)
+		if err != nil || !found.done {
+			return verdict{seen: key.String() + " was not available", slow: true}, err
+		}
+	}
+	return verdict{done: true}, nil
 }
 
 func (c *Client) isFirst(host string) bool {

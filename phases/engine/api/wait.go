@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // defaultWait is how long a wait lasts whose action does not say.
@@ -167,7 +170,41 @@ func (c *Client) waitNode(ctx context.Context, action plan.WaitNode, progress fu
 				return verdict{seen: "the node is not registered", slow: true}, err
 			}
 			ready, reason := readiness(node)
+			if ready && len(action.DaemonSets) > 0 {
+				return c.podsRun(ctx, action.Node, action.DaemonSets)
+			}
 			return verdict{done: ready || !action.Ready, seen: reason, slow: true}, nil
 		})
+	})
+}
+
+// podsRun looks whether a node has a ready Pod of each of the DaemonSets.
+func (c *Client) podsRun(ctx context.Context, node string, sets []hosts.ObjectKey) (verdict, error) {
+	pods, err := c.podsOn(ctx, node)
+	if err != nil {
+		return verdict{}, err
+	}
+	var missing []string
+	for _, set := range sets {
+		trouble := "no Pod yet"
+		for _, pod := range pods {
+			owner := metav1.GetControllerOf(&pod)
+			if pod.Namespace != set.Namespace || owner == nil || owner.Kind != set.Kind || owner.Name != set.Name {
+				continue
+			}
+			if trouble = podTrouble(pod); trouble == "" && !podReady(pod) {
+				trouble = "not ready"
+			}
+		}
+		if trouble != "" {
+			missing = append(missing, set.String()+": "+trouble)
+		}
+	}
+	return verdict{done: len(missing) == 0, seen: strings.Join(missing, "; "), slow: true}, nil
+}
+
+func podReady(pod corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(condition corev1.PodCondition) bool {
+		return condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue
 	})
 }

@@ -116,6 +116,33 @@ func TestWaitNodeOutlivesAnOutage(t *testing.T) {
 	})
 }
 
+// TestWaitNodeWaitsForItsDaemonSets: a ready node whose Pods have no network yet has not come.
+func TestWaitNodeWaitsForItsDaemonSets(t *testing.T) {
+	play(t, one, func(t *testing.T, c *cluster, client *Client) {
+		flannel := hosts.ObjectKey{APIVersion: "apps/v1", Kind: "DaemonSet", Namespace: "kube-flannel", Name: "ds"}
+		pod := func(owner, node, ready string) string {
+			return fmt.Sprintf(`{"metadata":{"name":"p","namespace":"kube-flannel","ownerReferences":[{"apiVersion":"apps/v1","kind":"DaemonSet","name":%q,"uid":"1","controller":true}]},
+				"spec":{"nodeName":%q},"status":{"conditions":[{"type":"Ready","status":%q}]}}`, owner, node, ready)
+		}
+		c.put("/api/v1/nodes/n-1", nodeReady)
+		const path = "/api/v1/namespaces/kube-flannel/pods/"
+		c.put(path+"another", pod("ds", "n-2", "True"))
+		c.put(path+"other", pod("proxy", "n-1", "True"))
+		c.put(path+"p", pod("ds", "n-1", "False"))
+		after(3*time.Second, func() { c.put(path+"p", pod("ds", "n-1", "True")) })
+		began := time.Now()
+		var notes []string
+		_, err := client.Do(t.Context(), plan.WaitNode{Node: "n-1", Ready: true, DaemonSets: []hosts.ObjectKey{flannel}, Timeout: 30}, nil,
+			func(p hosts.Progress) { notes = append(notes, p.Note) })
+		if took := time.Since(began); err != nil || took < 3*time.Second || took > 4*time.Second {
+			t.Errorf("after %s: %v", took, err)
+		}
+		if len(notes) == 0 || !strings.Contains(notes[0], "DaemonSet kube-flannel/ds: not ready") {
+			t.Errorf("notes %q", notes)
+		}
+	})
+}
+
 func TestRollouts(t *testing.T) {
 	tests := []struct {
 		kind, object string
