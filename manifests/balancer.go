@@ -60,7 +60,7 @@ func (in Input) haproxyFiles() ([]File, error) {
 		}},
 		UnitsFolder + "/" + HAProxyUnit: {"haproxy.service", map[string]any{
 			"Root": BalancerRoot, "Folder": path.Dir(HAProxyConfig), "CA": BalancerCA,
-			"Config": HAProxyConfig, "Binary": "/usr/sbin/haproxy", "Endpoint": endpointProgram,
+			"Config": HAProxyConfig, "Binary": "/usr/sbin/haproxy", "Endpoint": endpointProgram, "After": KeepalivedUnit,
 		}},
 	})
 }
@@ -101,7 +101,7 @@ func (in Input) keepalivedFiles(host cluster.Host) ([]File, error) {
 			"Preempt": vrrp.Preempt, "Priority": in.priority(host), "Source": host.Address(), "Peers": in.vrrpPeers(host),
 		}},
 		UnitsFolder + "/" + KeepalivedUnit: {"keepalived.service", map[string]any{
-			"Root": BalancerRoot, "Folder": path.Dir(KeepalivedConfig), "CA": BalancerCA, "After": HAProxyUnit,
+			"Root": BalancerRoot, "Folder": path.Dir(KeepalivedConfig), "CA": BalancerCA,
 			"Config": KeepalivedConfig, "Binary": "/usr/sbin/keepalived", "Endpoint": endpointProgram, "Run": keepalivedRun,
 			"Address": address,
 		}},

@@ -99,10 +99,10 @@ func (in Input) downUnits() []Problem {
 func (in Input) testedUnits(host cluster.Host) []string {
 	var units []string
 	if among(in.Cluster.Balancers(), host.Name) {
+		units = append(units, manifests.HAProxyUnit)
 		if in.Cluster.VirtualAddress() != "" {
 			units = append(units, manifests.KeepalivedUnit)
 		}
-		units = append(units, manifests.HAProxyUnit)
 	}
 	if host.HasRole(cluster.RoleControlPlane) {
 		units = append(units, manifests.KubeletUnit)

@@ -86,12 +86,12 @@ func TestWhatAKilledTestLeftIsPutBack(t *testing.T) {
 	}
 }
 
-func TestTheAddressGoesBeforeWhatItLeadsTo(t *testing.T) {
+func TestConnectionsAreShutBeforeTheAddressGoes(t *testing.T) {
 	w := newWorld(t, 3, 0)
 	w.init(seeded(1))
 	p, _ := w.planned(takingOut("cp-1"))
 	order := []int{
-		at(p, manifests.KeepalivedUnit), at(p, manifests.HAProxyUnit), at(p, manifests.KubeletUnit),
+		at(p, manifests.HAProxyUnit), at(p, manifests.KeepalivedUnit), at(p, manifests.KubeletUnit),
 		at(p, "/control-plane"), at(p, "/move-leader"), at(p, "/etcd"),
 	}
 	if !slices.IsSorted(order) || order[0] < 0 {

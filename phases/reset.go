@@ -63,7 +63,7 @@ func (d *draft) leave(targets []cluster.Host, drafts []*hostDraft) error {
 	lost, err := d.balancersLose(targets, served, func(waits []string) []string {
 		var released []string
 		for _, h := range drafts {
-			released = append(released, h.stopOurs(manifests.KeepalivedUnit, waits)...)
+			released = append(released, h.release(waits)...)
 		}
 		return released
 	})
@@ -82,19 +82,19 @@ func (d *draft) leave(targets []cluster.Host, drafts []*hostDraft) error {
 		}
 		stopped := h.stopKubelet(waits)
 		h.deleteNode(join(waits, stopped))
-		h.stopOurs(manifests.HAProxyUnit, waits)
+		h.shutWay(waits)
 		h.cleanUp(nil)
 	}
 	return nil
 }
 
-// leaveControlPlane stops a control plane in the order in which nobody misses it: the
-// virtual address goes first, then the way to the API, then the API, which tells those who
-// are still with it to go, and etcd's member last.
+// leaveControlPlane stops a control plane in the order in which nobody misses it: the way to
+// the API goes first, then the API, which tells those who are still with it to go, and
+// etcd's member last.
 func (h *hostDraft) leaveControlPlane(waits, before []string) []string {
 	waits = join(waits, before)
 	waits = join(waits, h.quorumHolds(waits))
-	stopped := join(h.stopOurs(manifests.HAProxyUnit, waits), h.stopKubelet(waits), h.stopServers(waits))
+	stopped := join(h.shutWay(waits), h.stopKubelet(waits), h.stopServers(waits))
 	removed := h.removeMembers(join(waits, stopped))
 	h.deleteNode(join(waits, stopped, removed))
 	h.cleanUp(removed)
@@ -119,9 +119,30 @@ func serverPods(host string) []string {
 	return []string{"kube-apiserver-" + host, "kube-controller-manager-" + host, "kube-scheduler-" + host}
 }
 
-// balancerUnits are the units of a balancer in the order in which they are stopped: the
-// address goes to another host before what it leads to is gone.
-var balancerUnits = []string{manifests.KeepalivedUnit, manifests.HAProxyUnit}
+// balancerUnits are the units of a balancer in the order in which they are stopped. haproxy
+// shuts its clients' connections while the address is still here, and so they come again at
+// once. With the address gone first an answer that is under way has no source any more to
+// be sent from, and its client waits until it gives up.
+var balancerUnits = []string{manifests.HAProxyUnit, manifests.KeepalivedUnit}
+
+// release lets go of the virtual address, where the host may have it.
+func (h *hostDraft) release(waits []string) []string {
+	var released []string
+	if h.ours(manifests.KeepalivedUnit) {
+		for _, unit := range balancerUnits {
+			released = join(released, h.stopOurs(unit, join(waits, released)))
+		}
+	}
+	return released
+}
+
+// shutWay stops a balancer that no address leads to: of one with an address release does.
+func (h *hostDraft) shutWay(waits []string) []string {
+	if h.ours(manifests.KeepalivedUnit) {
+		return nil
+	}
+	return h.stopOurs(manifests.HAProxyUnit, waits)
+}
 
 // stopOurs stops a unit of the host's balancer, if it is Slipway's.
 func (h *hostDraft) stopOurs(unit string, waits []string) []string {
