@@ -22,6 +22,7 @@ func TestHighAvailability(t *testing.T) {
 		{"init brings up three control planes at once", initThreePlanes},
 		{"any control plane killed: nothing acknowledged is lost and the endpoint is back in time", killEachPlane},
 		{"keepalived killed leaves one holder of the address", killKeepalived},
+		{"an orderly shutdown hands etcd's leadership over before anything stops", handover},
 		{"two of three killed: the API stops, nothing is corrupted, it comes back with them", killTwoPlanes},
 		{"a cold start needs nobody", coldStart},
 		{"a host cut off and connected again", partition},
@@ -184,6 +185,26 @@ func (l *lab) virtualAddress() string {
 		l.t.Fatal("status shows no virtual address")
 	}
 	return s.Address
+}
+
+// handover stops on etcd's leader what a shutdown stops first, and only that: another leads,
+// and nobody had to find out that one is missing. Then the host is really shut down.
+func handover(t *testing.T, l *lab) {
+	leader := l.status().leader()
+	out := l.exec(leader, "sh", "-c", "systemctl stop etcd-handover.service && journalctl -u etcd-handover.service -o cat --no-pager")
+	if now := l.status().leader(); now == leader || !strings.Contains(out, now+" leads now") {
+		t.Errorf("%s led and %s leads now: %s", leader, now, out)
+	}
+	l.exec(leader, "systemctl", "start", "etcd-handover.service")
+	w := l.startWriter("worker-1", "writes-stop")
+	victim := l.status().leader()
+	began := time.Now()
+	l.power("stop", victim)
+	w.acknowledges(backInTime, began.Add(time.Second))
+	t.Logf("%s, which led, shut down: gap %.2f s", victim, w.log().Gap(began).Seconds())
+	l.power("start", victim)
+	l.healthy(90 * time.Second)
+	w.stop()
 }
 
 func killTwoPlanes(t *testing.T, l *lab) {

@@ -54,7 +54,7 @@ func (in Input) files(host cluster.Host) ([]File, []Link, error) {
 	if runsKubelet(host) {
 		renders = []func(cluster.Host) ([]File, error){
 			in.prepareFiles, in.containerdFiles, in.pkiFiles, in.kubeconfigFiles, in.podFiles,
-			func(cluster.Host) ([]File, error) { return unitFiles() }, in.balancerFiles,
+			in.unitFiles, in.balancerFiles,
 		}
 	}
 	var files []File

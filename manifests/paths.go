@@ -37,6 +37,7 @@ const (
 	UnitsFolder    = "/etc/systemd/system"
 	ContainerdUnit = "containerd.service"
 	KubeletUnit    = "kubelet.service"
+	HandoverUnit   = "etcd-handover.service"
 	KubeletDropIn  = UnitsFolder + "/kubelet.service.d/10-kubeadm.conf"
 
 	HAProxyConfig = "/etc/haproxy/haproxy.cfg"
@@ -57,6 +58,7 @@ const (
 	Containerd    = BinFolder + "/containerd"
 	Runc          = BinFolder + "/runc"
 	Kube          = BinFolder + "/kube"
+	Handover      = BinFolder + "/etcd-handover"
 	KubeletBinary = "/usr/bin/kubelet"
 
 	CNIBinFolder  = "/opt/cni/bin"

@@ -1,17 +1,22 @@
 package manifests
 
 import (
+	"strings"
+
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/templates"
 )
 
-// unitFiles are the units that every node runs, and the drop-in by which kubeadm and the
-// kubelet understand each other.
-func unitFiles() ([]File, error) {
-	units := []struct {
-		phase, path, template string
-		data                  map[string]string
-	}{
+// unitFile is a unit's file, or a drop-in's.
+type unitFile struct {
+	phase, path, template string
+	data                  map[string]string
+}
+
+// unitFiles are the units that every node runs, the drop-in by which kubeadm and the
+// kubelet understand each other, and what a control plane with an etcd runs beside them.
+func (in Input) unitFiles(host cluster.Host) ([]File, error) {
+	units := []unitFile{
 		{PhaseContainerd, UnitsFolder + "/" + ContainerdUnit, "containerd.service", map[string]string{
 			"Binary": Containerd, "Config": ContainerdConfig,
 		}},
@@ -22,6 +27,11 @@ func unitFiles() ([]File, error) {
 			"Binary": KubeletBinary, "Bootstrap": BootstrapKubelet, "Kubeconfig": KubeletConf,
 			"Config": KubeletConfig, "Flags": KubeletFlags,
 		}},
+	}
+	if hasEtcd(in.Cluster, host) {
+		units = append(units, unitFile{PhaseEtcd, UnitsFolder + "/" + HandoverUnit, "etcd-handover.service", map[string]string{
+			"Binary": Handover, "After": strings.Join([]string{ContainerdUnit, KubeletUnit, HAProxyUnit, KeepalivedUnit}, " "),
+		}})
 	}
 	var files []File
 	for _, unit := range units {
@@ -42,6 +52,11 @@ func units(c *cluster.Cluster, host cluster.Host) []Unit {
 	if runsKubelet(host) {
 		found = nodeUnits()
 	}
+	if hasEtcd(c, host) {
+		found = append(found, Unit{
+			Phase: PhaseEtcd, Name: HandoverUnit, Enabled: true, Active: true, Inputs: []string{UnitsFolder + "/" + HandoverUnit},
+		})
+	}
 	if c.Balances(host) {
 		found = append(found, balancerUnit(HAProxyUnit, HAProxyConfig, "/usr/sbin/haproxy"))
 	}
@@ -49,6 +64,11 @@ func units(c *cluster.Cluster, host cluster.Host) []Unit {
 		found = append(found, balancerUnit(KeepalivedUnit, KeepalivedConfig, "/usr/sbin/keepalived"))
 	}
 	return found
+}
+
+// hasEtcd tells whether a member of etcd runs on the host.
+func hasEtcd(c *cluster.Cluster, host cluster.Host) bool {
+	return c.StackedEtcd() && host.HasRole(cluster.RoleControlPlane)
 }
 
 func nodeUnits() []Unit {

@@ -43,6 +43,9 @@ func (h *hostDraft) startKubelet(reached, apis []string) {
 			h.kubelet = append(h.kubelet, id)
 		}
 	}
+	for _, unit := range h.units(manifests.PhaseEtcd) { // it acts when it is stopped
+		h.setUnit(unit, after(join(h.base, h.setsWith(nil), h.written(manifests.PhaseEtcd))))
+	}
 }
 
 // startsKubelet tells whether the plan has to start the kubelet, or to restart it.

@@ -52,6 +52,8 @@ func (h *hostDraft) withoutCluster() {
 			return local
 		case manifests.PhaseKubelet:
 			return h.facts.Units[unit.Name].Active != "active"
+		case manifests.PhaseEtcd:
+			return false
 		}
 		return true
 	})

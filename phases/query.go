@@ -23,7 +23,9 @@ const (
 )
 
 // units are those that Slipway may have put on a host, whatever its role is now.
-var units = []string{manifests.ContainerdUnit, manifests.KubeletUnit, manifests.HAProxyUnit, manifests.KeepalivedUnit}
+var units = []string{
+	manifests.ContainerdUnit, manifests.KubeletUnit, manifests.HandoverUnit, manifests.HAProxyUnit, manifests.KeepalivedUnit,
+}
 
 // HostQuery says what to look at on a host, for every workflow. The bill may be empty
 // where no bundle is at hand, as for a reset: then binaries and images are not looked at.

@@ -30,11 +30,13 @@ var nodeFiles = []placed{
 	{path: "/opt/cni/bin/await-subnet", layer: layerCNIAwait, entry: "await-subnet"},
 }
 
-// controlPlaneFiles are etcd's two tools: the one binary, under both names.
+// controlPlaneFiles are etcd's two tools, and what hands its leadership over: the one binary,
+// under each of the names.
 var controlPlaneFiles = []placed{
 	{path: "/opt/slipway/bin/etcd", layer: layerEtcd, entry: "usr/local/bin/etcd"},
 	{path: "/opt/slipway/bin/etcdctl", target: "etcd", component: "etcd"},
 	{path: "/opt/slipway/bin/etcdutl", target: "etcd", component: "etcd"},
+	{path: "/opt/slipway/bin/etcd-handover", target: "etcd", component: "etcd"},
 	{path: "/usr/local/bin/etcdctl", target: "/opt/slipway/bin/etcdctl", component: "etcd"},
 	{path: "/usr/local/bin/etcdutl", target: "/opt/slipway/bin/etcdutl", component: "etcd"},
 }

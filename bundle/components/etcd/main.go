@@ -1,9 +1,11 @@
 // Command etcd is etcd with its two tools in one binary: started under the name of
 // etcdctl or etcdutl, as through a symbolic link, it is that tool, and else the server.
 // The three share most of their code, so that one costs a little more than the server.
+// Under the name of etcd-handover it gives this host's leadership to another member.
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -21,6 +23,11 @@ func main() {
 	case "etcdutl":
 		if err := utility().Execute(); err != nil {
 			cobrautl.ExitWithError(cobrautl.ExitError, err)
+		}
+	case "etcd-handover":
+		if err := handOver(); err != nil {
+			fmt.Fprintln(os.Stderr, "etcd-handover:", err)
+			os.Exit(1)
 		}
 	default:
 		etcdmain.Main(os.Args)

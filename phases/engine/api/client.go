@@ -74,6 +74,7 @@ type Client struct {
 type pace struct {
 	poll     time.Duration // between two looks while waiting
 	slow     time.Duration // the same, at what takes seconds
+	rare     time.Duration // the same, at what nobody waits for
 	away     time.Duration // between two tries to connect: each costs the host a process
 	retry    time.Duration // between two tries of a request
 	try      time.Duration // bounds one try
@@ -87,6 +88,7 @@ type pace struct {
 var usualPace = pace{
 	poll:     100 * time.Millisecond,
 	slow:     300 * time.Millisecond,
+	rare:     time.Second,
 	away:     250 * time.Millisecond,
 	retry:    150 * time.Millisecond,
 	try:      10 * time.Second,

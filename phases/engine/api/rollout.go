@@ -36,7 +36,7 @@ func (c *Client) rolledOut(ctx context.Context, key hosts.ObjectKey) (verdict, e
 	}
 	object, err := c.object(ctx, key)
 	if err != nil || object == nil {
-		return verdict{seen: "it does not exist"}, err
+		return verdict{seen: "it does not exist", slow: true}, err
 	}
 	return judge(object)
 }
@@ -60,6 +60,7 @@ func judgeDeployment(object []byte) (verdict, error) {
 	return verdict{
 		done: status.UpdatedReplicas == wanted && status.Replicas == wanted && status.AvailableReplicas == wanted,
 		seen: fmt.Sprintf("of %d replicas %d are up to date, %d available", wanted, status.UpdatedReplicas, status.AvailableReplicas),
+		slow: true,
 	}, nil
 }
 
@@ -76,6 +77,7 @@ func judgeDaemonSet(object []byte) (verdict, error) {
 	return verdict{
 		done: status.UpdatedNumberScheduled == wanted && status.NumberAvailable == wanted,
 		seen: fmt.Sprintf("of %d nodes' Pods %d are up to date, %d available", wanted, status.UpdatedNumberScheduled, status.NumberAvailable),
+		slow: true,
 	}, nil
 }
 
@@ -91,10 +93,11 @@ func judgeStatefulSet(object []byte) (verdict, error) {
 	return verdict{
 		done: status.UpdatedReplicas == wanted && status.AvailableReplicas == wanted,
 		seen: fmt.Sprintf("of %d replicas %d are up to date, %d available", wanted, status.UpdatedReplicas, status.AvailableReplicas),
+		slow: true,
 	}, nil
 }
 
-var unobserved = verdict{seen: "its controller has not taken it up"}
+var unobserved = verdict{seen: "its controller has not taken it up", slow: true}
 
 func replicas(wanted *int32) int32 {
 	if wanted == nil {

@@ -33,12 +33,12 @@ func (c *Client) underway(ctx context.Context, objects []hosts.ObjectKey) (verdi
 	}
 	unready := func(node hosts.Node) bool { return !node.Ready }
 	if len(nodes) == 0 || slices.ContainsFunc(nodes, unready) {
-		return verdict{seen: "not all nodes were ready", slow: true}, nil
+		return verdict{seen: "not all nodes were ready", rare: true}, nil
 	}
 	for _, key := range objects {
 		found, err := c.rolledOut(ctx, key)
 		if err != nil || !found.done {
-			return verdict{seen: key.String() + " was not available", slow: true}, err
+			return verdict{seen: key.String() + " was not available", rare: true}, err
 		}
 	}
 	return verdict{done: true}, nil

@@ -35,6 +35,7 @@ type verdict struct {
 	done bool
 	away bool   // no API server was reached
 	slow bool   // what is waited for takes seconds, and looking at it takes time from it
+	rare bool   // nobody waits for what is waited for
 	seen string // what is still missing
 }
 
@@ -68,6 +69,9 @@ func (c *Client) until(ctx context.Context, what string, seconds int, progress f
 		interval := c.pace.poll
 		if found.slow {
 			interval = c.pace.slow
+		}
+		if found.rare {
+			interval = c.pace.rare
 		}
 		if found.away {
 			interval = c.pace.away
