@@ -13,4 +13,4 @@ fi
 
 make bundle dist/kubeadm
 CGO_ENABLED=1 go test -race $(go list ./... | grep -v /e2e)
-go test -count=1 -timeout 45m -v ./e2e
+go test -count=1 -timeout 75m -v ./e2e

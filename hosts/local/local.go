@@ -12,6 +12,9 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
@@ -88,9 +91,18 @@ func (h *Host) Do(ctx context.Context, action hosts.Action, progress func(hosts.
 	defer done()
 	outcome, err := h.dispatch(ctx, action, report)
 	if err != nil {
-		return hosts.Outcome{}, h.explain(action, err)
+		return hosts.Outcome{}, h.explain(action, orCanceled(ctx, err))
 	}
 	return outcome, nil
+}
+
+// orCanceled says of an error that comes of the context's end that it does: containerd's
+// clients say so in gRPC's words, which errors.Is does not know.
+func orCanceled(ctx context.Context, err error) error {
+	if code := status.Code(err); ctx.Err() != nil && (code == codes.Canceled || code == codes.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", ctx.Err(), err)
+	}
+	return err
 }
 
 func (h *Host) dispatch(ctx context.Context, action hosts.Action, report func(hosts.Progress)) (hosts.Outcome, error) {
