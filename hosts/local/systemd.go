@@ -109,6 +109,12 @@ func (b *bus) Unit(ctx context.Context, name string) (UnitState, error) {
 		Load: text("LoadState"), Active: text("ActiveState"), Sub: text("SubState"), Enabled: text("UnitFileState"),
 		Fragment: text("FragmentPath"), Source: text("SourcePath"), NeedsReload: needsReload,
 	}
+	if state.Load == "loaded" && state.Enabled != "enabled" {
+		// The property is what systemd last read; the list is what lies there now.
+		if files, err := conn.ListUnitFilesByPatternsContext(ctx, nil, []string{name}); err == nil && len(files) == 1 {
+			state.Enabled = files[0].Type
+		}
+	}
 	if strings.HasSuffix(name, ".service") && state.Load == "loaded" {
 		if restarts, err := conn.GetServicePropertyContext(ctx, name, "NRestarts"); err == nil {
 			count, _ := restarts.Value.Value().(uint32)
@@ -166,6 +172,9 @@ func (b *bus) Change(ctx context.Context, change UnitChange, name string) error 
 	}
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", change, name, err)
+	}
+	if change == UnitEnable {
+		return nil // it is for the next boot: to read every unit anew costs a second on a busy host
 	}
 	return b.Reload(ctx)
 }
