@@ -15,7 +15,7 @@ func TestLoadBalancers(t *testing.T) {
 		{"init brings up the balancers too", func(t *testing.T, l *lab) {
 			l.init()
 			l.wantReady("cp-1", "worker-1")
-			l.healthy(30 * time.Second)
+			l.healthy()
 			l.planIsEmpty()
 			for _, host := range []string{"lb-1", "lb-2"} {
 				if out := l.exec(host, "sh", "-c", "ls -d /etc/containerd /usr/bin/kubelet /etc/kubernetes/manifests /opt/slipway/bin/kube 2>/dev/null; ls -A /var/lib/containerd /var/lib/kubelet 2>/dev/null | grep -v : | grep . || true"); out != "" {
@@ -29,7 +29,7 @@ func TestLoadBalancers(t *testing.T) {
 			l.must(l.withBundle("join", "--yes")...)
 			l.wantReady("cp-1", "cp-2", "cp-3", "worker-1")
 			wantBackends(t, l, []string{"lb-1", "lb-2"}, "cp-1", "cp-2", "cp-3")
-			l.healthy(60 * time.Second)
+			l.healthy()
 			l.planIsEmpty()
 		}},
 		{"the first control plane leaves", func(t *testing.T, l *lab) {
@@ -62,7 +62,7 @@ func survives(t *testing.T, l *lab, victim string) {
 	w.acknowledges(backInTime, began.Add(time.Second))
 	t.Logf("%s killed: gap %.2f s", victim, w.log().Gap(began).Seconds())
 	l.power("start", victim)
-	l.healthy(90 * time.Second)
+	l.healthy()
 	w.stop()
 }
 
@@ -146,7 +146,7 @@ func TestHAInitGoesOnAfterKill(t *testing.T) {
 		return nil
 	})
 	l.wantReady(threePlanes...)
-	l.healthy(30 * time.Second)
+	l.healthy()
 	l.planIsEmpty()
 	if s := l.status(); len(s.Members) != 3 {
 		t.Errorf("members: %+v", s.Members)
