@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestClusterFromBareHosts walks the way of README on one lab: each subtest is a
@@ -67,7 +66,7 @@ func dnsAnswersEverywhere(t *testing.T, l *lab) {
 	l.must(l.onCluster("image", "load", appImage(t, "example.test/app:v1", "v1"))...)
 	l.must(l.onCluster("image", "load", appImage(t, "example.test/app:v2", "v2"))...)
 	apply(l, "probe.yaml")
-	l.kubectl("rollout", "status", "daemonset/probe", "--timeout=60s")
+	l.kubectl("rollout", "status", "daemonset/probe", "--timeout=180s")
 	pods := strings.Fields(l.kubectl("get", "pods", "-l", "app=probe", "-o", "name"))
 	if len(pods) != 3 {
 		t.Fatalf("want a probe on each of 3 nodes, got %v", pods)
@@ -81,7 +80,7 @@ func dnsAnswersEverywhere(t *testing.T, l *lab) {
 
 func deploymentReached(t *testing.T, l *lab) {
 	apply(l, "web.yaml")
-	l.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+	l.kubectl("rollout", "status", "deployment/web", "--timeout=180s")
 	nodes := strings.Fields(l.kubectl("get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].spec.nodeName}"))
 	if len(nodes) != 2 || nodes[0] == nodes[1] {
 		t.Fatalf("want two replicas on two hosts, got %v", nodes)
@@ -89,26 +88,26 @@ func deploymentReached(t *testing.T, l *lab) {
 	probe := probeOn(l, "cp-1")
 	clusterIP := l.kubectl("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
 	for _, url := range []string{"http://web.default.svc.cluster.local", "http://" + clusterIP} {
-		eventually(t, 20*time.Second, url+" answers", func() error {
+		eventually(t, recovery, url+" answers", func() error {
 			return answers(l.run(l.kubectlArgs("exec", probe, "--", "/app", "fetch", url)...), "version v1")
 		})
 	}
 	port := l.kubectl("get", "service", "web", "-o", "jsonpath={.spec.ports[0].nodePort}")
 	address := l.kubectl("get", "node", nodes[0], "-o", `jsonpath={.status.addresses[?(@.type=="InternalIP")].address}`)
-	eventually(t, 20*time.Second, "the NodePort answers a host outside the cluster", func() error {
+	eventually(t, recovery, "the NodePort answers a host outside the cluster", func() error {
 		return answers(l.run("lab", "exec", "--name", l.name, "spare-1", "--", "curl", "-sS", "--max-time", "5", "http://"+address+":"+port), "version v1")
 	})
 }
 
 func rollingUpdate(t *testing.T, l *lab) {
 	l.kubectl("set", "image", "deployment/web", "web=example.test/app:v2")
-	l.kubectl("rollout", "status", "deployment/web", "--timeout=90s")
+	l.kubectl("rollout", "status", "deployment/web", "--timeout=180s")
 	probe := probeOn(l, "cp-1")
 	fetch := l.kubectlArgs("exec", probe, "--", "/app", "fetch", "http://web.default.svc.cluster.local")
-	eventually(t, 20*time.Second, "the new version answers", func() error { return answers(l.run(fetch...), "version v2") })
+	eventually(t, recovery, "the new version answers", func() error { return answers(l.run(fetch...), "version v2") })
 	l.kubectl("rollout", "undo", "deployment/web")
-	l.kubectl("rollout", "status", "deployment/web", "--timeout=90s")
-	eventually(t, 20*time.Second, "the old version answers", func() error { return answers(l.run(fetch...), "version v1") })
+	l.kubectl("rollout", "status", "deployment/web", "--timeout=180s")
+	eventually(t, recovery, "the old version answers", func() error { return answers(l.run(fetch...), "version v1") })
 }
 
 func initRefusedForNewHost(_ *testing.T, l *lab) {
@@ -126,7 +125,7 @@ func joinTouchesOnlyTheNewHost(t *testing.T, l *lab) {
 	l.must("lab", "stop", "--name", l.name, "worker-2") // an unrelated host is down
 	l.must(l.withBundle("join", "--yes")...)
 	l.must("lab", "start", "--name", l.name, "worker-2")
-	eventually(t, 90*time.Second, "the stopped host comes back by itself", func() error {
+	eventually(t, recovery, "the stopped host comes back by itself", func() error {
 		return answers(l.run(l.kubectlArgs("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=5s")...), "worker-2 condition met")
 	})
 	l.wantReady("cp-1", "worker-1", "worker-2", "worker-3")
@@ -169,7 +168,7 @@ func kubeadmJoinAndReset(t *testing.T, l *lab) {
 	l.put("spare-1", kubeadmBinary(), "/usr/local/bin/kubeadm")
 	// kubeadm asks to be told that version 1 control groups are meant, where a kernel has them.
 	l.exec("spare-1", "sh", "-c", strings.TrimSpace(join)+" --ignore-preflight-errors=SystemVerification")
-	eventually(t, 90*time.Second, "the host that kubeadm joined is Ready", func() error {
+	eventually(t, recovery, "the host that kubeadm joined is Ready", func() error {
 		return answers(l.run(l.kubectlArgs("wait", "--for=condition=Ready", "node/spare-1", "--timeout=5s")...), "condition met")
 	})
 	l.exec("spare-1", "kubeadm", "reset", "--force")

@@ -99,7 +99,7 @@ func TestLocalBalancers(t *testing.T) {
 			join := l.must(l.onCluster("token", "create", "--print-join-command")...)
 			l.put("spare-1", kubeadmBinary(), "/usr/local/bin/kubeadm")
 			l.exec("spare-1", "sh", "-c", strings.TrimSpace(join)+" --ignore-preflight-errors=SystemVerification")
-			eventually(t, 90*time.Second, "the host that kubeadm joined is Ready", func() error {
+			eventually(t, recovery, "the host that kubeadm joined is Ready", func() error {
 				return answers(l.run(l.kubectlArgs("wait", "--for=condition=Ready", "node/spare-1", "--timeout=5s")...), "spare-1 condition met")
 			})
 		}},
@@ -139,7 +139,7 @@ func TestHAInitGoesOnAfterKill(t *testing.T) {
 	for killed := 0; killed < all/10; killed++ {
 		killAfter(l, 10)
 	}
-	eventually(t, 30*time.Second, "the last lease is free, and init completes", func() error {
+	eventually(t, recovery, "the last lease is free, and init completes", func() error {
 		if r := l.run(l.withBundle("init", "--yes")...); r.code != 0 {
 			return fmt.Errorf("init: %s", r)
 		}

@@ -215,7 +215,7 @@ func killTwoPlanes(t *testing.T, l *lab) {
 	w := l.startWriter("worker-1", "writes-two")
 	l.power("kill", "cp-1", "cp-2")
 	before := len(w.log().Acknowledged)
-	eventually(t, 30*time.Second, "the API refuses writes without a quorum", func() error {
+	eventually(t, recovery, "the API refuses writes without a quorum", func() error {
 		log := w.log()
 		if n := len(log.Failed); n > 5 && log.Failed[n-1].At.After(log.Acknowledged[len(log.Acknowledged)-1].At.Add(3*time.Second)) {
 			return nil
