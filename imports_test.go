@@ -66,7 +66,7 @@ var owned = map[string][]string{
 	"github.com/coreos/go-systemd":           {"hosts/local"},
 	"github.com/containerd/containerd":       {"hosts/local"},
 	"k8s.io/client-go":                       {"phases/engine/api", "e2e/writer"},
-	"k8s.io/kubectl":                         {"phases/engine/api", "cmd/slipway"},
+	"k8s.io/kubectl":                         {"phases/engine/api", "cmd/slipway", "cmd/slipway/translations"},
 	"go.etcd.io/etcd":                        {"phases/engine/api"},
 	"github.com/google/go-containerregistry": {"bundle/archive", "bundle/build", "cmd/slipway", "e2e"},
 }

@@ -11,6 +11,8 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/kubectl/pkg/cmd"
 	cmdutil "k8s.io/kubectl/pkg/cmd/util"
+
+	_ "github.com/slipway-k8s/slipway/cmd/slipway/translations" // none are read but for kubectl
 )
 
 func newKubectlCommand() *cobra.Command {
