@@ -9,6 +9,8 @@ import (
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -52,14 +54,48 @@ func (c *Client) applyOnce(ctx context.Context, key hosts.ObjectKey, body []byte
 	if err != nil {
 		return false, err
 	}
-	got, err := c.send(ctx, request{
-		verb: http.MethodPatch, path: path, patch: types.ApplyPatchType, body: body,
-		params: map[string]string{"fieldManager": FieldManager, "force": "true"},
-	})
+	send := func() (answer, error) {
+		return c.send(ctx, request{
+			verb: http.MethodPatch, path: path, patch: types.ApplyPatchType, body: body,
+			params: map[string]string{"fieldManager": FieldManager, "force": "true"},
+		})
+	}
+	got, err := send()
+	if apierrors.IsInvalid(err) && live == nil && c.freeAddress(ctx, key, body) {
+		got, err = send()
+	}
 	if err != nil {
 		return false, err
 	}
 	return live == nil || versionOf(live) != versionOf(got.body), nil
+}
+
+// freeAddress deletes what a creation that was cut off has left of a Service which is not
+// there: the address, taken in its name. The API server itself would clear that away only
+// with its next repair, after one to three minutes. It tells whether there was such a thing.
+func (c *Client) freeAddress(ctx context.Context, key hosts.ObjectKey, body []byte) bool {
+	var service corev1.Service
+	if key.Kind != "Service" || json.Unmarshal(body, &service) != nil || service.Spec.ClusterIP == "" {
+		return false
+	}
+	path := "/apis/networking.k8s.io/v1/ipaddresses/" + service.Spec.ClusterIP
+	var taken networkingv1.IPAddress
+	if err := c.read(ctx, path, &taken); err != nil {
+		return false
+	}
+	owner := taken.Spec.ParentRef
+	if owner == nil || owner.Resource != "services" || owner.Namespace != key.Namespace || owner.Name != key.Name {
+		return false // it is another's
+	}
+	options, err := json.Marshal(metav1.DeleteOptions{
+		TypeMeta:      metav1.TypeMeta{APIVersion: "v1", Kind: "DeleteOptions"},
+		Preconditions: metav1.NewUIDPreconditions(string(taken.UID)),
+	})
+	if err != nil {
+		return false
+	}
+	_, err = c.send(ctx, request{verb: http.MethodDelete, path: path, body: options})
+	return err == nil
 }
 
 func (c *Client) seedOnce(ctx context.Context, key hosts.ObjectKey, body []byte) (bool, error) {

@@ -330,6 +330,11 @@ func (c *cluster) patch(w http.ResponseWriter, r *http.Request, body []byte) {
 	}
 	switch r.Header.Get("Content-Type") {
 	case "application/apply-patch+yaml":
+		spec, _ := object["spec"].(map[string]any)
+		if ip, _ := spec["clusterIP"].(string); live == nil && ip != "" && c.objects["/apis/networking.k8s.io/v1/ipaddresses/"+ip] != nil {
+			refuse(w, 422, metav1.StatusReasonInvalid, "provided IP is already allocated")
+			return
+		}
 		if r.URL.Query().Get("force") != "true" {
 			refuse(w, 409, metav1.StatusReasonConflict, "somebody else owns it")
 			return
