@@ -50,17 +50,17 @@ func TestLoadBalancers(t *testing.T) {
 }
 
 // endpointSurvivesHolder takes the power of whoever has the endpoint's address.
-func endpointSurvivesHolder(t *testing.T, l *lab) { survives(t, l, l.status().Holders[0]) }
+func endpointSurvivesHolder(t *testing.T, l *lab) { survives(t, l, "kill", l.status().Holders[0]) }
 
-// survives kills a host while a worker writes: the endpoint is back in time, nothing that
-// was acknowledged is lost, and the host comes back by itself.
-func survives(t *testing.T, l *lab, victim string) {
+// survives kills or stops a host while a worker writes: the endpoint is back in time, nothing
+// that was acknowledged is lost, and the host comes back by itself.
+func survives(t *testing.T, l *lab, verb, victim string) {
 	t.Helper()
 	w := l.startWriter("worker-1", "writes")
 	began := time.Now()
-	l.power("kill", victim)
+	l.power(verb, victim)
 	w.acknowledges(backInTime, began.Add(time.Second))
-	t.Logf("%s killed: gap %.2f s", victim, w.log().Gap(began).Seconds())
+	t.Logf("%s %s: gap %.2f s", verb, victim, w.log().Gap(began).Seconds())
 	l.power("start", victim)
 	l.healthy()
 	w.stop()
@@ -91,7 +91,7 @@ func TestLocalBalancers(t *testing.T) {
 			l.wantReady(threePlanes...)
 			l.planIsEmpty()
 		}},
-		{"a worker goes on without the control plane that leads etcd", func(t *testing.T, l *lab) { survives(t, l, l.status().leader()) }},
+		{"a worker goes on without the control plane that leads etcd", func(t *testing.T, l *lab) { survives(t, l, "kill", l.status().leader()) }},
 		{"kubeadm joins a prepared host by a control plane's address", func(t *testing.T, l *lab) {
 			with := *l
 			with.file = withHost(t, l, "spare-1", "worker")

@@ -200,15 +200,7 @@ func handover(t *testing.T, l *lab) {
 		t.Errorf("%s led and %s leads now: %s", leader, now, out)
 	}
 	l.exec(leader, "systemctl", "start", "etcd-handover.service")
-	w := l.startWriter("worker-1", "writes-stop")
-	victim := l.status().leader()
-	began := time.Now()
-	l.power("stop", victim)
-	w.acknowledges(backInTime, began.Add(time.Second))
-	t.Logf("%s, which led, shut down: gap %.2f s", victim, w.log().Gap(began).Seconds())
-	l.power("start", victim)
-	l.healthy()
-	w.stop()
+	survives(t, l, "stop", l.status().leader())
 }
 
 func killTwoPlanes(t *testing.T, l *lab) {

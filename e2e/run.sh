@@ -13,4 +13,7 @@ fi
 
 make bundle dist/kubeadm
 CGO_ENABLED=1 go test -race $(go list ./... | grep -v /e2e)
+for component in endpoint cni-await; do
+  CGO_ENABLED=1 go -C "bundle/components/$component" test -race ./...
+done
 go test -count=1 -timeout 75m -v ./e2e
