@@ -48,6 +48,7 @@ type Node struct {
 	Labels         map[string]string `json:"labels,omitempty"`
 	Taints         []string          `json:"taints,omitempty"` // key=value:effect, or key:effect
 	Reason         string            `json:"reason,omitempty"` // why it is not ready, in the kubelet's words
+	MachineID      string            `json:"machineID,omitempty"`
 }
 
 // Member is an etcd member.

@@ -111,6 +111,26 @@ func (d *draft) joinBalancers(targets []cluster.Host, drafts []*hostDraft, apis 
 // that are not in the cluster, or that an interrupted join left half-way.
 func JoinTargets(in Input) []cluster.Host { return in.targets(WorkflowJoin) }
 
+// JoinReach are the hosts that a join has to look at, by what has been observed. Where all
+// who come are workers nothing changes on the others, and so these are they, and those
+// that are not what the API says of them: whose nodes are not ready. Else they are all of
+// the file.
+func JoinReach(in Input) []cluster.Host {
+	targets := JoinTargets(in)
+	if !in.completed() || len(targets) == 0 || slices.ContainsFunc(targets, in.concernsOthers) {
+		return in.Cluster.Hosts
+	}
+	return keep(in.Cluster.Hosts, func(host cluster.Host) bool {
+		node, _ := in.node(host.Name)
+		return among(targets, host.Name) || !node.Ready
+	})
+}
+
+// concernsOthers tells whether other hosts have to be told when a host comes.
+func (in Input) concernsOthers(host cluster.Host) bool {
+	return host.HasRole(cluster.RoleControlPlane) || in.Cluster.MayHold(host) || !isNode(host)
+}
+
 func (in Input) joinProblems(targets []cluster.Host) []Problem {
 	if !in.ClusterFacts.Reachable {
 		return []Problem{{

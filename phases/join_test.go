@@ -1,8 +1,10 @@
 package phases
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
@@ -81,6 +83,80 @@ func TestJoinWorksWhileAnotherHostIsDown(t *testing.T) {
 	}
 }
 
+// asSeenBy is what a join observes that has reached only the hosts of its names, and of the
+// first of them nothing but its record.
+func asSeenBy(in Input, entry string, others ...string) Input {
+	few := map[string]hosts.Facts{}
+	there := in.Facts[entry]
+	few[entry] = hosts.Facts{Record: there.Record, MachineID: there.MachineID, Time: there.Time, Interfaces: there.Interfaces}
+	for _, name := range others {
+		few[name] = in.Facts[name]
+	}
+	in.Facts = few
+	return in
+}
+
+// TestAWorkersJoinNeedsNoOtherHost: through whichever control plane it comes, the plan is the
+// same as of one who has looked at all.
+func TestAWorkersJoinNeedsNoOtherHost(t *testing.T) {
+	for _, mode := range []cluster.EndpointMode{cluster.EndpointVIP, cluster.EndpointLocal} {
+		w := newWorldOf(t, shape{mode: mode, planes: 3, workers: 2})
+		w.init(seeded(1))
+		w.add(3)
+		all := w.observe()
+		want, _, err := Join(all)
+		if err != nil || want.Empty() {
+			t.Fatalf("join: %v", err)
+		}
+		for _, plane := range w.cluster.ControlPlanes() {
+			few := asSeenBy(all, plane.Name, "w-3")
+			if reach := hostNames(JoinReach(few)); !slices.Equal(reach, []string{"w-3"}) {
+				t.Errorf("%s: a worker's join reaches %v", mode, reach)
+			}
+			got, _, err := Join(few)
+			if err != nil || plan.Digest(got) != plan.Digest(want) {
+				t.Errorf("%s: through %s alone (%v):\n%s\nwant:\n%s", mode, plane.Name, err, plan.Text(got), plan.Text(want))
+			}
+		}
+	}
+}
+
+func TestWhomAJoinReaches(t *testing.T) {
+	all := []string{"cp-1", "cp-2", "cp-3", "w-1", "w-2"}
+	for name, test := range map[string]struct {
+		prep func(w *world)
+		want []string
+	}{
+		"nobody new":                     {func(*world) {}, all},
+		"a worker":                       {func(w *world) { w.add(3) }, []string{"w-3"}},
+		"two workers":                    {func(w *world) { w.add(3); w.add(4) }, []string{"w-3", "w-4"}},
+		"a worker, and a node not ready": {func(w *world) { w.add(3); unready(w, "w-1") }, []string{"w-1", "w-3"}},
+		"a control plane":                {func(w *world) { w.come(testPlane(4), 3) }, []string{"cp-1", "cp-2", "cp-3", "cp-4", "w-1", "w-2"}},
+		"a cluster that does not answer": {func(w *world) { w.add(3); w.down["cp-1"], w.down["cp-2"] = true, true }, append(slices.Clone(all), "w-3")},
+	} {
+		w := newWorld(t, 3, 2)
+		w.init(seeded(1))
+		test.prep(w)
+		if got := hostNames(JoinReach(w.observe())); !slices.Equal(got, test.want) {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
+		}
+	}
+}
+
+func hostNames(all []cluster.Host) []string {
+	var names []string
+	for _, host := range all {
+		names = append(names, host.Name)
+	}
+	return names
+}
+
+func unready(w *world, name string) {
+	node := w.nodes[name]
+	node.Ready = false
+	w.nodes[name] = node
+}
+
 func TestJoinIsRefused(t *testing.T) {
 	tests := []struct {
 		name string
@@ -102,6 +178,15 @@ func TestJoinIsRefused(t *testing.T) {
 			w.add(2)
 			w.down["w-2"] = true
 		}, "see that the host is up"},
+		{"for a copy of a host that nobody looked at", func(w *world) {
+			w.init(seeded(1))
+			w.add(2)
+			w.down["w-1"] = true
+			node := w.nodes["w-1"]
+			node.MachineID = "b08dfa6083e7567a1921a715000001fb"
+			w.nodes["w-1"] = node
+			w.machines["w-2"].Edit(func(f *hosts.Facts) { f.MachineID = "b08dfa6083e7567a1921a715000001fb" })
+		}, "it has the machine-id of w-1"},
 		{"for a host that cannot have the settings", func(w *world) {
 			w.init(seeded(1))
 			w.add(2)
@@ -134,6 +219,23 @@ func TestAHostThatWasWipedHasToJoinAgain(t *testing.T) {
 		file := &cluster.Cluster{Hosts: []cluster.Host{{Name: "w", Roles: []cluster.Role{cluster.RoleWorker}}}}
 		if got := (Input{Cluster: file, ClusterFacts: live, Facts: test.facts}).joined("w"); got != test.want {
 			t.Errorf("%s: joined is %v, want %v", name, got, test.want)
+		}
+	}
+}
+
+// TestANewcomersClockIsHeldAgainstTheClusters: one of two clocks is wrong, and it is never the
+// one of who is in the cluster.
+func TestANewcomersClockIsHeldAgainstTheClusters(t *testing.T) {
+	file := &cluster.Cluster{Hosts: []cluster.Host{testPlane(1), testWorker(1), testWorker(2)}}
+	for name, off := range map[string]time.Duration{"behind": -time.Hour, "ahead": time.Hour} {
+		for _, targets := range [][]cluster.Host{file.Hosts[1:2], file.Hosts[1:]} {
+			in := Input{Cluster: file, Now: noon, Facts: map[string]hosts.Facts{"cp-1": {Time: noon}}}
+			for _, newcomer := range targets {
+				in.Facts[newcomer.Name] = hosts.Facts{Time: noon.Add(off)}
+			}
+			if found := in.clockProblems(targets); len(found) != len(targets) {
+				t.Errorf("%d clocks an hour %s: %v", len(targets), name, found)
+			}
 		}
 	}
 }

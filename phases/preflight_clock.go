@@ -36,7 +36,7 @@ func checkClock(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 // how far each was from the operator's when it was read, where that is known.
 func (in Input) clockProblems(targets []cluster.Host) []Problem {
 	offsets := map[string]time.Duration{}
-	var all []time.Duration
+	var all, others []time.Duration // others are those who stay as they are
 	for _, host := range in.Cluster.Hosts {
 		facts, seen := in.Facts[host.Name]
 		if !seen || facts.Time.IsZero() {
@@ -48,9 +48,15 @@ func (in Input) clockProblems(targets []cluster.Host) []Problem {
 		}
 		offsets[host.Name] = facts.Time.Sub(read)
 		all = append(all, offsets[host.Name])
+		if !among(targets, host.Name) {
+			others = append(others, offsets[host.Name])
+		}
 	}
 	if len(all) < 2 {
 		return nil
+	}
+	if len(others) > 0 { // two who come must not outvote the one of the cluster
+		all = others
 	}
 	slices.Sort(all)
 	middle := all[(len(all)-1)/2]

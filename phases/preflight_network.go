@@ -165,11 +165,10 @@ func (in Input) twins(targets []cluster.Host) []Problem {
 			continue
 		}
 		for _, other := range in.Cluster.Hosts {
-			theirs, seen := in.Facts[other.Name]
-			if !seen || other.Name == host.Name || theirs.MachineID != facts.MachineID {
+			if other.Name == host.Name || in.machineID(other.Name) != facts.MachineID {
 				continue
 			}
-			if sharesMAC(facts, theirs) {
+			if sharesMAC(facts, in.Facts[other.Name]) {
 				problems = append(problems, problem("identity", host, "see that ssh.host of the cluster file leads each name to its own machine",
 					"it is the same machine as %s", other.Name))
 			} else {
@@ -180,6 +179,15 @@ func (in Input) twins(targets []cluster.Host) []Problem {
 		}
 	}
 	return problems
+}
+
+// machineID is a host's own word or, where it was not looked at, that of its node's kubelet.
+func (in Input) machineID(name string) string {
+	if facts, seen := in.Facts[name]; seen {
+		return facts.MachineID
+	}
+	node, _ := in.node(name)
+	return node.MachineID
 }
 
 func sharesMAC(one, other hosts.Facts) bool {

@@ -134,6 +134,34 @@ func (f *Folder) SaveLeaves(owner string, leaves ...certs.Leaf) error {
 	return nil
 }
 
+// joinedFile lies beside a host's certificates and goes with them.
+const joinedFile = "joined"
+
+// MarkJoined notes that a host was seen in the cluster. It is a hint: others may have taken
+// the host out since.
+func (f *Folder) MarkJoined(host string) error {
+	if err := checkName(host); err != nil {
+		return fmt.Errorf("note that %s has joined: %w", host, err)
+	}
+	if f.Joined(host) {
+		return nil
+	}
+	if err := writeFile(f.joinedPath(host), nil); err != nil {
+		return fmt.Errorf("note that %s has joined: %w", host, err)
+	}
+	return nil
+}
+
+// Joined tells whether a host was seen in the cluster from here.
+func (f *Folder) Joined(host string) bool {
+	_, err := os.Stat(f.joinedPath(host))
+	return checkName(host) == nil && err == nil
+}
+
+func (f *Folder) joinedPath(host string) string {
+	return filepath.Join(f.path, "leaves", host, joinedFile)
+}
+
 // DropLeaves forgets every certificate of an owner, as when a host has left the cluster.
 func (f *Folder) DropLeaves(owner string) error {
 	if err := checkName(owner); err != nil {

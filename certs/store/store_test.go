@@ -164,6 +164,9 @@ func TestNamesDoNotLeadOutOfTheStore(t *testing.T) {
 		if err := folder.DropLeaves(name); err == nil {
 			t.Errorf("dropped the leaves of %q", name)
 		}
+		if err := folder.MarkJoined(name); err == nil || folder.Joined(name) {
+			t.Errorf("noted that %q has joined", name)
+		}
 	}
 	if err := folder.SaveLeaves("cp-1", mintLeaf(t, pki, "../../x")); err == nil {
 		t.Error("kept a leaf that is not in the catalogue")
@@ -254,11 +257,20 @@ func TestLeaves(t *testing.T) {
 	if got, _, _ := folder.Leaf("cp-1", certs.EtcdPeer); !bytes.Equal(got.Cert, newer.Cert) {
 		t.Error("the old certificate is still there")
 	}
+	if folder.Joined("cp-1") {
+		t.Error("a host has joined of which nobody said so")
+	}
+	if err := folder.MarkJoined("cp-1"); err != nil || !folder.Joined("cp-1") || folder.Joined("cp-2") {
+		t.Errorf("noted that cp-1 has joined: %v; cp-1 %v, cp-2 %v", err, folder.Joined("cp-1"), folder.Joined("cp-2"))
+	}
 	if err := folder.DropLeaves("cp-1"); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok, err := folder.Leaf("cp-1", certs.Admin); ok || err != nil {
 		t.Errorf("a dropped leaf: %v, %v", ok, err)
+	}
+	if folder.Joined("cp-1") {
+		t.Error("a host that has left has still joined")
 	}
 }
 

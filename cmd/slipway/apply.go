@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -62,6 +63,11 @@ type planner struct {
 	workflow string
 	// hosts are those that are reached and observed.
 	hosts func(*cluster.Cluster) []cluster.Host
+	// few are those of them that are reached first, where they may do; reach tells then,
+	// by what has been observed, whom the plan depends on. Without few all are reached at
+	// once, as they are where the few do not show the cluster.
+	few   func(*session) (few []cluster.Host, entry string)
+	reach func(phases.Input) []cluster.Host
 	plan  func(phases.Input) (plan.Plan, plan.Contents, error)
 	// query is what to look at on a host; phases.HostQuery unless said.
 	query func(cluster.Host) hosts.Query
@@ -88,12 +94,7 @@ type prepared struct {
 // prepare is the way of every command up to its plan: connect, observe, mint,
 // preflight, plan. Nothing on any host has changed when it returns.
 func (s *session) prepare(ctx context.Context, p planner) (prepared, error) {
-	connected := s.timeline.span("connect")
-	if err := s.connect(ctx, p.hosts(s.cluster)); err != nil {
-		return prepared{}, err
-	}
-	connected()
-	if err := s.look(ctx, p); err != nil {
+	if err := s.reach(ctx, p); err != nil {
 		return prepared{}, err
 	}
 	planned := s.timeline.span("plan")
@@ -104,6 +105,46 @@ func (s *session) prepare(ctx context.Context, p planner) (prepared, error) {
 	planned()
 	defer s.timeline.span("verify the bundle")()
 	return ready, s.verifyBundle(ctx, ready)
+}
+
+// reach connects to the hosts that the plan depends on, and looks at them.
+func (s *session) reach(ctx context.Context, p planner) error {
+	rest := p.hosts(s.cluster)
+	if p.few != nil {
+		var few []cluster.Host
+		few, s.entry = p.few(s)
+		if err := s.connect(ctx, few); err != nil {
+			return err
+		}
+		known := len(s.connectedControlPlanes()) > 0 && s.look(ctx, p) == nil // else all of them tell why
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if known {
+			in, err := s.input()
+			if err != nil {
+				return err
+			}
+			rest = p.reach(in)
+		}
+		rest = slices.DeleteFunc(slices.Clone(rest), func(h cluster.Host) bool { return s.tried(h.Name) })
+		if known && len(rest) == 0 {
+			return nil
+		}
+	}
+	if err := s.connect(ctx, rest); err != nil {
+		return err
+	}
+	s.entry = ""
+	s.api = nil // one that knows all that are connected now
+	return s.look(ctx, p)
+}
+
+// tried tells whether it is known if a host answers.
+func (s *session) tried(name string) bool {
+	_, up := s.hosts[name]
+	_, down := s.down[name]
+	return up || down
 }
 
 // verifyBundle hashes the whole bundle before a plan that takes anything from it: a
@@ -129,7 +170,13 @@ func (s *session) look(ctx context.Context, p planner) error {
 	if query == nil {
 		query = func(h cluster.Host) hosts.Query { return phases.HostQuery(s.cluster, s.bill, h) }
 	}
-	if err := s.observe(ctx, query); err != nil {
+	err := s.observe(ctx, func(h cluster.Host) hosts.Query {
+		if h.Name == s.entry {
+			return hosts.Query{}
+		}
+		return query(h)
+	})
+	if err != nil {
 		return err
 	}
 	observed()
@@ -409,6 +456,9 @@ func (s *session) changed(ctx context.Context, flags changeFlags, p planner) err
 	defer s.timeline.span("verify")()
 	if err := verify(ctx, s); err != nil {
 		return fmt.Errorf("verify: %w", err)
+	}
+	if err := s.noteJoined(); err != nil {
+		return err
 	}
 	display.Note("%s of %s done: %d steps in %.1fs", p.workflow, s.cluster.Name, len(ready.plan.Steps), time.Since(began).Seconds())
 	return nil

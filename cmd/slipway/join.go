@@ -33,12 +33,61 @@ but for a control plane (for most of them, where one is added).`,
 }
 
 func joinPlanner(removeStale bool) planner {
+	few := (*session).newcomers
+	if removeStale { // which concerns every member's host
+		few = nil
+	}
 	return planner{
 		workflow: "join",
 		hosts:    func(c *cluster.Cluster) []cluster.Host { return c.Hosts },
+		few:      few,
+		reach:    phases.JoinReach,
 		plan: func(in phases.Input) (plan.Plan, plan.Contents, error) {
 			in.RemoveStale = removeStale
 			return phases.Join(in)
 		},
 	}
+}
+
+// newcomers are the hosts that were not in the cluster when it was last seen from here, and
+// a control plane that was, the entry. A login costs a host more than all that a join looks
+// at, and where only workers come the others have nothing to tell. None where nothing is
+// known.
+func (s *session) newcomers() (few []cluster.Host, entry string) {
+	states, err := openStates()
+	if err != nil {
+		return nil, ""
+	}
+	folder, err := states.Load(s.cluster.Name)
+	if err != nil {
+		return nil, ""
+	}
+	for _, h := range s.cluster.Hosts {
+		switch {
+		case !folder.Joined(h.Name):
+			few = append(few, h)
+		case entry == "" && h.HasRole(cluster.RoleControlPlane):
+			few, entry = append(few, h), h.Name
+		}
+	}
+	if entry == "" {
+		return nil, ""
+	}
+	return few, entry
+}
+
+// noteJoined notes for the next join which hosts it need not look at.
+func (s *session) noteJoined() error {
+	if s.keys == nil || s.keys.folder == nil {
+		return nil
+	}
+	for _, node := range s.live.Nodes {
+		if _, ours := s.cluster.Host(node.Name); !ours || node.Labels[phases.LabelManaged] != "true" {
+			continue
+		}
+		if err := s.keys.folder.MarkJoined(node.Name); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -40,11 +40,7 @@ func (s *session) findKeys(ctx context.Context) error {
 	if id == "" {
 		return errNoKeys
 	}
-	root, err := store.DefaultRoot()
-	if err != nil {
-		return err
-	}
-	states, err := store.Open(root)
+	states, err := openStates()
 	if err != nil {
 		return err
 	}
@@ -56,6 +52,15 @@ func (s *session) findKeys(ctx context.Context) error {
 		return s.rebuildKeys(ctx, states, id)
 	}
 	return err
+}
+
+// openStates opens the state folder.
+func openStates() (*store.Store, error) {
+	root, err := store.DefaultRoot()
+	if err != nil {
+		return nil, err
+	}
+	return store.Open(root)
 }
 
 func (s *session) useFolder(folder *store.Folder) error {
@@ -210,11 +215,7 @@ func (k *keys) saved(host, name string) (certs.Leaf, bool, error) {
 // save writes what was minted, before the first action: from then on a killed run can go on.
 func (k *keys) save(name string) error {
 	if k.folder == nil {
-		root, err := store.DefaultRoot()
-		if err != nil {
-			return err
-		}
-		states, err := store.Open(root)
+		states, err := openStates()
 		if err != nil {
 			return err
 		}

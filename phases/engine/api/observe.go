@@ -173,6 +173,7 @@ func asNode(item corev1.Node) hosts.Node {
 		Unschedulable:  item.Spec.Unschedulable,
 		KubeletVersion: item.Status.NodeInfo.KubeletVersion,
 		Labels:         maps.Clone(item.Labels),
+		MachineID:      item.Status.NodeInfo.MachineID,
 	}
 	node.Ready, node.Reason = readiness(item)
 	for _, address := range item.Status.Addresses {
