@@ -3,6 +3,7 @@ package manifests
 import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 )
@@ -69,7 +70,11 @@ func (in Input) kubeProxyDaemonSet(image, inputs string) *appsv1.DaemonSet {
 		Command: []string{
 			"/usr/local/bin/kube-proxy", "--config=" + proxyFolder + "/" + proxyKey, "--hostname-override=$(NODE_NAME)",
 		},
-		Env:             []corev1.EnvVar{fieldEnv("NODE_NAME", "spec.nodeName")},
+		Env: []corev1.EnvVar{fieldEnv("NODE_NAME", "spec.nodeName")},
+		// kubeadm asks for nothing, which gives it a five-hundredth of what the node's own
+		// services may take: on a busy node Services then follow after seconds. This is what
+		// managed clusters ask for (EKS and GKE have 100m).
+		Resources:       corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m")}},
 		SecurityContext: &corev1.SecurityContext{Privileged: &privileged},
 		VolumeMounts: []corev1.VolumeMount{
 			{Name: proxyName, MountPath: proxyFolder},
