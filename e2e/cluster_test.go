@@ -123,7 +123,11 @@ func joinTouchesOnlyTheNewHost(t *testing.T, l *lab) {
 	}
 	before := map[string]string{"cp-1": fingerprint(l, "cp-1"), "worker-1": fingerprint(l, "worker-1")}
 	l.must("lab", "stop", "--name", l.name, "worker-2") // an unrelated host is down
+	logins := sshLogins(l, "worker-1")
 	l.must(l.withBundle("join", "--yes")...)
+	if now := sshLogins(l, "worker-1"); now != logins {
+		t.Errorf("the join of worker-3 logged in on worker-1: %s logins, %s before", now, logins)
+	}
 	l.must("lab", "start", "--name", l.name, "worker-2")
 	eventually(t, recovery, "the stopped host comes back by itself", func() error {
 		return answers(l.run(l.kubectlArgs("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=5s")...), "worker-2 condition met")
@@ -135,6 +139,12 @@ func joinTouchesOnlyTheNewHost(t *testing.T, l *lab) {
 		}
 	}
 	l.planIsEmpty()
+}
+
+// sshLogins is how often somebody has logged in on a host.
+func sshLogins(l *lab, host string) string {
+	l.t.Helper()
+	return strings.TrimSpace(l.exec(host, "sh", "-c", "journalctl -u ssh --no-pager | grep -c 'Accepted publickey'"))
 }
 
 func resetAndJoinAgain(_ *testing.T, l *lab) {

@@ -111,33 +111,46 @@ func (s *session) prepare(ctx context.Context, p planner) (prepared, error) {
 func (s *session) reach(ctx context.Context, p planner) error {
 	rest := p.hosts(s.cluster)
 	if p.few != nil {
-		var few []cluster.Host
-		few, s.entry = p.few(s)
-		if err := s.connect(ctx, few); err != nil {
+		more, enough, err := s.reachFew(ctx, p)
+		if err != nil || enough {
 			return err
 		}
-		known := len(s.connectedControlPlanes()) > 0 && s.look(ctx, p) == nil // else all of them tell why
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if known {
-			in, err := s.input()
-			if err != nil {
-				return err
-			}
-			rest = p.reach(in)
-		}
-		rest = slices.DeleteFunc(slices.Clone(rest), func(h cluster.Host) bool { return s.tried(h.Name) })
-		if known && len(rest) == 0 {
-			return nil
-		}
+		rest = more
 	}
 	if err := s.connect(ctx, rest); err != nil {
 		return err
 	}
 	s.entry = ""
-	s.api = nil // one that knows all that are connected now
+	if s.api != nil { // it knows only those that were connected before
+		s.api.Close()
+		s.api = nil
+	}
 	return s.look(ctx, p)
+}
+
+// reachFew connects to the planner's few hosts and looks at them. Where that is not enough
+// it tells who else there is to connect to: all, if what the few have shown is not the
+// cluster. Then what went wrong is told by all of them.
+func (s *session) reachFew(ctx context.Context, p planner) (more []cluster.Host, enough bool, err error) {
+	few, entry := p.few(s)
+	s.entry = entry
+	if err := s.connect(ctx, few); err != nil {
+		return nil, false, err
+	}
+	wanted := p.hosts(s.cluster)
+	shown := len(s.connectedControlPlanes()) > 0 && s.look(ctx, p) == nil
+	if err := ctx.Err(); err != nil {
+		return nil, false, err
+	}
+	if shown {
+		in, err := s.input()
+		if err != nil {
+			return nil, false, err
+		}
+		wanted = p.reach(in)
+	}
+	more = slices.DeleteFunc(slices.Clone(wanted), func(h cluster.Host) bool { return s.tried(h.Name) })
+	return more, shown && len(more) == 0, nil
 }
 
 // tried tells whether it is known if a host answers.

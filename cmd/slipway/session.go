@@ -123,6 +123,9 @@ func (s *session) Close() {
 // connect reaches hosts, all at once. Those that do not answer are kept in s.down:
 // whether that matters is for preflight to say.
 func (s *session) connect(ctx context.Context, wanted []cluster.Host) error {
+	if len(wanted) > 0 {
+		defer s.timeline.span("connect")()
+	}
 	go func() { _, _ = ownBinary() }() // it takes as long as the handshakes do
 	var (
 		mu   sync.Mutex
