@@ -72,8 +72,8 @@ func (in Input) kubeProxyDaemonSet(image, inputs string) *appsv1.DaemonSet {
 		},
 		Env: []corev1.EnvVar{fieldEnv("NODE_NAME", "spec.nodeName")},
 		// kubeadm asks for nothing, which gives it a five-hundredth of what the node's own
-		// services may take: on a busy node Services then follow after seconds. This is what
-		// managed clusters ask for (EKS and GKE have 100m).
+		// services may take: on a busy node Services then follow after seconds. So much is
+		// what Kubernetes' own scripts (cluster/gce) and GKE ask for.
 		Resources:       corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m")}},
 		SecurityContext: &corev1.SecurityContext{Privileged: &privileged},
 		VolumeMounts: []corev1.VolumeMount{
