@@ -46,9 +46,9 @@ type Node struct {
 	KubeletVersion string            `json:"kubeletVersion"`
 	Addresses      []string          `json:"addresses"`
 	Labels         map[string]string `json:"labels,omitempty"`
-	Taints         []string          `json:"taints,omitempty"` // key=value:effect, or key:effect
-	Reason         string            `json:"reason,omitempty"` // why it is not ready, in the kubelet's words
-	MachineID      string            `json:"machineID,omitempty"`
+	Taints         []string          `json:"taints,omitempty"`    // key=value:effect, or key:effect
+	Reason         string            `json:"reason,omitempty"`    // why it is not ready, in the kubelet's words
+	MachineID      string            `json:"machineID,omitempty"` // as the kubelet reports it, of /etc/machine-id
 }
 
 // Member is an etcd member.

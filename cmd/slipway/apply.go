@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -105,59 +104,6 @@ func (s *session) prepare(ctx context.Context, p planner) (prepared, error) {
 	planned()
 	defer s.timeline.span("verify the bundle")()
 	return ready, s.verifyBundle(ctx, ready)
-}
-
-// reach connects to the hosts that the plan depends on, and looks at them.
-func (s *session) reach(ctx context.Context, p planner) error {
-	rest := p.hosts(s.cluster)
-	if p.few != nil {
-		more, enough, err := s.reachFew(ctx, p)
-		if err != nil || enough {
-			return err
-		}
-		rest = more
-	}
-	if err := s.connect(ctx, rest); err != nil {
-		return err
-	}
-	s.entry = ""
-	if s.api != nil { // it knows only those that were connected before
-		s.api.Close()
-		s.api = nil
-	}
-	return s.look(ctx, p)
-}
-
-// reachFew connects to the planner's few hosts and looks at them. Where that is not enough
-// it tells who else there is to connect to: all, if what the few have shown is not the
-// cluster. Then what went wrong is told by all of them.
-func (s *session) reachFew(ctx context.Context, p planner) (more []cluster.Host, enough bool, err error) {
-	few, entry := p.few(s)
-	s.entry = entry
-	if err := s.connect(ctx, few); err != nil {
-		return nil, false, err
-	}
-	wanted := p.hosts(s.cluster)
-	shown := len(s.connectedControlPlanes()) > 0 && s.look(ctx, p) == nil
-	if err := ctx.Err(); err != nil {
-		return nil, false, err
-	}
-	if shown {
-		in, err := s.input()
-		if err != nil {
-			return nil, false, err
-		}
-		wanted = p.reach(in)
-	}
-	more = slices.DeleteFunc(slices.Clone(wanted), func(h cluster.Host) bool { return s.tried(h.Name) })
-	return more, shown && len(more) == 0, nil
-}
-
-// tried tells whether it is known if a host answers.
-func (s *session) tried(name string) bool {
-	_, up := s.hosts[name]
-	_, down := s.down[name]
-	return up || down
 }
 
 // verifyBundle hashes the whole bundle before a plan that takes anything from it: a
@@ -470,8 +416,8 @@ func (s *session) changed(ctx context.Context, flags changeFlags, p planner) err
 	if err := verify(ctx, s); err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
-	if err := s.noteJoined(); err != nil {
-		return err
+	if err := s.noteJoined(); err != nil { // all is done: it costs the next join some logins
+		display.Note("warning: %v", err)
 	}
 	display.Note("%s of %s done: %d steps in %.1fs", p.workflow, s.cluster.Name, len(ready.plan.Steps), time.Since(began).Seconds())
 	return nil

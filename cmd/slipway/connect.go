@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/cluster"
@@ -10,6 +11,59 @@ import (
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/engine/api"
 )
+
+// reach connects to the hosts that the plan depends on, and looks at them.
+func (s *session) reach(ctx context.Context, p planner) error {
+	rest := p.hosts(s.cluster)
+	if p.few != nil {
+		more, enough, err := s.reachFew(ctx, p)
+		if err != nil || enough {
+			return err
+		}
+		rest = more
+	}
+	if err := s.connect(ctx, rest); err != nil {
+		return err
+	}
+	s.entry = ""
+	if s.api != nil { // it knows only those that were connected before
+		s.api.Close()
+		s.api = nil
+	}
+	return s.look(ctx, p)
+}
+
+// reachFew connects to the planner's few hosts and looks at them. Where that is not enough
+// it tells who else there is to connect to: all, if what the few have shown is not the
+// cluster. Then what went wrong is told by all of them.
+func (s *session) reachFew(ctx context.Context, p planner) (more []cluster.Host, enough bool, err error) {
+	few, entry := p.few(s)
+	s.entry = entry
+	if err := s.connect(ctx, few); err != nil {
+		return nil, false, err
+	}
+	wanted := p.hosts(s.cluster)
+	shown := len(s.connectedControlPlanes()) > 0 && s.look(ctx, p) == nil
+	if err := ctx.Err(); err != nil {
+		return nil, false, err
+	}
+	if shown {
+		in, err := s.input()
+		if err != nil {
+			return nil, false, err
+		}
+		wanted = p.reach(in)
+	}
+	more = slices.DeleteFunc(slices.Clone(wanted), func(h cluster.Host) bool { return s.tried(h.Name) })
+	return more, shown && len(more) == 0, nil
+}
+
+// tried tells whether it is known if a host answers.
+func (s *session) tried(name string) bool {
+	_, up := s.hosts[name]
+	_, down := s.down[name]
+	return up || down
+}
 
 // connectControlPlanes reaches the control planes; one is enough.
 func (s *session) connectControlPlanes(ctx context.Context) error {

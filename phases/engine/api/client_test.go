@@ -189,7 +189,7 @@ func TestObserve(t *testing.T) {
 		c.put(settingsPath, `{"data":{"a":"1"}}`)
 		c.put("/api/v1/nodes/n-1", `{"metadata":{"name":"n-1","labels":{"x":"y"}},
 			"spec":{"unschedulable":true,"taints":[{"key":"b","effect":"NoSchedule"},{"key":"a","value":"1","effect":"NoExecute"}]},
-			"status":{"nodeInfo":{"kubeletVersion":"v1.36.3"},"addresses":[{"type":"InternalIP","address":"10.0.0.5"},{"type":"Hostname","address":"n-1"}],
+			"status":{"nodeInfo":{"kubeletVersion":"v1.36.3","machineID":"b08dfa60"},"addresses":[{"type":"InternalIP","address":"10.0.0.5"},{"type":"Hostname","address":"n-1"}],
 			"conditions":[{"type":"Ready","status":"False","reason":"KubeletNotReady","message":"cni plugin not initialized"}]}}`)
 		query := hosts.ClusterQuery{Objects: []hosts.ObjectKey{settings}}
 		for i := range 60 {
@@ -203,7 +203,7 @@ func TestObserve(t *testing.T) {
 			t.Errorf("objects %v", facts.Objects)
 		}
 		node := facts.Nodes[0]
-		if node.Ready || !node.Unschedulable || node.KubeletVersion != "v1.36.3" || node.Labels["x"] != "y" ||
+		if node.Ready || !node.Unschedulable || node.KubeletVersion != "v1.36.3" || node.MachineID != "b08dfa60" || node.Labels["x"] != "y" ||
 			!slices.Equal(node.Addresses, []string{"10.0.0.5"}) || !slices.Equal(node.Taints, []string{"a=1:NoExecute", "b:NoSchedule"}) ||
 			node.Reason != "KubeletNotReady: cni plugin not initialized" {
 			t.Errorf("node %+v", node)
