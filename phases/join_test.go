@@ -143,6 +143,16 @@ func TestWhomAJoinReaches(t *testing.T) {
 	}
 }
 
+// hide makes a host one that is not looked at, and whose node tells a machine-id.
+func (w *world) hide(name, machineID string) {
+	w.down[name] = true
+	node := w.nodes[name]
+	node.MachineID = machineID
+	w.nodes[name] = node
+}
+
+func (w *world) machineOf(name string) string { return w.observe().Facts[name].MachineID }
+
 func hostNames(all []cluster.Host) []string {
 	var names []string
 	for _, host := range all {
@@ -181,12 +191,16 @@ func TestJoinIsRefused(t *testing.T) {
 		{"for a copy of a host that nobody looked at", func(w *world) {
 			w.init(seeded(1))
 			w.add(2)
-			w.down["w-1"] = true
-			node := w.nodes["w-1"]
-			node.MachineID = "b08dfa6083e7567a1921a715000001fb"
-			w.nodes["w-1"] = node
-			w.machines["w-2"].Edit(func(f *hosts.Facts) { f.MachineID = "b08dfa6083e7567a1921a715000001fb" })
+			w.hide("w-1", w.machineOf("w-2"))
 		}, "it has the machine-id of w-1"},
+		{"for the machine of a host that nobody looked at", func(w *world) {
+			w.init(seeded(1))
+			w.add(2)
+			w.hide("w-1", w.machineOf("w-2"))
+			w.machines["w-2"].Edit(func(f *hosts.Facts) { // ssh.host of w-2 leads to w-1
+				f.Interfaces = []hosts.Link{{Name: "eth0", Addresses: []string{testWorker(1).Addresses[0] + "/16"}}}
+			})
+		}, "it is the same machine as w-1"},
 		{"for a host that cannot have the settings", func(w *world) {
 			w.init(seeded(1))
 			w.add(2)

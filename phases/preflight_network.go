@@ -168,7 +168,7 @@ func (in Input) twins(targets []cluster.Host) []Problem {
 			if other.Name == host.Name || in.machineID(other.Name) != facts.MachineID {
 				continue
 			}
-			if sharesMAC(facts, in.Facts[other.Name]) {
+			if sharesMAC(facts, in.Facts[other.Name]) || hasAddressOf(facts, other) {
 				problems = append(problems, problem("identity", host, "see that ssh.host of the cluster file leads each name to its own machine",
 					"it is the same machine as %s", other.Name))
 			} else {
@@ -188,6 +188,16 @@ func (in Input) machineID(name string) string {
 	}
 	node, _ := in.node(name)
 	return node.MachineID
+}
+
+// hasAddressOf tells whether the machine that was looked at has another host's address: then
+// it is that host, whether that was looked at or not.
+func hasAddressOf(facts hosts.Facts, other cluster.Host) bool {
+	have := addressesOf(facts)
+	return slices.ContainsFunc(other.Addresses, func(text string) bool {
+		address, err := netip.ParseAddr(text)
+		return err == nil && slices.Contains(have, address.Unmap())
+	})
 }
 
 func sharesMAC(one, other hosts.Facts) bool {
