@@ -239,7 +239,18 @@ func (s *etcdServer) MemberList(ctx context.Context, r *pb.MemberListRequest) (*
 	if r.Linearizable && s.etcd.leader == 0 {
 		return nil, rpctypes.ErrGRPCTimeout
 	}
-	return &pb.MemberListResponse{Header: &pb.ResponseHeader{MemberId: s.id}, Members: s.etcd.list}, nil
+	return &pb.MemberListResponse{Header: &pb.ResponseHeader{MemberId: s.id}, Members: s.etcd.copies()}, nil
+}
+
+// copies is the list to answer with: gRPC reads an answer after the lock is released, when a
+// member may change already.
+func (e *etcdCluster) copies() []*pb.Member {
+	list := make([]*pb.Member, len(e.list))
+	for i, m := range e.list {
+		member := *m
+		list[i] = &member
+	}
+	return list
 }
 
 func (s *etcdServer) MemberAdd(_ context.Context, r *pb.MemberAddRequest) (*pb.MemberAddResponse, error) {

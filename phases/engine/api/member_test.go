@@ -278,7 +278,7 @@ func TestLearnerIsPromotedOnceItHasStarted(t *testing.T) {
 		began := time.Now()
 		done, err := client.Do(t.Context(), plan.MemberPromote{Name: "cp-3", Timeout: 60}, nil, nil)
 		if took := time.Since(began); err != nil || done.Result != hosts.Changed || took > 4*second || e.list[2].IsLearner {
-			t.Errorf("after %s: %v %v", took, done, err)
+			t.Errorf("after %s: %v %v, members %v", took, done, err, e.list)
 		}
 	})
 }
