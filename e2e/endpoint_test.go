@@ -71,8 +71,9 @@ func wantBackends(t *testing.T, l *lab, balancers []string, planes ...string) {
 	t.Helper()
 	for _, host := range balancers {
 		config := l.exec(host, "cat", "/etc/haproxy/haproxy.cfg")
-		if n := strings.Count(config, ":6443 "); n != len(planes) {
-			t.Errorf("%s has %d backends, want %v:\n%s", host, n, planes, config)
+		resorts := strings.Count(config, " backup ")
+		if n := strings.Count(config, ":6443 ") - resorts; n != len(planes) || resorts != n {
+			t.Errorf("%s has %d backends and %d last resorts, want %v:\n%s", host, n, resorts, planes, config)
 		}
 		for _, plane := range planes {
 			if !strings.Contains(config, " "+l.address(plane)+":6443 ") {

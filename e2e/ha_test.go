@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -213,6 +214,15 @@ func killTwoPlanes(t *testing.T, l *lab) {
 			return nil
 		}
 		return fmt.Errorf("%d acknowledged (%d before), %d failed", len(log.Acknowledged), before, len(log.Failed))
+	})
+	// None is ready, and the one that is left is still asked: what fails is the request, which
+	// waits for etcd, and not the connection.
+	eventually(t, recovery, "an API server that is not ready is led to where none is", func() error {
+		failed := w.log().Failed
+		if last := failed[len(failed)-1].Error; !strings.Contains(last, "context deadline exceeded") && !strings.Contains(last, "etcdserver") {
+			return errors.New(last)
+		}
+		return nil
 	})
 	began := time.Now()
 	l.power("start", "cp-1", "cp-2")

@@ -112,15 +112,24 @@ func TestBackendsAndPeersAreThoseOfTheCluster(t *testing.T) {
 	}
 }
 
+// serversOf lists haproxy's servers, each of which must be a last resort as well.
 func serversOf(state HostState, t *testing.T) []string {
 	t.Helper()
-	var found []string
+	var checked, resorts []string
 	for line := range strings.Lines(string(state.file(t, HAProxyConfig).Content)) {
-		if words := strings.Fields(line); len(words) > 2 && words[0] == "server" {
-			found = append(found, words[1]+" "+words[2])
+		words := strings.Fields(line)
+		switch {
+		case len(words) < 3 || words[0] != "server":
+		case slices.Contains(words, "backup") && slices.Contains(words, "no-check"):
+			resorts = append(resorts, strings.TrimSuffix(words[1], ":unready")+" "+words[2])
+		default:
+			checked = append(checked, words[1]+" "+words[2])
 		}
 	}
-	return found
+	if !slices.Equal(checked, resorts) {
+		t.Errorf("the servers are %q, as a last resort %q", checked, resorts)
+	}
+	return checked
 }
 
 func peersOf(state HostState, t *testing.T) []string {

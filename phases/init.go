@@ -2,6 +2,7 @@ package phases
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
@@ -35,7 +36,7 @@ func Init(in Input) (plan.Plan, plan.Contents, error) {
 		h.tidy()
 	}
 	for _, h := range workers {
-		if err := h.joinAsWorker(apis); err != nil {
+		if err := h.joinAsWorker(apis, slices.Concat(planes, balancers)); err != nil {
 			return plan.Plan{}, nil, err
 		}
 	}
@@ -70,7 +71,7 @@ func startPlanes(planes []*hostDraft, addons []hosts.ObjectKey) []string {
 	for _, h := range planes {
 		h.install()
 		h.staticPods()
-		h.startKubelet(nil, nil)
+		h.startKubelet(nil)
 	}
 	apis := collect(planes, (*hostDraft).awaitAPI)
 	for _, h := range planes {
@@ -81,20 +82,49 @@ func startPlanes(planes []*hostDraft, addons []hosts.ObjectKey) []string {
 	return apis
 }
 
-// joinAsWorker brings a worker all the way to a running kubelet.
-func (h *hostDraft) joinAsWorker(apis []string) error {
+// joinAsWorker brings a worker all the way to a running kubelet. Where the plan starts API
+// servers (apis are the waits for them) and balancers of ours lead to them, the kubelet
+// starts when the first of the control planes' and of the balancers ahead of it do: it then
+// registers as soon as they, with an API server that is not ready yet. Else it waits until
+// the endpoint answers.
+func (h *hostDraft) joinAsWorker(apis []string, ahead []*hostDraft) error {
 	h.install()
 	reached, err := h.awaitEndpoint(apis)
 	if err != nil {
 		return err
 	}
-	if len(reached) == 0 {
+	switch {
+	case len(apis) > 0 && len(h.in.Cluster.Balancers()) > 0:
+		h.startKubelet(h.balancer, kubelets(ahead), h.in.holding(ahead))
+	case len(reached) > 0:
+		h.startKubelet(reached)
+	default:
 		h.startKubelet(nil, apis)
-	} else {
-		h.startKubelet(reached, nil)
 	}
 	h.tidy()
 	return nil
+}
+
+// kubelets lists the steps that start kubelets.
+func kubelets(drafts []*hostDraft) []string {
+	var ids []string
+	for _, h := range drafts {
+		ids = append(ids, h.kubelet...)
+	}
+	return ids
+}
+
+// holding lists the steps by which hosts may come to hold the virtual address, if there is one.
+func (in Input) holding(drafts []*hostDraft) []string {
+	if in.Cluster.VirtualAddress() == "" {
+		return nil
+	}
+	return collect(drafts, func(h *hostDraft) string {
+		if len(h.balancer) == 0 {
+			return ""
+		}
+		return h.balancer[len(h.balancer)-1] // keepalived
+	})
 }
 
 // reach waits until hosts reach the endpoint. Nothing of a control plane's own waits for

@@ -24,7 +24,7 @@ func Join(in Input) (plan.Plan, plan.Contents, error) {
 	}
 	planes, workers, balancers := split(drafts)
 	for _, h := range workers {
-		if err := h.joinAsWorker(nil); err != nil {
+		if err := h.joinAsWorker(nil, nil); err != nil {
 			return plan.Plan{}, nil, err
 		}
 	}
@@ -72,7 +72,7 @@ func (d *draft) joinPlanes(planes []*hostDraft) ([]string, error) {
 	} else {
 		for _, h := range planes {
 			h.staticPods()
-			h.startKubelet(nil, nil)
+			h.startKubelet(nil)
 		}
 	}
 	apis := collect(planes, (*hostDraft).awaitAPI)

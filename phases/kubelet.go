@@ -23,23 +23,20 @@ func (h *hostDraft) startContainerd() {
 	}
 }
 
-// startKubelet starts the kubelet when the first thing that it does can succeed. On a
-// control plane that is when the static Pods and their images are there: a kubelet that
-// starts earlier asks an API that does not answer yet, ever more rarely, up to every
-// seven seconds. Elsewhere it is when the host reaches the API by its endpoint or, where
-// that is a control plane's own address, when some API server answers.
-func (h *hostDraft) startKubelet(reached, apis []string) {
+// startKubelet starts the kubelet when the first thing that it does can succeed: one that
+// starts earlier asks an API that does not answer yet, ever more rarely, up to every seven
+// seconds. On a control plane that is when the static Pods and their images are there,
+// elsewhere what the workflow says: all of one set of steps, and any of each other.
+func (h *hostDraft) startKubelet(reached []string, anyOf ...[]string) {
 	waits := join(h.base, h.setsWith(nil), h.containerd, h.written(
 		manifests.PhasePrepare, manifests.PhaseContainerd, manifests.PhaseCerts, manifests.PhaseKubeconfig, manifests.PhaseKubelet))
-	var anyOf []string
 	if h.runsControlPlane() {
 		waits = join(waits, h.pods)
 	} else {
 		waits = join(waits, h.imageOrder, reached)
-		anyOf = apis
 	}
 	for _, unit := range h.units(manifests.PhaseKubelet) {
-		if id := h.setUnit(unit, after(waits, anyOf)); id != "" {
+		if id := h.setUnit(unit, after(waits, anyOf...)); id != "" {
 			h.kubelet = append(h.kubelet, id)
 		}
 	}

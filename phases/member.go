@@ -75,7 +75,7 @@ func (m *membership) join(h *hostDraft, input manifests.Input) ([]string, error)
 		return nil, err
 	}
 	h.staticPod(manifests.EtcdManifest, m.settled)
-	h.startKubelet(nil, nil)
+	h.startKubelet(nil)
 	if !found[0].Learner {
 		return nil, nil
 	}

@@ -21,7 +21,7 @@ func Prepare(in Input) (plan.Plan, plan.Contents, error) {
 	for _, h := range drafts {
 		h.withoutCluster()
 		h.install()
-		h.startKubelet(nil, nil)
+		h.startKubelet(nil)
 		h.tidy()
 	}
 	return d.done()

@@ -40,11 +40,12 @@ func (w *world) loadBalancer(host, unit string) {
 	w.balancer[host] = b
 }
 
-// backendsOf reads the servers out of haproxy's configuration.
+// backendsOf reads the servers out of haproxy's configuration, each once: the same are there
+// as its last resort.
 func backendsOf(config string) []string {
 	var found []string
 	for line := range strings.Lines(config) {
-		if words := strings.Fields(line); len(words) > 2 && words[0] == "server" {
+		if words := strings.Fields(line); len(words) > 2 && words[0] == "server" && !slices.Contains(words, "backup") {
 			found = append(found, words[2])
 		}
 	}
@@ -67,13 +68,13 @@ func peersOf(config string) []string {
 	return found
 }
 
-// leads tells whether a host's balancer leads to an API server that answers.
-func (w *world) leads(host string) bool {
+// leads tells whether a host's balancer leads to an API server that is well enough.
+func (w *world) leads(host string, well func(name string) bool) bool {
 	if !w.unitActive(host, manifests.HAProxyUnit) {
 		return false
 	}
 	for name := range w.machines {
-		if w.serves(name) && slices.Contains(w.balancer[host].backends, w.addressOf(name)) {
+		if well(name) && slices.Contains(w.balancer[host].backends, w.addressOf(name)) {
 			return true
 		}
 	}
@@ -86,13 +87,24 @@ func (w *world) addressOf(name string) string {
 }
 
 // reaches tells whether the API answers on the endpoint as seen from a host.
-func (w *world) reaches(from string) bool {
+func (w *world) reaches(from string) bool { return w.reachesOne(from, w.serves) }
+
+// mayRegister tells whether a kubelet reaches an API server by the endpoint, be it one that
+// starts: a balancer of ours leads there where there is no better.
+func (w *world) mayRegister(from string) bool {
+	if len(w.cluster.Balancers()) == 0 {
+		return w.reaches(from)
+	}
+	return w.reachesOne(from, func(name string) bool { return w.runs(name, manifests.APIServerManifest) })
+}
+
+func (w *world) reachesOne(from string, well func(name string) bool) bool {
 	switch w.cluster.Endpoint.Mode {
 	case cluster.EndpointLocal:
-		return w.leads(from)
+		return w.leads(from, well)
 	case cluster.EndpointVIP, cluster.EndpointLoadBalancers:
 		for name := range w.machines {
-			if w.unitActive(name, manifests.KeepalivedUnit) && w.leads(name) {
+			if w.unitActive(name, manifests.KeepalivedUnit) && w.leads(name, well) {
 				return true
 			}
 		}
