@@ -228,7 +228,7 @@ ls -d /etc/kubernetes /etc/containerd /opt/slipway /opt/cni /etc/cni /var/lib/sl
       /etc/systemd/system/containerd.service /etc/haproxy /etc/keepalived /run/haproxy /etc/sysctl.d/*slipway* /etc/modules-load.d/*slipway* /root/.kube 2>/dev/null
 ls -A /var/lib/kubelet /var/lib/etcd /var/lib/containerd 2>/dev/null | grep -v ':$' | grep .
 ip -o link | grep -E 'cni0|flannel|veth.*cni' ; ip netns list
-nft list tables | grep -E 'kube|flannel|cni'
+nft list tables | grep -E 'kube|flannel|cni|slipway'
 iptables-save 2>/dev/null | grep -E 'KUBE|CNI|FLANNEL'
 ps -e -o comm= | grep -E '^(kube|containerd|etcd|flanneld|coredns|pause|slipway|haproxy|keepalived)'
 mount | grep -E 'kubelet/pods|containerd/io|/run/netns'

@@ -23,6 +23,7 @@ func TestHighAvailability(t *testing.T) {
 		{"init brings up three control planes at once", initThreePlanes},
 		{"any control plane killed: nothing acknowledged is lost and the endpoint is back in time", killEachPlane},
 		{"keepalived killed leaves one holder of the address", killKeepalived},
+		{"who asks the wrong host for the address is refused at once", askTheWrongHost},
 		{"an orderly shutdown hands etcd's leadership over before anything stops", handover},
 		{"two of three killed: the API stops, nothing is corrupted, it comes back with them", killTwoPlanes},
 		{"a cold start needs nobody", coldStart},
@@ -177,6 +178,23 @@ func killKeepalived(t *testing.T, l *lab) {
 		t.Errorf("%s is on no host", address)
 	}
 	l.healthy()
+}
+
+// askTheWrongHost has the worker take a host for the address's holder that is not: what it
+// sends there would else be lost, or go a way on which no answer comes once the address moves.
+func askTheWrongHost(t *testing.T, l *lab) {
+	address, holder := l.virtualAddress(), l.status().Holders[0]
+	wrong := threePlanes[0]
+	if wrong == holder {
+		wrong = threePlanes[1]
+	}
+	link := strings.TrimSpace(l.exec(wrong, "cat", "/sys/class/net/eth0/address"))
+	l.exec("worker-1", "ip", "neigh", "replace", address, "lladdr", link, "dev", "eth0", "nud", "permanent")
+	defer l.exec("worker-1", "ip", "neigh", "del", address, "dev", "eth0")
+	asking := fmt.Sprintf("curl -sk -o /dev/null -w '%%{http_code} ' --max-time 5 https://%s:16443/readyz; echo $?", address)
+	if out := strings.TrimSpace(l.exec("worker-1", "sh", "-c", asking)); out != "000 7" { // 7: refused
+		t.Errorf("%s, which has not the address, was asked for it: %q, want curl to be refused", wrong, out)
+	}
 }
 
 // virtualAddress is the address of the endpoint in status.

@@ -72,6 +72,17 @@ const (
 	endpointProgram = "/usr/bin/endpoint"
 )
 
+// guardTable is keepalived.service's table of nftables.
+const guardTable = "slipway-endpoint"
+
+// nftFamily is how nftables calls an address's protocol.
+func nftFamily(address netip.Addr) string {
+	if address.Is6() {
+		return "ip6"
+	}
+	return "ip"
+}
+
 // VRRP priorities. Without preemption all have the same. The weight of a broken path is
 // more than any two hosts differ by.
 const (
@@ -103,7 +114,8 @@ func (in Input) keepalivedFiles(host cluster.Host) ([]File, error) {
 		UnitsFolder + "/" + KeepalivedUnit: {"keepalived.service", map[string]any{
 			"Root": BalancerRoot, "Folder": path.Dir(KeepalivedConfig), "CA": BalancerCA,
 			"Config": KeepalivedConfig, "Binary": "/usr/sbin/keepalived", "Endpoint": endpointProgram, "Run": keepalivedRun,
-			"Address": address,
+			"Address": address, "Interface": link, "Port": strconv.Itoa(endpointPort(in.Cluster)), "Family": nftFamily(parsed),
+			"NFT": "/usr/sbin/nft", "Table": guardTable,
 		}},
 	})
 }

@@ -195,6 +195,7 @@ func flanneld(c *cluster.Cluster, image, endpoint string) corev1.Container {
 		Env: []corev1.EnvVar{
 			fieldEnv("NODE_NAME", "spec.nodeName"),
 			fieldEnv("HOST_IP", "status.hostIP"),
+			idleEnv,
 			{Name: "EVENT_QUEUE_DEPTH", Value: "5000"},
 			{Name: "KUBERNETES_SERVICE_HOST", Value: host},
 			{Name: "KUBERNETES_SERVICE_PORT", Value: port},

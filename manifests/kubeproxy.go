@@ -70,7 +70,7 @@ func (in Input) kubeProxyDaemonSet(image, inputs string) *appsv1.DaemonSet {
 		Command: []string{
 			"/usr/local/bin/kube-proxy", "--config=" + proxyFolder + "/" + proxyKey, "--hostname-override=$(NODE_NAME)",
 		},
-		Env: []corev1.EnvVar{fieldEnv("NODE_NAME", "spec.nodeName")},
+		Env: []corev1.EnvVar{fieldEnv("NODE_NAME", "spec.nodeName"), idleEnv},
 		// kubeadm asks for nothing, which gives it a five-hundredth of what the node's own
 		// services may take: on a busy node Services then follow after seconds. So much is
 		// what Kubernetes' own scripts (cluster/gce) and GKE ask for.
@@ -124,6 +124,13 @@ func daemonSet(namespace, name string, labels, selector map[string]string) *apps
 		},
 	}
 }
+
+// idleEnv has a client of the endpoint find out in time that its connection leads nowhere:
+// client-go (k8s.io/apimachinery/pkg/util/net) asks by an HTTP/2 ping after so many seconds
+// without a word; 30 where nothing is said. When the address has moved off a host that was
+// not stopped, whoever only waits is told nothing: a kube-proxy was seen to learn of no
+// Service for those 30 s.
+var idleEnv = corev1.EnvVar{Name: "HTTP2_READ_IDLE_TIMEOUT_SECONDS", Value: "5"}
 
 func fieldEnv(name, path string) corev1.EnvVar {
 	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{

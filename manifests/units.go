@@ -25,7 +25,7 @@ func (in Input) unitFiles(host cluster.Host) ([]File, error) {
 		}},
 		{PhaseKubelet, KubeletDropIn, "10-kubeadm.conf", map[string]string{
 			"Binary": KubeletBinary, "Bootstrap": BootstrapKubelet, "Kubeconfig": KubeletConf,
-			"Config": KubeletConfig, "Flags": KubeletFlags,
+			"Config": KubeletConfig, "Flags": KubeletFlags, "Idle": idleEnv.Name + "=" + idleEnv.Value,
 		}},
 	}
 	if hasEtcd(in.Cluster, host) {
