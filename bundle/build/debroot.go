@@ -33,8 +33,8 @@ var rootParts = []rootPart{
 	{
 		layer:    layerLoadBalancer,
 		packages: []string{"haproxy", "keepalived", "libgcc-s1"},
-		programs: []string{"haproxy", "keepalived"},
-		extra:    []string{"{libraries}/libgcc_s.so.1"}, // what ends a thread loads it by name
+		programs: []string{"haproxy", "keepalived", "nft"}, // nft out of the first part's packages
+		extra:    []string{"{libraries}/libgcc_s.so.1"},    // what ends a thread loads it by name
 	},
 }
 
