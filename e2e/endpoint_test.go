@@ -71,7 +71,7 @@ func wantBackends(t *testing.T, l *lab, balancers []string, planes ...string) {
 	t.Helper()
 	for _, host := range balancers {
 		config := l.exec(host, "cat", "/etc/haproxy/haproxy.cfg")
-		resorts := strings.Count(config, " backup ")
+		resorts := strings.Count(config, ":unready ")
 		if n := strings.Count(config, ":6443 ") - resorts; n != len(planes) || resorts != n {
 			t.Errorf("%s has %d backends and %d last resorts, want %v:\n%s", host, n, resorts, planes, config)
 		}

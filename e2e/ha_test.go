@@ -191,7 +191,7 @@ func askTheWrongHost(t *testing.T, l *lab) {
 	link := strings.TrimSpace(l.exec(wrong, "cat", "/sys/class/net/eth0/address"))
 	l.exec("worker-1", "ip", "neigh", "replace", address, "lladdr", link, "dev", "eth0", "nud", "permanent")
 	defer l.exec("worker-1", "ip", "neigh", "del", address, "dev", "eth0")
-	asking := fmt.Sprintf("curl -sk -o /dev/null -w '%%{http_code} ' --max-time 5 https://%s:16443/readyz; echo $?", address)
+	asking := fmt.Sprintf("curl -sk -o /dev/null -w '%%{http_code} ' --max-time 0.5 https://%s:16443/readyz; echo $?", address)
 	if out := strings.TrimSpace(l.exec("worker-1", "sh", "-c", asking)); out != "000 7" { // 7: refused
 		t.Errorf("%s, which has not the address, was asked for it: %q, want curl to be refused", wrong, out)
 	}

@@ -56,7 +56,7 @@ func (in Input) haproxyFiles() ([]File, error) {
 	}
 	return balancerFiles(map[string]balancerFile{
 		HAProxyConfig: {"haproxy.cfg", map[string]any{
-			"Run": haproxyRun, "CA": BalancerCA, "Bind": bind, "Port": endpointPort(c), "Servers": servers,
+			"Run": haproxyRun, "CA": BalancerCA, "Bind": bind, "Port": endpointPort(c), "Servers": servers, "Path": c.VirtualAddress() != "",
 		}},
 		UnitsFolder + "/" + HAProxyUnit: {"haproxy.service", map[string]any{
 			"Root": BalancerRoot, "Folder": path.Dir(HAProxyConfig), "CA": BalancerCA,

@@ -125,7 +125,7 @@ func daemonSet(namespace, name string, labels, selector map[string]string) *apps
 	}
 }
 
-// idleEnv has a client of the endpoint find out in time that its connection leads nowhere:
+// idleEnv has a client of the endpoint ask in time whether its connection leads anywhere:
 // client-go (k8s.io/apimachinery/pkg/util/net) asks by an HTTP/2 ping after so many seconds
 // without a word; 30 where nothing is said. When the address has moved off a host that was
 // not stopped, whoever only waits is told nothing: a kube-proxy was seen to learn of no

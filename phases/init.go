@@ -7,6 +7,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -95,7 +96,7 @@ func (h *hostDraft) joinAsWorker(apis []string, ahead []*hostDraft) error {
 	}
 	switch {
 	case len(apis) > 0 && len(h.in.Cluster.Balancers()) > 0:
-		h.startKubelet(h.balancer, kubelets(ahead), h.in.holding(ahead))
+		h.startKubelet(h.balancer, serving(ahead), h.in.holding(ahead))
 	case len(reached) > 0:
 		h.startKubelet(reached)
 	default:
@@ -105,26 +106,34 @@ func (h *hostDraft) joinAsWorker(apis []string, ahead []*hostDraft) error {
 	return nil
 }
 
-// kubelets lists the steps that start kubelets.
-func kubelets(drafts []*hostDraft) []string {
+// serving lists the steps after which control planes bring up their API servers; none where
+// one of them runs already.
+func serving(drafts []*hostDraft) []string {
 	var ids []string
 	for _, h := range drafts {
+		if h.runsControlPlane() && len(h.kubelet) == 0 {
+			return nil
+		}
 		ids = append(ids, h.kubelet...)
 	}
 	return ids
 }
 
-// holding lists the steps by which hosts may come to hold the virtual address, if there is one.
+// holding lists the steps by which hosts come to hold the virtual address; none where there
+// is no such address, or a host that may have it already.
 func (in Input) holding(drafts []*hostDraft) []string {
-	if in.Cluster.VirtualAddress() == "" {
-		return nil
-	}
-	return collect(drafts, func(h *hostDraft) string {
-		if len(h.balancer) == 0 {
-			return ""
+	var ids []string
+	for _, h := range drafts {
+		if !in.Cluster.MayHold(h.host) {
+			continue
 		}
-		return h.balancer[len(h.balancer)-1] // keepalived
-	})
+		id := h.host.Name + "/" + manifests.PhaseLoadBalancer + "/" + manifests.KeepalivedUnit
+		if !slices.Contains(h.balancer, id) {
+			return nil
+		}
+		ids = append(ids, id)
+	}
+	return ids
 }
 
 // reach waits until hosts reach the endpoint. Nothing of a control plane's own waits for

@@ -25,8 +25,9 @@ func (h *hostDraft) startContainerd() {
 
 // startKubelet starts the kubelet when the first thing that it does can succeed: one that
 // starts earlier asks an API that does not answer yet, ever more rarely, up to every seven
-// seconds. On a control plane that is when the static Pods and their images are there,
-// elsewhere what the workflow says: all of one set of steps, and any of each other.
+// seconds. On a control plane that is when the static Pods and their images are there: its
+// API server takes connections a second or two after. Elsewhere it is what the workflow says:
+// all of one set of steps, and any of each other.
 func (h *hostDraft) startKubelet(reached []string, anyOf ...[]string) {
 	waits := join(h.base, h.setsWith(nil), h.containerd, h.written(
 		manifests.PhasePrepare, manifests.PhaseContainerd, manifests.PhaseCerts, manifests.PhaseKubeconfig, manifests.PhaseKubelet))

@@ -45,7 +45,7 @@ func (w *world) loadBalancer(host, unit string) {
 func backendsOf(config string) []string {
 	var found []string
 	for line := range strings.Lines(config) {
-		if words := strings.Fields(line); len(words) > 2 && words[0] == "server" && !slices.Contains(words, "backup") {
+		if words := strings.Fields(line); len(words) > 2 && words[0] == "server" && !strings.HasSuffix(words[1], ":unready") {
 			found = append(found, words[2])
 		}
 	}

@@ -78,7 +78,7 @@ func (w *world) soundUnit(step plan.Step, unit string) {
 	case manifests.HAProxyUnit:
 		needs = []string{manifests.HAProxyConfig, manifests.BalancerRoot + "/usr/sbin/haproxy", manifests.BalancerCA}
 	case manifests.KeepalivedUnit:
-		needs = []string{manifests.KeepalivedConfig, manifests.BalancerRoot + "/usr/sbin/keepalived"}
+		needs = []string{manifests.KeepalivedConfig, manifests.BalancerRoot + "/usr/sbin/keepalived", manifests.BalancerRoot + "/usr/sbin/nft"}
 	case manifests.KubeletUnit:
 		w.soundKubelet(step)
 		needs = []string{manifests.Kube, manifests.KubeletConf, manifests.KubeletConfig, certs.KubeletCurrent}

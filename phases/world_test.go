@@ -196,7 +196,7 @@ func testBill() (bundle.Bill, map[string][]byte) {
 		node,
 		testSet(bundle.SetControlPlane, blob("the etcd layer"), "/opt/slipway/bin/etcdctl"),
 		testSet(bundle.SetLoadBalancer, blob("the load balancer's root"), manifests.BalancerRoot+"/usr/sbin/haproxy",
-			manifests.BalancerRoot+"/usr/sbin/keepalived", manifests.BalancerRoot+"/usr/bin/endpoint"),
+			manifests.BalancerRoot+"/usr/sbin/keepalived", manifests.BalancerRoot+"/usr/sbin/nft", manifests.BalancerRoot+"/usr/bin/endpoint"),
 	}
 	return bill, blobs
 }

@@ -26,7 +26,7 @@ const (
 const request = "GET /readyz?exclude=etcd&exclude=etcd-readiness HTTP/1.1\r\n" +
 	"Host: kubernetes\r\nUser-Agent: slipway-endpoint\r\nConnection: close\r\n\r\n"
 
-// check asks through this host's haproxy. It runs every second for as long as the cluster
+// check asks through this host's haproxy. It runs every two seconds for as long as the cluster
 // lives: so it speaks the one request itself, and starts no HTTP client.
 func check(port uint16, ca string) error {
 	pem, err := os.ReadFile(ca)
