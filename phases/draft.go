@@ -72,10 +72,15 @@ func (d *draft) forHost(host cluster.Host, state manifests.HostState) *hostDraft
 	}
 }
 
+// stepID names what a phase does to a thing on the host.
+func (h *hostDraft) stepID(phase, thing string) string {
+	return h.host.Name + "/" + phase + "/" + thing
+}
+
 // step adds one step of the host.
 func (h *hostDraft) step(phase, thing, lane string, change plan.Change, why string, action hosts.Action, after ...[]string) string {
 	step := plan.Step{
-		ID: h.host.Name + "/" + phase + "/" + thing, Phase: phase, Host: h.host.Name,
+		ID: h.stepID(phase, thing), Phase: phase, Host: h.host.Name,
 		Lane: lane, Why: why, Change: change, Action: action,
 	}
 	if ids := join(after...); len(ids) > 0 {

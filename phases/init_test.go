@@ -125,6 +125,35 @@ func TestNoHostComesFirst(t *testing.T) {
 	}
 }
 
+// TestAWorkerWaitsForNobodyWhoseWorkAnotherDoes: one control plane serves and holds the
+// address, so what has to be started on another is nothing to wait for.
+func TestAWorkerWaitsForNobodyWhoseWorkAnotherDoes(t *testing.T) {
+	w := newWorld(t, 3, 1)
+	w.init(seeded(1))
+	for _, unit := range []string{manifests.KubeletUnit, manifests.KeepalivedUnit} {
+		w.act("cp-2", hosts.SetUnit{Name: unit, Enabled: true})
+	}
+	w.act("w-1", hosts.SetUnit{Name: manifests.KubeletUnit, Enabled: true})
+	p, _ := w.planned(Init)
+	planned := false
+	for _, step := range p.Steps {
+		if step.ID != "w-1/kubelet/"+manifests.KubeletUnit {
+			continue
+		}
+		planned = true
+		for _, dependency := range step.After {
+			for _, id := range dependency.Steps {
+				if strings.Contains(id, "cp-2") {
+					t.Errorf("%s waits for %s", step.ID, id)
+				}
+			}
+		}
+	}
+	if !planned {
+		t.Error("the worker's kubelet is not started")
+	}
+}
+
 // onEveryPlane tells whether the steps are one and the same on each of three control planes.
 func onEveryPlane(ids []string) bool {
 	var hosts []string

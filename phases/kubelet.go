@@ -72,7 +72,7 @@ func (h *hostDraft) setUnit(unit manifests.Unit, after []plan.Dependency) string
 	inputs := h.inputs(unit)
 	reload := len(unit.Reloads) > 0 && startedFor(h.facts.Units[unit.Name].Inputs) == startedFor(inputs) && !h.putsRight(unit.Inputs)
 	return h.add(plan.Step{
-		ID:    h.host.Name + "/" + unit.Phase + "/" + unit.Name,
+		ID:    h.stepID(unit.Phase, unit.Name),
 		Phase: unit.Phase, Host: h.host.Name, Lane: lane, After: after, Why: why, Change: change,
 		Action: hosts.SetUnit{
 			Name: unit.Name, Enabled: unit.Enabled, Active: unit.Active, Inputs: inputs, Reload: reload,
