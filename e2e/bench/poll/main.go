@@ -1,6 +1,9 @@
 // Command poll runs on a control plane and tells when three things first were so: the API
-// server answers /readyz, every node asked for is Ready, CoreDNS is available. It asks
-// every 50 ms, and asks the same whoever made the cluster.
+// server answers /readyz, every node asked for is Ready, CoreDNS is available (asked only
+// once the nodes are). It asks every 50 ms, and asks the same whoever made the cluster.
+//
+// /readyz is asked beside the nodes and not before them: an API server lists nodes before all
+// is done that /readyz waits for.
 //
 //	poll NODES SECONDS
 //
@@ -19,6 +22,7 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"sigs.k8s.io/yaml"
 )
 
@@ -47,19 +51,24 @@ func run(args []string) error {
 		return err
 	}
 	deadline := time.Now().Add(time.Duration(seconds) * time.Second)
-	for _, question := range []struct {
-		name string
-		ask  func(*api) bool
-	}{
-		{"api", (*api).ready},
-		{"nodes", func(a *api) bool { return a.nodesReady() >= nodes }},
-		{"coredns", (*api).dnsAvailable},
-	} {
-		if err := until(deadline, question.ask); err != nil {
-			return fmt.Errorf("%s: %w", question.name, err)
+	var asking errgroup.Group
+	asking.Go(func() error { return tell("api", deadline, (*api).ready) })
+	asking.Go(func() error {
+		ready := func(a *api) bool { return a.nodesReady() >= nodes }
+		if err := tell("nodes", deadline, ready); err != nil {
+			return err
 		}
-		fmt.Println(question.name, time.Now().UnixNano())
+		return tell("coredns", deadline, (*api).dnsAvailable)
+	})
+	return asking.Wait()
+}
+
+// tell prints a line with the name and the time once the question is answered with yes.
+func tell(name string, deadline time.Time, ask func(*api) bool) error {
+	if err := until(deadline, ask); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
+	fmt.Println(name, time.Now().UnixNano())
 	return nil
 }
 
