@@ -123,10 +123,12 @@ func joinTouchesOnlyTheNewHost(t *testing.T, l *lab) {
 	}
 	before := map[string]string{"cp-1": fingerprint(l, "cp-1"), "worker-1": fingerprint(l, "worker-1")}
 	l.must("lab", "stop", "--name", l.name, "worker-2") // an unrelated host is down
-	logins := sshLogins(l, "worker-1")
+	logins := map[string]string{"cp-1": sshLogins(l, "cp-1"), "worker-1": sshLogins(l, "worker-1")}
 	l.must(l.withBundle("join", "--yes")...)
-	if now := sshLogins(l, "worker-1"); now != logins {
-		t.Errorf("the join of worker-3 logged in on worker-1: %s logins, %s before", now, logins)
+	for host, before := range logins {
+		if now := sshLogins(l, host); now != before {
+			t.Errorf("the join of worker-3 logged in on %s: %s logins, %s before", host, now, before)
+		}
 	}
 	l.must("lab", "start", "--name", l.name, "worker-2")
 	eventually(t, recovery, "the stopped host comes back by itself", func() error {

@@ -227,10 +227,11 @@ func TestWhoGoesWhere(t *testing.T) {
 	for name, test := range map[string]struct {
 		cluster                      *cluster.Cluster
 		endpoint, discovery, entries string
+		entrances                    []string
 	}{
-		"vip":            {vip(), "https://10.90.0.100:16443", "https://10.90.0.100:16443", ""},
-		"load balancers": {loadBalancers(), "https://api.lb.example:443", "https://api.lb.example:443", "10.90.0.100 api.lb.example"},
-		"local":          {local(), "https://api.local.internal:16443", "https://10.90.0.12:6443", "127.0.0.1 api.local.internal"},
+		"vip":            {vip(), "https://10.90.0.100:16443", "https://10.90.0.100:16443", "", []string{"10.90.0.100:16443"}},
+		"load balancers": {loadBalancers(), "https://api.lb.example:443", "https://api.lb.example:443", "10.90.0.100 api.lb.example", []string{"10.90.0.100:443"}},
+		"local":          {local(), "https://api.local.internal:16443", "https://10.90.0.12:6443", "127.0.0.1 api.local.internal", []string{"10.90.0.11:6443", "10.90.0.12:6443", "10.90.0.13:6443"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := input(t, test.cluster, modern())
@@ -253,6 +254,9 @@ func TestWhoGoesWhere(t *testing.T) {
 				if got := strings.Join(entries, ", "); got != test.entries {
 					t.Errorf("%s has the hosts entries %q, want %q", state.Host, got, test.entries)
 				}
+			}
+			if got, err := Entrances(test.cluster); err != nil || !slices.Equal(got, test.entrances) {
+				t.Errorf("who has nothing of the cluster goes to %v (%v), want %v", got, err, test.entrances)
 			}
 			info, err := ClusterInfo(in)
 			if err != nil || !strings.Contains(string(info.Content), "server: "+test.discovery+`\n`) {

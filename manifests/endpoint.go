@@ -68,6 +68,23 @@ func (in Input) discoveryURL() (string, error) {
 	return "https://" + APIAddress(in.Cluster, planes[0]), nil
 }
 
+// Entrances are the API's addresses, host:port, for a host that has nothing of the cluster
+// yet: neither the name of the endpoint nor, in mode local, the balancer that it leads to.
+func Entrances(c *cluster.Cluster) ([]string, error) {
+	if c.Endpoint.Mode == cluster.EndpointLocal {
+		var addresses []string
+		for _, h := range c.ControlPlanes() {
+			addresses = append(addresses, APIAddress(c, h))
+		}
+		return addresses, nil
+	}
+	for _, entry := range endpointEntry(c) {
+		return []string{join(entry.Address, endpointPort(c))}, nil
+	}
+	address, err := EndpointAddress(c)
+	return []string{address}, err
+}
+
 // endpointEntry is the line of /etc/hosts for an endpoint that is a name, where it is
 // known which address it must lead to.
 func endpointEntry(c *cluster.Cluster) []HostsEntry {

@@ -30,7 +30,7 @@ func Init(in Input) (plan.Plan, plan.Contents, error) {
 	}
 	planes, workers, balancers := split(drafts)
 
-	apis := startPlanes(planes, rollouts(objects))
+	served, apis := startPlanes(planes, rollouts(objects))
 	for _, h := range balancers {
 		h.install()
 		h.startKeepalived(nil)
@@ -49,7 +49,7 @@ func Init(in Input) (plan.Plan, plan.Contents, error) {
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	configured, err := d.configuration(objects, applied, apis)
+	configured, err := d.configuration(objects, applied, served, apis)
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
@@ -67,20 +67,22 @@ func Init(in Input) (plan.Plan, plan.Contents, error) {
 }
 
 // startPlanes brings all control planes up at once, and the controllers of all but one after
-// the add-ons. It gives the waits for their API servers.
-func startPlanes(planes []*hostDraft, addons []hosts.ObjectKey) []string {
+// the add-ons. It gives the waits until their API servers take requests and until they are
+// ready.
+func startPlanes(planes []*hostDraft, addons []hosts.ObjectKey) (served, apis []string) {
 	for _, h := range planes {
 		h.install()
 		h.staticPods()
 		h.startKubelet(nil)
 	}
-	apis := collect(planes, (*hostDraft).awaitAPI)
+	served = collect(planes, (*hostDraft).awaitServing)
+	apis = collect(planes, (*hostDraft).awaitAPI)
 	for _, h := range planes {
 		h.startKeepalived(nil)
 		h.apiClients(h.inTurn(ownOf(apis, h), len(planes), addons))
 		h.tidy()
 	}
-	return apis
+	return served, apis
 }
 
 // joinAsWorker brings a worker all the way to a running kubelet. Where the plan starts API

@@ -117,7 +117,7 @@ func JoinTargets(in Input) []cluster.Host { return in.targets(WorkflowJoin) }
 // the file.
 func JoinReach(in Input) []cluster.Host {
 	targets := JoinTargets(in)
-	if !in.completed() || len(targets) == 0 || slices.ContainsFunc(targets, in.concernsOthers) {
+	if !in.completed() || len(targets) == 0 || slices.ContainsFunc(targets, func(h cluster.Host) bool { return !ComesAlone(in.Cluster, h) }) {
 		return in.Cluster.Hosts
 	}
 	return keep(in.Cluster.Hosts, func(host cluster.Host) bool {
@@ -126,9 +126,9 @@ func JoinReach(in Input) []cluster.Host {
 	})
 }
 
-// concernsOthers tells whether other hosts have to be told when a host comes.
-func (in Input) concernsOthers(host cluster.Host) bool {
-	return host.HasRole(cluster.RoleControlPlane) || in.Cluster.MayHold(host) || !isNode(host)
+// ComesAlone tells whether a host can join without other hosts being told: a worker can.
+func ComesAlone(c *cluster.Cluster, host cluster.Host) bool {
+	return isNode(host) && !host.HasRole(cluster.RoleControlPlane) && !c.MayHold(host)
 }
 
 func (in Input) joinProblems(targets []cluster.Host) []Problem {

@@ -20,16 +20,17 @@ func (in Input) completed() bool {
 }
 
 // configuration applies, when what nodes wait for has been applied, what is neither an add-on's nor a token's: the configuration
-// that kubeadm keeps in the cluster, and the rights to read it.
-func (d *draft) configuration(state manifests.ClusterState, addons, apis []string) ([]string, error) {
+// that kubeadm keeps in the cluster, and the rights to read it. Administrators and logs come
+// first of all, as soon as an API server takes requests: who administers may look on.
+func (d *draft) configuration(state manifests.ClusterState, addons, served, apis []string) ([]string, error) {
 	var ids []string
 	for _, phase := range objectPhases(state) {
 		if strings.HasPrefix(phase, addonPrefix) || phase == manifests.PhaseBootstrapToken {
 			continue
 		}
 		waits := after(addons, apis)
-		if phase == manifests.PhaseKubeletFinalize { // administrators and logs come first of all
-			waits = after(nil, apis)
+		if phase == manifests.PhaseKubeletFinalize {
+			waits = after(nil, served)
 		}
 		applied, err := d.applyObjects(state, phase, waits)
 		if err != nil {

@@ -25,18 +25,25 @@ var running = []string{
 	manifests.PhaseControlPlane, manifests.PhaseKubelet, phaseBinaries,
 }
 
-// awaitAPI waits for the API server of one control plane, where it was touched or does
-// not answer.
+// awaitServing waits until the API server of one control plane takes requests, where it was
+// touched or does not answer: all that is only written to the API can begin.
+func (h *hostDraft) awaitServing() string {
+	why := h.apiIsAway()
+	if why == "" {
+		return ""
+	}
+	return h.add(plan.Step{
+		ID: "cluster/wait-serving/" + h.host.Name, Phase: phaseWait, Lane: plan.LaneWait + "/api/" + h.host.Name,
+		After: after(join(h.pods, h.kubelet)), Why: why,
+		Cluster: plan.WaitAPI{Host: h.host.Name, Serving: true, Timeout: apiTimeout},
+	})
+}
+
+// awaitAPI waits until the API server of one control plane is ready, where it was touched or
+// does not answer.
 func (h *hostDraft) awaitAPI() string {
-	why := ""
-	switch {
-	case h.changed(running...):
-		why = "it is being started"
-	case !h.in.ClusterFacts.Reachable:
-		why = "no API server answers: " + orUnknown(h.in.ClusterFacts.Cause)
-	case h.unhealthy():
-		why = "it does not answer"
-	default:
+	why := h.apiIsAway()
+	if why == "" {
 		return ""
 	}
 	return h.add(plan.Step{
@@ -44,6 +51,20 @@ func (h *hostDraft) awaitAPI() string {
 		After: after(join(h.pods, h.kubelet)), Why: why,
 		Cluster: plan.WaitAPI{Host: h.host.Name, Timeout: apiTimeout},
 	})
+}
+
+// apiIsAway says why the host's API server has to be waited for; empty where it answers.
+func (h *hostDraft) apiIsAway() string {
+	switch {
+	case h.changed(running...):
+		return "it is being started"
+	case !h.in.ClusterFacts.Reachable:
+		return "no API server answers: " + orUnknown(h.in.ClusterFacts.Cause)
+	case h.unhealthy():
+		return "it does not answer"
+	default:
+		return ""
+	}
 }
 
 func (h *hostDraft) unhealthy() bool {

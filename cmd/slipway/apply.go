@@ -62,10 +62,11 @@ type planner struct {
 	workflow string
 	// hosts are those that are reached and observed.
 	hosts func(*cluster.Cluster) []cluster.Host
-	// few are those of them that are reached first, where they may do; reach tells then,
-	// by what has been observed, whom the plan depends on. Without few all are reached at
-	// once, as they are where the few do not show the cluster.
-	few   func(*session) (few []cluster.Host, entry string)
+	// few are those of them that are reached first, where they may do, with the folder of
+	// the cluster's keys; reach tells then, by what has been observed, whom the plan depends
+	// on. Without few all are reached at once, as they are where the few do not reach the
+	// cluster's API.
+	few   func(*session) ([]cluster.Host, *store.Folder)
 	reach func(phases.Input) []cluster.Host
 	plan  func(phases.Input) (plan.Plan, plan.Contents, error)
 	// query is what to look at on a host; phases.HostQuery unless said.
@@ -129,13 +130,7 @@ func (s *session) look(ctx context.Context, p planner) error {
 	if query == nil {
 		query = func(h cluster.Host) hosts.Query { return phases.HostQuery(s.cluster, s.bill, h) }
 	}
-	err := s.observe(ctx, func(h cluster.Host) hosts.Query {
-		if h.Name == s.entry {
-			return hosts.Query{}
-		}
-		return query(h)
-	})
-	if err != nil {
+	if err := s.observe(ctx, query); err != nil {
 		return err
 	}
 	observed()

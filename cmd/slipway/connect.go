@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/slipway-k8s/slipway/certs"
@@ -25,7 +26,6 @@ func (s *session) reach(ctx context.Context, p planner) error {
 	if err := s.connect(ctx, rest); err != nil {
 		return err
 	}
-	s.entry = ""
 	if s.api != nil { // it knows only those that were connected before
 		s.api.Close()
 		s.api = nil
@@ -33,17 +33,21 @@ func (s *session) reach(ctx context.Context, p planner) error {
 	return s.look(ctx, p)
 }
 
-// reachFew connects to the planner's few hosts and looks at them. Where that is not enough
-// it tells who else there is to connect to: all, if what the few have shown is not the
-// cluster. Then what went wrong is told by all of them.
+// reachFew connects to the planner's few hosts, looks at them and, from them, at the cluster.
+// Where that is not enough it tells who else there is to connect to: all, if the few do not
+// reach the cluster's API. Then what went wrong is told by all of them.
 func (s *session) reachFew(ctx context.Context, p planner) (more []cluster.Host, enough bool, err error) {
-	few, entry := p.few(s)
-	s.entry = entry
+	wanted := p.hosts(s.cluster)
+	few, folder := p.few(s)
+	if len(few) == 0 {
+		return wanted, false, nil
+	}
 	if err := s.connect(ctx, few); err != nil {
 		return nil, false, err
 	}
-	wanted := p.hosts(s.cluster)
-	shown := len(s.connectedControlPlanes()) > 0 && s.look(ctx, p) == nil
+	// Whose cluster it is no host's record has to tell: its API is believed only with a
+	// certificate by the authority of the folder.
+	shown := s.useFolder(folder) == nil && s.look(ctx, p) == nil && s.live.Reachable
 	if err := ctx.Err(); err != nil {
 		return nil, false, err
 	}
@@ -53,6 +57,8 @@ func (s *session) reachFew(ctx context.Context, p planner) (more []cluster.Host,
 			return nil, false, err
 		}
 		wanted = p.reach(in)
+	} else {
+		s.keys = nil
 	}
 	more = slices.DeleteFunc(slices.Clone(wanted), func(h cluster.Host) bool { return s.tried(h.Name) })
 	return more, shown && len(more) == 0, nil
@@ -120,8 +126,25 @@ func (s *session) openClient() error {
 			options.Endpoints[h.Name] = manifests.APIAddress(s.cluster, h)
 		}
 	}
+	if options.Ways, err = s.ways(); err != nil {
+		return err
+	}
 	s.api, err = api.New(options)
 	return err
+}
+
+// ways are how the API is reached through connected hosts that are not in the cluster yet.
+func (s *session) ways() (map[string]hosts.Host, error) {
+	addresses, err := manifests.Entrances(s.cluster)
+	if err != nil || len(s.hosts) == 0 {
+		return nil, err
+	}
+	names := slices.Sorted(maps.Keys(s.hosts))
+	ways := map[string]hosts.Host{}
+	for i, address := range addresses {
+		ways[address] = s.hosts[names[i%len(names)]]
+	}
+	return ways, nil
 }
 
 // etcdOptions are how the cluster's etcd is reached: by a credential of the operator's own

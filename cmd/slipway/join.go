@@ -1,8 +1,11 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
 
+	"github.com/slipway-k8s/slipway/certs/store"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/phases"
 	"github.com/slipway-k8s/slipway/phases/plan"
@@ -49,31 +52,29 @@ func joinPlanner(removeStale bool) planner {
 	}
 }
 
-// newcomers are the hosts that were not in the cluster when it was last seen from here, and
-// a control plane that was, the entry. A login costs a host more than all that a join looks
-// at, and where only workers come the others have nothing to tell. None where nothing is
-// known.
-func (s *session) newcomers() (few []cluster.Host, entry string) {
+// newcomers are the hosts that were not in the cluster when it was last seen from here, where
+// all of them are workers, and the folder of its keys. A login costs a host more than all
+// that a join looks at, and where only workers come the others have nothing to tell. None
+// where nothing is known.
+func (s *session) newcomers() ([]cluster.Host, *store.Folder) {
 	states, err := openStates()
 	if err != nil {
-		return nil, ""
+		return nil, nil
 	}
 	folder, err := states.Load(s.cluster.Name)
 	if err != nil {
-		return nil, ""
+		return nil, nil
 	}
-	for _, h := range s.cluster.Hosts {
-		switch {
-		case !folder.Joined(h.Name):
-			few = append(few, h)
-		case entry == "" && h.HasRole(cluster.RoleControlPlane):
-			few, entry = append(few, h), h.Name
+	few := slices.DeleteFunc(slices.Clone(s.cluster.Hosts), func(h cluster.Host) bool { return folder.Joined(h.Name) })
+	if len(few) == len(s.cluster.Hosts) {
+		return nil, nil
+	}
+	for _, h := range few {
+		if !phases.ComesAlone(s.cluster, h) {
+			return nil, nil
 		}
 	}
-	if entry == "" {
-		return nil, ""
-	}
-	return few, entry
+	return few, folder
 }
 
 // noteJoined notes for the next join which hosts it need not look at.

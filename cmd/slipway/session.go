@@ -36,10 +36,6 @@ type session struct {
 
 	images *imageSet // the user's own, for image load
 
-	// entry is the control plane by which the cluster is reached where nothing else is
-	// wanted of it: all that is read there is its record. Empty for none.
-	entry string
-
 	keys *keys
 	api  *api.Client // nil while the cluster's keys are not known
 	live hosts.ClusterFacts

@@ -49,9 +49,11 @@ type Drain struct {
 	Timeout int    `json:"timeoutSeconds"`
 }
 
-// WaitAPI waits until the API server on one host answers /readyz.
+// WaitAPI waits until the API server on one host answers /readyz or, with Serving, takes
+// requests, which it does before all is done that /readyz asks for.
 type WaitAPI struct {
 	Host    string `json:"host"`
+	Serving bool   `json:"serving,omitempty"`
 	Timeout int    `json:"timeoutSeconds"`
 }
 

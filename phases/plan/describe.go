@@ -90,7 +90,10 @@ func describeCluster(action ClusterAction) string {
 	case Drain:
 		return "drain " + a.Node
 	case WaitAPI:
-		return "wait for the API server on " + a.Host
+		if a.Serving {
+			return "wait for the API server on " + a.Host + " to take requests"
+		}
+		return "wait for the API server on " + a.Host + " to be ready"
 	case WaitNode:
 		if a.Ready {
 			return "wait for node " + a.Node + " to be Ready"

@@ -78,7 +78,7 @@ func every() Plan {
 		Cordon{Node: "w-1"},
 		Uncordon{Node: "w-1"},
 		Drain{Node: "w-1", Timeout: 300},
-		WaitAPI{Host: "cp-1", Timeout: 240},
+		WaitAPI{Host: "cp-1", Serving: true, Timeout: 240},
 		WaitNode{Node: "cp-1", Ready: true, DaemonSets: []hosts.ObjectKey{{Kind: "DaemonSet", Name: "ds"}}, Timeout: 300},
 		WaitAvailable{Object: deployment, Timeout: 300},
 		WaitTurn{Host: "cp-2", Timeout: 30},

@@ -41,6 +41,9 @@ type Options struct {
 	// AllHosts are all connected hosts, by name: the endpoint is looked at from them. Hosts
 	// unless said.
 	AllHosts map[string]hosts.Host
+	// Ways lead to the API where no control plane is connected: a host for each address,
+	// host:port as that host sees it.
+	Ways map[string]hosts.Host
 }
 
 // EtcdOptions are how a Client reaches etcd: the member of each control plane on the
@@ -119,6 +122,9 @@ func New(options Options) (*Client, error) {
 		dialer:  newDialer(theAPI, options.Hosts, options.Endpoints, names),
 		warming: make(chan struct{}, 1), pace: usualPace,
 		single: map[string]*single{}, learned: map[groupKind]resource{},
+	}
+	if len(options.Hosts) == 0 {
+		c.dialer = newWays(options.Ways)
 	}
 	c.config = restConfig(options, c.dialer)
 	var err error

@@ -279,6 +279,47 @@ func TestClusterOfAnotherCAIsNotTrusted(t *testing.T) {
 	})
 }
 
+// TestTheAPIIsReachedFromAHostThatIsNoControlPlane: by any of its addresses that answers
+// there, and only with the certificate of the cluster that is meant.
+func TestTheAPIIsReachedFromAHostThatIsNoControlPlane(t *testing.T) {
+	worker := func(c *cluster) hosts.Host {
+		w := c.newPlane("w-1")
+		c.planes["w-1"] = w // stopped like those
+		c.routes = map[string]func(context.Context, string) (net.Conn, error){
+			"10.0.0.1:6443": func(context.Context, string) (net.Conn, error) { return nil, errDown },
+			"10.0.0.2:6443": func(context.Context, string) (net.Conn, error) { return c.planes["cp-1"].accept(), nil },
+		}
+		return w
+	}
+	from := func(c *cluster, w hosts.Host, addresses ...string) func(*Options) {
+		return func(o *Options) {
+			o.Hosts, o.Endpoints, o.AllHosts, o.Ways = nil, nil, map[string]hosts.Host{"w-1": w}, map[string]hosts.Host{}
+			for _, address := range addresses {
+				o.Ways[address] = w
+			}
+		}
+	}
+	play(t, one, func(t *testing.T, c *cluster, _ *Client) {
+		w := worker(c)
+		for name, test := range map[string]struct {
+			trusted   authority
+			addresses []string
+			cause     string
+		}{
+			"one of two answers": {c.ca, []string{"10.0.0.1:6443", "10.0.0.2:6443"}, ""},
+			"none answers":       {c.ca, []string{"10.0.0.1:6443"}, "reach the API at 10.0.0.1:6443: connect: connection refused"},
+			"another cluster's":  {newAuthority(t), []string{"10.0.0.2:6443"}, "certificate signed by unknown authority"},
+		} {
+			client := c.clientWith(test.trusted, from(c, w, test.addresses...))
+			facts, err := client.Observe(t.Context(), hosts.ClusterQuery{})
+			if err != nil || facts.Reachable != (test.cause == "") || !strings.Contains(facts.Cause, test.cause) {
+				t.Errorf("%s: %+v %v", name, facts, err)
+			}
+			client.Close()
+		}
+	})
+}
+
 func TestAnotherControlPlaneServesWhenOneIsLost(t *testing.T) {
 	losses := map[string]func(p *plane){
 		"refused":         func(p *plane) { p.cut(errDown) },

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -25,7 +26,7 @@ var errNoHost = errors.New("no control plane is connected")
 const theAPI = "the API server on"
 
 // dialer connects to the API server, or to what else it leads to, of whichever control
-// plane answers, the one that served last first.
+// plane answers, the one that served last first. (One of newWays knows addresses for hosts.)
 type dialer struct {
 	what      string // with the word that goes before a host's name
 	hosts     map[string]hosts.Host
@@ -58,6 +59,18 @@ func newDialer(what string, all map[string]hosts.Host, endpoints map[string]stri
 	d.life, d.end = context.WithCancel(context.Background())
 	return d
 }
+
+// newWays is a dialer of addresses, each from a host that may be no control plane.
+func newWays(ways map[string]hosts.Host) *dialer {
+	endpoints := map[string]string{}
+	for address := range ways {
+		endpoints[address] = address
+	}
+	return newDialer("the API at", ways, endpoints, slices.Sorted(maps.Keys(ways)))
+}
+
+// choices is how many ways there are.
+func (d *dialer) choices() int { return len(d.hosts) }
 
 type attempt struct {
 	host string
@@ -109,7 +122,11 @@ func (d *dialer) DialContext(ctx context.Context, _, _ string) (net.Conn, error)
 func (d *dialer) try(ctx context.Context, host string, results chan<- attempt) {
 	conn, err := d.hosts[host].Dial(ctx, "tcp", d.endpoints[host])
 	if err != nil {
-		err = fmt.Errorf("reach %s %s (%s): %w", d.what, host, d.endpoints[host], err)
+		where := host
+		if d.endpoints[host] != host {
+			where += " (" + d.endpoints[host] + ")"
+		}
+		err = fmt.Errorf("reach %s %s: %w", d.what, where, err)
 	}
 	results <- attempt{host, conn, err}
 }

@@ -45,7 +45,7 @@ func (c *Client) Observe(ctx context.Context, query hosts.ClusterQuery) (hosts.C
 func (c *Client) observeAPI(ctx context.Context, query hosts.ClusterQuery) (hosts.ClusterFacts, error) {
 	var facts hosts.ClusterFacts
 	var err error
-	for range max(1, len(c.hosts)) {
+	for range max(1, c.dialer.choices()) {
 		err = c.once(ctx, c.pace.observe, func(ctx context.Context) error {
 			var err error
 			facts, err = c.look(ctx, query)

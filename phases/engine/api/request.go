@@ -80,7 +80,7 @@ func (c *Client) once(ctx context.Context, bound time.Duration, try func(context
 	if err == nil {
 		err = try(within)
 	}
-	if ctx.Err() == nil && outage(err) && (!answered(err) || len(c.hosts) > 1) {
+	if ctx.Err() == nil && outage(err) && (!answered(err) || c.dialer.choices() > 1) {
 		c.dialer.turn(turn)
 	}
 	return err

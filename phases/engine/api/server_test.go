@@ -239,6 +239,8 @@ func (p *plane) serveOne(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == "/version":
 		_, _ = io.WriteString(w, `{"gitVersion":"v1.36.3"}`)
+	case r.URL.Path == "/readyz/ping":
+		_, _ = io.WriteString(w, "ok")
 	case r.URL.Path == "/readyz":
 		p.serveReady(w)
 	case strings.HasSuffix(r.URL.Path, "/eviction"):

@@ -96,22 +96,26 @@ func (c *Client) glance(ctx context.Context, look func(context.Context) (verdict
 	return found, err
 }
 
-// waitAPI waits until the API server on one host, and no other, says that it is ready.
+// waitAPI waits until the API server on one host, and no other, says that it is ready or,
+// where that is enough, takes requests.
 func (c *Client) waitAPI(ctx context.Context, action plan.WaitAPI, progress func(hosts.Progress)) (hosts.Outcome, error) {
-	what := "the API server on " + action.Host
+	what, path := "the API server on "+action.Host+" to be ready", "/readyz"
+	if action.Serving {
+		what, path = "the API server on "+action.Host+" to take requests", "/readyz/ping"
+	}
 	one, err := c.only(action.Host)
 	if err != nil {
 		return hosts.Outcome{}, fmt.Errorf("wait for %s: %w", what, err)
 	}
 	return c.until(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
-		healthy, seen, err := one.ask(ctx, c.pace.health, "/readyz")
+		healthy, seen, err := one.ask(ctx, c.pace.health, path)
 		if gone(err) {
 			return verdict{}, err
 		}
 		if err != nil {
 			return verdict{away: true, seen: brief(err)}, nil
 		}
-		return verdict{done: healthy, seen: seen}, nil
+		return verdict{done: healthy, seen: seen, slow: true}, nil
 	})
 }
 

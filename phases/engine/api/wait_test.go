@@ -50,6 +50,20 @@ func TestWaitAPI(t *testing.T) {
 	})
 }
 
+// TestAnAPIServerServesBeforeItIsReady: who waits only for that does not wait for the rest.
+func TestAnAPIServerServesBeforeItIsReady(t *testing.T) {
+	play(t, one, func(t *testing.T, c *cluster, client *Client) {
+		c.planes["cp-1"].down = errDown
+		c.ready = func(string) string { return "poststarthook/rbac/bootstrap-roles" }
+		after(3*time.Second, func() { c.planes["cp-1"].cut(nil) })
+		began := time.Now()
+		_, err := client.Do(t.Context(), plan.WaitAPI{Host: "cp-1", Serving: true, Timeout: 30}, nil, nil)
+		if took := time.Since(began); err != nil || took < 3*time.Second || took > 4*time.Second {
+			t.Errorf("after %s: %v", took, err)
+		}
+	})
+}
+
 func TestWaitThatEndsTellsWhatWasLastSeen(t *testing.T) {
 	deployment := `{"metadata":{"generation":2},"spec":{"replicas":2,"selector":{"matchLabels":{"k":"dns"}}},
 		"status":{"observedGeneration":2,"replicas":2,"updatedReplicas":2,"availableReplicas":1}}`
@@ -59,7 +73,7 @@ func TestWaitThatEndsTellsWhatWasLastSeen(t *testing.T) {
 		action plan.ClusterAction
 		says   []string
 	}{
-		"API":               {plan.WaitAPI{Host: "cp-1", Timeout: 5}, []string{"the API server on cp-1", "not ready: etcd"}},
+		"API":               {plan.WaitAPI{Host: "cp-1", Timeout: 5}, []string{"the API server on cp-1 to be ready", "not ready: etcd"}},
 		"node":              {plan.WaitNode{Node: "n-1", Ready: true, Timeout: 5}, []string{"node n-1 to be ready", "KubeletNotReady: no network"}},
 		"node not there":    {plan.WaitNode{Node: "n-2", Timeout: 5}, []string{"node n-2 to be registered", "not registered"}},
 		"rollout":           {plan.WaitAvailable{Object: dns, Timeout: 5}, []string{"of 2 replicas 2 are up to date, 1 available", "Pod coredns-1: ImagePullBackOff: not found"}},
