@@ -123,13 +123,7 @@ func joinTouchesOnlyTheNewHost(t *testing.T, l *lab) {
 	}
 	before := map[string]string{"cp-1": fingerprint(l, "cp-1"), "worker-1": fingerprint(l, "worker-1")}
 	l.must("lab", "stop", "--name", l.name, "worker-2") // an unrelated host is down
-	logins := map[string]string{"cp-1": sshLogins(l, "cp-1"), "worker-1": sshLogins(l, "worker-1")}
-	l.must(l.withBundle("join", "--yes")...)
-	for host, before := range logins {
-		if now := sshLogins(l, host); now != before {
-			t.Errorf("the join of worker-3 logged in on %s: %s logins, %s before", host, now, before)
-		}
-	}
+	joinLogsInOnNone(t, l, "cp-1", "worker-1")
 	l.must("lab", "start", "--name", l.name, "worker-2")
 	eventually(t, recovery, "the stopped host comes back by itself", func() error {
 		return answers(l.run(l.kubectlArgs("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=5s")...), "worker-2 condition met")
@@ -141,6 +135,21 @@ func joinTouchesOnlyTheNewHost(t *testing.T, l *lab) {
 		}
 	}
 	l.planIsEmpty()
+}
+
+// joinLogsInOnNone joins, and nobody logs in on these hosts.
+func joinLogsInOnNone(t *testing.T, l *lab, hosts ...string) {
+	t.Helper()
+	before := map[string]string{}
+	for _, host := range hosts {
+		before[host] = sshLogins(l, host)
+	}
+	l.must(l.withBundle("join", "--yes")...)
+	for _, host := range hosts {
+		if now := sshLogins(l, host); now != before[host] {
+			t.Errorf("the join logged in on %s: %s logins, %s before", host, now, before[host])
+		}
+	}
 }
 
 // sshLogins is how often somebody has logged in on a host.

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,14 @@ func TestLocalBalancers(t *testing.T) {
 			l.planIsEmpty()
 		}},
 		{"a worker goes on without the control plane that leads etcd", func(t *testing.T, l *lab) { survives(t, l, "kill", l.status().leader()) }},
+		{"a worker joins by the control planes' addresses, and leaves", func(t *testing.T, l *lab) {
+			with := *l
+			with.file = withHost(t, l, "spare-1", "worker")
+			joinLogsInOnNone(t, &with, threePlanes...)
+			with.wantReady(append(slices.Clone(threePlanes), "spare-1")...)
+			with.must(with.onCluster("reset", "spare-1", "--yes")...)
+			nothingLeft(&with, "spare-1")
+		}},
 		{"kubeadm joins a prepared host by a control plane's address", func(t *testing.T, l *lab) {
 			with := *l
 			with.file = withHost(t, l, "spare-1", "worker")
