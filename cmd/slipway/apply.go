@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/slipway-k8s/slipway/certs/store"
 	"github.com/slipway-k8s/slipway/cluster"
@@ -125,30 +126,48 @@ func (s *session) verifyBundle(ctx context.Context, ready prepared) error {
 
 // look observes the hosts, finds or mints the keys, and observes the cluster.
 func (s *session) look(ctx context.Context, p planner) error {
-	observed := s.timeline.span("observe hosts")
+	if s.keys != nil {
+		if err := s.lookAtBoth(ctx, p); err != nil {
+			return err
+		}
+		return s.mint(p)
+	}
+	if err := s.observeHosts(ctx, p); err != nil {
+		return err
+	}
+	if err := s.settleKeys(ctx, p); err != nil || s.keys == nil {
+		return err
+	}
+	if err := s.mint(p); err != nil {
+		return err
+	}
+	return s.observeCluster(ctx)
+}
+
+// lookAtBoth observes the hosts and, with keys that are known, the cluster at the same time.
+func (s *session) lookAtBoth(ctx context.Context, p planner) error {
+	ask, err := s.askCluster()
+	if err != nil {
+		return err
+	}
+	group, within := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.observeHosts(within, p) })
+	group.Go(func() error { return ask(within) })
+	return group.Wait()
+}
+
+func (s *session) mint(p planner) error {
+	defer s.timeline.span("mint")()
+	return s.mintLeaves(p.hosts(s.cluster))
+}
+
+func (s *session) observeHosts(ctx context.Context, p planner) error {
+	defer s.timeline.span("observe hosts")()
 	query := p.query
 	if query == nil {
 		query = func(h cluster.Host) hosts.Query { return phases.HostQuery(s.cluster, s.bill, h) }
 	}
-	if err := s.observe(ctx, query); err != nil {
-		return err
-	}
-	observed()
-	minted := s.timeline.span("mint")
-	if s.keys == nil {
-		if err := s.settleKeys(ctx, p); err != nil {
-			return err
-		}
-	}
-	if s.keys == nil {
-		return nil
-	}
-	if err := s.mintLeaves(p.hosts(s.cluster)); err != nil {
-		return err
-	}
-	minted()
-	defer s.timeline.span("observe cluster")()
-	return s.observeCluster(ctx)
+	return s.observe(ctx, query)
 }
 
 func (s *session) settleKeys(ctx context.Context, p planner) error {
@@ -171,15 +190,29 @@ func (s *session) claimed() bool {
 }
 
 func (s *session) observeCluster(ctx context.Context) error {
-	if err := s.openClient(); err != nil {
-		return err
-	}
-	query, err := s.clusterQuery()
+	ask, err := s.askCluster()
 	if err != nil {
 		return err
 	}
-	s.live, err = s.api.Observe(ctx, query)
-	return err
+	return ask(ctx)
+}
+
+// askCluster gets ready to observe the cluster. What it gives reads nothing that observing
+// hosts writes.
+func (s *session) askCluster() (func(context.Context) error, error) {
+	if err := s.openClient(); err != nil {
+		return nil, err
+	}
+	query, err := s.clusterQuery()
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error {
+		defer s.timeline.span("observe cluster")()
+		live, err := s.api.Observe(ctx, query)
+		s.live = live
+		return err
+	}, nil
 }
 
 // clusterQuery asks for the objects that a plan compares.
