@@ -98,7 +98,7 @@ func TestLocalBalancers(t *testing.T) {
 			with := *l
 			with.file = withHost(t, l, "spare-1", "worker")
 			joinLogsInOnNone(t, &with, threePlanes...)
-			with.wantReady(append(slices.Clone(threePlanes), "spare-1")...)
+			with.wantReady(slices.Insert(slices.Clone(threePlanes), 3, "spare-1")...)
 			with.must(with.onCluster("reset", "spare-1", "--yes")...)
 			nothingLeft(&with, "spare-1")
 		}},
