@@ -1,6 +1,9 @@
 package hosts
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+)
 
 // ClusterFacts is what is seen of the cluster that the hosts form.
 type ClusterFacts struct {
@@ -8,6 +11,9 @@ type ClusterFacts struct {
 	Reachable bool   `json:"reachable"`
 	Cause     string `json:"cause,omitempty"`
 	Version   string `json:"version,omitempty"` // the API server's
+	// ClockOffset is how far the API server's clock is ahead of the operator's, to half a
+	// second; nil where it is not known.
+	ClockOffset *time.Duration `json:"-"`
 	// Objects are the live objects that were asked for; absent ones are not there.
 	Objects map[ObjectKey]json.RawMessage `json:"-"`
 	Nodes   []Node                        `json:"nodes,omitempty"`

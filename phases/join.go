@@ -122,7 +122,17 @@ func JoinReach(in Input) []cluster.Host {
 	}
 	return keep(in.Cluster.Hosts, func(host cluster.Host) bool {
 		node, _ := in.node(host.Name)
-		return among(targets, host.Name) || !node.Ready
+		return among(targets, host.Name) || isNode(host) && !node.Ready
+	})
+}
+
+// Joined are the hosts that are in the cluster, by what has been observed of them or, of
+// nodes, by what the API says.
+func Joined(in Input) []cluster.Host {
+	return keep(in.Cluster.Hosts, func(host cluster.Host) bool {
+		_, seen := in.Facts[host.Name]
+		_, there := in.node(host.Name)
+		return (seen || there) && in.joined(host.Name)
 	})
 }
 

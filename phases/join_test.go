@@ -95,8 +95,8 @@ func asSeenBy(in Input, names ...string) Input {
 
 // TestAWorkersJoinNeedsNoOtherHost: the plan is the same as of one who has looked at all.
 func TestAWorkersJoinNeedsNoOtherHost(t *testing.T) {
-	for _, mode := range []cluster.EndpointMode{cluster.EndpointVIP, cluster.EndpointLocal} {
-		w := newWorldOf(t, shape{mode: mode, planes: 3, workers: 2})
+	for mode, balancers := range map[cluster.EndpointMode]int{cluster.EndpointVIP: 0, cluster.EndpointLocal: 0, cluster.EndpointLoadBalancers: 2} {
+		w := newWorldOf(t, shape{mode: mode, planes: 3, workers: 2, spares: balancers})
 		w.init(seeded(1))
 		w.add(3)
 		all := w.observe()
@@ -244,6 +244,26 @@ func TestANewcomersClockIsHeldAgainstTheClusters(t *testing.T) {
 			if found := in.clockProblems(targets); len(found) != len(targets) {
 				t.Errorf("%d clocks an hour %s: %v", len(targets), name, found)
 			}
+			// Where no host of the cluster is looked at, its API server has a clock too.
+			delete(in.Facts, "cp-1")
+			in.ClusterFacts.ClockOffset = new(time.Duration)
+			if found := in.clockProblems(targets); len(found) != len(targets) || !strings.Contains(found[0].Detail, "the API server's clock") {
+				t.Errorf("%d clocks an hour %s of the API server's: %v", len(targets), name, found)
+			}
 		}
+	}
+}
+
+// TestWhoHasJoined: a host that only balances where it is seen to, a node by what the API says.
+func TestWhoHasJoined(t *testing.T) {
+	w := newWorldOf(t, shape{mode: cluster.EndpointLoadBalancers, planes: 1, workers: 1, spares: 1})
+	w.init(seeded(1))
+	w.add(2)
+	all := w.observe()
+	if got := hostNames(Joined(all)); !slices.Equal(got, []string{"cp-1", "w-1", "lb-1"}) {
+		t.Errorf("of who has seen all: %v", got)
+	}
+	if got := hostNames(Joined(asSeenBy(all, "w-2"))); !slices.Equal(got, []string{"cp-1", "w-1"}) {
+		t.Errorf("of who has seen the newcomer alone: %v", got)
 	}
 }

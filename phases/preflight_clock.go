@@ -32,11 +32,14 @@ func checkClock(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 	return nil
 }
 
-// clockProblems compares the hosts' clocks with the middle of all that were seen: by
-// how far each was from the operator's when it was read, where that is known.
+// clockProblems compares the hosts' clocks with the middle of all that were seen or, where
+// none of them is in the cluster, with its API server's: by how far each was from the
+// operator's when it was read, where that is known.
 func (in Input) clockProblems(targets []cluster.Host) []Problem {
 	offsets := map[string]time.Duration{}
 	var all, others []time.Duration // others are those who stay as they are
+	whose := "the other hosts' clocks"
+	strangers := true
 	for _, host := range in.Cluster.Hosts {
 		facts, seen := in.Facts[host.Name]
 		if !seen || facts.Time.IsZero() {
@@ -51,12 +54,16 @@ func (in Input) clockProblems(targets []cluster.Host) []Problem {
 		if !among(targets, host.Name) {
 			others = append(others, offsets[host.Name])
 		}
+		strangers = strangers && !in.joined(host.Name)
 	}
-	if len(all) < 2 {
-		return nil
+	if len(others) == 0 && strangers && in.ClusterFacts.ClockOffset != nil {
+		others, whose = []time.Duration{*in.ClusterFacts.ClockOffset}, "the API server's clock"
 	}
-	if len(others) > 0 { // two who come must not outvote the one of the cluster
+	switch {
+	case len(others) > 0: // two who come must not outvote the one of the cluster
 		all = others
+	case len(all) < 2:
+		return nil
 	}
 	slices.Sort(all)
 	middle := all[(len(all)-1)/2]
@@ -68,9 +75,9 @@ func (in Input) clockProblems(targets []cluster.Host) []Problem {
 		}
 		switch away := (offset - middle).Abs(); {
 		case away > clockError:
-			problems = append(problems, problem("clock", host, clockFix, "it is %s away from the other hosts' clocks", away.Round(time.Second)))
+			problems = append(problems, problem("clock", host, clockFix, "it is %s away from %s", away.Round(time.Second), whose))
 		case away > clockWarning:
-			problems = append(problems, warning("clock", host, clockFix, "it is %s away from the other hosts' clocks", away.Round(time.Second)))
+			problems = append(problems, warning("clock", host, clockFix, "it is %s away from %s", away.Round(time.Second), whose))
 		}
 	}
 	return problems

@@ -26,30 +26,21 @@ var running = []string{
 }
 
 // awaitServing waits until the API server of one control plane takes requests, where it was
-// touched or does not answer: all that is only written to the API can begin.
-func (h *hostDraft) awaitServing() string {
-	why := h.apiIsAway()
-	if why == "" {
-		return ""
-	}
-	return h.add(plan.Step{
-		ID: "cluster/wait-serving/" + h.host.Name, Phase: phaseWait, Lane: plan.LaneWait + "/api/" + h.host.Name,
-		After: after(join(h.pods, h.kubelet)), Why: why,
-		Cluster: plan.WaitAPI{Host: h.host.Name, Serving: true, Timeout: apiTimeout},
-	})
-}
+// touched or does not answer.
+func (h *hostDraft) awaitServing() string { return h.awaitAPIServer("wait-serving", true) }
 
-// awaitAPI waits until the API server of one control plane is ready, where it was touched or
-// does not answer.
-func (h *hostDraft) awaitAPI() string {
+// awaitAPI waits until it is ready.
+func (h *hostDraft) awaitAPI() string { return h.awaitAPIServer(phaseWait, false) }
+
+func (h *hostDraft) awaitAPIServer(name string, serving bool) string {
 	why := h.apiIsAway()
 	if why == "" {
 		return ""
 	}
 	return h.add(plan.Step{
-		ID: "cluster/" + phaseWait + "/" + h.host.Name, Phase: phaseWait, Lane: plan.LaneWait + "/api/" + h.host.Name,
+		ID: "cluster/" + name + "/" + h.host.Name, Phase: phaseWait, Lane: plan.LaneWait + "/api/" + h.host.Name,
 		After: after(join(h.pods, h.kubelet)), Why: why,
-		Cluster: plan.WaitAPI{Host: h.host.Name, Timeout: apiTimeout},
+		Cluster: plan.WaitAPI{Host: h.host.Name, Serving: serving, Timeout: apiTimeout},
 	})
 }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +13,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -28,7 +31,7 @@ var ownBinary = sync.OnceValues(func() (ssh.Binary, error) {
 	if base, err := os.UserCacheDir(); err == nil {
 		memory = filepath.Join(base, "slipway", "own-binary.json")
 	}
-	return readOnce(path, memory)
+	return readOnce(path, memory, time.Now())
 })
 
 // digestMemory is what is noted of a binary that was read: its digest, and which file in
@@ -38,34 +41,45 @@ type digestMemory struct {
 	SHA256 string `json:"sha256"`
 }
 
+// settled is how old a file's last change has to be for its time to tell it from the next:
+// most kernels' ctime goes by their tick, some file systems' by the second.
+const settled = 2 * time.Second
+
 // readOnce makes a Binary of a file, and reads it only where the memory, a file as well, does
 // not know it: to hash some 80 MB takes processor time from every command's first handshakes,
 // a quarter of a second where the processor has no instruction for it. Nothing fails for
 // what the memory cannot keep.
-func readOnce(path, memory string) (ssh.Binary, error) {
-	state, size := fileState(path)
+func readOnce(path, memory string, now time.Time) (ssh.Binary, error) {
+	state, size, changed := fileState(path)
 	var known digestMemory
-	if data, err := os.ReadFile(memory); err == nil && json.Unmarshal(data, &known) == nil && state != "" && known.File == state {
+	if data, err := os.ReadFile(memory); err == nil && json.Unmarshal(data, &known) == nil && known.of(state) {
 		return ssh.Binary{SHA256: known.SHA256, Size: size, Open: func() (io.ReadCloser, error) { return os.Open(path) }}, nil
 	}
 	binary, err := ssh.BinaryFile(path)
 	if err != nil {
 		return ssh.Binary{}, err
 	}
-	if after, _ := fileState(path); memory != "" && after != "" && after == state {
+	if after, _, _ := fileState(path); memory != "" && after != "" && after == state && now.Sub(changed) > settled {
 		_ = remember(memory, digestMemory{File: state, SHA256: binary.SHA256})
 	}
 	return binary, nil
 }
 
+// of tells whether what is noted is the digest of a file in this state.
+func (m digestMemory) of(state string) bool {
+	digest, err := hex.DecodeString(m.SHA256)
+	return state != "" && m.File == state && err == nil && len(digest) == sha256.Size
+}
+
 // fileState is a file's identity and the last change of its content or status, by the
 // kernel's clock, which nobody sets back on a file; empty where it cannot be told.
-func fileState(path string) (state string, size int64) {
+func fileState(path string) (state string, size int64, changed time.Time) {
 	var s unix.Stat_t
 	if err := unix.Stat(path, &s); err != nil {
-		return "", 0
+		return "", 0, time.Time{}
 	}
-	return fmt.Sprintf("%d:%d %d bytes, changed %d.%09d", s.Dev, s.Ino, s.Size, s.Ctim.Sec, s.Ctim.Nsec), s.Size
+	changed = time.Unix(s.Ctim.Unix())
+	return fmt.Sprintf("%d:%d %d bytes, changed %d", s.Dev, s.Ino, s.Size, changed.UnixNano()), s.Size, changed
 }
 
 func remember(memory string, known digestMemory) error {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/slipway-k8s/slipway/certs"
@@ -45,6 +44,11 @@ func (s *session) reachFew(ctx context.Context, p planner) (more []cluster.Host,
 	if err := s.connect(ctx, few); err != nil {
 		return nil, false, err
 	}
+	for _, h := range few {
+		if _, up := s.hosts[h.Name]; up {
+			s.scouts = append(s.scouts, h.Name)
+		}
+	}
 	// Whose cluster it is no host's record has to tell: its API is believed only with a
 	// certificate by the authority of the folder.
 	shown := s.useFolder(folder) == nil && s.look(ctx, p) == nil && s.live.Reachable
@@ -58,7 +62,7 @@ func (s *session) reachFew(ctx context.Context, p planner) (more []cluster.Host,
 		}
 		wanted = p.reach(in)
 	} else {
-		s.keys = nil
+		s.keys, s.scouts = nil, nil
 	}
 	more = slices.DeleteFunc(slices.Clone(wanted), func(h cluster.Host) bool { return s.tried(h.Name) })
 	return more, shown && len(more) == 0, nil
@@ -98,7 +102,7 @@ func (s *session) connectAPI(ctx context.Context) error {
 }
 
 // openClient makes the client that speaks to the API through the control planes that
-// are connected; it is kept for the session.
+// are connected and the session's scouts; it is kept for the session.
 func (s *session) openClient() error {
 	if s.api != nil {
 		return nil
@@ -133,16 +137,20 @@ func (s *session) openClient() error {
 	return err
 }
 
-// ways are how the API is reached through connected hosts that are not in the cluster yet.
-func (s *session) ways() (map[string]hosts.Host, error) {
+// ways are how the scouts reach the API.
+func (s *session) ways() ([]api.Way, error) {
+	if len(s.scouts) == 0 {
+		return nil, nil
+	}
 	addresses, err := manifests.Entrances(s.cluster)
-	if err != nil || len(s.hosts) == 0 {
+	if err != nil {
 		return nil, err
 	}
-	names := slices.Sorted(maps.Keys(s.hosts))
-	ways := map[string]hosts.Host{}
-	for i, address := range addresses {
-		ways[address] = s.hosts[names[i%len(names)]]
+	var ways []api.Way
+	for _, name := range s.scouts {
+		for _, address := range addresses {
+			ways = append(ways, api.Way{From: name, Host: s.hosts[name], Address: address})
+		}
 	}
 	return ways, nil
 }

@@ -82,11 +82,12 @@ func (s *session) noteJoined() error {
 	if s.keys == nil || s.keys.folder == nil {
 		return nil
 	}
-	for _, node := range s.live.Nodes {
-		if _, ours := s.cluster.Host(node.Name); !ours || node.Labels[phases.LabelManaged] != "true" {
-			continue
-		}
-		if err := s.keys.folder.MarkJoined(node.Name); err != nil {
+	in, err := s.input()
+	if err != nil {
+		return err
+	}
+	for _, h := range phases.Joined(in) {
+		if err := s.keys.folder.MarkJoined(h.Name); err != nil {
 			return err
 		}
 	}

@@ -36,6 +36,9 @@ type session struct {
 
 	images *imageSet // the user's own, for image load
 
+	// scouts are hosts that are not in the cluster yet, and from which its API is reached.
+	scouts []string
+
 	keys *keys
 	api  *api.Client // nil while the cluster's keys are not known
 	live hosts.ClusterFacts
@@ -122,7 +125,7 @@ func (s *session) connect(ctx context.Context, wanted []cluster.Host) error {
 	if len(wanted) > 0 {
 		defer s.timeline.span("connect")()
 	}
-	go func() { _, _ = ownBinary() }() // it takes as long as the handshakes do
+	go func() { _, _ = ownBinary() }() // it may have to be hashed, meanwhile
 	var (
 		mu   sync.Mutex
 		wait sync.WaitGroup

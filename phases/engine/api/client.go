@@ -1,6 +1,6 @@
 // Package api does what is done to the cluster and not to a host: it speaks to the API
-// server, and to the etcd, of any healthy control plane, through that host's Dial, so that
-// nothing but the way to the hosts is needed.
+// server, and to the etcd, of any healthy control plane, through that host's Dial or from
+// another host that reaches them, so that nothing but the way to the hosts is needed.
 package api
 
 import (
@@ -41,9 +41,16 @@ type Options struct {
 	// AllHosts are all connected hosts, by name: the endpoint is looked at from them. Hosts
 	// unless said.
 	AllHosts map[string]hosts.Host
-	// Ways lead to the API where no control plane is connected: a host for each address,
-	// host:port as that host sees it.
-	Ways map[string]hosts.Host
+	// Ways lead to the API beside the control planes' own, and are tried after those.
+	Ways []Way
+}
+
+// Way is a host that the API is reached from, which may be no control plane, and the API's
+// address, host:port, as that host sees it.
+type Way struct {
+	From    string // the host's name
+	Host    hosts.Host
+	Address string
 }
 
 // EtcdOptions are how a Client reaches etcd: the member of each control plane on the
@@ -66,6 +73,7 @@ type Client struct {
 	typed     *kubernetes.Clientset
 	warming   chan struct{} // held by who makes the first connection
 	pace      pace
+	clock     clock
 
 	mu      sync.Mutex
 	single  map[string]*single // clients of one API server each, by host
@@ -123,10 +131,9 @@ func New(options Options) (*Client, error) {
 		warming: make(chan struct{}, 1), pace: usualPace,
 		single: map[string]*single{}, learned: map[groupKind]resource{},
 	}
-	if len(options.Hosts) == 0 {
-		c.dialer = newWays(options.Ways)
-	}
+	c.dialer.add(options.Ways)
 	c.config = restConfig(options, c.dialer)
+	c.config.Wrap(c.clock.listen)
 	var err error
 	if c.etcd, err = newEtcd(options.Hosts, options.Etcd); err == nil {
 		err = c.connect()

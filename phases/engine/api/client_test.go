@@ -293,9 +293,9 @@ func TestTheAPIIsReachedFromAHostThatIsNoControlPlane(t *testing.T) {
 	}
 	from := func(c *cluster, w hosts.Host, addresses ...string) func(*Options) {
 		return func(o *Options) {
-			o.Hosts, o.Endpoints, o.AllHosts, o.Ways = nil, nil, map[string]hosts.Host{"w-1": w}, map[string]hosts.Host{}
+			o.Hosts, o.Endpoints, o.AllHosts = nil, nil, map[string]hosts.Host{"w-1": w}
 			for _, address := range addresses {
-				o.Ways[address] = w
+				o.Ways = append(o.Ways, Way{From: "w-1", Host: w, Address: address})
 			}
 		}
 	}
@@ -307,7 +307,7 @@ func TestTheAPIIsReachedFromAHostThatIsNoControlPlane(t *testing.T) {
 			cause     string
 		}{
 			"one of two answers": {c.ca, []string{"10.0.0.1:6443", "10.0.0.2:6443"}, ""},
-			"none answers":       {c.ca, []string{"10.0.0.1:6443"}, "reach the API at 10.0.0.1:6443: connect: connection refused"},
+			"none answers":       {c.ca, []string{"10.0.0.1:6443"}, "reach the API at 10.0.0.1:6443 from w-1: connect: connection refused"},
 			"another cluster's":  {newAuthority(t), []string{"10.0.0.2:6443"}, "certificate signed by unknown authority"},
 		} {
 			client := c.clientWith(test.trusted, from(c, w, test.addresses...))
@@ -317,7 +317,31 @@ func TestTheAPIIsReachedFromAHostThatIsNoControlPlane(t *testing.T) {
 			}
 			client.Close()
 		}
+
+		c.planes["cp-1"].down = errDown // a control plane that is connected and has yet to serve
+		client := c.clientWith(c.ca, func(o *Options) {
+			delete(o.Hosts, "w-1")
+			o.Ways = []Way{{From: "w-1", Host: w, Address: "10.0.0.2:6443"}}
+		})
+		defer client.Close()
+		facts, err := client.Observe(t.Context(), hosts.ClusterQuery{})
+		if err != nil || !facts.Reachable {
+			t.Errorf("beside a control plane that does not serve: %+v %v", facts, err)
+		}
 	})
+}
+
+// TestObserveTellsTheClock by what the API servers' answers say.
+func TestObserveTellsTheClock(t *testing.T) {
+	for _, off := range []time.Duration{0, time.Hour, -time.Hour} {
+		play(t, one, func(t *testing.T, c *cluster, client *Client) {
+			c.clock = off
+			facts, err := client.Observe(t.Context(), hosts.ClusterQuery{})
+			if err != nil || facts.ClockOffset == nil || (*facts.ClockOffset-off).Abs() > 2*time.Second {
+				t.Errorf("%s: %v %v", off, facts.ClockOffset, err)
+			}
+		})
+	}
 }
 
 func TestAnotherControlPlaneServesWhenOneIsLost(t *testing.T) {

@@ -26,12 +26,13 @@ var errNoHost = errors.New("no control plane is connected")
 const theAPI = "the API server on"
 
 // dialer connects to the API server, or to what else it leads to, of whichever control
-// plane answers, the one that served last first. (One of newWays knows addresses for hosts.)
+// plane answers, or by another way that was added; the one that served last first.
 type dialer struct {
-	what      string // with the word that goes before a host's name
-	hosts     map[string]hosts.Host
-	endpoints map[string]string
-	life      context.Context // ends with close, and every attempt with it
+	what      string                // with the word that goes before a host's name
+	hosts     map[string]hosts.Host // to dial from, by the way's name: a control plane's is its own
+	endpoints map[string]string     // what to dial
+	labels    map[string]string     // what an added way leads to
+	life      context.Context       // ends with close, and every attempt with it
 	end       context.CancelFunc
 
 	mu    sync.Mutex
@@ -55,22 +56,37 @@ func (t *tracked) Close() error {
 }
 
 func newDialer(what string, all map[string]hosts.Host, endpoints map[string]string, names []string) *dialer {
-	d := &dialer{what: what, hosts: all, endpoints: endpoints, order: slices.Clone(names), open: map[*tracked]struct{}{}}
+	d := &dialer{what: what, hosts: all, endpoints: endpoints, labels: map[string]string{}, order: slices.Clone(names), open: map[*tracked]struct{}{}}
 	d.life, d.end = context.WithCancel(context.Background())
 	return d
 }
 
-// newWays is a dialer of addresses, each from a host that may be no control plane.
-func newWays(ways map[string]hosts.Host) *dialer {
-	endpoints := map[string]string{}
-	for address := range ways {
-		endpoints[address] = address
+// add gives the dialer further ways to the API, after those that it has.
+func (d *dialer) add(ways []Way) {
+	d.hosts, d.endpoints = cloned(d.hosts), cloned(d.endpoints)
+	for _, way := range ways {
+		name := way.Address + " from " + way.From
+		d.hosts[name], d.endpoints[name], d.labels[name] = way.Host, way.Address, "the API at "+name
+		d.order = append(d.order, name)
 	}
-	return newDialer("the API at", ways, endpoints, slices.Sorted(maps.Keys(ways)))
+}
+
+func cloned[V any](m map[string]V) map[string]V {
+	clone := map[string]V{}
+	maps.Copy(clone, m)
+	return clone
 }
 
 // choices is how many ways there are.
 func (d *dialer) choices() int { return len(d.hosts) }
+
+// label is what a way leads to, for an error.
+func (d *dialer) label(name string) string {
+	if label, own := d.labels[name]; own {
+		return label
+	}
+	return fmt.Sprintf("%s %s (%s)", d.what, name, d.endpoints[name])
+}
 
 type attempt struct {
 	host string
@@ -122,11 +138,7 @@ func (d *dialer) DialContext(ctx context.Context, _, _ string) (net.Conn, error)
 func (d *dialer) try(ctx context.Context, host string, results chan<- attempt) {
 	conn, err := d.hosts[host].Dial(ctx, "tcp", d.endpoints[host])
 	if err != nil {
-		where := host
-		if d.endpoints[host] != host {
-			where += " (" + d.endpoints[host] + ")"
-		}
-		err = fmt.Errorf("reach %s %s: %w", d.what, where, err)
+		err = fmt.Errorf("reach %s: %w", d.label(host), err)
 	}
 	results <- attempt{host, conn, err}
 }

@@ -124,6 +124,7 @@ func (c *Client) look(ctx context.Context, query hosts.ClusterQuery) (hosts.Clus
 		})
 	}
 	err := group.Wait()
+	facts.ClockOffset = c.clock.offsetOrNil()
 	return facts, err
 }
 

@@ -37,6 +37,7 @@ type cluster struct {
 	answer func(host string, r *http.Request) *metav1.Status
 	ready  func(host string) string // what /readyz lists as failed; "" is ready
 	budget func(pod string) bool    // whether a Pod may be evicted
+	clock  time.Duration            // how far ahead of the client's it is
 	planes map[string]*plane
 	// routes are what else the hosts reach, by address: the endpoint, members of etcd.
 	routes map[string]func(ctx context.Context, from string) (net.Conn, error)
@@ -226,6 +227,7 @@ func (p *plane) serveOne(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.asked = append(p.asked, r.Method+" "+r.URL.Path)
+	w.Header().Set("Date", time.Now().Add(p.clock).UTC().Format(http.TimeFormat))
 	if len(r.TLS.PeerCertificates) == 0 || r.TLS.PeerCertificates[0].CheckSignatureFrom(p.ca.cert) != nil {
 		refuse(w, 401, metav1.StatusReasonUnauthorized, "who are you")
 		return
