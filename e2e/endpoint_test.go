@@ -25,10 +25,15 @@ func TestLoadBalancers(t *testing.T) {
 			}
 		}},
 		{"the endpoint survives its holder", endpointSurvivesHolder},
+		{"a worker joins, and nobody logs in on a balancer for it", func(t *testing.T, l *lab) {
+			l.up("--control-planes", "1", "--workers", "2", "--load-balancers", "2")
+			joinLogsInOnNone(t, l, "cp-1", "worker-1", "lb-1", "lb-2")
+			l.wantReady("cp-1", "worker-1", "worker-2")
+		}},
 		{"two control planes join one after another, with a warning for the even number", func(t *testing.T, l *lab) {
-			l.up("--control-planes", "3", "--workers", "1", "--load-balancers", "2")
+			l.up("--control-planes", "3", "--workers", "2", "--load-balancers", "2")
 			l.must(l.withBundle("join", "--yes")...)
-			l.wantReady("cp-1", "cp-2", "cp-3", "worker-1")
+			l.wantReady("cp-1", "cp-2", "cp-3", "worker-1", "worker-2")
 			wantBackends(t, l, []string{"lb-1", "lb-2"}, "cp-1", "cp-2", "cp-3")
 			l.healthy()
 			l.planIsEmpty()
@@ -43,7 +48,7 @@ func TestLoadBalancers(t *testing.T) {
 		}},
 		{"the whole cluster's reset leaves nothing on a balancer", func(t *testing.T, l *lab) {
 			l.must(l.onCluster("reset", "--all", "--yes")...)
-			for _, host := range []string{"cp-2", "worker-1", "lb-1", "lb-2"} {
+			for _, host := range []string{"cp-2", "worker-1", "worker-2", "lb-1", "lb-2"} {
 				nothingLeft(l, host)
 			}
 		}},

@@ -78,8 +78,8 @@ func Entrances(c *cluster.Cluster) ([]string, error) {
 		}
 		return addresses, nil
 	}
-	for _, entry := range endpointEntry(c) {
-		return []string{join(entry.Address, endpointPort(c))}, nil
+	if entries := endpointEntry(c); len(entries) > 0 {
+		return []string{join(entries[0].Address, endpointPort(c))}, nil
 	}
 	address, err := EndpointAddress(c)
 	return []string{address}, err

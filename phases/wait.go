@@ -29,7 +29,7 @@ var running = []string{
 // touched or does not answer.
 func (h *hostDraft) awaitServing() string { return h.awaitAPIServer("wait-serving", true) }
 
-// awaitAPI waits until it is ready.
+// awaitAPI waits until it is ready; after awaitServing, as both are of one lane.
 func (h *hostDraft) awaitAPI() string { return h.awaitAPIServer(phaseWait, false) }
 
 func (h *hostDraft) awaitAPIServer(name string, serving bool) string {

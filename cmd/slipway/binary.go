@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -90,18 +89,7 @@ func remember(memory string, known digestMemory) error {
 	if err := os.MkdirAll(filepath.Dir(memory), 0o700); err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(filepath.Dir(memory), ".own-binary-")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(data)
-	if err = errors.Join(err, file.Close()); err == nil {
-		err = os.Rename(file.Name(), memory)
-	}
-	if err != nil {
-		_ = os.Remove(file.Name())
-	}
-	return err
+	return writePrivate(memory, data)
 }
 
 // agentBinary is what runs on a host as the agent: this executable where system and

@@ -66,7 +66,7 @@ func (s *session) newcomers() ([]cluster.Host, *store.Folder) {
 		return nil, nil
 	}
 	few := slices.DeleteFunc(slices.Clone(s.cluster.Hosts), func(h cluster.Host) bool { return folder.Joined(h.Name) })
-	if len(few) == len(s.cluster.Hosts) {
+	if len(few) == len(s.cluster.Hosts) { // none of it was seen from here
 		return nil, nil
 	}
 	for _, h := range few {

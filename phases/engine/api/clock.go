@@ -25,24 +25,28 @@ func (c *clock) offsetOrNil() *time.Duration {
 	return &offset
 }
 
-// listen has a transport's answers noted.
-func (c *clock) listen(next http.RoundTripper) http.RoundTripper { return &listener{next, c} }
+func (c *clock) set(offset time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.offset, c.known = offset, true
+}
 
-type listener struct {
+// reader gives a transport that reads the clock off every answer.
+func (c *clock) reader(next http.RoundTripper) http.RoundTripper { return &clockReader{next, c} }
+
+type clockReader struct {
 	next  http.RoundTripper
 	clock *clock
 }
 
-func (l *listener) RoundTrip(request *http.Request) (*http.Response, error) {
-	response, err := l.next.RoundTrip(request)
+func (r *clockReader) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := r.next.RoundTrip(request)
 	if err != nil {
 		return nil, err
 	}
 	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
-		l.clock.mu.Lock()
-		defer l.clock.mu.Unlock()
 		// Date has whole seconds: by the middle of that one.
-		l.clock.offset, l.clock.known = time.Until(date.Add(time.Second/2)), true
+		r.clock.set(time.Until(date.Add(time.Second / 2)))
 	}
 	return response, nil
 }

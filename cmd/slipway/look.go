@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases"
+)
+
+// look observes the hosts, finds or mints the keys, and observes the cluster.
+func (s *session) look(ctx context.Context, p planner) error {
+	if s.keys != nil {
+		if err := s.lookAtBoth(ctx, p); err != nil {
+			return err
+		}
+		return s.mint(p)
+	}
+	if err := s.observeHosts(ctx, p); err != nil {
+		return err
+	}
+	if err := s.settleKeys(ctx, p); err != nil || s.keys == nil {
+		return err
+	}
+	if err := s.mint(p); err != nil {
+		return err
+	}
+	return s.observeCluster(ctx)
+}
+
+// lookAtBoth observes the hosts and, with keys that are known, the cluster at the same time.
+func (s *session) lookAtBoth(ctx context.Context, p planner) error {
+	ask, err := s.askCluster()
+	if err != nil {
+		return err
+	}
+	group, within := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.observeHosts(within, p) })
+	group.Go(func() error { return ask(within) })
+	return group.Wait()
+}
+
+func (s *session) mint(p planner) error {
+	defer s.timeline.span("mint")()
+	return s.mintLeaves(p.hosts(s.cluster))
+}
+
+func (s *session) observeHosts(ctx context.Context, p planner) error {
+	defer s.timeline.span("observe hosts")()
+	query := p.query
+	if query == nil {
+		query = func(h cluster.Host) hosts.Query { return phases.HostQuery(s.cluster, s.bill, h) }
+	}
+	return s.observe(ctx, query)
+}
+
+func (s *session) settleKeys(ctx context.Context, p planner) error {
+	err := s.findKeys(ctx)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errNoKeys) && p.mints && !s.claimed():
+		return s.mintKeys()
+	case errors.Is(err, errNoKeys) && p.alone:
+		return nil
+	}
+	return fmt.Errorf("find the keys of cluster %s: %w", s.cluster.Name, errors.Join(err, s.downErrors()))
+}
+
+// claimed tells whether an observed host belongs to the cluster of this name.
+func (s *session) claimed() bool {
+	id, err := s.claimedBy()
+	return err != nil || id != ""
+}
+
+func (s *session) observeCluster(ctx context.Context) error {
+	ask, err := s.askCluster()
+	if err != nil {
+		return err
+	}
+	return ask(ctx)
+}
+
+// askCluster gets ready to observe the cluster. What it gives reads nothing that observing
+// hosts writes.
+func (s *session) askCluster() (func(context.Context) error, error) {
+	if err := s.openClient(); err != nil {
+		return nil, err
+	}
+	query, err := s.clusterQuery()
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error {
+		defer s.timeline.span("observe cluster")()
+		live, err := s.api.Observe(ctx, query)
+		s.live = live
+		return err
+	}, nil
+}
+
+// clusterQuery asks for the objects that a plan compares.
+func (s *session) clusterQuery() (hosts.ClusterQuery, error) {
+	in, err := s.input()
+	if err != nil {
+		return hosts.ClusterQuery{}, err
+	}
+	return phases.ClusterQuery(in)
+}
