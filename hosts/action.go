@@ -76,6 +76,12 @@ type SetUnit struct {
 	Restart bool `json:"restart,omitempty"`
 }
 
+// StopUnits stops and disables units in this order, one right after another: what belongs
+// together is not missed between one's end and the next's.
+type StopUnits struct {
+	Names []string `json:"names"`
+}
+
 // LoadImage puts an image into containerd's store, unpacks it and pins it.
 type LoadImage struct {
 	Reference string      `json:"reference"`
@@ -175,6 +181,7 @@ func (MakeSymlink) Kind() string   { return "make-symlink" }
 func (RemovePath) Kind() string    { return "remove-path" }
 func (Unpack) Kind() string        { return "unpack" }
 func (SetUnit) Kind() string       { return "set-unit" }
+func (StopUnits) Kind() string     { return "stop-units" }
 func (LoadImage) Kind() string     { return "load-image" }
 func (SetSysctl) Kind() string     { return "set-sysctl" }
 func (LoadModule) Kind() string    { return "load-module" }
@@ -197,6 +204,7 @@ func (MakeSymlink) action()   {}
 func (RemovePath) action()    {}
 func (Unpack) action()        {}
 func (SetUnit) action()       {}
+func (StopUnits) action()     {}
 func (LoadImage) action()     {}
 func (SetSysctl) action()     {}
 func (LoadModule) action()    {}

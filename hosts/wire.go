@@ -15,6 +15,7 @@ var actions = map[string]func(json.RawMessage) (Action, error){
 	RemovePath{}.Kind():    decode[RemovePath],
 	Unpack{}.Kind():        decode[Unpack],
 	SetUnit{}.Kind():       decode[SetUnit],
+	StopUnits{}.Kind():     decode[StopUnits],
 	LoadImage{}.Kind():     decode[LoadImage],
 	SetSysctl{}.Kind():     decode[SetSysctl],
 	LoadModule{}.Kind():    decode[LoadModule],

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -297,16 +298,15 @@ func TestControlPlanesLeaveInTheOrderThatNobodyMissesThem(t *testing.T) {
 		{"cluster/remove-node/cp-1/cordon", "cluster/remove-node/cp-3/drain"},
 		{"cluster/remove-node/cp-3/cordon", "cluster/remove-node/cp-1/drain"},
 		{"cluster/remove-node/cp-1/drain", "cp-2/load-balancer/etc/haproxy/haproxy.cfg"},
-		{"cp-2/load-balancer/haproxy.service", "cp-1/cleanup-node/haproxy.service"},
-		{"cp-2/load-balancer/haproxy.service", "cp-3/cleanup-node/haproxy.service"},
-		{"cp-1/cleanup-node/keepalived.service", "cp-2/load-balancer/keepalived.service"},
-		{"cp-3/cleanup-node/keepalived.service", "cp-4/load-balancer/keepalived.service"},
-		{"cp-1/cleanup-node/haproxy.service", "cp-1/cleanup-node/keepalived.service"},
+		{"cp-2/load-balancer/haproxy.service", "cp-1/cleanup-node/load-balancer"},
+		{"cp-2/load-balancer/haproxy.service", "cp-3/cleanup-node/load-balancer"},
+		{"cp-1/cleanup-node/load-balancer", "cp-2/load-balancer/keepalived.service"},
+		{"cp-3/cleanup-node/load-balancer", "cp-4/load-balancer/keepalived.service"},
 		{"cluster/remove-node/cp-1/drain", "cluster/remove-etcd-member/cp-1/quorum"},
 		{"cluster/remove-etcd-member/cp-1", "cluster/remove-etcd-member/cp-3/quorum"},
 		{"cluster/remove-etcd-member/cp-3/quorum", "cp-3/cleanup-node/control-plane"},
 		{"cluster/remove-etcd-member/cp-1/quorum", "cp-1/cleanup-node/kubelet.service"},
-		{"cp-1/cleanup-node/keepalived.service", "cp-1/cleanup-node/kubelet.service"},
+		{"cp-1/cleanup-node/load-balancer", "cp-1/cleanup-node/kubelet.service"},
 		{"cp-1/cleanup-node/kubelet.service", "cp-1/cleanup-node/control-plane"},
 		{"cp-1/cleanup-node/control-plane", "cluster/remove-etcd-member/cp-1/move-leader"},
 		{"cluster/remove-etcd-member/cp-1/move-leader", "cluster/remove-etcd-member/cp-1"},
@@ -317,6 +317,10 @@ func TestControlPlanesLeaveInTheOrderThatNobodyMissesThem(t *testing.T) {
 		if !reaches(before, pair[1], pair[0]) {
 			t.Errorf("%s does not wait for %s, in\n%s", pair[1], pair[0], strings.Join(order, "\n"))
 		}
+	}
+	stop := p.Steps[at(p, "cp-1/cleanup-node/load-balancer")].Action
+	if want := (hosts.StopUnits{Names: []string{manifests.HAProxyUnit, manifests.KeepalivedUnit}}); !reflect.DeepEqual(stop, want) {
+		t.Errorf("the balancer is stopped by %v, not by %v", stop, want)
 	}
 	if at(p, "cp-2/cleanup-node/pods") >= 0 {
 		t.Error("a host that stays is cleaned")

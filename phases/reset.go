@@ -36,9 +36,7 @@ func Reset(in Input, names []string) (plan.Plan, plan.Contents, error) {
 		return d.done()
 	}
 	for _, h := range drafts {
-		for _, unit := range balancerUnits {
-			h.stopOurs(unit, nil)
-		}
+		h.stopBalancer(nil)
 		h.stopKubelet(nil)
 		h.cleanUp(nil)
 	}
@@ -122,18 +120,16 @@ func serverPods(host string) []string {
 // balancerUnits are the units of a balancer in the order in which they are stopped. haproxy
 // shuts its clients' connections while the address is still here, and so they come again at
 // once. With the address gone first an answer that is under way has no source any more to
-// be sent from, and its client waits until it gives up.
+// be sent from, and its client waits until it gives up. Both in one step: between the two
+// the address is here, and nobody answers at it.
 var balancerUnits = []string{manifests.HAProxyUnit, manifests.KeepalivedUnit}
 
 // release lets go of the virtual address, where the host may have it.
 func (h *hostDraft) release(waits []string) []string {
-	var released []string
-	if h.ours(manifests.KeepalivedUnit) {
-		for _, unit := range balancerUnits {
-			released = join(released, h.stopOurs(unit, join(waits, released)))
-		}
+	if !h.ours(manifests.KeepalivedUnit) {
+		return nil
 	}
-	return released
+	return h.stopBalancer(waits)
 }
 
 // shutWay stops a balancer that no address leads to: of one with an address release does.
@@ -141,15 +137,12 @@ func (h *hostDraft) shutWay(waits []string) []string {
 	if h.ours(manifests.KeepalivedUnit) {
 		return nil
 	}
-	return h.stopOurs(manifests.HAProxyUnit, waits)
+	return h.stopBalancer(waits)
 }
 
-// stopOurs stops a unit of the host's balancer, if it is Slipway's.
-func (h *hostDraft) stopOurs(unit string, waits []string) []string {
-	if !h.ours(unit) {
-		return nil
-	}
-	return h.stopUnit(unit, waits)
+// stopBalancer stops what of the host's balancer is Slipway's.
+func (h *hostDraft) stopBalancer(waits []string) []string {
+	return h.stopUnits("load-balancer", keep(balancerUnits, h.ours), waits)
 }
 
 // ours tells whether a unit is one that Slipway put there.
@@ -260,16 +253,25 @@ func (h *hostDraft) stopKubelet(waits []string) []string {
 }
 
 func (h *hostDraft) stopUnit(name string, waits []string) []string {
-	unit, asked := h.facts.Units[name]
-	if !asked || unit.Load != "loaded" {
+	return h.stopUnits(name, []string{name}, waits)
+}
+
+// stopUnits stops those of the units that run or would run again, in one step.
+func (h *hostDraft) stopUnits(thing string, names, waits []string) []string {
+	var up, why []string
+	for _, name := range names {
+		unit := h.facts.Units[name]
+		stopped := unit.Active == "inactive" || unit.Active == "failed"
+		if unit.Load != "loaded" || stopped && unit.Enabled != "enabled" && unit.Enabled != "enabled-runtime" {
+			continue
+		}
+		up = append(up, name)
+		why = append(why, "is "+orNothing(unit.Active)+", "+orNothing(unit.Enabled))
+	}
+	if len(up) == 0 {
 		return nil
 	}
-	stopped := unit.Active == "inactive" || unit.Active == "failed"
-	if stopped && unit.Enabled != "enabled" && unit.Enabled != "enabled-runtime" {
-		return nil
-	}
-	return []string{h.clean(name, plan.Update, "is "+orNothing(unit.Active)+", "+orNothing(unit.Enabled),
-		hosts.SetUnit{Name: name}, waits)}
+	return []string{h.clean(thing, plan.Update, strings.Join(slices.Compact(why), "; "), hosts.StopUnits{Names: up}, waits)}
 }
 
 // cleanUp stops and removes what the record says is Slipway's and what Kubernetes left,

@@ -77,6 +77,10 @@ func (w *world) follow(host string, action hosts.Action, outcome hosts.Outcome) 
 		if outcome.Result == hosts.Changed {
 			w.loadBalancer(host, a.Name)
 		}
+	case hosts.StopUnits:
+		for _, name := range a.Names {
+			w.loadBalancer(host, name)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -172,6 +173,8 @@ func (o *opened) change(action hosts.Action) (string, error) {
 		return f.unpack(a)
 	case hosts.SetUnit:
 		return f.setUnit(a)
+	case hosts.StopUnits:
+		return f.stopUnits(a)
 	case hosts.LoadImage:
 		return f.loadImage(a)
 	case hosts.SetSysctl:
@@ -251,6 +254,8 @@ func describe(action hosts.Action) string {
 		return "remove " + a.Path
 	case hosts.SetUnit:
 		return "set unit " + a.Name
+	case hosts.StopUnits:
+		return "stop " + strings.Join(a.Names, ", ")
 	case hosts.LoadImage:
 		return "load image " + a.Reference
 	default:

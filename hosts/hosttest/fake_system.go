@@ -86,6 +86,20 @@ func (f *Fake) setUnit(a hosts.SetUnit) (string, error) {
 	return detail, nil
 }
 
+func (f *Fake) stopUnits(a hosts.StopUnits) (string, error) {
+	var details []string
+	for _, name := range a.Names {
+		detail, err := f.setUnit(hosts.SetUnit{Name: name})
+		if err != nil {
+			return "", err
+		}
+		if detail != "" {
+			details = append(details, detail)
+		}
+	}
+	return strings.Join(details, ", "), nil
+}
+
 // count adds the job that brings a unit from what it was to what an action asks.
 func (j *Jobs) count(a hosts.SetUnit, was *unit) {
 	again := a.Restart || a.Inputs != "" && a.Inputs != was.inputs

@@ -71,6 +71,8 @@ func describe(action hosts.Action) string {
 		return "unpack " + a.Set
 	case hosts.SetUnit:
 		return "set unit " + a.Name
+	case hosts.StopUnits:
+		return "stop " + strings.Join(a.Names, ", ")
 	case hosts.LoadImage:
 		return "load image " + a.Reference
 	case hosts.SetSysctl:

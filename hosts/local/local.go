@@ -119,6 +119,8 @@ func (h *Host) dispatch(ctx context.Context, action hosts.Action, report func(ho
 		return h.unpack(ctx, a, report)
 	case hosts.SetUnit:
 		return h.setUnit(ctx, a)
+	case hosts.StopUnits:
+		return h.stopUnits(ctx, a)
 	case hosts.LoadImage:
 		return h.loadImage(ctx, a, report)
 	case hosts.SetSysctl:

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,29 +31,17 @@ const (
 
 // setUnit brings a unit into a state.
 func (h *Host) setUnit(ctx context.Context, a hosts.SetUnit) (hosts.Outcome, error) {
-	if !unitName.MatchString(a.Name) {
-		return hosts.Outcome{}, fmt.Errorf("%q is not a unit's name", a.Name)
-	}
-	defer h.paths.lock("unit " + a.Name)()
-	state, err := h.systemd.Unit(ctx, a.Name)
+	unlock, err := h.lockUnit(a.Name)
 	if err != nil {
 		return hosts.Outcome{}, err
 	}
-	if state, err = h.readAgain(ctx, a, state); err != nil {
+	defer unlock()
+	todo, note, err := h.compareUnit(ctx, a)
+	if err != nil {
 		return hosts.Outcome{}, err
 	}
-	if state.Load == "masked" && (a.Active || a.Enabled) {
-		return hosts.Outcome{}, &hosts.Error{
-			Kind: hosts.KindForeign, Err: errors.New("the unit is masked"), Fix: "systemctl unmask " + a.Name,
-		}
-	}
-	todo := h.unitWork(a, state)
 	if todo.empty() {
 		return unchanged, nil
-	}
-	note, err := h.noteUnit(a.Name, state)
-	if err != nil {
-		return hosts.Outcome{}, err
 	}
 	return h.apply(ctx, change{
 		action: a,
@@ -60,6 +49,89 @@ func (h *Host) setUnit(ctx context.Context, a hosts.SetUnit) (hosts.Outcome, err
 		note:   note,
 		act:    func(ctx context.Context) error { return h.workUnit(ctx, a, todo) },
 	})
+}
+
+// stopUnits stops and disables units. All else is done before the first one ends, so that
+// nothing comes between its end and the next one's.
+func (h *Host) stopUnits(ctx context.Context, a hosts.StopUnits) (hosts.Outcome, error) {
+	var details []string
+	var notes []func(*hosts.Record)
+	var before, stops []func(context.Context) error
+	for _, name := range a.Names {
+		unlock, err := h.lockUnit(name)
+		if err != nil {
+			return hosts.Outcome{}, err
+		}
+		defer unlock()
+		want := hosts.SetUnit{Name: name}
+		todo, note, err := h.compareUnit(ctx, want)
+		if err != nil {
+			return hosts.Outcome{}, err
+		}
+		if todo.empty() {
+			continue
+		}
+		details = append(details, name+": "+todo.String())
+		notes = append(notes, note)
+		before = append(before, func(ctx context.Context) error {
+			return h.workUnit(ctx, want, unitWork{reload: todo.reload, change: todo.change})
+		})
+		stops = append(stops, func(ctx context.Context) error {
+			return h.workUnit(ctx, want, unitWork{job: todo.job})
+		})
+	}
+	if len(details) == 0 {
+		return unchanged, nil
+	}
+	return h.apply(ctx, change{
+		action: a,
+		detail: strings.Join(details, "; "),
+		note:   func(r *hosts.Record) { inTurn(notes, r) },
+		act: func(ctx context.Context) error {
+			for _, act := range slices.Concat(before, stops) {
+				if err := act(ctx); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	})
+}
+
+func inTurn(notes []func(*hosts.Record), record *hosts.Record) {
+	for _, note := range notes {
+		note(record)
+	}
+}
+
+// lockUnit keeps a unit's work in this process apart.
+func (h *Host) lockUnit(name string) (unlock func(), err error) {
+	if !unitName.MatchString(name) {
+		return nil, fmt.Errorf("%q is not a unit's name", name)
+	}
+	return h.paths.lock("unit " + name), nil
+}
+
+// compareUnit tells what has to be done to a unit, and what the record must say before.
+func (h *Host) compareUnit(ctx context.Context, a hosts.SetUnit) (unitWork, func(*hosts.Record), error) {
+	state, err := h.systemd.Unit(ctx, a.Name)
+	if err != nil {
+		return unitWork{}, nil, err
+	}
+	if state, err = h.readAgain(ctx, a, state); err != nil {
+		return unitWork{}, nil, err
+	}
+	if state.Load == "masked" && (a.Active || a.Enabled) {
+		return unitWork{}, nil, &hosts.Error{
+			Kind: hosts.KindForeign, Err: errors.New("the unit is masked"), Fix: "systemctl unmask " + a.Name,
+		}
+	}
+	todo := h.unitWork(a, state)
+	if todo.empty() {
+		return todo, nil, nil
+	}
+	note, err := h.noteUnit(a.Name, state)
+	return todo, note, err
 }
 
 // readAgain has systemd read its unit files where it knows no such unit yet, or one of the

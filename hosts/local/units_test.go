@@ -102,6 +102,33 @@ func TestSetUnit(t *testing.T) {
 	}
 }
 
+// TestUnitsStopOneRightAfterAnother: nothing is done between the end of one and of the next.
+func TestUnitsStopOneRightAfterAnother(t *testing.T) {
+	m := newMachine(t)
+	host := m.host()
+	m.systemd.units["a.service"] = unit("loaded", "active", "enabled", "")
+	m.systemd.units["b.service"] = unit("loaded", "active", "disabled", "")
+	m.systemd.units["c.service"] = unit("loaded", "failed", "enabled", "")
+	m.systemd.units["d.service"] = unit("loaded", "inactive", "disabled", "")
+	action := hosts.StopUnits{Names: []string{"c.service", "a.service", "b.service", "d.service", "none.service"}}
+	m.once(host, action, hosts.Changed)
+	want := []string{"disable c.service", "disable a.service", "stop c.service", "stop a.service", "stop b.service"}
+	if jobs := m.systemd.took(); !slices.Equal(jobs, want) {
+		t.Errorf("systemd did %q, want %q", jobs, want)
+	}
+	m.once(host, action, hosts.Unchanged)
+
+	m.systemd.units["a.service"] = unit("loaded", "active", "enabled", "")
+	m.systemd.failing["a.service"] = errors.New("systemd says failed")
+	err := m.fails(host, hosts.StopUnits{Names: []string{"a.service", "b.service"}})
+	if !strings.Contains(err.Error(), "stop a.service, b.service") {
+		t.Errorf("the error does not say what was to be stopped: %v", err)
+	}
+	if err := m.fails(host, hosts.StopUnits{Names: []string{"b.service", "../x"}}); !strings.Contains(err.Error(), "not a unit's name") {
+		t.Errorf("of a name that is none: %v", err)
+	}
+}
+
 func TestNewUnitFileIsReadFirst(t *testing.T) {
 	m := newMachine(t)
 	host := m.host()

@@ -88,10 +88,12 @@ func (r *run) witnesses(step plan.Step) []string {
 		wanted = action.Name
 	case plan.WaitAvailable, plan.WaitEndpoint: // any host may be to blame
 	default:
-		if _, unit := step.Action.(hosts.SetUnit); !unit {
+		switch step.Action.(type) {
+		case hosts.SetUnit, hosts.StopUnits:
+			wanted = step.Host
+		default:
 			return nil
 		}
-		wanted = step.Host
 	}
 	if _, connected := r.options.Hosts[wanted]; connected {
 		return []string{wanted}

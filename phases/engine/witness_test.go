@@ -24,6 +24,7 @@ func TestWitnessesAreThoseWhoMaySayWhy(t *testing.T) {
 		"an etcd member on its host":  {plan.Step{Cluster: plan.MemberPromote{Name: "cp-2"}}, []string{"cp-2"}},
 		"the endpoint: any of them":   {plan.Step{Cluster: plan.WaitEndpoint{Host: "w-1"}}, all},
 		"a rollout":                   {plan.Step{Cluster: plan.WaitAvailable{}}, all},
+		"a unit that stops":           {plan.Step{Host: "w-1", Action: hosts.StopUnits{Names: []string{"haproxy.service"}}}, []string{"w-1"}},
 		"a unit":                      {plan.Step{Host: "w-1", Action: hosts.SetUnit{Name: "haproxy.service"}}, []string{"w-1"}},
 		"what is refused, not waited": {plan.Step{Cluster: plan.MemberAdd{Name: "cp-2"}}, nil},
 	}

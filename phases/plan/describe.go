@@ -34,6 +34,8 @@ func describeHost(action hosts.Action) string {
 		return fmt.Sprintf("unpack %s (%s)", a.Set, unpacked(a))
 	case hosts.SetUnit:
 		return describeUnit(a)
+	case hosts.StopUnits:
+		return "stop and disable " + strings.Join(a.Names, ", then ")
 	case hosts.LoadImage:
 		return fmt.Sprintf("load image %s (%s)", a.Reference, Size(imageSize(a)))
 	case hosts.SetSysctl:

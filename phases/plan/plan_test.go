@@ -53,6 +53,7 @@ func every() Plan {
 			{Path: "/usr/bin/ctr", Layer: "sha256:bb"},
 		}},
 		hosts.SetUnit{Name: "kubelet.service", Enabled: true, Active: true, Inputs: "sha256:dd", Reload: true, Restart: true},
+		hosts.StopUnits{Names: []string{"haproxy.service", "keepalived.service"}},
 		hosts.LoadImage{Reference: "registry.k8s.io/pause:3.10", Manifest: hosts.ImageBlob{MediaType: "m", Digest: "sha256:ee", Size: 500}, Blobs: []hosts.ImageBlob{
 			{Digest: "sha256:ff", Size: 700},
 		}},
