@@ -127,6 +127,46 @@ func TestFailedWaitShowsWhy(t *testing.T) {
 	})
 }
 
+// TestWaitsThatLastAskAHostOnce: however many wait, a host gathers what it shows once.
+func TestWaitsThatLastAskAHostOnce(t *testing.T) {
+	act(t, func(t *testing.T, s *stage) {
+		s.evidence["cp-1"] = []hosts.Evidence{{Source: "container etcd", Lines: []string{"no space left on device"}}}
+		var steps []plan.Step
+		var waits []string
+		for _, name := range []string{"coredns", "kube-proxy", "kube-flannel-ds"} {
+			steps = append(steps, plan.Step{ID: "cluster/wait/" + name, Phase: "test", Lane: name,
+				Cluster: plan.WaitAvailable{Object: hosts.ObjectKey{Kind: "DaemonSet", Name: name}}})
+			waits = append(waits, "wait-available "+name)
+		}
+		s.begin(t.Context(), append(steps, step("cp-1/1", work), step("cp-2/1", work))...)
+		s.now(append(waits, "cp-1/1", "cp-2/1")...)
+		<-time.After(50 * time.Second) // of the test's own clock: each asks twice
+		for _, wait := range append(waits, "cp-1/1", "cp-2/1") {
+			s.end(wait, nil)
+		}
+		if err := s.result(); err != nil {
+			t.Fatal(err)
+		}
+		asked, told := map[string]int{}, map[string]int{}
+		for _, line := range s.log {
+			asked[line]++
+		}
+		for _, event := range s.events {
+			if event.Progress != nil {
+				told[event.Step]++
+			}
+		}
+		if asked["observe cp-1"] != 2 || asked["observe cp-2"] != 2 {
+			t.Errorf("the hosts were asked: %v", asked)
+		}
+		for _, step := range steps {
+			if told[step.ID] != 2 {
+				t.Errorf("%s told what is wrong %d times, not twice: %v", step.ID, told[step.ID], told)
+			}
+		}
+	})
+}
+
 func TestWaitThatLastsTellsWhatItShows(t *testing.T) {
 	act(t, func(t *testing.T, s *stage) {
 		s.evidence["cp-1"] = []hosts.Evidence{{Source: "container etcd", Lines: []string{"no space left on device"}}}

@@ -29,6 +29,7 @@ type run struct {
 	inHand    int              // steps and uploads under way
 	settled   chan func()
 	failures  map[int]*StepError
+	hearsay   *hearsay
 }
 
 func newRun(ctx context.Context, p plan.Plan, options Options, record *recorder) *run {
@@ -37,6 +38,7 @@ func newRun(ctx context.Context, p plan.Plan, options Options, record *recorder)
 		ctx: ctx, options: options, graph: graph, record: record,
 		holds: newHolds(p, options.Content), stepsOf: map[string][]int{},
 		ready: graph.in(ready), settled: make(chan func()), failures: map[int]*StepError{},
+		hearsay: newHearsay(),
 	}
 	for i, step := range p.Steps {
 		r.stepsOf[step.Host] = append(r.stepsOf[step.Host], i)

@@ -37,12 +37,44 @@ func (r *run) doubt(step plan.Step, progress func(hosts.Progress)) (end func()) 
 				return
 			case <-ticker.C:
 			}
-			if cause, known := diagnoseAll(names, r.testimony(ctx, names)); known {
+			if cause, known := diagnoseAll(names, r.hearsay.of(ctx, names, r.testimony)); known {
 				progress(hosts.Progress{Note: cause.String()})
 			}
 		}
 	})
 	return func() { cancel(); group.Wait() }
+}
+
+// hearsay is what hosts said when waits last asked them: several wait at a time, for the
+// same hosts, and what a host has to gather for an answer is worth a whole step's work.
+type hearsay struct {
+	asking chan struct{} // holds one while somebody asks
+	at     map[string]time.Time
+	seen   map[string][]hosts.Evidence
+}
+
+func newHearsay() *hearsay {
+	return &hearsay{asking: make(chan struct{}, 1), at: map[string]time.Time{}, seen: map[string][]hosts.Evidence{}}
+}
+
+// of tells what the hosts said since the wait before; who has not been asked since is asked.
+func (h *hearsay) of(ctx context.Context, names []string, ask func(context.Context, []string) map[string][]hosts.Evidence) map[string][]hosts.Evidence {
+	select {
+	case <-ctx.Done():
+		return nil
+	case h.asking <- struct{}{}:
+		defer func() { <-h.asking }()
+	}
+	old := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		return time.Since(h.at[name]) < doubtTime/2
+	})
+	answers := ask(ctx, old)
+	if ctx.Err() == nil { // else some may not have had the time
+		for _, name := range old {
+			h.at[name], h.seen[name] = time.Now(), answers[name]
+		}
+	}
+	return maps.Clone(h.seen)
 }
 
 // diagnoseAll finds the first host, in the order given, that shows a known cause.
