@@ -76,10 +76,12 @@ type SetUnit struct {
 	Restart bool `json:"restart,omitempty"`
 }
 
-// StopUnits stops and disables units in this order, one right after another: what belongs
-// together is not missed between one's end and the next's.
+// StopUnits stops units in this order, one right after another: what belongs together is
+// not missed between one's end and the next's. No name may be there twice.
 type StopUnits struct {
 	Names []string `json:"names"`
+	// Enabled leaves them to start again at the host's next boot; else they are disabled.
+	Enabled bool `json:"enabled,omitempty"`
 }
 
 // LoadImage puts an image into containerd's store, unpacks it and pins it.

@@ -97,17 +97,22 @@ func (in Input) downUnits() []Problem {
 
 // testedUnits are the units that a test stops on a host, in the order in which it does.
 func (in Input) testedUnits(host cluster.Host) []string {
-	var units []string
-	if among(in.Cluster.Balancers(), host.Name) {
-		units = append(units, manifests.HAProxyUnit)
-		if in.Cluster.VirtualAddress() != "" {
-			units = append(units, manifests.KeepalivedUnit)
-		}
-	}
+	units := in.balancerUnits(host)
 	if host.HasRole(cluster.RoleControlPlane) {
 		units = append(units, manifests.KubeletUnit)
 	}
 	return units
+}
+
+// balancerUnits are the units of the balancer that a host is, in the order in which they stop.
+func (in Input) balancerUnits(host cluster.Host) []string {
+	switch {
+	case !among(in.Cluster.Balancers(), host.Name):
+		return nil
+	case in.Cluster.VirtualAddress() == "":
+		return []string{manifests.HAProxyUnit}
+	}
+	return slices.Clone(balancerUnits)
 }
 
 // TakeOut plans to stop all of a control plane or load balancer cleanly, and to leave it
@@ -117,12 +122,13 @@ func TakeOut(in Input, name string) (plan.Plan, plan.Contents, error) {
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	for _, unit := range in.testedUnits(h.host) {
-		h.pause(unit)
+	if units := in.balancerUnits(h.host); len(units) > 0 {
+		h.pause("load-balancer", units...)
 	}
 	if !h.runsControlPlane() {
 		return h.done()
 	}
+	h.pause(manifests.KubeletUnit, manifests.KubeletUnit)
 	stopped := h.try("control-plane", hosts.StopPods{Only: serverPods(name), Grace: stopGrace})
 	if in.Cluster.StackedEtcd() {
 		moved := h.add(plan.Step{
@@ -140,7 +146,7 @@ func ReleaseVIP(in Input, name string) (plan.Plan, plan.Contents, error) {
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	h.pause(manifests.KeepalivedUnit)
+	h.pause(manifests.KeepalivedUnit, manifests.KeepalivedUnit)
 	return h.done()
 }
 
@@ -237,9 +243,9 @@ func (h *hostDraft) try(thing string, action hosts.Action, after ...[]string) st
 	return h.step(phaseTry, thing, plan.LaneWork, plan.Update, "it is taken out to see what the others do", action, after...)
 }
 
-// pause stops a unit that stays enabled.
-func (h *hostDraft) pause(unit string) string {
-	return h.try(unit, hosts.SetUnit{Name: unit, Enabled: true})
+// pause stops units that stay enabled.
+func (h *hostDraft) pause(thing string, units ...string) string {
+	return h.try(thing, hosts.StopUnits{Names: units, Enabled: true})
 }
 
 // resume starts a unit again, with what it reads as it lies on the host.

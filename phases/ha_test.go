@@ -91,17 +91,18 @@ func TestConnectionsAreShutBeforeTheAddressGoes(t *testing.T) {
 	w.init(seeded(1))
 	p, _ := w.planned(takingOut("cp-1"))
 	order := []int{
-		at(p, manifests.HAProxyUnit), at(p, manifests.KeepalivedUnit), at(p, manifests.KubeletUnit),
+		at(p, "/load-balancer"), at(p, manifests.KubeletUnit),
 		at(p, "/control-plane"), at(p, "/move-leader"), at(p, "/etcd"),
 	}
 	if !slices.IsSorted(order) || order[0] < 0 {
 		t.Errorf("order: %v", order)
 	}
 	for _, step := range p.Steps {
-		if unit, ok := step.Action.(hosts.SetUnit); ok && !unit.Enabled {
-			t.Errorf("%s would not be back after a reboot", unit.Name)
+		if stop, ok := step.Action.(hosts.StopUnits); ok && !stop.Enabled {
+			t.Errorf("%v would not be back after a reboot", stop.Names)
 		}
 	}
+	wantStops(t, p, "/load-balancer", hosts.StopUnits{Names: []string{manifests.HAProxyUnit, manifests.KeepalivedUnit}, Enabled: true})
 	w.act("cp-1", hosts.SetUnit{Name: manifests.KeepalivedUnit, Enabled: true})
 	p, _ = w.planned(puttingBack())
 	if at(p, manifests.KeepalivedUnit) < 0 || at(p, manifests.KubeletUnit) >= 0 {

@@ -266,12 +266,12 @@ func (h *hostDraft) stopUnits(thing string, names, waits []string) []string {
 			continue
 		}
 		up = append(up, name)
-		why = append(why, "is "+orNothing(unit.Active)+", "+orNothing(unit.Enabled))
+		why = append(why, orNothing(unit.Active)+", "+orNothing(unit.Enabled))
 	}
 	if len(up) == 0 {
 		return nil
 	}
-	return []string{h.clean(thing, plan.Update, strings.Join(slices.Compact(why), "; "), hosts.StopUnits{Names: up}, waits)}
+	return []string{h.clean(thing, plan.Update, "is "+strings.Join(slices.Compact(why), " and "), hosts.StopUnits{Names: up}, waits)}
 }
 
 // cleanUp stops and removes what the record says is Slipway's and what Kubernetes left,

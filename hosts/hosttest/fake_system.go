@@ -89,7 +89,7 @@ func (f *Fake) setUnit(a hosts.SetUnit) (string, error) {
 func (f *Fake) stopUnits(a hosts.StopUnits) (string, error) {
 	var details []string
 	for _, name := range a.Names {
-		detail, err := f.setUnit(hosts.SetUnit{Name: name})
+		detail, err := f.setUnit(hosts.SetUnit{Name: name, Enabled: a.Enabled})
 		if err != nil {
 			return "", err
 		}

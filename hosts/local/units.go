@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -51,8 +50,8 @@ func (h *Host) setUnit(ctx context.Context, a hosts.SetUnit) (hosts.Outcome, err
 	})
 }
 
-// stopUnits stops and disables units. All else is done before the first one ends, so that
-// nothing comes between its end and the next one's.
+// stopUnits stops units. They are disabled and noted before the first one ends, so that
+// nothing that takes long comes between its end and the next one's.
 func (h *Host) stopUnits(ctx context.Context, a hosts.StopUnits) (hosts.Outcome, error) {
 	var details []string
 	var notes []func(*hosts.Record)
@@ -63,7 +62,7 @@ func (h *Host) stopUnits(ctx context.Context, a hosts.StopUnits) (hosts.Outcome,
 			return hosts.Outcome{}, err
 		}
 		defer unlock()
-		want := hosts.SetUnit{Name: name}
+		want := hosts.SetUnit{Name: name, Enabled: a.Enabled}
 		todo, note, err := h.compareUnit(ctx, want)
 		if err != nil {
 			return hosts.Outcome{}, err
@@ -86,22 +85,31 @@ func (h *Host) stopUnits(ctx context.Context, a hosts.StopUnits) (hosts.Outcome,
 	return h.apply(ctx, change{
 		action: a,
 		detail: strings.Join(details, "; "),
-		note:   func(r *hosts.Record) { inTurn(notes, r) },
-		act: func(ctx context.Context) error {
-			for _, act := range slices.Concat(before, stops) {
-				if err := act(ctx); err != nil {
-					return err
-				}
+		note: func(r *hosts.Record) {
+			for _, note := range notes {
+				note(r)
 			}
-			return nil
 		},
+		act: func(ctx context.Context) error { return together(ctx, before, stops) },
 	})
 }
 
-func inTurn(notes []func(*hosts.Record), record *hosts.Record) {
-	for _, note := range notes {
-		note(record)
+// together does what comes before, and then all stops, whether one fails or not and, once
+// there are more than one, whether the context ends or not: half of them is worse than none.
+func together(ctx context.Context, before, stops []func(context.Context) error) error {
+	for _, act := range before {
+		if err := act(ctx); err != nil {
+			return err
+		}
 	}
+	if len(stops) > 1 {
+		ctx = context.WithoutCancel(ctx)
+	}
+	var failures []error
+	for _, stop := range stops {
+		failures = append(failures, stop(ctx))
+	}
+	return errors.Join(failures...)
 }
 
 // lockUnit keeps a unit's work in this process apart.

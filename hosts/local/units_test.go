@@ -118,11 +118,22 @@ func TestUnitsStopOneRightAfterAnother(t *testing.T) {
 	}
 	m.once(host, action, hosts.Unchanged)
 
-	m.systemd.units["a.service"] = unit("loaded", "active", "enabled", "")
+	m.systemd.units["a.service"] = unit("loaded", "active", "disabled", "")
+	m.systemd.units["b.service"] = unit("loaded", "active", "enabled", "")
 	m.systemd.failing["a.service"] = errors.New("systemd says failed")
-	err := m.fails(host, hosts.StopUnits{Names: []string{"a.service", "b.service"}})
+	pair := hosts.StopUnits{Names: []string{"a.service", "b.service"}, Enabled: true}
+	err := m.fails(host, pair)
 	if !strings.Contains(err.Error(), "stop a.service, b.service") {
 		t.Errorf("the error does not say what was to be stopped: %v", err)
+	}
+	want = []string{"enable a.service", "stop a.service", "stop b.service"}
+	if jobs := m.systemd.took(); !slices.Equal(jobs, want) {
+		t.Errorf("where one fails systemd did %q, want %q", jobs, want)
+	}
+	delete(m.systemd.failing, "a.service")
+	m.once(host, pair, hosts.Changed)
+	if jobs := m.systemd.took(); !slices.Equal(jobs, []string{"stop a.service"}) {
+		t.Errorf("the second time systemd did %q", jobs)
 	}
 	if err := m.fails(host, hosts.StopUnits{Names: []string{"b.service", "../x"}}); !strings.Contains(err.Error(), "not a unit's name") {
 		t.Errorf("of a name that is none: %v", err)

@@ -2,8 +2,10 @@ package engine_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -163,6 +165,35 @@ func TestWaitsThatLastAskAHostOnce(t *testing.T) {
 			if told[step.ID] != 2 {
 				t.Errorf("%s told what is wrong %d times, not twice: %v", step.ID, told[step.ID], told)
 			}
+		}
+	})
+}
+
+// TestHostThatHangsHoldsUpNobody: others are heard meanwhile, by waits for one and for all.
+func TestHostThatHangsHoldsUpNobody(t *testing.T) {
+	act(t, func(t *testing.T, s *stage) {
+		s.hung = "cp-1"
+		s.evidence["cp-2"] = []hosts.Evidence{{Source: "container etcd", Lines: []string{"no space left on device"}}}
+		rollout := plan.Step{ID: "cluster/wait/coredns", Phase: "test", Lane: "coredns", Cluster: plan.WaitAvailable{Object: hosts.ObjectKey{Name: "coredns"}}}
+		s.begin(t.Context(), rollout, waitAPI("cp-1"), waitAPI("cp-2"), step("cp-1/1", work), step("cp-2/1", work))
+		pending := []string{"wait-available coredns", "wait-api cp-1", "wait-api cp-2", "cp-1/1", "cp-2/1"}
+		s.now(slices.Clone(pending)...)
+		<-time.After(21 * time.Second) // of the test's own clock
+		synctest.Wait()
+		for _, wait := range pending {
+			s.end(wait, nil)
+		}
+		if err := s.result(); err != nil {
+			t.Fatal(err)
+		}
+		told := map[string]int{}
+		for _, event := range s.events {
+			if event.Progress != nil {
+				told[event.Step]++
+			}
+		}
+		if told["cluster/wait/cp-2"] != 1 || told["cluster/wait/cp-1"] != 0 {
+			t.Errorf("told were %v", told)
 		}
 	})
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-// run is one application of a plan. Its fields belong to the goroutine in loop; steps and
-// uploads run in their own and hand back what is to be noted.
+// run is one application of a plan. Its fields but the last belong to the goroutine in loop;
+// steps and uploads run in their own and hand back what is to be noted.
 type run struct {
 	ctx       context.Context
 	options   Options
@@ -29,7 +29,7 @@ type run struct {
 	inHand    int              // steps and uploads under way
 	settled   chan func()
 	failures  map[int]*StepError
-	hearsay   *hearsay
+	hearsay   map[string]*hearsay // by host
 }
 
 func newRun(ctx context.Context, p plan.Plan, options Options, record *recorder) *run {
@@ -38,7 +38,7 @@ func newRun(ctx context.Context, p plan.Plan, options Options, record *recorder)
 		ctx: ctx, options: options, graph: graph, record: record,
 		holds: newHolds(p, options.Content), stepsOf: map[string][]int{},
 		ready: graph.in(ready), settled: make(chan func()), failures: map[int]*StepError{},
-		hearsay: newHearsay(),
+		hearsay: newHearsay(slices.Collect(maps.Keys(options.Hosts))),
 	}
 	for i, step := range p.Steps {
 		r.stepsOf[step.Host] = append(r.stepsOf[step.Host], i)

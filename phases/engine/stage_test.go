@@ -37,6 +37,7 @@ type stage struct {
 	leased   func(context.Context) error
 	uploads  int
 	held     bool
+	hung     string // a host that never says what it shows
 }
 
 func newStage(t *testing.T) *stage {
@@ -59,11 +60,15 @@ func (h host) Dial(context.Context, string, string) (net.Conn, error) {
 	return nil, errors.New("nothing listens on a stage")
 }
 
-func (h host) Observe(_ context.Context, query hosts.Query) (hosts.Facts, error) {
+func (h host) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, error) {
 	if !query.Evidence {
 		return hosts.Facts{}, errors.New("asked for something other than evidence")
 	}
 	h.note("observe " + h.name)
+	if h.hung == h.name {
+		<-ctx.Done()
+		return hosts.Facts{}, ctx.Err()
+	}
 	return hosts.Facts{Evidence: h.evidence[h.name]}, nil
 }
 

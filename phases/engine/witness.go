@@ -37,7 +37,7 @@ func (r *run) doubt(step plan.Step, progress func(hosts.Progress)) (end func()) 
 				return
 			case <-ticker.C:
 			}
-			if cause, known := diagnoseAll(names, r.hearsay.of(ctx, names, r.testimony)); known {
+			if cause, known := diagnoseAll(names, r.testimony(ctx, names, r.lately)); known {
 				progress(hosts.Progress{Note: cause.String()})
 			}
 		}
@@ -45,36 +45,46 @@ func (r *run) doubt(step plan.Step, progress func(hosts.Progress)) (end func()) 
 	return func() { cancel(); group.Wait() }
 }
 
-// hearsay is what hosts said when waits last asked them: several wait at a time, for the
-// same hosts, and what a host has to gather for an answer is worth a whole step's work.
+// hearsay is what a host said when a wait last asked it: several wait at a time for the same
+// host, and what it has to gather for an answer is worth a whole step's work.
 type hearsay struct {
-	asking chan struct{} // holds one while somebody asks
-	at     map[string]time.Time
-	seen   map[string][]hosts.Evidence
+	asking   chan struct{} // holds one while somebody asks
+	at       time.Time
+	evidence []hosts.Evidence
 }
 
-func newHearsay() *hearsay {
-	return &hearsay{asking: make(chan struct{}, 1), at: map[string]time.Time{}, seen: map[string][]hosts.Evidence{}}
+func newHearsay(names []string) map[string]*hearsay {
+	all := map[string]*hearsay{}
+	for _, name := range names {
+		all[name] = &hearsay{asking: make(chan struct{}, 1)}
+	}
+	return all
 }
 
-// of tells what the hosts said since the wait before; who has not been asked since is asked.
-func (h *hearsay) of(ctx context.Context, names []string, ask func(context.Context, []string) map[string][]hosts.Evidence) map[string][]hosts.Evidence {
+// lately tells what a host said within half of the time between two questions of one wait;
+// a host that nobody has asked since is asked.
+func (r *run) lately(ctx context.Context, name string) ([]hosts.Evidence, error) {
+	h := r.hearsay[name]
 	select {
 	case <-ctx.Done():
-		return nil
+		return nil, ctx.Err()
 	case h.asking <- struct{}{}:
 		defer func() { <-h.asking }()
 	}
-	old := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-		return time.Since(h.at[name]) < doubtTime/2
-	})
-	answers := ask(ctx, old)
-	if ctx.Err() == nil { // else some may not have had the time
-		for _, name := range old {
-			h.at[name], h.seen[name] = time.Now(), answers[name]
-		}
+	if time.Since(h.at) < doubtTime/2 {
+		return h.evidence, nil
 	}
-	return maps.Clone(h.seen)
+	evidence, err := r.ask(ctx, name)
+	if err == nil {
+		h.at, h.evidence = time.Now(), evidence
+	}
+	return evidence, err
+}
+
+// ask has a host gather what it shows.
+func (r *run) ask(ctx context.Context, name string) ([]hosts.Evidence, error) {
+	facts, err := r.options.Hosts[name].Observe(ctx, hosts.Query{Evidence: true})
+	return facts.Evidence, err
 }
 
 // diagnoseAll finds the first host, in the order given, that shows a known cause.
@@ -93,7 +103,7 @@ func (r *run) explain(step plan.Step, failure *StepError) {
 	if len(names) == 0 {
 		return
 	}
-	seen := r.testimony(r.ctx, names)
+	seen := r.testimony(r.ctx, names, r.ask)
 	for _, name := range names {
 		for _, one := range seen[name] {
 			if len(names) > 1 {
@@ -133,8 +143,10 @@ func (r *run) witnesses(step plan.Step) []string {
 	return slices.Sorted(maps.Keys(r.options.Hosts))
 }
 
-// testimony observes hosts at once; one that does not answer says nothing.
-func (r *run) testimony(ctx context.Context, names []string) map[string][]hosts.Evidence {
+// testimony asks hosts at once; one that does not answer says nothing.
+func (r *run) testimony(ctx context.Context, names []string,
+	ask func(context.Context, string) ([]hosts.Evidence, error),
+) map[string][]hosts.Evidence {
 	ctx, cancel := context.WithTimeout(ctx, witnessTime)
 	defer cancel()
 	var mu sync.Mutex
@@ -142,13 +154,13 @@ func (r *run) testimony(ctx context.Context, names []string) map[string][]hosts.
 	seen := map[string][]hosts.Evidence{}
 	for _, name := range names {
 		group.Go(func() {
-			facts, err := r.options.Hosts[name].Observe(ctx, hosts.Query{Evidence: true})
+			evidence, err := ask(ctx, name)
 			if err != nil {
 				return
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			seen[name] = facts.Evidence
+			seen[name] = evidence
 		})
 	}
 	group.Wait()

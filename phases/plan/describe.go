@@ -35,7 +35,7 @@ func describeHost(action hosts.Action) string {
 	case hosts.SetUnit:
 		return describeUnit(a)
 	case hosts.StopUnits:
-		return "stop and disable " + strings.Join(a.Names, ", then ")
+		return describeUnits(a)
 	case hosts.LoadImage:
 		return fmt.Sprintf("load image %s (%s)", a.Reference, Size(imageSize(a)))
 	case hosts.SetSysctl:
@@ -159,6 +159,14 @@ func describeUnit(a hosts.SetUnit) string {
 	state := map[bool]string{true: "enabled", false: "disabled"}[a.Enabled]
 	active := map[bool]string{true: "running", false: "stopped"}[a.Active]
 	return fmt.Sprintf("set unit %s: %s, %s", a.Name, state, active)
+}
+
+func describeUnits(a hosts.StopUnits) string {
+	names := strings.Join(a.Names, ", then ")
+	if a.Enabled {
+		return "stop " + names + " until the next boot"
+	}
+	return "stop and disable " + names
 }
 
 func imageSize(a hosts.LoadImage) int64 {
