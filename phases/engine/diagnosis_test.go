@@ -175,10 +175,13 @@ func TestHostThatHangsHoldsUpNobody(t *testing.T) {
 		s.hung = "cp-1"
 		s.evidence["cp-2"] = []hosts.Evidence{{Source: "container etcd", Lines: []string{"no space left on device"}}}
 		rollout := plan.Step{ID: "cluster/wait/coredns", Phase: "test", Lane: "coredns", Cluster: plan.WaitAvailable{Object: hosts.ObjectKey{Name: "coredns"}}}
-		s.begin(t.Context(), rollout, waitAPI("cp-1"), waitAPI("cp-2"), step("cp-1/1", work), step("cp-2/1", work))
-		pending := []string{"wait-available coredns", "wait-api cp-1", "wait-api cp-2", "cp-1/1", "cp-2/1"}
+		s.begin(t.Context(), rollout, waitAPI("cp-1"), waitAPI("cp-2", plan.All("cp-2/1")), step("cp-1/1", work), step("cp-2/1", work))
+		s.now("wait-available coredns", "wait-api cp-1", "cp-1/1", "cp-2/1")
+		<-time.After(time.Second) // of the test's own clock, so that cp-1 is asked first
+		s.end("cp-2/1", nil)
+		pending := []string{"wait-api cp-2", "wait-available coredns", "wait-api cp-1", "cp-1/1"}
 		s.now(slices.Clone(pending)...)
-		<-time.After(21 * time.Second) // of the test's own clock
+		<-time.After(21 * time.Second)
 		synctest.Wait()
 		for _, wait := range pending {
 			s.end(wait, nil)
