@@ -97,15 +97,15 @@ func (in Input) downUnits() []Problem {
 
 // testedUnits are the units that a test stops on a host, in the order in which it does.
 func (in Input) testedUnits(host cluster.Host) []string {
-	units := in.balancerUnits(host)
+	units := in.balancerUnitsOn(host)
 	if host.HasRole(cluster.RoleControlPlane) {
 		units = append(units, manifests.KubeletUnit)
 	}
 	return units
 }
 
-// balancerUnits are the units of the balancer that a host is, in the order in which they stop.
-func (in Input) balancerUnits(host cluster.Host) []string {
+// balancerUnitsOn are the units of the balancer that a host is, in the order in which they stop.
+func (in Input) balancerUnitsOn(host cluster.Host) []string {
 	switch {
 	case !among(in.Cluster.Balancers(), host.Name):
 		return nil
@@ -122,7 +122,7 @@ func TakeOut(in Input, name string) (plan.Plan, plan.Contents, error) {
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	if units := in.balancerUnits(h.host); len(units) > 0 {
+	if units := in.balancerUnitsOn(h.host); len(units) > 0 {
 		h.pause("load-balancer", units...)
 	}
 	if !h.runsControlPlane() {
