@@ -80,7 +80,7 @@ type SetUnit struct {
 // not missed between one's end and the next's. No name may be there twice.
 type StopUnits struct {
 	Names []string `json:"names"`
-	// Enabled leaves them to start again at the host's next boot; else they are disabled.
+	// Enabled has them start again at the host's next boot; else they are disabled.
 	Enabled bool `json:"enabled,omitempty"`
 }
 

@@ -205,6 +205,7 @@ type fakeSystemd struct {
 	failing map[string]error
 	pending map[string]local.UnitState // unit files that a reload shows
 	journal []string
+	begun   func() // called when a job begins
 }
 
 func newFakeSystemd() *fakeSystemd {
@@ -273,9 +274,15 @@ func (f *fakeSystemd) Change(_ context.Context, change local.UnitChange, name st
 	return nil
 }
 
-func (f *fakeSystemd) Run(_ context.Context, job local.UnitJob, name string) error {
+func (f *fakeSystemd) Run(ctx context.Context, job local.UnitJob, name string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if f.begun != nil {
+		f.begun()
+	}
 	f.jobs = append(f.jobs, string(job)+" "+name)
 	if err := f.failing[name]; err != nil {
 		return err

@@ -3,6 +3,7 @@
 package local_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -137,6 +138,19 @@ func TestUnitsStopOneRightAfterAnother(t *testing.T) {
 	}
 	if err := m.fails(host, hosts.StopUnits{Names: []string{"b.service", "../x"}}); !strings.Contains(err.Error(), "not a unit's name") {
 		t.Errorf("of a name that is none: %v", err)
+	}
+}
+
+// TestInterruptedStopIsWhole: with the first of several units gone, the rest go too.
+func TestInterruptedStopIsWhole(t *testing.T) {
+	m := newMachine(t)
+	m.systemd.units["a.service"] = unit("loaded", "active", "disabled", "")
+	m.systemd.units["b.service"] = unit("loaded", "active", "disabled", "")
+	ctx, cancel := context.WithCancel(t.Context())
+	m.systemd.begun = cancel
+	_, err := m.host().Do(ctx, hosts.StopUnits{Names: []string{"a.service", "b.service"}}, nil)
+	if jobs := m.systemd.took(); !slices.Equal(jobs, []string{"stop a.service", "stop b.service"}) {
+		t.Errorf("systemd did %q, and the end was %v", jobs, err)
 	}
 }
 
