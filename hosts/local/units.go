@@ -70,7 +70,11 @@ func (h *Host) stopUnits(ctx context.Context, a hosts.StopUnits) (hosts.Outcome,
 		if todo.empty() {
 			continue
 		}
-		details = append(details, name+": "+todo.String())
+		detail := todo.String()
+		if len(a.Names) > 1 {
+			detail = name + ": " + detail
+		}
+		details = append(details, detail)
 		notes = append(notes, note)
 		before = append(before, func(ctx context.Context) error {
 			return h.workUnit(ctx, want, unitWork{reload: todo.reload, change: todo.change})
