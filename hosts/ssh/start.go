@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -176,7 +177,7 @@ func (h *host) tryStart(ctx context.Context, binary Binary) (started bool, err e
 		_ = p.session.Close() // it may be over already
 		return false, nil
 	}
-	h.agent, err = agent.Connect(bounded, p, p.stdin, agent.ConnectOptions{
+	h.agent, err = agent.Connect(bounded, p, &p.stdin, agent.ConnectOptions{
 		Version: h.options.Version, Life: h.options.Life, Explain: p.explain,
 	})
 	return err == nil, err
@@ -240,12 +241,33 @@ func (h *host) explainStart(p *process, err error) error {
 type process struct {
 	connection *connection
 	session    *ssh.Session
-	stdin      io.WriteCloser
+	stdin      stdin
 	stdout     *bufio.Reader
 	stderr     *tail
 	atEnd      atomic.Bool // of stdout
 	exited     chan struct{}
 	exit       error // once exited
+}
+
+// stdin is a process's standard input. Unlike a pipe of the kernel's, a session's may not
+// be closed while it is written to: x/crypto/ssh notes the end in a variable that a write
+// reads, and guards it by nothing. A write that waits for the other end, which a close
+// would wait for in turn, is freed by closing the process first.
+type stdin struct {
+	turn sync.Mutex
+	pipe io.WriteCloser
+}
+
+func (s *stdin) Write(b []byte) (int, error) {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	return s.pipe.Write(b)
+}
+
+func (s *stdin) Close() error {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	return s.pipe.Close()
 }
 
 // errHungUp is a connection that ended before a command could be run on it. The library
@@ -265,7 +287,7 @@ func (h *host) spawn(command string) (*process, error) {
 	session.Stderr = p.stderr
 	stdout, err := session.StdoutPipe()
 	if err == nil {
-		p.stdin, err = session.StdinPipe()
+		p.stdin.pipe, err = session.StdinPipe()
 	}
 	if err == nil {
 		err = session.Start(command)
