@@ -90,4 +90,7 @@ func (w *writing) stop() {
 	}
 	w.lab.t.Logf("%d writes acknowledged and none lost, %d refused or timed out; longest gap %.2f s",
 		len(log.Acknowledged), len(log.Failed), log.Gap(time.Time{}).Seconds())
+	for _, write := range log.Failed[:min(len(log.Failed), 5)] {
+		w.lab.t.Logf("%.1f s after the first: %s", write.At.Sub(log.Acknowledged[0].At).Seconds(), write.Error)
+	}
 }

@@ -66,10 +66,7 @@ func (s *session) newcomers() ([]cluster.Host, *store.Folder) {
 		return nil, nil
 	}
 	few := slices.DeleteFunc(slices.Clone(s.cluster.Hosts), func(h cluster.Host) bool { return folder.Joined(h.Name) })
-	if len(few) == len(s.cluster.Hosts) { // none of it was seen from here
-		return nil, nil
-	}
-	for _, h := range few {
+	for _, h := range few { // where nothing was seen from here, control planes are among them
 		if !phases.ComesAlone(s.cluster, h) {
 			return nil, nil
 		}
