@@ -27,12 +27,12 @@ hosts:
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct{ seen, want string }{
-		"one worker comes":               {seen: "cp-1 cp-2 cp-3 worker-1", want: "worker-2"},
-		"all workers come":               {seen: "cp-1 cp-2 cp-3", want: "worker-1 worker-2"},
-		"a control plane comes as well":  {seen: "cp-1 cp-2 worker-1", want: ""},
-		"nobody comes":                   {seen: "cp-1 cp-2 cp-3 worker-1 worker-2", want: ""},
-		"none of it was seen from here":  {seen: "", want: ""},
-		"the keys of it are not in here": {seen: "no keys", want: ""},
+		"one worker comes":              {seen: "cp-1 cp-2 cp-3 worker-1", want: "worker-2"},
+		"all workers come":              {seen: "cp-1 cp-2 cp-3", want: "worker-1 worker-2"},
+		"a control plane comes as well": {seen: "cp-1 cp-2 worker-1", want: ""},
+		"nobody comes":                  {seen: "cp-1 cp-2 cp-3 worker-1 worker-2", want: ""},
+		"none of it was seen from here": {seen: "", want: ""},
+		"its keys are not here":         {seen: "no keys", want: ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("XDG_STATE_HOME", t.TempDir())

@@ -204,37 +204,6 @@ func TestAKilledAgentIsALostConnection(t *testing.T) {
 	}
 }
 
-// TestAnAgentThatIsKilledWhileItIsWrittenTo is for the race detector: the pipe to the
-// agent is closed when its session ends, while something may still be written to it.
-func TestAnAgentThatIsKilledWhileItIsWrittenTo(t *testing.T) {
-	noLeaks(t)
-	machine := hosttest.NewFake("cp-1")
-	server := hosttest.NewServer(t, machine)
-	host := connect(t, options(server))
-	prober := machine.Probe(t, nil)
-	conn, err := host.Dial(t.Context(), "tcp", prober.Echo())
-	if err != nil {
-		t.Fatal(err)
-	}
-	flowing, ended := make(chan struct{}), make(chan error, 1)
-	go func() {
-		var err error
-		for n := 0; err == nil; n++ {
-			if n == 1000 {
-				close(flowing)
-			}
-			_, err = conn.Write(make([]byte, 1000))
-		}
-		ended <- err
-	}()
-	<-flowing
-	server.KillAgents()
-	var known *hosts.Error
-	if err := <-ended; !errors.As(err, &known) || known.Kind != hosts.KindCut {
-		t.Errorf("a connection through the host ends with %v", err)
-	}
-}
-
 func TestACutConnectionEndsAllCalls(t *testing.T) {
 	noLeaks(t)
 	machine := hosttest.NewFake("cp-1")
