@@ -31,9 +31,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// repository is the root of the checkout: go test runs a test in its package's folder.
 func repository() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Dir(filepath.Dir(file))
+	root, err := filepath.Abs("..")
+	if err != nil {
+		panic(err)
+	}
+	return root
 }
 
 func slipwayBinary() string { return filepath.Join(repository(), "bin", "slipway") }
