@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -45,26 +44,31 @@ func temporary(path string) string {
 
 // replaceFile is writeAtomically for a stream that may end early with ctx.
 func replaceFile(ctx context.Context, path string, content io.Reader, attr attributes) error {
-	temp := temporary(path)
-	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
+	dir, err := openFolder(filepath.Dir(path))
+	if err != nil {
 		return &placeError{path, err}
 	}
-	err := writeNew(ctx, temp, content, attr)
+	defer dir.Close()
+	name, temp := filepath.Base(path), filepath.Base(temporary(path))
+	if err := dir.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return &placeError{path, err}
+	}
+	err = writeNew(ctx, dir, temp, content, attr)
 	if err == nil {
-		err = os.Rename(temp, path)
+		err = dir.Rename(temp, name)
 	}
 	if err != nil {
-		os.Remove(temp)
+		_ = dir.Remove(temp)
 		return &placeError{path, err}
 	}
-	return syncDirectory(filepath.Dir(path))
+	return dir.sync()
 }
 
 // writeNew writes a file that must not exist, and syncs it.
-func writeNew(ctx context.Context, path string, content io.Reader, attr attributes) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+func writeNew(ctx context.Context, dir *folder, name string, content io.Reader, attr attributes) error {
+	file, err := dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return err
+		return dir.failed("open", name, err)
 	}
 	_, err = io.Copy(file, contextReader{ctx, content})
 	if err == nil {
@@ -86,9 +90,14 @@ func setAttributes(file *os.File, attr attributes) error {
 // overwrite writes a file in place: only for bind-mounted ones, which cannot be renamed
 // over.
 func overwrite(path string, content []byte) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
+	dir, err := openFolder(filepath.Dir(path))
 	if err != nil {
 		return err
+	}
+	defer dir.Close()
+	file, err := dir.OpenFile(filepath.Base(path), os.O_WRONLY|os.O_TRUNC|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return dir.failed("open", filepath.Base(path), err)
 	}
 	_, err = file.Write(content)
 	if err == nil {
@@ -111,16 +120,18 @@ func rewrite(path string, content []byte) error {
 	return err
 }
 
-func syncDirectory(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
+// removeFile removes what lies at a path: a file, a link itself, or an empty directory.
+// It is no error where nothing is.
+func removeFile(path string) error {
+	dir, err := openFolder(filepath.Dir(path))
+	if err == nil {
+		defer dir.Close()
+		err = dir.Remove(filepath.Base(path))
 	}
-	defer dir.Close()
-	if err := dir.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
-		return fmt.Errorf("sync directory %s: %w", path, err)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 func attributesOf(info os.FileInfo) attributes {

@@ -30,7 +30,7 @@ func (h *Host) backUp(ctx context.Context, path string, info os.FileInfo) (hosts
 		}
 		defer source.Close()
 		kept := h.backupPath(path)
-		if err := os.MkdirAll(filepath.Dir(kept), 0o700); err != nil {
+		if err := makeParents(kept, 0o700); err != nil {
 			return hosts.Prior{}, err
 		}
 		if err := replaceFile(ctx, kept, source, attributes{mode: 0o600}); err != nil {
@@ -74,7 +74,7 @@ func (h *Host) putBack(ctx context.Context, path, value string) error {
 			return fmt.Errorf("read the file that was kept: %w", err)
 		}
 		defer kept.Close()
-		if err := os.MkdirAll(filepath.Dir(h.at(path)), 0o755); err != nil {
+		if err := makeParents(h.at(path), modeParents); err != nil {
 			return err
 		}
 		return replaceFile(ctx, h.at(path), kept, attr)

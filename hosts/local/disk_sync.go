@@ -4,6 +4,7 @@ package local
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
@@ -102,11 +103,17 @@ func measureSync(ctx context.Context, folder string, patience time.Duration) ([]
 	}
 	// The file keeps its name while it is written: some file systems skip the work for one
 	// that has none.
-	file, err := os.CreateTemp(folder, syncPattern)
+	dir, err := openFolder(folder)
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(file.Name())
+	defer dir.Close()
+	name := syncPrefix + rand.Text()
+	file, err := dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = dir.Remove(name) }()
 	defer file.Close()
 	fd := int(file.Fd())
 	if err := unix.Fallocate(fd, 0, 0, syncWrites*syncSize); err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
@@ -144,7 +151,7 @@ func removeStale(folder string) error {
 		if err != nil || time.Since(info.ModTime()) < syncStale {
 			continue
 		}
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := removeFile(path); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
@@ -53,7 +54,7 @@ func (h *Host) writeFile(ctx context.Context, a hosts.WriteFile) (hosts.Outcome,
 	return h.apply(ctx, change{
 		action: a, detail: detail, note: note,
 		act: func(ctx context.Context) error {
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			if err := makeParents(path, modeParents); err != nil {
 				return err
 			}
 			return replaceFile(ctx, path, content, want)
@@ -188,18 +189,28 @@ func (h *Host) makeDirectory(ctx context.Context, a hosts.MakeDirectory) (hosts.
 }
 
 func settleDirectory(path string, want attributes) error {
-	if err := os.MkdirAll(path, 0o755); err != nil {
+	dir, err := makeFolder(path, modeParents)
+	if err != nil {
 		return &placeError{path, err}
 	}
-	dir, err := os.Open(path)
+	defer dir.Close()
+	itself, err := dir.Open(".")
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
-	if err := setAttributes(dir, want); err != nil {
+	defer itself.Close()
+	if err := setAttributes(itself, want); err != nil {
 		return err
 	}
-	return syncDirectory(filepath.Dir(path))
+	if err := itself.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
+		return err
+	}
+	parent, err := openFolder(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	return parent.sync()
 }
 
 // makeSymlink makes a symbolic link, replacing what is there unless it is a directory.
@@ -241,21 +252,23 @@ func (h *Host) makeSymlink(ctx context.Context, a hosts.MakeSymlink) (hosts.Outc
 
 // replaceLink makes a link beside the path and renames it.
 func replaceLink(path, target string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	dir, err := makeFolder(filepath.Dir(path), modeParents)
+	if err != nil {
 		return &placeError{path, err}
 	}
-	temp := temporary(path)
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	defer dir.Close()
+	temp := filepath.Base(temporary(path))
+	if err := dir.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return &placeError{path, err}
 	}
-	if err := os.Symlink(target, temp); err != nil {
+	if err := dir.Symlink(target, temp); err != nil {
 		return &placeError{path, err}
 	}
-	if err := os.Rename(temp, path); err != nil {
-		os.Remove(temp)
+	if err := dir.Rename(temp, filepath.Base(path)); err != nil {
+		_ = dir.Remove(temp)
 		return &placeError{path, err}
 	}
-	return syncDirectory(filepath.Dir(path))
+	return dir.sync()
 }
 
 // absolute is where a path lies; only clean absolute ones are taken.

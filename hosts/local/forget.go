@@ -49,13 +49,13 @@ func (h *Host) forget(ctx context.Context, a hosts.Forget) (hosts.Outcome, error
 					return err
 				}
 			}
-			return h.removeOwnDirectories()
+			return h.removeOwnDirectories(ctx)
 		},
 	})
 }
 
 // removeOwnDirectories removes the record last: until then a reset can be repeated.
-func (h *Host) removeOwnDirectories() error {
+func (h *Host) removeOwnDirectories(ctx context.Context) error {
 	entries, err := os.ReadDir(h.at(h.stateDir))
 	if err != nil {
 		return err
@@ -64,14 +64,19 @@ func (h *Host) removeOwnDirectories() error {
 		if entry.Name() == filepath.Base(h.record.path) {
 			continue
 		}
-		if err := os.RemoveAll(h.state(entry.Name())); err != nil {
+		if err := removeAll(ctx, h.state(entry.Name())); err != nil {
 			return err
 		}
 	}
-	if err := os.RemoveAll(h.at(h.runDir)); err != nil {
+	if err := removeAll(ctx, h.at(h.runDir)); err != nil {
 		return err
 	}
-	return errors.Join(os.RemoveAll(h.at(h.stateDir)), syncDirectory(filepath.Dir(h.at(h.stateDir))))
+	parent, err := openFolder(filepath.Dir(h.at(h.stateDir)))
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	return errors.Join(removeTree(ctx, parent, filepath.Base(h.stateDir)), parent.sync())
 }
 
 // stillThere lists what the record names and the host has.

@@ -85,11 +85,11 @@ func (h *Host) setHostname(ctx context.Context, a hosts.SetHostname) (hosts.Outc
 func (h *Host) nameHost(running, static string) error {
 	path := h.at("/etc/hostname")
 	if static == "" {
-		err := os.Remove(path)
+		err := removeFile(path)
 		if errors.Is(err, syscall.EBUSY) {
 			err = overwrite(path, nil) // a mount of its own
 		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err != nil {
 			return err
 		}
 	} else if err := rewrite(path, []byte(static+"\n")); err != nil {

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -103,7 +102,7 @@ func (j *journal) write(entry journalEntry) error {
 	if err != nil {
 		return fmt.Errorf("write the journal: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(j.path), 0o700); err != nil {
+	if err := makeParents(j.path, 0o700); err != nil {
 		return fmt.Errorf("write the journal: %w", err)
 	}
 	file, err := j.open(int64(len(line)) + 1)

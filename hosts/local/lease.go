@@ -11,7 +11,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -118,7 +117,7 @@ func (l *lease) fresh(holder hosts.LeaseHolder) bool {
 
 // try locks the file that lies at the lease's path, without waiting.
 func (l *lease) try(how int) (*os.File, error) {
-	if err := os.MkdirAll(filepath.Dir(l.path), 0o755); err != nil {
+	if err := makeParents(l.path, modeParents); err != nil {
 		return nil, err
 	}
 	for {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -119,9 +120,23 @@ func (h *Host) unmount(ctx context.Context, a hosts.Unmount) (hosts.Outcome, err
 // unmountPoint unmounts one mount point; a busy one is taken out of sight and goes when
 // its last user does.
 func unmountPoint(path string) error {
-	err := unix.Unmount(path, unix.UMOUNT_NOFOLLOW)
+	dir, err := walk{straight: true}.to(filepath.Dir(path)) // the kernel's path has no links
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	held, err := dir.Open(".")
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	point := fmt.Sprintf("/proc/self/fd/%d/%s", held.Fd(), filepath.Base(path))
+	err = unix.Unmount(point, unix.UMOUNT_NOFOLLOW)
 	if errors.Is(err, unix.EBUSY) {
-		err = unix.Unmount(path, unix.UMOUNT_NOFOLLOW|unix.MNT_DETACH)
+		err = unix.Unmount(point, unix.UMOUNT_NOFOLLOW|unix.MNT_DETACH)
 	}
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
 		return nil // gone in between

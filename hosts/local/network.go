@@ -14,7 +14,6 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
@@ -224,11 +223,18 @@ func removeLinks(links []netlink.Link) error {
 }
 
 func (h *Host) removeNamespace(name string) error {
-	path := h.at(filepath.Join(namespaceDir, name))
-	if err := unix.Unmount(path, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+	path, err := filepath.EvalSymlinks(h.at(namespaceDir))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("remove network namespace %s: %w", name, err)
+	}
+	path = filepath.Join(path, name)
+	if err := unmountPoint(path); err != nil {
 		return fmt.Errorf("unmount network namespace %s: %w", name, err)
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := removeFile(path); err != nil {
 		return fmt.Errorf("remove network namespace %s: %w", name, err)
 	}
 	return nil

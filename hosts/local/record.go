@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -77,7 +76,7 @@ func (r *recordFile) update(change func(*hosts.Record)) error {
 	if slices.Equal(before, after) {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(r.path), 0o700); err != nil {
+	if err := makeParents(r.path, 0o700); err != nil {
 		return fmt.Errorf("write the record: %w", err)
 	}
 	if err := writeAtomically(r.path, after, attributes{mode: 0o600}); err != nil {
@@ -88,7 +87,7 @@ func (r *recordFile) update(change func(*hosts.Record)) error {
 
 // lockFile takes an exclusive lock on a file, waiting for it, and returns what frees it.
 func lockFile(path string) (func(), error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := makeParents(path, modeParents); err != nil {
 		return nil, err
 	}
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
@@ -39,7 +38,7 @@ func (h *Host) removePath(ctx context.Context, a hosts.RemovePath) (hosts.Outcom
 			return h.emptyLinked(ctx, a, path)
 		}
 	}
-	remove := func(context.Context) error { return os.Remove(path) }
+	remove := func(_ context.Context, dir *folder, name string) error { return dir.Remove(name) }
 	switch {
 	case info.IsDir() && a.Recursive:
 		if isEmptyMountPoint(path) {
@@ -48,7 +47,7 @@ func (h *Host) removePath(ctx context.Context, a hosts.RemovePath) (hosts.Outcom
 		if err := h.refuseMounts(a.Path); err != nil {
 			return hosts.Outcome{}, err
 		}
-		remove = func(ctx context.Context) error { return removeTree(ctx, path) }
+		remove = removeTree
 	case info.IsDir():
 		entries, err := os.ReadDir(path)
 		if err != nil {
@@ -65,13 +64,18 @@ func (h *Host) removePath(ctx context.Context, a hosts.RemovePath) (hosts.Outcom
 		action: a,
 		detail: string(typeOf(info)),
 		act: func(ctx context.Context) error {
-			if err := remove(ctx); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			dir, err := openFolder(filepath.Dir(path))
+			if err != nil {
 				return err
 			}
-			if err := os.Remove(temporary(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			defer dir.Close()
+			if err := remove(ctx, dir, filepath.Base(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
-			return syncDirectory(filepath.Dir(path))
+			if err := dir.Remove(filepath.Base(temporary(path))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			return dir.sync()
 		},
 		settle: disown(a.Path, info.IsDir()),
 	})
@@ -113,10 +117,18 @@ func (h *Host) emptyLinked(ctx context.Context, a hosts.RemovePath, path string)
 		action: a,
 		detail: "all in " + target + "; the link to it stays",
 		act: func(ctx context.Context) error {
-			if err := emptyTree(ctx, target, info.Sys().(*syscall.Stat_t).Dev); err != nil {
+			dir, err := openFolder(path)
+			if err != nil {
 				return err
 			}
-			return syncDirectory(target)
+			defer dir.Close()
+			if opened, err := dir.Stat("."); err != nil || !os.SameFile(info, opened) {
+				return fmt.Errorf("%s: %w", target, errors.Join(errSwapped, err))
+			}
+			if err := emptyTree(ctx, dir); err != nil {
+				return err
+			}
+			return dir.sync()
 		},
 		settle: disown(a.Path, true),
 	})
@@ -147,56 +159,6 @@ func (h *Host) refuseMounts(path string) error {
 		return nil
 	}
 	return fmt.Errorf("%s is mounted there and would be emptied: unmount it first", strings.Join(below, ", "))
-}
-
-// removeTree is os.RemoveAll that stays on one file system and heeds ctx. A directory
-// that is itself a mount point is emptied and stays.
-func removeTree(ctx context.Context, path string) error {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return err
-	}
-	device := info.Sys().(*syscall.Stat_t).Dev
-	if err := emptyTree(ctx, path, device); err != nil {
-		return err
-	}
-	err = os.Remove(path)
-	if errors.Is(err, syscall.EBUSY) {
-		return nil
-	}
-	return err
-}
-
-func emptyTree(ctx context.Context, dir string, device uint64) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, entry := range entries {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		path := filepath.Join(dir, entry.Name())
-		if entry.IsDir() {
-			info, err := os.Lstat(path)
-			if errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			if info.Sys().(*syscall.Stat_t).Dev != device {
-				return fmt.Errorf("%s is another file system: unmount it first", path)
-			}
-			if err := emptyTree(ctx, path, device); err != nil {
-				return err
-			}
-		}
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
 }
 
 // listed names the first few entries of a directory.

@@ -170,7 +170,7 @@ func (h *Host) restoreFile(ctx context.Context, path string, prior hosts.Prior) 
 }
 
 func (h *Host) dropBackup(path string) error {
-	if err := os.Remove(h.backupPath(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeFile(h.backupPath(path)); err != nil {
 		return fmt.Errorf("remove the backup of %s: %w", path, err)
 	}
 	return nil

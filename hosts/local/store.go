@@ -5,6 +5,7 @@ package local
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -206,7 +207,7 @@ func (s *store) put(ctx context.Context, blob hosts.Blob, counted func(int64)) e
 		return nil
 	}
 	path := s.blobPath(blob.Ref)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := makeParents(path, 0o700); err != nil {
 		return err
 	}
 	return s.putFile(path, reader)
@@ -214,22 +215,20 @@ func (s *store) put(ctx context.Context, blob hosts.Blob, counted func(int64)) e
 
 // putFile is replaceFile with a temporary name of its own, for two that upload the same.
 func (s *store) putFile(path string, reader io.Reader) (err error) {
-	temp, err := os.CreateTemp(filepath.Dir(path), ".incoming-*")
+	dir, err := openFolder(filepath.Dir(path))
 	if err != nil {
 		return &placeError{path, err}
 	}
-	_, err = io.Copy(temp, reader)
-	if err == nil {
-		err = temp.Sync()
-	}
-	if err = errors.Join(err, temp.Close()); err == nil {
-		err = os.Rename(temp.Name(), path)
+	defer dir.Close()
+	name := ".incoming-" + rand.Text()
+	if err = writeNew(context.Background(), dir, name, reader, attributes{mode: 0o600}); err == nil {
+		err = dir.Rename(name, filepath.Base(path))
 	}
 	if err != nil {
-		os.Remove(temp.Name())
+		_ = dir.Remove(name)
 		return &placeError{path, err}
 	}
-	return syncDirectory(filepath.Dir(path))
+	return dir.sync()
 }
 
 // verifyingReader fails at the end of content that is not what it should be.
@@ -278,13 +277,13 @@ func (h *Host) tidyStore(ctx context.Context, a hosts.TidyStore) (hosts.Outcome,
 	return h.apply(ctx, change{
 		action: a,
 		detail: fmt.Sprintf("%d blobs", len(entries)),
-		act: func(context.Context) error {
-			for _, entry := range entries {
-				if err := os.RemoveAll(filepath.Join(dir, entry.Name())); err != nil {
-					return err
-				}
+		act: func(ctx context.Context) error {
+			blobs, err := openFolder(dir)
+			if err != nil {
+				return err
 			}
-			return nil
+			defer blobs.Close()
+			return emptyTree(ctx, blobs)
 		},
 	})
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -362,7 +361,7 @@ func (h *Host) noteInputs(name, inputs string) error {
 		return nil
 	}
 	for _, path := range []string{h.state(inputsFile(name)), h.run(inputsFile(name))} {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		if err := makeParents(path, modeParents); err != nil {
 			return fmt.Errorf("note the unit's inputs: %w", err)
 		}
 		if err := writeAtomically(path, []byte(inputs+"\n"), attributes{mode: 0o600}); err != nil {
@@ -374,7 +373,7 @@ func (h *Host) noteInputs(name, inputs string) error {
 
 func (h *Host) dropInputs(name string) error {
 	for _, path := range []string{h.run(inputsFile(name)), h.state(inputsFile(name))} {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := removeFile(path); err != nil {
 			return fmt.Errorf("drop the unit's inputs: %w", err)
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"path"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -221,7 +220,7 @@ func (h *Host) unpackEntry(ctx context.Context, entry io.Reader, places []hosts.
 func (h *Host) unpackFile(ctx context.Context, content io.Reader, file hosts.UnpackFile, counted func(int64)) error {
 	at := h.at(file.Path)
 	defer h.paths.lock(at)()
-	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+	if err := makeParents(at, modeParents); err != nil {
 		return err
 	}
 	verified := &verifyingReader{
