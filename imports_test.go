@@ -35,6 +35,7 @@ var edges = map[string][]string{
 	"phases":            {"phases/plan", "manifests", "cluster", "certs", "hosts", "bundle"},
 	"phases/engine":     {"phases/plan", "hosts"},
 	"phases/engine/api": {"phases/plan", "hosts", "cluster"},
+	"images":            {"bundle", "hosts"},
 	"lab":               {"cluster"},
 	"e2e":               {"e2e/acks"},
 	"e2e/acks":          {},
@@ -68,7 +69,8 @@ var owned = map[string][]string{
 	"k8s.io/client-go":                       {"phases/engine/api", "e2e/writer"},
 	"k8s.io/kubectl":                         {"phases/engine/api", "cmd/slipway", "cmd/slipway/translations"},
 	"go.etcd.io/etcd":                        {"phases/engine/api"},
-	"github.com/google/go-containerregistry": {"bundle/archive", "bundle/build", "cmd/slipway", "e2e"},
+	"github.com/google/go-containerregistry": {"bundle/archive", "bundle/build", "images", "e2e"},
+	"github.com/distribution/reference":      {"images", "hosts/local"},
 }
 
 type source struct {

@@ -1,29 +1,42 @@
 package phases
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
+	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
+// OwnImage is what there is of one of the user's own images for one platform.
+type OwnImage struct {
+	Load hosts.LoadImage
+	// Platform is the zero value where the image does not say what it is for.
+	Platform bundle.Platform
+}
+
 // Images plans to bring the user's own images onto the hosts: those named in the input,
-// or all. A host has an image when it has the very same under its name.
-func Images(in Input, images []hosts.LoadImage) (plan.Plan, plan.Contents, error) {
+// or all. A host has an image when it has the very same under its name. Of an image for
+// several platforms it gets the one that it runs; of several, the first.
+func Images(in Input, images []OwnImage) (plan.Plan, plan.Contents, error) {
+	in.images = images
 	d, err := in.begin(WorkflowImageLoad)
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
 	for _, host := range in.targets(WorkflowImageLoad) {
 		h := d.forHost(host, manifests.HostState{})
-		for _, image := range images {
-			have, there := h.facts.Images[image.Reference]
+		for _, reference := range references(images) {
+			image, _ := imageFor(images, reference, h.facts.Arch)
+			have, there := h.facts.Images[reference]
 			switch {
 			case !there:
-				h.step(phaseImages, image.Reference, plan.LaneImages, plan.Create, "image missing", image)
+				h.step(phaseImages, reference, plan.LaneImages, plan.Create, "image missing", image)
 			case have != image.Manifest.Digest:
-				h.step(phaseImages, image.Reference, plan.LaneImages, plan.Update, "another image has this name", image)
+				h.step(phaseImages, reference, plan.LaneImages, plan.Update, "another image has this name", image)
 			}
 		}
 		h.tidy()
@@ -32,14 +45,59 @@ func Images(in Input, images []hosts.LoadImage) (plan.Plan, plan.Contents, error
 }
 
 // ImageQuery is a host's query that looks for these images only.
-func ImageQuery(images []hosts.LoadImage) hosts.Query {
-	query := hosts.Query{Units: []string{manifests.ContainerdUnit}}
+func ImageQuery(images []OwnImage) hosts.Query {
+	return hosts.Query{Units: []string{manifests.ContainerdUnit}, Images: references(images)}
+}
+
+// references are the images' names, each once.
+func references(images []OwnImage) []string {
+	var names []string
 	for _, image := range images {
-		if !slices.Contains(query.Images, image.Reference) {
-			query.Images = append(query.Images, image.Reference)
+		if !slices.Contains(names, image.Load.Reference) {
+			names = append(names, image.Load.Reference)
 		}
 	}
-	return query
+	return names
+}
+
+// alsoRuns are the architectures whose programs another one's processors and kernel run
+// too, as containerd has it.
+var alsoRuns = map[string]string{"amd64": "386", "arm64": "arm"}
+
+// imageFor finds what there is of an image for hosts of an architecture: for that, for one
+// that it runs too, or for one that is not said.
+func imageFor(images []OwnImage, reference, arch string) (hosts.LoadImage, bool) {
+	for _, wanted := range []bundle.Platform{{OS: "linux", Arch: arch}, {OS: "linux", Arch: alsoRuns[arch]}, {}} {
+		for _, image := range images {
+			if image.Load.Reference == reference && image.Platform == wanted {
+				return image.Load, true
+			}
+		}
+	}
+	return hosts.LoadImage{}, false
+}
+
+// platformProblems are images that the host cannot run.
+func (in Input) platformProblems(name string, facts hosts.Facts) []Problem {
+	var problems []Problem
+	for _, reference := range references(in.images) {
+		if _, found := imageFor(in.images, reference, facts.Arch); found {
+			continue
+		}
+		var there []string
+		for _, image := range in.images {
+			if text := image.Platform.String(); image.Load.Reference == reference && !slices.Contains(there, text) {
+				there = append(there, text)
+			}
+		}
+		host := bundle.Platform{OS: "linux", Arch: facts.Arch}
+		problems = append(problems, Problem{
+			Check: "platform", Host: name, Severity: SeverityError,
+			Detail: fmt.Sprintf("the image %s is for %s, the host is %s", reference, strings.Join(there, ", "), host),
+			Fix:    fmt.Sprintf("build or pull the image for it (--platform %s), and save that", host),
+		})
+	}
+	return problems
 }
 
 func (in Input) loadProblems(name string) []Problem {
@@ -60,5 +118,5 @@ func (in Input) loadProblems(name string) []Problem {
 			Detail: "containerd is not running", Fix: "systemctl start " + manifests.ContainerdUnit,
 		})
 	}
-	return problems
+	return append(problems, in.platformProblems(name, facts)...)
 }

@@ -68,6 +68,8 @@ type Input struct {
 
 	// workflow is what the plan is for; set when it is begun.
 	workflow Workflow
+	// images are the user's own that are to be loaded; set when that is planned.
+	images []OwnImage
 }
 
 // Refused is a plan that was not made, because of what would be wrong with it.

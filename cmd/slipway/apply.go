@@ -193,8 +193,7 @@ func (s *session) content(contents plan.Contents) func(string) (hosts.Blob, bool
 			return blob, true
 		}
 		if s.images != nil {
-			blob, ok := s.images.blobs[ref]
-			return blob, ok
+			return s.images.Blob(ref)
 		}
 		if s.archive == nil || !s.archive.Has(ref) {
 			return hosts.Blob{}, false

@@ -20,6 +20,7 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/hosts/ssh"
+	"github.com/slipway-k8s/slipway/images"
 	"github.com/slipway-k8s/slipway/phases/engine/api"
 )
 
@@ -34,7 +35,7 @@ type session struct {
 	facts   map[string]hosts.Facts // of those that answered
 	seen    map[string]time.Time   // when, by this machine's clock
 
-	images *imageSet // the user's own, for image load
+	images *images.Set // the user's own, for image load
 
 	// scouts are hosts that are not in the cluster yet, and from which its API is reached.
 	scouts []string

@@ -61,7 +61,8 @@ const (
 	UnitUnmask  UnitChange = "unmask"
 )
 
-// Containerd is what a Host asks of containerd, always in the k8s.io namespace.
+// Containerd is what a Host asks of containerd, always in the k8s.io namespace. Images have
+// their full names here, as containerd's CRI plugin has them.
 type Containerd interface {
 	// Images gives, for those references that are complete, unpacked and pinned, the
 	// digest of the manifest. A containerd that does not run has none.

@@ -174,7 +174,7 @@ func (h *Host) seeModules(names []string) func(context.Context, *hosts.Facts) er
 
 func (h *Host) seeImages(references []string) func(context.Context, *hosts.Facts) error {
 	return func(ctx context.Context, facts *hosts.Facts) error {
-		found, err := h.containerd.Images(ctx, references)
+		found, err := h.images(ctx, references)
 		facts.Images = found
 		return err
 	}

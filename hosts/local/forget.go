@@ -109,7 +109,7 @@ func (h *Host) stillThere(ctx context.Context, record *hosts.Record) ([]string, 
 			left = append(left, name)
 		}
 	}
-	images, err := h.containerd.Images(ctx, record.Images)
+	images, err := h.images(ctx, record.Images)
 	if err != nil {
 		return nil, err
 	}

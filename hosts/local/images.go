@@ -5,9 +5,45 @@ package local
 import (
 	"context"
 	"errors"
+	"fmt"
+
+	"github.com/distribution/reference"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
+
+// runtimeName is the name under which containerd's CRI plugin looks for an image that a Pod,
+// or the sandbox's setting, names so: app:1 is docker.io/library/app:1. An image that lies
+// there by another name is one that the kubelet does not find.
+func runtimeName(name string) (string, error) {
+	named, err := reference.ParseDockerRef(name)
+	if err != nil {
+		return "", fmt.Errorf("%q is not an image's name: %w", name, err)
+	}
+	return named.String(), nil
+}
+
+// images gives the digests of those images that containerd has, by the names asked for.
+func (h *Host) images(ctx context.Context, names []string) (map[string]string, error) {
+	full := make([]string, len(names))
+	for i, name := range names {
+		var err error
+		if full[i], err = runtimeName(name); err != nil {
+			return nil, err
+		}
+	}
+	there, err := h.containerd.Images(ctx, full)
+	if err != nil || there == nil {
+		return nil, err
+	}
+	found := map[string]string{}
+	for i, name := range names {
+		if digest, ok := there[full[i]]; ok {
+			found[name] = digest
+		}
+	}
+	return found, nil
+}
 
 // errNoContainerd is what there is to say where containerd does not run.
 var errNoContainerd = errors.New("containerd does not run")
@@ -18,7 +54,7 @@ func (h *Host) loadImage(ctx context.Context, a hosts.LoadImage, report func(hos
 	defer h.loading.Unlock()
 	h.store.using.RLock()
 	defer h.store.using.RUnlock()
-	have, err := h.containerd.Images(ctx, []string{a.Reference})
+	have, err := h.images(ctx, []string{a.Reference})
 	if err != nil {
 		return hosts.Outcome{}, err
 	}
@@ -29,6 +65,10 @@ func (h *Host) loadImage(ctx context.Context, a hosts.LoadImage, report func(hos
 	if was := have[a.Reference]; was != "" {
 		detail = "was " + was
 	}
+	named := a
+	if named.Reference, err = runtimeName(a.Reference); err != nil {
+		return hosts.Outcome{}, err
+	}
 	done := hosts.Progress{Total: a.Manifest.Size, Note: a.Reference}
 	for _, blob := range a.Blobs {
 		done.Total += blob.Size
@@ -38,7 +78,7 @@ func (h *Host) loadImage(ctx context.Context, a hosts.LoadImage, report func(hos
 		detail: detail,
 		note:   func(r *hosts.Record) { r.Images = addOnce(r.Images, a.Reference) },
 		act: func(ctx context.Context) error {
-			return h.containerd.Load(ctx, a, h.store.open, func(n int64) { done.Done += n; report(done) })
+			return h.containerd.Load(ctx, named, h.store.open, func(n int64) { done.Done += n; report(done) })
 		},
 	})
 }

@@ -167,7 +167,7 @@ func TestForgetSaysWhatIsLeft(t *testing.T) {
 	m.do(host, m.writeFile(host, "/etc/systemd/system/x.service", "x", 0o644))
 	m.systemd.units["x.service"] = unit("loaded", "inactive", "disabled", "/etc/systemd/system/x.service")
 	m.do(host, hosts.SetUnit{Name: "x.service", Active: true})
-	m.containerd.images["pause"] = "sha256:1"
+	m.containerd.images["docker.io/library/pause:latest"] = "sha256:1"
 	blob := hosttest.Content([]byte("manifest"))
 	m.upload(host, blob)
 	m.once(host, hosts.LoadImage{Reference: "other", Manifest: hosts.ImageBlob{Digest: blob.Ref, Size: blob.Size}}, hosts.Changed)
@@ -190,7 +190,7 @@ func TestForgetSaysWhatIsLeft(t *testing.T) {
 	m.do(host, hosts.RemovePath{Path: "/opt/made/file"})
 	m.once(host, hosts.RemovePath{Path: "/opt/made", IfEmpty: true}, hosts.Unchanged)
 	m.do(host, hosts.Restore{Setting: "sysctl/net.ipv4.ip_forward"})
-	delete(m.containerd.images, "other")
+	delete(m.containerd.images, "docker.io/library/other:latest")
 	m.do(host, hosts.Forget{})
 	for _, dir := range []string{"/var/lib/slipway", "/run/slipway"} {
 		if m.has(dir) {
@@ -231,6 +231,36 @@ func TestLoadImageReadsOnlyTheStore(t *testing.T) {
 	facts := m.observe(host, hosts.Query{Images: []string{image.Reference, "other"}})
 	if diff := cmp.Diff(map[string]string{image.Reference: manifest.Ref}, facts.Images); diff != "" {
 		t.Errorf("images (-want +got):\n%s", diff)
+	}
+}
+
+func TestImagesAreWhereTheRuntimeLooks(t *testing.T) {
+	for name, full := range map[string]string{
+		"app:1":                         "docker.io/library/app:1",
+		"app":                           "docker.io/library/app:latest",
+		"acme/x:1":                      "docker.io/acme/x:1",
+		"docker.io/x:1":                 "docker.io/library/x:1",
+		"docker.io/library/x:1":         "docker.io/library/x:1",
+		"index.docker.io/library/x:1":   "docker.io/library/x:1",
+		"google_containers/pause:3":     "docker.io/google_containers/pause:3", // an imageRepository without a host
+		"localhost/x:1":                 "localhost/x:1",
+		"registry.k8s.io/pause:3.10.2":  "registry.k8s.io/pause:3.10.2",
+		"mirror:5000/k8s/pause:3.10.2":  "mirror:5000/k8s/pause:3.10.2",
+		"[2001:db8::1]:5000/pause:3.10": "[2001:db8::1]:5000/pause:3.10",
+	} {
+		m := newMachine(t)
+		host := m.host()
+		blob := hosttest.Content([]byte("manifest of " + full))
+		m.upload(host, blob)
+		image := hosts.LoadImage{Reference: name, Manifest: hosts.ImageBlob{Digest: blob.Ref, Size: blob.Size}}
+		m.once(host, image, hosts.Changed)
+		if diff := cmp.Diff(map[string]string{full: blob.Ref}, m.containerd.images); diff != "" {
+			t.Errorf("%s is in containerd (-want +got):\n%s", name, diff)
+		}
+		if got := m.observe(host, hosts.Query{Images: []string{name}}).Images[name]; got != blob.Ref {
+			t.Errorf("%s is seen as %q", name, got)
+		}
+		m.once(host, image, hosts.Unchanged)
 	}
 }
 

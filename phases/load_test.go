@@ -1,0 +1,74 @@
+package phases
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/slipway-k8s/slipway/bundle"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+)
+
+func ownImage(reference, os, arch, digest string) OwnImage {
+	return OwnImage{
+		Load:     hosts.LoadImage{Reference: reference, Manifest: hosts.ImageBlob{Digest: digest}},
+		Platform: bundle.Platform{OS: os, Arch: arch},
+	}
+}
+
+func TestEachHostGetsTheImageForItsPlatform(t *testing.T) {
+	const app = "docker.io/library/app:1"
+	for name, test := range map[string]struct {
+		images  []OwnImage
+		digest  string
+		refused string
+	}{
+		"the host's":                 {[]OwnImage{ownImage(app, "linux", "amd64", "a")}, "a", ""},
+		"another's":                  {[]OwnImage{ownImage(app, "linux", "arm64", "b")}, "", "linux/arm64"},
+		"another system's":           {[]OwnImage{ownImage(app, "windows", "amd64", "c")}, "", "windows/amd64"},
+		"several, and none":          {[]OwnImage{ownImage(app, "linux", "arm64", "b"), ownImage(app, "linux", "s390x", "d")}, "", "linux/arm64, linux/s390x"},
+		"several":                    {[]OwnImage{ownImage(app, "linux", "arm64", "b"), ownImage(app, "linux", "amd64", "a")}, "a", ""},
+		"for one older processor":    {[]OwnImage{ownImage(app, "linux", "386", "e")}, "e", ""},
+		"rather the host's own":      {[]OwnImage{ownImage(app, "linux", "386", "e"), ownImage(app, "linux", "amd64", "a")}, "a", ""},
+		"one that does not say":      {[]OwnImage{ownImage(app, "", "", "f")}, "f", ""},
+		"one of two images does not": {[]OwnImage{ownImage(app, "linux", "amd64", "a"), ownImage("docker.io/library/b:1", "linux", "arm64", "b")}, "", "docker.io/library/b:1"},
+	} {
+		in := newWorld(t, 1, 1).observe()
+		for host, facts := range in.Facts {
+			facts.Arch = "amd64"
+			facts.Record = &hosts.Record{Cluster: in.ClusterID}
+			facts.Units = map[string]hosts.Unit{manifests.ContainerdUnit: {Active: "active"}}
+			in.Facts[host] = facts
+		}
+		made, _, err := Images(in, test.images)
+		if test.refused != "" {
+			refused, ok := errors.AsType[*Refused](err)
+			if !ok {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			for _, problem := range refused.Problems {
+				if problem.Check != "platform" || !strings.Contains(problem.Detail, test.refused) || !strings.Contains(problem.Fix, "linux/amd64") {
+					t.Errorf("%s: %s", name, problem)
+				}
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		loaded := map[string]string{}
+		for _, step := range made.Steps {
+			if load, ok := step.Action.(hosts.LoadImage); ok {
+				loaded[step.Host] = load.Manifest.Digest
+			}
+		}
+		if diff := cmp.Diff(map[string]string{"cp-1": test.digest, "w-1": test.digest}, loaded); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
