@@ -17,9 +17,13 @@ const (
 
 // Cluster is the Cluster file: all that a user says about one cluster.
 type Cluster struct {
-	APIVersion        string       `json:"apiVersion"`
-	Kind              string       `json:"kind"`
-	Name              string       `json:"name"`
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Name       string `json:"name"`
+	// ID says which cluster of this name is meant: the SHA-256 of its CA's public key, in
+	// hexadecimal, as status shows it. Unless said, it is the one that the name means in the
+	// operator's state folder.
+	ID                string       `json:"id,omitempty"`
 	KubernetesVersion string       `json:"kubernetesVersion,omitempty"` // with a leading v
 	ImageRepository   string       `json:"imageRepository,omitempty"`   // kubeadm's field: where image names begin
 	Endpoint          Endpoint     `json:"endpoint,omitzero"`

@@ -84,9 +84,11 @@ func definitions() map[string]*schema {
 
 func clusterSchema() *schema {
 	return object("All that is wanted of one cluster.", map[string]*schema{
-		"apiVersion":        {Const: APIVersion, Description: "The version of this format.", Type: "string"},
-		"kind":              {Const: Kind, Description: "The kind of document.", Type: "string"},
-		"name":              {Type: "string", Pattern: `^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`, MaxLength: 63, Description: "The cluster's name."},
+		"apiVersion": {Const: APIVersion, Description: "The version of this format.", Type: "string"},
+		"kind":       {Const: Kind, Description: "The kind of document.", Type: "string"},
+		"name":       {Type: "string", Pattern: `^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`, MaxLength: 63, Description: "The cluster's name."},
+		"id": text("Which cluster of this name is meant, as 'slipway status' shows it: unless said, the one that the name means in the operator's state folder.", "").
+			pattern(idForm.String()),
 		"kubernetesVersion": text("The Kubernetes version to install.", DefaultKubernetesVersion).pattern(`^v[0-9]+\.[0-9]+\.[0-9]+`),
 		"imageRepository":   text("Where image names begin, as in kubeadm's field.", DefaultImageRepository),
 		"endpoint":          ref("Endpoint", "The stable host and port of the API."),

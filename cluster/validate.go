@@ -71,7 +71,13 @@ func (k *checker) head(c *Cluster) {
 	case len(validation.IsDNS1123Label(c.Name)) > 0:
 		k.wrong("name", labelFix(c.Name), "%q is not a name for a cluster", c.Name)
 	}
+	if c.ID != "" && !idForm.MatchString(c.ID) {
+		k.wrong("id", "leave it out, or write the whole of what slipway status shows", "%q is not a cluster's ID: 64 hexadecimal digits", c.ID)
+	}
 }
+
+// idForm is that of a SHA-256. A shorter one could be found again by trying.
+var idForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // labelFix offers a name that would do, made of the one that does not.
 func labelFix(name string) string {

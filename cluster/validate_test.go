@@ -43,6 +43,9 @@ var problemCases = map[string]problemCase{
 	"repository with a tag": {[]string{"", "imageRepository: registry.example.com/k8s:v1\n"}, []string{
 		`line 8: imageRepository: "registry.example.com/k8s:v1" is not where image names can begin; write it like registry.k8s.io or registry.example.com:5000/k8s`}},
 
+	"id too short to be safe": {[]string{"", "id: 0123456789ab\n"}, []string{
+		`line 8: id: "0123456789ab" is not a cluster's ID: 64 hexadecimal digits; leave it out, or write the whole of what slipway status shows`}},
+
 	"unknown field": {[]string{"", "networkng: {}\n"}, []string{"line 8: networkng: unknown field; did you mean networking?"}},
 	"unknown field, nothing near": {[]string{"control-plane]", "control-plane]\n    frobnicate: 1"}, []string{
 		"line 8: hosts[0].frobnicate: unknown field; known here: address, addresses, labels, name, roles, ssh, taints"}},

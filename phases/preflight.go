@@ -175,11 +175,11 @@ func (in Input) recordProblems(name string, facts hosts.Facts) []Problem {
 	if !claimed(facts.Record) {
 		return nil
 	}
-	// The file's name counts too: the identity may have been read from this very record.
+	// The file's name counts too, unless the file says which cluster is meant by its id.
 	// Where the keys are lost, the name has to do.
-	other := facts.Record.Cluster
-	known := in.ClusterID.ID == "" || in.ClusterID.ID == other.ID
-	if known && other.Name == in.Cluster.Name {
+	other, want := facts.Record.Cluster, cmp.Or(in.ClusterID.ID, in.Cluster.ID)
+	known := want == "" || want == other.ID
+	if known && (other.Name == in.Cluster.Name || other.ID == in.Cluster.ID) {
 		return nil
 	}
 	return []Problem{{

@@ -71,17 +71,43 @@ func Open(root string) (*Store, error) {
 	return &Store{root: root}, nil
 }
 
-// Create keeps the PKI of a cluster, and makes it the one that the name means. Keeping
-// the same PKI again changes nothing.
+// OtherName is a cluster that is kept under another name than the one that was asked for.
+type OtherName struct {
+	Asked, Name string
+	ID          string
+	Path        string
+}
+
+func (e *OtherName) Error() string {
+	return fmt.Sprintf("the cluster with ID %s is kept under the name %s, not %s (%s)", certs.ShortID(e.ID), e.Name, e.Asked, e.Path)
+}
+
+// Create keeps the PKI of a new cluster, and makes it the one that the name means. Keeping
+// the same PKI again changes nothing but that; under another name it is an *OtherName.
 func (s *Store) Create(name string, pki certs.PKI) (*Folder, error) {
-	folder, err := s.create(name, pki)
+	folder, err := s.keep(name, pki, s.setCurrent)
 	if err != nil {
 		return nil, fmt.Errorf("keep the PKI of cluster %s: %w", name, err)
 	}
 	return folder, nil
 }
 
-func (s *Store) create(name string, pki certs.PKI) (*Folder, error) {
+// Restore keeps the PKI of a cluster that was read back from its hosts. What a name means
+// already it goes on to mean.
+func (s *Store) Restore(name string, pki certs.PKI) (*Folder, error) {
+	folder, err := s.keep(name, pki, func(name, id string) error {
+		if now, err := s.current(name); err != nil || now != "" {
+			return err
+		}
+		return s.setCurrent(name, id)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("keep the PKI of cluster %s: %w", name, err)
+	}
+	return folder, nil
+}
+
+func (s *Store) keep(name string, pki certs.PKI, call func(name, id string) error) (*Folder, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
@@ -104,10 +130,13 @@ func (s *Store) create(name string, pki certs.PKI) (*Folder, error) {
 	if err != nil {
 		return nil, err
 	}
+	if folder.name != name {
+		return nil, &OtherName{Asked: name, Name: folder.name, ID: id, Path: folder.path}
+	}
 	if _, err := folder.PKI(); err != nil {
 		return nil, err
 	}
-	return folder, s.setCurrent(name, id)
+	return folder, call(name, id)
 }
 
 // make writes a folder beside its place and renames it into it.
@@ -133,7 +162,8 @@ func (s *Store) make(name, id string, pki certs.PKI) (*Folder, error) {
 	return &Folder{store: s, path: place, name: name, id: id}, nil
 }
 
-// Load opens the cluster that a name means now. It answers ErrNotFound where there is none.
+// Load opens the cluster that a name means now: never one that is kept under another name.
+// It answers ErrNotFound where there is none.
 func (s *Store) Load(name string) (*Folder, error) {
 	folder, err := s.load(name)
 	if err != nil {
@@ -152,8 +182,11 @@ func (s *Store) load(name string) (*Folder, error) {
 	}
 	if id != "" {
 		folder, err := s.find(id)
-		if err == nil || !errors.Is(err, ErrNotFound) {
-			return folder, err
+		switch {
+		case err == nil && folder.name == name:
+			return folder, nil
+		case err != nil && !errors.Is(err, ErrNotFound):
+			return nil, err
 		}
 	}
 	return s.only(name)
@@ -176,36 +209,18 @@ func (s *Store) only(name string) (*Folder, error) {
 	for _, info := range all {
 		ids = append(ids, certs.ShortID(info.ID))
 	}
-	return nil, fmt.Errorf("%d clusters have this name (%s), and %s does not say which one is meant",
+	return nil, fmt.Errorf("%d clusters have this name (%s), and %s does not say which one is meant: write the ID into the cluster file (id: …)",
 		len(all), strings.Join(ids, ", "), filepath.Join(s.root, currentFolder, name))
 }
 
-// LoadID opens a cluster by its ID, whole or short, and makes it the one that the name
-// means: a name in a file is what a user calls it today, the ID is the cluster.
-func (s *Store) LoadID(name, id string) (*Folder, error) {
+// LoadID opens a cluster by its whole ID, whatever name it is kept under: that is for the
+// caller to hold against what was asked for. It answers ErrNotFound where there is none.
+func (s *Store) LoadID(id string) (*Folder, error) {
 	folder, err := s.find(id)
-	if err == nil {
-		err = checkName(name)
-	}
-	if err == nil {
-		err = s.pointTo(name, folder.id)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("find cluster %s with ID %s: %w", name, certs.ShortID(id), err)
+		return nil, fmt.Errorf("find the cluster with ID %s: %w", certs.ShortID(id), err)
 	}
 	return folder, nil
-}
-
-func (s *Store) pointTo(name, id string) error {
-	if now, err := s.current(name); err == nil && now == id {
-		return nil
-	}
-	unlock, err := lock(filepath.Join(s.root, ".lock"))
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	return s.setCurrent(name, id)
 }
 
 // List gives every cluster of the store, by name.
@@ -236,17 +251,14 @@ func (s *Store) List() ([]Info, error) {
 	return all, nil
 }
 
-// find opens the folder of an ID, whole or short.
+// find opens the folder of a whole ID.
 func (s *Store) find(id string) (*Folder, error) {
-	if len(id) < certs.ShortIDLength {
-		return nil, fmt.Errorf("%q is too short for a cluster's ID", id)
-	}
 	all, err := s.List()
 	if err != nil {
 		return nil, err
 	}
 	for _, info := range all {
-		if strings.HasPrefix(info.ID, id) {
+		if info.ID == id {
 			return &Folder{store: s, path: info.Path, name: info.Name, id: info.ID}, nil
 		}
 	}

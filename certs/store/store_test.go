@@ -84,9 +84,8 @@ func TestWhatIsCreatedIsLoaded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, load := range map[string]func() (*Folder, error){
-		"by name":     func() (*Folder, error) { return again.Load("demo") },
-		"by ID":       func() (*Folder, error) { return again.LoadID("demo", id) },
-		"by short ID": func() (*Folder, error) { return again.LoadID("demo", id[:12]) },
+		"by name": func() (*Folder, error) { return again.Load("demo") },
+		"by ID":   func() (*Folder, error) { return again.LoadID(id) },
 	} {
 		folder, err := load()
 		if err != nil {
@@ -133,11 +132,12 @@ func TestNothingIsForOthers(t *testing.T) {
 
 func TestNotFound(t *testing.T) {
 	s := open(t)
-	create(t, s, "other", mintPKI(t))
+	other := create(t, s, "other", mintPKI(t))
 	for name, load := range map[string]func() (*Folder, error){
-		"a name":  func() (*Folder, error) { return s.Load("demo") },
-		"a short": func() (*Folder, error) { return s.LoadID("demo", "0123456789ab") },
-		"a whole": func() (*Folder, error) { return s.LoadID("demo", strings.Repeat("0", 64)) },
+		"a name":             func() (*Folder, error) { return s.Load("demo") },
+		"an ID":              func() (*Folder, error) { return s.LoadID(strings.Repeat("0", 64)) },
+		"half of another's":  func() (*Folder, error) { return s.LoadID(other.ID()[:32]) },
+		"none at all by ID ": func() (*Folder, error) { return s.LoadID("") },
 	} {
 		if _, err := load(); !errors.Is(err, ErrNotFound) {
 			t.Errorf("%s: %v", name, err)
@@ -188,11 +188,17 @@ func TestTwoClustersOfOneName(t *testing.T) {
 		}
 	}
 	loaded(two)
-	if _, err := s.LoadID("demo", one.ID()); err != nil {
+	if got, err := s.LoadID(one.ID()); err != nil || got.ID() != one.ID() {
+		t.Fatalf("the first by its ID: %v, %v", got, err)
+	}
+	loaded(two)                 // an ID that was asked for says nothing of what the name means
+	create(t, s, "demo", first) // again: nothing new but what the name means
+	loaded(one)
+	if _, err := s.Restore("demo", second); err != nil {
 		t.Fatal(err)
 	}
 	loaded(one)
-	create(t, s, "demo", second) // again: nothing new but what the name means
+	create(t, s, "demo", second)
 	loaded(two)
 	all, err := s.List()
 	if err != nil {
@@ -218,17 +224,36 @@ func TestTwoClustersOfOneName(t *testing.T) {
 	loaded(two)
 }
 
-func TestAClusterMayBeRenamed(t *testing.T) {
+// What is kept under one name is never found or kept under another.
+func TestANameDoesNotLeadToAnothersCluster(t *testing.T) {
 	s, pki := open(t), mintPKI(t)
-	folder := create(t, s, "old", pki)
-	if _, err := s.LoadID("new", folder.ID()); err != nil {
+	folder := create(t, s, "prod", pki)
+	if err := os.WriteFile(filepath.Join(s.root, "current", "demo"), []byte(folder.ID()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.Load("new")
-	if err != nil || got.ID() != folder.ID() {
-		t.Fatalf("the new name means %v, %v", got, err)
+	if got, err := s.Load("demo"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("demo means %v, %v", got, err)
 	}
-	same(t, got, pki)
+	for deed, keep := range map[string]func(string, certs.PKI) (*Folder, error){"create": s.Create, "restore": s.Restore} {
+		var other *OtherName
+		if _, err := keep("demo", pki); !errors.As(err, &other) || other.Name != "prod" || other.Asked != "demo" {
+			t.Errorf("%s: %v", deed, err)
+		}
+	}
+	if got, err := s.LoadID(folder.ID()); err != nil || got.Name() != "prod" {
+		t.Errorf("by its ID: %v, %v", got, err)
+	}
+}
+
+func TestWhatIsRestoredIsCalledByItsName(t *testing.T) {
+	s, pki := open(t), mintPKI(t)
+	folder, err := s.Restore("demo", pki)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Load("demo"); err != nil || got.ID() != folder.ID() {
+		t.Errorf("the name means %v, %v", got, err)
+	}
 }
 
 func TestLeaves(t *testing.T) {

@@ -61,7 +61,7 @@ func (s *session) newcomers() ([]cluster.Host, *store.Folder) {
 	if err != nil {
 		return nil, nil
 	}
-	folder, err := states.Load(s.cluster.Name)
+	folder, err := s.meant(states)
 	if err != nil {
 		return nil, nil
 	}

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/slipway-k8s/slipway/certs"
@@ -29,29 +26,37 @@ type keys struct {
 // errNoKeys tells that this cluster's keys are neither on this machine nor on a host.
 var errNoKeys = errors.New("no host that answers has noted such a cluster, or its keys are neither in the state folder nor on a control plane that answers; a cluster that is not there yet is made by: slipway init")
 
-// findKeys gets the keys of the cluster that the hosts say they belong to: from the state
-// folder, or else from a control plane. It answers errNoKeys where no host belongs to a
-// cluster of this name: a name alone never says which keys are meant.
+// findKeys gets the cluster's keys. Which cluster that is, the file says by its id or else the
+// state folder by the file's name; what the hosts have noted may confirm it, never choose it.
+// Only a machine that knows neither reads the keys back from the hosts. It answers errNoKeys
+// where no host belongs to a cluster of this name: a name alone never says which is meant.
 func (s *session) findKeys(ctx context.Context) error {
-	id, err := s.claimedBy()
+	claimed, err := s.claimed()
 	if err != nil {
 		return err
 	}
-	if id == "" {
+	if claimed == "" && s.cluster.ID == "" {
 		return errNoKeys
 	}
 	states, err := openStates()
 	if err != nil {
 		return err
 	}
-	folder, err := states.LoadID(s.cluster.Name, id)
+	folder, err := s.meant(states)
 	switch {
-	case err == nil:
+	case err == nil && (claimed == "" || claimed == folder.ID()):
 		return s.useFolder(folder)
-	case errors.Is(err, store.ErrNotFound):
-		return s.rebuildKeys(ctx, states, id)
+	case err == nil:
+		return s.notMeant(claimed, fmt.Sprintf("on this machine %s means %s (%s)", s.cluster.Name, certs.ShortID(folder.ID()), folder.Path()))
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	case claimed == "":
+		return fmt.Errorf("the file says id: %s: %w", s.cluster.ID, errNoKeys)
 	}
-	return err
+	if other, err := states.LoadID(claimed); err == nil {
+		return s.notMeant(claimed, fmt.Sprintf("on this machine that is the cluster %s, not %s (%s)", other.Name(), s.cluster.Name, other.Path()))
+	}
+	return s.rebuildKeys(ctx, states, claimed)
 }
 
 // openStates opens the state folder.
@@ -72,63 +77,77 @@ func (s *session) useFolder(folder *store.Folder) error {
 	return nil
 }
 
-// claimedBy is the cluster of this name that the observed hosts' records have noted,
-// empty for none. Records of other clusters are preflight's to refuse.
-func (s *session) claimedBy() (string, error) {
-	found := map[string][]string{}
-	for name, facts := range s.facts {
-		if facts.Record != nil && facts.Record.Cluster.ID != "" && facts.Record.Cluster.Name == s.cluster.Name {
-			found[facts.Record.Cluster.ID] = append(found[facts.Record.Cluster.ID], name)
-		}
-	}
-	switch len(found) {
-	case 0:
-		return "", nil
-	case 1:
-		return slices.Collect(maps.Keys(found))[0], nil
-	}
-	var groups []string
-	for _, id := range slices.Sorted(maps.Keys(found)) {
-		slices.Sort(found[id])
-		groups = append(groups, fmt.Sprintf("%v to cluster %s", found[id], certs.ShortID(id)))
-	}
-	return "", &hosts.Error{
-		Kind: hosts.KindForeign,
-		Op:   "find the cluster's keys",
-		Err:  fmt.Errorf("the hosts of this file belong to different clusters of this name: %s", strings.Join(groups, ", ")),
-		Fix:  "take the hosts of other clusters out of the file, or reset them with their own cluster file",
-	}
-}
-
-// rebuildKeys reads the keys from a control plane: what lies in the state folder can
-// always be made again.
+// rebuildKeys reads the keys of a cluster that this machine does not know from a control
+// plane: what lies in the state folder can always be made again. That it is the cluster of
+// this file most of its control planes have to say, or the file itself.
 func (s *session) rebuildKeys(ctx context.Context, states *store.Store, id string) error {
+	if err := s.reachRest(ctx); err != nil {
+		return err
+	}
+	if _, err := s.claimed(); err != nil { // what the rest say counts as well
+		return err
+	}
+	if doubt := s.doubt(id); doubt != nil {
+		return doubt
+	}
 	for _, h := range s.cluster.ControlPlanes() {
 		host, up := s.hosts[h.Name]
-		if !up {
+		if !up || !belongs(s.facts[h.Name], id) {
 			continue
 		}
-		facts, err := host.Observe(ctx, hosts.Query{Secrets: certs.SecretPaths()})
+		pki, err := s.readKeys(ctx, h, host)
 		if err != nil {
-			return fmt.Errorf("read the cluster's keys from %s: %w", h.Name, err)
-		}
-		pki, err := certs.FromHost(s.cluster, facts.Contents)
-		if err != nil {
-			continue // this one never had them all; another may
-		}
-		if pki, err = mint.Complete(pki, s.cluster.Certificates.KeyAlgorithm, time.Duration(s.cluster.Certificates.CAValidity), time.Now()); err != nil {
 			return err
 		}
 		if got, err := certs.ID(pki); err != nil || got != id {
-			continue
+			continue // this one never had them all; another may
 		}
-		folder, err := states.Create(s.cluster.Name, pki)
+		folder, err := states.Restore(s.cluster.Name, pki)
 		if err != nil {
 			return err
 		}
 		return s.useFolder(folder)
 	}
 	return errNoKeys
+}
+
+// readKeys reads the keys that lie on a control plane; none where they are not whole.
+func (s *session) readKeys(ctx context.Context, h cluster.Host, host hosts.Host) (certs.PKI, error) {
+	facts, err := host.Observe(ctx, hosts.Query{Secrets: certs.SecretPaths()})
+	if err != nil {
+		return certs.PKI{}, fmt.Errorf("read the cluster's keys from %s: %w", h.Name, err)
+	}
+	pki, err := certs.FromHost(s.cluster, facts.Contents)
+	if err != nil {
+		return certs.PKI{}, nil
+	}
+	return mint.Complete(pki, s.cluster.Certificates.KeyAlgorithm, time.Duration(s.cluster.Certificates.CAValidity), time.Now())
+}
+
+// reachRest connects to the control planes that were not tried yet, and looks whose they are.
+func (s *session) reachRest(ctx context.Context) error {
+	var rest []cluster.Host
+	for _, h := range s.cluster.ControlPlanes() {
+		if !s.tried(h.Name) {
+			rest = append(rest, h)
+		}
+	}
+	if len(rest) == 0 {
+		return nil
+	}
+	if err := s.connect(ctx, rest); err != nil {
+		return err
+	}
+	for _, h := range rest {
+		if host, up := s.hosts[h.Name]; up {
+			facts, err := host.Observe(ctx, hosts.Query{})
+			if err != nil {
+				return fmt.Errorf("observe %s: %w", h.Name, err)
+			}
+			s.facts[h.Name], s.seen[h.Name] = facts, time.Now()
+		}
+	}
+	return nil
 }
 
 // mintKeys makes the keys of a cluster that does not exist yet. They are saved before

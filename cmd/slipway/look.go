@@ -63,18 +63,12 @@ func (s *session) settleKeys(ctx context.Context, p planner) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, errNoKeys) && p.mints && !s.claimed():
+	case errors.Is(err, errNoKeys) && p.mints && s.cluster.ID == "" && len(s.claims()) == 0:
 		return s.mintKeys()
 	case errors.Is(err, errNoKeys) && p.alone:
 		return nil
 	}
 	return fmt.Errorf("find the keys of cluster %s: %w", s.cluster.Name, errors.Join(err, s.downErrors()))
-}
-
-// claimed tells whether an observed host belongs to the cluster of this name.
-func (s *session) claimed() bool {
-	id, err := s.claimedBy()
-	return err != nil || id != ""
 }
 
 func (s *session) observeCluster(ctx context.Context) error {

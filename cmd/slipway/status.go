@@ -193,7 +193,11 @@ func (s status) healthy() bool {
 }
 
 func writeStatus(w io.Writer, s status) error {
-	fmt.Fprintf(w, "cluster   %s\nendpoint  %s\n", s.Cluster, s.Endpoint)
+	fmt.Fprintf(w, "cluster   %s\n", s.Cluster)
+	if s.ID != "" {
+		fmt.Fprintf(w, "id        %s\n", s.ID)
+	}
+	fmt.Fprintf(w, "endpoint  %s\n", s.Endpoint)
 	if s.VirtualAddress != "" {
 		fmt.Fprintf(w, "VIP       %s %s\n", s.VirtualAddress, held(s.Holders))
 	}
