@@ -18,6 +18,7 @@ const (
 	KindPlatform       ErrorKind = "platform"         // another system or architecture
 	KindVersion        ErrorKind = "agent-version"    // the agent speaks another protocol
 	KindCut            ErrorKind = "connection-lost"  // the connection ended in the middle
+	KindStuck          ErrorKind = "no-answer"        // the connection lives, and nothing comes of what was asked
 	KindLease          ErrorKind = "lease-held"       // another operator is at work
 	KindDiskFull       ErrorKind = "disk-full"
 	KindForeign        ErrorKind = "foreign" // something there is not Slipway's

@@ -1,6 +1,9 @@
 package hosts
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Facts is what one observation saw of a host.
 type Facts struct {
@@ -63,8 +66,27 @@ type Facts struct {
 	// Record is what Slipway noted of its own changes; nil on a host it never changed.
 	Record *Record `json:"record,omitempty"`
 	// Lease is who holds the host now; nil where nobody does.
-	Lease    *LeaseHolder `json:"lease,omitempty"`
-	Evidence []Evidence   `json:"evidence,omitempty"`
+	Lease *LeaseHolder `json:"lease,omitempty"`
+	// Unanswered lists what got no answer. All facts of its kind are missing then, and say
+	// nothing about the machine: who plans by them must refuse to.
+	Unanswered []Unanswered `json:"unanswered,omitempty"`
+	Evidence   []Evidence   `json:"evidence,omitempty"`
+}
+
+// Unanswered is something that a machine was asked and did not answer in time: a file
+// system whose server is away, a daemon that was stopped.
+type Unanswered struct {
+	What    string  `json:"what"`         // what was looked at: files, disks, images, …
+	At      string  `json:"at,omitempty"` // where it stood still: a path, for one
+	Seconds float64 `json:"seconds"`      // for how long
+}
+
+func (u Unanswered) String() string {
+	at := ""
+	if u.At != "" {
+		at = " at " + u.At
+	}
+	return fmt.Sprintf("%s: no answer%s in %.0f s", u.What, at, u.Seconds)
 }
 
 // OS is what /etc/os-release says. For people; nothing is decided by it.

@@ -14,6 +14,9 @@ import (
 //
 // All methods may be called concurrently. Every error is, or wraps, an *Error where
 // a caller can decide something by its Kind.
+//
+// No call waits for ever, whatever the machine does: one of which nothing is heard that
+// moves it on ends with KindStuck, and one whose ctx is cancelled a second later at most.
 type Host interface {
 	// Observe reads what the query asks for and changes nothing.
 	Observe(ctx context.Context, query Query) (Facts, error)
@@ -31,7 +34,8 @@ type Host interface {
 	// Dial connects to an address as seen from the host; network is tcp or unix.
 	Dial(ctx context.Context, network, address string) (net.Conn, error)
 
-	// Close ends the connection, frees the lease, and waits for what is in hand.
+	// Close ends the connection and frees the lease. It waits a few seconds for what is in
+	// hand, and cuts the connection then; the host ends what it has begun by itself.
 	Close() error
 }
 

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/cluster"
@@ -43,6 +44,10 @@ func Preflight(workflow Workflow, in Input) []Problem {
 	}
 	in.workflow = workflow
 	targets := in.targets(workflow)
+	return in.sorted(problemsOf(in.silentProblems(workflow, targets), in.problems(workflow, targets)))
+}
+
+func (in Input) problems(workflow Workflow, targets []cluster.Host) []Problem {
 	var problems []Problem
 	switch workflow {
 	case WorkflowInit:
@@ -52,19 +57,19 @@ func Preflight(workflow Workflow, in Input) []Problem {
 	case WorkflowPrepare:
 		problems = in.bundleProblems()
 	case WorkflowRemove:
-		return in.sorted(in.removeProblems(targets))
+		return in.removeProblems(targets)
 	case WorkflowReset:
-		return in.sorted(in.resetProblems(targets, len(targets) == len(in.Cluster.Hosts)))
+		return in.resetProblems(targets, len(targets) == len(in.Cluster.Hosts))
 	case WorkflowImageLoad:
 		for _, host := range targets {
 			problems = append(problems, in.loadProblems(host.Name)...)
 		}
-		return in.sorted(problems)
+		return problems
 	}
 	for _, host := range targets {
 		problems = append(problems, in.hostProblems(host)...)
 	}
-	return in.sorted(problemsOf(problems, in.twins(targets), in.clockProblems(targets)))
+	return problemsOf(problems, in.twins(targets), in.clockProblems(targets))
 }
 
 // targets are the hosts that a workflow is for: those named or all; for a join only those
@@ -87,6 +92,9 @@ func (in Input) hostProblems(host cluster.Host) []Problem {
 	facts, seen := in.Facts[host.Name]
 	if !seen {
 		return []Problem{in.unreached(host.Name)}
+	}
+	if len(facts.Unanswered) > 0 {
+		return nil // that is told; what else there could be rests on facts that are missing
 	}
 	var problems []Problem
 	for _, look := range checksOf(host) {
@@ -155,6 +163,30 @@ func (in Input) skewProblems() []Problem {
 			Fix: "take a bundle with Kubernetes " + in.ClusterFacts.Version}}
 	}
 	return nil
+}
+
+// silentProblems are what the hosts did not tell. Facts that are missing look like things
+// that are not there, an etcd's data among them: nothing may be planned by them, neither on
+// the host itself nor on others. A host that is to be removed for dead may be silent.
+func (in Input) silentProblems(workflow Workflow, targets []cluster.Host) []Problem {
+	var problems []Problem
+	for _, host := range in.Cluster.Hosts {
+		if workflow == WorkflowRemove && slices.ContainsFunc(targets, func(h cluster.Host) bool { return h.Name == host.Name }) {
+			continue
+		}
+		for _, silent := range in.Facts[host.Name].Unanswered {
+			problems = append(problems, problem("answers", host, silentFix(silent), "%s", silent))
+		}
+	}
+	return problems
+}
+
+// silentFix is how to find out why something does not answer.
+func silentFix(silent hosts.Unanswered) string {
+	if strings.HasPrefix(silent.At, "/") {
+		return "see what is mounted there (findmnt -T " + silent.At + ") and whether its server answers; or unmount it: umount -l"
+	}
+	return "see on the host whether it runs and what it waits for: systemctl status, and ps -eo pid,stat,wchan:32,args"
 }
 
 // unreached is the problem of a host that could not be looked at.

@@ -2,6 +2,7 @@ package phases
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,13 @@ func TestPreflight(t *testing.T) {
 			delete(in.Facts, "w-1")
 			in.Unreached["w-1"] = &hosts.Error{Kind: hosts.KindHostKeyChanged, Op: "connect", Err: errors.New("key differs")}
 		}, "connection", "w-1", false, "key differs", "ssh-keygen -R"},
+		{"a file system that does not answer", on("w-1", func(f *hosts.Facts) {
+			f.Unanswered = []hosts.Unanswered{{What: "disks", At: "/opt", Seconds: 10}}
+			f.Disks = nil
+		}), "answers", "w-1", false, "disks: no answer at /opt in 10 s", "findmnt -T /opt"},
+		{"a daemon that does not answer", on("cp-1", func(f *hosts.Facts) {
+			f.Unanswered = []hosts.Unanswered{{What: "images", At: "containerd", Seconds: 10}}
+		}), "answers", "cp-1", false, "containerd", "systemctl status"},
 		{"not root", on("w-1", func(f *hosts.Facts) { f.User = "ann" }), "privilege", "w-1", false, "as ann", "sudo -n"},
 		{"CentOS 7's kernel", on("cp-1", func(f *hosts.Facts) { f.Kernel = "3.10.0-1160.el7.x86_64" }), "kernel", "cp-1", false, "3.10.0", "newer release"},
 		{"CentOS 8's kernel", on("cp-1", func(f *hosts.Facts) { f.Kernel = "4.18.0-553.el8" }), "kernel", "cp-1", true, "tested with 5.4", ""},
@@ -119,6 +127,26 @@ func TestPreflight(t *testing.T) {
 			}
 			t.Errorf("not found among %v", problems)
 		})
+	}
+}
+
+// TestNoWorkflowPlansByMissingFacts, whatever it is for; only a host that is removed for
+// dead may be silent.
+func TestNoWorkflowPlansByMissingFacts(t *testing.T) {
+	for _, workflow := range []Workflow{WorkflowInit, WorkflowJoin, WorkflowPrepare, WorkflowReset, WorkflowImageLoad, WorkflowRemove} {
+		for _, silent := range []string{"w-1", "cp-1"} {
+			in := newWorld(t, 1, 1).observe()
+			in.Hosts = []string{"w-1"}
+			facts := in.Facts[silent]
+			facts.Unanswered = []hosts.Unanswered{{What: "files", At: "/opt", Seconds: 10}}
+			in.Facts[silent] = facts
+			told := slices.ContainsFunc(Errors(Preflight(workflow, in)), func(p Problem) bool {
+				return p.Check == "answers" && p.Host == silent
+			})
+			if want := workflow != WorkflowRemove || silent != "w-1"; told != want {
+				t.Errorf("%s, and %s is silent: told is %v", workflow, silent, told)
+			}
+		}
 	}
 }
 

@@ -363,7 +363,7 @@ func TestCloseWaitsForTheActionInHand(t *testing.T) {
 		}()
 		synctest.Wait()
 		go func() { closed <- client.Close() }()
-		time.Sleep(40 * time.Second) // of the bubble's clock
+		time.Sleep(4 * time.Second) // of the bubble's clock
 		select {
 		case err := <-closed:
 			t.Fatalf("closed before the action's end: %v", err)

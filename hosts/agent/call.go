@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -19,36 +20,49 @@ type request struct {
 	kind     kind
 	body     any
 	data     []byte
+	patience time.Duration // without an answer, and without progress
 	progress func(hosts.Progress)
 	// opened is told the id before the request leaves.
 	opened func(id uint64) error
 }
 
-// call sends a request and waits for its answer, also when ctx is cancelled: then it
-// says so to the agent and waits for what that makes of it. Only then is its error a
-// cancellation.
+// call sends a request and waits for its answer. When ctx is cancelled it says so to the
+// agent, and waits for a moment for what that makes of it. A call that is given up stays
+// in hand until its answer comes, however late.
 func (c *Client) call(ctx context.Context, r request) (json.RawMessage, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%s: %w", r.op, err)
 	}
-	select {
-	case c.places <- struct{}{}:
-		defer func() { <-c.places }()
-	case <-c.ended:
-		return nil, c.lost(r.op)
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%s: %w", r.op, ctx.Err())
+	if err := c.reserve(ctx, r); err != nil {
+		return nil, err
 	}
 	id, p, err := c.ask(ctx, r)
 	if err != nil {
+		<-c.places
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() {
 		_ = c.send(context.Background(), frame{Kind: kindCancel, ID: id}) // a session that ended answers by itself
 	})
 	defer stop()
-	answer, err := c.await(r, p)
+	answer, err := c.await(ctx, r, p)
 	return answer, own(ctx, r.op, err)
+}
+
+// reserve takes a place among the calls in hand.
+func (c *Client) reserve(ctx context.Context, r request) error {
+	patience := time.NewTimer(r.patience)
+	defer patience.Stop()
+	select {
+	case c.places <- struct{}{}:
+		return nil
+	case <-c.ended:
+		return c.lost(r.op)
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", r.op, ctx.Err())
+	case <-patience.C:
+		return unanswered(ctx, r)
+	}
 }
 
 func (c *Client) ask(ctx context.Context, r request) (uint64, *pending, error) {
@@ -58,8 +72,14 @@ func (c *Client) ask(ctx context.Context, r request) (uint64, *pending, error) {
 	}
 	f.Data = r.data
 	p := &pending{progress: make(chan hosts.Progress, 1), answer: make(chan frame, 1)}
-	c.sending.Lock()
-	defer c.sending.Unlock()
+	select {
+	case c.sending <- struct{}{}:
+		defer func() { <-c.sending }()
+	case <-c.ended:
+		return 0, nil, c.lost(r.op)
+	case <-ctx.Done():
+		return 0, nil, fmt.Errorf("%s: %w", r.op, ctx.Err())
+	}
 	f.ID = c.last + 1
 	if r.opened != nil {
 		if err := r.opened(f.ID); err != nil {
@@ -82,11 +102,25 @@ func (c *Client) ask(ctx context.Context, r request) (uint64, *pending, error) {
 	return f.ID, p, nil
 }
 
-func (c *Client) await(r request, p *pending) (json.RawMessage, error) {
+// await waits for the answer for as long as the call moves.
+func (c *Client) await(ctx context.Context, r request, p *pending) (json.RawMessage, error) {
+	patience := time.NewTimer(r.patience)
+	defer patience.Stop()
+	cancelled := ctx.Done()
+	var last hosts.Progress
 	for {
 		select {
 		case progress := <-p.progress:
+			if progress != last && ctx.Err() == nil {
+				patience.Reset(r.patience)
+			}
+			last = progress
 			r.report(progress)
+		case <-cancelled:
+			cancelled = nil
+			patience.Reset(cancelPatience)
+		case <-patience.C:
+			return nil, unanswered(ctx, r)
 		case answer := <-p.answer:
 			return r.conclude(p, answer)
 		case <-c.ended:
@@ -136,18 +170,18 @@ func (c *Client) lost(op string) error {
 
 // Observe is that of the agent's host.
 func (c *Client) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, error) {
-	return ask[hosts.Facts](ctx, c, request{op: "observe", kind: kindObserve, body: query})
+	return ask[hosts.Facts](ctx, c, request{op: "observe", kind: kindObserve, body: query, patience: observePatience})
 }
 
 // Do is that of the agent's host. When ctx is cancelled it waits for the action's next
-// safe point.
+// safe point, where that comes soon.
 func (c *Client) Do(ctx context.Context, action hosts.Action, progress func(hosts.Progress)) (hosts.Outcome, error) {
 	encoded, err := hosts.EncodeAction(action)
 	if err != nil {
 		return hosts.Outcome{}, err
 	}
 	return ask[hosts.Outcome](ctx, c, request{
-		op: action.Kind(), kind: kindDo, body: json.RawMessage(encoded), progress: progress,
+		op: action.Kind(), kind: kindDo, body: json.RawMessage(encoded), progress: progress, patience: patienceFor(action),
 	})
 }
 
@@ -156,7 +190,7 @@ func (c *Client) Dial(ctx context.Context, network, address string) (net.Conn, e
 	op := "connect to " + address
 	var st *stream
 	_, err := c.call(ctx, request{
-		op: op, kind: kindDial, body: dialBody{Network: network, Address: address},
+		op: op, kind: kindDial, body: dialBody{Network: network, Address: address}, patience: dialPatience,
 		opened: func(id uint64) error {
 			st = newStream(id, c.session, network, address)
 			return c.streams.add(st)
@@ -184,7 +218,7 @@ func (c *Client) Lacks(ctx context.Context, blobs []hosts.Blob) ([]hosts.Blob, e
 	if len(refs) == 0 {
 		return nil, nil
 	}
-	has, err := ask[haveBody](ctx, c, request{op: "ask for blobs", kind: kindHave, body: haveBody{Refs: refs}})
+	has, err := ask[haveBody](ctx, c, request{op: "ask for blobs", kind: kindHave, body: haveBody{Refs: refs}, patience: blobPatience})
 	if err != nil {
 		return nil, err
 	}
@@ -213,14 +247,14 @@ func (c *Client) Put(ctx context.Context, blob hosts.Blob) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
-	_, err = c.call(ctx, request{op: op, kind: kindPut, body: nameOf(blob), data: data})
+	_, err = c.call(ctx, request{op: op, kind: kindPut, body: nameOf(blob), data: data, patience: blobPatience})
 	return err
 }
 
 // Ingest has the agent take a blob from its inbox, where it lies under InboxName.
 // An error that is ErrBadContent says that it was not the blob.
 func (c *Client) Ingest(ctx context.Context, blob hosts.Blob) error {
-	_, err := c.call(ctx, request{op: "take blob " + blob.Ref, kind: kindIngest, body: nameOf(blob)})
+	_, err := c.call(ctx, request{op: "take blob " + blob.Ref, kind: kindIngest, body: nameOf(blob), patience: blobPatience})
 	return err
 }
 

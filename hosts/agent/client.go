@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
@@ -31,8 +32,8 @@ type Client struct {
 	over   chan struct{} // closed once nothing of the session is left
 	places chan struct{} // one for each call that may be in hand
 
-	sending sync.Mutex // keeps ids in order on the wire
-	last    uint64     // id
+	sending chan struct{} // held by the one that sends a request: ids are in order on the wire
+	last    uint64        // id
 
 	calling sync.Mutex // guards calls
 	calls   map[uint64]*pending
@@ -57,6 +58,7 @@ func Connect(ctx context.Context, in io.ReadCloser, out io.WriteCloser, opts Con
 		met:     make(chan struct{}),
 		over:    make(chan struct{}),
 		places:  make(chan struct{}, maxCalls),
+		sending: make(chan struct{}, 1),
 		calls:   map[uint64]*pending{},
 	}
 	c.handle = c.take
@@ -113,7 +115,8 @@ func (c *Client) mourn(stopBeat chan<- struct{}) {
 }
 
 // Close tells the agent that nothing more will come, and waits until it has finished
-// what it has in hand and gone. Closing a session that was lost is no error.
+// what it has in hand and gone. One that does not go in time is cut off. Closing a session
+// that was lost is no error.
 func (c *Client) Close() error {
 	select {
 	case <-c.ended:
@@ -122,6 +125,11 @@ func (c *Client) Close() error {
 	default:
 	}
 	c.closing.Store(true)
+	cut := time.AfterFunc(closePatience, func() {
+		c.end(fmt.Errorf("%w: it was cut off after %s, and ends what it has in hand by itself", errLingers, closePatience))
+		c.silence()
+	})
+	defer cut.Stop()
 	c.finishWriting()
 	_ = c.out.Close() // the end of the session will tell
 	<-c.over
@@ -172,6 +180,7 @@ func (c *Client) answered(f frame) error {
 	}
 	delete(c.calls, f.ID)
 	p.answer <- f
+	<-c.places
 	return nil
 }
 

@@ -49,7 +49,9 @@ func Serve(ctx context.Context, host hosts.Host, in io.Reader, out io.Writer, op
 	case <-ctx.Done():
 		s.end(errStopped)
 	}
-	s.wind(ctx, opts.Grace)
+	if !s.wind(ctx, opts.Grace) {
+		return errStuck
+	}
 	s.finishWriting()
 	if cause := s.why(); !errors.Is(cause, io.EOF) {
 		return fmt.Errorf("serve the agent: %w", cause)
@@ -100,9 +102,14 @@ func (s *server) greet(ctx context.Context) error {
 	return s.send(ctx, hello)
 }
 
+// errStuck is why an agent ends with something in hand. Its process ends with it: nothing
+// of it goes on once the kernel lets it go.
+var errStuck = errors.New("serve the agent: what is in hand does not end; it is left to the kernel")
+
 // wind ends what is in hand: reads and uploads at once, actions when they are through,
-// or at their next safe point once the grace or ctx is over.
-func (s *server) wind(ctx context.Context, grace time.Duration) {
+// or at their next safe point once the grace or ctx is over. It answers false where
+// something did not end by then.
+func (s *server) wind(ctx context.Context, grace time.Duration) bool {
 	s.mutex.Lock()
 	s.winding = true
 	s.mutex.Unlock()
@@ -117,12 +124,18 @@ func (s *server) wind(ctx context.Context, grace time.Duration) {
 	defer s.stopPatient()
 	select {
 	case <-through:
-		return
+		return true
 	case <-timeout.C:
 	case <-ctx.Done():
 	}
 	s.stopPatient()
-	<-through
+	timeout.Reset(windPatience)
+	select {
+	case <-through:
+		return true
+	case <-timeout.C:
+		return false
+	}
 }
 
 // request takes one frame from the operator. What it returns ends the session.

@@ -12,6 +12,7 @@ import (
 
 var (
 	errSilent = errors.New("no sign of life")
+	errDeaf   = errors.New("the other end takes in nothing more")
 	errClosed = errors.New("the session is closed")
 )
 
@@ -216,7 +217,16 @@ func (s *session) drain(out io.Writer) {
 	}
 }
 
+// deafness times the allowed silence is how long the other end may take to take one frame
+// in: the longest are megabytes, and lines are slow.
+const deafness = 4
+
 func (s *session) writeLine(out io.Writer, line []byte) bool {
+	giveUp := time.AfterFunc(deafness*s.life.Silence, func() {
+		s.end(errDeaf)
+		s.silence()
+	})
+	defer giveUp.Stop()
 	if _, err := out.Write(line); err != nil {
 		s.end(fmt.Errorf("write to the other end: %w", err))
 		s.silence()

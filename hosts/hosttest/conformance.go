@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,6 +28,9 @@ type Prober interface {
 	Put(path string, content []byte, mode uint32)
 	// Another opens the same machine a second time.
 	Another(t *testing.T) hosts.Host
+	// Stick makes everything below a path of the machine one that never answers, until the
+	// test ends: a file system whose server is away.
+	Stick(path string)
 	// Echo is the TCP address, as seen from the machine, of a service that reads all,
 	// then writes it back and closes.
 	Echo() (address string)
@@ -59,6 +63,7 @@ var promises = []struct {
 	{"a directory that is not empty is removed only if asked", (*trial).removesCarefully},
 	{"the entries of a folder are observed", (*trial).observesAFoldersEntries},
 	{"what was done is observed and on record", (*trial).observesWhatItDid},
+	{"what does not answer is told beside the rest", (*trial).observesInSpiteOfSilence},
 	{"addresses that can be reached are told from others", (*trial).observesReach},
 	{"a disk is measured where no etcd lives, and left as it was", (*trial).observesSync},
 	{"a virtual address is asked for where that means something", (*trial).observesVirtualIP},
@@ -302,6 +307,25 @@ func (t *trial) observe(query hosts.Query) hosts.Facts {
 		t.Fatal(err)
 	}
 	return facts
+}
+
+func (t *trial) observesInSpiteOfSilence() {
+	t.Put(t.path("there"), []byte("x"), 0o644)
+	t.Stick(t.path("stuck"))
+	stuck := t.path("stuck/file")
+	facts := t.observe(hosts.Query{Paths: []string{stuck, t.path("there")}, Ports: []int{1}})
+	told := slices.ContainsFunc(facts.Unanswered, func(u hosts.Unanswered) bool {
+		return u.What == "files" && u.At == stuck && u.Seconds > 0
+	})
+	if !told || facts.Files != nil {
+		t.Errorf("of files %v are seen, and not answered: %v", facts.Files, facts.Unanswered)
+	}
+	if facts.Kernel == "" {
+		t.Error("the rest is not seen")
+	}
+	if facts := t.observe(hosts.Query{Ports: []int{1}}); len(facts.Unanswered) > 0 {
+		t.Errorf("nothing below it was asked for, and not answered: %v", facts.Unanswered)
+	}
 }
 
 func (t *trial) observesReach() {

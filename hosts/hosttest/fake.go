@@ -43,6 +43,7 @@ type Fake struct {
 	holder    *opened // who has the lease
 	lease     hosts.LeaseHolder
 	listeners map[string]*listener
+	stuck     string         // a path below which nothing answers
 	done      []hosts.Action // that changed something
 }
 

@@ -40,7 +40,29 @@ func (o *opened) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, e
 	return facts, nil
 }
 
+// Stick makes everything below a path one that never answers. What is looked at there is
+// told as unanswered at once, as a machine does when its patience is over.
+func (f *Fake) Stick(path string) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.stuck = path
+}
+
+// standsStill tells which of the paths a look at them would wait at; "" if at none.
+func (f *Fake) standsStill(paths ...string) string {
+	for _, name := range paths {
+		if f.stuck != "" && (name == f.stuck || strings.HasPrefix(name, f.stuck+"/")) {
+			return name
+		}
+	}
+	return ""
+}
+
 func (f *Fake) observeFiles(facts *hosts.Facts, query hosts.Query) {
+	if at := f.standsStill(slices.Concat(query.Paths, query.Trees, query.Entries)...); at != "" {
+		facts.Unanswered = append(facts.Unanswered, hosts.Unanswered{What: "files", At: at, Seconds: 10})
+		return
+	}
 	facts.Files = map[string]hosts.File{}
 	for _, name := range query.Paths {
 		f.observePath(facts, name)

@@ -31,6 +31,8 @@ type fakeProber struct {
 	another func(t *testing.T) hosts.Host
 }
 
+func (p *fakeProber) Stick(path string) { p.Fake.Stick(path) }
+
 func (p *fakeProber) Scratch() string { return "/scratch" }
 func (p *fakeProber) Echo() string    { return echoAddress }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -22,16 +23,18 @@ func (h *Host) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, err
 	if err := ctx.Err(); err != nil {
 		return hosts.Facts{}, failure("look at the host", err)
 	}
-	record, err := h.record.read()
+	record, err := h.readRecord(ctx)
 	if err != nil {
 		return hosts.Facts{}, failure("look at the host", err)
 	}
 	facts := hosts.Facts{Record: record, Arch: runtime.GOARCH, Kernel: kernelRelease(), Time: h.now()}
-	// Each looker writes fields of its own, so they need no lock.
+	lookers := h.lookers(query)
+	parts, silent := make([]hosts.Facts, len(lookers)), make([]*hosts.Unanswered, len(lookers))
 	group, ctx := errgroup.WithContext(ctx)
-	for _, look := range h.lookers(query) {
+	for i, look := range lookers {
 		group.Go(func() error {
-			if err := look.at(ctx, &facts); err != nil {
+			var err error
+			if parts[i], silent[i], err = look.see(ctx, record, h.patience); err != nil {
 				return fmt.Errorf("%s: %w", look.object, err)
 			}
 			return nil
@@ -40,11 +43,41 @@ func (h *Host) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, err
 	if err := group.Wait(); err != nil {
 		return hosts.Facts{}, failure("look at the host", err)
 	}
-	h.digests.save()
+	for i, part := range parts {
+		take(&facts, part)
+		if silent[i] != nil {
+			facts.Unanswered = append(facts.Unanswered, *silent[i])
+		}
+	}
+	if len(facts.Unanswered) == 0 { // saving looks at all that is kept, and would stand still as well
+		h.digests.save()
+	}
 	return facts, nil
 }
 
-// looker reads one part of the facts.
+// readRecord reads the record, without which nothing that is seen can be judged.
+func (h *Host) readRecord(ctx context.Context) (*hosts.Record, error) {
+	record, silent, err := within(ctx, h.patience, "the record", func(ctx context.Context) (*hosts.Record, error) {
+		lookingAt(ctx, h.record.path)
+		return h.record.read()
+	})
+	if silent != nil {
+		return nil, &hosts.Error{Kind: hosts.KindStuck, Op: "look at the host", Err: errors.New(silent.String())}
+	}
+	return record, err
+}
+
+// see has the looker look, at most until patience is over.
+func (l looker) see(ctx context.Context, record *hosts.Record, patience time.Duration) (hosts.Facts, *hosts.Unanswered, error) {
+	return within(ctx, patience, l.object, func(ctx context.Context) (hosts.Facts, error) {
+		part := hosts.Facts{Record: record} // some judge by it
+		err := l.at(ctx, &part)
+		return part, err
+	})
+}
+
+// looker reads one part of the facts: it writes fields that no other writes, and tells
+// by lookingAt what it is at.
 type looker struct {
 	object string
 	at     func(ctx context.Context, facts *hosts.Facts) error
@@ -104,6 +137,7 @@ func (h *Host) seeLease(_ context.Context, facts *hosts.Facts) error {
 }
 
 func (h *Host) seeSystemd(ctx context.Context, facts *hosts.Facts) error {
+	lookingAt(ctx, "systemd")
 	manager, err := h.systemd.Manager(ctx)
 	if err != nil {
 		return err
@@ -131,6 +165,7 @@ func (h *Host) seeUnits(names []string) func(context.Context, *hosts.Facts) erro
 	return func(ctx context.Context, facts *hosts.Facts) error {
 		units := make(map[string]hosts.Unit, len(names))
 		for _, name := range names {
+			lookingAt(ctx, name)
 			state, err := h.systemd.Unit(ctx, name)
 			if errors.Is(err, errNoSystemd) {
 				return nil
@@ -174,6 +209,7 @@ func (h *Host) seeModules(names []string) func(context.Context, *hosts.Facts) er
 
 func (h *Host) seeImages(references []string) func(context.Context, *hosts.Facts) error {
 	return func(ctx context.Context, facts *hosts.Facts) error {
+		lookingAt(ctx, "containerd")
 		found, err := h.images(ctx, references)
 		facts.Images = found
 		return err

@@ -21,9 +21,10 @@ import (
 )
 
 func (h *Host) seeCertificates(queries []hosts.CertificateQuery) func(context.Context, *hosts.Facts) error {
-	return func(_ context.Context, facts *hosts.Facts) error {
+	return func(ctx context.Context, facts *hosts.Facts) error {
 		certificates := map[string]hosts.Certificate{}
 		for _, query := range queries {
+			lookingAt(ctx, query.Cert)
 			data, err := os.ReadFile(h.at(query.Cert))
 			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 				continue
@@ -146,9 +147,10 @@ type kubeconfigFile struct {
 }
 
 func (h *Host) seeKubeconfigs(paths []string) func(context.Context, *hosts.Facts) error {
-	return func(_ context.Context, facts *hosts.Facts) error {
+	return func(ctx context.Context, facts *hosts.Facts) error {
 		kubeconfigs := map[string]hosts.Kubeconfig{}
 		for _, path := range paths {
+			lookingAt(ctx, path)
 			data, err := os.ReadFile(h.at(path))
 			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 				continue

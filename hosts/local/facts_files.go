@@ -48,6 +48,7 @@ func (h *Host) seeFiles(query hosts.Query) func(context.Context, *hosts.Facts) e
 // lookAt describes what lies at a path; regular files are hashed up to a limit, 0 for any.
 func (h *Host) lookAt(ctx context.Context, path string, limit int64) (hosts.File, error) {
 	at := h.at(path)
+	lookingAt(ctx, path)
 	info, err := os.Lstat(at)
 	if err != nil {
 		return hosts.File{}, err
@@ -68,6 +69,7 @@ func (h *Host) lookAt(ctx context.Context, path string, limit int64) (hosts.File
 
 // lookIn describes what lies directly in a folder, be that there itself or by a link.
 func (h *Host) lookIn(ctx context.Context, folder string, files map[string]hosts.File) error {
+	lookingAt(ctx, folder)
 	entries, err := os.ReadDir(h.at(folder))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil
@@ -96,6 +98,7 @@ func (h *Host) lookIn(ctx context.Context, folder string, files map[string]hosts
 // there. A link that leads to a directory is told as that directory, with its Target: what
 // is below it is below the tree's path.
 func (h *Host) lookBelow(ctx context.Context, tree string, files map[string]hosts.File) error {
+	lookingAt(ctx, tree)
 	start, err := filepath.EvalSymlinks(h.at(tree))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		start, err = h.at(tree), nil // a link that leads nowhere is one all the same
@@ -149,9 +152,10 @@ func (h *Host) lookBelow(ctx context.Context, tree string, files map[string]host
 }
 
 func (h *Host) seeContents(query hosts.Query) func(context.Context, *hosts.Facts) error {
-	return func(_ context.Context, facts *hosts.Facts) error {
+	return func(ctx context.Context, facts *hosts.Facts) error {
 		contents := map[string][]byte{}
 		for _, path := range append(append([]string(nil), query.Contents...), query.Secrets...) {
+			lookingAt(ctx, path)
 			data, err := os.ReadFile(h.at(path))
 			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 				continue

@@ -118,11 +118,12 @@ func (h *Host) seeCgroups(_ context.Context, facts *hosts.Facts) error {
 	return nil
 }
 
-func (h *Host) seeKernel(_ context.Context, facts *hosts.Facts) error {
+func (h *Host) seeKernel(ctx context.Context, facts *hosts.Facts) error {
 	facts.CanRaiseOOMScore = h.hasCapability(unix.CAP_SYS_RESOURCE)
 	facts.ConntrackWritable = h.conntrackWritable()
 	facts.NFTables = nftablesAnswer()
 	facts.IPTables = h.offersModule("ip_tables") || h.offersModule("nft_compat")
+	lookingAt(ctx, "/var/lib/containerd")
 	facts.OverlayFS = h.overlayUsable()
 	return nil
 }
@@ -180,8 +181,9 @@ func (h *Host) overlayUsable() bool {
 	}
 }
 
-func (h *Host) seeDisks(_ context.Context, facts *hosts.Facts) error {
+func (h *Host) seeDisks(ctx context.Context, facts *hosts.Facts) error {
 	for _, path := range writtenPlaces {
+		lookingAt(ctx, path)
 		free, size, err := space(h.at(path))
 		if err != nil {
 			return err

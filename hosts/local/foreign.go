@@ -98,6 +98,7 @@ func (h *Host) seeForeign(ctx context.Context, facts *hosts.Facts) error {
 			})
 		}
 	}
+	lookingAt(ctx, "/etc/kubernetes and /var/lib/etcd")
 	files, err := h.otherClusterFiles(record)
 	if err != nil {
 		return err
@@ -137,7 +138,9 @@ func (h *Host) signsOf(ctx context.Context, s software, record *hosts.Record) ([
 	}
 	for _, dir := range binaryPlaces {
 		for _, name := range s.binaries {
-			if path := filepath.Join(dir, name); h.isForeignFile(path, record) {
+			path := filepath.Join(dir, name)
+			lookingAt(ctx, path)
+			if h.isForeignFile(path, record) {
 				found = append(found, path)
 			}
 		}

@@ -286,6 +286,9 @@ func (h *Host) takeLease(ctx context.Context, a hosts.TakeLease) (hosts.Outcome,
 
 // releaseLease gives the lease back, for a run that could not have all of its hosts.
 func (h *Host) releaseLease(_ context.Context, _ hosts.ReleaseLease) (hosts.Outcome, error) {
+	if count := h.acting.Load(); count > 0 {
+		return hosts.Outcome{}, fmt.Errorf("%d actions are in hand still: the lease goes with them", count)
+	}
 	if held, err := h.lease.held(), h.lease.free(); err != nil || !held {
 		return unchanged, err
 	}

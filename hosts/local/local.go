@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -25,6 +26,7 @@ type Host struct {
 	runDir   string
 	holder   string
 	now      func() time.Time
+	patience time.Duration // of a look
 
 	systemd    Systemd
 	containerd Containerd
@@ -41,6 +43,7 @@ type Host struct {
 	mu     sync.Mutex
 	closed bool
 	inHand sync.WaitGroup
+	acting atomic.Int32 // actions in hand, but those of the lease
 }
 
 var _ hosts.Host = (*Host)(nil)
@@ -60,6 +63,9 @@ func New(options Options) (*Host, error) {
 	if !filepath.IsAbs(h.root) || !filepath.IsAbs(h.stateDir) || !filepath.IsAbs(h.runDir) {
 		return nil, fmt.Errorf("open the local host: root %q, state %q and run directory %q must be absolute",
 			h.root, h.stateDir, h.runDir)
+	}
+	if h.patience = options.Patience; h.patience == 0 {
+		h.patience = lookPatience
 	}
 	if h.now == nil {
 		h.now = time.Now
@@ -86,6 +92,12 @@ func (h *Host) Do(ctx context.Context, action hosts.Action, progress func(hosts.
 	defer h.inHand.Done()
 	if err := ctx.Err(); err != nil {
 		return hosts.Outcome{}, failure(describe(action), err)
+	}
+	switch action.(type) {
+	case hosts.TakeLease, hosts.ReleaseLease:
+	default:
+		h.acting.Add(1)
+		defer h.acting.Add(-1)
 	}
 	report, done := guardProgress(progress)
 	defer done()
@@ -170,7 +182,9 @@ func (h *Host) Dial(ctx context.Context, network, address string) (net.Conn, err
 	return conn, nil
 }
 
-// Close waits for what is in hand, then frees the lease.
+// Close waits for what is in hand, for half the patience of a look, then frees the lease. While an action does
+// not end, the lease stays: the kernel frees it with the process, when nothing of that can
+// go on any longer.
 func (h *Host) Close() error {
 	h.mu.Lock()
 	if h.closed {
@@ -179,8 +193,29 @@ func (h *Host) Close() error {
 	}
 	h.closed = true
 	h.mu.Unlock()
-	h.inHand.Wait()
+	if err := h.awaitHands(); err != nil {
+		return err
+	}
 	return errors.Join(h.lease.free(), h.containerd.Close(), h.systemd.Close())
+}
+
+// awaitHands waits until nothing is in hand, or only looks that have no answer.
+func (h *Host) awaitHands() error {
+	through := make(chan struct{})
+	go func() {
+		h.inHand.Wait()
+		close(through)
+	}()
+	patience := time.NewTimer(h.patience / 2)
+	defer patience.Stop()
+	select {
+	case <-through:
+	case <-patience.C:
+		if count := h.acting.Load(); count > 0 {
+			return failure("close the host", fmt.Errorf("%d actions in hand do not end", count))
+		}
+	}
+	return nil
 }
 
 // enter counts one more thing in hand, unless the Host was closed.

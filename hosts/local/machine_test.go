@@ -39,7 +39,14 @@ func newMachine(t *testing.T) *machine {
 // host opens the machine.
 func (m *machine) host() *local.Host {
 	m.t.Helper()
-	host, err := local.New(local.Options{Root: m.root, Systemd: m.systemd, Containerd: m.containerd, Holder: "tester"})
+	return m.open(local.Options{})
+}
+
+// open opens the machine with options that say no more than what is special.
+func (m *machine) open(options local.Options) *local.Host {
+	m.t.Helper()
+	options.Root, options.Systemd, options.Containerd, options.Holder = m.root, m.systemd, m.containerd, "tester"
+	host, err := local.New(options)
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -166,6 +173,8 @@ func (m *machine) Put(path string, content []byte, mode uint32) {
 	}
 }
 
+func (m *machine) Stick(path string) { m.stick(path) }
+
 func (m *machine) Another(*testing.T) hosts.Host { return m.host() }
 
 func (m *machine) Echo() string {
@@ -193,7 +202,7 @@ func (m *machine) Echo() string {
 func TestConforms(t *testing.T) {
 	hosttest.Conformance(t, func(t *testing.T) (hosts.Host, hosttest.Prober) {
 		m := newMachine(t)
-		return m.host(), m
+		return m.open(local.Options{Patience: 2 * time.Second}), m
 	})
 }
 

@@ -27,6 +27,8 @@ type Options struct {
 	// Systemd and Containerd are how those daemons are reached; nil means the real ones.
 	Systemd    Systemd
 	Containerd Containerd
+	// Patience is how long a looker may be at one thing before it is given up; 0 means 10 s.
+	Patience time.Duration
 	// Now tells the time; nil means the clock.
 	Now func() time.Time
 }

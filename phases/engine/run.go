@@ -204,6 +204,7 @@ func (r *run) failure(step plan.Step, action string, err error) *StepError {
 var fixes = map[hosts.ErrorKind]string{
 	hosts.KindCut:         "see that the host is up, then run the same command again: it goes on from here",
 	hosts.KindUnreachable: "see that the host is up and reached by SSH, then run the same command again",
+	hosts.KindStuck:       "see what the host waits for, a disk or a network file system, then run the same command again",
 	hosts.KindDiskFull:    "make room on the host's disk, then run the same command again",
 }
 

@@ -1,0 +1,59 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// How long a call may go on without a sign that it moves. The host's word is not needed
+// for any of them: a host that says nothing, or only that it lives, is given up all the
+// same. A call that tells its progress may take as long as it wants.
+const (
+	observePatience = time.Minute // each look on the host has a deadline of its own, far below
+	blobPatience    = 2 * time.Minute
+	dialPatience    = 30 * time.Second
+	actionPatience  = 2 * time.Minute
+	// slowPatience is for what may wait for others on the host: systemd gives a unit 90 s
+	// to start and as long to stop, a Pod has its grace, a tree has its million files.
+	slowPatience = 10 * time.Minute
+
+	// cancelPatience is how long a host may take to say what became of a call that was
+	// cancelled. Who pressed Ctrl-C does not wait longer; the action ends by itself.
+	cancelPatience = time.Second
+	// closePatience is how long Close waits for what is in hand.
+	closePatience = 5 * time.Second
+	// windPatience is how long the agent, before it ends, waits for an action that it has
+	// cancelled. One that waits for a disk or a network does not hear of it.
+	windPatience = 10 * time.Second
+)
+
+// patienceFor is how long an action may go on without progress.
+func patienceFor(action hosts.Action) time.Duration {
+	switch action.(type) {
+	case hosts.SetUnit, hosts.StopUnits, hosts.StopPods, hosts.Restore, hosts.RemovePath, hosts.Forget:
+		return slowPatience
+	default:
+		return actionPatience
+	}
+}
+
+// fixStuck is what to do about a host that is there and does not do what it is asked.
+const fixStuck = "see what it waits for: on the host, `ps -eo pid,stat,wchan:32,args | awk '$2 ~ /D/'` lists what hangs in a disk or a network file system, and `dmesg | tail` often says which"
+
+// unanswered is the error of a call that was given up.
+func unanswered(ctx context.Context, r request) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s: the host did not answer in time: %w", r.op, err)
+	}
+	return &hosts.Error{
+		Kind: hosts.KindStuck, Op: r.op,
+		Err: fmt.Errorf("no answer in %s, though the connection lives", r.patience), Fix: fixStuck,
+	}
+}
+
+// errLingers is why a session was cut that would not end.
+var errLingers = errors.New("the agent does not end")

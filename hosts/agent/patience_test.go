@@ -1,0 +1,202 @@
+package agent_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/agent"
+	"github.com/slipway-k8s/slipway/hosts/hosttest"
+)
+
+// alive is an agent that greets, pings and hears all, and otherwise says only what say is
+// told to.
+func alive(t *testing.T) (client *agent.Client, say func(string)) {
+	t.Helper()
+	in, fromAgent := io.Pipe()
+	toAgent, out := io.Pipe()
+	lines := make(chan string)
+	go func() {
+		ping := time.NewTicker(3 * time.Second)
+		defer ping.Stop()
+		line := hello
+		for {
+			if _, err := io.WriteString(fromAgent, line); err != nil {
+				return
+			}
+			select {
+			case <-t.Context().Done():
+				return
+			case line = <-lines:
+			case <-ping.C:
+				line = `{"kind":"ping"}` + "\n"
+			}
+		}
+	}()
+	go func() { _, _ = io.Copy(io.Discard, toAgent) }()
+	client, err := agent.Connect(t.Context(), in, out, agent.ConnectOptions{Version: "v1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client, func(line string) { lines <- line + "\n" }
+}
+
+// calls are all that an operator asks a host.
+var calls = map[string]func(context.Context, *agent.Client) error{
+	"observe": func(ctx context.Context, c *agent.Client) error {
+		_, err := c.Observe(ctx, hosts.Query{})
+		return err
+	},
+	"do": func(ctx context.Context, c *agent.Client) error { _, err := c.Do(ctx, anAction, nil); return err },
+	"set-unit": func(ctx context.Context, c *agent.Client) error {
+		_, err := c.Do(ctx, hosts.SetUnit{}, nil)
+		return err
+	},
+	"dial": func(ctx context.Context, c *agent.Client) error { _, err := c.Dial(ctx, "tcp", "a:1"); return err },
+	"upload": func(ctx context.Context, c *agent.Client) error {
+		return c.Upload(ctx, []hosts.Blob{hosttest.Content([]byte("x"))}, nil)
+	},
+	"put":    func(ctx context.Context, c *agent.Client) error { return c.Put(ctx, hosttest.Content([]byte("x"))) },
+	"ingest": func(ctx context.Context, c *agent.Client) error { return c.Ingest(ctx, hosttest.Content([]byte("x"))) },
+}
+
+// TestNoCallWaitsForEver has a host that lives and answers nothing.
+func TestNoCallWaitsForEver(t *testing.T) {
+	for name, call := range calls {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, _ := alive(t)
+				begin := time.Now()
+				err := call(context.Background(), client)
+				var known *hosts.Error
+				if !errors.As(err, &known) || known.Kind != hosts.KindStuck || known.Fix == "" {
+					t.Errorf("it ends with %v", err)
+				}
+				if took := time.Since(begin); took > 10*time.Minute {
+					t.Errorf("it took %s", took)
+				}
+				_ = client.Close()
+			})
+		})
+	}
+}
+
+// TestACancelledCallIsNotWaitedForLong: who pressed Ctrl-C has waited enough.
+func TestACancelledCallIsNotWaitedForLong(t *testing.T) {
+	for name, call := range calls {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, _ := alive(t)
+				ctx, cancel := context.WithCancel(t.Context())
+				time.AfterFunc(time.Second, cancel)
+				begin := time.Now()
+				if err := call(ctx, client); !errors.Is(err, context.Canceled) {
+					t.Errorf("it ends with %v", err)
+				}
+				if took := time.Since(begin); took > 2*time.Second {
+					t.Errorf("it took %s", took)
+				}
+				_ = client.Close()
+			})
+		})
+	}
+}
+
+// TestWhatMovesMayTakeItsTime: the bound of a long action is on its standing still. An
+// answer that comes too late is passed over.
+func TestWhatMovesMayTakeItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, say := alive(t)
+		ended := make(chan error, 1)
+		begin := time.Now()
+		go func() { _, err := client.Do(context.Background(), anAction, nil); ended <- err }()
+		for _, progress := range []string{`{"done":1}`, `{"done":2}`, `{"done":3}`, `{"done":3}`} {
+			time.Sleep(100 * time.Second) // of the bubble's clock
+			say(`{"kind":"progress","id":1,"body":` + progress + `}`)
+		}
+		var known *hosts.Error
+		if err := <-ended; !errors.As(err, &known) || known.Kind != hosts.KindStuck {
+			t.Errorf("it ends with %v", err)
+		}
+		if took := time.Since(begin); took < 410*time.Second || took > 430*time.Second {
+			t.Errorf("what moved for 300 s was given up after %s", took)
+		}
+		say(`{"kind":"progress","id":1,"body":{"done":4}}`)
+		say(`{"kind":"done","id":1,"body":{"result":"changed"}}`)
+		go func() { _, err := client.Do(context.Background(), anAction, nil); ended <- err }()
+		synctest.Wait()
+		say(`{"kind":"done","id":2,"body":{"result":"changed"}}`)
+		if err := <-ended; err != nil {
+			t.Errorf("the next call ends with %v", err)
+		}
+		_ = client.Close()
+	})
+}
+
+// TestClosingIsBounded: the agent has an action in hand that does not end.
+func TestClosingIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		freed := make(chan struct{})
+		client, w := connect(t, stub{do: func(context.Context, hosts.Action, func(hosts.Progress)) (hosts.Outcome, error) {
+			<-freed
+			return hosts.Outcome{}, nil
+		}})
+		go func() { _, _ = client.Do(context.Background(), anAction, nil) }()
+		synctest.Wait()
+		begin := time.Now()
+		if err := client.Close(); err == nil {
+			t.Error("the agent did not end, and nothing is said")
+		}
+		if took := time.Since(begin); took > 5*time.Second {
+			t.Errorf("closing took %s", took)
+		}
+		if err := <-w.served; err == nil {
+			t.Error("the agent left its action, and nothing is said")
+		}
+		if took := time.Since(begin); took > 2*time.Minute {
+			t.Errorf("the agent ended after %s", took)
+		}
+		close(freed)
+	})
+}
+
+// TestADeafHostIsGivenUp: it pings, and reads nothing.
+func TestADeafHostIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in, fromAgent := io.Pipe()
+		toAgent, out := io.Pipe()
+		go func() {
+			line := hello
+			for {
+				if _, err := io.WriteString(fromAgent, line); err != nil {
+					return
+				}
+				select {
+				case <-t.Context().Done():
+					return
+				case <-time.After(3 * time.Second): // of the bubble's clock
+				}
+				line = `{"kind":"ping"}` + "\n"
+			}
+		}()
+		go func() { _, _ = io.CopyN(io.Discard, toAgent, 10) }()
+		client, err := agent.Connect(t.Context(), in, out, agent.ConnectOptions{Version: "v1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		if err := client.Put(context.Background(), hosttest.Content([]byte("x"))); err == nil {
+			t.Error("it took the blob")
+		}
+		if took := time.Since(begin); took > 2*time.Minute {
+			t.Errorf("it took %s", took)
+		}
+		if err := client.Close(); err != nil {
+			t.Errorf("closing ends with %v", err)
+		}
+	})
+}
