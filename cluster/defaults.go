@@ -24,13 +24,19 @@ const (
 	DefaultKeyAlgorithm   = "ECDSA-P256"
 )
 
-// Defaults completes a Cluster: what the file leaves out is set, what it says stays.
+// Defaults completes a Cluster: what the file leaves out is set, what it says stays. DNS names
+// get the form that all who read them take.
 func Defaults(c *Cluster) {
 	setDefault(&c.APIVersion, APIVersion)
 	setDefault(&c.Kind, Kind)
 	setDefault(&c.KubernetesVersion, DefaultKubernetesVersion)
 	setDefault(&c.ImageRepository, DefaultImageRepository)
 	defaultNetworking(&c.Networking)
+	c.Endpoint.Host = normalName(c.Endpoint.Host)
+	c.Networking.DNSDomain = normalName(c.Networking.DNSDomain)
+	for i, san := range c.Certificates.ExtraSANs {
+		c.Certificates.ExtraSANs[i] = normalName(san)
+	}
 	defaultEndpoint(c)
 	setDefault(&c.Certificates.Validity, DefaultValidity)
 	setDefault(&c.Certificates.CAValidity, DefaultCAValidity)

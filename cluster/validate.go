@@ -108,7 +108,9 @@ func (k *checker) version(c *Cluster) {
 	k.imageRepository(c.ImageRepository)
 }
 
-var repositoryForm = regexp.MustCompile(`^[a-z0-9]+([.-][a-z0-9]+)*(:[0-9]{1,5})?(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
+// repositoryForm is a registry's host, in any case, and a path, which image names have in
+// lower case alone.
+var repositoryForm = regexp.MustCompile(`^([a-z0-9]+([.-]+[a-z0-9]+)*|[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)+|\[[0-9a-fA-F:.]+\]|localhost)(:[0-9]{1,5})?(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
 
 func (k *checker) imageRepository(repository string) {
 	const path = "imageRepository"
@@ -144,7 +146,7 @@ func (k *checker) certificates(certificates Certificates) {
 	seen := map[string]int{}
 	for i, san := range certificates.ExtraSANs {
 		path := index("certificates.extraSANs", i)
-		if !isAddress(san) && len(validation.IsDNS1123Subdomain(san)) > 0 && len(validation.IsWildcardDNS1123Subdomain(san)) > 0 {
+		if !k.slip(san, path) && (isZoned(san) || !isAddress(san) && !isName(san) && len(validation.IsWildcardDNS1123Subdomain(san)) > 0) {
 			k.wrong(path, "write a name like api.example.com or *.example.com, or an address like 192.0.2.10", "%q is neither a DNS name nor an address", san)
 		}
 		k.once(seen, san, i, path, "certificates.extraSANs")

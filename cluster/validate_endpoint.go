@@ -5,8 +5,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 var endpointModes = []string{
@@ -75,7 +73,10 @@ func (k *checker) ownEndpoint(c *Cluster) {
 }
 
 func (k *checker) endpointHost(host string) bool {
-	if !isAddress(host) && len(validation.IsDNS1123Subdomain(host)) > 0 {
+	if k.slip(host, "endpoint.host") {
+		return false
+	}
+	if isZoned(host) || !isAddress(host) && !isName(host) {
 		k.wrong("endpoint.host", "write an address like 192.0.2.10 or a name like api.example.com; the port goes to endpoint.port",
 			"%q is neither an address nor a DNS name", host)
 		return false
@@ -121,7 +122,7 @@ func (k *checker) virtualAddress(c *Cluster) {
 	address, err := netip.ParseAddr(c.Endpoint.Address)
 	switch {
 	case err != nil:
-		k.wrong(path, "write it like 192.0.2.100", "%q is not an address", c.Endpoint.Address)
+		k.wrong(path, addressExample(c.Endpoint.Address), "%q is not an address", c.Endpoint.Address)
 		return
 	case !address.Is4():
 		k.wrong(path, "IPv6 comes with a later version: write an IPv4 address", "%s is no IPv4 address", address)
@@ -138,6 +139,13 @@ func (k *checker) virtualAddress(c *Cluster) {
 	}
 	k.outside(address, c.Networking.PodPrefixes(), path, "Pod")
 	k.outside(address, c.Networking.ServicePrefixes(), path, "Service")
+}
+
+func addressExample(text string) string {
+	if isNearlyAddress(text) {
+		return slipFix
+	}
+	return "write it like 192.0.2.100"
 }
 
 // ownName keeps the endpoint's name, which goes to /etc/hosts, apart from the hosts' own.

@@ -114,7 +114,10 @@ func addressFix(text string) string {
 	if port, err := netip.ParseAddrPort(text); err == nil {
 		return "write " + port.Addr().String() + "; the port goes to ssh.port"
 	}
-	if len(validation.IsDNS1123Subdomain(text)) == 0 {
+	if isNearlyAddress(text) {
+		return slipFix
+	}
+	if isName(text) {
 		return "write the address itself; a name may stand in ssh.host"
 	}
 	return "write it like 192.0.2.10"
@@ -231,13 +234,13 @@ func (k *checker) taints(taints []Taint, path string) {
 
 func (k *checker) ssh(ssh SSH, path string) {
 	k.port(ssh.Port, child(path, "port"))
-	if ssh.User == "" || strings.ContainsAny(ssh.User, " \t\n:@/") || strings.HasPrefix(ssh.User, "-") {
-		k.wrong(child(path, "user"), "write a login name, such as root", "%q is not a login name", ssh.User)
+	if wrong := loginName(ssh.User); wrong != "" {
+		k.wrong(child(path, "user"), "write a login name, such as root, jdoe@corp.example.com or 'CORP\\jdoe'", "%s", wrong)
 	}
 	if ssh.ConnectTimeout < 0 {
 		k.wrong(child(path, "connectTimeout"), "write a duration such as 10s", "%s is below nothing", ssh.ConnectTimeout)
 	}
-	if ssh.Host != "" && !isAddress(ssh.Host) && (strings.ContainsAny(ssh.Host, " \t\n@/:") || strings.HasPrefix(ssh.Host, "-")) {
+	if !k.slip(ssh.Host, child(path, "host")) && ssh.Host != "" && !isAddress(ssh.Host) && (strings.ContainsAny(ssh.Host, " \t\n@/:") || strings.HasPrefix(ssh.Host, "-")) {
 		k.wrong(child(path, "host"), "write a name or an address alone; the user goes to ssh.user, the port to ssh.port", "%q is not a host", ssh.Host)
 	}
 	if strings.ContainsAny(ssh.ProxyCommand, "\n\x00") {

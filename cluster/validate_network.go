@@ -3,6 +3,7 @@ package cluster
 import (
 	"fmt"
 	"net/netip"
+	"net/url"
 	"strconv"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -23,7 +24,7 @@ func (k *checker) networking(n Networking) {
 	if prefix, ok := k.subnets(n.ServiceSubnets, "networking.serviceSubnets", DefaultServiceSubnet); ok {
 		k.serviceSize(prefix)
 	}
-	if len(validation.IsDNS1123Subdomain(n.DNSDomain)) > 0 {
+	if !isName(n.DNSDomain) {
 		k.wrong("networking.dnsDomain", "write a domain like "+DefaultDNSDomain, "%q is not a DNS domain", n.DNSDomain)
 	}
 	if n.AddOn != AddOnFlannel && n.AddOn != AddOnNone {
@@ -91,6 +92,7 @@ func (k *checker) addressPlan(c *Cluster) {
 		}
 	}
 	k.podSize(c)
+	k.outsiders(c)
 	for i, host := range c.Hosts {
 		for j, text := range host.Addresses {
 			address, err := netip.ParseAddr(text)
@@ -100,6 +102,27 @@ func (k *checker) addressPlan(c *Cluster) {
 			path := index(child(index("hosts", i), "addresses"), j)
 			k.outside(address, c.Networking.PodPrefixes(), path, "Pod")
 			k.outside(address, c.Networking.ServicePrefixes(), path, "Service")
+		}
+	}
+}
+
+// outsiders looks at the addresses of what is the user's own, and must be reached.
+func (k *checker) outsiders(c *Cluster) {
+	check := func(text, path string) {
+		if address, err := netip.ParseAddr(text); err == nil {
+			k.outside(address, c.Networking.PodPrefixes(), path, "Pod")
+			k.outside(address, c.Networking.ServicePrefixes(), path, "Service")
+		}
+	}
+	if c.Endpoint.Mode == EndpointExternal {
+		check(c.Endpoint.Host, "endpoint.host")
+	}
+	if c.Etcd.External == nil {
+		return
+	}
+	for i, endpoint := range c.Etcd.External.Endpoints {
+		if parsed, err := url.Parse(endpoint); err == nil {
+			check(parsed.Hostname(), index("etcd.external.endpoints", i))
 		}
 	}
 }

@@ -167,7 +167,7 @@ var problemCases = map[string]problemCase{
 	"ssh of a host": {[]string{"[control-plane]", `[control-plane]
     ssh: {port: -1, user: "a b", host: root@gate, connectTimeout: -1s, proxyCommand: "a\nb"}`}, []string{
 		"line 8: hosts[0].ssh.port: -1 is not a port; write a number from 1 to 65535",
-		`line 8: hosts[0].ssh.user: "a b" is not a login name; write a login name, such as root`,
+		`line 8: hosts[0].ssh.user: "a b" has a blank in it; write a login name, such as root, jdoe@corp.example.com or 'CORP\jdoe'`,
 		"line 8: hosts[0].ssh.connectTimeout: -1s is below nothing; write a duration such as 10s",
 		`line 8: hosts[0].ssh.host: "root@gate" is not a host; write a name or an address alone; the user goes to ssh.user, the port to ssh.port`,
 		"line 8: hosts[0].ssh.proxyCommand: is more than one line; write it in one line"}},

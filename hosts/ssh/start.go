@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -142,13 +143,25 @@ func (h *host) noPrivilege(err error) error {
 	user := h.options.User
 	return &hosts.Error{
 		Kind: hosts.KindPrivilege, Op: "become root as " + user, Err: err,
-		Fix: fmt.Sprintf("as root on the host: echo '%s ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/%s && chmod 0440 /etc/sudoers.d/%s; or log in as root",
-			user, sudoersName(user), sudoersName(user)),
+		Fix: fmt.Sprintf("as root on the host: printf '%%s\\n' '%s ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/%s && chmod 0440 /etc/sudoers.d/%s; or log in as root",
+			sudoersUser(user), sudoersName(user), sudoersName(user)),
 	}
 }
 
-// sudoersName avoids what makes sudo pass over a file: dots.
-func sudoersName(user string) string { return "slipway-" + strings.ReplaceAll(user, ".", "-") }
+var (
+	sudoersMeans   = regexp.MustCompile(`[@!=:,()\\%+#]`)
+	notInFileNames = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
+)
+
+// sudoersUser is a login name as sudoers(5) writes it: what means something there is escaped.
+func sudoersUser(user string) string {
+	return sudoersMeans.ReplaceAllString(user, `\$0`)
+}
+
+// sudoersName avoids what makes sudo pass over a file, dots, and what no file's name has.
+func sudoersName(user string) string {
+	return "slipway-" + notInFileNames.ReplaceAllString(user, "-")
+}
 
 // tryStart runs startScript. Where it starts no agent and there is no error, the binary
 // is not on the host.
