@@ -35,10 +35,15 @@ type Facts struct {
 	// OverlayFS tells whether containerd's root can be used by the overlay snapshotter.
 	OverlayFS bool   `json:"overlayFS"`
 	Disks     []Disk `json:"disks"` // the file systems that Slipway writes to
-	// Resolver is the resolv.conf that Pods should inherit: systemd-resolved's real one where that runs.
+	// Resolver is the resolv.conf that Pods should inherit: systemd-resolved's real one where
+	// that runs. Empty: the host has none.
 	Resolver string `json:"resolver"`
-	SELinux  string `json:"selinux,omitempty"`  // enforcing, permissive, or empty
-	Firewall string `json:"firewall,omitempty"` // firewalld, ufw, or empty
+	// NameServers are Resolver's, in its order.
+	NameServers []string `json:"nameServers,omitempty"`
+	// Routes are those of the main table that have addresses in common with a subnet asked for.
+	Routes   []Route `json:"routes,omitempty"`
+	SELinux  string  `json:"selinux,omitempty"`  // enforcing, permissive, or empty
+	Firewall string  `json:"firewall,omitempty"` // firewalld, ufw, or empty
 
 	Files        map[string]File        `json:"files,omitempty"` // only what exists
 	Contents     map[string][]byte      `json:"contents,omitempty"`
@@ -52,6 +57,9 @@ type Facts struct {
 	Listeners    map[int]string         `json:"listeners,omitempty"`
 	// Reach tells, by the address asked for, why the host could not connect; empty: it could.
 	Reach map[string]string `json:"reach,omitempty"`
+	// RouteTo is the interface by which a packet to an address asked for would leave; an address
+	// that no route leads to is absent.
+	RouteTo map[string]string `json:"routeTo,omitempty"`
 	// Sync is how long 99 of 100 writes to the disk asked for took to be durable; 0: not measured.
 	Sync time.Duration `json:"sync,omitempty"`
 	// VirtualIP is what the network said; nil where it was not asked.

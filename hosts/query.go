@@ -31,6 +31,10 @@ type Query struct {
 	Chains []string `json:"chains,omitempty"`
 	// Reach are TCP addresses, host:port, that the host tries to connect to.
 	Reach []string `json:"reach,omitempty"`
+	// Subnets are those, in CIDR form, of which is asked whether routes lead there already.
+	Subnets []string `json:"subnets,omitempty"`
+	// RouteTo are addresses of which is looked up, without a packet, how they would be reached.
+	RouteTo []string `json:"routeTo,omitempty"`
 	// Sync is a folder (or one yet to be made) whose disk is measured by writing to it as
 	// etcd does. Nothing is measured where the folder holds an etcd's data already.
 	Sync string `json:"sync,omitempty"`

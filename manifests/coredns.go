@@ -34,7 +34,10 @@ func coreDNSObjects(in Input) ([]runtime.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	corefile, err := templates.Render("Corefile", map[string]string{"Domain": in.Cluster.Networking.DNSDomain})
+	corefile, err := templates.Render("Corefile", struct {
+		Domain   string
+		Forwards bool
+	}{in.Cluster.Networking.DNSDomain, in.forwards()})
 	if err != nil {
 		return nil, err
 	}

@@ -91,9 +91,10 @@ func (in Input) kubeletHostConfiguration(host cluster.Host) (document, error) {
 		// who read it here.
 		"cgroupDriver": in.cgroupDriver(host),
 	}
-	// Behind systemd-resolved's stub there is nothing that a Pod could reach.
-	if resolver := in.Facts[host.Name].Resolver; resolver != "" && resolver != "/etc/resolv.conf" {
-		own["resolvConf"] = resolver
+	// Behind systemd-resolved's stub there is nothing that a Pod could reach. And a kubelet
+	// that is told of a file which does not exist starts no Pod: an empty name is for no file.
+	if facts, seen := in.Facts[host.Name]; seen && facts.Resolver != ResolvConf {
+		own["resolvConf"] = facts.Resolver
 	}
 	base := in.kubeletConfiguration()
 	return overlay(overlay(base, own), in.Cluster.Kubelet), nil

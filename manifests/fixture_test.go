@@ -26,9 +26,9 @@ func modern() hosts.Facts {
 	return hosts.Facts{
 		Kernel: "6.1.0-28-amd64", Cgroup: hosts.Cgroup{Version: 2}, Systemd: hosts.Systemd{Version: 252},
 		CanRaiseOOMScore: true, ConntrackWritable: true, NFTables: true, IPTables: true, OverlayFS: true,
-		Resolver: "/run/systemd/resolve/resolv.conf",
-		Files:    map[string]hosts.File{"/usr/share/ca-certificates": {}, "/usr/local/share/ca-certificates": {}, "/etc/ca-certificates": {}},
-		Sysctls:  map[string]string{"fs.inotify.max_user_instances": "128", "fs.inotify.max_user_watches": "1048576"},
+		Resolver: "/run/systemd/resolve/resolv.conf", NameServers: []string{"192.0.2.53"},
+		Files:   map[string]hosts.File{"/usr/share/ca-certificates": {}, "/usr/local/share/ca-certificates": {}, "/etc/ca-certificates": {}},
+		Sysctls: map[string]string{"fs.inotify.max_user_instances": "128", "fs.inotify.max_user_watches": "1048576"},
 	}
 }
 

@@ -20,7 +20,7 @@ type check func(in Input, host cluster.Host, facts hosts.Facts) []Problem
 var checks = []check{
 	checkPrivilege, checkKernel, checkSystemd, checkCgroups, checkFileSystem, checkPacketFilter,
 	checkPlatform, checkCPUs, checkMemory, checkDisks, checkSync, checkAddresses, checkPorts, checkNames, checkReach, checkVirtualIP,
-	checkForeign, checkTrees, checkMembership, checkAuthority, checkClock, checkSwap, checkSELinux, checkFirewall,
+	checkSubnets, checkServiceRoute, checkNameServers, checkForeign, checkTrees, checkMembership, checkAuthority, checkClock, checkSwap, checkSELinux, checkFirewall,
 }
 
 // balancerChecks are those of a host that only balances, and has no kubelet.
@@ -51,7 +51,7 @@ func (in Input) problems(workflow Workflow, targets []cluster.Host) []Problem {
 	var problems []Problem
 	switch workflow {
 	case WorkflowInit:
-		problems = problemsOf(in.bundleProblems(), in.versionProblems(), in.membershipProblems(targets), in.etcdProblems(targets), in.evenProblems())
+		problems = problemsOf(in.bundleProblems(), in.versionProblems(), in.membershipProblems(targets), in.etcdProblems(targets), in.evenProblems(), in.nameServerProblems(targets))
 	case WorkflowJoin:
 		problems = problemsOf(in.bundleProblems(), in.skewProblems(), in.joinProblems(targets), in.evenProblems())
 	case WorkflowPrepare:

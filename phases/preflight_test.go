@@ -101,6 +101,36 @@ func TestPreflight(t *testing.T) {
 				f.Interfaces = []hosts.Link{{Name: "e", MAC: "52:54:00:00:00:99", Addresses: []string{"10.0.1.1/16"}}}
 			})(in)
 		}, "identity", "w-1", false, "machine-id of cp-1", "systemd-machine-id-setup"},
+		{"a network in the Pod subnet", on("w-1", withLink("eth1", "10.244.7.9/16")), "address-plan", "w-1", false, "interface eth1 has 10.244.7.9/16, which lies inside the Pod subnet 10.244.0.0/16", "networking"},
+		{"a network in the Service subnet", on("w-1", withLink("wg0", "10.100.3.1/24")), "address-plan", "w-1", false, "wg0 has 10.100.3.1/24, which lies inside the Service subnet", "networking"},
+		{"a network that the Pod subnet lies in", on("w-1", withLink("eth1", "10.200.0.1/9")), "address-plan", "w-1", true, "has the Pod subnet 10.244.0.0/16 within it", "networking"},
+		{"a network that an address of the Pod subnet is of", on("w-1", withLink("eth1", "10.244.7.9/8")), "address-plan", "w-1", false, "inside the Pod subnet", "networking"},
+		{"a container engine's bridge", on("w-1", withLink("docker0", "172.17.0.1/16")), "", "", false, "", ""},
+		{"what an older flannel left", on("w-1", withLink("cni0", "10.244.3.1/24")), "", "", false, "", ""},
+		{"a route into the Pod subnet", on("w-1", withRoute("10.244.9.0/24", "192.0.2.1", "tun0")), "address-plan", "w-1", false, "route to 10.244.9.0/24 leads out of tun0", "networking"},
+		{"a route that the subnets lie in", on("w-1", withRoute("10.0.0.0/8", "192.0.2.1", "eth0")), "address-plan", "w-1", true, "has the Pod subnet 10.244.0.0/16 within it", "such machines"},
+		{"half of the default route", on("w-1", withRoute("0.0.0.0/1", "192.0.2.1", "tun0")), "", "", false, "", ""},
+		{"a route of flannel's", on("w-1", withRoute("10.244.9.0/24", "10.244.9.0", "flannel.1")), "", "", false, "", ""},
+		{"a route to another node's Pods", on("w-1", withRoute("10.244.9.0/24", "10.0.0.1", "eth0")), "", "", false, "", ""},
+		{"a name server in the Service subnet", on("w-1", func(f *hosts.Facts) { f.NameServers = []string{"10.100.0.53"} }), "address-plan", "w-1", false, "name server 10.100.0.53 lies inside the Service subnet 10.96.0.0/12", "networking"},
+		{"no name server on one host", on("w-1", func(f *hosts.Facts) { f.NameServers = nil }), "name-servers", "w-1", false, "/etc/resolv.conf names no name server, and CoreDNS", "resolvConf"},
+		{"no resolv.conf on one host", on("w-1", func(f *hosts.Facts) { f.Resolver, f.NameServers = "", nil }), "name-servers", "w-1", false, "there is no /etc/resolv.conf", "to /etc/resolv.conf"},
+		{"a resolver on one host's loopback", on("w-1", func(f *hosts.Facts) { f.NameServers = []string{"127.0.0.1", "::1"} }), "name-servers", "w-1", false, "names only 127.0.0.1, ::1, which a Pod cannot reach", "resolvConf"},
+		{"a second server on the loopback", on("w-1", func(f *hosts.Facts) { f.NameServers = []string{"127.0.0.1", "192.0.2.53"} }), "", "", false, "", ""},
+		{"no name server at all", func(in *Input) {
+			for name := range in.Facts {
+				on(name, func(f *hosts.Facts) { f.NameServers = nil })(in)
+			}
+		}, "name-servers", "", true, "CoreDNS will answer for the cluster's own names alone", "forward . /etc/resolv.conf"},
+		{"another resolv.conf for the kubelets", func(in *Input) {
+			in.Cluster.Kubelet = map[string]any{"resolvConf": "/etc/pods-resolv.conf"}
+			for name := range in.Facts {
+				on(name, func(f *hosts.Facts) {
+					f.NameServers, f.Contents = nil, map[string][]byte{"/etc/pods-resolv.conf": []byte("nameserver 192.0.2.53\n")}
+				})(in)
+			}
+		}, "", "", false, "", ""},
+		{"no way to Services", on("w-1", func(f *hosts.Facts) { f.RouteTo = map[string]string{} }), "routes", "w-1", true, "no route for Service addresses (10.96.0.0/12)", "ip route add 10.96.0.0/12 dev eth0"},
 		{"a host that the file does not have", func(in *Input) { in.Hosts = []string{"w-7"} }, "hosts", "", false, "w-7", "cluster file"},
 	}
 	for _, test := range tests {

@@ -55,11 +55,18 @@ func HostQuery(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) hosts.Qu
 	query.Sysctls, query.Modules = manifests.SysctlKeys(c), manifests.ModuleNames()
 	query.Images = imageReferences(c, bill)
 	query.Reach = reachable(c, host)
+	query.Subnets = slices.Concat(c.Networking.PodSubnets, c.Networking.ServiceSubnets)
+	for _, address := range c.Networking.DNSAddresses() {
+		query.RouteTo = append(query.RouteTo, address.String())
+	}
+	if path, said := manifests.ResolverSaid(c); said && path != "" {
+		query.Contents = append(query.Contents, path)
+	}
 	if !host.HasRole(cluster.RoleControlPlane) {
 		return query
 	}
 	query.Entries = append(query.Entries, manifests.EtcdData)
-	query.Contents = []string{manifests.EtcdManifest}
+	query.Contents = append(query.Contents, manifests.EtcdManifest)
 	query.Kubeconfigs = append(query.Kubeconfigs, manifests.AdminConf, manifests.ControllerConf, manifests.SchedulerConf)
 	if c.StackedEtcd() {
 		query.Sync = manifests.EtcdData

@@ -344,8 +344,8 @@ func ordinaryFacts(hostname string, addresses []string) hosts.Facts {
 		CanRaiseOOMScore: true, ConntrackWritable: true,
 		NFTables: true, IPTables: true, OverlayFS: true,
 		Disks:    []hosts.Disk{{Path: "/var/lib", Free: 40 << 30, Size: 50 << 30}},
-		Resolver: "/etc/resolv.conf",
-		Sync:     2 * time.Millisecond,
+		Resolver: "/etc/resolv.conf", NameServers: []string{"192.0.2.53"},
+		Sync: 2 * time.Millisecond,
 	}
 }
 

@@ -138,6 +138,12 @@ func (f *Fake) observeProbes(facts *hosts.Facts, query hosts.Query) {
 		}
 		facts.Reach[address] = f.whyUnreachable(address)
 	}
+	if f.base.RouteTo == nil { // unless Edit said otherwise, there is a default route
+		facts.RouteTo = map[string]string{}
+		for _, address := range query.RouteTo {
+			facts.RouteTo[address] = "eth0"
+		}
+	}
 	if query.VirtualIP == nil || f.ownUnit(query.VirtualIP.Unit) || f.hasAddress(query.VirtualIP.Address) {
 		facts.VirtualIP = nil
 		return

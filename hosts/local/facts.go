@@ -114,6 +114,8 @@ func (h *Host) lookers(query hosts.Query) []looker {
 		{looker{"nft tables", h.seeTables(query.Tables)}, len(query.Tables)},
 		{looker{"iptables chains", h.seeChains(query.Chains)}, len(query.Chains)},
 		{looker{"addresses to reach", h.seeReach(query.Reach)}, len(query.Reach)},
+		{looker{"routes into subnets", h.seeRoutes(query.Subnets)}, len(query.Subnets)},
+		{looker{"routes to addresses", h.seeRouteTo(query.RouteTo)}, len(query.RouteTo)},
 		{looker{"how fast the disk syncs", h.seeSync(query.Sync)}, len(query.Sync)},
 	}
 	for _, a := range asked {
@@ -144,14 +146,14 @@ func (h *Host) seeSystemd(ctx context.Context, facts *hosts.Facts) error {
 	}
 	facts.Systemd = manager
 	if manager.Version == 0 {
-		facts.Resolver = h.resolver(false)
+		h.seeResolver(facts, false)
 		return nil
 	}
 	active := func(name string) bool {
 		state, err := h.systemd.Unit(ctx, name)
 		return err == nil && state.Active == "active"
 	}
-	facts.Resolver = h.resolver(active("systemd-resolved.service"))
+	h.seeResolver(facts, active("systemd-resolved.service"))
 	switch {
 	case active("firewalld.service"):
 		facts.Firewall = "firewalld"

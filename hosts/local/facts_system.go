@@ -23,9 +23,6 @@ import (
 // writtenPlaces are where Slipway, and what it sets up, writes.
 var writtenPlaces = []string{"/", "/opt", "/var/lib/slipway", "/var/lib/containerd", "/var/lib/kubelet", "/var/lib/etcd"}
 
-// resolvedConf is what systemd-resolved gives to those who must not ask its own stub.
-const resolvedConf = "/run/systemd/resolve/resolv.conf"
-
 func (h *Host) seeSystem(_ context.Context, facts *hosts.Facts) error {
 	running, static, err := h.hostnames()
 	if err != nil {
@@ -210,16 +207,6 @@ func (h *Host) seeSwap(ctx context.Context, facts *hosts.Facts) error {
 		facts.SwapUnits = append(facts.SwapUnits, "fstab "+line)
 	}
 	return nil
-}
-
-// resolver is the resolv.conf that Pods should inherit.
-func (h *Host) resolver(resolved bool) string {
-	if resolved {
-		if _, err := os.Stat(h.at(resolvedConf)); err == nil {
-			return resolvedConf
-		}
-	}
-	return "/etc/resolv.conf"
 }
 
 func (h *Host) ufwEnabled() bool {

@@ -3,6 +3,9 @@
 package local_test
 
 import (
+	"errors"
+	"net"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -62,6 +65,50 @@ func TestRemoveNetwork(t *testing.T) {
 	}
 	if m.has("/run/netns/cni-1234") || !m.has("/run/netns/theirs") {
 		t.Error("the network namespaces that are left are not the right ones")
+	}
+}
+
+// TestRoutesAndResolver looks at real routes, in the tests' own network namespace.
+func TestRoutesAndResolver(t *testing.T) {
+	m := newMachine(t)
+	addBridge(t, "nic0")
+	link, err := netlink.LinkByName("nic0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = netlink.LinkDel(link) })
+	address, err := netlink.ParseAddr("10.244.7.9/16")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(netlink.AddrAdd(link, address), netlink.LinkSetUp(link)); err != nil {
+		t.Fatal(err)
+	}
+	m.write("/etc/resolv.conf", "# nobody\nsearch corp\nnameserver 10.244.0.53\n")
+	host := m.host()
+	query := hosts.Query{Subnets: []string{"10.244.0.0/16", "10.96.0.0/12"}, RouteTo: []string{"10.244.1.1", "10.96.0.10"}}
+	facts := m.observe(host, query)
+	got := hosts.Facts{Routes: facts.Routes, RouteTo: facts.RouteTo, Resolver: facts.Resolver, NameServers: facts.NameServers}
+	want := hosts.Facts{
+		Routes:   []hosts.Route{{Destination: "10.244.0.0/16", Interface: "nic0"}},
+		RouteTo:  map[string]string{"10.244.1.1": "nic0"},
+		Resolver: "/etc/resolv.conf", NameServers: []string{"10.244.0.53"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("what was seen (-want +got):\n%s", diff)
+	}
+	if err := netlink.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Gw: net.IPv4(10, 244, 0, 1)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(m.at("/etc/resolv.conf")); err != nil {
+		t.Fatal(err)
+	}
+	facts = m.observe(host, query)
+	if facts.RouteTo["10.96.0.10"] != "nic0" || !slices.Contains(facts.Routes, hosts.Route{Destination: "0.0.0.0/0", Gateway: "10.244.0.1", Interface: "nic0"}) {
+		t.Errorf("with a default route: %v, %v", facts.RouteTo, facts.Routes)
+	}
+	if facts.Resolver != "" || facts.NameServers != nil {
+		t.Errorf("without a resolv.conf: %q, %q", facts.Resolver, facts.NameServers)
 	}
 }
 

@@ -35,10 +35,13 @@ func TestDiagnose(t *testing.T) {
 		"plugin missing":   {`plugin type="flannel" failed (add): failed to find plugin "flannel" in path [/opt/cni/bin]`, "the network add-on is not ready"},
 		"containerd":       {`validate service connection: dial unix /run/containerd/containerd.sock: connect: no such file or directory`, "containerd does not answer"},
 		"dns loop":         {`[FATAL] plugin/loop: Loop (127.0.0.1:43061 -> :53) detected for zone "."`, "CoreDNS forwards to itself"},
+		"no servers":       {`plugin/forward: no nameservers found`, "CoreDNS forwards to the host's name servers, and there are none"},
+		"no resolv.conf":   {`"Could not open resolv conf file." err="open /etc/resolv.conf: no such file or directory"`, "the kubelet's resolv.conf is missing"},
 		"inotify":          {`"command failed" err="failed to create watcher: too many open files"`, "the kernel's limit of open files or inotify instances is reached"},
 		"etcd of another":  {`member 8e9e05c52164694d has already been bootstrapped`, "etcd's data belong to another cluster"},
 		"architecture":     {`exec /usr/local/bin/etcd: exec format error`, "a binary is for another architecture"},
 		"no leader":        {`etcdserver: request timed out, waiting for the applied index took too long`, "etcd has no leader"},
+		"no default route": {`dial tcp 10.96.0.1:443: connect: network is unreachable`, "the host has no route for an address that it asks"},
 		"host not reached": {`dial tcp 10.0.0.12:2380: connect: no route to host`, "another host is not reached"},
 	}
 	for name, test := range tests {

@@ -1,0 +1,123 @@
+//go:build linux
+
+package local
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"syscall"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// resolvConf is the host's own, resolvedConf what systemd-resolved gives to those who must
+// not ask its own stub.
+const (
+	resolvConf   = "/etc/resolv.conf"
+	resolvedConf = "/run/systemd/resolve/resolv.conf"
+)
+
+// seeResolver finds the resolv.conf that Pods should inherit, and what it says. A link that
+// leads nowhere is none: the kubelet cannot read it, and starts no Pod.
+func (h *Host) seeResolver(facts *hosts.Facts, resolved bool) {
+	paths := []string{resolvConf}
+	if resolved {
+		paths = []string{resolvedConf, resolvConf}
+	}
+	for _, path := range paths {
+		if data, err := os.ReadFile(h.at(path)); err == nil {
+			facts.Resolver, facts.NameServers = path, hosts.NameServers(data)
+			return
+		}
+	}
+}
+
+// seeRoutes lists the routes of the main table that have addresses in common with subnets. The
+// default route, and halves of it as VPNs set them, have with all: they are told as well.
+func (h *Host) seeRoutes(subnets []string) func(context.Context, *hosts.Facts) error {
+	return func(_ context.Context, facts *hosts.Facts) error {
+		links, err := netlink.LinkList()
+		if err != nil {
+			return err
+		}
+		names := map[int]string{}
+		for _, link := range links {
+			names[link.Attrs().Index] = link.Attrs().Name
+		}
+		filter := &netlink.Route{Table: unix.RT_TABLE_MAIN, Type: unix.RTN_UNICAST}
+		for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+			routes, err := netlink.RouteListFiltered(family, filter, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_TYPE)
+			if errors.Is(err, syscall.EAFNOSUPPORT) {
+				continue // a kernel without IPv6
+			}
+			if err != nil {
+				return err
+			}
+			for _, route := range routes {
+				if found := routeFacts(route, family, names); overlapsAny(found.Destination, subnets) {
+					facts.Routes = append(facts.Routes, found)
+				}
+			}
+		}
+		return nil
+	}
+}
+
+// overlapsAny tells whether a subnet has an address in common with one of others.
+func overlapsAny(subnet string, others []string) bool {
+	prefix, err := netip.ParsePrefix(subnet)
+	return err == nil && slices.ContainsFunc(others, func(text string) bool {
+		other, err := netip.ParsePrefix(text)
+		return err == nil && prefix.Overlaps(other)
+	})
+}
+
+// routeFacts is a route as facts have it; of one with several ways the first.
+func routeFacts(route netlink.Route, family int, names map[int]string) hosts.Route {
+	index, gateway := route.LinkIndex, route.Gw
+	if len(route.MultiPath) > 0 {
+		index, gateway = route.MultiPath[0].LinkIndex, route.MultiPath[0].Gw
+	}
+	found := hosts.Route{Destination: "0.0.0.0/0", Interface: names[index]}
+	switch {
+	case route.Dst != nil:
+		found.Destination = route.Dst.String()
+	case family == netlink.FAMILY_V6:
+		found.Destination = "::/0"
+	}
+	if len(gateway) > 0 {
+		found.Gateway = gateway.String()
+	}
+	return found
+}
+
+// seeRouteTo asks the kernel, with all its rules and tables, where packets would go.
+func (h *Host) seeRouteTo(addresses []string) func(context.Context, *hosts.Facts) error {
+	return func(_ context.Context, facts *hosts.Facts) error {
+		found := map[string]string{}
+		for _, text := range addresses {
+			address, err := netip.ParseAddr(text)
+			if err != nil {
+				return err
+			}
+			routes, err := netlink.RouteGet(net.IP(address.AsSlice()))
+			if err != nil || len(routes) == 0 {
+				continue // the kernel says in one of several ways that there is none
+			}
+			link, err := netlink.LinkByIndex(routes[0].LinkIndex)
+			if err != nil {
+				continue // it has just gone
+			}
+			found[text] = link.Attrs().Name
+		}
+		facts.RouteTo = found
+		return nil
+	}
+}

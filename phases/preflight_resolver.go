@@ -1,0 +1,97 @@
+package phases
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+)
+
+const checkResolver = "name-servers"
+
+// corefileKey is the object that holds CoreDNS's configuration.
+var corefileKey = hosts.ObjectKey{APIVersion: "v1", Kind: "ConfigMap", Namespace: "kube-system", Name: "coredns"}
+
+// settled tells whether a host is part of the cluster already, be its API silent: then what
+// is found late is told, and does not stop what may repair the rest.
+func (in Input) settled(host cluster.Host, facts hosts.Facts) bool {
+	return in.joined(host.Name) || claimed(facts.Record) && facts.Units[manifests.KubeletUnit].Enabled == "enabled"
+}
+
+// found is an error of a host that is to come, and a warning of one that is there.
+func (in Input) found(check string, host cluster.Host, facts hosts.Facts, fix, detail string, args ...any) Problem {
+	if in.settled(host, facts) {
+		return warning(check, host, fix, detail, args...)
+	}
+	return problem(check, host, fix, detail, args...)
+}
+
+// checkNameServers looks whether Pods of the host have a name server to ask, where CoreDNS,
+// which may run on any node, asks what the host asks. It does not start where there is none.
+func checkNameServers(in Input, host cluster.Host, facts hosts.Facts) []Problem {
+	if !in.dnsForwards() || len(manifests.NameServers(in.Cluster, facts)) > 0 {
+		return nil
+	}
+	return []Problem{in.found(checkResolver, host, facts, nameServerFix(in.Cluster, facts),
+		"%s, and CoreDNS, which forwards to it, does not start on this host", resolverLack(in.Cluster, facts))}
+}
+
+// nameServerProblems tells of a cluster none of whose nodes has a name server: it works, and
+// knows no names but its own.
+func (in Input) nameServerProblems(targets []cluster.Host) []Problem {
+	if in.dnsForwards() || len(in.ClusterFacts.Objects[corefileKey]) > 0 {
+		return nil // or the choice was made before
+	}
+	for _, host := range targets {
+		if facts, seen := in.Facts[host.Name]; seen && isNode(host) {
+			return []Problem{{
+				Check: checkResolver, Severity: SeverityWarning,
+				Detail: fmt.Sprintf("no node has a name server that Pods can reach (on %s, %s): CoreDNS will answer for the cluster's own names alone",
+					host.Name, resolverLack(in.Cluster, facts)),
+				Fix: "where Pods need other names too, before this: " + nameServerFix(in.Cluster, facts) +
+					"; afterwards also add the line `forward . " + manifests.ResolvConf + "` by: slipway kubectl -n kube-system edit configmap coredns",
+			}}
+		}
+	}
+	return nil
+}
+
+// dnsForwards tells whether CoreDNS asks the name servers of the host that it runs on: the
+// running one, else the one that would be set up.
+func (in Input) dnsForwards() bool {
+	if live, there := in.ClusterFacts.Objects[corefileKey]; there {
+		return bytes.Contains(live, []byte("forward . "+manifests.ResolvConf))
+	}
+	if in.workflow == WorkflowJoin || in.workflow == WorkflowPrepare {
+		return true // the others of the file, which were not looked at, may have some
+	}
+	for _, host := range in.Cluster.Nodes() {
+		if facts, seen := in.Facts[host.Name]; seen && len(manifests.NameServers(in.Cluster, facts)) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// resolverLack says what is wrong with a resolv.conf that gives Pods no name server.
+func resolverLack(c *cluster.Cluster, facts hosts.Facts) string {
+	path, servers := manifests.Resolver(c, facts)
+	switch {
+	case path == "":
+		return "there is no " + manifests.ResolvConf
+	case len(servers) == 0:
+		return path + " names no name server"
+	}
+	return fmt.Sprintf("%s names only %s, which a Pod cannot reach", path, strings.Join(servers, ", "))
+}
+
+func nameServerFix(c *cluster.Cluster, facts hosts.Facts) string {
+	path, _ := manifests.Resolver(c, facts)
+	if path == "" {
+		path = manifests.ResolvConf
+	}
+	return "write `nameserver ADDRESS` to " + path + " by what manages that file, or name another file as resolvConf in a KubeletConfiguration document of the cluster file"
+}

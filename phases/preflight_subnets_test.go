@@ -1,0 +1,74 @@
+package phases
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+func withLink(name, address string) func(*hosts.Facts) {
+	return func(f *hosts.Facts) {
+		f.Interfaces = append(slices.Clone(f.Interfaces), hosts.Link{Name: name, Up: true, Addresses: []string{address}})
+	}
+}
+
+func withRoute(destination, gateway, link string) func(*hosts.Facts) {
+	return func(f *hosts.Facts) {
+		f.Routes = append(slices.Clone(f.Routes), hosts.Route{Destination: destination, Gateway: gateway, Interface: link})
+	}
+}
+
+// TestARunningClusterIsNotStoppedByItsNetwork: its own interfaces and routes are no conflict,
+// and one that came later is told without keeping an init from repairing the rest.
+func TestARunningClusterIsNotStoppedByItsNetwork(t *testing.T) {
+	w := newWorld(t, 1, 1)
+	w.init(rand.New(rand.NewPCG(1, 1)))
+	of := func(change ...func(*hosts.Facts)) (severities []Severity) {
+		in := w.observe()
+		facts := in.Facts["w-1"]
+		for _, spoil := range change {
+			spoil(&facts)
+		}
+		in.Facts["w-1"] = facts
+		for _, found := range Preflight(WorkflowInit, in) {
+			severities = append(severities, found.Severity)
+		}
+		return severities
+	}
+	if got := of(withLink("cni0", "10.244.1.1/24"), withLink("flannel.1", "10.244.1.0/32"),
+		withRoute("10.244.0.0/24", "10.244.0.0", "flannel.1"), withRoute("10.244.1.0/24", "", "cni0")); len(got) > 0 {
+		t.Errorf("flannel's own: %v", got)
+	}
+	late := of(withLink("tun0", "10.244.9.9/24"), func(f *hosts.Facts) { f.NameServers = []string{"10.96.0.10"} })
+	if !slices.Equal(late, []Severity{SeverityWarning, SeverityWarning}) {
+		t.Errorf("what came later: %v", late)
+	}
+	w.cluster.Networking.AddOn = cluster.AddOnNone
+	if got := of(withLink("cilium_host", "10.244.1.7/32"), withRoute("10.244.0.0/24", "10.244.1.7", "cilium_host")); len(got) > 0 {
+		t.Errorf("a network that the user brought: %v", got)
+	}
+}
+
+// TestCoreDNSThatForwardsNowhereIsLeftAlone: whether it forwards is seen in its own Corefile,
+// where there is one.
+func TestCoreDNSThatForwardsNowhereIsLeftAlone(t *testing.T) {
+	in := newWorld(t, 1, 1).observe()
+	for name, facts := range in.Facts {
+		facts.NameServers, facts.Swaps = nil, nil
+		in.Facts[name] = facts
+	}
+	for corefile, want := range map[string]int{".:53 {\n  loop\n}": 0, ".:53 {\n  forward . 192.0.2.53\n}": 0, ".:53 {\n  forward . /etc/resolv.conf\n}": 2} {
+		content, err := json.Marshal(map[string]any{"data": map[string]string{"Corefile": corefile}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.ClusterFacts.Objects = map[hosts.ObjectKey]json.RawMessage{corefileKey: content}
+		if got := Preflight(WorkflowInit, in); len(got) != want {
+			t.Errorf("%s: %v", corefile, got)
+		}
+	}
+}
