@@ -149,16 +149,16 @@ func buildBundle(ctx context.Context, options Options, progress func(Progress)) 
 	if err := os.MkdirAll(filepath.Dir(options.Out), 0o755); err != nil {
 		return fmt.Errorf("write %s: %w", options.Out, err)
 	}
-	_, err = work(b.tell, StageWrite, filepath.Base(options.Out), func(func(string)) (string, int64, bool, error) {
+	_, err = work(b.tell, StageWrite, filepath.Base(options.Out), func(func(string)) (string, outcome, error) {
 		digest, err := archive.Write(options.Out, content, nil)
 		if err != nil {
-			return "", 0, false, err
+			return "", outcome{}, err
 		}
 		info, err := os.Stat(options.Out)
 		if err != nil {
-			return "", 0, false, err
+			return "", outcome{}, err
 		}
-		return digest, info.Size(), false, nil
+		return digest, outcome{bytes: info.Size()}, nil
 	})
 	return err
 }

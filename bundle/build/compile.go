@@ -19,6 +19,8 @@ type compiled struct {
 	Modules   []module     `json:"modules"` // what is linked in, the component's own among them
 	Size      int64        `json:"size"`
 	Libraries []debPackage `json:"libraries,omitempty"` // C libraries linked in
+	// Processor is how long processors were busy with it. What Go's own cache had is not in it.
+	Processor time.Duration `json:"processor,omitempty"`
 
 	directory string
 }
@@ -63,19 +65,19 @@ func (b *builder) compile(ctx context.Context, c component) (compiled, error) {
 	if err != nil {
 		return compiled{}, err
 	}
-	return work(b.tell, StageCompile, c.name, func(moving func(string)) (compiled, int64, bool, error) {
+	return work(b.tell, StageCompile, c.name, func(moving func(string)) (compiled, outcome, error) {
 		inputs, err := b.compileInputs(ctx, c)
 		if err != nil {
-			return compiled{}, 0, false, fmt.Errorf("compile %s: %w", c.name, err)
+			return compiled{}, outcome{}, fmt.Errorf("compile %s: %w", c.name, err)
 		}
 		directory, made, hit, err := entry(b.cache, "compile", c.name, inputs, func(directory string) (compiled, error) {
 			return b.compileInto(ctx, c, inputs.Toolchain, directory, moving)
 		})
 		if err != nil {
-			return compiled{}, 0, false, fmt.Errorf("compile %s: %w", c.name, err)
+			return compiled{}, outcome{}, fmt.Errorf("compile %s: %w", c.name, err)
 		}
 		made.directory = directory
-		return made, made.Size, hit, nil
+		return made, outcome{bytes: made.Size, processor: made.Processor, cached: hit}, nil
 	})
 }
 
@@ -125,9 +127,11 @@ func (b *builder) compileInto(ctx context.Context, c component, tools toolchain,
 	}
 	for _, p := range c.programs {
 		out := filepath.Join(bin, p.name)
-		if err := b.goBuild(ctx, c, p, out, moving); err != nil {
+		processor, err := b.goBuild(ctx, c, p, out, moving)
+		if err != nil {
 			return made, err
 		}
+		made.Processor += processor
 		digest, size, err := hashFile(out)
 		if err != nil {
 			return made, err
@@ -148,9 +152,10 @@ func (b *builder) compileInto(ctx context.Context, c component, tools toolchain,
 	return made, err
 }
 
-// goBuild compiles one program. The environment is the caller's, so that its proxy and
-// checksum settings hold, but nothing in it may change what comes out.
-func (b *builder) goBuild(ctx context.Context, c component, p program, out string, moving func(string)) error {
+// goBuild compiles one program, and tells how long processors were busy. The environment is
+// the caller's, so that its proxy and checksum settings hold, but nothing in it may change
+// what comes out.
+func (b *builder) goBuild(ctx context.Context, c component, p program, out string, moving func(string)) (processor time.Duration, err error) {
 	arguments := []string{
 		"build", "-v", "-mod=readonly", "-trimpath", "-buildvcs=false",
 		"-tags=" + strings.Join(p.tags, ","), "-ldflags=" + c.linkFlags(), "-o", out, p.packagePath,
@@ -163,9 +168,19 @@ func (b *builder) goBuild(ctx context.Context, c component, p program, out strin
 	}
 	command.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "GOOS="+b.platform.OS, "GOARCH="+b.platform.Arch,
 		"GOEXPERIMENT=", "GOAMD64=v1", "GOARM64=v8.0", "CGO_ENABLED="+cgo, "CGO_CFLAGS=-O2", "CGO_LDFLAGS=-O2", "CC=gcc")
-	return run(command, func(line string) {
+	err = run(command, func(line string) {
 		moving(p.name + ": " + line)
 	})
+	return busy(command), err
+}
+
+// busy is how long processors were busy with a command that has ended, and with all that it
+// had started.
+func busy(command *exec.Cmd) time.Duration {
+	if command.ProcessState == nil {
+		return 0 // it did not start
+	}
+	return command.ProcessState.UserTime() + command.ProcessState.SystemTime()
 }
 
 // keptLines is how much of a failed command's words an error repeats.

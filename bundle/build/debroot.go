@@ -92,16 +92,16 @@ type debRoot struct {
 
 // root gathers the Debian root, or finds it as gathered before from the same packages.
 func (b *builder) root(ctx context.Context) (debRoot, error) {
-	return work(b.tell, StageFetch, "debian", func(moving func(string)) (debRoot, int64, bool, error) {
+	return work(b.tell, StageFetch, "debian", func(moving func(string)) (debRoot, outcome, error) {
 		root, hit, err := b.findRoot(ctx, moving)
 		if err != nil {
-			return root, 0, false, fmt.Errorf("gather the Debian root: %w", err)
+			return root, outcome{}, fmt.Errorf("gather the Debian root: %w", err)
 		}
 		var size int64
 		for _, p := range root.Packages {
 			size += p.Size
 		}
-		return root, size, hit, nil
+		return root, outcome{bytes: size, cached: hit}, nil
 	})
 }
 

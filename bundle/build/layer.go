@@ -69,14 +69,15 @@ func (l layer) file(name string) (layerFile, bool) {
 
 // packed is a layer's cache entry.
 type packed struct {
-	Blob bundle.Blob `json:"blob"`
+	Blob      bundle.Blob   `json:"blob"`
+	Processor time.Duration `json:"processor,omitempty"` // of the compressor
 }
 
 const blobName = "blob"
 
 // pack makes a layer of the files: the same files give the same bytes.
 func (b *builder) pack(ctx context.Context, name string, files []layerFile) (layer, error) {
-	return work(b.tell, StagePack, name, func(moving func(string)) (layer, int64, bool, error) {
+	return work(b.tell, StagePack, name, func(moving func(string)) (layer, outcome, error) {
 		files = complete(files)
 		inputs := struct {
 			Files      []layerFile
@@ -87,9 +88,9 @@ func (b *builder) pack(ctx context.Context, name string, files []layerFile) (lay
 			return b.packInto(ctx, files, filepath.Join(directory, blobName))
 		})
 		if err != nil {
-			return layer{}, 0, false, fmt.Errorf("pack layer %s: %w", name, err)
+			return layer{}, outcome{}, fmt.Errorf("pack layer %s: %w", name, err)
 		}
-		return layer{name: name, blob: made.Blob, path: filepath.Join(directory, blobName), files: files}, made.Blob.Size, hit, nil
+		return layer{name: name, blob: made.Blob, path: filepath.Join(directory, blobName), files: files}, outcome{bytes: made.Blob.Size, processor: made.Processor, cached: hit}, nil
 	})
 }
 
@@ -125,6 +126,9 @@ func (b *builder) packInto(ctx context.Context, files []layerFile, to string) (m
 	plain := &counter{Writer: compressed, hash: sha256.New()}
 	if err := errors.Join(writeTar(plain, files), compressed.Close()); err != nil {
 		return made, err
+	}
+	if zstd, outside := compressed.(*compressing); outside {
+		made.Processor = busy(zstd.command)
 	}
 	made.Blob = bundle.Blob{MediaType: ocispec.MediaTypeImageLayerZstd, Digest: stored.digest(), Size: stored.size, DiffID: plain.digest()}
 	return made, nil

@@ -34,23 +34,33 @@ type Progress struct {
 	// Bytes is how large the result is, once it is done.
 	Bytes   int64         `json:"bytes,omitempty"`
 	Elapsed time.Duration `json:"elapsed,omitempty"`
+	// Processor is how long processors were busy with it, of a cached one when it was made.
+	// It tells what a build costs where Elapsed tells what else ran at the same time.
+	Processor time.Duration `json:"processor,omitempty"`
 }
 
 // report is told of progress by one work at a time.
 type report func(Progress)
 
+// outcome is what is told of a work that is done.
+type outcome struct {
+	bytes     int64
+	processor time.Duration
+	cached    bool
+}
+
 // work reports the begin and end of one piece of work around it.
-func work[T any](tell report, stage Stage, name string, do func(moving func(detail string)) (result T, bytes int64, cached bool, err error)) (T, error) {
+func work[T any](tell report, stage Stage, name string, do func(moving func(detail string)) (T, outcome, error)) (T, error) {
 	begin := time.Now()
 	tell(Progress{Stage: stage, Name: name, State: Started})
-	result, bytes, cached, err := do(func(detail string) {
+	result, done, err := do(func(detail string) {
 		tell(Progress{Stage: stage, Name: name, State: Moving, Detail: detail, Elapsed: time.Since(begin)})
 	})
-	end := Progress{Stage: stage, Name: name, State: Done, Bytes: bytes, Elapsed: time.Since(begin)}
+	end := Progress{Stage: stage, Name: name, State: Done, Bytes: done.bytes, Elapsed: time.Since(begin), Processor: done.processor}
 	switch {
 	case err != nil:
 		end.State, end.Detail = Failed, err.Error()
-	case cached:
+	case done.cached:
 		end.State = Cached
 	}
 	tell(end)

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestVersionsStandInTheComponentsOwnModules(t *testing.T) {
@@ -223,5 +224,17 @@ func TestAFailedCommandIsQuoted(t *testing.T) {
 	}
 	if !slices.Equal(said, []string{"one", "two"}) {
 		t.Errorf("said %v", said)
+	}
+}
+
+// TestACommandsTimeCountsWhatItStarted: go build leaves the work to compilers.
+func TestACommandsTimeCountsWhatItStarted(t *testing.T) {
+	command := exec.Command("sh", "-c", "(i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done); exit 0")
+	must(t, run(command, nil))
+	if busy(command) < time.Millisecond {
+		t.Errorf("a child of the command was busy, and %s is told", busy(command))
+	}
+	if busy(exec.Command("true")) != 0 {
+		t.Error("a command that has not run was busy")
 	}
 }

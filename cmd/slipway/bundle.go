@@ -270,7 +270,11 @@ func buildLine(p build.Progress) string {
 	case build.Failed:
 		return fmt.Sprintf("✗ %-8s %-20s after %s", p.Stage, p.Name, elapsed)
 	default:
-		return fmt.Sprintf("✓ %-8s %-20s %9s  %s", p.Stage, p.Name, megabytes(p.Bytes), elapsed)
+		line := fmt.Sprintf("✓ %-8s %-20s %9s  %s", p.Stage, p.Name, megabytes(p.Bytes), elapsed)
+		if p.Processor > 0 {
+			line += fmt.Sprintf(", %s of a processor", p.Processor.Round(100*time.Millisecond))
+		}
+		return line
 	}
 }
 
