@@ -23,7 +23,7 @@ setup: ## what building the bundle and running the lab need of Debian's or Ubunt
 
 .PHONY: bundle
 bundle: build setup ## dist/bundle.tar, every component built from source
-	bin/slipway bundle build --from source --out dist/bundle.tar
+	bin/slipway bundle build --from source --sign --out dist/bundle.tar
 
 dist/kubeadm: build setup ## kubeadm, for the tests and benchmarks that compare with it
 	bin/slipway bundle build --component kubeadm --out $@

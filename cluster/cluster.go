@@ -32,6 +32,7 @@ type Cluster struct {
 	SSH               SSH          `json:"ssh,omitzero"` // defaults for every host
 	Hosts             []Host       `json:"hosts"`
 	Registries        []Registry   `json:"registries,omitempty"`
+	Bundle            Bundle       `json:"bundle,omitzero"`
 	Certificates      Certificates `json:"certificates,omitzero"`
 	ExtraArgs         ExtraArgs    `json:"extraArgs,omitzero"`
 
@@ -40,6 +41,14 @@ type Cluster struct {
 	// what Slipway would write. Nil where the file has none.
 	Kubelet   map[string]any `json:"-"`
 	KubeProxy map[string]any `json:"-"`
+}
+
+// Bundle is what is demanded of the bundle that the hosts are made from.
+type Bundle struct {
+	// TrustedKeyFiles are files with an Ed25519 public key (PEM) each: the bundle has to be
+	// signed by one of them. Without any, those of the operator's own folder of trusted keys
+	// count.
+	TrustedKeyFiles []string `json:"trustedKeyFiles,omitempty"`
 }
 
 // EndpointMode says who keeps the API's endpoint reachable.

@@ -102,9 +102,10 @@ func TestMapFilesReachesEveryFile(t *testing.T) {
 	c.MapFiles(func(name string) string { return "/there/" + name })
 	got := []string{c.SSH.IdentityFile, c.SSH.KnownHostsFile, c.Hosts[0].SSH.IdentityFile, c.Hosts[1].SSH.KnownHostsFile,
 		c.Registries[0].CAFile, c.Registries[2].CAFile, c.Registries[2].CredentialsFile,
-		c.Etcd.External.CAFile, c.Etcd.External.CertFile, c.Etcd.External.KeyFile}
+		c.Etcd.External.CAFile, c.Etcd.External.CertFile, c.Etcd.External.KeyFile,
+		c.Bundle.TrustedKeyFiles[0], c.Bundle.TrustedKeyFiles[1]}
 	want := []string{"/there/~/.ssh/id", "/there/known_hosts", "/there/~/.ssh/id", "/there/known_hosts", "", "/there/ca.crt", "/there/creds",
-		"/there/etcd-ca.crt", "/there/etcd-client.crt", "/there/etcd-client.key"}
+		"/there/etcd-ca.crt", "/there/etcd-client.crt", "/there/etcd-client.key", "/there/release.pub", "/there/own.pub"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}

@@ -44,6 +44,7 @@ registries:
   - name: registry.example.com:5000
     caFile: ca.crt
     credentialsFile: creds
+bundle: {trustedKeyFiles: [release.pub, own.pub]}
 certificates:
   validity: 1h
   caValidity: 24h

@@ -58,6 +58,9 @@ func (c *Cluster) MapFiles(apply func(string) string) {
 	if external := c.Etcd.External; external != nil {
 		each(&external.CAFile, &external.CertFile, &external.KeyFile)
 	}
+	for i := range c.Bundle.TrustedKeyFiles {
+		each(&c.Bundle.TrustedKeyFiles[i])
+	}
 	for i := range c.Registries {
 		each(&c.Registries[i].CAFile, &c.Registries[i].CredentialsFile)
 	}

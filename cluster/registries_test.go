@@ -5,6 +5,21 @@ import (
 	"testing"
 )
 
+func TestTrustedKeyFilesAreNamedOnce(t *testing.T) {
+	for _, test := range []struct {
+		files []string
+		says  string
+	}{
+		{nil, ""}, {[]string{"a.pub", "b.pub"}, ""}, {[]string{"a.pub", ""}, "is empty"}, {[]string{"a.pub", "a.pub"}, "said twice"},
+	} {
+		k := &checker{}
+		k.bundle(Bundle{TrustedKeyFiles: test.files})
+		if (test.says == "") != (len(k.found) == 0) || len(k.found) > 0 && !strings.Contains(k.found[0].Message, test.says) {
+			t.Errorf("%q: want %q, got %v", test.files, test.says, k.found)
+		}
+	}
+}
+
 func TestCredentialsGoToOneMirrorAndNeverInClearText(t *testing.T) {
 	for name, test := range map[string]struct {
 		mirrors []string

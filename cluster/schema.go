@@ -75,6 +75,7 @@ func definitions() map[string]*schema {
 		"Taint":        taintSchema(),
 		"SSH":          sshSchema(),
 		"Registry":     registrySchema(),
+		"Bundle":       bundleSchema(),
 		"Certificates": certificatesSchema(),
 		"ExtraArgs":    extraArgsSchema(),
 		"Arg":          argSchema(),
@@ -96,6 +97,7 @@ func clusterSchema() *schema {
 		"etcd":              ref("Etcd", "Where the cluster's data are kept: on the control planes unless said."),
 		"ssh":               ref("SSH", "How hosts are reached, unless they say otherwise themselves."),
 		"hosts":             list(ref("Host", ""), "The machines.").atLeast(1),
+		"bundle":            ref("Bundle", "What is demanded of the bundle."),
 		"registries":        list(ref("Registry", ""), "Where containerd pulls the user's own images from."),
 		"certificates":      ref("Certificates", "How keys and certificates are minted."),
 		"extraArgs":         ref("ExtraArgs", "Flags added to, or put in place of, those that Slipway sets."),
@@ -203,6 +205,15 @@ func registrySchema() *schema {
 		"credentialsFile": text("A file with two lines, user and password: for the mirror, or without mirrors for the registry itself.", ""),
 		"skipVerify":      {Type: "boolean", Description: "Whether to leave its certificate unchecked."},
 	}, "name")
+}
+
+func bundleSchema() *schema {
+	file := text("A file.", "")
+	file.MinLength = 1
+	return object("What is demanded of the bundle that the hosts are made from.", map[string]*schema{
+		"trustedKeyFiles": list(file, "Files with an Ed25519 public key (PEM) each: the bundle has to be signed by one of them. "+
+			"Unless said, the keys in slipway/trusted-keys of the operator's configuration folder count, where there are any.").unique(),
+	})
 }
 
 func certificatesSchema() *schema {

@@ -52,6 +52,7 @@ func findings(c *Cluster) []*finding {
 	k.etcd(c)
 	k.addressPlan(c)
 	k.registries(c.Registries)
+	k.bundle(c.Bundle)
 	k.certificates(c.Certificates)
 	k.extraArgs(c.ExtraArgs)
 	k.components(c)

@@ -8,6 +8,10 @@ run() { printf '\033[2m$ %s\033[0m\n' "$*"; "$@"; }
 say "Four hosts: real systemd and sshd, on a network with no way out"
 run bin/slipway lab up --name demo --control-planes 3 --workers 1 --out demo.yaml
 
+# Nothing but the bundle that this user has built may reach the hosts: `make bundle` signs it.
+key=${XDG_STATE_HOME:-$HOME/.local/state}/slipway/bundle/signing.pub
+sed -i "/^name:/a bundle: {trustedKeyFiles: [\"$key\"]}" demo.yaml
+
 say "From bare hosts to a highly available cluster, all control planes at once"
 run bin/slipway init -f demo.yaml --bundle dist/bundle.tar --yes --timeline demo.svg
 

@@ -27,6 +27,7 @@ type Archive struct {
 	billRef bundle.Blob
 	own     bundle.Blob // the bundle's own manifest
 	keys    []ed25519.PublicKey
+	demand  bool // a signature by one of the keys is demanded before anything is read
 }
 
 // section is where an entry's bytes lie in the file.
@@ -39,6 +40,16 @@ type Option func(*Archive)
 // has to be signed by one of them: Verify fails otherwise.
 func Trust(keys ...ed25519.PublicKey) Option {
 	return func(a *Archive) { a.keys = append(a.keys, keys...) }
+}
+
+// Require names the public keys by one of which the bundle has to be signed: else Open
+// fails with ErrSignature, before it has read anything that the bundle says of itself.
+// Without keys nothing is demanded.
+func Require(keys ...ed25519.PublicKey) Option {
+	return func(a *Archive) {
+		a.keys = append(a.keys, keys...)
+		a.demand = len(a.keys) > 0
+	}
 }
 
 // Open opens the bundle at path. It reads the index and the bill and checks both against
@@ -76,7 +87,7 @@ func read(file io.ReaderAt, size int64, options ...Option) (*Archive, error) {
 		return nil, err
 	}
 	if err := a.load(); err != nil {
-		if cut && !errors.Is(err, ErrFormatVersion) {
+		if cut && !errors.Is(err, ErrFormatVersion) && !errors.Is(err, ErrSignature) {
 			return nil, fmt.Errorf("%w: %w", ErrTruncated, err)
 		}
 		return nil, err

@@ -16,6 +16,19 @@ var (
 	ErrSignature     = errors.New("bad signature")
 )
 
+// SignatureError is a bundle without a signature by one of the keys that are trusted.
+type SignatureError struct {
+	Signature Signature
+	Digest    string // of the bundle's index
+}
+
+func (e *SignatureError) Error() string {
+	return fmt.Sprintf("%s: %s: a signature by a trusted key is demanded", e.Digest, e.Signature)
+}
+
+// Is makes a SignatureError an ErrSignature.
+func (e *SignatureError) Is(target error) bool { return target == ErrSignature }
+
 // CorruptError names a blob whose bytes are not those that its digest promises.
 type CorruptError struct {
 	Digest string   // what the blob is called

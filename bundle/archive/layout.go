@@ -63,6 +63,9 @@ func (a *Archive) load() error {
 	if _, err := a.file.ReadAt(a.index, at.offset); err != nil && err != io.EOF {
 		return fmt.Errorf("read %s: %w", indexName, err)
 	}
+	if signature := a.Signature(); a.demand && signature.State != SignatureTrusted {
+		return &SignatureError{Signature: signature, Digest: a.Digest()}
+	}
 	var index ocispec.Index
 	if err := json.Unmarshal(a.index, &index); err != nil {
 		return fmt.Errorf("%w: read %s: %w", ErrNotBundle, indexName, err)

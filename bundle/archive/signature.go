@@ -34,13 +34,13 @@ type Signature struct {
 func (s Signature) String() string {
 	switch s.State {
 	case SignatureNone:
-		return "the bundle is unsigned"
+		return "unsigned"
 	case SignatureUnchecked:
-		return "signed by key " + s.KeyID + ", not checked: no trusted key was given"
+		return "signed by the unknown key " + s.KeyID + ", not checked: no key is trusted"
 	case SignatureUntrusted:
 		return "signed by key " + s.KeyID + ", which is not trusted"
 	case SignatureBad:
-		return "the signature is not one of this bundle's index"
+		return "the signature is not one of this bundle"
 	case SignatureTrusted:
 		return "signed by the trusted key " + s.KeyID
 	default:

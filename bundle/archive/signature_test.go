@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -73,6 +74,46 @@ func TestSignatureStates(t *testing.T) {
 				t.Errorf("Verify: %v, want success: %t", err, test.verifies)
 			}
 		})
+	}
+}
+
+func TestWhatNobodyTrustedSignedIsNotReadAtAll(t *testing.T) {
+	signer, private := newKey(t)
+	stranger, _ := newKey(t)
+	signed := newTiny(t)
+	signed.content.SignKey = private
+	signedPath, unsignedPath := signed.write(t), newTiny(t).write(t)
+	other := newTiny(t)
+	other.content.Bill.SlipwayVersion = "v6"
+	other.content.SignKey = private
+	forged := other.write(t)
+	swapSignature(t, forged, signedPath)
+	// An index that this version could not read, and must not have read.
+	foreign := filepath.Join(t.TempDir(), "foreign.tar")
+	must(t, os.WriteFile(foreign, tarOf(t, map[string]string{layoutName: "{}", indexName: "no JSON"}), 0o600))
+
+	for name, test := range map[string]struct {
+		path string
+		keys []ed25519.PublicKey
+		want SignatureState // empty: it opens
+	}{
+		"signed by the trusted": {signedPath, []ed25519.PublicKey{stranger, signer}, ""},
+		"nobody asks":           {unsignedPath, nil, ""},
+		"unsigned":              {unsignedPath, []ed25519.PublicKey{signer}, SignatureNone},
+		"by a stranger":         {signedPath, []ed25519.PublicKey{stranger}, SignatureUntrusted},
+		"another's signature":   {forged, []ed25519.PublicKey{signer}, SignatureBad},
+		"nothing to be read":    {foreign, []ed25519.PublicKey{signer}, SignatureNone},
+	} {
+		opened, err := Open(test.path, Require(test.keys...))
+		if test.want == "" {
+			must(t, err)
+			must(t, opened.Close())
+			continue
+		}
+		refused, ok := errors.AsType[*SignatureError](err)
+		if !ok || refused.Signature.State != test.want || !errors.Is(err, ErrSignature) || refused.Digest == "" {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

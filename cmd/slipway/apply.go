@@ -132,6 +132,7 @@ func (s *session) planned(p planner) (prepared, error) {
 	if err != nil {
 		return prepared{}, fmt.Errorf("plan %s of %s: %w", p.workflow, s.cluster.Name, err)
 	}
+	made.Bundle = bundleOf(s.archive)
 	return prepared{plan: made, contents: contents}, nil
 }
 
@@ -323,6 +324,9 @@ func (s *session) changed(ctx context.Context, flags changeFlags, p planner) err
 	}
 	display := newFront(flags.output, os.Stdout)
 	if flags.output == formatJSON {
+		if from := ready.plan.Bundle; from != nil {
+			display.Note("bundle %s: %s", from.Digest, from.Signature)
+		}
 		for _, warning := range ready.plan.Warnings {
 			display.Note("warning: %s", warning)
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,6 +40,7 @@ type bundleBuildFlags struct {
 	from       string
 	out        string
 	signKey    string
+	sign       bool
 	components string
 	cache      string
 	slipway    string
@@ -66,6 +66,7 @@ What was built is kept in the user's cache folder, so that the next build takes 
 	command.Flags().StringVar(&flags.from, "from", "source", "where components come from: source")
 	command.Flags().StringVar(&flags.out, "out", "", "the file to write")
 	command.Flags().StringVar(&flags.signKey, "sign-key", "", "sign with this Ed25519 key (PKCS #8 PEM)")
+	command.Flags().BoolVar(&flags.sign, "sign", false, "sign with your own key, made once: "+signingFolder+"/"+signingPrivate+" in Slipway's state folder, "+signingPublic+" for those who are to trust it")
 	command.Flags().StringVar(&flags.components, "components", "", "the folder bundle/components (default: of the checkout around the current folder)")
 	command.Flags().StringVar(&flags.cache, "cache", "", "the folder to keep what was built (default: slipway/bundle in the user's cache folder)")
 	command.Flags().StringVar(&flags.slipway, "slipway", "", "the slipway binary to put in (default: this one)")
@@ -121,17 +122,15 @@ func (f bundleBuildFlags) options() (build.Options, error) {
 			return options, err
 		}
 	}
-	if f.signKey == "" {
-		return options, nil
+	switch {
+	case f.sign && f.signKey != "":
+		return options, usagef("--sign, --sign-key: one key signs: say one of them")
+	case f.sign:
+		options.SignKey, _, err = ownSigningKey()
+	case f.signKey != "":
+		options.SignKey, err = readSigningKey(f.signKey)
 	}
-	content, err := os.ReadFile(f.signKey)
-	if err != nil {
-		return options, fmt.Errorf("read the signing key: %w", err)
-	}
-	if options.SignKey, err = archive.ParsePrivateKey(content); err != nil {
-		return options, fmt.Errorf("read the signing key %s: %w", f.signKey, err)
-	}
-	return options, nil
+	return options, err
 }
 
 // findComponents looks for bundle/components above the current folder, and above the
@@ -162,7 +161,7 @@ func summarise(out io.Writer, path string) error {
 	}
 	seen, err := inspect(a)
 	if err == nil {
-		_, err = fmt.Fprintf(out, "%s: Kubernetes %s for %s, %s, %s\n", path, seen.Bill.KubernetesVersion, seen.Bill.Platform, megabytes(seen.Size), seen.Digest)
+		_, err = fmt.Fprintf(out, "%s: Kubernetes %s for %s, %s, %s, %s\n", path, seen.Bill.KubernetesVersion, seen.Bill.Platform, megabytes(seen.Size), seen.Digest, seen.Signature)
 	}
 	return errors.Join(err, a.Close())
 }
@@ -331,21 +330,17 @@ func addTrustedKey(command *cobra.Command, trusted *[]string) {
 	_ = command.MarkFlagFilename("trusted-key", "pem", "pub")
 }
 
-// withBundle opens a bundle for one use.
+// withBundle opens a bundle for one use. Where no keys are named, the operator's own folder
+// of trusted keys tells who is trusted.
 func withBundle(path string, trusted []string, use func(*archive.Archive) error) error {
-	var keys []ed25519.PublicKey
-	for _, file := range trusted {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			return fmt.Errorf("read the trusted key: %w", err)
-		}
-		key, err := archive.ParsePublicKey(content)
-		if err != nil {
-			return fmt.Errorf("read the trusted key %s: %w", file, err)
-		}
-		keys = append(keys, key)
+	known, err := ownTrust()
+	if len(trusted) > 0 {
+		known.keys, err = readTrustedKeys(trusted)
 	}
-	a, err := archive.Open(path, archive.Trust(keys...))
+	if err != nil {
+		return err
+	}
+	a, err := archive.Open(path, archive.Trust(known.keys...))
 	if err != nil {
 		return err
 	}

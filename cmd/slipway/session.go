@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"os/user"
@@ -84,11 +83,11 @@ func load(flags clusterFlags) (*session, error) {
 	if flags.bundle == "" {
 		return s, nil
 	}
-	s.archive, err = archive.Open(flags.bundle)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, usagef("open the bundle: there is no file %s: build one with 'slipway bundle build --out FILE'", flags.bundle)
-	}
+	trusted, err := trustOf(c)
 	if err != nil {
+		return nil, err
+	}
+	if s.archive, err = trusted.openBundle(flags.bundle); err != nil {
 		return nil, err
 	}
 	s.bill = s.archive.Bill()

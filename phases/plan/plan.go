@@ -12,9 +12,17 @@ import (
 type Plan struct {
 	Workflow string         `json:"workflow"` // init, join, reset, …
 	Cluster  hosts.Identity `json:"cluster"`
-	Steps    []Step         `json:"steps"`
+	// Bundle is what the hosts' binaries and images come from; nil where none is at hand.
+	Bundle *Bundle `json:"bundle,omitempty"`
+	Steps  []Step  `json:"steps"`
 	// Warnings are told with the plan; they stop nothing.
 	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Bundle names a bundle, and who stands for it.
+type Bundle struct {
+	Digest    string `json:"digest"`    // of its index, and so of all that is in it
+	Signature string `json:"signature"` // who signed it, or that nobody did
 }
 
 // Step is one action at one place.

@@ -15,6 +15,7 @@ const whyColumn = 72
 // Text writes a plan for people: by host and phase, a line for each step, with counts.
 func Text(p Plan) string {
 	var b strings.Builder
+	writeBundle(&b, p)
 	writeWarnings(&b, p)
 	if p.Empty() {
 		b.WriteString(nothing)
@@ -31,6 +32,7 @@ func Text(p Plan) string {
 // Summary writes a plan in short: a line for each place, and the whole.
 func Summary(p Plan) string {
 	var b strings.Builder
+	writeBundle(&b, p)
 	writeWarnings(&b, p)
 	if p.Empty() {
 		b.WriteString(nothing)
@@ -49,6 +51,12 @@ func Summary(p Plan) string {
 }
 
 const nothing = "Nothing to do: everything is as it should be.\n"
+
+func writeBundle(b *strings.Builder, p Plan) {
+	if p.Bundle != nil {
+		fmt.Fprintf(b, "bundle %s: %s\n\n", p.Bundle.Digest, p.Bundle.Signature)
+	}
+}
 
 func writeWarnings(b *strings.Builder, p Plan) {
 	for _, warning := range p.Warnings {
