@@ -158,9 +158,15 @@ type Unmount struct {
 type RemoveNetwork struct {
 	Links  []string `json:"links,omitempty"`  // exact, or a prefix with a trailing *
 	Tables []string `json:"tables,omitempty"` // nft tables
-	Chains []string `json:"chains,omitempty"` // prefixes of iptables chains, with the rules that jump there
-	// Namespaces are prefixes of named network namespaces (CNI's cni-).
-	Namespaces []string `json:"namespaces,omitempty"`
+	// Chains are iptables chains, with the rules that jump there: exact names or, with a
+	// trailing *, those that kube-proxy ends with 16 characters of a hash (A-Z, 2-7).
+	Chains []string `json:"chains,omitempty"`
+	// Pods are the sandboxes whose network namespaces, chains and rules go. Others' have
+	// names of the same kind.
+	Pods []Sandbox `json:"pods,omitempty"`
+	// HostPorts removes the chains and the nft table that CNI's portmap plugin keeps for the
+	// containers of every runtime, once no rule of another container is left in them.
+	HostPorts bool `json:"hostPorts,omitempty"`
 }
 
 // Restore puts one setting of the record back to what it was. Value is what the record

@@ -67,6 +67,8 @@ type Facts struct {
 	Links     []string   `json:"links,omitempty"`
 	Tables    []string   `json:"tables,omitempty"`
 	Chains    []string   `json:"chains,omitempty"`
+	// Sandboxes are those of containerd's k8s.io namespace, ended ones too, by their ids.
+	Sandboxes []Sandbox `json:"sandboxes,omitempty"`
 
 	// Foreign lists what is installed or running that Slipway did not put there and
 	// that would be in its way: a containerd, Docker, kubelet, or another cluster's files.
@@ -95,6 +97,15 @@ func (u Unanswered) String() string {
 		at = " at " + u.At
 	}
 	return fmt.Sprintf("%s: no answer%s in %.0f s", u.What, at, u.Seconds)
+}
+
+// Sandbox is a Pod's sandbox and what it has outside of containerd.
+type Sandbox struct {
+	ID string `json:"id"`
+	// Namespace is the name of its network namespace; empty: it has the host's, or none.
+	Namespace string `json:"namespace,omitempty"`
+	// Chains are the iptables chains that CNI's plugins made for it.
+	Chains []string `json:"chains,omitempty"`
 }
 
 // OS is what /etc/os-release says. For people; nothing is decided by it.

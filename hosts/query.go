@@ -24,11 +24,12 @@ type Query struct {
 	Names []string `json:"names,omitempty"`
 	// Ports are TCP ports whose listener is wanted.
 	Ports []int `json:"ports,omitempty"`
-	// Links, Tables and Chains are network leftovers to look for: link names, nft table
-	// names, iptables chain prefixes.
+	// Links, Tables and Chains are network leftovers to look for, as RemoveNetwork names them.
 	Links  []string `json:"links,omitempty"`
 	Tables []string `json:"tables,omitempty"`
 	Chains []string `json:"chains,omitempty"`
+	// Sandboxes asks for those of Pods.
+	Sandboxes bool `json:"sandboxes,omitempty"`
 	// Reach are TCP addresses, host:port, that the host tries to connect to.
 	Reach []string `json:"reach,omitempty"`
 	// Subnets are those, in CIDR form, of which is asked whether routes lead there already.

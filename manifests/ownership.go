@@ -4,11 +4,10 @@ package manifests
 // images of a HostState: what its components make while they run. A reset looks for it,
 // and removes it.
 type Ownership struct {
-	Links      []string // network links; a trailing * is a prefix
-	Bridge     string   // the veths enslaved to it are Pods'; no other veth is ours
-	Tables     []string // nft tables, by name
-	Chains     []string // prefixes of iptables chains
-	Namespaces []string // prefixes of named network namespaces
+	Links  []string // network links; a trailing * is a prefix
+	Bridge string   // the veths enslaved to it are Pods'; no other veth is ours
+	Tables []string // nft tables, by name
+	Chains []string // iptables chains, as hosts.RemoveNetwork names them
 	// Trees are files and folders that were empty when the host was claimed: preflight
 	// sees to it. What is in them later is the cluster's, with all below.
 	Trees []string
@@ -24,11 +23,10 @@ type Ownership struct {
 // OwnershipTable is the whole of it.
 func OwnershipTable() Ownership {
 	return Ownership{
-		Links:      []string{"flannel.1", "flannel-v6.1", "cni0", "kube-ipvs0", "nodelocaldns"},
-		Bridge:     "cni0",
-		Tables:     []string{"kube-proxy", "flannel-ipv4", "flannel-ipv6", "cni_hostport"},
-		Chains:     []string{"KUBE-", "FLANNEL-", "CNI-"},
-		Namespaces: []string{"cni-"},
+		Links:  []string{"flannel.1", "flannel-v6.1", "cni0", "kube-ipvs0", "nodelocaldns"},
+		Bridge: "cni0",
+		Tables: []string{"kube-proxy", "flannel-ipv4", "flannel-ipv6"},
+		Chains: chains(),
 		Trees: append(KubeadmPaths(),
 			EtcdData, CNIState, FlannelRun, CNIConf, ContainerdRun, ContainerdData, KubeletFolder),
 		Logs: []string{"/var/log/pods", "/var/log/containers", "/var/run/kubernetes"},
@@ -40,6 +38,19 @@ func OwnershipTable() Ownership {
 			"/usr/libexec/kubernetes/kubelet-plugins", "/usr/libexec/kubernetes",
 		},
 		Mounts: []string{KubeletFolder, ContainerdRun, ContainerdData},
+	}
+}
+
+// chains are those of the kubelet, of kube-proxy in each of its modes and of flannel, by
+// their whole names: KUBE-ADMIN or CNI-ADMIN would be somebody else's. kube-proxy's for one
+// Service or endpoint end with a hash.
+func chains() []string {
+	return []string{
+		"KUBE-FIREWALL", "KUBE-IPTABLES-HINT", "KUBE-KUBELET-CANARY", "KUBE-MARK-DROP", "KUBE-MARK-MASQ", "KUBE-POSTROUTING",
+		"KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES", "KUBE-NODEPORTS", "KUBE-FORWARD", "KUBE-PROXY-FIREWALL", "KUBE-PROXY-CANARY",
+		"KUBE-SVC-*", "KUBE-SVL-*", "KUBE-SEP-*", "KUBE-FW-*", "KUBE-EXT-*", "KUBE-XLB-*",
+		"KUBE-LOAD-BALANCER", "KUBE-NODE-PORT", "KUBE-SOURCE-RANGES-FIREWALL", "KUBE-IPVS-FILTER", "KUBE-IPVS-OUT-FILTER",
+		"FLANNEL-FWD", "FLANNEL-POSTRTG",
 	}
 }
 

@@ -51,7 +51,7 @@ func HostQuery(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) hosts.Qu
 	if !isNode(host) {
 		return query
 	}
-	query.Kubeconfigs = []string{manifests.KubeletConf}
+	query.Kubeconfigs, query.Sandboxes = []string{manifests.KubeletConf}, true
 	query.Sysctls, query.Modules = manifests.SysctlKeys(c), manifests.ModuleNames()
 	query.Images = imageReferences(c, bill)
 	query.Reach = reachable(c, host)

@@ -310,7 +310,7 @@ func (h *hostDraft) removeTraces() {
 		h.clean("mounts/"+trimmed(below), plan.Remove, "nothing may be mounted in what is removed", hosts.Unmount{Below: below})
 	}
 	h.clean("network", plan.Remove, "links and rules of the cluster's network", hosts.RemoveNetwork{
-		Links: table.Links, Tables: table.Tables, Chains: table.Chains, Namespaces: table.Namespaces,
+		Links: table.Links, Tables: table.Tables, Chains: table.Chains, Pods: h.facts.Sandboxes, HostPorts: true,
 	})
 }
 

@@ -269,6 +269,32 @@ func TestResetPutsBackWhatWasThere(t *testing.T) {
 	}
 }
 
+// TestResetNamesWhatItRemovesOfTheNetwork: prefixes would take Podman's as well.
+func TestResetNamesWhatItRemovesOfTheNetwork(t *testing.T) {
+	w := newWorld(t, 1, 0)
+	w.init(seeded(1))
+	pods := []hosts.Sandbox{{ID: "1", Namespace: "cni-0d5e", Chains: []string{"CNI-DN-5f0c"}}}
+	w.machines["cp-1"].Edit(func(facts *hosts.Facts) { facts.Sandboxes = pods })
+	p, _ := w.planned(resetting())
+	var action hosts.RemoveNetwork
+	for _, step := range p.Steps {
+		if network, ok := step.Action.(hosts.RemoveNetwork); ok {
+			action = network
+		}
+	}
+	if !slices.EqualFunc(action.Pods, pods, func(a, b hosts.Sandbox) bool { return a.Namespace == b.Namespace }) || !action.HostPorts {
+		t.Errorf("the plan removes of Pods %v", action.Pods)
+	}
+	for _, name := range action.Chains {
+		if prefix, generated := strings.CutSuffix(name, "*"); generated && !strings.HasPrefix(prefix, "KUBE-") || name == "KUBE-*" || strings.HasPrefix(name, "CNI-") {
+			t.Errorf("the plan removes chains by %q", name)
+		}
+	}
+	if text := plan.Text(p); !strings.Contains(text, "cni-0d5e, CNI-DN-5f0c") {
+		t.Errorf("the plan does not show them:\n%s", text)
+	}
+}
+
 func TestLeftovers(t *testing.T) {
 	before := &hosts.Record{
 		Cluster: hosts.Identity{ID: "c0ffee", Name: "try"},

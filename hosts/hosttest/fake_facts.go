@@ -123,7 +123,7 @@ func (f *Fake) observeSystem(facts *hosts.Facts, query hosts.Query) {
 	}
 	facts.Links = matching(f.links, func(name string) bool { return matchesLink(query.Links, name) })
 	facts.Tables = matching(f.tables, func(name string) bool { return slices.Contains(query.Tables, name) })
-	facts.Chains = matching(f.chains, func(name string) bool { return hasPrefix(query.Chains, name) })
+	facts.Chains = matching(f.chains, func(name string) bool { return matchesChain(query.Chains, name) })
 }
 
 // observeProbes shows what a machine has to try, and does only when asked.

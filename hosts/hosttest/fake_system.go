@@ -284,7 +284,7 @@ func (f *Fake) unmount(a hosts.Unmount) (string, error) {
 func (f *Fake) removeNetwork(a hosts.RemoveNetwork) (string, error) {
 	n := removed(&f.links, func(name string) bool { return matchesLink(a.Links, name) })
 	n += removed(&f.tables, func(name string) bool { return slices.Contains(a.Tables, name) })
-	n += removed(&f.chains, func(name string) bool { return hasPrefix(a.Chains, name) })
+	n += removed(&f.chains, func(name string) bool { return matchesChain(a.Chains, name) })
 	return counted(n, "things"), nil
 }
 
@@ -297,8 +297,14 @@ func matchesLink(patterns []string, name string) bool {
 	})
 }
 
-func hasPrefix(prefixes []string, name string) bool {
-	return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+// matchesChain is matchesLink, but that a * stands for the 16 characters of a hash.
+func matchesChain(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
+			return strings.HasPrefix(name, prefix) && len(name) == len(prefix)+16
+		}
+		return name == pattern
+	})
 }
 
 func counted(n int, what string) string {

@@ -60,7 +60,7 @@ var everything = hosts.Query{
 	Names:   []string{"api.example", "cp-1", "nobody"},
 	Links:   []string{"cni0", "veth*"},
 	Tables:  []string{"kube-proxy"},
-	Chains:  []string{"KUBE-"},
+	Chains:  []string{"KUBE-FIREWALL"},
 }
 
 // wholeHost is one of each action that leaves something behind.
@@ -183,15 +183,15 @@ func TestFakeIsCleared(t *testing.T) {
 	machine := hosttest.NewFake("cp-1")
 	host := machine.Host()
 	machine.Leftovers([]string{"coredns"}, []string{"/var/lib/kubelet/pods/x"}, []string{"cni0", "veth12", "eth1"},
-		[]string{"kube-proxy", "mine"}, []string{"KUBE-SVC", "DOCKER"})
+		[]string{"kube-proxy", "mine"}, []string{"KUBE-SERVICES", "DOCKER"})
 	machine.PutFile("/var/lib/kubelet/pods/x/file", nil, 0o600)
 	if _, err := host.Do(t.Context(), hosts.RemovePath{Path: "/var/lib/kubelet", Recursive: true}, nil); err == nil {
 		t.Error("what is mounted was removed")
 	}
 	do(t, host, hosts.StopPods{}, hosts.Unmount{Below: "/var/lib/kubelet"},
-		hosts.RemoveNetwork{Links: []string{"cni0", "veth*"}, Tables: []string{"kube-proxy"}, Chains: []string{"KUBE-"}},
+		hosts.RemoveNetwork{Links: []string{"cni0", "veth*"}, Tables: []string{"kube-proxy"}, Chains: []string{"KUBE-SERVICES"}},
 		hosts.RemovePath{Path: "/var/lib/kubelet", Recursive: true})
-	facts := observe(t, host, hosts.Query{Links: []string{"*"}, Tables: []string{"mine", "kube-proxy"}, Chains: []string{""}})
+	facts := observe(t, host, hosts.Query{Links: []string{"*"}, Tables: []string{"mine", "kube-proxy"}, Chains: []string{"KUBE-SERVICES", "DOCKER"}})
 	if diff := cmp.Diff([][]string{{"eth1"}, {"mine"}, {"DOCKER"}}, [][]string{facts.Links, facts.Tables, facts.Chains}); diff != "" {
 		t.Error(diff)
 	}

@@ -20,7 +20,11 @@ func (h *Host) leftoverGroups(ctx context.Context) ([]string, error) {
 		return nil, nil
 	}
 	var groups []string
-	for _, pattern := range []string{"/sys/fs/cgroup/kubepods*", "/sys/fs/cgroup/*/kubepods*"} {
+	for _, pattern := range []string{
+		// The two names that a kubelet uses, by its driver, and none that only begins alike.
+		"/sys/fs/cgroup/kubepods", "/sys/fs/cgroup/kubepods.slice",
+		"/sys/fs/cgroup/*/kubepods", "/sys/fs/cgroup/*/kubepods.slice",
+	} {
 		roots, err := filepath.Glob(h.at(pattern))
 		if err != nil {
 			return nil, err

@@ -123,6 +123,9 @@ func (h *Host) lookers(query hosts.Query) []looker {
 			all = append(all, a.looker)
 		}
 	}
+	if query.Sandboxes {
+		all = append(all, looker{"Pods' sandboxes", h.seeSandboxes})
+	}
 	if query.VirtualIP != nil {
 		all = append(all, looker{"virtual address", h.seeVirtualIP(query.VirtualIP)})
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -33,16 +34,28 @@ func (c chain) String() string {
 // iptablesTables are the tables that iptables keeps its chains in, in both variants.
 var iptablesTables = []string{"filter", "nat", "mangle", "raw", "security"}
 
-func hasPrefixOf(prefixes []string, name string) bool {
-	return slices.ContainsFunc(prefixes, func(prefix string) bool { return prefix != "" && strings.HasPrefix(name, prefix) })
+// hashed is what kube-proxy ends the names of a Service's and an endpoint's chains with.
+var hashed = regexp.MustCompile(`^[A-Z2-7]{16}$`)
+
+// matchesChain tells whether a chain has one of the names: exact ones or, with a trailing
+// *, those that go on with a hash of kube-proxy's.
+func matchesChain(names []string, chain string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		prefix, generated := strings.CutSuffix(name, "*")
+		if !generated {
+			return name == chain
+		}
+		rest, ok := strings.CutPrefix(chain, prefix)
+		return ok && hashed.MatchString(rest)
+	})
 }
 
-// matchingChains lists the chains with one of the prefixes, in both variants.
-func (h *Host) matchingChains(ctx context.Context, prefixes []string) ([]chain, error) {
-	if len(prefixes) == 0 {
+// matchingChains lists the chains with one of the names, in both variants.
+func (h *Host) matchingChains(ctx context.Context, names []string) ([]chain, error) {
+	if len(names) == 0 {
 		return nil, nil
 	}
-	found, err := nftChains(prefixes)
+	found, err := nftChains(names)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +65,7 @@ func (h *Host) matchingChains(ctx context.Context, prefixes []string) ([]chain, 
 			return nil, err
 		}
 		for _, c := range saved.chains {
-			if hasPrefixOf(prefixes, c.name) {
+			if matchesChain(names, c.name) {
 				found = append(found, c)
 			}
 		}
@@ -61,7 +74,7 @@ func (h *Host) matchingChains(ctx context.Context, prefixes []string) ([]chain, 
 }
 
 // nftChains lists iptables' chains in nftables.
-func nftChains(prefixes []string) ([]chain, error) {
+func nftChains(names []string) ([]chain, error) {
 	if !nftablesAnswer() {
 		return nil, nil
 	}
@@ -75,7 +88,7 @@ func nftChains(prefixes []string) ([]chain, error) {
 	}
 	var found []chain
 	for _, c := range all {
-		if isIPTables(c.Table) && hasPrefixOf(prefixes, c.Name) {
+		if isIPTables(c.Table) && matchesChain(names, c.Name) {
 			found = append(found, chain{family: c.Table.Family, table: c.Table.Name, name: c.Name})
 		}
 	}

@@ -110,25 +110,22 @@ func withPorts(links []netlink.Link) ([]netlink.Link, error) {
 	return links, nil
 }
 
-// matchingNamespaces lists the named network namespaces with one of the prefixes.
-func (h *Host) matchingNamespaces(prefixes []string) ([]string, error) {
-	if len(prefixes) == 0 {
-		return nil, nil
-	}
-	entries, err := os.ReadDir(h.at(namespaceDir))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
+// podNamespaces lists the network namespaces of Pods that are there.
+func (h *Host) podNamespaces(pods []hosts.Sandbox) ([]string, error) {
 	var found []string
-	for _, entry := range entries {
-		for _, prefix := range prefixes {
-			if prefix != "" && strings.HasPrefix(entry.Name(), prefix) {
-				found = append(found, entry.Name())
-				break
-			}
+	for _, pod := range pods {
+		if pod.Namespace == "" {
+			continue
+		}
+		if filepath.Base(pod.Namespace) != pod.Namespace {
+			return nil, fmt.Errorf("%q is not a network namespace's name", pod.Namespace)
+		}
+		info, err := lstat(h.at(filepath.Join(namespaceDir, pod.Namespace)))
+		if err != nil {
+			return nil, err
+		}
+		if info != nil {
+			found = addOnce(found, pod.Namespace)
 		}
 	}
 	return found, nil
@@ -140,10 +137,11 @@ type networkLeftovers struct {
 	links      []netlink.Link
 	chains     []chain
 	tables     []*nftables.Table
+	rules      []*nftables.Rule // in tables that stay
 }
 
 func (h *Host) networkLeftovers(ctx context.Context, a hosts.RemoveNetwork) (found networkLeftovers, err error) {
-	if found.namespaces, err = h.matchingNamespaces(a.Namespaces); err != nil {
+	if found.namespaces, err = h.podNamespaces(a.Pods); err != nil {
 		return found, err
 	}
 	if found.links, err = matchingLinks(a.Links); err != nil {
@@ -152,10 +150,23 @@ func (h *Host) networkLeftovers(ctx context.Context, a hosts.RemoveNetwork) (fou
 	if found.links, err = withPorts(found.links); err != nil {
 		return found, err
 	}
-	if found.chains, err = h.matchingChains(ctx, a.Chains); err != nil {
+	names := slices.Clone(a.Chains)
+	for _, pod := range a.Pods {
+		names = append(names, pod.Chains...)
+	}
+	if found.chains, err = h.matchingChains(ctx, names); err != nil {
 		return found, err
 	}
-	found.tables, err = matchingTables(a.Tables)
+	if found.tables, err = matchingTables(a.Tables); err != nil || !a.HostPorts {
+		return found, err
+	}
+	shared, err := h.unusedHostPortChains(ctx, found.chains)
+	if err != nil {
+		return found, err
+	}
+	found.chains = append(found.chains, shared...)
+	tables, rules, err := hostPortRules(a.Pods)
+	found.tables, found.rules = append(found.tables, tables...), rules
 	return found, err
 }
 
@@ -172,6 +183,9 @@ func (n networkLeftovers) String() string {
 	}
 	for _, table := range n.tables {
 		names = append(names, "table "+tableName(table))
+	}
+	if len(n.rules) > 0 {
+		names = append(names, fmt.Sprintf("%d rules for host ports", len(n.rules)))
 	}
 	return strings.Join(names, ", ")
 }
@@ -200,7 +214,7 @@ func (h *Host) removeNetwork(ctx context.Context, a hosts.RemoveNetwork) (hosts.
 			if err := h.removeChains(ctx, found.chains); err != nil {
 				return err
 			}
-			return removeTables(found.tables)
+			return removeTables(found.tables, found.rules)
 		},
 	})
 }

@@ -30,16 +30,16 @@ func TestRemoveNetwork(t *testing.T) {
 	plug(t, "vethpod0", "cni0")
 	addRules(t)
 	m.write("/run/netns/cni-1234", "")
-	m.write("/run/netns/theirs", "")
+	m.write("/run/netns/cni-theirs", "") // Podman's have names of the same kind
 
 	query := hosts.Query{
-		Links: []string{"cni0", "vethslip*"}, Tables: []string{"kube-proxy", "cni_hostport"}, Chains: []string{"KUBE-"},
+		Links: []string{"cni0", "vethslip*"}, Tables: []string{"kube-proxy", "cni_hostport"}, Chains: []string{"KUBE-FIREWALL", "KUBE-SVC-*", "KUBE-KUBELET-CANARY"},
 	}
 	facts := m.observe(host, query)
 	slices.Sort(facts.Chains)
 	want := hosts.Facts{
 		Links: []string{"cni0", "vethslip1", "vethslip0"}, Tables: []string{"ip kube-proxy", "ip6 kube-proxy"},
-		Chains: []string{"ip filter KUBE-FIREWALL", "ip filter KUBE-INNER", "ip nat KUBE-KUBELET-CANARY"},
+		Chains: []string{"ip filter KUBE-FIREWALL", "ip filter KUBE-SVC-ABCDEFGH2345XYZ7", "ip nat KUBE-KUBELET-CANARY"},
 	}
 	slices.Sort(facts.Links)
 	slices.Sort(want.Links)
@@ -48,14 +48,17 @@ func TestRemoveNetwork(t *testing.T) {
 		t.Fatalf("what is there (-want +got):\n%s", diff)
 	}
 	m.do(host, hosts.RemoveNetwork{
-		Links: query.Links, Tables: query.Tables, Chains: query.Chains, Namespaces: []string{"cni-"},
+		Links: query.Links, Tables: query.Tables, Chains: query.Chains, Pods: []hosts.Sandbox{{ID: "1", Namespace: "cni-1234"}},
 	})
 	facts = m.observe(host, query)
 	if left := slices.Concat(facts.Links, facts.Tables, facts.Chains); len(left) > 0 {
 		t.Errorf("left are %v", left)
 	}
-	if got := tables(t); !slices.Equal(got, []string{"nat", "theirs"}) {
-		t.Errorf("the tables that stay are %v: theirs, and that with a chain of theirs", got)
+	if got := tables(t); !slices.Equal(got, []string{"filter", "nat", "theirs"}) {
+		t.Errorf("the tables that stay are %v: theirs, and those with a chain of theirs", got)
+	}
+	if got := chainNames(t); !slices.Equal(got, []string{"INPUT", "KUBE-ADMIN", "KUBE-SVC-OURS", "THEIRS"}) {
+		t.Errorf("the chains that stay are %v: theirs, one with a jump into one of theirs too", got)
 	}
 	if _, err := netlink.LinkByName("vethpod0"); err == nil {
 		t.Error("a pair that was plugged into a bridge of ours is left")
@@ -63,7 +66,7 @@ func TestRemoveNetwork(t *testing.T) {
 	if _, err := netlink.LinkByName("theirs0"); err != nil {
 		t.Errorf("a link of theirs: %v", err)
 	}
-	if m.has("/run/netns/cni-1234") || !m.has("/run/netns/theirs") {
+	if m.has("/run/netns/cni-1234") || !m.has("/run/netns/cni-theirs") {
 		t.Error("the network namespaces that are left are not the right ones")
 	}
 }
@@ -131,10 +134,12 @@ func addRules(t *testing.T) {
 		Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter, Policy: &accept,
 	})
 	firewall := conn.AddChain(&nftables.Chain{Name: "KUBE-FIREWALL", Table: filter})
-	inner := conn.AddChain(&nftables.Chain{Name: "KUBE-INNER", Table: filter})
+	inner := conn.AddChain(&nftables.Chain{Name: "KUBE-SVC-ABCDEFGH2345XYZ7", Table: filter})
+	conn.AddChain(&nftables.Chain{Name: "KUBE-ADMIN", Table: filter})    // an administrator's
+	conn.AddChain(&nftables.Chain{Name: "KUBE-SVC-OURS", Table: filter}) // no hash of kube-proxy's
 	theirs := conn.AddChain(&nftables.Chain{Name: "THEIRS", Table: nat})
 	conn.AddChain(&nftables.Chain{Name: "KUBE-KUBELET-CANARY", Table: nat})
-	for from, to := range map[*nftables.Chain]string{input: "KUBE-FIREWALL", firewall: "KUBE-INNER"} {
+	for from, to := range map[*nftables.Chain]string{input: "KUBE-FIREWALL", firewall: "KUBE-SVC-ABCDEFGH2345XYZ7"} {
 		conn.AddRule(&nftables.Rule{Table: from.Table, Chain: from, Exprs: []expr.Any{
 			&expr.Counter{}, &expr.Verdict{Kind: expr.VerdictJump, Chain: to},
 		}})
@@ -144,6 +149,24 @@ func addRules(t *testing.T) {
 	if err := conn.Flush(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func chainNames(t *testing.T) []string {
+	t.Helper()
+	conn, err := nftables.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := conn.ListChains()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, chain := range all {
+		names = append(names, chain.Name)
+	}
+	slices.Sort(names)
+	return names
 }
 
 func tables(t *testing.T) []string {

@@ -47,9 +47,10 @@ func matchingTables(names []string) ([]*nftables.Table, error) {
 	return slices.DeleteFunc(tables, func(t *nftables.Table) bool { return !slices.Contains(names, t.Name) }), nil
 }
 
-// removeTables removes tables with all that is in them, in one transaction.
-func removeTables(tables []*nftables.Table) error {
-	if len(tables) == 0 {
+// removeTables removes tables with all that is in them, and rules of others, in one
+// transaction.
+func removeTables(tables []*nftables.Table, rules []*nftables.Rule) error {
+	if len(tables)+len(rules) == 0 {
 		return nil
 	}
 	conn, err := nftables.New()
@@ -58,6 +59,11 @@ func removeTables(tables []*nftables.Table) error {
 	}
 	for _, table := range tables {
 		conn.DelTable(table)
+	}
+	for _, rule := range rules {
+		if err := conn.DelRule(rule); err != nil {
+			return fmt.Errorf("remove a rule of nft table %s: %w", tableName(rule.Table), err)
+		}
 	}
 	if err := conn.Flush(); err != nil {
 		return fmt.Errorf("remove nft tables: %w", err)

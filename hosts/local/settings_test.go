@@ -268,7 +268,7 @@ func TestStopPodsTakesTheControlGroupsAway(t *testing.T) {
 	m := newMachine(t)
 	host := m.host()
 	m.containerd.pods = []string{"a", "b"}
-	for _, dir := range []string{"/sys/fs/cgroup/kubepods.slice/pod1", "/sys/fs/cgroup/memory/kubepods/burstable/pod2", "/sys/fs/cgroup/system.slice"} {
+	for _, dir := range []string{"/sys/fs/cgroup/kubepods.slice/pod1", "/sys/fs/cgroup/memory/kubepods/burstable/pod2", "/sys/fs/cgroup/system.slice", "/sys/fs/cgroup/kubepods-others.slice"} {
 		if err := os.MkdirAll(m.at(dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -280,7 +280,7 @@ func TestStopPodsTakesTheControlGroupsAway(t *testing.T) {
 	}
 	m.systemd.units["kubelet.service"] = unit("loaded", "inactive", "enabled", "")
 	m.do(host, hosts.StopPods{})
-	if m.has("/sys/fs/cgroup/kubepods.slice") || m.has("/sys/fs/cgroup/memory/kubepods") || !m.has("/sys/fs/cgroup/system.slice") {
+	if m.has("/sys/fs/cgroup/kubepods.slice") || m.has("/sys/fs/cgroup/memory/kubepods") || !m.has("/sys/fs/cgroup/system.slice") || !m.has("/sys/fs/cgroup/kubepods-others.slice") {
 		t.Error("the control groups that are left are not the right ones")
 	}
 }

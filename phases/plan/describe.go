@@ -66,7 +66,7 @@ func describeCare(action hosts.Action) string {
 	case hosts.Unmount:
 		return "unmount all below " + a.Below
 	case hosts.RemoveNetwork:
-		return "remove network " + strings.Join(slices.Concat(a.Links, a.Tables, stars(a.Chains), stars(a.Namespaces)), ", ")
+		return describeNetwork(a)
 	case hosts.Restore:
 		return "restore " + a.Setting
 	case hosts.TidyStore:
@@ -184,12 +184,25 @@ func describeStop(a hosts.StopPods) string {
 	return "stop and remove " + strings.Join(a.Only, ", ")
 }
 
-func stars(prefixes []string) []string {
-	var names []string
-	for _, prefix := range prefixes {
-		names = append(names, prefix+"*")
+// podsShown bounds how many Pods' names a line tells; the plan's JSON has them all.
+const podsShown = 12
+
+func describeNetwork(a hosts.RemoveNetwork) string {
+	text := "remove network " + strings.Join(slices.Concat(a.Links, a.Tables, a.Chains), ", ")
+	var pods []string
+	for _, pod := range a.Pods {
+		if pod.Namespace != "" {
+			pods = append(pods, pod.Namespace)
+		}
+		pods = append(pods, pod.Chains...)
 	}
-	return names
+	if more := len(pods) - podsShown; more > 0 {
+		pods = append(pods[:podsShown:podsShown], fmt.Sprintf("and %d more", more))
+	}
+	if len(pods) > 0 {
+		text += "; its Pods' " + strings.Join(pods, ", ")
+	}
+	return text
 }
 
 func describeMark(a MarkNode) string {

@@ -4,6 +4,9 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
+
+	"github.com/slipway-k8s/slipway/hosts"
 )
 
 // Prefixes of refs: what a content is called by.
@@ -13,8 +16,16 @@ const (
 )
 
 // Digest names a plan: sha256:<hex> of its canonical JSON. Two plans with one digest do
-// the same. A plan that cannot be encoded has none.
+// the same, but for Pods that came or went meanwhile, as they do on any node: what a plan
+// removes is all of the cluster's Pods. A plan that cannot be encoded has none.
 func Digest(p Plan) string {
+	p.Steps = slices.Clone(p.Steps)
+	for i, step := range p.Steps {
+		if network, ok := step.Action.(hosts.RemoveNetwork); ok {
+			network.Pods = nil
+			p.Steps[i].Action = network
+		}
+	}
 	data, err := Encode(p)
 	if err != nil {
 		return ""

@@ -67,7 +67,8 @@ func every() Plan {
 		hosts.Claim{Cluster: hosts.Identity{ID: "01", Name: "try"}},
 		hosts.StopPods{Only: []string{"kube-apiserver-cp-1", "etcd-cp-1"}, Grace: 10},
 		hosts.Unmount{Below: "/var/lib/kubelet"},
-		hosts.RemoveNetwork{Links: []string{"cni0"}, Tables: []string{"kube-proxy"}, Chains: []string{"KUBE-"}, Namespaces: []string{"cni-"}},
+		hosts.RemoveNetwork{Links: []string{"cni0"}, Tables: []string{"kube-proxy"}, Chains: []string{"KUBE-SERVICES"},
+			Pods: []hosts.Sandbox{{ID: "1", Namespace: "cni-1", Chains: []string{"CNI-DN-1"}}}, HostPorts: true},
 		hosts.Restore{Setting: "hostname", Value: "debian"},
 		hosts.TidyStore{},
 		hosts.Forget{},
@@ -219,6 +220,21 @@ func TestValidate(t *testing.T) {
 				t.Errorf("got %v, want something of %q", err, test.want)
 			}
 		})
+	}
+}
+
+// TestDigestOfAPlanWhosePodsCameAndWent: a node's Pods change while a plan waits for its
+// yes, and it is no other plan for that.
+func TestDigestOfAPlanWhosePodsCameAndWent(t *testing.T) {
+	digest := func(action hosts.RemoveNetwork) string {
+		return Digest(Plan{Workflow: "reset", Steps: []Step{{ID: "w-1/cleanup-node/network", Host: "w-1", Action: action}}})
+	}
+	shown := digest(hosts.RemoveNetwork{Links: []string{"cni0"}, Pods: []hosts.Sandbox{{ID: "1", Namespace: "cni-1"}}})
+	if shown != digest(hosts.RemoveNetwork{Links: []string{"cni0"}, Pods: []hosts.Sandbox{{ID: "2"}}}) {
+		t.Error("another Pod makes another plan")
+	}
+	if shown == digest(hosts.RemoveNetwork{Links: []string{"cni1"}}) {
+		t.Error("another link makes no other plan")
 	}
 }
 
