@@ -174,6 +174,22 @@ func (in Input) resetProblems(targets []cluster.Host, whole bool) []Problem {
 // strangers is what the cluster has and the file lacks: it would be left behind without a
 // control plane, and nothing of it moved away before.
 func (in Input) strangers() []Problem {
+	names := in.strange()
+	if len(names) == 0 {
+		return nil
+	}
+	found := Problem{Check: "membership", Severity: SeverityError,
+		Detail: fmt.Sprintf("the cluster has also %s, which the file lacks", strings.Join(names, ", ")),
+		Fix:    "add what is missing to the file, or name the hosts that leave; if all that it lacks is dead: --force"}
+	if in.Force {
+		found.Severity, found.Fix = SeverityWarning, ""
+		found.Detail += ": all that it runs is left behind without a control plane"
+	}
+	return []Problem{found}
+}
+
+// strange names the nodes and members that the cluster has and the file lacks.
+func (in Input) strange() []string {
 	var names []string
 	for _, node := range in.ClusterFacts.Nodes {
 		if _, known := in.Cluster.Host(node.Name); !known {
@@ -187,17 +203,34 @@ func (in Input) strangers() []Problem {
 			names = append(names, name)
 		}
 	}
-	if len(names) == 0 {
-		return nil
+	return names
+}
+
+// Unseen says why hosts that the file lacks may run in the cluster after all of the file
+// were reset, by what was seen before and by the hosts that were once seen in it (joined);
+// empty where none does: an API server told of all nodes, or the cluster never began.
+func Unseen(in Input, joined []string) string {
+	lacking := in.strange()
+	for _, name := range joined {
+		if _, known := in.Cluster.Host(name); !known && !slices.Contains(lacking, name) {
+			lacking = append(lacking, name)
+		}
 	}
-	found := Problem{Check: "membership", Severity: SeverityError,
-		Detail: fmt.Sprintf("the cluster has also %s, which the file lacks", strings.Join(names, ", ")),
-		Fix:    "add what is missing to the file, or name the hosts that leave; if all that it lacks is dead: --force"}
-	if in.Force {
-		found.Severity, found.Fix = SeverityWarning, ""
-		found.Detail += ": all that it runs is left behind without a control plane"
+	switch {
+	case len(lacking) > 0:
+		return "the cluster had also " + strings.Join(lacking, ", ") + ", which the file lacks"
+	case in.ClusterFacts.Reachable || len(joined) == 0 && !in.mayHaveBegun():
+		return ""
 	}
-	return []Problem{found}
+	return "no API server answered, which could have told whether the cluster had other hosts than the file: " + orUnknown(in.ClusterFacts.Cause)
+}
+
+// mayHaveBegun tells whether there may be data of the cluster, and so hosts in it.
+func (in Input) mayHaveBegun() bool {
+	return !in.Cluster.StackedEtcd() || slices.ContainsFunc(in.Cluster.ControlPlanes(), func(host cluster.Host) bool {
+		facts, seen := in.Facts[host.Name]
+		return !seen || hasEtcdData(facts)
+	})
 }
 
 // keptEtcd warns of the data that lie in an etcd which is not Slipway's.

@@ -158,6 +158,21 @@ func (f *Folder) Joined(host string) bool {
 	return checkName(host) == nil && err == nil
 }
 
+// AllJoined lists the hosts that were seen in the cluster from here, sorted.
+func (f *Folder) AllJoined() ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(f.path, "leaves"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("list the hosts of cluster %s: %w", f.name, err)
+	}
+	var found []string
+	for _, entry := range entries {
+		if f.Joined(entry.Name()) {
+			found = append(found, entry.Name())
+		}
+	}
+	return found, nil
+}
+
 func (f *Folder) joinedPath(host string) string {
 	return filepath.Join(f.path, "leaves", host, joinedFile)
 }

@@ -288,6 +288,9 @@ func TestLeaves(t *testing.T) {
 	if err := folder.MarkJoined("cp-1"); err != nil || !folder.Joined("cp-1") || folder.Joined("cp-2") {
 		t.Errorf("noted that cp-1 has joined: %v; cp-1 %v, cp-2 %v", err, folder.Joined("cp-1"), folder.Joined("cp-2"))
 	}
+	if joined, err := folder.AllJoined(); err != nil || !slices.Equal(joined, []string{"cp-1"}) {
+		t.Errorf("all that have joined: %v, %v", joined, err)
+	}
 	if err := folder.DropLeaves("cp-1"); err != nil {
 		t.Fatal(err)
 	}

@@ -75,9 +75,6 @@ type planner struct {
 	verify func(context.Context, *session) error
 	// mints tells that the workflow may make a new cluster's keys.
 	mints bool
-	// sums tells that the plan rests on a sum over etcd's members, which must still hold
-	// when the hosts are leased.
-	sums bool
 	// alone tells that the workflow can do without the cluster's keys: reset can.
 	alone bool
 }
@@ -87,7 +84,7 @@ type prepared struct {
 	plan     plan.Plan
 	contents plan.Contents
 	// fresh is asked when the hosts are leased, before the first step: errStale where the
-	// plan no longer fits.
+	// plan no longer fits. Nil where they were leased before they were looked at.
 	fresh func(context.Context) error
 }
 
@@ -301,6 +298,10 @@ func (s *session) change(ctx context.Context, flags changeFlags, p planner) erro
 }
 
 func (s *session) changed(ctx context.Context, flags changeFlags, p planner) error {
+	if flags.yes { // nobody is asked, so nobody keeps others waiting
+		s.leasing = true
+		defer func() { s.release() }()
+	}
 	ready, err := s.prepare(ctx, p)
 	if err != nil {
 		return err
@@ -332,8 +333,9 @@ func (s *session) changed(ctx context.Context, flags changeFlags, p planner) err
 		}
 	}
 	began := time.Now()
-	ready.fresh = s.freshness(flags, p, ready)
+	ready.fresh = s.freshness(p, ready)
 	err = s.apply(ctx, ready, display)
+	s.release()
 	display.Close()
 	if err != nil {
 		return errors.Join(err, s.keys.forgetUnused(err))
@@ -381,26 +383,31 @@ func (s *session) agreed(ctx context.Context, flags changeFlags, ready prepared)
 // errStale tells that something changed between the plan and the lease.
 var errStale = errors.New("the plan is stale: the hosts changed since it was shown; nothing was done: run the command again")
 
-// freshness plans once more when nobody else can change anything, where a question gave
-// somebody the time to. With --yes the plan is as old as its own making, which will do where
-// nobody's leaving depends on who else has left meanwhile.
-func (s *session) freshness(flags changeFlags, p planner, shown prepared) func(context.Context) error {
-	if flags.yes && !p.sums {
+// freshness plans once more when nobody else can change anything: a question gave somebody
+// the time to. Where the hosts were leased before they were looked at there is no need.
+func (s *session) freshness(p planner, shown prepared) func(context.Context) error {
+	if s.leased {
 		return nil
 	}
 	return func(ctx context.Context) error {
-		if err := s.look(ctx, p); err != nil {
+		if err := s.lookAgain(ctx, p); err != nil {
 			return err
 		}
 		again, err := s.planned(p)
 		if err != nil {
 			return err
 		}
-		if plan.Digest(again.plan) != plan.Digest(shown.plan) {
+		if !sameSteps(again.plan, shown.plan) {
 			return errStale
 		}
 		return nil
 	}
+}
+
+// sameSteps tells whether two plans do the same. Warnings may tell of what is measured.
+func sameSteps(one, other plan.Plan) bool {
+	one.Warnings, other.Warnings = nil, nil
+	return plan.Digest(one) == plan.Digest(other)
 }
 
 // planAgain observes and plans again: after a run nothing may be left to do.

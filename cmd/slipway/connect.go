@@ -29,7 +29,19 @@ func (s *session) reach(ctx context.Context, p planner) error {
 		s.api.Close()
 		s.api = nil
 	}
+	if err := s.leaseFirst(ctx); err != nil {
+		return err
+	}
 	return s.look(ctx, p)
+}
+
+// leaseFirst takes the hosts before they are looked at, where nobody is going to be asked:
+// then the plan is made of what nobody else can change any more.
+func (s *session) leaseFirst(ctx context.Context) error {
+	if !s.leasing {
+		return nil
+	}
+	return s.lease(ctx)
 }
 
 // reachFew connects to the planner's few hosts, looks at them and, from them, at the cluster.
@@ -42,6 +54,9 @@ func (s *session) reachFew(ctx context.Context, p planner) (more []cluster.Host,
 		return wanted, false, nil
 	}
 	if err := s.connect(ctx, few); err != nil {
+		return nil, false, err
+	}
+	if err := s.leaseFirst(ctx); err != nil {
 		return nil, false, err
 	}
 	for _, h := range few {

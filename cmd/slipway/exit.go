@@ -100,7 +100,7 @@ func exitCode(err error) int {
 		invalid *cluster.Invalid
 		syntax  *cluster.SyntaxError
 		refused *phases.Refused
-		host    *hosts.Error
+		held    *engine.NotLeased
 	)
 	switch {
 	case err == nil:
@@ -115,7 +115,7 @@ func exitCode(err error) int {
 		return exitRefused
 	case errors.Is(err, errStale):
 		return exitStale
-	case errors.As(err, &host) && host.Kind == hosts.KindLease:
+	case errors.As(err, &held):
 		return exitLeaseHeld
 	}
 	return exitFailed

@@ -14,7 +14,9 @@ import (
 )
 
 func TestExitCodes(t *testing.T) {
-	held := &hosts.Error{Kind: hosts.KindLease, Host: "cp-1", Op: "take the lease", Err: hosts.LeaseHolder{Holder: "a@b"}}
+	lease := &hosts.Error{Kind: hosts.KindLease, Host: "cp-1", Op: "take the lease", Err: hosts.LeaseHolder{Holder: "a@b"}}
+	held := &engine.NotBegun{Err: &engine.NotLeased{Host: "cp-1", Err: lease}}
+	midway := &engine.RunError{Failed: []*engine.StepError{{Host: "cp-1", Err: lease}}}
 	for name, test := range map[string]struct {
 		err  error
 		want int
@@ -28,6 +30,7 @@ func TestExitCodes(t *testing.T) {
 		"changes":                 {&exitError{exitChanges}, 3},
 		"refused":                 {fmt.Errorf("plan: %w", &phases.Refused{}), 4},
 		"held":                    {errors.Join(held), 6},
+		"held by another midway":  {midway, 1},
 		"stale":                   {fmt.Errorf("apply: %w", errStale), 5},
 		"interrupted":             {fmt.Errorf("x: %w", context.Canceled), 130},
 		"the engine interrupted":  {engine.ErrInterrupted, 130},

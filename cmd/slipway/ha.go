@@ -16,7 +16,6 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases"
-	"github.com/slipway-k8s/slipway/phases/engine"
 	"github.com/slipway-k8s/slipway/phases/engine/api"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
@@ -127,16 +126,14 @@ func (s *session) haTest(ctx context.Context, out io.Writer, format string, yes 
 // holdLease keeps everybody else out until the last trial is put back, and looks once more:
 // somebody may have changed something while the question was open.
 func (s *session) holdLease(ctx context.Context, p planner) (release func(), err error) {
-	release, err = engine.Hold(ctx, engine.Options{Hosts: s.hosts, Holder: holder()})
-	if err != nil {
+	if err := s.lease(ctx); err != nil {
 		return nil, err
 	}
-	s.leased = true
 	if err := s.wellFor(ctx, p); err != nil {
-		release()
+		s.release()
 		return nil, err
 	}
-	return release, nil
+	return s.release, nil
 }
 
 // wellFor looks at everything, and refuses where a control plane could not be spared.

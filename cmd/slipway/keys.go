@@ -11,6 +11,7 @@ import (
 	"github.com/slipway-k8s/slipway/certs/store"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/engine"
 )
 
 // keys are the cluster's keys and the leaves minted from them.
@@ -252,12 +253,10 @@ func (k *keys) save(name string) error {
 	return nil
 }
 
-// forgetUnused removes the keys of a cluster that will never be: minted for a run that
-// was refused before its first step.
+// forgetUnused removes the keys of a cluster that will never be: minted for a run that ended
+// before its first step. Once a step has begun they may be all that leads to the hosts.
 func (k *keys) forgetUnused(err error) error {
-	host, _ := errors.AsType[*hosts.Error](err)
-	began := !errors.Is(err, errStale) && (host == nil || host.Kind != hosts.KindLease)
-	if k == nil || !k.created || began {
+	if _, unused := errors.AsType[*engine.NotBegun](err); k == nil || !k.created || !unused {
 		return nil
 	}
 	return k.folder.Remove()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"golang.org/x/sync/errgroup"
 
@@ -32,6 +33,29 @@ func (s *session) look(ctx context.Context, p planner) error {
 	return s.observeCluster(ctx)
 }
 
+// lookAgain is look without what takes time to measure and is nobody's doing: how fast a
+// disk is, and who answers for an address. That is as it was.
+func (s *session) lookAgain(ctx context.Context, p planner) error {
+	before, query := maps.Clone(s.facts), s.query(p)
+	p.query = func(h cluster.Host) hosts.Query {
+		q := query(h)
+		if _, measured := before[h.Name]; measured {
+			q.Sync, q.VirtualIP = "", nil
+		}
+		return q
+	}
+	if err := s.look(ctx, p); err != nil {
+		return err
+	}
+	for name, facts := range s.facts {
+		if old, measured := before[name]; measured {
+			facts.Sync, facts.VirtualIP = old.Sync, old.VirtualIP
+			s.facts[name] = facts
+		}
+	}
+	return nil
+}
+
 // lookAtBoth observes the hosts and, with keys that are known, the cluster at the same time.
 func (s *session) lookAtBoth(ctx context.Context, p planner) error {
 	ask, err := s.askCluster()
@@ -51,11 +75,15 @@ func (s *session) mint(p planner) error {
 
 func (s *session) observeHosts(ctx context.Context, p planner) error {
 	defer s.timeline.span("observe hosts")()
-	query := p.query
-	if query == nil {
-		query = func(h cluster.Host) hosts.Query { return phases.HostQuery(s.cluster, s.bill, h) }
+	return s.observe(ctx, s.query(p))
+}
+
+// query is what the workflow looks at on a host.
+func (s *session) query(p planner) func(cluster.Host) hosts.Query {
+	if p.query != nil {
+		return p.query
 	}
-	return s.observe(ctx, query)
+	return func(h cluster.Host) hosts.Query { return phases.HostQuery(s.cluster, s.bill, h) }
 }
 
 func (s *session) settleKeys(ctx context.Context, p planner) error {

@@ -63,6 +63,5 @@ func removePlanner(names []string) planner {
 			return slices.DeleteFunc(slices.Clone(c.Hosts), func(h cluster.Host) bool { return slices.Contains(names, h.Name) })
 		},
 		plan: func(in phases.Input) (plan.Plan, plan.Contents, error) { return phases.Remove(in, names) },
-		sums: true,
 	}
 }

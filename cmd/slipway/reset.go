@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -52,15 +53,38 @@ func runReset(ctx context.Context, flags changeFlags, names []string, force bool
 			names = append(names, h.Name)
 		}
 	}
-	if err := s.change(ctx, flags, resetPlanner(names, force)); err != nil {
+	p, kept := resetPlanner(names, force), "nothing was to be undone on them"
+	look := p.verify
+	p.verify = func(ctx context.Context, s *session) error {
+		why, err := s.whoMayRun() // before what was seen is overwritten
+		if kept = why; err != nil {
+			return err
+		}
+		return look(ctx, s)
+	}
+	if err := s.change(ctx, flags, p); err != nil {
 		return err
 	}
-	return s.dropKeys(names)
+	return s.dropKeys(names, kept)
+}
+
+// whoMayRun says why hosts that the file lacks may run in the cluster still; empty: none does.
+func (s *session) whoMayRun() (string, error) {
+	if s.keys == nil || s.keys.folder == nil {
+		return "", nil
+	}
+	in, err := s.input()
+	if err != nil {
+		return "", err
+	}
+	joined, err := s.keys.folder.AllJoined()
+	return phases.Unseen(in, joined), err
 }
 
 // dropKeys removes from the state folder what belonged to hosts that were reset; all of
-// it once no host of the file is left. Keys of a host that could not be reached stay.
-func (s *session) dropKeys(names []string) error {
+// it once no host of the file is left, unless kept says why others may run still: they are
+// reached by these keys alone. Keys of a host that could not be reached stay.
+func (s *session) dropKeys(names []string, kept string) error {
 	if s.keys == nil || s.keys.folder == nil {
 		return nil
 	}
@@ -70,10 +94,14 @@ func (s *session) dropKeys(names []string) error {
 			gone = append(gone, name)
 		}
 	}
-	if len(gone) == len(s.cluster.Hosts) {
+	if len(gone) < len(s.cluster.Hosts) {
+		return s.dropLeaves(gone)
+	}
+	if kept == "" {
 		return s.keys.folder.Remove()
 	}
-	return s.dropLeaves(gone)
+	_, err := fmt.Fprintf(os.Stderr, "the cluster's keys are kept: %s; when nothing of the cluster runs any more: rm -r %s\n", kept, s.keys.folder.Path())
+	return err
 }
 
 // dropLeaves removes what was minted for hosts that have left.
@@ -105,7 +133,6 @@ func resetPlanner(names []string, force bool) planner {
 			return phases.Reset(in, names)
 		},
 		alone:  true,
-		sums:   true,
 		verify: func(ctx context.Context, s *session) error { return s.nothingLeft(ctx, names) },
 	}
 }

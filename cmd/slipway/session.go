@@ -44,7 +44,10 @@ type session struct {
 	live hosts.ClusterFacts
 
 	timeline *timeline // nil unless one is asked for
-	leased   bool      // the hosts' lease is held for several plans
+
+	leasing bool   // hosts are leased before they are looked at
+	leased  bool   // the hosts' lease is held, for this plan or several
+	giveUp  func() // gives the lease back; nil where none is held
 }
 
 // clusterFlags are the flags of every command that needs a cluster file.

@@ -44,7 +44,8 @@ type Options struct {
 	// Lease names hosts to take beside those of the plan: the control planes, where the
 	// plan changes the cluster only.
 	Lease []string
-	// Held tells that Hold has taken the lease, and whoever did gives it back.
+	// Held tells that Hold has taken the lease, and whoever did gives it back: what is taken
+	// again is only told which plan it is for.
 	Held bool
 	// Leased is asked when every host is leased and before the first step: an error ends the
 	// run with nothing done. May be nil.
@@ -57,15 +58,12 @@ type Options struct {
 
 const defaultUploads = 4
 
-// Apply carries the plan out. The error is nil, or a *hosts.Error of KindLease, or a
+// Apply carries the plan out. The error is nil, or a *NotBegun where it came to no step, or a
 // *RunError that says what failed, what was skipped for it and what was never begun.
 func Apply(ctx context.Context, p plan.Plan, options Options) error {
 	options = options.withDefaults()
-	if err := plan.Validate(p); err != nil {
-		return fmt.Errorf("apply the plan: %w", err)
-	}
-	if err := options.suit(p); err != nil {
-		return fmt.Errorf("apply the plan: %w", err)
+	if err := errors.Join(plan.Validate(p), options.suit(p)); err != nil {
+		return &NotBegun{fmt.Errorf("apply the plan: %w", err)}
 	}
 	digest := plan.Digest(p)
 	record := newRecorder(options, digest)
@@ -83,16 +81,16 @@ func apply(ctx context.Context, p plan.Plan, digest string, options Options, rec
 	if p.Empty() {
 		return nil
 	}
+	release, err := takeLease(ctx, leased(p, options), digest, options)
+	if err != nil {
+		return &NotBegun{err}
+	}
 	if !options.Held {
-		release, err := takeLease(ctx, leased(p, options), digest, options)
-		if err != nil {
-			return err
-		}
 		defer release()
 	}
 	if options.Leased != nil {
 		if err := options.Leased(ctx); err != nil {
-			return err
+			return &NotBegun{err}
 		}
 	}
 	run := newRun(ctx, p, options, record)

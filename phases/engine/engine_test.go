@@ -215,8 +215,8 @@ func TestAHeldLeaseSpansPlans(t *testing.T) {
 			}
 		}
 		release()
-		slices.Sort(s.log[4:])
-		if want := []string{"take a", "take b", "a/1", "a/2", "release a", "release b"}; !slices.Equal(s.log, want) {
+		slices.Sort(s.log[6:])
+		if want := []string{"take a", "take b", "take a", "a/1", "take a", "a/2", "release a", "release b"}; !slices.Equal(s.log, want) {
 			t.Errorf("hosts were asked %v, should be %v", s.log, want)
 		}
 	})
@@ -232,6 +232,7 @@ func TestLeaseIsTakenOnAllHostsOrNone(t *testing.T) {
 		if !errors.As(err, &known) || known.Kind != hosts.KindLease || known.Host != "c" || known.Fix == "" {
 			t.Fatalf("not a refused lease on c: %v", err)
 		}
+		wantNotBegun(t, err, true)
 		for _, word := range []string{"lee@lab, process 7", "2026-01-02T03:04:05Z", "2026-01-02T03:05:00Z"} {
 			if !strings.Contains(err.Error(), word) {
 				t.Errorf("the error does not name %s: %v", word, err)
@@ -244,14 +245,42 @@ func TestLeaseIsTakenOnAllHostsOrNone(t *testing.T) {
 	})
 }
 
+// wantNotBegun wants the error of a run that came to no step, because of the lease or not.
+func wantNotBegun(t *testing.T, err error, lease bool) {
+	t.Helper()
+	var unbegun *engine.NotBegun
+	var held *engine.NotLeased
+	if !errors.As(err, &unbegun) || errors.As(err, &held) != lease {
+		t.Errorf("want a run that was not begun (for the lease: %v), got %#v", lease, err)
+	}
+}
+
+// TestALeaseThatIsMissedMidwayIsAFailedStep: what has begun is never told as not begun.
+func TestALeaseThatIsMissedMidwayIsAFailedStep(t *testing.T) {
+	act(t, func(t *testing.T, s *stage) {
+		s.auto = true
+		s.fail["a/2"] = &hosts.Error{Kind: hosts.KindLease, Op: "do a/2", Err: hosts.LeaseHolder{Holder: "lee@lab"}}
+		s.begin(t.Context(), step("a/1", work), step("a/2", work, plan.All("a/1")))
+		err := s.result()
+		var run *engine.RunError
+		var unbegun *engine.NotBegun
+		var held *engine.NotLeased
+		if !errors.As(err, &run) || errors.As(err, &unbegun) || errors.As(err, &held) {
+			t.Errorf("want a failed run and nothing else, got %#v", err)
+		}
+	})
+}
+
 func TestAStalePlanTouchesNothingAndGivesTheLeaseBack(t *testing.T) {
 	act(t, func(t *testing.T, s *stage) {
 		stale := errors.New("stale")
 		s.auto, s.leased = true, func(context.Context) error { return stale }
 		s.begin(t.Context(), step("a/1", work))
-		if err := s.result(); !errors.Is(err, stale) {
+		err := s.result()
+		if !errors.Is(err, stale) {
 			t.Fatalf("want the stale plan's error, got %v", err)
 		}
+		wantNotBegun(t, err, false)
 		if want := []string{"take a", "release a"}; !slices.Equal(s.log, want) {
 			t.Errorf("hosts were asked %v, should be %v", s.log, want)
 		}

@@ -14,6 +14,25 @@ var ErrInterrupted = errors.New("interrupted")
 // actionUpload is what a StepError and an event call bringing content to a host.
 const actionUpload = "upload"
 
+// NotBegun is the error of a run that ended before its first step: nothing was done on any
+// host or to the cluster.
+type NotBegun struct{ Err error }
+
+func (e *NotBegun) Error() string { return e.Err.Error() }
+
+func (e *NotBegun) Unwrap() error { return e.Err }
+
+// NotLeased is a host whose lease was not taken, because another operator is at work there.
+// A step that finds a host leased to another is a failure like others.
+type NotLeased struct {
+	Host string
+	Err  error
+}
+
+func (e *NotLeased) Error() string { return e.Err.Error() }
+
+func (e *NotLeased) Unwrap() error { return e.Err }
+
 // StepError is one step that failed.
 type StepError struct {
 	Step   string

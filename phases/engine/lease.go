@@ -17,7 +17,8 @@ import (
 const releaseTime = 5 * time.Second
 
 // Hold takes the lease of all connected hosts for several plans that belong together, with
-// nobody in between. The plans are applied with Options.Held; release gives it back.
+// nobody in between, or before the first look. The plans are applied with Options.Held;
+// release gives it back. Hosts that are held already stay so.
 func Hold(ctx context.Context, options Options) (release func(), err error) {
 	return takeLease(ctx, slices.Sorted(maps.Keys(options.Hosts)), "", options)
 }
@@ -64,8 +65,8 @@ func leaseError(name string, err error) error {
 	if errors.As(err, &holder) {
 		cause = holder
 	}
-	return &hosts.Error{
+	return &NotLeased{Host: name, Err: &hosts.Error{
 		Kind: hosts.KindLease, Host: name, Op: "take the lease", Err: cause,
 		Fix: "wait until the other run has ended; a holder that is gone frees the host within 15 s",
-	}
+	}}
 }

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/engine"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// connected is a workflow whose hosts are connected already.
+func connected(workflow planner) planner {
+	workflow.hosts = func(*cluster.Cluster) []cluster.Host { return nil }
+	workflow.query = func(cluster.Host) hosts.Query { return hosts.Query{Sync: "/var/lib/etcd"} }
+	return workflow
+}
+
+// TestWhoIsNotAskedLeasesBeforeLooking: with --yes no plan is older than its lease, in any
+// workflow; who is asked keeps nobody waiting meanwhile.
+func TestWhoIsNotAskedLeasesBeforeLooking(t *testing.T) {
+	for name, workflow := range map[string]planner{
+		"init": initPlanner(), "reset": resetPlanner(nil, false), "remove": removePlanner(nil), "join": joinPlanner(true),
+	} {
+		for _, yes := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, yes: %v", name, yes), func(t *testing.T) {
+				s := scene{kept: "try/A", records: all("try/A")}.session(t)
+				clear(s.facts)
+				s.leasing = yes
+				if err := s.reach(t.Context(), connected(workflow)); err != nil {
+					t.Fatal(err)
+				}
+				for host := range s.hosts {
+					if leased := s.facts[host].Lease != nil; leased != yes {
+						t.Errorf("%s was leased when it was looked at: %v", host, leased)
+					}
+				}
+				if asks := s.freshness(workflow, prepared{}) != nil; asks == yes {
+					t.Errorf("it is looked again before the first step: %v", asks)
+				}
+				s.release()
+				if _, err := s.hosts["cp-1"].Observe(t.Context(), hosts.Query{}); err != nil || s.leased {
+					t.Errorf("the lease is not given back: %v", err)
+				}
+			})
+		}
+	}
+}
+
+func TestWhoIsNotAskedLooksAtNoHostOfAnother(t *testing.T) {
+	s := scene{}.session(t)
+	clear(s.facts)
+	machine := scene{}.machine(t, "cp-2")
+	if _, err := machine.Host().Do(t.Context(), hosts.TakeLease{Holder: "lee@lab"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	s.hosts["cp-2"], s.leasing = machine.Host(), true
+	err := s.reach(t.Context(), connected(initPlanner()))
+	if held := (*engine.NotLeased)(nil); !errors.As(err, &held) || held.Host != "cp-2" || exitCode(err) != exitLeaseHeld {
+		t.Errorf("want the lease of cp-2 refused, got %v", err)
+	}
+	if len(s.facts) > 0 || s.leased {
+		t.Errorf("it was looked at %d hosts all the same", len(s.facts))
+	}
+}
+
+// TestWhatIsMeasuredIsMeasuredOnce: a second look takes no second of measuring, and a disk
+// that is busier now makes no plan stale.
+func TestWhatIsMeasuredIsMeasuredOnce(t *testing.T) {
+	s := scene{kept: "try/A", records: all("try/A")}.session(t)
+	p := connected(initPlanner())
+	if err := s.look(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	first := s.facts["cp-1"]
+	if first.Sync == 0 {
+		t.Fatal("the machine's disk was not measured")
+	}
+	asked := &asking{Host: s.hosts["cp-1"]}
+	s.hosts["cp-1"] = asked
+	if err := s.lookAgain(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	if again := s.facts["cp-1"]; asked.query.Sync != "" || again.Sync != first.Sync {
+		t.Errorf("measured again: asked %+v, got %s for %s", asked.query, again.Sync, first.Sync)
+	}
+	one, other := plan.Plan{Workflow: "init", Warnings: []string{"the disk takes 12 ms"}}, plan.Plan{Workflow: "init", Warnings: []string{"the disk takes 14 ms"}}
+	if !sameSteps(one, other) || sameSteps(one, plan.Plan{Workflow: "join"}) {
+		t.Error("plans are the same by what they do, whatever they warn of")
+	}
+}
+
+// asking is a host that notes what it was asked.
+type asking struct {
+	hosts.Host
+	query hosts.Query
+}
+
+func (a *asking) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, error) {
+	a.query = query
+	return a.Host.Observe(ctx, query)
+}
+
+// TestKeysOfARunThatHasBegunStay: whatever ends a run after its first step, the keys that it
+// made are those of hosts that live.
+func TestKeysOfARunThatHasBegunStay(t *testing.T) {
+	lease := &hosts.Error{Kind: hosts.KindLease, Host: "cp-1", Op: "write /etc/x", Err: hosts.LeaseHolder{Holder: "lee@lab"}}
+	for name, test := range map[string]struct {
+		err  error
+		gone bool
+	}{
+		"the lease was not taken":         {&engine.NotBegun{Err: &engine.NotLeased{Host: "cp-1", Err: lease}}, true},
+		"the plan is stale":               {&engine.NotBegun{Err: errStale}, true},
+		"a step failed":                   {&engine.RunError{Failed: []*engine.StepError{{Err: errors.New("no space")}}}, false},
+		"a step missed the lease":         {&engine.RunError{Failed: []*engine.StepError{{Err: lease}}}, false},
+		"a host missed the lease midway":  {lease, false},
+		"one of many errors is the lease": {errors.Join(errors.New("x"), lease), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := scene{}.session(t)
+			if err := s.mintKeys(); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.keys.save("try"); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.keys.forgetUnused(test.err); err != nil {
+				t.Fatal(err)
+			}
+			states, err := openStates()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := states.Load("try"); (err != nil) != test.gone {
+				t.Errorf("the keys are gone: %v, want %v", err != nil, test.gone)
+			}
+		})
+	}
+}
+
+// TestKeysAreKeptWhileOthersMayRun: a reset of all hosts of the file drops the keys only
+// where the cluster had no others.
+func TestKeysAreKeptWhileOthersMayRun(t *testing.T) {
+	for name, test := range map[string]struct {
+		silent bool
+		joined string
+		down   string
+		keep   bool
+	}{
+		"the API tells of all":              {},
+		"it is silent":                      {silent: true, joined: "cp-1", keep: true},
+		"the file lacks a host that joined": {joined: "cp-1 worker-9", keep: true},
+		"a host could not be reached":       {down: "worker-1", keep: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := scene{kept: "try/A", records: all("try/A"), down: test.down}.session(t)
+			if err := s.findKeys(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for _, host := range strings.Fields(test.joined) {
+				if err := s.keys.folder.MarkJoined(host); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.live.Reachable = !test.silent
+			kept, err := s.whoMayRun()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.dropKeys(s.hostNames(), kept); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.keys.folder.PKI(); (err == nil) != test.keep {
+				t.Errorf("the keys are there: %v, want %v (%s)", err == nil, test.keep, kept)
+			}
+		})
+	}
+}
