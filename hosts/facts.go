@@ -2,6 +2,7 @@ package hosts
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -207,10 +208,35 @@ type Foreign struct {
 	Fix    string `json:"fix"`    // what to type
 }
 
+// Clean is the facts with what is only for people cleaned: evidence, and what is foreign.
+// What is compared stays as it is, and is cleaned where it is shown.
+func (f Facts) Clean() Facts {
+	f.OS.Pretty = CleanLine(f.OS.Pretty)
+	for i, e := range f.Evidence {
+		f.Evidence[i] = e.Clean()
+	}
+	for i, one := range f.Foreign {
+		f.Foreign[i] = Foreign{What: CleanLine(one.What), Detail: Clean(one.Detail), Fix: Clean(one.Fix)}
+	}
+	return f
+}
+
 // Evidence is one thing seen on a host that may explain a failure.
 type Evidence struct {
-	Source string   `json:"source"` // kubelet.service, container etcd, port 6443, clock, …
-	Lines  []string `json:"lines"`
+	// Source is a unit (kubelet.service), a container (container kube-system/etcd-cp-1/etcd),
+	// port 6443, disk, clock, or who does not answer (containerd, systemd, the host).
+	Source string   `json:"source"`
+	Lines  []string `json:"lines"` // the oldest first
+}
+
+// Clean is the evidence as Clean leaves its text, with a line's indentation: programs
+// continue a line by it.
+func (e Evidence) Clean() Evidence {
+	lines := make([]string, len(e.Lines))
+	for i, line := range e.Lines {
+		lines[i] = strings.ReplaceAll(Clean(line), "\n", " ")
+	}
+	return Evidence{Source: CleanLine(e.Source), Lines: lines}
 }
 
 // VirtualIP is what a host's network says about a virtual address.

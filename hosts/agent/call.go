@@ -170,7 +170,8 @@ func (c *Client) lost(op string) error {
 
 // Observe is that of the agent's host.
 func (c *Client) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, error) {
-	return ask[hosts.Facts](ctx, c, request{op: "observe", kind: kindObserve, body: query, patience: observePatience})
+	facts, err := ask[hosts.Facts](ctx, c, request{op: "observe", kind: kindObserve, body: query, patience: observePatience})
+	return facts.Clean(), err
 }
 
 // Do is that of the agent's host. When ctx is cancelled it waits for the action's next
@@ -180,9 +181,11 @@ func (c *Client) Do(ctx context.Context, action hosts.Action, progress func(host
 	if err != nil {
 		return hosts.Outcome{}, err
 	}
-	return ask[hosts.Outcome](ctx, c, request{
+	outcome, err := ask[hosts.Outcome](ctx, c, request{
 		op: action.Kind(), kind: kindDo, body: json.RawMessage(encoded), progress: progress, patience: patienceFor(action),
 	})
+	outcome.Detail = hosts.Clean(outcome.Detail)
+	return outcome, err
 }
 
 // Dial connects from the agent's host; the connection's bytes travel in frames.

@@ -189,6 +189,7 @@ func (c *Client) progressed(f frame) error {
 	if err != nil {
 		return err
 	}
+	progress.Note = hosts.CleanLine(progress.Note)
 	c.calling.Lock()
 	defer c.calling.Unlock()
 	p := c.calls[f.ID]

@@ -116,22 +116,24 @@ func encodeInner(err error) *wireError {
 	return nil
 }
 
-// decodeError puts together what encodeError took apart.
+// decodeError puts together what encodeError took apart. Its text is a host's, and cleaned.
 func decodeError(w *wireError) error {
 	switch {
 	case w == nil:
 		return nil
 	case w.Host != nil:
 		return &hosts.Error{
-			Kind: w.Host.Kind, Host: w.Host.Host, Op: w.Host.Op, Fix: w.Host.Fix,
+			Kind: w.Host.Kind, Host: hosts.Clean(w.Host.Host), Op: hosts.Clean(w.Host.Op), Fix: hosts.Clean(w.Host.Fix),
 			Err: decodeError(w.Cause),
 		}
 	case w.Lease != nil:
-		return *w.Lease
+		return hosts.LeaseHolder{
+			Holder: hosts.CleanLine(w.Lease.Holder), Since: hosts.CleanLine(w.Lease.Since), Heard: hosts.CleanLine(w.Lease.Heard),
+		}
 	case marks[w.Mark] != nil:
 		return marks[w.Mark]
 	default:
-		return &remoteError{text: w.Text, cause: decodeError(w.Cause)}
+		return &remoteError{text: hosts.Clean(w.Text), cause: decodeError(w.Cause)}
 	}
 }
 

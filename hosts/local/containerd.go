@@ -72,6 +72,7 @@ func (d *daemon) connect() (*client.Client, *grpc.ClientConn, error) {
 	}
 	conn, err := grpc.NewClient("unix:"+d.socket,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithChainUnaryInterceptor(patiently), grpc.WithChainStreamInterceptor(patientStream),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(messageSize), grpc.MaxCallSendMsgSize(messageSize)))
 	if err != nil {
 		return nil, nil, fmt.Errorf("connect to containerd: %w", err)

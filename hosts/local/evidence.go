@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -21,8 +22,9 @@ import (
 const (
 	unitEvidence      = 30 // lines of a unit
 	containerEvidence = 15 // lines of a container
-	// evidencePatience bounds collecting it: a daemon that hangs may be the very reason.
-	evidencePatience = 10 * time.Second
+	// evidencePatience bounds each part of collecting it, well below what the operator's side
+	// allows for the whole: a daemon that hangs may be the very reason, and is to be told.
+	evidencePatience = 4 * time.Second
 	// lowSpace is the part of a disk below which it is worth telling.
 	lowSpace = 10
 	// evidenceReach is how much of a log's end is read.
@@ -38,24 +40,60 @@ const (
 // evidencePorts are where the API server, etcd and the kubelet listen.
 var evidencePorts = []int{6443, 2379, 10250}
 
-// seeEvidence collects what may explain a failed wait. It tells what it can, and fails for
-// nothing.
+// ownNamespaces are those of static Pods and add-ons. What other Pods say is their owners'
+// business: it is not read, for it explains nothing here and anybody may have written it.
+var ownNamespaces = []string{"kube-system", "kube-flannel"}
+
+// seeEvidence collects what may explain a failed wait, everything at the same time. It tells
+// what it can, also who does not answer it, and fails for nothing. What it tells is clean.
 func (h *Host) seeEvidence(ctx context.Context, facts *hosts.Facts) error {
-	within, cancel := context.WithTimeout(ctx, evidencePatience)
-	defer cancel()
-	var all []hosts.Evidence
-	all = append(all, h.unitEvidence(within)...)
-	all = append(all, h.containerEvidence(within)...)
-	all = append(all, h.portEvidence(within)...)
-	all = append(all, h.diskEvidence()...)
-	facts.Evidence = append(all, h.clockEvidence())
+	looks := []struct {
+		at   func(context.Context) []hosts.Evidence
+		whom string // is asked
+	}{
+		{h.unitEvidence, "systemd"},
+		{h.containerEvidence, "containerd"},
+		{h.portEvidence, "the host's /proc"},
+		{h.diskEvidence, "a file system"},
+	}
+	found := make([][]hosts.Evidence, len(looks))
+	var group sync.WaitGroup
+	for i, look := range looks {
+		group.Go(func() { found[i] = inTime(ctx, look.at, look.whom) })
+	}
+	group.Wait()
+	facts.Evidence = append(slices.Concat(found...), h.clockEvidence())
+	for i, evidence := range facts.Evidence {
+		facts.Evidence[i] = evidence.Clean()
+	}
 	return ctx.Err()
+}
+
+// inTime looks for evidencePatience. A look that is stuck in the kernel, as one at a file
+// system is whose server has gone, goes on alone.
+func inTime(ctx context.Context, look func(context.Context) []hosts.Evidence, whom string) []hosts.Evidence {
+	within, cancel := context.WithTimeout(ctx, evidencePatience)
+	found := make(chan []hosts.Evidence, 1)
+	go func() {
+		defer cancel()
+		found <- look(within)
+	}()
+	const grace = evidencePatience / 8 // for a look that ends by its context
+	select {
+	case evidence := <-found:
+		return evidence
+	case <-time.After(evidencePatience + grace):
+		return []hosts.Evidence{unanswered(whom)}
+	}
 }
 
 func (h *Host) unitEvidence(ctx context.Context) []hosts.Evidence {
 	var all []hosts.Evidence
 	for _, name := range []string{"kubelet.service", "containerd.service", haproxyUnit, keepalivedUnit} {
 		state, err := h.systemd.Unit(ctx, name)
+		if silent(ctx, err) {
+			return append(all, unanswered("systemd"))
+		}
 		if err != nil {
 			continue
 		}
@@ -73,15 +111,32 @@ func (h *Host) unitEvidence(ctx context.Context) []hosts.Evidence {
 	return all
 }
 
-// containerEvidence shows the newest attempt of every container that ended, and of those
-// that the cluster stands on.
+// silent tells whether a call ended because nobody answered it in time.
+func silent(ctx context.Context, err error) bool {
+	return err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded)
+}
+
+// unanswered is the evidence that somebody who was asked kept silent.
+func unanswered(who string) hosts.Evidence {
+	return hosts.Evidence{Source: who, Lines: []string{fmt.Sprintf("no answer within %s", evidencePatience)}}
+}
+
+// containerEvidence shows the newest attempt of every container of the cluster's own Pods
+// that ended, and of those that the cluster stands on.
 func (h *Host) containerEvidence(ctx context.Context) []hosts.Evidence {
 	containers, err := h.containerd.Containers(ctx)
+	if silent(ctx, err) {
+		return []hosts.Evidence{unanswered("containerd")}
+	}
 	if err != nil {
 		return nil
 	}
 	newest := map[string]Container{}
 	for _, c := range containers {
+		namespace, _, _ := strings.Cut(c.Pod, "/")
+		if !slices.Contains(ownNamespaces, namespace) {
+			continue
+		}
 		key := c.Pod + "/" + c.Name
 		if known, ok := newest[key]; !ok || c.Attempt >= known.Attempt {
 			newest[key] = c
@@ -89,10 +144,6 @@ func (h *Host) containerEvidence(ctx context.Context) []hosts.Evidence {
 	}
 	var all []hosts.Evidence
 	for key, c := range newest {
-		ended := !c.Running && c.ExitCode != 0
-		if !ended && c.Attempt == 0 && !strings.HasPrefix(c.Pod, "kube-") {
-			continue
-		}
 		state := "running"
 		if !c.Running {
 			state = fmt.Sprintf("ended with code %d %s", c.ExitCode, c.Reason)
@@ -122,7 +173,7 @@ func (h *Host) portEvidence(ctx context.Context) []hosts.Evidence {
 	return all
 }
 
-func (h *Host) diskEvidence() []hosts.Evidence {
+func (h *Host) diskEvidence(context.Context) []hosts.Evidence {
 	var lines []string
 	for _, path := range writtenPlaces {
 		free, size, err := space(h.at(path))

@@ -293,39 +293,63 @@ func TestRealFacts(t *testing.T) {
 func TestEvidence(t *testing.T) {
 	m := newMachine(t)
 	m.write("/var/log/pods/bad/0.log", "2026-01-01T00:00:00Z stderr F panic: older\n")
-	m.write("/var/log/pods/bad/1.log", "2026-01-01T00:00:00Z stdout F starting\n2026-01-01T00:00:01Z stderr F panic: no data\n")
+	m.write("/var/log/pods/bad/1.log", "2026-01-01T00:00:00Z stdout F starting\n2026-01-01T00:00:01Z stderr F panic:\x1b[2J no \x1b[31mdata\x1b[0m\u202e\n")
+	m.write("/var/log/pods/tenant/0.log", "2026-01-01T00:00:00Z stdout F member 1 has already been bootstrapped\n")
 	m.systemd.units["kubelet.service"] = local.UnitState{Load: "loaded", Active: "activating", Sub: "auto-restart", Restarts: 7}
 	m.systemd.units["haproxy.service"] = local.UnitState{Load: "loaded", Active: "failed", Sub: "failed"}
-	m.systemd.journal = []string{"failed to load kubelet config"}
+	m.systemd.journal = []string{"failed to load kubelet config\r", "\tof a line\x07"}
 	m.containerd.containers = []local.Container{
-		{Pod: "default/app", Name: "fine", Running: true, Log: "/var/log/pods/fine/0.log"},
-		{Pod: "default/app", Name: "bad", ExitCode: 2, Reason: "Error", Attempt: 0, Log: "/var/log/pods/bad/0.log"},
-		{Pod: "default/app", Name: "bad", ExitCode: 2, Reason: "Error", Attempt: 1, Log: "/var/log/pods/bad/1.log"},
+		{Pod: "kube-system/etcd-cp-1", Name: "bad", ExitCode: 2, Reason: "Error", Attempt: 0, Log: "/var/log/pods/bad/0.log"},
+		{Pod: "kube-system/etcd-cp-1", Name: "bad", ExitCode: 2, Reason: "Error", Attempt: 1, Log: "/var/log/pods/bad/1.log"},
+		{Pod: "default/app", Name: "bad", ExitCode: 2, Reason: "Error", Attempt: 1, Log: "/var/log/pods/tenant/0.log"},
+		{Pod: "kube-tenant/etcd-cp-1", Name: "etcd", ExitCode: 2, Attempt: 1, Log: "/var/log/pods/tenant/0.log"},
 	}
 	facts := m.observe(m.host(), hosts.Query{Evidence: true})
 	found := map[string][]string{}
 	for _, evidence := range facts.Evidence {
 		found[evidence.Source] = evidence.Lines
 	}
+	said := []string{`failed to load kubelet config\u000d`, ` of a line\u0007`}
 	want := map[string][]string{
-		"kubelet.service":           {"activating auto-restart, restarted 7 times", "failed to load kubelet config"},
-		"containerd.service":        {"there is no such unit"},
-		"haproxy.service":           {"failed failed, restarted 0 times", "failed to load kubelet config"},
-		"container default/app/bad": {"ended with code 2 Error, started 2 times", "starting", "panic: no data"},
-		"port 6443":                 {"nobody listens"},
+		"kubelet.service":                     append([]string{"activating auto-restart, restarted 7 times"}, said...),
+		"containerd.service":                  {"there is no such unit"},
+		"haproxy.service":                     append([]string{"failed failed, restarted 0 times"}, said...),
+		"container kube-system/etcd-cp-1/bad": {"ended with code 2 Error, started 2 times", "starting", `panic:\u001b[2J no data\u202e`},
+		"port 6443":                           {"nobody listens"},
 	}
 	for source, lines := range want {
 		if diff := cmp.Diff(lines, found[source]); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", source, diff)
 		}
 	}
-	if _, ok := found["container default/app/fine"]; ok {
-		t.Error("a container that is well is no evidence")
+	for source := range found {
+		if strings.Contains(source, "default/") || strings.Contains(source, "tenant") {
+			t.Errorf("the log of somebody else's Pod was read: %s", source)
+		}
 	}
 	if _, ok := found["keepalived.service"]; ok {
 		t.Error("a balancer that the host does not carry is no evidence")
 	}
 	if len(found["clock"]) == 0 {
 		t.Error("the clock is missing")
+	}
+}
+
+// TestEvidenceNamesWhoDoesNotAnswer: a containerd that is stopped is told, and what the
+// others show as well.
+func TestEvidenceNamesWhoDoesNotAnswer(t *testing.T) {
+	m := newMachine(t)
+	m.systemd.units["kubelet.service"] = local.UnitState{Load: "loaded", Active: "active", Sub: "running"}
+	m.containerd.hung = true
+	facts := m.observe(m.host(), hosts.Query{Evidence: true})
+	found := map[string][]string{}
+	for _, evidence := range facts.Evidence {
+		found[evidence.Source] = evidence.Lines
+	}
+	if lines := found["containerd"]; len(lines) != 1 || lines[0] != "no answer within 4s" {
+		t.Errorf("containerd's silence is not told: %q", found)
+	}
+	if len(found["kubelet.service"]) == 0 || len(found["port 6443"]) == 0 {
+		t.Errorf("what the others show is missing: %q", found)
 	}
 }

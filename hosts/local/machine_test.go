@@ -327,6 +327,7 @@ type fakeContainerd struct {
 	ended      []string
 	grace      time.Duration
 	containers []local.Container
+	hung       bool // it answers nothing, as one that was stopped
 }
 
 func (f *fakeContainerd) Images(_ context.Context, references []string) (map[string]string, error) {
@@ -377,7 +378,11 @@ func (f *fakeContainerd) EndPods(_ context.Context, names []string, grace time.D
 	return nil
 }
 
-func (f *fakeContainerd) Containers(context.Context) ([]local.Container, error) {
+func (f *fakeContainerd) Containers(ctx context.Context) ([]local.Container, error) {
+	if f.hung {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	return f.containers, nil
 }
 

@@ -14,48 +14,92 @@ import (
 )
 
 func TestDiagnose(t *testing.T) {
-	tests := map[string]struct{ line, what string }{
-		"disk full":        {`write /var/lib/etcd/member/wal/0.tmp: no space left on device`, "a disk is full"},
-		"etcd quota":       {`etcdserver: mvcc: database space exceeded`, "etcd has reached its quota"},
-		"etcd alarm":       {`{"level":"warn","msg":"alarm raised","alarm":"NOSPACE"}`, "etcd has reached its quota"},
-		"clock behind":     {`tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2024-01-01T00:00:00Z is before 2026-01-01T00:00:00Z`, "a certificate is not valid yet"},
-		"certificate old":  {`x509: certificate has expired or is not yet valid: current time 2030-01-01T00:00:00Z is after 2027-01-01T00:00:00Z`, "a certificate has expired"},
-		"other CA":         {`remote error: tls: unknown certificate authority`, "a certificate is of another CA"},
-		"swap":             {`"command failed" err="failed to run Kubelet: running with swap on is not supported, please disable swap or set --fail-swap-on flag to false"`, "swap is on"},
-		"cgroup v1":        {`"command failed" err="failed to validate kubelet configuration, error: kubelet is configured to not run on a host using cgroup v1. cgroup v1 support is unsupported"`, "the kubelet refuses cgroup v1"},
-		"cgroup driver":    {`runc create failed: expected cgroupsPath to be of format "slice:prefix:name" for systemd cgroups, got "/kubepods/burstable/pod1/abc" instead`, "containerd and the kubelet want different cgroup drivers"},
-		"cgroup lacking":   {`failed to start ContainerManager: system validation failed - Following Cgroup subsystem not mounted: missing required cgroups: memory`, "a cgroup controller is missing"},
-		"port":             {`listen tcp 0.0.0.0:6443: bind: address already in use`, "a port is taken"},
-		"flag":             {`Error: unknown flag: --feature-gatez`, "a flag is unknown to the component"},
-		"kubelet config":   {`failed to load kubelet config file, path: /var/lib/kubelet/config.yaml, error: strict decoding error: unknown field "maxPodz"`, "the kubelet's configuration is not valid"},
-		"memory":           {`Memory cgroup out of memory: Killed process 4711 (kube-apiserver) total-vm:1200000kB`, "the kernel killed a process for lack of memory"},
-		"image":            {`Error: ErrImageNeverPull: Container image "registry.k8s.io/etcd:3.6.16-0" is not present with pull policy of Never`, "an image is missing"},
-		"sandbox image":    {`failed to get sandbox image "registry.k8s.io/pause:3.10": failed to pull image`, "an image is missing"},
-		"network add-on":   {`container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized`, "the network add-on is not ready"},
-		"plugin missing":   {`plugin type="flannel" failed (add): failed to find plugin "flannel" in path [/opt/cni/bin]`, "the network add-on is not ready"},
-		"containerd":       {`validate service connection: dial unix /run/containerd/containerd.sock: connect: no such file or directory`, "containerd does not answer"},
-		"dns loop":         {`[FATAL] plugin/loop: Loop (127.0.0.1:43061 -> :53) detected for zone "."`, "CoreDNS forwards to itself"},
-		"no servers":       {`plugin/forward: no nameservers found`, "CoreDNS forwards to the host's name servers, and there are none"},
-		"no resolv.conf":   {`"Could not open resolv conf file." err="open /etc/resolv.conf: no such file or directory"`, "the kubelet's resolv.conf is missing"},
-		"inotify":          {`"command failed" err="failed to create watcher: too many open files"`, "the kernel's limit of open files or inotify instances is reached"},
-		"etcd of another":  {`member 8e9e05c52164694d has already been bootstrapped`, "etcd's data belong to another cluster"},
-		"architecture":     {`exec /usr/local/bin/etcd: exec format error`, "a binary is for another architecture"},
-		"no leader":        {`etcdserver: request timed out, waiting for the applied index took too long`, "etcd has no leader"},
-		"no default route": {`dial tcp 10.96.0.1:443: connect: network is unreachable`, "the host has no route for an address that it asks"},
-		"host not reached": {`dial tcp 10.0.0.12:2380: connect: no route to host`, "another host is not reached"},
+	const (
+		kubelet   = "kubelet.service"
+		etcd      = "container kube-system/etcd-cp-1/etcd"
+		apiserver = "container kube-system/kube-apiserver-cp-1/kube-apiserver"
+		coredns   = "container kube-system/coredns-5f6c/coredns"
+	)
+	tests := map[string]struct{ source, line, what string }{
+		"disk full":        {etcd, `write /var/lib/etcd/member/wal/0.tmp: no space left on device`, "a disk is full"},
+		"etcd quota":       {etcd, `etcdserver: mvcc: database space exceeded`, "etcd has reached its quota"},
+		"etcd alarm":       {etcd, `{"level":"warn","msg":"alarm raised","alarm":"NOSPACE"}`, "etcd has reached its quota"},
+		"clock behind":     {kubelet, `tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2024-01-01T00:00:00Z is before 2026-01-01T00:00:00Z`, "a certificate is not valid yet"},
+		"certificate old":  {kubelet, `x509: certificate has expired or is not yet valid: current time 2030-01-01T00:00:00Z is after 2027-01-01T00:00:00Z`, "a certificate has expired"},
+		"other CA":         {kubelet, `remote error: tls: unknown certificate authority`, "a certificate is of another CA"},
+		"swap":             {kubelet, `"command failed" err="failed to run Kubelet: running with swap on is not supported, please disable swap or set --fail-swap-on flag to false"`, "swap is on"},
+		"cgroup v1":        {kubelet, `"command failed" err="failed to validate kubelet configuration, error: kubelet is configured to not run on a host using cgroup v1. cgroup v1 support is unsupported"`, "the kubelet refuses cgroup v1"},
+		"cgroup driver":    {kubelet, `"Error syncing pod, skipping" err="runc create failed: expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got \"/kubepods/burstable/pod1/abc\" instead" pod="kube-system/etcd-cp-1"`, "containerd and the kubelet want different cgroup drivers"},
+		"cgroup lacking":   {kubelet, `failed to start ContainerManager: system validation failed - Following Cgroup subsystem not mounted: missing required cgroups: memory`, "a cgroup controller is missing"},
+		"port":             {apiserver, `listen tcp 0.0.0.0:6443: bind: address already in use`, "a port is taken"},
+		"flag":             {apiserver, `Error: unknown flag: --feature-gatez`, "a flag is unknown to the component"},
+		"kubelet config":   {kubelet, `failed to load kubelet config file, path: /var/lib/kubelet/config.yaml, error: strict decoding error: unknown field "maxPodz"`, "the kubelet's configuration is not valid"},
+		"memory":           {kubelet, `Memory cgroup out of memory: Killed process 4711 (kube-apiserver) total-vm:1200000kB`, "the kernel killed a process for lack of memory"},
+		"memory, ended":    {apiserver, `ended with code 137 OOMKilled, started 4 times`, "the kernel killed a process for lack of memory"},
+		"image":            {kubelet, `"Unhandled Error" err="container &Container{Name:etcd} start failed in pod etcd-cp-1_kube-system(1f): ErrImageNeverPull: Container image \"registry.k8s.io/etcd:3.6.16-0\" is not present with pull policy of Never"`, "an image is missing"},
+		"sandbox image":    {kubelet, `"Failed to create sandbox for pod" err="failed to get sandbox image \"registry.k8s.io/pause:3.10\": failed to pull image" pod="kube-system/etcd-cp-1"`, "an image is missing"},
+		"network add-on":   {kubelet, `container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized`, "the network add-on is not ready"},
+		"plugin missing":   {kubelet, `plugin type="flannel" failed (add): failed to find plugin "flannel" in path [/opt/cni/bin]`, "the network add-on is not ready"},
+		"containerd":       {kubelet, `validate service connection: dial unix /run/containerd/containerd.sock: connect: no such file or directory`, "containerd does not answer"},
+		"containerd hangs": {kubelet, `E1129 22:00:01.000000 1 log.go:32] "ListPodSandbox with filter from runtime service failed" err="rpc error: code = DeadlineExceeded desc = context deadline exceeded" filter="nil"`, "containerd does not answer"},
+		"containerd mute":  {"containerd", `no answer within 4s`, "containerd does not answer"},
+		"systemd mute":     {"systemd", `no answer within 4s`, "systemd does not answer"},
+		"host mute":        {"the host", `no answer within 10s`, "the host does not answer, or not all of it"},
+		"dns loop":         {coredns, `[FATAL] plugin/loop: Loop (127.0.0.1:43061 -> :53) detected for zone "."`, "CoreDNS forwards to itself"},
+		"no servers":       {coredns, `plugin/forward: no nameservers found`, "CoreDNS forwards to the host's name servers, and there are none"},
+		"no resolv.conf":   {kubelet, `"Could not open resolv conf file." err="open /etc/resolv.conf: no such file or directory"`, "the kubelet's resolv.conf is missing"},
+		"inotify":          {kubelet, `"command failed" err="failed to create watcher: too many open files"`, "the kernel's limit of open files or inotify instances is reached"},
+		"etcd of another":  {etcd, `member 8e9e05c52164694d has already been bootstrapped`, "etcd's data belong to another cluster"},
+		"architecture":     {etcd, `exec /usr/local/bin/etcd: exec format error`, "a binary is for another architecture"},
+		"no leader":        {apiserver, `etcdserver: request timed out, waiting for the applied index took too long`, "etcd has no leader"},
+		"no default route": {coredns, `dial tcp 10.96.0.1:443: connect: network is unreachable`, "the host has no route for an address that it asks"},
+		"host not reached": {etcd, `dial tcp 10.0.0.12:2380: connect: no route to host`, "another host is not reached"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			evidence := []hosts.Evidence{
-				{Source: "kubelet.service", Lines: []string{"Starting kubelet", "  " + test.line + "  ", "it goes on"}},
+				{Source: test.source, Lines: []string{"Starting", test.line + "  ", "it goes on"}},
 				{Source: "clock", Lines: []string{"2026-01-02T03:04:05Z"}},
 			}
 			cause, known := engine.Diagnose("cp-1", evidence)
 			if !known || cause.What != test.what {
 				t.Fatalf("cause is %q, should be %q", cause.What, test.what)
 			}
-			if cause.Host != "cp-1" || cause.Source != "kubelet.service" || cause.Line != test.line || cause.Fix == "" {
+			if cause.Host != "cp-1" || cause.Source != test.source || cause.Line != test.line || cause.Fix == "" {
 				t.Errorf("cause does not tell host, source, line and fix: %+v", cause)
+			}
+		})
+	}
+}
+
+// TestDiagnoseBelievesNobodyElse: lines that a tenant, its image's registry or whoever
+// connects can bring about are no proof of anything.
+func TestDiagnoseBelievesNobodyElse(t *testing.T) {
+	const kubelet = "kubelet.service"
+	tests := map[string]struct{ source, line string }{
+		"a tenant's log":                  {"container default/app/app", `member 1 has already been bootstrapped`},
+		"a tenant's Pod called etcd":      {"container tenant/etcd-cp-1/etcd", `member 1 has already been bootstrapped`},
+		"an add-on that speaks of etcd":   {"container kube-system/coredns-1/coredns", `member 1 has already been bootstrapped`},
+		"a Pod called etcd, not static":   {"container kube-system/web-1/etcd", `cluster ID mismatch`},
+		"the kubelet on etcd's data":      {kubelet, `member 1 has already been bootstrapped`},
+		"the kubelet on a tenant's Pod":   {kubelet, `"Error syncing pod, skipping" err="failed to \"StartContainer\" for \"app\" with ErrImagePull: \"no such image\"" pod="default/app" podUID="1"`},
+		"its other form":                  {kubelet, `"Unhandled Error" err="container &Container{Name:app} start failed in pod app-1_default(1f): ErrImageNeverPull: in pod a_kube-system(1): x"`},
+		"a registry's words":              {kubelet, `"Failed to pull image" err="denied: bind: address already in use in pod a_kube-system(1)" image="evil.example/x"`},
+		"what goes on in the next line":   {kubelet, "\tno space left on device"},
+		"the same, cleaned":               {kubelet, " no space left on device"},
+		"containerd on a tenant's Pod":    {"containerd.service", `level=error msg="RunPodSandbox for &PodSandboxMetadata{Name:app,Uid:1,Namespace:default,Attempt:0,} failed" error="failed to find plugin \"x\" in path [/opt/cni/bin]"`},
+		"containerd on a tenant's image":  {"containerd.service", `level=error msg="PullImage \"evil.example/x\" failed" error="no space left on device"`},
+		"whoever connects to the API":     {"container kube-system/kube-apiserver-cp-1/kube-apiserver", `http: TLS handshake error from 10.244.0.9:4: remote error: tls: unknown certificate authority`},
+		"whoever connects to etcd":        {"container kube-system/etcd-cp-1/etcd", `{"msg":"rejected connection on client endpoint","error":"remote error: tls: unknown certificate authority"}`},
+		"somebody's certificate":          {"container kube-system/kube-apiserver-cp-1/kube-apiserver", `"Unable to authenticate the request" err="x509: certificate signed by unknown authority"`},
+		"somebody's webhook":              {"container kube-system/kube-apiserver-cp-1/kube-apiserver", `failed calling webhook "x": dial tcp 10.0.0.1:443: connect: no route to host`},
+		"a runtime that does not answer":  {kubelet, `"Error syncing pod" err="with ErrImageNeverPull: rpc error: code = DeadlineExceeded desc = context deadline exceeded" pod="kube-system/etcd-cp-1"`},
+		"a port's line in somebody's log": {"container default/app/app", "nginx listens"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if cause, known := engine.Diagnose("cp-1", []hosts.Evidence{{Source: test.source, Lines: []string{test.line}}}); known {
+				t.Errorf("it proved that %s", cause.What)
 			}
 		})
 	}
@@ -85,8 +129,8 @@ func TestDiagnoseReadsWhatTheHostSawItself(t *testing.T) {
 
 func TestDiagnoseTellsWhatBringsAboutTheOthersAndItsLastLine(t *testing.T) {
 	evidence := []hosts.Evidence{
-		{Source: "container etcd", Lines: []string{"write a: no space left on device", "write b: no space left on device"}},
-		{Source: "kubelet.service", Lines: []string{"Back-off: ImagePullBackOff"}},
+		{Source: "container kube-system/etcd-cp-1/etcd", Lines: []string{"write a: no space left on device", "write b: no space left on device"}},
+		{Source: "kubelet.service", Lines: []string{`"Error syncing pod" err="ImagePullBackOff" pod="kube-system/etcd-cp-1"`}},
 	}
 	cause, _ := engine.Diagnose("cp-1", evidence)
 	if cause.What != "a disk is full" || cause.Line != "write b: no space left on device" {
@@ -103,7 +147,7 @@ func TestDiagnoseAdmitsThatItDoesNotKnow(t *testing.T) {
 func TestFailedWaitShowsWhy(t *testing.T) {
 	act(t, func(t *testing.T, s *stage) {
 		line := "listen tcp 0.0.0.0:6443: bind: address already in use"
-		s.evidence["cp-1"] = []hosts.Evidence{{Source: "container kube-apiserver", Lines: []string{line}}}
+		s.evidence["cp-1"] = []hosts.Evidence{{Source: "container kube-system/kube-apiserver-cp-1/kube-apiserver", Lines: []string{line}}}
 		s.begin(t.Context(), step("cp-2/1", work), waitAPI("cp-1"))
 		s.now("cp-2/1", "wait-api cp-1")
 		s.end("wait-api cp-1", errBroken)
@@ -114,7 +158,7 @@ func TestFailedWaitShowsWhy(t *testing.T) {
 		if !errors.As(err, &failure) || failure.Cause == nil {
 			t.Fatalf("no cause was found: %v", err)
 		}
-		for _, word := range []string{"cp-1", "a port is taken", line, "container kube-apiserver", failure.Fix} {
+		for _, word := range []string{"cp-1", "a port is taken", line, "container kube-system/kube-apiserver-cp-1/kube-apiserver", failure.Fix} {
 			if word == "" || !strings.Contains(err.Error(), word) {
 				t.Errorf("the error does not say %q: %v", word, err)
 			}
@@ -135,7 +179,7 @@ func TestFailedWaitShowsWhy(t *testing.T) {
 // TestWaitsThatLastAskAHostOnce: however many wait, a host gathers what it shows once.
 func TestWaitsThatLastAskAHostOnce(t *testing.T) {
 	act(t, func(t *testing.T, s *stage) {
-		s.evidence["cp-1"] = []hosts.Evidence{{Source: "container etcd", Lines: []string{"no space left on device"}}}
+		s.evidence["cp-1"] = []hosts.Evidence{{Source: "container kube-system/etcd-cp-1/etcd", Lines: []string{"no space left on device"}}}
 		var steps []plan.Step
 		var waits []string
 		for _, name := range []string{"coredns", "kube-proxy", "kube-flannel-ds"} {
@@ -157,7 +201,7 @@ func TestWaitsThatLastAskAHostOnce(t *testing.T) {
 			asked[line]++
 		}
 		for _, event := range s.events {
-			if event.Progress != nil {
+			if event.Type == plan.EventStepProgress {
 				told[event.Step]++
 			}
 		}
@@ -176,7 +220,7 @@ func TestWaitsThatLastAskAHostOnce(t *testing.T) {
 func TestHostThatHangsHoldsUpNobody(t *testing.T) {
 	act(t, func(t *testing.T, s *stage) {
 		s.hung = "cp-1"
-		s.evidence["cp-2"] = []hosts.Evidence{{Source: "container etcd", Lines: []string{"no space left on device"}}}
+		s.evidence["cp-2"] = []hosts.Evidence{{Source: "container kube-system/etcd-cp-1/etcd", Lines: []string{"no space left on device"}}}
 		rollout := plan.Step{ID: "cluster/wait/coredns", Phase: "test", Lane: "coredns", Cluster: plan.WaitAvailable{Object: hosts.ObjectKey{Name: "coredns"}}}
 		s.begin(t.Context(), rollout, waitAPI("cp-1"), waitAPI("cp-2", plan.All("cp-2/1")), step("cp-1/1", work), step("cp-2/1", work))
 		s.now("wait-available coredns", "wait-api cp-1", "cp-1/1", "cp-2/1")
@@ -194,7 +238,7 @@ func TestHostThatHangsHoldsUpNobody(t *testing.T) {
 		}
 		told := map[string]int{}
 		for _, event := range s.events {
-			if event.Progress != nil {
+			if event.Type == plan.EventStepProgress {
 				told[event.Step]++
 			}
 		}
@@ -206,7 +250,7 @@ func TestHostThatHangsHoldsUpNobody(t *testing.T) {
 
 func TestWaitThatLastsTellsWhatItShows(t *testing.T) {
 	act(t, func(t *testing.T, s *stage) {
-		s.evidence["cp-1"] = []hosts.Evidence{{Source: "container etcd", Lines: []string{"no space left on device"}}}
+		s.evidence["cp-1"] = []hosts.Evidence{{Source: "container kube-system/etcd-cp-1/etcd", Lines: []string{"no space left on device"}}}
 		s.begin(t.Context(), step("cp-2/1", work), waitAPI("cp-1"))
 		s.now("cp-2/1", "wait-api cp-1")
 		<-time.After(25 * time.Second) // of the test's own clock
@@ -217,11 +261,11 @@ func TestWaitThatLastsTellsWhatItShows(t *testing.T) {
 		}
 		var notes []string
 		for _, event := range s.events {
-			if event.Progress != nil {
-				notes = append(notes, event.Step+": "+event.Progress.Note)
+			if event.Type == plan.EventStepProgress {
+				notes = append(notes, event.Step+": "+event.Detail+" → "+event.Fix)
 			}
 		}
-		if len(notes) != 1 || !strings.Contains(notes[0], "cluster/wait/cp-1: on cp-1 a disk is full") {
+		if len(notes) != 1 || !strings.Contains(notes[0], "cluster/wait/cp-1: on cp-1 a disk is full") || !strings.Contains(notes[0], "→ make room") {
 			t.Errorf("progress tells %q", notes)
 		}
 	})
@@ -229,7 +273,7 @@ func TestWaitThatLastsTellsWhatItShows(t *testing.T) {
 
 func TestFailedRolloutAsksEveryHost(t *testing.T) {
 	act(t, func(t *testing.T, s *stage) {
-		s.evidence["b"] = []hosts.Evidence{{Source: "kubelet.service", Lines: []string{"ErrImagePull"}}}
+		s.evidence["b"] = []hosts.Evidence{{Source: "kubelet.service", Lines: []string{`"Error syncing pod" err="ErrImageNeverPull" pod="kube-system/coredns-1"`}}}
 		wait := plan.Step{ID: "cluster/dns/wait", Phase: "dns", Lane: plan.LaneWait, Cluster: plan.WaitAvailable{Object: hosts.ObjectKey{Name: "coredns"}}}
 		s.begin(t.Context(), step("a/1", work), step("b/1", work), wait)
 		s.now("a/1", "b/1", "wait-available coredns")

@@ -132,7 +132,7 @@ func (r *run) interrupted(err error) bool {
 
 func (r *run) do(step plan.Step) (hosts.Outcome, error) {
 	progress := r.record.progress(about(step, plan.EventStepProgress))
-	defer r.doubt(step, progress)()
+	defer r.doubt(step, func(cause Cause) { r.record.suspected(step, cause) })()
 	if step.Cluster != nil {
 		return r.options.Cluster.Do(r.ctx, step.Cluster, r.bytes, progress)
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -18,12 +19,12 @@ const witnessTime = 10 * time.Second
 // and from then on between two such questions.
 const doubtTime = 20 * time.Second
 
-// doubt tells, as progress of a wait that lasts, the known cause that the hosts show: who
-// watches need not wait for the wait's end to learn it. It ends, and tells nothing more,
-// when the function that it answers returns.
-func (r *run) doubt(step plan.Step, progress func(hosts.Progress)) (end func()) {
+// doubt tells of a wait that lasts the known cause that the hosts show: who watches need
+// not wait for the wait's end to learn it. It ends, and tells nothing more, when the
+// function that it answers returns.
+func (r *run) doubt(step plan.Step, suspect func(Cause)) (end func()) {
 	names := r.witnesses(step)
-	if step.Cluster == nil || len(names) == 0 {
+	if len(names) == 0 {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(r.ctx)
@@ -37,8 +38,8 @@ func (r *run) doubt(step plan.Step, progress func(hosts.Progress)) (end func()) 
 				return
 			case <-ticker.C:
 			}
-			if cause, known := diagnoseAll(names, r.testimony(ctx, names, r.lately)); known {
-				progress(hosts.Progress{Note: cause.String()})
+			if cause, known := diagnoseAll(names, r.testimony(ctx, step, names, r.lately)); known {
+				suspect(cause)
 			}
 		}
 	})
@@ -84,6 +85,9 @@ func (r *run) lately(ctx context.Context, name string) ([]hosts.Evidence, error)
 // ask has a host gather what it shows.
 func (r *run) ask(ctx context.Context, name string) ([]hosts.Evidence, error) {
 	facts, err := r.options.Hosts[name].Observe(ctx, hosts.Query{Evidence: true})
+	for _, one := range facts.Unanswered {
+		facts.Evidence = append(facts.Evidence, hosts.Evidence{Source: sourceHost, Lines: []string{one.String()}})
+	}
 	return facts.Evidence, err
 }
 
@@ -103,7 +107,7 @@ func (r *run) explain(step plan.Step, failure *StepError) {
 	if len(names) == 0 {
 		return
 	}
-	seen := r.testimony(r.ctx, names, r.ask)
+	seen := r.testimony(r.ctx, step, names, r.ask)
 	for _, name := range names {
 		for _, one := range seen[name] {
 			if len(names) > 1 {
@@ -143,24 +147,32 @@ func (r *run) witnesses(step plan.Step) []string {
 	return slices.Sorted(maps.Keys(r.options.Hosts))
 }
 
-// testimony asks hosts at once; one that does not answer says nothing.
-func (r *run) testimony(ctx context.Context, names []string,
+// testimony asks hosts at once for what concerns a step. That one does not answer is told too.
+func (r *run) testimony(ctx context.Context, step plan.Step, names []string,
 	ask func(context.Context, string) ([]hosts.Evidence, error),
 ) map[string][]hosts.Evidence {
-	ctx, cancel := context.WithTimeout(ctx, witnessTime)
+	within, cancel := context.WithTimeout(ctx, witnessTime)
 	defer cancel()
+	concerned := concerns(step)
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	seen := map[string][]hosts.Evidence{}
 	for _, name := range names {
 		group.Go(func() {
-			evidence, err := ask(ctx, name)
-			if err != nil {
+			evidence, err := ask(within, name)
+			switch {
+			case err != nil && ctx.Err() == nil && within.Err() != nil:
+				evidence = []hosts.Evidence{{Source: sourceHost, Lines: []string{fmt.Sprintf("no answer within %s", witnessTime)}}}
+			case err != nil:
 				return
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			seen[name] = evidence
+			for _, one := range evidence {
+				if concerned(one.Source) {
+					seen[name] = append(seen[name], one)
+				}
+			}
 		})
 	}
 	group.Wait()

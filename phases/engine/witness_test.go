@@ -37,3 +37,44 @@ func TestWitnessesAreThoseWhoMaySayWhy(t *testing.T) {
 		})
 	}
 }
+
+// TestOnlyWhatConcernsAStepIsEvidence: a cause is looked for where the step's thing runs,
+// and in what that stands on.
+func TestOnlyWhatConcernsAStepIsEvidence(t *testing.T) {
+	const (
+		etcd    = "container kube-system/etcd-cp-1/etcd"
+		manager = "container kube-system/kube-controller-manager-cp-1/kube-controller-manager"
+		dns     = "container kube-system/coredns-1/coredns"
+		flannel = "container kube-flannel/kube-flannel-ds-x/kube-flannel"
+		tenant  = "container default/etcd-cp-1/etcd"
+	)
+	all := []string{kubelet, containerd, haproxy, keepalived, etcd, manager, dns, flannel, tenant, "port 6443", "disk", sourceContainerd}
+	host := []string{"port 6443", "disk", sourceContainerd}
+	tests := map[string]struct {
+		step plan.Step
+		want []string
+	}{
+		"the API server": {plan.Step{Cluster: plan.WaitAPI{Host: "cp-1"}}, []string{kubelet, containerd, etcd}},
+		"a node":         {plan.Step{Cluster: plan.WaitNode{Node: "w-1"}}, []string{kubelet, containerd, etcd, manager, dns, flannel}},
+		"a rollout": {
+			plan.Step{Cluster: plan.WaitAvailable{Object: hosts.ObjectKey{Namespace: "kube-system", Name: "coredns"}}},
+			[]string{kubelet, containerd, etcd, manager, dns},
+		},
+		"the endpoint": {plan.Step{Cluster: plan.WaitEndpoint{}}, []string{kubelet, containerd, haproxy, keepalived, etcd, manager, dns, flannel}},
+		"a balancer":   {plan.Step{Action: hosts.SetUnit{Name: haproxy}}, []string{haproxy}},
+		"the kubelet":  {plan.Step{Action: hosts.SetUnit{Name: kubelet}}, []string{kubelet, containerd}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, source := range all {
+				if concerns(test.step)(source) {
+					got = append(got, source)
+				}
+			}
+			if want := append(test.want, host...); !slices.Equal(got, want) {
+				t.Errorf("sources %q, should be %q", got, want)
+			}
+		})
+	}
+}

@@ -21,7 +21,8 @@ const (
 	EventStepCanceled EventType = "cancelled" // the run was interrupted first
 )
 
-// Event is one thing that happened while a plan was applied.
+// Event is one thing that happened while a plan was applied. Detail and Fix of a step's
+// progress are the known cause that makes it last, and what to do about it.
 type Event struct {
 	Time     time.Time       `json:"time"`
 	Type     EventType       `json:"type"`

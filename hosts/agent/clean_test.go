@@ -1,0 +1,56 @@
+package agent_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// TestWhatAHostSaysIsCleaned: an agent is no better than its host.
+func TestWhatAHostSaysIsCleaned(t *testing.T) {
+	const evil = "said\x1b[2J\u009b\u202e\r"
+	client, _ := connect(t, stub{
+		do: func(_ context.Context, action hosts.Action, progress func(hosts.Progress)) (hosts.Outcome, error) {
+			progress(hosts.Progress{Note: evil})
+			if action.Kind() == (hosts.TidyStore{}).Kind() {
+				return hosts.Outcome{Result: hosts.Changed, Detail: evil}, nil
+			}
+			return hosts.Outcome{}, &hosts.Error{Kind: hosts.KindBroken, Op: evil, Host: evil, Fix: evil, Err: errors.New(evil)}
+		},
+		observe: func(context.Context) (hosts.Facts, error) {
+			return hosts.Facts{
+				OS:       hosts.OS{Pretty: evil},
+				Foreign:  []hosts.Foreign{{What: evil, Detail: evil, Fix: evil}},
+				Evidence: []hosts.Evidence{{Source: evil, Lines: []string{evil}}},
+			}, nil
+		},
+	})
+	clean := func(what, text string) {
+		t.Helper()
+		if !strings.Contains(text, "said") || strings.ContainsAny(text, "\x1b\u009b\u202e\r") {
+			t.Errorf("%s: %q", what, text)
+		}
+	}
+	outcome, err := client.Do(t.Context(), hosts.TidyStore{}, func(p hosts.Progress) { clean("progress", p.Note) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	clean("detail", outcome.Detail)
+	_, err = client.Do(t.Context(), hosts.Forget{}, nil)
+	failed, known := errors.AsType[*hosts.Error](err)
+	if !known {
+		t.Fatalf("the error is %v", err)
+	}
+	clean("error", failed.Error())
+	clean("fix", failed.Fix)
+	facts, err := client.Observe(t.Context(), hosts.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clean("system", facts.OS.Pretty)
+	clean("foreign", facts.Foreign[0].What+facts.Foreign[0].Detail+facts.Foreign[0].Fix)
+	clean("evidence", facts.Evidence[0].Source+facts.Evidence[0].Lines[0])
+}

@@ -1,0 +1,87 @@
+//go:build linux
+
+package local
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// containerdPatience is how long containerd may take for one answer. Unpacking a layer is
+// one call, and may take as long as the disk needs.
+const containerdPatience = 30 * time.Second
+
+// unpacking is the call that takes as long as its work.
+const unpacking = "/containerd.services.diff.v1.Diff/Apply"
+
+// silenceError is a call that got no answer in time.
+type silenceError struct {
+	who   string
+	call  string
+	after time.Duration
+}
+
+func (e *silenceError) Error() string {
+	return fmt.Sprintf("%s does not answer: no answer to %s within %s", e.who, e.call, e.after)
+}
+
+// Unwrap keeps it a call whose time was over, and GRPCStatus does so for containerd's client.
+func (e *silenceError) Unwrap() error { return context.DeadlineExceeded }
+
+// GRPCStatus is what gRPC's users take it for.
+func (e *silenceError) GRPCStatus() *status.Status {
+	return status.New(codes.DeadlineExceeded, e.Error())
+}
+
+// patiently bounds a call of containerd, and says of one that ended by a deadline, ours or
+// the caller's, who did not answer.
+func patiently(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn,
+	invoke grpc.UnaryInvoker, options ...grpc.CallOption,
+) error {
+	began := time.Now()
+	within := ctx
+	if method != unpacking {
+		var cancel context.CancelFunc
+		within, cancel = context.WithTimeout(ctx, containerdPatience)
+		defer cancel()
+	}
+	err := invoke(within, method, request, reply, conn, options...)
+	return named(within, err, method, began)
+}
+
+// patientStream does for a stream of answers what patiently does for one: a stream has no
+// bound but its caller's.
+func patientStream(ctx context.Context, desc *grpc.StreamDesc, conn *grpc.ClientConn, method string,
+	open grpc.Streamer, options ...grpc.CallOption,
+) (grpc.ClientStream, error) {
+	began := time.Now()
+	stream, err := open(ctx, desc, conn, method, options...)
+	if err != nil {
+		return nil, named(ctx, err, method, began)
+	}
+	return &namedStream{stream, method, began}, nil
+}
+
+type namedStream struct {
+	grpc.ClientStream
+	method string
+	began  time.Time
+}
+
+func (s *namedStream) RecvMsg(message any) error {
+	return named(s.Context(), s.ClientStream.RecvMsg(message), s.method, s.began)
+}
+
+// named says of a call that ended by its deadline who did not answer.
+func named(ctx context.Context, err error, method string, began time.Time) error {
+	if status.Code(err) != codes.DeadlineExceeded || ctx.Err() == nil {
+		return err
+	}
+	return &silenceError{who: "containerd", call: path.Base(method), after: time.Since(began).Round(time.Second / 10)}
+}
