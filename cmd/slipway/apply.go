@@ -293,7 +293,7 @@ func (s *session) change(ctx context.Context, flags changeFlags, p planner) erro
 	if s.timeline != nil {
 		err = errors.Join(err, s.timeline.save(flags.timeline))
 	}
-	tellJSON(os.Stdout, flags.output, err)
+	tellJSON(newShown(os.Stdout), flags.output, err)
 	return err
 }
 
@@ -367,10 +367,10 @@ func (s *session) agreed(ctx context.Context, flags changeFlags, ready prepared)
 		return nil
 	}
 	if flags.yes {
-		_, err := fmt.Fprintln(os.Stdout, plan.Summary(ready.plan))
+		_, err := fmt.Fprintln(newShown(os.Stdout), plan.Summary(ready.plan))
 		return err
 	}
-	if _, err := os.Stdout.WriteString(plan.Text(ready.plan)); err != nil {
+	if _, err := io.WriteString(newShown(os.Stdout), plan.Text(ready.plan)); err != nil {
 		return err
 	}
 	yes, err := confirm(ctx, os.Stdin, os.Stdout, "Apply this plan?")

@@ -190,8 +190,8 @@ func newBuildDisplay(format string, out io.Writer) *buildDisplay {
 	d := &buildDisplay{out: out, running: map[string]build.Progress{}}
 	if format == formatJSON {
 		d.encoder = json.NewEncoder(out)
-	} else if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		d.screen = file
+	} else {
+		d.screen = terminal(out)
 	}
 	return d
 }

@@ -46,9 +46,9 @@ func refusal(w io.Writer, refused *phases.Refused) {
 		if problem.Host != "" {
 			where = problem.Host + ": "
 		}
-		fmt.Fprintf(w, "  %s %s%s: %s\n", mark(problem.Severity), where, problem.Check, problem.Detail)
+		fmt.Fprintf(w, "  %s %s%s: %s\n", mark(problem.Severity), where, problem.Check, hosts.Clean(problem.Detail))
 		if problem.Fix != "" {
-			fmt.Fprintf(w, "      → %s\n", problem.Fix)
+			fmt.Fprintf(w, "      → %s\n", hosts.Clean(problem.Fix))
 		}
 	}
 }
@@ -63,6 +63,7 @@ func mark(severity phases.Severity) string {
 // report says what went wrong and what to do, and gives the exit code. interrupted tells
 // that the user ended the command: what a host calls a cancellation is a failure.
 func report(w io.Writer, err error, interrupted bool) int {
+	w = newShown(w)
 	code := exitCode(err)
 	if code == exitInterrupted && !interrupted {
 		code = exitFailed
@@ -78,9 +79,9 @@ func report(w io.Writer, err error, interrupted bool) int {
 		refusal(w, refused)
 		return code
 	}
-	fmt.Fprintf(w, "slipway: %v\n", err)
+	fmt.Fprintf(w, "slipway: %s\n", hosts.Clean(err.Error()))
 	for _, fix := range fixes(err) {
-		fmt.Fprintf(w, "  → %s\n", fix)
+		fmt.Fprintf(w, "  → %s\n", hosts.Clean(fix))
 	}
 	return code
 }
@@ -88,7 +89,7 @@ func report(w io.Writer, err error, interrupted bool) int {
 // interruption tells what failed before, if anything did, and how it goes on.
 func interruption(w io.Writer, err error) {
 	if run, ok := errors.AsType[*engine.RunError](err); ok && len(run.Failed) > 0 {
-		fmt.Fprintf(w, "slipway: %v\n", err)
+		fmt.Fprintf(w, "slipway: %s\n", hosts.Clean(err.Error()))
 	}
 	fmt.Fprintln(w, "interrupted; the same command goes on from here")
 }

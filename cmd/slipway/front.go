@@ -4,11 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
+	"strings"
 	"sync"
+	"time"
 
-	"golang.org/x/term"
-
+	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -25,12 +25,12 @@ type front interface {
 // else a line per event.
 func newFront(format string, out io.Writer) front {
 	if format == formatJSON {
-		return &jsonFront{encoder: json.NewEncoder(out)}
+		return &jsonFront{encoder: json.NewEncoder(newShown(out))}
 	}
-	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		return newLiveFront(file)
+	if screen := terminal(out); screen != nil {
+		return newLiveFront(screen)
 	}
-	return &plainFront{out: out}
+	return newPlainFront(newShown(out))
 }
 
 // jsonFront writes one JSON object per event.
@@ -53,32 +53,74 @@ func (f *jsonFront) Note(format string, args ...any) {
 
 func (f *jsonFront) Close() {}
 
-// plainFront writes one line per event that says something new.
+// plainFront writes one line per event that says something new, and of a step that runs
+// long what it waits for.
 type plainFront struct {
-	mu  sync.Mutex
-	out io.Writer
+	mu      sync.Mutex
+	out     io.Writer
+	waiting waiting
+	stop    func()
+}
+
+// waitInterval is how often is looked whether there is something to tell of steps that run.
+const waitInterval = time.Second
+
+func newPlainFront(out io.Writer) *plainFront {
+	f := &plainFront{out: out, waiting: waiting{}}
+	f.stop = every(waitInterval, f.tell)
+	return f
+}
+
+// every calls a function again and again until it is stopped, and has it end first.
+func every(interval time.Duration, call func()) (stop func()) {
+	ended, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		ticker := time.NewTicker(interval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ended:
+				return
+			case <-ticker.C:
+				call()
+			}
+		}
+	}()
+	return sync.OnceFunc(func() { close(ended); <-done })
 }
 
 func (f *plainFront) Event(event plan.Event) {
-	line := eventLine(event)
-	if line == "" {
-		return
-	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	fmt.Fprintln(f.out, line)
+	f.waiting.fold(event, time.Now())
+	if line := eventLine(event); line != "" {
+		fmt.Fprintln(f.out, line)
+	}
+}
+
+func (f *plainFront) tell() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, line := range f.waiting.due(time.Now()) {
+		fmt.Fprintln(f.out, line)
+	}
 }
 
 func (f *plainFront) Note(format string, args ...any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	fmt.Fprintf(f.out, format+"\n", args...)
+	fmt.Fprintln(f.out, hosts.Clean(fmt.Sprintf(format, args...)))
 }
 
-func (f *plainFront) Close() {}
+func (f *plainFront) Close() { f.stop() }
 
-// eventLine is one event in one line; empty for those that only move a display.
+// eventLine is one event in one line, and clean; empty for those that only move a display.
 func eventLine(event plan.Event) string {
+	return hosts.Clean(rawLine(event))
+}
+
+func rawLine(event plan.Event) string {
 	switch event.Type {
 	case plan.EventStepFinished:
 		return fmt.Sprintf("✓ %s%s (%.1fs)", event.Step, suffix(event.Detail), event.Seconds)
@@ -99,7 +141,7 @@ const shownEvidence = 2
 // failureLine tells a failed step: its cause and what to do where that is known, else the
 // last words of everything that may explain it.
 func failureLine(event plan.Event) string {
-	line := fmt.Sprintf("✗ %s: %s", event.Step, event.Error)
+	line := fmt.Sprintf("✗ %s: %s", event.Step, strings.ReplaceAll(event.Error, "\n", "\n    "))
 	if event.Fix != "" {
 		return line + "\n    → " + event.Fix
 	}

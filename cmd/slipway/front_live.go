@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -21,10 +22,10 @@ type liveFront struct {
 	mu      sync.Mutex
 	out     *os.File
 	places  map[string]*place
+	waiting waiting
 	drawn   int // lines of the live area on the screen
 	started time.Time
-	stop    chan struct{}
-	stopped chan struct{}
+	stop    func()
 }
 
 // place is what one host, or the cluster, is doing.
@@ -35,31 +36,13 @@ type place struct {
 }
 
 func newLiveFront(out *os.File) *liveFront {
-	f := &liveFront{
-		out:     out,
-		places:  map[string]*place{},
-		started: time.Now(),
-		stop:    make(chan struct{}),
-		stopped: make(chan struct{}),
-	}
-	go f.tick()
+	f := &liveFront{out: out, places: map[string]*place{}, waiting: waiting{}, started: time.Now()}
+	f.stop = every(liveInterval, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.draw("")
+	})
 	return f
-}
-
-func (f *liveFront) tick() {
-	defer close(f.stopped)
-	ticker := time.NewTicker(liveInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-f.stop:
-			return
-		case <-ticker.C:
-			f.mu.Lock()
-			f.draw("")
-			f.mu.Unlock()
-		}
-	}
 }
 
 func (f *liveFront) Event(event plan.Event) {
@@ -74,15 +57,14 @@ func (f *liveFront) Event(event plan.Event) {
 func (f *liveFront) Note(format string, args ...any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.draw(fmt.Sprintf(format, args...))
+	f.draw(hosts.Clean(fmt.Sprintf(format, args...)))
 }
 
 func (f *liveFront) Close() {
-	close(f.stop)
-	<-f.stopped
+	f.stop()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.places = map[string]*place{}
+	f.places, f.waiting = map[string]*place{}, waiting{}
 	f.draw("")
 }
 
@@ -91,6 +73,7 @@ func (f *liveFront) fold(event plan.Event) {
 	if event.Step == "" {
 		return
 	}
+	f.waiting.fold(event, time.Now())
 	name := event.Host
 	if name == "" {
 		name = "cluster"
@@ -101,8 +84,12 @@ func (f *liveFront) fold(event plan.Event) {
 		f.places[name] = p
 	}
 	switch event.Type {
-	case plan.EventStepStarted, plan.EventStepProgress:
+	case plan.EventStepStarted:
 		p.running[event.Step] = event
+	case plan.EventStepProgress:
+		if event.Progress != nil {
+			p.running[event.Step] = event
+		}
 	case plan.EventStepFinished:
 		delete(p.running, event.Step)
 		p.done++
@@ -148,8 +135,31 @@ func (f *liveFront) lines() []string {
 		p := f.places[name]
 		lines = append(lines, fmt.Sprintf("%s %-*s  %3d done  %s", f.spinner(p), longest, name, p.done, p.doing()))
 	}
+	lines = append(lines, f.waits(time.Now())...)
 	if len(lines) > 0 {
 		lines = append(lines, fmt.Sprintf("  %s", time.Since(f.started).Round(time.Second)))
+	}
+	return lines
+}
+
+// shownWaits is how many of the steps that run long have a line of their own.
+const shownWaits = 4
+
+// waits says of the steps that run longest what they wait for, and what to do about it.
+func (f *liveFront) waits(now time.Time) []string {
+	var lines []string
+	for _, step := range f.waiting.sorted() {
+		what := step.what()
+		if len(lines) >= shownWaits || what == "" || step.cause == "" && now.Sub(step.since) < longStep/2 {
+			continue
+		}
+		lines = append(lines, hosts.CleanLine(fmt.Sprintf("… %s (%s): %s", step.id, now.Sub(step.since).Round(time.Second), what)))
+		if step.fix != "" {
+			lines = append(lines, hosts.CleanLine("→ "+step.fix))
+		}
+	}
+	for i := range lines {
+		lines[i] = "  " + lines[i]
 	}
 	return lines
 }

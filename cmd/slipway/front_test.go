@@ -12,7 +12,8 @@ import (
 
 func TestPlainFrontSaysOneLinePerFinishedStep(t *testing.T) {
 	var out bytes.Buffer
-	f := &plainFront{out: &out}
+	f := newPlainFront(&out)
+	defer f.Close()
 	f.Event(plan.Event{Type: plan.EventStepStarted, Step: "cp-1/certs/ca"})
 	f.Event(plan.Event{Type: plan.EventStepProgress, Step: "cp-1/certs/ca", Progress: &hosts.Progress{Done: 1, Total: 2}})
 	f.Event(plan.Event{Type: plan.EventStepFinished, Step: "cp-1/certs/ca", Detail: "new", Seconds: 0.12})

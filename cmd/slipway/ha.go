@@ -271,7 +271,7 @@ func (s *session) carryOut(ctx context.Context, make func(phases.Input, string) 
 	if err != nil {
 		return err
 	}
-	return s.apply(ctx, prepared{plan: made, contents: contents}, failuresOnly{os.Stderr})
+	return s.apply(ctx, prepared{plan: made, contents: contents}, failuresOnly{newShown(os.Stderr)})
 }
 
 // putBack starts again what is stopped, and waits until all is well. It looks at that host
@@ -311,7 +311,7 @@ type failuresOnly struct{ out io.Writer }
 
 func (f failuresOnly) Event(event plan.Event) {
 	if event.Type == plan.EventStepFailed {
-		fmt.Fprintln(f.out, failureLine(event))
+		fmt.Fprintln(f.out, eventLine(event))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -223,7 +224,7 @@ func newLabExecCommand(flags *labFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			streams := lab.Streams{In: cmd.InOrStdin(), Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()}
+			streams := lab.Streams{In: cmd.InOrStdin(), Out: os.Stdout, Err: os.Stderr} // bytes as they are
 			code, err := l.Run(cmd.Context(), args[0], streams, args[1:]...)
 			if err == nil && code != 0 {
 				return &exitError{code} // it has said why
@@ -243,7 +244,7 @@ func newLabDialCommand(flags *labFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return l.Dial(cmd.Context(), net.JoinHostPort(args[0], args[1]), cmd.InOrStdin(), cmd.OutOrStdout())
+			return l.Dial(cmd.Context(), net.JoinHostPort(args[0], args[1]), cmd.InOrStdin(), os.Stdout) // bytes as they are
 		},
 	}
 }

@@ -24,6 +24,8 @@ func main() {
 	lab.Main() // a lab host's first process is this program once more
 	ctx, stop := interruptible()
 	root := newRootCommand()
+	root.SetOut(newShown(os.Stdout))
+	root.SetErr(newShown(os.Stderr))
 	err := root.ExecuteContext(ctx)
 	interrupted := ctx.Err() != nil
 	stop()

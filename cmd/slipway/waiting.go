@@ -1,0 +1,114 @@
+package main
+
+import (
+	"fmt"
+	"sort"
+	"time"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+const (
+	// longStep is how long a step runs before it is told that it does.
+	longStep = 10 * time.Second
+	// newsPause is between two tellings of a step that has something new to say, and
+	// samePause of one that has not.
+	newsPause = 10 * time.Second
+	samePause = 30 * time.Second
+)
+
+// waiting is every step that runs, and what it waits for.
+type waiting map[string]*runningStep
+
+type runningStep struct {
+	id    string
+	since time.Time
+	event plan.Event // the latest that says how far it is, or what it waits for
+	cause string     // known to make it last
+	fix   string
+
+	told     time.Time
+	toldWhat string
+}
+
+// fold takes one event into the picture.
+func (w waiting) fold(event plan.Event, now time.Time) {
+	if event.Step == "" {
+		return
+	}
+	switch event.Type {
+	case plan.EventStepStarted, plan.EventStepProgress:
+	default:
+		delete(w, event.Step)
+		return
+	}
+	step, known := w[event.Step]
+	if !known {
+		step = &runningStep{id: event.Step, since: now}
+		w[event.Step] = step
+	}
+	switch {
+	case event.Type == plan.EventStepProgress && event.Progress == nil:
+		step.cause, step.fix = event.Detail, event.Fix
+	case event.Progress != nil:
+		step.event = event
+	}
+}
+
+// sorted are the steps, those that run longest first.
+func (w waiting) sorted() []*runningStep {
+	steps := make([]*runningStep, 0, len(w))
+	for _, step := range w {
+		steps = append(steps, step)
+	}
+	sort.Slice(steps, func(i, j int) bool {
+		if !steps[i].since.Equal(steps[j].since) {
+			return steps[i].since.Before(steps[j].since)
+		}
+		return steps[i].id < steps[j].id
+	})
+	return steps
+}
+
+// due gives the lines that are to be told now: of steps that run long, what they wait for
+// and, as soon as it is known, what makes them wait.
+func (w waiting) due(now time.Time) []string {
+	var lines []string
+	for _, step := range w.sorted() {
+		what := step.what()
+		pause := samePause
+		if what != step.toldWhat {
+			pause = newsPause
+		}
+		first := step.told.IsZero() && now.Sub(step.since) >= longStep
+		again := !step.told.IsZero() && now.Sub(step.told) >= pause
+		discovery := step.cause != "" && step.toldWhat != what
+		if !first && !again && !discovery {
+			continue
+		}
+		line := fmt.Sprintf("… %s (%s)%s", step.id, now.Sub(step.since).Round(time.Second), suffix(what))
+		if step.fix != "" && step.toldWhat != what {
+			line += "\n    → " + step.fix
+		}
+		step.told, step.toldWhat = now, what
+		lines = append(lines, hosts.Clean(line))
+	}
+	return lines
+}
+
+// what says what the step waits for: the known cause before all else.
+func (s *runningStep) what() string {
+	progress := s.event.Progress
+	switch {
+	case s.cause != "":
+		return s.cause
+	case progress == nil:
+		return ""
+	case progress.Note != "":
+		return hosts.CleanLine(progress.Note)
+	case progress.Total > 0:
+		return fmt.Sprintf("%d%%", 100*progress.Done/progress.Total)
+	}
+	return ""
+}
