@@ -168,6 +168,9 @@ type SSH struct {
 type Registry struct {
 	Name    string   `json:"name"`              // the registry's host[:port] as it stands in image names; * for all others
 	Mirrors []string `json:"mirrors,omitempty"` // URLs, tried in this order
+	// OverridePath has the mirrors' paths taken as they are. It is seen by itself where one
+	// goes on behind /v2; else containerd puts /v2 behind the path.
+	OverridePath bool `json:"overridePath,omitempty"`
 	// CAFile and CredentialsFile are read on the operator's machine, and are for the
 	// mirror or, where there is none, for the registry itself. The latter has two lines,
 	// the user's name and the password.

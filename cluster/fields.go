@@ -106,6 +106,7 @@ var hints = map[string]string{
 	"Registry.host":                "write name",
 	"Registry.endpoint":            "write mirrors, a list",
 	"Registry.endpoints":           "write mirrors",
+	"Registry.override_path":       "write overridePath",
 	"Registry.insecure":            "write skipVerify",
 	"Registry.insecureskipverify":  "write skipVerify",
 	"Certificates.sans":            "write extraSANs",

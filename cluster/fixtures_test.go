@@ -39,6 +39,7 @@ hosts:
 registries:
   - name: docker.io
     mirrors: [https://mirror.example.com, http://10.0.0.1:5000/v2]
+    overridePath: true
   - name: "*"
     skipVerify: true
   - name: registry.example.com:5000

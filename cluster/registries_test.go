@@ -5,6 +5,36 @@ import (
 	"testing"
 )
 
+func TestMirrorsAreURLsThatLeadSomewhere(t *testing.T) {
+	for name, test := range map[string]struct {
+		registry Registry
+		says     string
+	}{
+		"Harbor":                    {Registry{Name: "docker.io", Mirrors: []string{"https://harbor.example.com/v2/dockerhub", "http://10.0.0.1:5000/v2/dockerhub/"}}, ""},
+		"Nexus":                     {Registry{Name: "docker.io", Mirrors: []string{"https://nexus.example.com:8443/repository/dockerhub"}}, ""},
+		"Artifactory":               {Registry{Name: "*", Mirrors: []string{"https://art.example.com/artifactory/api/docker/docker-remote"}}, ""},
+		"a root of its own":         {Registry{Name: "docker.io", Mirrors: []string{"https://m.example.com/hub"}, OverridePath: true}, ""},
+		"IPv6":                      {Registry{Name: "docker.io", Mirrors: []string{"https://[2001:db8::1]:5000/v2/hub"}}, ""},
+		"one mirror, written twice": {Registry{Name: "docker.io", Mirrors: []string{"https://m.example.com", "HTTPS://M.example.com/"}}, "twice"},
+		"no port":                   {Registry{Name: "docker.io", Mirrors: []string{"https://m.example.com:99999"}}, "99999 is not a port"},
+		"no host":                   {Registry{Name: "docker.io", Mirrors: []string{"https://:5000/v2/hub"}}, "names no host"},
+		"nothing to override":       {Registry{Name: "docker.io", OverridePath: true}, "there are none"},
+		"Docker Hub's old name":     {Registry{Name: "index.docker.io", Mirrors: []string{"https://m.example.com"}}, "docker.io there"},
+		"Docker Hub's server":       {Registry{Name: "registry-1.docker.io"}, "docker.io there"},
+	} {
+		k := &checker{}
+		k.registries([]Registry{test.registry})
+		var said []string
+		for _, problem := range k.found {
+			said = append(said, problem.Message)
+		}
+		got := strings.Join(said, "; ")
+		if (test.says == "") != (got == "") || !strings.Contains(got, test.says) {
+			t.Errorf("%s: want %q, got %q", name, test.says, got)
+		}
+	}
+}
+
 func TestTrustedKeyFilesAreNamedOnce(t *testing.T) {
 	for _, test := range []struct {
 		files []string

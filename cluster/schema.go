@@ -199,8 +199,10 @@ func sshSchema() *schema {
 
 func registrySchema() *schema {
 	return object("A registry, or what stands in for it.", map[string]*schema{
-		"name":            text("The registry's host and port as in image names; * for all others.", ""),
-		"mirrors":         list(text("A URL.", "").pattern(`^https?://`), "URLs that are tried first, in this order."),
+		"name": text("The registry's host and port as in image names; * for all others.", ""),
+		"mirrors": list(text("A URL.", "").pattern(`^https?://`), "URLs that are tried first, in this order. A path is kept where it goes on behind /v2, as Harbor's proxy cache has it "+
+			"(https://HOST/v2/PROJECT); any other gets /v2 behind it, as Nexus (https://HOST/repository/NAME) and Artifactory (https://HOST/artifactory/api/docker/NAME) want it."),
+		"overridePath":    {Type: "boolean", Description: "Whether the mirrors' paths are taken as they are in any case: containerd's override_path."},
 		"caFile":          text("A file with the CA that the mirrors' certificates, or without mirrors the registry's own, are checked by.", ""),
 		"credentialsFile": text("A file with two lines, user and password: for the mirror, or without mirrors for the registry itself.", ""),
 		"skipVerify":      {Type: "boolean", Description: "Whether to leave its certificate unchecked."},

@@ -2,7 +2,10 @@ package cluster
 
 import (
 	"net/url"
+	"path"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -19,7 +22,10 @@ func (k *checker) registries(registries []Registry) {
 		for j, mirror := range registry.Mirrors {
 			at := child(path, "mirrors")
 			k.mirror(mirror, index(at, j))
-			k.once(mirrors, mirror, j, index(at, j), at)
+			k.once(mirrors, sameMirror(mirror), j, index(at, j), at)
+		}
+		if registry.OverridePath && len(registry.Mirrors) == 0 {
+			k.wrong(child(path, "overridePath"), "list the mirrors whose paths it is for, or leave it out", "is said of mirrors, and there are none")
 		}
 		k.credentials(registry, child(path, "credentialsFile"))
 		if registry.SkipVerify && registry.CAFile != "" {
@@ -27,6 +33,19 @@ func (k *checker) registries(registries []Registry) {
 		}
 	}
 }
+
+// sameMirror is what two ways of writing one mirror have in common, without a password.
+func sameMirror(mirror string) string {
+	parsed, err := url.Parse(mirror)
+	if err != nil || parsed.Host == "" || parsed.RawQuery != "" || parsed.Fragment != "" {
+		return mirror
+	}
+	return parsed.Scheme + "://" + strings.ToLower(parsed.Host) + path.Join("/", parsed.Path)
+}
+
+// hubNames are Docker Hub's hosts that no image's name has in the end: containerd, like
+// docker, calls that registry docker.io, and looks up no other name.
+var hubNames = []string{"index.docker.io", "registry-1.docker.io", "hub.docker.com", "registry.hub.docker.com"}
 
 // credentials go to every mirror of the entry: so there may be but one host that gets
 // them, and never in clear text.
@@ -61,6 +80,8 @@ func (k *checker) registryName(name, path string) {
 	case strings.Contains(name, "/"):
 		host, _, _ := strings.Cut(name, "/")
 		k.wrong(path, "write "+host, "%q has a path: containerd knows registries by host alone", name)
+	case slices.Contains(hubNames, strings.ToLower(name)):
+		k.wrong(path, "write docker.io", "%q is in no image's name: the registry is called docker.io there", name)
 	case !registryForm.MatchString(name):
 		k.wrong(path, "write it like docker.io or registry.example.com:5000; * for all others", "%q is not a registry's host", name)
 	}
@@ -78,6 +99,14 @@ func (k *checker) mirror(mirror, path string) {
 		}
 		k.wrong(path, fix, "%s is not an http or https URL", mirror)
 		return
+	}
+	if port := parsed.Port(); port != "" {
+		if number, err := strconv.Atoi(port); err != nil || number < 1 || number > 65535 {
+			k.wrong(path, "write a port from 1 to 65535", "%s is not a port", port)
+		}
+	}
+	if parsed.Hostname() == "" {
+		k.wrong(path, "write a URL like https://mirror.example.com", "names no host")
 	}
 	if parsed.User != nil {
 		k.wrong(path, "leave them out; write them to a file and name it in credentialsFile", "has a user name or password in it")

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"net/url"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
@@ -55,7 +58,9 @@ func (in Input) containerdFiles(host cluster.Host) ([]File, error) {
 
 // registryHost is one mirror of a registry, or the registry itself, in hosts.toml.
 type registryHost struct {
-	URL           string
+	URL string
+	// OverridePath has containerd take the URL's path as it is; else it puts /v2 behind it.
+	OverridePath  bool
 	CA            string
 	SkipVerify    bool
 	Authorization string
@@ -80,11 +85,11 @@ func (in Input) registryFiles(registry cluster.Registry) ([]File, error) {
 	}
 	var server string
 	if registry.Name != anyRegistry {
-		server = "https://" + registry.Name
+		server = "https://" + registryServer(registry.Name)
 	}
 	var hosts []registryHost
 	for _, url := range registryURLs(registry, server) {
-		hosts = append(hosts, registryHost{URL: url, CA: ca, SkipVerify: registry.SkipVerify, Authorization: authorization})
+		hosts = append(hosts, registryHost{URL: url, OverridePath: registry.OverridePath || holdsRoot(url), CA: ca, SkipVerify: registry.SkipVerify, Authorization: authorization})
 	}
 	content, err := templates.Render("hosts.toml", map[string]any{"Server": server, "Hosts": hosts})
 	if err != nil {
@@ -106,6 +111,28 @@ func registryFolder(name string) string {
 		return "_default"
 	}
 	return name
+}
+
+// registryServer is the host that serves a registry's API. Docker Hub's is another than the
+// one in image names, which containerd knows by itself only where no file names a server.
+func registryServer(name string) string {
+	if name == "docker.io" {
+		return "registry-1.docker.io"
+	}
+	return name
+}
+
+// holdsRoot tells whether a mirror's path has the API's root in it and goes on: Harbor's
+// https://HOST/v2/PROJECT is asked for /v2/PROJECT/library/x. Any other path leads to a
+// registry that has its own /v2 behind it, as Nexus' /repository/NAME and Artifactory's
+// /artifactory/api/docker/NAME do; and one that ends with /v2 has it already.
+func holdsRoot(mirror string) bool {
+	parsed, err := url.Parse(mirror)
+	if err != nil {
+		return false
+	}
+	parts := strings.Split(strings.Trim(path.Clean(parsed.Path), "/"), "/")
+	return slices.Contains(parts, "v2") && parts[len(parts)-1] != "v2"
 }
 
 // registryURLs are the mirrors in the file's order. A registry without any is itself the

@@ -17,7 +17,7 @@ func TestRenderRefusesWhatIsMissing(t *testing.T) {
 
 func TestRenderQuotes(t *testing.T) {
 	got, err := Render("hosts.toml", map[string]any{
-		"Server": "", "Hosts": []map[string]any{{"URL": "https://a\"b", "CA": "", "SkipVerify": false, "Authorization": ""}},
+		"Server": "", "Hosts": []map[string]any{{"OverridePath": false, "URL": "https://a\"b", "CA": "", "SkipVerify": false, "Authorization": ""}},
 	})
 	if err != nil {
 		t.Fatal(err)
