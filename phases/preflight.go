@@ -20,13 +20,13 @@ type check func(in Input, host cluster.Host, facts hosts.Facts) []Problem
 var checks = []check{
 	checkPrivilege, checkKernel, checkSystemd, checkCgroups, checkFileSystem, checkPacketFilter,
 	checkPlatform, checkCPUs, checkMemory, checkDisks, checkSync, checkAddresses, checkPorts, checkNames, checkReach, checkVirtualIP,
-	checkSubnets, checkServiceRoute, checkNameServers, checkForeign, checkTrees, checkMembership, checkAuthority, checkClock, checkSwap, checkSELinux, checkFirewall,
+	checkSubnets, checkServiceRoute, checkNameServers, checkForeign, checkWay, checkTrees, checkMembership, checkAuthority, checkClock, checkSwap, checkSELinux, checkFirewall,
 }
 
 // balancerChecks are those of a host that only balances, and has no kubelet.
 var balancerChecks = []check{
 	checkPrivilege, checkKernel, checkSystemd, checkPlatform, checkDisks, checkAddresses, checkPorts, checkVirtualIP,
-	checkForeign, checkMembership, checkAuthority, checkClock, checkFirewall,
+	checkForeign, checkWay, checkMembership, checkAuthority, checkClock, checkFirewall,
 }
 
 func checksOf(host cluster.Host) []check {

@@ -92,6 +92,15 @@ func TestPreflightOfTheEndpoint(t *testing.T) {
 				f.Interfaces = append(slices.Clone(f.Interfaces), hosts.Link{Name: "e", Addresses: []string{testVIP + "/32"}})
 			})(in)
 		}, "", false, ""},
+		{"a closed way to haproxy's root", vip, spoiled("cp-2", func(f *hosts.Facts) {
+			f.Files = map[string]hosts.File{"/opt": {Type: hosts.TypeDirectory, Mode: 0o700}}
+		}), "cp-2", false, "/opt has mode 0700: haproxy"},
+		{"a closed way that Slipway made", vip, func(in *Input) {
+			spoiled("cp-2", func(f *hosts.Facts) {
+				f.Files = map[string]hosts.File{"/opt/slipway": {Type: hosts.TypeDirectory, Mode: 0o700}}
+				f.Record = &hosts.Record{Cluster: in.ClusterID, Paths: []hosts.Owned{{Path: "/opt/slipway", Type: hosts.TypeDirectory}}}
+			})(in)
+		}, "", false, ""},
 		{"a VIP on a worker", vip, spoiled("w-1", answers("52:54:00:aa:00:01")), "", false, ""},
 		{"a VIP outside the subnet", vip, func(in *Input) { in.Cluster.Endpoint.Address = "192.0.2.1" }, "cp-1", false, "192.0.2.1 lies outside the subnet of"},
 		{"a VIP outside the subnet, told with it", vip, func(in *Input) { in.Cluster.Endpoint.Address = "192.0.2.1" }, "cp-1", false, "10.0.0.0/16"},

@@ -37,7 +37,35 @@ func (h *hostDraft) directories() {
 			Path: directory.Path, Mode: directory.Mode, UID: directory.UID, GID: directory.GID,
 		}))
 	}
-	h.base = join(h.base, made)
+	h.base = join(h.base, made, h.parents())
+}
+
+// modeParents is the mode of the directories that are made on the way to a path.
+const modeParents = 0o755
+
+// parents gives those directories back their mode which Slipway made on the way to what it
+// puts there: a daemon that is not root has to get through. One that was there before has
+// the mode that its maker gave it.
+func (h *hostDraft) parents() []string {
+	var steps []string
+	for _, directory := range h.state.Parents() {
+		have := h.facts.Files[directory]
+		if have.Type != hosts.TypeDirectory || !madeDirectory(h.facts.Record, directory) {
+			continue
+		}
+		if why := attributesDiffer(have, modeParents, 0, 0); why != "" {
+			steps = append(steps, h.step(phasePrepare, trimmed(directory)+"/", plan.LaneWork, plan.Update, why,
+				hosts.MakeDirectory{Path: directory, Mode: modeParents}))
+		}
+	}
+	return steps
+}
+
+// madeDirectory tells whether Slipway made a directory.
+func madeDirectory(record *hosts.Record, path string) bool {
+	return record != nil && slices.ContainsFunc(record.Paths, func(owned hosts.Owned) bool {
+		return owned.Path == path && owned.Type == hosts.TypeDirectory
+	})
 }
 
 // prepare brings the operating system into the state that Kubernetes needs: only what

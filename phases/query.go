@@ -122,6 +122,7 @@ func hostPaths(c *cluster.Cluster, bill bundle.Bill, host cluster.Host, table ma
 			paths = append(paths, file.Path)
 		}
 	}
+	paths = append(paths, manifests.ParentsOf(paths)...)
 	slices.Sort(paths)
 	return slices.Compact(paths)
 }

@@ -35,6 +35,9 @@ func newAgentServeCommand() *cobra.Command {
 			// The operator's going away must not end an action in the middle: an end of
 			// stdin tells of it, and a pipe that nobody reads is an error like others.
 			signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
+			// What a library or another program makes for the agent does not depend on the
+			// start file of somebody's login shell.
+			syscall.Umask(0o022)
 			host, err := local.New(local.Options{})
 			if err != nil {
 				return err

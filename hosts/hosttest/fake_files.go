@@ -265,3 +265,14 @@ func unpacked(file hosts.UnpackFile) *node {
 	}
 	return &node{File: hosts.File{Type: hosts.TypeFile, Mode: file.Mode, Size: file.Size, Digest: file.Digest}}
 }
+
+// Chmod changes the mode of what lies at a path, as somebody else does it.
+func (f *Fake) Chmod(name string, mode uint32) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	if n := f.files[name]; n != nil {
+		changed := *n
+		changed.Mode = mode
+		f.files[name] = &changed
+	}
+}

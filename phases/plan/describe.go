@@ -184,11 +184,15 @@ func describeStop(a hosts.StopPods) string {
 	return "stop and remove " + strings.Join(a.Only, ", ")
 }
 
-// podsShown bounds how many Pods' names a line tells; the plan's JSON has them all.
-const podsShown = 12
+// namesShown bounds how many chains, and names of Pods' things, a line tells; the plan's
+// JSON has them all.
+const namesShown = 12
 
 func describeNetwork(a hosts.RemoveNetwork) string {
-	text := "remove network " + strings.Join(slices.Concat(a.Links, a.Tables, a.Chains), ", ")
+	text := "remove network " + strings.Join(slices.Concat(a.Links, a.Tables, someOf(a.Chains)), ", ")
+	if a.HostPorts {
+		text += ", host ports' chains that no other runtime uses"
+	}
 	var pods []string
 	for _, pod := range a.Pods {
 		if pod.Namespace != "" {
@@ -196,13 +200,18 @@ func describeNetwork(a hosts.RemoveNetwork) string {
 		}
 		pods = append(pods, pod.Chains...)
 	}
-	if more := len(pods) - podsShown; more > 0 {
-		pods = append(pods[:podsShown:podsShown], fmt.Sprintf("and %d more", more))
-	}
 	if len(pods) > 0 {
-		text += "; its Pods' " + strings.Join(pods, ", ")
+		text += "; its Pods' " + strings.Join(someOf(pods), ", ")
 	}
 	return text
+}
+
+func someOf(names []string) []string {
+	more := len(names) - namesShown
+	if more <= 0 {
+		return names
+	}
+	return append(names[:namesShown:namesShown], fmt.Sprintf("and %d more", more))
 }
 
 func describeMark(a MarkNode) string {

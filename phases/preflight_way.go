@@ -1,0 +1,26 @@
+package phases
+
+import (
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+)
+
+// checkWay looks whether haproxy, which is a user of its own, gets to its root folder. What
+// of the way to it was there before Slipway keeps its mode.
+func checkWay(in Input, host cluster.Host, facts hosts.Facts) []Problem {
+	const enter = 0o001
+	if !in.Cluster.Balances(host) {
+		return nil
+	}
+	var problems []Problem
+	for _, directory := range manifests.ParentsOf([]string{manifests.BalancerRoot + "/bin"}) {
+		have, there := facts.Files[directory]
+		if !there || have.Type != hosts.TypeDirectory || have.Mode&enter != 0 || madeDirectory(facts.Record, directory) {
+			continue
+		}
+		problems = append(problems, problem("permissions", host, "chmod o+x "+directory,
+			"%s has mode %04o: haproxy, which does not run as root, could not get to %s", directory, have.Mode, manifests.BalancerRoot))
+	}
+	return problems
+}
