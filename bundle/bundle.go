@@ -5,6 +5,8 @@
 // file; bundle/build makes one.
 package bundle
 
+import "slices"
+
 // MediaTypeBill is the media type of the bill of materials: the config blob of the
 // bundle's own manifest in the OCI image layout.
 const MediaTypeBill = "application/vnd.slipway.bill.v1+json"
@@ -57,6 +59,18 @@ type Component struct {
 	License string `json:"license,omitempty"` // SPDX expression, where known
 	// Size is the component's unpacked size in bytes.
 	Size int64 `json:"size"`
+	// Features are what it can do that bundles made before could not.
+	Features []string `json:"features,omitempty"`
+}
+
+// FeatureStartGuard is the feature of an etcd that does not start where its member has begun
+// before and its data are gone.
+const FeatureStartGuard = "start-guard"
+
+// Can tells whether a component of the bundle has a feature.
+func (b *Bill) Can(component, feature string) bool {
+	found, there := b.Component(component)
+	return there && slices.Contains(found.Features, feature)
 }
 
 // Image is one container image. Its full reference is made when a cluster file is

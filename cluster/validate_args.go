@@ -34,7 +34,7 @@ var (
 		"root-ca-file": "", "service-account-private-key-file": "", "use-service-account-credentials": "",
 	}
 	reservedEtcd = map[string]string{
-		"name": "hosts[…].name", "data-dir": "", "config-file": "",
+		"name": "hosts[…].name", "data-dir": "", "wal-dir": "", "config-file": "",
 		"initial-cluster": "", "initial-cluster-state": "", "initial-cluster-token": "", "force-new-cluster": "",
 		"initial-advertise-peer-urls": "hosts[…].address", "advertise-client-urls": "hosts[…].address",
 		"listen-peer-urls": "hosts[…].address", "listen-client-urls": "hosts[…].address", "listen-metrics-urls": "",

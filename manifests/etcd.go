@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/yaml"
 
+	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/cluster"
 )
@@ -25,8 +26,23 @@ const (
 // it has, the flags mean nothing to it: they are kept as they were found.
 type InitialCluster struct {
 	Members []Member
-	State   string // existing; empty, or new, for members that all start together
+	// State is StateExisting; empty, or StateNew, for members that all start together.
+	State string
 }
+
+// The states of an initial cluster, in etcd's words.
+const (
+	StateNew      = "new"
+	StateExisting = "existing"
+)
+
+// etcdNotes names to etcd the folder of EtcdMayBegin and EtcdBegun.
+const etcdNotes = "SLIPWAY_ETCD_NOTES"
+
+// GuardsEtcd tells whether the bundle's etcd looks at the host's notes before it starts. Its
+// manifest then always says existing: even without the notes it begins no second, empty
+// cluster. To begin a new one it is told by EtcdMayBegin, once.
+func GuardsEtcd(bill bundle.Bill) bool { return bill.Can(imageEtcd, bundle.FeatureStartGuard) }
 
 // Member is one member of the initial cluster.
 type Member struct {
@@ -60,6 +76,16 @@ func EtcdPod(in Input, name string, initial InitialCluster) ([]byte, error) {
 		return nil, err
 	}
 	users := in.Cluster.ExtraArgs.Etcd
+	mounts := []mount{
+		{name: "etcd-certs", path: certs.EtcdFolder},
+		{name: "etcd-data", path: EtcdData},
+	}
+	var env []corev1.EnvVar
+	if GuardsEtcd(in.Bill) {
+		initial.State = StateExisting
+		mounts = append(mounts, mount{name: "etcd-notes", path: EtcdNotes})
+		env = []corev1.EnvVar{{Name: etcdNotes, Value: EtcdNotes}}
+	}
 	metrics := etcdMetrics(loopback(host.Address()), users)
 	return staticPod(component{
 		name:        "etcd",
@@ -77,10 +103,8 @@ func EtcdPod(in Input, name string, initial InitialCluster) ([]byte, error) {
 			host: metrics.host, scheme: metrics.scheme,
 			liveness: "/livez", readiness: "/readyz", startup: "/readyz",
 		},
-		mounts: []mount{
-			{name: "etcd-certs", path: certs.EtcdFolder},
-			{name: "etcd-data", path: EtcdData},
-		},
+		mounts: mounts,
+		env:    env,
 	})
 }
 
@@ -107,7 +131,7 @@ func etcdFlags(host cluster.Host, initial InitialCluster) []flag {
 		{"watch-progress-notify-interval", "5s"},
 		{"initial-cluster", initial.flag()},
 	}
-	if initial.State == "existing" {
+	if initial.State == StateExisting {
 		flags = append(flags, flag{"initial-cluster-state", initial.State})
 	}
 	return flags

@@ -174,7 +174,7 @@ func bill() bundle.Bill {
 		imageEtcd: "3.6.16-0", imageAPIServer: "v1.36.3", imageController: "v1.36.3", imageScheduler: "v1.36.3",
 		imageProxy: "v1.36.3", imageCoreDNS: "v1.14.2", imagePause: "3.10.2", imageFlannel: "v0.28.4",
 	}
-	b := bundle.Bill{Components: []bundle.Component{{Name: cniInstaller}, {Name: cniAwait}}}
+	b := bundle.Bill{Components: []bundle.Component{{Name: cniInstaller}, {Name: cniAwait}, {Name: imageEtcd, Features: []string{bundle.FeatureStartGuard}}}}
 	for _, name := range []string{
 		imagePause, imageEtcd, imageAPIServer, imageController, imageScheduler, imageProxy, imageCoreDNS, imageFlannel,
 	} {

@@ -17,6 +17,11 @@ const (
 	SchedulerManifest  = "/etc/kubernetes/manifests/kube-scheduler.yaml"
 
 	EtcdData = "/var/lib/etcd"
+	// EtcdNotes is where a host notes, outside of etcd's data, how far its member has come.
+	// EtcdMayBegin lets it start without data; etcd renames it to EtcdBegun when it has some.
+	EtcdNotes    = "/var/lib/slipway/etcd"
+	EtcdMayBegin = EtcdNotes + "/begin"
+	EtcdBegun    = EtcdNotes + "/begun"
 
 	KubeletFolder   = "/var/lib/kubelet"
 	KubeletConfig   = "/var/lib/kubelet/config.yaml"

@@ -35,6 +35,7 @@ type component struct {
 	port        int32
 	probes      probes
 	mounts      []mount
+	env         []corev1.EnvVar
 }
 
 // probes are HTTP paths below one host and port; an empty path is no probe.
@@ -94,6 +95,7 @@ func (c component) container() corev1.Container {
 		Image:           c.image,
 		ImagePullPolicy: corev1.PullIfNotPresent,
 		Command:         c.command,
+		Env:             c.env,
 		Ports:           []corev1.ContainerPort{{Name: probePort, ContainerPort: c.port, Protocol: corev1.ProtocolTCP}},
 		Resources:       corev1.ResourceRequirements{Requests: c.requests},
 		LivenessProbe:   c.probes.probe(c.probes.liveness, 10, 8, 10),

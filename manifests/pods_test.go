@@ -28,6 +28,7 @@ var kubeadmFlags = map[string][]string{
 		"--feature-gates=InitialCorruptCheck=true",
 		"--initial-advertise-peer-urls=https://10.88.0.11:2380",
 		"--initial-cluster=cp-1=https://10.88.0.11:2380",
+		"--initial-cluster-state=existing", // as with kubeadm join: to begin, etcd is told otherwise, once
 		"--key-file=/etc/kubernetes/pki/etcd/server.key",
 		"--listen-client-urls=https://127.0.0.1:2379,https://10.88.0.11:2379",
 		"--listen-metrics-urls=http://127.0.0.1:2381",
@@ -110,7 +111,9 @@ func TestStaticPodsHaveKubeadmsFlags(t *testing.T) {
 	state := render(t, input(t, one(), modern()), "cp-1")
 	for path, kubeadms := range kubeadmFlags {
 		want := append(slices.Clone(kubeadms[1:]), ourFlags[path]...)
-		slices.Sort(want)
+		slices.SortFunc(want, func(a, b string) int { // by name, and not by what follows it
+			return strings.Compare(strings.ReplaceAll(a, "=", "\x00"), strings.ReplaceAll(b, "=", "\x00"))
+		})
 		got := podAt(t, state, path).Spec.Containers[0].Command
 		if diff := cmp.Diff(append(kubeadms[:1:1], want...), got); diff != "" {
 			t.Errorf("%s (-kubeadm's and what we add, +ours):\n%s", path, diff)
@@ -230,22 +233,38 @@ func TestWhatIsReadOnceRestarts(t *testing.T) {
 	}
 }
 
+// TestInitialClusterIsKept: with a bundle whose etcd looks before it begins the state is always
+// existing, with an older one as it is given.
 func TestInitialClusterIsKept(t *testing.T) {
-	in := input(t, three(), modern())
+	guarded := input(t, three(), modern())
+	old := input(t, three(), modern())
+	old.Bill.Components = nil
+	if !GuardsEtcd(guarded.Bill) || GuardsEtcd(old.Bill) {
+		t.Fatal("which bundle's etcd looks before it begins is not told apart")
+	}
 	for _, initial := range []InitialCluster{
-		StackedCluster(in.Cluster),
+		StackedCluster(guarded.Cluster),
 		{Members: []Member{{"old", "https://10.1.1.1:2380"}, {"a", "https://10.9.0.1:2380"}}, State: "existing"},
 	} {
-		manifest, err := EtcdPod(in, "a", initial)
-		if err != nil {
-			t.Fatal(err)
-		}
-		found, ok := InitialClusterOf(manifest)
-		if diff := cmp.Diff(initial, found); !ok || diff != "" {
-			t.Errorf("read back (%v) differs:\n%s", ok, diff)
+		for _, in := range []Input{guarded, old} {
+			manifest, err := EtcdPod(in, "a", initial)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := initial
+			if GuardsEtcd(in.Bill) {
+				want.State = StateExisting
+			}
+			found, ok := InitialClusterOf(manifest)
+			if diff := cmp.Diff(want, found); !ok || diff != "" {
+				t.Errorf("read back (%v) differs:\n%s", ok, diff)
+			}
+			if notes := bytes.Contains(manifest, []byte(EtcdNotes)); notes != GuardsEtcd(in.Bill) {
+				t.Errorf("it is shown the host's notes: %v", notes)
+			}
 		}
 	}
-	if members := StackedCluster(in.Cluster).Members; len(members) != 3 {
+	if members := StackedCluster(guarded.Cluster).Members; len(members) != 3 {
 		t.Errorf("the initial cluster has %d members, want every control plane", len(members))
 	}
 	for _, broken := range []string{"", "a: [", "kind: Pod\n", "spec: {containers: [{command: [etcd]}]}"} {

@@ -19,9 +19,10 @@ func (h *hostDraft) runsControlPlane() bool { return h.host.HasRole(cluster.Role
 // servesAPI are the static Pods without which no API server answers.
 var servesAPI = []string{manifests.EtcdManifest, manifests.APIServerManifest}
 
-// staticPods writes what the API server needs, before the kubelet starts.
-func (h *hostDraft) staticPods() {
-	h.pods = h.writePods(func(file manifests.File) bool { return slices.Contains(servesAPI, file.Path) }, nil)
+// staticPods writes what the API server needs, after the steps given and before the kubelet
+// starts.
+func (h *hostDraft) staticPods(after []string) {
+	h.pods = h.writePods(func(file manifests.File) bool { return slices.Contains(servesAPI, file.Path) }, after)
 }
 
 // staticPod writes one static Pod after the steps given.

@@ -70,9 +70,13 @@ func Init(in Input) (plan.Plan, plan.Contents, error) {
 // the add-ons. It gives the waits until their API servers take requests and until they are
 // ready.
 func startPlanes(planes []*hostDraft, addons []hosts.ObjectKey) (served, apis []string) {
+	var founders []string
 	for _, h := range planes {
 		h.install()
-		h.staticPods()
+		founders = join(founders, h.letBegin(manifests.StateNew, nil))
+	}
+	for _, h := range planes {
+		h.staticPods(founders)
 		h.startKubelet(nil)
 	}
 	served = collect(planes, (*hostDraft).awaitServing)

@@ -71,7 +71,7 @@ func (d *draft) joinPlanes(planes []*hostDraft) ([]string, error) {
 		}
 	} else {
 		for _, h := range planes {
-			h.staticPods()
+			h.staticPods(nil)
 			h.startKubelet(nil)
 		}
 	}

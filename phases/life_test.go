@@ -32,7 +32,7 @@ func (w *world) clone(t *testing.T) *world {
 	}
 	other.leaves, other.down, other.objects = maps.Clone(w.leaves), maps.Clone(w.down), maps.Clone(w.objects)
 	other.nodes, other.touched, other.balancer = maps.Clone(w.nodes), map[string]bool{}, maps.Clone(w.balancer)
-	other.address = maps.Clone(w.address)
+	other.address, other.begun = maps.Clone(w.address), maps.Clone(w.begun)
 	other.etcd.members = slices.Clone(w.etcd.members)
 	other.etcd.data, other.etcd.begun = maps.Clone(w.etcd.data), maps.Clone(w.etcd.begun)
 	return &other
@@ -54,6 +54,7 @@ func (w *world) leaveFile(name string) {
 	delete(w.down, name)
 	delete(w.leaves, name)
 	delete(w.balancer, name)
+	delete(w.begun, name)
 	w.stale = true
 }
 

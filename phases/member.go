@@ -74,7 +74,7 @@ func (m *membership) join(h *hostDraft, input manifests.Input) ([]string, error)
 	if err := m.begin(h, input); err != nil {
 		return nil, err
 	}
-	h.staticPod(manifests.EtcdManifest, m.settled)
+	h.staticPod(manifests.EtcdManifest, join(m.settled, h.letBegin(manifests.StateExisting, m.settled)))
 	h.startKubelet(nil)
 	if !found[0].Learner {
 		return nil, nil
@@ -100,7 +100,7 @@ func (m *membership) begin(h *hostDraft, input manifests.Input) error {
 	if hasEtcdData(h.facts) {
 		return nil // keepInitialCluster has seen to it
 	}
-	initial := manifests.InitialCluster{State: "existing"}
+	initial := manifests.InitialCluster{State: manifests.StateExisting}
 	for _, member := range m.members {
 		name := member.Name
 		if name == "" { // it never started: who it is its peer says

@@ -54,6 +54,9 @@ type Input struct {
 	Settings *manifests.Settings
 	// EtcdFiles are the external etcd's CA, certificate and key by the path in the cluster file.
 	EtcdFiles map[string][]byte
+	// Begun names the hosts that were let begin their member of etcd, as far as the operator's
+	// state folder knows.
+	Begun map[string]bool
 	// RemoveStale lets a join remove etcd members that stand in its way.
 	RemoveStale bool
 	// RegistryFiles are the registries' CA and credentials files by the path in the cluster file.

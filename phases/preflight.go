@@ -134,7 +134,7 @@ func (in Input) bundleProblems() []Problem {
 		return []Problem{{Check: "bundle", Severity: SeverityError, Detail: err.Error(),
 			Fix: "take a bundle of that version, or set kubernetesVersion: " + in.Bill.KubernetesVersion}}
 	}
-	return nil
+	return in.guardProblems()
 }
 
 // versionProblems is a running cluster of another version than the file's.

@@ -106,7 +106,7 @@ func hostPaths(c *cluster.Cluster, bill bundle.Bill, host cluster.Host, table ma
 		manifests.KubeletConfig, manifests.KubeletInstance, manifests.KubeletFlags,
 		manifests.RootKubeFolder, manifests.RootKubeconfig,
 		manifests.CrictlConfig, manifests.KubeletDropIn,
-		manifests.ModulesFile, manifests.SysctlFile, manifests.EtcdData, etcdMember,
+		manifests.ModulesFile, manifests.SysctlFile, manifests.EtcdData, etcdMember, manifests.EtcdNotes, manifests.EtcdMayBegin, manifests.EtcdBegun,
 		manifests.HAProxyConfig, manifests.KeepalivedConfig,
 	}
 	for _, unit := range units {

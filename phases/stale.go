@@ -40,7 +40,7 @@ func (in Input) whyStale(member hosts.Member) string {
 		return fmt.Sprintf("the cluster file has %s at %s", host.Name, want)
 	}
 	facts, seen := in.Facts[name]
-	if seen && member.Name != "" && in.comes(name) && !hasEtcdData(facts) {
+	if seen && (member.Name != "" || hasBegun(facts)) && in.comes(name) && !hasEtcdData(facts) {
 		return "it has run, and its host has no data of etcd's any more"
 	}
 	return ""

@@ -28,7 +28,7 @@ func clusterTrees(record *hosts.Record, facts hosts.Facts) []string {
 	table := manifests.OwnershipTable()
 	var trees []string
 	if ranEtcd(record, facts) {
-		trees = append(trees, manifests.EtcdData)
+		trees = append(trees, manifests.EtcdData, manifests.EtcdNotes)
 	}
 	if ranKubelet(record, facts) {
 		trees = append(trees, table.Logs...)

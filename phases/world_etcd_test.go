@@ -95,9 +95,14 @@ func (w *world) startEtcds() {
 	w.elect()
 }
 
-// beginEtcd is the first start of an etcd without data.
+// beginEtcd is the first start of an etcd without data: its guard lets it begin where the
+// host has noted so, in the state that the note says.
 func (w *world) beginEtcd(name string) bool {
 	w.t.Helper()
+	note, _, may := w.machines[name].ReadFile(manifests.EtcdMayBegin)
+	if !may {
+		return false
+	}
 	content, _, _ := w.machines[name].ReadFile(manifests.EtcdManifest)
 	initial, ok := manifests.InitialClusterOf(content)
 	if !ok {
@@ -105,7 +110,10 @@ func (w *world) beginEtcd(name string) bool {
 	}
 	host, _ := w.cluster.Host(name)
 	own := func(m member) bool { return m.peer == manifests.PeerURL(host) }
-	if initial.State != "existing" {
+	if initial.State != manifests.StateExisting {
+		w.t.Fatalf("%s: etcd's manifest does not say existing", name)
+	}
+	if string(note) == "new\n" {
 		if len(w.etcd.members) == 0 {
 			for _, m := range initial.Members {
 				w.etcd.members = append(w.etcd.members, member{id: w.etcd.id(), name: m.Name, peer: m.PeerURL})
@@ -126,6 +134,7 @@ func (w *world) beginEtcd(name string) bool {
 		w.t.Fatalf("%s: etcd's member begins again without the data it had", name)
 	}
 	m.name = name
+	w.machines[name].Rename(manifests.EtcdMayBegin, manifests.EtcdBegun)
 	w.etcd.begun[m.id], w.etcd.data[name] = true, m.id
 	return true
 }
@@ -178,7 +187,7 @@ func (w *world) members() []hosts.Member {
 		case !seen.Healthy:
 			seen.Detail = "it knows no leader"
 		}
-		if m.name != "" && w.etcd.begun[m.id] || m.name != "" && !m.learner {
+		if m.name != "" && w.etcd.begun[m.id] {
 			seen.Clients = []string{"https://" + m.name}
 		}
 		found = append(found, seen)

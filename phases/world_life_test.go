@@ -66,6 +66,8 @@ func (w *world) controlled() bool {
 // follow has what runs on a host do what an action means for it.
 func (w *world) follow(host string, action hosts.Action, outcome hosts.Outcome) {
 	switch a := action.(type) {
+	case hosts.Forget:
+		delete(w.begun, host)
 	case hosts.StopPods:
 		for manifest := range w.running[host] {
 			pod := strings.TrimSuffix(path.Base(manifest), ".yaml") + "-" + host

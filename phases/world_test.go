@@ -41,8 +41,9 @@ type world struct {
 	nodes     map[string]hosts.Node
 	touched   map[string]bool // hosts, and "" for the cluster
 	query     *hosts.ClusterQuery
-	unbundled bool // the command has no bundle at hand
-	stale     bool // something was done since the kubelets last looked
+	unbundled bool            // the command has no bundle at hand
+	begun     map[string]bool // hosts whose member was let begin, as the state folder has it
+	stale     bool            // something was done since the kubelets last looked
 	etcd      etcd
 	running   map[string]map[string]bool // static Pods by host and name
 	balancer  map[string]balancer        // what each host's haproxy and keepalived run with
@@ -109,7 +110,7 @@ func newWorldOf(t *testing.T, s shape) *world {
 		t: t, cluster: c, pki: testPKI, now: noon,
 		leaves: map[string]map[string]certs.Leaf{}, machines: map[string]*hosttest.Fake{}, open: map[string]hosts.Host{},
 		down: map[string]bool{}, objects: map[hosts.ObjectKey]json.RawMessage{}, nodes: map[string]hosts.Node{},
-		touched: map[string]bool{}, running: map[string]map[string]bool{}, balancer: map[string]balancer{}, address: map[string]string{},
+		touched: map[string]bool{}, begun: map[string]bool{}, running: map[string]map[string]bool{}, balancer: map[string]balancer{}, address: map[string]string{},
 		etcd: etcd{data: map[string]string{}, begun: map[string]bool{}},
 	}
 	w.bill, w.blobs = testBill()
@@ -140,6 +141,7 @@ func (w *world) boot(host cluster.Host) {
 	})
 	machine.PutFile("/etc/containers/policy.json", []byte("somebody else's"), 0o644)
 	machine.PutFile("/var/log/syslog", nil, 0o640)
+	machine.PutFile("/var/lib/slipway/agent", nil, 0o700) // it looks from there
 	w.machines[host.Name] = machine
 	w.open[host.Name] = machine.Host()
 	w.running[host.Name], w.address[host.Name] = map[string]bool{}, host.Address()
@@ -174,7 +176,9 @@ func testBill() (bundle.Bill, map[string][]byte) {
 	}
 	bill := bundle.Bill{
 		KubernetesVersion: cluster.DefaultKubernetesVersion, Platform: bundle.Platform{OS: "linux", Arch: "amd64"},
-		Components: []bundle.Component{{Name: "cni-install"}, {Name: "cni-await"}},
+		Components: []bundle.Component{
+			{Name: "cni-install"}, {Name: "cni-await"}, {Name: "etcd", Features: []string{bundle.FeatureStartGuard}},
+		},
 	}
 	shared := blob("the kube layer")
 	for _, name := range []string{
@@ -225,6 +229,7 @@ func (w *world) observe() Input {
 	in := Input{
 		Cluster: w.cluster, ClusterID: hosts.Identity{ID: id, Name: w.cluster.Name}, Bill: bill, PKI: w.pki,
 		Leaves: w.leaves, Facts: map[string]hosts.Facts{}, Unreached: map[string]error{}, Now: w.now,
+		Begun:     w.begun,
 		EtcdFiles: map[string][]byte{"etcd-ca.crt": []byte("ca"), "etcd.crt": []byte("cert"), "etcd.key": []byte("key")},
 	}
 	for _, host := range w.cluster.Hosts {
@@ -332,6 +337,9 @@ func (w *world) do(step plan.Step, contents plan.Contents) {
 	outcome, err := w.open[step.Host].Do(context.Background(), step.Action, nil)
 	if err != nil {
 		w.t.Fatalf("step %s: %v", step.ID, err)
+	}
+	if LetsBegin(step) {
+		w.begun[step.Host] = true
 	}
 	w.follow(step.Host, step.Action, outcome)
 	w.stale = true

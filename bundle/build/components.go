@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/modfile"
+
+	"github.com/slipway-k8s/slipway/bundle"
 )
 
 // component is one piece of software that is compiled here. Its version stands in one
@@ -21,7 +23,8 @@ type component struct {
 	cgo      bool     // linked statically against the C libraries of the toolchain packages
 	ldflags  []string // {version} {major} {minor} are replaced
 	programs []program
-	peer     bool // not in the bundle; for tests and benchmarks
+	features []string // of the bill
+	peer     bool     // not in the bundle; for tests and benchmarks
 }
 
 // program is one binary of a component.
@@ -77,6 +80,7 @@ var components = []component{
 		name: "etcd", folder: "etcd", module: "go.etcd.io/etcd/server/v3", license: "Apache-2.0",
 		ldflags:  []string{"-X go.etcd.io/etcd/api/v3/version.GitSHA={version}"},
 		programs: []program{{name: "etcd", packagePath: "."}},
+		features: []string{bundle.FeatureStartGuard},
 	},
 	{
 		name: "runc", folder: "runc", module: "github.com/opencontainers/runc", license: "Apache-2.0", cgo: true,

@@ -177,6 +177,30 @@ func (f *Folder) joinedPath(host string) string {
 	return filepath.Join(f.path, "leaves", host, joinedFile)
 }
 
+// begunFile lies there too: a host that is reset or removed takes its note with it.
+const begunFile = "etcd-begun"
+
+// MarkBegun notes that a host's member of etcd was let begin: from then on it must not begin
+// again without its data.
+func (f *Folder) MarkBegun(host string) error {
+	if err := checkName(host); err != nil {
+		return fmt.Errorf("note that etcd has begun on %s: %w", host, err)
+	}
+	if f.Begun(host) {
+		return nil
+	}
+	if err := writeFile(filepath.Join(f.path, "leaves", host, begunFile), nil); err != nil {
+		return fmt.Errorf("note that etcd has begun on %s: %w", host, err)
+	}
+	return nil
+}
+
+// Begun tells whether a host's member of etcd was let begin from here, or seen to have begun.
+func (f *Folder) Begun(host string) bool {
+	_, err := os.Stat(filepath.Join(f.path, "leaves", host, begunFile))
+	return checkName(host) == nil && err == nil
+}
+
 // DropLeaves forgets every certificate of an owner, as when a host has left the cluster.
 func (f *Folder) DropLeaves(owner string) error {
 	if err := checkName(owner); err != nil {

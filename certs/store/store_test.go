@@ -291,14 +291,17 @@ func TestLeaves(t *testing.T) {
 	if joined, err := folder.AllJoined(); err != nil || !slices.Equal(joined, []string{"cp-1"}) {
 		t.Errorf("all that have joined: %v, %v", joined, err)
 	}
+	if err := folder.MarkBegun("cp-1"); err != nil || !folder.Begun("cp-1") || folder.Begun("cp-2") {
+		t.Errorf("noted that etcd has begun on cp-1: %v; cp-1 %v, cp-2 %v", err, folder.Begun("cp-1"), folder.Begun("cp-2"))
+	}
 	if err := folder.DropLeaves("cp-1"); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok, err := folder.Leaf("cp-1", certs.Admin); ok || err != nil {
 		t.Errorf("a dropped leaf: %v, %v", ok, err)
 	}
-	if folder.Joined("cp-1") {
-		t.Error("a host that has left has still joined")
+	if folder.Joined("cp-1") || folder.Begun("cp-1") {
+		t.Error("a host that has left has still joined, or begun etcd")
 	}
 }
 

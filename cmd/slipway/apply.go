@@ -146,6 +146,7 @@ func (s *session) input() (phases.Input, error) {
 	}
 	if s.keys != nil {
 		in.PKI, in.Leaves, in.ClusterID = s.keys.pki, s.keys.leaves, s.identity()
+		in.Begun = s.begun()
 	}
 	in.RegistryFiles = map[string][]byte{}
 	for _, registry := range s.cluster.Registries {
@@ -229,7 +230,11 @@ func (s *session) apply(ctx context.Context, p prepared, show front) error {
 	options := engine.Options{
 		Hosts:   s.hosts,
 		Content: s.content(p.contents),
-		Events:  func(event plan.Event) { s.timeline.Event(event); show.Event(event) },
+		Events: func(event plan.Event) {
+			s.noteBegun(p.plan, event, show)
+			s.timeline.Event(event)
+			show.Event(event)
+		},
 		Journal: journal,
 		Holder:  holder(),
 		Lease:   s.connectedControlPlanes(),

@@ -42,6 +42,21 @@ func (f *Fake) PutFile(name string, content []byte, mode uint32) {
 	f.files[name] = fileNode(slices.Clone(content), mode, 0, 0)
 }
 
+// Rename moves a file as another program than Slipway does, which notes nothing.
+func (f *Fake) Rename(from, to string) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.files[to] = f.files[from]
+	delete(f.files, from)
+}
+
+// Lose takes away a path and all below it, as a disk does that is not there any more.
+func (f *Fake) Lose(name string) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	maps.DeleteFunc(f.files, func(path string, _ *node) bool { return path == name || strings.HasPrefix(path, name+"/") })
+}
+
 // ReadFile gives a file's content and mode; ok is false where there is none.
 func (f *Fake) ReadFile(name string) (content []byte, mode uint32, ok bool) {
 	f.mutex.Lock()

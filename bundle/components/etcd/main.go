@@ -2,6 +2,7 @@
 // etcdctl or etcdutl, as through a symbolic link, it is that tool, and else the server.
 // The three share most of their code, so that one costs a little more than the server.
 // Under the name of etcd-handover it gives this host's leadership to another member.
+// The server is not started where its member has begun before and its data are gone.
 package main
 
 import (
@@ -30,7 +31,12 @@ func main() {
 			os.Exit(1)
 		}
 	default:
-		etcdmain.Main(os.Args)
+		args, err := guard(os.Args, os.Getenv(notesVariable))
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "etcd is not started:", err)
+			os.Exit(1)
+		}
+		etcdmain.Main(args)
 	}
 }
 

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/slipway-k8s/slipway/phases"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// begun are the hosts whose member of etcd was let begin, as far as the state folder knows.
+func (s *session) begun() map[string]bool {
+	begun := map[string]bool{}
+	if s.keys == nil || s.keys.folder == nil {
+		return begun
+	}
+	for _, name := range s.hostNames() {
+		begun[name] = s.keys.folder.Begun(name)
+	}
+	return begun
+}
+
+// noteBegun notes in the state folder that a host's member of etcd was let begin, before it
+// does: the engine starts what waits for a step when its end has been told.
+func (s *session) noteBegun(p plan.Plan, event plan.Event, show front) {
+	if event.Type != plan.EventStepFinished || s.keys == nil || s.keys.folder == nil {
+		return
+	}
+	at := slices.IndexFunc(p.Steps, func(step plan.Step) bool { return step.ID == event.Step })
+	if at < 0 || !phases.LetsBegin(p.Steps[at]) {
+		return
+	}
+	if err := s.keys.folder.MarkBegun(event.Host); err != nil { // the host itself has noted it
+		show.Note("warning: %v", err)
+	}
+}

@@ -1,0 +1,143 @@
+package phases
+
+import (
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/slipway-k8s/slipway/bundle"
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// unmount takes etcd's data away from a host, as a disk does that is not mounted.
+func (w *world) unmount(name string) {
+	w.t.Helper()
+	w.power(name, false)
+	w.machines[name].Lose(manifests.EtcdData)
+	w.power(name, true)
+}
+
+// reinstall puts a bare machine in the place of a host.
+func (w *world) reinstall(name string) {
+	w.t.Helper()
+	host, _ := w.cluster.Host(name)
+	w.power(name, false)
+	w.boot(host)
+	w.power(name, true)
+}
+
+func TestInitRefusesToBeginBesideTheLastCopyOfEtcd(t *testing.T) {
+	whole := newWorld(t, 3, 1)
+	whole.init(seeded(1))
+	bare := map[string]bool{}
+	tests := []struct {
+		name    string
+		happens func(w *world)
+		begun   map[string]bool // what the state folder knows; nil: all
+		refused map[string]string
+	}{
+		{"two disks are not mounted", func(w *world) { w.unmount("cp-2"); w.unmount("cp-3") }, nil,
+			map[string]string{"cp-2": "begun before", "cp-3": "begun before"}},
+		{"so are all", func(w *world) { w.unmount("cp-1"); w.unmount("cp-2"); w.unmount("cp-3") }, bare,
+			map[string]string{"cp-1": "begun before", "cp-2": "begun before", "cp-3": "begun before"}},
+		{"two hosts are installed anew", func(w *world) { w.reinstall("cp-2"); w.reinstall("cp-3") }, nil,
+			map[string]string{"cp-2": "has run", "cp-3": "has run"}},
+		{"and this machine too", func(w *world) { w.reinstall("cp-2"); w.reinstall("cp-3") }, bare,
+			map[string]string{"cp-2": "has run", "cp-3": "has run"}},
+		{"and the last etcd does not run", func(w *world) {
+			w.reinstall("cp-2")
+			w.reinstall("cp-3")
+			w.act("cp-1", hosts.SetUnit{Name: manifests.KubeletUnit})
+			w.running["cp-1"] = map[string]bool{}
+		}, bare, map[string]string{"cp-2": "has begun on cp-1", "cp-3": "has begun on cp-1"}},
+		{"a note was removed", func(w *world) {
+			w.unmount("cp-2")
+			w.unmount("cp-3")
+			w.machines["cp-2"].Lose(manifests.EtcdNotes)
+		}, bare, map[string]string{"cp-2": "begun before", "cp-3": "begun before"}},
+		{"nobody but the state folder knows", func(w *world) {
+			w.unmount("cp-1")
+			w.machines["cp-1"].Lose(manifests.EtcdNotes)
+			w.reinstall("cp-2")
+			w.reinstall("cp-3")
+		}, map[string]bool{"cp-2": true}, map[string]string{"cp-1": "begun before", "cp-2": "state folder", "cp-3": "has begun on cp-1"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := whole.clone(t)
+			test.happens(w)
+			if test.begun != nil {
+				w.begun = maps.Clone(test.begun)
+			}
+			in := w.observe()
+			if in.ClusterFacts.Reachable {
+				t.Fatal("an API server answers: nothing is lost")
+			}
+			_, _, err := Init(in)
+			if err == nil {
+				t.Fatal("init begins a new etcd")
+			}
+			for _, line := range strings.Split(err.Error(), "\n") {
+				host, _, _ := strings.Cut(line, ":")
+				if why := test.refused[host]; strings.Contains(line, ": etcd: ") && (why == "" || !strings.Contains(line, why)) {
+					t.Errorf("%s: want %q", line, why)
+				}
+			}
+			for host := range test.refused {
+				if !strings.Contains(err.Error(), host+": etcd: it has no etcd data") {
+					t.Errorf("%s is not refused: %v", host, err)
+				}
+			}
+		})
+	}
+}
+
+// TestNoMemberBeginsBeforeAllFoundersHaveNotedSo: a host that was never let begin can be told
+// from one that has lost all that it had.
+func TestNoMemberBeginsBeforeAllFoundersHaveNotedSo(t *testing.T) {
+	w := newWorld(t, 3, 0)
+	p, _ := w.planned(Init)
+	before := plan.Predecessors(p)
+	for _, at := range []string{"cp-1", "cp-2", "cp-3"} {
+		for _, other := range []string{"cp-1", "cp-2", "cp-3"} {
+			if !reaches(before, at+"/etcd/etc/kubernetes/manifests/etcd.yaml", other+"/etcd/var/lib/slipway/etcd/begin") {
+				t.Errorf("etcd begins on %s before %s has noted that it may", at, other)
+			}
+		}
+	}
+}
+
+func TestAMemberThatLostItsDataComesAgainAsANewOne(t *testing.T) {
+	w := newWorld(t, 3, 0)
+	w.init(seeded(1))
+	w.unmount("cp-2")
+	if _, there := w.memberOn("cp-2"); there || w.dataOn("cp-2") != "" {
+		t.Fatal("a member begins again without the data that it had")
+	}
+	_, _, err := Init(w.observe())
+	if err == nil || !strings.Contains(err.Error(), "slipway reset cp-2, then slipway join") {
+		t.Fatalf("init: %v", err)
+	}
+	chance := seeded(2)
+	w.withoutBundle(func() { w.finish("the reset of cp-2", resetting("cp-2"), chance) })
+	w.reconnect()
+	w.finish("the join of cp-2", Join, chance)
+	w.agreed("the join of cp-2")
+	if !w.has("cp-2", manifests.EtcdBegun) || w.has("cp-2", manifests.EtcdMayBegin) {
+		t.Error("it has not noted that it has begun")
+	}
+}
+
+func TestAnOldBundlesEtcdIsWarnedOf(t *testing.T) {
+	for _, external := range []bool{false, true} {
+		w := newWorldOf(t, shape{mode: cluster.EndpointVIP, planes: 2, external: external})
+		w.bill.Components = []bundle.Component{{Name: "cni-install"}, {Name: "cni-await"}, {Name: "etcd"}}
+		p, _ := w.planned(Init)
+		if warned := strings.Contains(strings.Join(p.Warnings, " "), "guard at its start"); warned == external {
+			t.Errorf("external etcd %v: warned %v", external, warned)
+		}
+	}
+}
