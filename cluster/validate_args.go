@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 var flagForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
@@ -66,6 +67,7 @@ func (k *checker) args(args []Arg, path string, reserved ...map[string]string) {
 	for i, arg := range args {
 		at := child(index(path, i), "name")
 		k.argName(arg, at)
+		k.argValue(arg, child(index(path, i), "value"))
 		for _, table := range reserved {
 			if instead, ok := table[arg.Name]; ok {
 				fix := "leave it out"
@@ -77,6 +79,16 @@ func (k *checker) args(args []Arg, path string, reserved ...map[string]string) {
 		}
 		if !slices.Contains(repeatable, arg.Name) {
 			k.once(seen, arg.Name, i, at, path)
+		}
+	}
+}
+
+// argValue refuses what no command line, unit or environment file can carry as it is.
+func (k *checker) argValue(arg Arg, at string) {
+	for _, r := range arg.Value {
+		if !unicode.IsPrint(r) {
+			k.wrong(at, "write it in one line, with letters, digits, signs and spaces only", "the value of %s has the character %q in it", arg.Name, r)
+			return
 		}
 	}
 }

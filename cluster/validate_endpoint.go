@@ -165,6 +165,10 @@ func (k *checker) ownName(c *Cluster) {
 // file with a syntax of its own.
 var interfaceForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$`)
 
+// CanName tells whether an interface's name can be written into the configuration of what
+// uses the interface.
+func CanName(link string) bool { return interfaceForm.MatchString(link) }
+
 func (k *checker) vrrp(vrrp VRRP) {
 	switch name := vrrp.Interface; {
 	case name == "":

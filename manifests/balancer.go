@@ -157,9 +157,13 @@ func (in Input) vipInterface(host cluster.Host) (string, error) {
 	for _, link := range in.Facts[host.Name].Interfaces {
 		for _, address := range link.Addresses {
 			prefix, err := netip.ParsePrefix(address)
-			if err == nil && prefix.Addr().String() == host.Address() {
-				return link.Name, nil
+			if err != nil || prefix.Addr().String() != host.Address() {
+				continue
 			}
+			if !cluster.CanName(link.Name) {
+				return "", fmt.Errorf("write the interface %q of %s into keepalived's configuration: its name is not one of letters, digits, dots, dashes and underscores", link.Name, host.Name)
+			}
+			return link.Name, nil
 		}
 	}
 	return "", fmt.Errorf("find the interface of %s: none has the address %s (endpoint.vrrp.interface names another)",

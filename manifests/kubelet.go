@@ -3,7 +3,6 @@ package manifests
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/slipway-k8s/slipway/certs"
@@ -53,7 +52,25 @@ func (in Input) kubeletFlags(host cluster.Host) []byte {
 		flags = append(flags, flag{"register-with-taints", taintList(taints)})
 	}
 	words := arguments(flags, in.Cluster.ExtraArgs.Kubelet)
-	return []byte("KUBELET_KUBEADM_ARGS=" + strconv.Quote(strings.Join(words, " ")) + "\n")
+	for i, word := range words {
+		words[i] = variableWord(word)
+	}
+	return []byte("KUBELET_KUBEADM_ARGS=" + quoted(strings.Join(words, " ")) + "\n")
+}
+
+// variableWord writes a word into a variable that systemd splits into words, as it stands or,
+// where it would not stay one word of the same text, in quotes (systemd.service(5), "Command
+// lines").
+func variableWord(word string) string {
+	if word != "" && !strings.ContainsAny(word, " \t\"'\\") {
+		return word
+	}
+	return quoted(word)
+}
+
+// quoted is a text in double quotes, as systemd reads them in words and in environment files.
+func quoted(text string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
 }
 
 // nodeIP is the host's first address, and the first of the other family where it has one.
