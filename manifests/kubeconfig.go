@@ -14,16 +14,29 @@ func Kubeconfig(server string, ca []byte, user string, cert, key []byte, cluster
 	})
 }
 
-// TunnelKubeconfig is a Kubeconfig for a server that is reached by another address than
-// its certificate names, such as a local port: serverName is what the certificate has.
-func TunnelKubeconfig(server, serverName string, ca []byte, user string, cert, key []byte, clusterName string) []byte {
-	return kubeconfigOf(clusterName, user, map[string]any{
-		"certificate-authority-data": base64.StdEncoding.EncodeToString(ca),
-		"server":                     server,
-		"tls-server-name":            serverName,
-	}, map[string]any{
-		"client-certificate-data": base64.StdEncoding.EncodeToString(cert),
-		"client-key-data":         base64.StdEncoding.EncodeToString(key),
+// OperatorKubeconfig is a kubeconfig on an operator's machine, beside those of other
+// clusters, and so with names of its own for its entries.
+type OperatorKubeconfig struct {
+	Cluster, User, Context string
+	Server                 string
+	// ServerName is what the server's certificate names, where Server is another address, such
+	// as a local port; empty: the same.
+	ServerName    string
+	CA, Cert, Key []byte // PEM
+}
+
+// Render writes it.
+func (k OperatorKubeconfig) Render() []byte {
+	server := map[string]any{
+		"certificate-authority-data": base64.StdEncoding.EncodeToString(k.CA),
+		"server":                     k.Server,
+	}
+	if k.ServerName != "" {
+		server["tls-server-name"] = k.ServerName
+	}
+	return kubeconfigNamed(k.Cluster, k.User, k.Context, server, map[string]any{
+		"client-certificate-data": base64.StdEncoding.EncodeToString(k.Cert),
+		"client-key-data":         base64.StdEncoding.EncodeToString(k.Key),
 	})
 }
 
@@ -36,14 +49,13 @@ func rotatingKubeconfig(server string, ca []byte, user, pem, clusterName string)
 }
 
 func kubeconfig(server string, ca []byte, user, clusterName string, credentials map[string]any) []byte {
-	return kubeconfigOf(clusterName, user, map[string]any{
+	return kubeconfigNamed(clusterName, user, user+"@"+clusterName, map[string]any{
 		"certificate-authority-data": base64.StdEncoding.EncodeToString(ca),
 		"server":                     server,
 	}, credentials)
 }
 
-func kubeconfigOf(clusterName, user string, server, credentials map[string]any) []byte {
-	context := user + "@" + clusterName
+func kubeconfigNamed(clusterName, user, context string, server, credentials map[string]any) []byte {
 	return mustYAML(map[string]any{
 		"apiVersion":      "v1",
 		"kind":            "Config",

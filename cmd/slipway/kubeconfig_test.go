@@ -1,0 +1,255 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/slipway-k8s/slipway/certs"
+	"github.com/slipway-k8s/slipway/certs/mint"
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/manifests"
+)
+
+// madeKubeconfig is a new cluster's CA and an administrator's kubeconfig of it.
+type madeKubeconfig struct {
+	ca, text []byte
+	pki      certs.PKI
+}
+
+func newKubeconfig(t *testing.T, name, server, context string) madeKubeconfig {
+	t.Helper()
+	pki, err := mint.PKI("ECDSA-P256", 24*time.Hour, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kubeconfigOf(t, pki, name, server, context)
+}
+
+func kubeconfigOf(t *testing.T, pki certs.PKI, name, server, context string) madeKubeconfig {
+	t.Helper()
+	entry, _ := certs.Find(certs.Admin)
+	leaf, err := mint.Leaf(pki, entry.Spec(&cluster.Cluster{Name: name, Certificates: cluster.Certificates{KeyAlgorithm: "ECDSA-P256"}}, certs.Host{}), time.Hour, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := namesInKubeconfig(name, context)
+	text := manifests.OperatorKubeconfig{
+		Cluster: names.cluster, User: names.user, Context: names.context,
+		Server: server, CA: pki.CA.Cert, Cert: leaf.Cert, Key: leaf.Key,
+	}.Render()
+	return madeKubeconfig{ca: pki.CA.Cert, text: text, pki: pki}
+}
+
+// others is a kubeconfig as people have it.
+const others = `# my clusters
+apiVersion: v1
+kind: Config
+preferences: {}
+x-mine: kept too
+clusters:
+- name: prod # do not touch
+  cluster:
+    server: https://prod.example.com:6443
+    proxy-url: socks5://127.0.0.1:1080
+    extensions:
+    - name: client.example.com
+      extension: {last: "2026"}
+users:
+- name: kubernetes-admin
+  user:
+    exec: {apiVersion: client.authentication.k8s.io/v1, command: login, interactiveMode: Never}
+contexts:
+- name: prod
+  context: {cluster: prod, user: kubernetes-admin, namespace: shop}
+current-context: prod
+`
+
+func TestMergeKeepsWhatOthersHave(t *testing.T) {
+	ours := newKubeconfig(t, "demo", "https://127.0.0.1:8443", "")
+	merged, err := mergeKubeconfig([]byte(others), ours.text, ours.ca, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kept := range []string{
+		"# my clusters", "# do not touch", "x-mine: kept too", "proxy-url: socks5", `extension: {last: "2026"}`,
+		"- name: kubernetes-admin\n", "command: login", "namespace: shop", "current-context: prod",
+	} {
+		if !strings.Contains(string(merged), kept) {
+			t.Errorf("%q is lost:\n%s", kept, merged)
+		}
+	}
+	config, err := clientcmd.Load(merged)
+	if err != nil {
+		t.Fatal(err)
+	}
+	context := config.Contexts["kubernetes-admin@demo"]
+	if context == nil || config.Clusters[context.Cluster].Server != "https://127.0.0.1:8443" || len(config.AuthInfos[context.AuthInfo].ClientKeyData) == 0 {
+		t.Errorf("what kubectl reads: %+v", config)
+	}
+	if len(config.Contexts) != 2 || len(config.Clusters) != 2 || len(config.AuthInfos) != 2 {
+		t.Errorf("what kubectl reads: %+v", config)
+	}
+	again, err := mergeKubeconfig(merged, ours.text, ours.ca, false)
+	if err != nil || !bytes.Equal(again, merged) {
+		t.Errorf("the same once more, %v:\n%s", err, again)
+	}
+}
+
+func TestMergeBringsItsOwnEntriesUpToDate(t *testing.T) {
+	first := newKubeconfig(t, "demo", "https://127.0.0.1:8443", "")
+	text := strings.Replace(string(first.text), "    user: kubernetes-admin@demo\n", "    user: kubernetes-admin@demo\n    namespace: mine # chosen\n", 1)
+	text = strings.Replace(text, "    server: https", "    tls-server-name: cp-1\n    disable-compression: true\n    server: https", 1)
+	second := kubeconfigOf(t, first.pki, "demo", "https://192.0.2.100:16443", "")
+	merged, err := mergeKubeconfig([]byte(text), second.text, second.ca, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := clientcmd.Load(merged)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := clientcmd.Load(second.text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := config.Clusters["demo"]
+	if server.Server != "https://192.0.2.100:16443" || server.TLSServerName != "" || !server.DisableCompression {
+		t.Errorf("the cluster is %+v", server)
+	}
+	if !bytes.Equal(config.AuthInfos["kubernetes-admin@demo"].ClientKeyData, want.AuthInfos["kubernetes-admin@demo"].ClientKeyData) {
+		t.Error("the key is the old one")
+	}
+	if config.Contexts["kubernetes-admin@demo"].Namespace != "mine" || !strings.Contains(string(merged), "# chosen") {
+		t.Errorf("the context's own settings are lost:\n%s", merged)
+	}
+}
+
+func TestMergeRefusesAnothersEntries(t *testing.T) {
+	ours, other := newKubeconfig(t, "demo", "https://127.0.0.1:8443", ""), newKubeconfig(t, "demo", "https://other.example:6443", "")
+	for name, test := range map[string]struct{ existing, says string }{
+		"another cluster of the name": {string(other.text), "clusters"},
+		"another user of the name":    {"users: [{name: kubernetes-admin@demo, user: {token: x}}]\n", "users"},
+		"another context of the name": {"contexts: [{name: kubernetes-admin@demo, context: {cluster: prod, user: ann}}]\n", "contexts"},
+	} {
+		_, err := mergeKubeconfig([]byte(test.existing), ours.text, ours.ca, false)
+		if taken, ok := errors.AsType[*takenError](err); !ok || taken.list != test.says {
+			t.Errorf("%s: %v", name, err)
+		}
+		merged, err := mergeKubeconfig([]byte(test.existing), ours.text, ours.ca, true)
+		if err != nil {
+			t.Errorf("%s, told to replace it: %v", name, err)
+			continue
+		}
+		config, err := clientcmd.Load(merged)
+		if err != nil || config.Contexts["kubernetes-admin@demo"].Cluster != "demo" || config.Clusters["demo"].Server != "https://127.0.0.1:8443" {
+			t.Errorf("%s, replaced: %+v, %v", name, config, err)
+		}
+	}
+	renamed := kubeconfigOf(t, ours.pki, "demo", "https://127.0.0.1:8443", "demo-2")
+	merged, err := mergeKubeconfig(other.text, renamed.text, renamed.ca, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := clientcmd.Load(merged)
+	if err != nil || config.Clusters["demo"].Server != "https://other.example:6443" || config.Contexts["demo-2"].Cluster != "demo-2" {
+		t.Errorf("by another name: %+v, %v", config, err)
+	}
+}
+
+func TestAFileIsMergedIntoOrLeftAsItWas(t *testing.T) {
+	ours := newKubeconfig(t, "demo", "https://127.0.0.1:8443", "")
+	for name, test := range map[string]struct {
+		existing string
+		current  string
+		says     string // of the error
+	}{
+		"nothing":           {"", "kubernetes-admin@demo", ""},
+		"comments alone":    {"# empty\n", "kubernetes-admin@demo", ""},
+		"empty lists":       {"apiVersion: v1\nkind: Config\nclusters: []\nusers: null\ncurrent-context: \"\"\n", "kubernetes-admin@demo", ""},
+		"others":            {others, "prod", ""},
+		"a context gone":    {"current-context: gone\n", "kubernetes-admin@demo", ""},
+		"no YAML":           {"a: [", "", "not YAML"},
+		"another document":  {"kind: Pod\n", "", "of kind Pod"},
+		"several documents": {"kind: Config\n---\nkind: Config\n", "", "more than one"},
+		"a list":            {"[a, b]\n", "", "no kubeconfig"},
+		"lists that are no": {"clusters: {a: b}\n", "", "no list"},
+	} {
+		folder := t.TempDir()
+		real, link := filepath.Join(folder, "real"), filepath.Join(folder, "config")
+		if err := os.WriteFile(real, []byte(test.existing), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(real, link); err != nil {
+			t.Fatal(err)
+		}
+		current, err := mergeInto(link, ours.text, ours.ca, false)
+		content, reading := os.ReadFile(real)
+		if reading != nil {
+			t.Fatal(reading)
+		}
+		if test.says != "" {
+			if err == nil || !strings.Contains(err.Error(), test.says) || string(content) != test.existing {
+				t.Errorf("%s: want %q, got %v, and the file is\n%s", name, test.says, err, content)
+			}
+			continue
+		}
+		if err != nil || current != test.current {
+			t.Errorf("%s: the current context is %q: %v", name, current, err)
+		}
+		if config, err := clientcmd.Load(content); err != nil || config.Contexts["kubernetes-admin@demo"] == nil {
+			t.Errorf("%s: %v\n%s", name, err, content)
+		}
+		info, err := os.Stat(real)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+		if entries, err := os.ReadDir(folder); err != nil || len(entries) != 2 {
+			t.Errorf("%s: beside it there is %v, %v", name, entries, err)
+		}
+	}
+}
+
+func TestAKubeconfigThatSomebodyElseChangesIsLeft(t *testing.T) {
+	ours := newKubeconfig(t, "demo", "https://127.0.0.1:8443", "")
+	file := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(file+".lock", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := mergeInto(file, ours.text, ours.ca, false); err == nil || !strings.Contains(err.Error(), ".lock") {
+		t.Errorf("with kubectl's lock: %v", err)
+	}
+	if _, err := os.Stat(file + ".lock"); err != nil {
+		t.Errorf("the lock of another is gone: %v", err)
+	}
+}
+
+func TestOwnKubeconfigIsKubectls(t *testing.T) {
+	folder := t.TempDir()
+	t.Setenv("HOME", folder)
+	there, second, absent := filepath.Join(folder, "a"), filepath.Join(folder, "b"), filepath.Join(folder, "c")
+	for file, text := range map[string]string{there: others, second: "clusters: [{name: demo, cluster: {}}]\n"} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct{ variable, name, want string }{
+		{"", "demo", filepath.Join(folder, ".kube", "config")},
+		{absent, "demo", absent},
+		{there + ":" + second, "new", there},
+		{there + ":" + second, "demo", second},
+		{absent + "::" + there, "new", there},
+		{absent + ":" + absent + "2", "new", absent + "2"},
+	} {
+		t.Setenv("KUBECONFIG", test.variable)
+		if got, err := ownKubeconfig(test.name); err != nil || got != test.want {
+			t.Errorf("KUBECONFIG=%s, %s: %s, %v; want %s", test.variable, test.name, got, err, test.want)
+		}
+	}
+}
