@@ -12,8 +12,9 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-// witnessTime bounds how long a failed step waits for the hosts to say why.
-const witnessTime = 10 * time.Second
+// witnessTime bounds how long a failed step waits for the hosts to say why: longer than a
+// host takes to tell what of it does not answer.
+const witnessTime = 15 * time.Second
 
 // doubtTime is how long something is waited for before the hosts are asked what is wrong,
 // and from then on between two such questions.

@@ -28,17 +28,19 @@ const theAPI = "the API server on"
 // dialer connects to the API server, or to what else it leads to, of whichever control
 // plane answers, or by another way that was added; the one that served last first.
 type dialer struct {
-	what      string                // with the word that goes before a host's name
+	what   string            // with the word that goes before a host's name
+	labels map[string]string // what an added way leads to
+	life   context.Context   // ends with close, and every attempt with it
+	end    context.CancelFunc
+
+	mu        sync.Mutex
 	hosts     map[string]hosts.Host // to dial from, by the way's name: a control plane's is its own
 	endpoints map[string]string     // what to dial
-	labels    map[string]string     // what an added way leads to
-	life      context.Context       // ends with close, and every attempt with it
-	end       context.CancelFunc
-
-	mu    sync.Mutex
-	order []string
-	open  map[*tracked]struct{}
-	turns int // how often another host was given preference
+	coming    bool                  // further ways may come
+	news      chan struct{}         // closed when one has, or none will
+	order     []string
+	open      map[*tracked]struct{}
+	turns     int // how often another host was given preference
 }
 
 // tracked is a connection that the dialer can end.
@@ -56,7 +58,10 @@ func (t *tracked) Close() error {
 }
 
 func newDialer(what string, all map[string]hosts.Host, endpoints map[string]string, names []string) *dialer {
-	d := &dialer{what: what, hosts: all, endpoints: endpoints, labels: map[string]string{}, order: slices.Clone(names), open: map[*tracked]struct{}{}}
+	d := &dialer{
+		what: what, hosts: all, endpoints: endpoints, labels: map[string]string{}, order: slices.Clone(names),
+		open: map[*tracked]struct{}{}, news: make(chan struct{}),
+	}
 	d.life, d.end = context.WithCancel(context.Background())
 	return d
 }
@@ -78,9 +83,13 @@ func cloned[V any](m map[string]V) map[string]V {
 }
 
 // choices is how many ways there are.
-func (d *dialer) choices() int { return len(d.hosts) }
+func (d *dialer) choices() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.hosts)
+}
 
-// label is what a way leads to, for an error.
+// label is what a way leads to, for an error; the caller holds the lock.
 func (d *dialer) label(name string) string {
 	if label, own := d.labels[name]; own {
 		return label
@@ -95,34 +104,41 @@ type attempt struct {
 }
 
 // DialContext asks the hosts in turn: the next one when one has failed, or has not
-// answered within dialHead. The address is ignored: each host has its own.
+// answered within dialHead. While further ways may come it waits for them before it gives
+// up. The address is ignored: each host has its own.
 func (d *dialer) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
-	order := d.preference()
-	if len(order) == 0 {
-		return nil, errNoHost
-	}
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
 	defer context.AfterFunc(d.life, cancel)()
-	results := make(chan attempt, len(order))
-	next, pending := 0, 0
+	results := make(chan attempt)
+	asked, pending := map[string]bool{}, 0
+	defer func() { go discard(results, pending) }()
 	begin := func() {
-		if next < len(order) {
-			go d.try(ctx, order[next], results)
-			next++
+		if name, found := d.next(asked); found {
+			asked[name] = true
+			go d.try(ctx, name, results)
 			pending++
 		}
 	}
-	begin()
 	head := time.NewTimer(dialHead)
 	defer head.Stop()
 	var failures []error
-	for pending > 0 {
+	for begin(); ; {
+		coming, news := d.awaited()
+		if pending == 0 {
+			begin() // one may have come just now
+		}
+		if pending == 0 && (!coming || ctx.Err() != nil) {
+			return nil, noWay(failures)
+		}
+		done := ctx.Done()
+		if pending > 0 {
+			done = nil // each attempt ends by it, and says whose it was
+		}
 		select {
 		case result := <-results:
 			pending--
 			if result.err == nil {
-				go discard(results, pending)
 				return d.keep(result)
 			}
 			failures = append(failures, result.err)
@@ -130,17 +146,93 @@ func (d *dialer) DialContext(ctx context.Context, _, _ string) (net.Conn, error)
 		case <-head.C:
 			begin()
 			head.Reset(dialHead)
+		case <-news:
+		case <-done:
 		}
 	}
-	return nil, errors.Join(failures...)
 }
 
-func (d *dialer) try(ctx context.Context, host string, results chan<- attempt) {
-	conn, err := d.hosts[host].Dial(ctx, "tcp", d.endpoints[host])
-	if err != nil {
-		err = fmt.Errorf("reach %s: %w", d.label(host), err)
+// noWay is the error of a connection that no way led to.
+func noWay(failures []error) error {
+	if len(failures) == 0 {
+		return errNoHost
 	}
-	results <- attempt{host, conn, err}
+	return errors.Join(failures...)
+}
+
+// next is the first way, in the order of preference, that was not asked yet.
+func (d *dialer) next(asked map[string]bool) (string, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, name := range d.order {
+		if !asked[name] {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// await tells the dialer that further ways may come: by join, until settled.
+func (d *dialer) await() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.coming = true
+}
+
+// awaited tells whether further ways may come, and when that has changed.
+func (d *dialer) awaited() (coming bool, news <-chan struct{}) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.coming, d.news
+}
+
+// join adds a host to those that are there already, as the last choice.
+func (d *dialer) join(name string, host hosts.Host, endpoint string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, known := d.hosts[name]; known {
+		return
+	}
+	d.hosts, d.endpoints = cloned(d.hosts), cloned(d.endpoints) // others read them
+	d.hosts[name], d.endpoints[name] = host, endpoint
+	d.order = append(d.order, name)
+	d.tell()
+}
+
+// settled tells that no further way will come.
+func (d *dialer) settled() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.coming = false
+	d.tell()
+}
+
+// tell wakes those who wait for news; the caller holds the lock.
+func (d *dialer) tell() {
+	close(d.news)
+	d.news = make(chan struct{})
+}
+
+// preferred is what the way that is tried first leads to, for an error.
+func (d *dialer) preferred() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.order) == 0 {
+		return "the API"
+	}
+	return d.label(d.order[0])
+}
+
+func (d *dialer) try(ctx context.Context, name string, results chan<- attempt) {
+	d.mu.Lock()
+	host, endpoint, label := d.hosts[name], d.endpoints[name], d.label(name)
+	d.mu.Unlock()
+	began := time.Now()
+	conn, err := host.Dial(ctx, "tcp", endpoint)
+	if err != nil {
+		err = fmt.Errorf("reach %w", orSilence(fmt.Errorf("%s: %w", label, err), label, began))
+	}
+	results <- attempt{name, conn, err}
 }
 
 // discard closes the connections of those who answered too late.
@@ -165,12 +257,6 @@ func (d *dialer) keep(won attempt) (net.Conn, error) {
 	at := slices.Index(d.order, won.host)
 	d.order = slices.Insert(slices.Delete(d.order, at, at+1), 0, won.host)
 	return conn, nil
-}
-
-func (d *dialer) preference() []string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Clone(d.order)
 }
 
 // state tells how many connections are open, and the turn they belong to.
@@ -221,6 +307,19 @@ func closeAll(conns []*tracked) {
 		_ = conn.Conn.Close()
 	}
 }
+
+// Await tells the client that control planes are still being connected to: until Settled, a
+// connection that none of those there can make waits for the others, within its time.
+func (c *Client) Await() { c.dialer.await() }
+
+// Join adds a control plane that was connected after the client was made; the endpoint is
+// its API server's host:port as seen from it.
+func (c *Client) Join(name string, host hosts.Host, endpoint string) {
+	c.dialer.join(name, host, endpoint)
+}
+
+// Settled tells the client that all are there that will be.
+func (c *Client) Settled() { c.dialer.settled() }
 
 // Dial connects to the API server of a control plane that answers. The bytes are its TLS.
 func (c *Client) Dial(ctx context.Context) (net.Conn, error) {

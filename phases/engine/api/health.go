@@ -93,9 +93,10 @@ func (p probe) ask(ctx context.Context, bound time.Duration, name string, host h
 		health.Detail = err.Error()
 		return health
 	}
+	began := time.Now()
 	response, err := transport.RoundTrip(request)
 	if err != nil {
-		health.Detail = brief(err)
+		health.Detail = brief(orSilence(err, p.component+" at "+p.address, began))
 		return health
 	}
 	defer response.Body.Close()

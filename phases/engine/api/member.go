@@ -233,6 +233,9 @@ func (c *Client) reconfigure(ctx context.Context, op string, limit time.Duration
 		}
 		if within.Err() == nil || seen == nil {
 			seen = err
+			if errors.Is(seen, context.DeadlineExceeded) {
+				seen = &laterError{errors.New("no member of etcd answers")}
+			}
 		}
 		failure := wanted.refused(seen)
 		if within.Err() == nil && !passingChange(err) {

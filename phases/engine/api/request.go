@@ -75,10 +75,15 @@ func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
 func (c *Client) once(ctx context.Context, bound time.Duration, try func(context.Context) error) error {
 	within, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
+	began := time.Now()
 	_, turn := c.dialer.state()
+	who := c.dialer.preferred()
 	err := c.warm(within)
 	if err == nil {
 		err = try(within)
+	}
+	if ctx.Err() == nil && !answered(err) {
+		err = orSilence(err, who, began)
 	}
 	if ctx.Err() == nil && outage(err) && (!answered(err) || c.dialer.choices() > 1) {
 		c.dialer.turn(turn)
@@ -114,6 +119,7 @@ func (c *Client) persist(ctx context.Context, progress func(hosts.Progress), try
 	defer cancel()
 	began := time.Now()
 	told := ""
+	var seen error // what the last try that had its time ended with
 	for {
 		err := c.once(ctx, c.pace.try, try)
 		switch {
@@ -132,8 +138,14 @@ func (c *Client) persist(ctx context.Context, progress func(hosts.Progress), try
 		if !answered(err) {
 			interval = c.pace.away
 		}
-		if waited := pause(ctx, interval); waited != nil {
-			return fmt.Errorf("%w; last: %w", waited, err)
+		if ctx.Err() == nil || seen == nil {
+			seen = err
+		}
+		switch waited := pause(ctx, interval); {
+		case errors.Is(waited, context.DeadlineExceeded):
+			return fmt.Errorf("not within %s; last seen: %w", time.Since(began).Round(time.Second), seen)
+		case waited != nil:
+			return fmt.Errorf("%w; last: %w", waited, seen)
 		}
 	}
 }
@@ -203,5 +215,5 @@ func brief(err error) string {
 			text = rest
 		}
 	}
-	return strings.ReplaceAll(text, "\n", "; ")
+	return strings.ReplaceAll(plainly(text), "\n", "; ")
 }

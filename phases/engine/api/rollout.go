@@ -161,6 +161,9 @@ func podTrouble(pod corev1.Pod) string {
 }
 
 func worded(reason, message string) string {
+	if plain := plainly(message); plain != message {
+		return reason + ": the container runtime does not answer the kubelet: " + plain
+	}
 	if message == "" {
 		return reason
 	}

@@ -127,11 +127,10 @@ func (s *single) ask(ctx context.Context, bound time.Duration, path string) (hea
 	if err != nil {
 		return false, "", err
 	}
+	began := time.Now()
 	response, err := s.http.Do(request)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("%s: no answer within %s: %w", path, bound, err)
-	}
 	if err != nil {
+		err = orSilence(err, s.dialer.preferred(), began)
 		_, turn := s.dialer.state()
 		s.dialer.turn(turn)
 		return false, "", err

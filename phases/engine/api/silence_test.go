@@ -1,0 +1,99 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// dialled is a host of which only Dial is asked.
+type dialled struct {
+	hosts.Host
+	dial func(context.Context) (net.Conn, error)
+}
+
+func (d dialled) Dial(ctx context.Context, _, _ string) (net.Conn, error) { return d.dial(ctx) }
+
+func mute(ctx context.Context) (net.Conn, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func shut(context.Context) (net.Conn, error) { return nil, errors.New("connection refused") }
+
+func answers(context.Context) (net.Conn, error) {
+	near, far := net.Pipe()
+	_ = far.Close()
+	return near, nil
+}
+
+// TestSilenceNamesWhoWasAsked: a deadline that passed is no cause by itself.
+func TestSilenceNamesWhoWasAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDialer(theAPI, map[string]hosts.Host{"cp-1": dialled{dial: mute}}, map[string]string{"cp-1": "127.0.0.1:6443"}, []string{"cp-1"})
+		_, err := d.DialContext(t.Context(), "", "")
+		if err == nil || brief(err) != "reach the API server on cp-1 (127.0.0.1:6443): no answer within 10s" {
+			t.Errorf("it says: %v", err)
+		}
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Error("it is not known as a call whose time was over")
+		}
+	})
+	for text, want := range map[string]string{
+		"rpc error: code = DeadlineExceeded desc = context deadline exceeded": "no answer in time",
+		"Get x: context deadline exceeded":                                    "Get x: no answer in time",
+		"connection refused":                                                  "connection refused",
+	} {
+		if got := plainly(text); got != want {
+			t.Errorf("%q reads %q", text, got)
+		}
+	}
+	if got := worded("CreateContainerError", "context deadline exceeded"); !strings.Contains(got, "the container runtime does not answer the kubelet") {
+		t.Errorf("of a Pod: %q", got)
+	}
+}
+
+// TestConnectionWaitsForControlPlanesThatMayStillCome, and for no others.
+func TestConnectionWaitsForControlPlanesThatMayStillCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := func() *dialer {
+			return newDialer(theAPI, map[string]hosts.Host{"cp-1": dialled{dial: shut}}, map[string]string{"cp-1": "a"}, []string{"cp-1"})
+		}
+		d, began := begin(), time.Now()
+		if _, err := d.DialContext(t.Context(), "", ""); err == nil || time.Since(began) != 0 {
+			t.Errorf("without any to come: %v after %s", err, time.Since(began))
+		}
+		d = begin()
+		d.await()
+		go func() {
+			time.Sleep(2 * time.Second)
+			d.join("cp-2", dialled{dial: answers}, "b")
+		}()
+		conn, err := d.DialContext(t.Context(), "", "")
+		if err != nil || time.Since(began) != 2*time.Second {
+			t.Fatalf("with one that comes: %v after %s", err, time.Since(began))
+		}
+		_ = conn.Close()
+		d = begin()
+		d.await()
+		go func() {
+			time.Sleep(3 * time.Second)
+			d.settled()
+		}()
+		began = time.Now()
+		if _, err := d.DialContext(t.Context(), "", ""); err == nil || time.Since(began) != 3*time.Second {
+			t.Errorf("with none that came: %v after %s", err, time.Since(began))
+		}
+		d = begin()
+		d.await()
+		if _, err := d.DialContext(t.Context(), "", ""); err == nil || !strings.Contains(err.Error(), "connection refused") {
+			t.Errorf("with one that never comes: %v", err)
+		}
+	})
+}
