@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/slipway-k8s/slipway/certs"
@@ -90,32 +91,6 @@ func (s *session) tried(name string) bool {
 	return up || down
 }
 
-// connectControlPlanes reaches the control planes; one is enough.
-func (s *session) connectControlPlanes(ctx context.Context) error {
-	if err := s.connect(ctx, s.cluster.ControlPlanes()); err != nil {
-		return err
-	}
-	if len(s.hosts) == 0 {
-		return fmt.Errorf("reach a control plane of %s: %w", s.cluster.Name, s.downErrors())
-	}
-	return nil
-}
-
-// connectAPI reaches the control planes and finds the keys: what a command needs that
-// speaks to the API and changes no host.
-func (s *session) connectAPI(ctx context.Context) error {
-	if err := s.connectControlPlanes(ctx); err != nil {
-		return err
-	}
-	if err := s.observe(ctx, func(cluster.Host) hosts.Query { return hosts.Query{} }); err != nil {
-		return err
-	}
-	if err := s.findKeys(ctx); err != nil {
-		return fmt.Errorf("find the keys of cluster %s: %w", s.cluster.Name, err)
-	}
-	return s.openClient()
-}
-
 // openClient makes the client that speaks to the API through the control planes that
 // are connected and the session's scouts; it is kept for the session.
 func (s *session) openClient() error {
@@ -133,7 +108,7 @@ func (s *session) openClient() error {
 	options := api.Options{
 		Hosts:     map[string]hosts.Host{},
 		Endpoints: map[string]string{},
-		AllHosts:  s.hosts,
+		AllHosts:  maps.Clone(s.hosts),
 		CA:        s.keys.pki.CA.Cert,
 		Cert:      leaf.Cert,
 		Key:       leaf.Key,

@@ -43,6 +43,11 @@ type session struct {
 	api  *api.Client // nil while the cluster's keys are not known
 	live hosts.ClusterFacts
 
+	// dial connects to a host, by SSH unless said.
+	dial   func(context.Context, cluster.Host) (hosts.Host, error)
+	coming *arrivals   // nil unless hosts are taken one by one
+	late   *latecomers // nil unless some may come later
+
 	timeline *timeline // nil unless one is asked for
 
 	leasing bool   // hosts are leased before they are looked at
@@ -116,7 +121,7 @@ func (s *session) Close() {
 		_ = s.archive.Close()
 	}
 	var wait sync.WaitGroup
-	for _, host := range s.hosts {
+	for _, host := range append(s.part(), slices.Collect(maps.Values(s.hosts))...) {
 		wait.Go(func() { _ = host.Close() })
 	}
 	wait.Wait()

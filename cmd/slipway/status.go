@@ -1,11 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -36,12 +37,14 @@ type hostStatus struct {
 	Address    string         `json:"address"`
 	Roles      []cluster.Role `json:"roles"`
 	Connection string         `json:"connection"` // ok, or why not
-	OS         string         `json:"os,omitempty"`
-	Node       string         `json:"node"` // Ready, NotReady, absent, or unknown while no API server answers
-	Ready      bool           `json:"ready"`
-	Reason     string         `json:"reason,omitempty"`
-	Kubelet    string         `json:"kubelet,omitempty"`
-	Units      []unitStatus   `json:"units,omitempty"`
+	// ConnectionKind is the connection in a word: ok, waiting, failed or a kind of hosts.Error.
+	ConnectionKind string       `json:"connectionKind"`
+	OS             string       `json:"os,omitempty"`
+	Node           string       `json:"node"` // Ready, NotReady, absent, or unknown while no API server answers
+	Ready          bool         `json:"ready"`
+	Reason         string       `json:"reason,omitempty"`
+	Kubelet        string       `json:"kubelet,omitempty"`
+	Units          []unitStatus `json:"units,omitempty"`
 }
 
 type unitStatus struct {
@@ -97,14 +100,8 @@ func newStatusCommand() *cobra.Command {
 			return err
 		}
 		defer s.Close()
-		if err := s.connect(command.Context(), s.cluster.Hosts); err != nil {
-			return err
-		}
-		found, err := s.status(command)
+		found, err := s.statusInParts(command.Context(), command.OutOrStdout(), *format)
 		if err != nil {
-			return err
-		}
-		if err := show(command.OutOrStdout(), *format, found, func(w io.Writer) error { return writeStatus(w, found) }); err != nil {
 			return err
 		}
 		if !found.healthy() {
@@ -116,12 +113,78 @@ func newStatusCommand() *cobra.Command {
 	return command
 }
 
-func (s *session) status(command *cobra.Command) (status, error) {
-	ctx := command.Context()
-	err := s.observe(ctx, func(h cluster.Host) hosts.Query { return hosts.Query{Units: s.statusUnits(h)} })
+// slowHosts is how long after the first host the others may answer before what is there is
+// shown without them.
+const slowHosts = 1500 * time.Millisecond
+
+// statusInParts shows the status as soon as the hosts that answer have done so; as text it
+// shows then what is there, and fills in the others when they have answered or their time is
+// over. What it gives is the whole.
+func (s *session) statusInParts(ctx context.Context, w io.Writer, format string) (status, error) {
+	a := s.approach(ctx, s.cluster.Hosts, func(h cluster.Host) hosts.Query { return hosts.Query{Units: s.statusUnits(h)} })
+	early := ctx
+	for a.left > 0 {
+		if !s.await(early, a) {
+			break
+		}
+		if len(s.hosts) == 1 && early == ctx && format == formatText {
+			var cancel context.CancelFunc
+			early, cancel = context.WithTimeout(ctx, slowHosts)
+			defer cancel()
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return status{}, err
+	}
+	found, err := s.status(ctx)
 	if err != nil {
 		return status{}, err
 	}
+	if a.left > 0 {
+		return s.fillIn(ctx, w, found, a)
+	}
+	return found, show(w, format, found, func(w io.Writer) error { return writeStatus(w, found) })
+}
+
+// fillIn shows what is there, waits for the hosts that are missing in it, and shows those: a
+// line each where they are down, and all anew where one is there that was not.
+func (s *session) fillIn(ctx context.Context, w io.Writer, found status, a *arrivals) (status, error) {
+	if err := writeStatus(w, found); err != nil {
+		return status{}, err
+	}
+	before := len(s.hosts)
+	for a.left > 0 {
+		if !s.await(ctx, a) {
+			return status{}, ctx.Err()
+		}
+	}
+	fmt.Fprintln(w)
+	if len(s.hosts) > before {
+		if s.api != nil { // it knows only those that were connected before
+			s.api.Close()
+			s.api = nil
+		}
+		found, err := s.status(ctx)
+		if err != nil {
+			return status{}, err
+		}
+		fmt.Fprintf(w, "hosts that were slow have answered:\n\n")
+		return found, writeStatus(w, found)
+	}
+	var late status
+	for i, h := range s.cluster.Hosts {
+		if found.Hosts[i].ConnectionKind == wordWaiting {
+			found.Hosts[i] = s.hostStatus(h)
+			late.Hosts = append(late.Hosts, found.Hosts[i])
+		}
+	}
+	if err := writeHosts(w, late.Hosts); err != nil {
+		return status{}, err
+	}
+	return found, writeReasons(w, late.reasons())
+}
+
+func (s *session) status(ctx context.Context) (status, error) {
 	found := status{
 		Cluster: s.cluster.Name, Endpoint: fmt.Sprintf("%s:%d", s.cluster.Endpoint.Host, s.cluster.Endpoint.Port),
 		VirtualAddress: s.cluster.VirtualAddress(), Holders: s.holders(),
@@ -144,12 +207,14 @@ func (s *session) status(command *cobra.Command) (status, error) {
 }
 
 func (s *session) hostStatus(h cluster.Host) hostStatus {
-	row := hostStatus{Name: h.Name, Address: h.Address(), Roles: h.Roles, Connection: "ok", Node: nodeUnknown}
+	row := hostStatus{Name: h.Name, Address: h.Address(), Roles: h.Roles, Connection: wordOK, ConnectionKind: wordOK, Node: nodeUnknown}
 	if s.live.Reachable {
 		row.Node = nodeAbsent
 	}
 	if err, isDown := s.down[h.Name]; isDown {
-		row.Connection = err.Error()
+		row.Connection, row.ConnectionKind = err.Error(), connectionWord(err)
+	} else if _, up := s.hosts[h.Name]; !up {
+		row.Connection, row.ConnectionKind = "no answer yet", wordWaiting
 	}
 	if facts, ok := s.facts[h.Name]; ok {
 		row.OS = facts.OS.Pretty
@@ -170,7 +235,7 @@ func (s *session) hostStatus(h cluster.Host) hostStatus {
 
 func (s status) healthy() bool {
 	for _, h := range s.Hosts {
-		if h.Connection != "ok" || !h.Ready && !slices.Contains(h.Roles, cluster.RoleLoadBalancer) {
+		if h.Connection != wordOK || !h.Ready && !slices.Contains(h.Roles, cluster.RoleLoadBalancer) {
 			return false
 		}
 		for _, unit := range h.Units {
@@ -190,131 +255,4 @@ func (s status) healthy() bool {
 		}
 	}
 	return s.Reachable && (s.VirtualAddress == "" || len(s.Holders) == 1)
-}
-
-func writeStatus(w io.Writer, s status) error {
-	fmt.Fprintf(w, "cluster   %s\n", s.Cluster)
-	if s.ID != "" {
-		fmt.Fprintf(w, "id        %s\n", s.ID)
-	}
-	fmt.Fprintf(w, "endpoint  %s\n", s.Endpoint)
-	if s.VirtualAddress != "" {
-		fmt.Fprintf(w, "VIP       %s %s\n", s.VirtualAddress, held(s.Holders))
-	}
-	if s.Reachable {
-		fmt.Fprintf(w, "API       answers, %s\n\n", s.Version)
-	} else {
-		fmt.Fprintf(w, "API       does not answer: %s\n\n", s.Cause)
-	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "HOST\tADDRESS\tROLES\tSSH\tNODE\tKUBELET\tUNITS")
-	for _, h := range s.Hosts {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", h.Name, h.Address, roles(h.Roles), firstLine(h.Connection), nodeState(h), dash(h.Kubelet), units(h.Units))
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	if err := writeMembers(w, s); err != nil || len(s.Health) == 0 {
-		return err
-	}
-	fmt.Fprintln(w)
-	fmt.Fprintln(table, "HOST\tCOMPONENT\tHEALTH")
-	for _, health := range s.Health {
-		word := "ok"
-		if !health.Healthy {
-			word = "not healthy: " + firstLine(health.Detail)
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", health.Host, health.Component, word)
-	}
-	return table.Flush()
-}
-
-// held says where the virtual address is.
-func held(holders []string) string {
-	switch len(holders) {
-	case 0:
-		return "is on no host that answers"
-	case 1:
-		return "on " + holders[0]
-	}
-	return "on several hosts at once: " + strings.Join(holders, ", ")
-}
-
-// writeMembers shows etcd's members and who leads them.
-func writeMembers(w io.Writer, s status) error {
-	if len(s.Members) == 0 {
-		if s.MembersCause != "" {
-			fmt.Fprintf(w, "\netcd does not answer: %s\n", firstLine(s.MembersCause))
-		}
-		return nil
-	}
-	fmt.Fprintln(w)
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ETCD MEMBER\tID\tPEER\tROLE\tHEALTH")
-	for _, m := range s.Members {
-		role, health := "follower", "ok"
-		switch {
-		case m.Learner:
-			role = "learner"
-		case m.Leader:
-			role = "leader"
-		}
-		if m.Healthy && m.Detail != "" {
-			health = "alarm: " + m.Detail
-		}
-		if !m.Healthy {
-			role, health = dash(""), "not healthy: "+firstLine(m.Detail)
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", dash(m.Name), m.ID, strings.Join(m.Peers, ","), role, health)
-	}
-	return table.Flush()
-}
-
-// What a host's node is.
-const (
-	nodeReady    = "Ready"
-	nodeNotReady = "NotReady"
-	nodeAbsent   = "absent"
-	nodeUnknown  = "unknown"
-)
-
-func nodeState(h hostStatus) string {
-	switch {
-	case slices.Contains(h.Roles, cluster.RoleLoadBalancer):
-		return dash("")
-	case h.Node == nodeAbsent:
-		return "not in the cluster"
-	case h.Node == nodeNotReady && h.Reason != "":
-		return "NotReady: " + firstLine(h.Reason)
-	}
-	return h.Node
-}
-
-func roles(list []cluster.Role) string {
-	words := make([]string, len(list))
-	for i, role := range list {
-		words[i] = string(role)
-	}
-	return strings.Join(words, ",")
-}
-
-func units(list []unitStatus) string {
-	var wrong []string
-	for _, unit := range list {
-		if unit.Active != "active" {
-			wrong = append(wrong, fmt.Sprintf("%s %s", unit.Name, dash(unit.Active)))
-		}
-	}
-	switch {
-	case len(list) == 0:
-		return "-"
-	case len(wrong) == 0:
-		return "active"
-	}
-	return strings.Join(wrong, ", ")
-}
-
-func firstLine(text string) string {
-	line, _, _ := strings.Cut(text, "\n")
-	return line
 }

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/hosttest"
+)
+
+// TestNoErrorMakesTheTablesWide: an error stands below, a word in the table.
+func TestNoErrorMakesTheTablesWide(t *testing.T) {
+	const long = "connect to 10.0.0.12:22: no answer after 10s; the proxyCommand said \x1b[2J\tnothing\nand a second line of it, which is long as well"
+	found := status{
+		Cluster: "demo", Reachable: true,
+		Hosts: []hostStatus{
+			{Name: "cp-1", Address: "10.0.0.11", Connection: wordOK, ConnectionKind: wordOK, Node: nodeNotReady, Reason: long, Units: []unitStatus{{"kubelet.service", "failed"}}},
+			{Name: "cp-2", Address: "10.0.0.12", Connection: long, ConnectionKind: "unreachable", Node: nodeUnknown},
+		},
+		Members: []hosts.Member{{Name: "cp-1", Healthy: true, Detail: long}, {Name: "cp-2", Detail: long}},
+		Health:  []hosts.Health{{Host: "cp-1", Component: "etcd", Detail: long}},
+	}
+	var out bytes.Buffer
+	if err := writeStatus(&out, found); err != nil {
+		t.Fatal(err)
+	}
+	tables, reasons, told := strings.Cut(out.String(), "what is not well:\n")
+	if !told {
+		t.Fatalf("no reasons are told:\n%s", out.String())
+	}
+	for line := range strings.Lines(tables) {
+		if len([]rune(line)) > 80 {
+			t.Errorf("a line of a table is %d characters wide: %s", len([]rune(line)), line)
+		}
+	}
+	for _, want := range []string{"cp-2, SSH: connect to", "cp-1, node: ", "cp-1, kubelet.service: failed", "cp-2, etcd member: ", "cp-1, etcd: "} {
+		if !strings.Contains(reasons, want) {
+			t.Errorf("%q is missing in\n%s", want, reasons)
+		}
+	}
+	if steers(out.String()) || strings.Contains(reasons, "\t") {
+		t.Errorf("it steers the terminal: %q", out.String())
+	}
+}
+
+// threeControlPlanes is a session whose hosts answer after these times; a negative one never.
+func threeControlPlanes(t *testing.T, after ...time.Duration) *session {
+	t.Helper()
+	s := &session{
+		cluster: &cluster.Cluster{Name: "demo"}, hosts: map[string]hosts.Host{}, down: map[string]error{},
+		facts: map[string]hosts.Facts{}, seen: map[string]time.Time{},
+	}
+	times := map[string]time.Duration{}
+	for i, wait := range after {
+		name := []string{"cp-1", "cp-2", "cp-3"}[i]
+		times[name] = wait
+		s.cluster.Hosts = append(s.cluster.Hosts, cluster.Host{Name: name, Roles: []cluster.Role{cluster.RoleControlPlane}})
+	}
+	s.dial = func(ctx context.Context, h cluster.Host) (hosts.Host, error) {
+		wait, timeout := times[h.Name], 10*time.Second
+		if wait >= 0 {
+			timeout = wait
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(timeout):
+		}
+		if wait < 0 {
+			return nil, &hosts.Error{Kind: hosts.KindUnreachable, Op: "connect to " + h.Name, Err: errors.New("no answer after 10s")}
+		}
+		return hosttest.NewFake(h.Name).Host(), nil
+	}
+	return s
+}
+
+// TestStatusShowsWhatIsThereAndFillsInTheRest, long before a dead host's time is over.
+func TestStatusShowsWhatIsThereAndFillsInTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		t.Setenv("XDG_STATE_HOME", t.TempDir())
+		s := threeControlPlanes(t, 100*time.Millisecond, -1, 300*time.Millisecond)
+		defer s.Close()
+		began := time.Now()
+		out := &timedWriter{}
+		found, err := s.statusInParts(t.Context(), out, formatText)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first := out.first.Sub(began); first > 2*time.Second {
+			t.Errorf("nothing was shown for %s", first)
+		}
+		text := out.String()
+		if !strings.Contains(text, "waiting") || strings.Index(text, "waiting") > strings.Index(text, "unreachable") ||
+			!strings.Contains(text, "cp-2, SSH: connect to cp-2: no answer after 10s") {
+			t.Errorf("shown was\n%s", text)
+		}
+		if found.healthy() || found.Hosts[1].ConnectionKind != "unreachable" || found.Hosts[0].ConnectionKind != wordOK {
+			t.Errorf("the whole is %+v", found.Hosts)
+		}
+	})
+}
+
+// TestFirstControlPlaneThatAnswersIsEnough: a dead one is waited for by nobody.
+func TestFirstControlPlaneThatAnswersIsEnough(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := threeControlPlanes(t, -1, 200*time.Millisecond, time.Minute)
+		a := s.approach(t.Context(), s.cluster.Hosts, func(cluster.Host) hosts.Query { return hosts.Query{} })
+		began := time.Now()
+		if !s.await(t.Context(), a) || s.hosts["cp-2"] == nil || a.left != 2 {
+			t.Errorf("after %s there are %v, down are %v", time.Since(began), s.hosts, s.down)
+		}
+		s.Close()
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+type timedWriter struct {
+	bytes.Buffer
+	first time.Time
+}
+
+func (w *timedWriter) Write(data []byte) (int, error) {
+	if w.first.IsZero() {
+		w.first = time.Now()
+	}
+	return w.Buffer.Write(data)
+}

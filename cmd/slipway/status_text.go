@@ -1,0 +1,214 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// Words of the table's cells. The reason for one that is not well stands below the tables,
+// so that no error makes a table too wide to be read.
+const (
+	wordOK      = "ok"
+	wordWaiting = "waiting"
+	wordFailed  = "failed"
+	wordNotWell = "not well"
+)
+
+// connectionWord is a host's connection in a word.
+func connectionWord(err error) string {
+	if host, known := errors.AsType[*hosts.Error](err); known && host.Kind != hosts.KindBroken {
+		return string(host.Kind)
+	}
+	return wordFailed
+}
+
+// reason is why a cell says that something is not well.
+type reason struct{ host, what, text string }
+
+// reasons are those of everything that is not well, in the order of the tables.
+func (s status) reasons() []reason {
+	var all []reason
+	add := func(host, what, text string) {
+		if text = hosts.CleanLine(text); text != "" {
+			all = append(all, reason{host, what, text})
+		}
+	}
+	for _, h := range s.Hosts {
+		if h.Connection != wordOK && h.ConnectionKind != wordWaiting {
+			add(h.Name, "SSH", h.Connection)
+		}
+		if h.Node == nodeNotReady {
+			add(h.Name, "node", h.Reason)
+		}
+		for _, unit := range h.Units {
+			if unit.Active != "active" {
+				add(h.Name, unit.Name, dash(unit.Active))
+			}
+		}
+	}
+	for _, m := range s.Members {
+		if m.Detail != "" {
+			add(dash(m.Name), "etcd member", m.Detail)
+		}
+	}
+	if len(s.Members) == 0 {
+		add(dash(""), "etcd", s.MembersCause)
+	}
+	for _, health := range s.Health {
+		if !health.Healthy {
+			add(health.Host, health.Component, health.Detail)
+		}
+	}
+	return all
+}
+
+func writeStatus(w io.Writer, s status) error {
+	fmt.Fprintf(w, "cluster   %s\nendpoint  %s\n", s.Cluster, s.Endpoint)
+	if s.VirtualAddress != "" {
+		fmt.Fprintf(w, "VIP       %s %s\n", s.VirtualAddress, held(s.Holders))
+	}
+	if s.Reachable {
+		fmt.Fprintf(w, "API       answers, %s\n\n", hosts.CleanLine(s.Version))
+	} else {
+		fmt.Fprintf(w, "API       does not answer: %s\n\n", hosts.CleanLine(s.Cause))
+	}
+	if err := writeHosts(w, s.Hosts); err != nil {
+		return err
+	}
+	if err := writeMembers(w, s.Members); err != nil {
+		return err
+	}
+	if err := writeHealth(w, s.Health); err != nil {
+		return err
+	}
+	return writeReasons(w, s.reasons())
+}
+
+func writeHosts(w io.Writer, list []hostStatus) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "HOST\tADDRESS\tROLES\tSSH\tNODE\tKUBELET\tUNITS")
+	for _, h := range list {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", h.Name, h.Address, roles(h.Roles), h.ConnectionKind,
+			nodeState(h), dash(hosts.CleanLine(h.Kubelet)), units(h.Units))
+	}
+	return table.Flush()
+}
+
+func writeHealth(w io.Writer, list []hosts.Health) error {
+	if len(list) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "HOST\tCOMPONENT\tHEALTH")
+	for _, health := range list {
+		word := wordOK
+		if !health.Healthy {
+			word = wordNotWell
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", health.Host, health.Component, word)
+	}
+	return table.Flush()
+}
+
+// writeMembers shows etcd's members and who leads them.
+func writeMembers(w io.Writer, members []hosts.Member) error {
+	if len(members) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ETCD MEMBER\tID\tPEER\tROLE\tHEALTH")
+	for _, m := range members {
+		role, health := "follower", wordOK
+		switch {
+		case m.Learner:
+			role = "learner"
+		case m.Leader:
+			role = "leader"
+		}
+		if m.Healthy && m.Detail != "" {
+			health = "alarm"
+		}
+		if !m.Healthy {
+			role, health = dash(""), wordNotWell
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", dash(hosts.CleanLine(m.Name)), m.ID,
+			hosts.CleanLine(strings.Join(m.Peers, ",")), role, health)
+	}
+	return table.Flush()
+}
+
+func writeReasons(w io.Writer, all []reason) error {
+	if len(all) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w, "\nwhat is not well:")
+	for _, one := range all {
+		if _, err := fmt.Fprintf(w, "  %s, %s: %s\n", one.host, one.what, one.text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// held says where the virtual address is.
+func held(holders []string) string {
+	switch len(holders) {
+	case 0:
+		return "is on no host that answers"
+	case 1:
+		return "on " + holders[0]
+	}
+	return "on several hosts at once: " + strings.Join(holders, ", ")
+}
+
+// What a host's node is.
+const (
+	nodeReady    = "Ready"
+	nodeNotReady = "NotReady"
+	nodeAbsent   = "absent"
+	nodeUnknown  = "unknown"
+)
+
+func nodeState(h hostStatus) string {
+	switch {
+	case slices.Contains(h.Roles, cluster.RoleLoadBalancer):
+		return dash("")
+	case h.Node == nodeAbsent:
+		return "not in the cluster"
+	}
+	return h.Node
+}
+
+func roles(list []cluster.Role) string {
+	words := make([]string, len(list))
+	for i, role := range list {
+		words[i] = string(role)
+	}
+	return strings.Join(words, ",")
+}
+
+func units(list []unitStatus) string {
+	for _, unit := range list {
+		if unit.Active != "active" {
+			return wordNotWell
+		}
+	}
+	if len(list) == 0 {
+		return dash("")
+	}
+	return "active"
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
+}
