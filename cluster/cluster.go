@@ -135,13 +135,19 @@ const (
 
 // Host is one machine. Its name becomes the node's name.
 type Host struct {
-	Name      string            `json:"name"`
-	Addresses []string          `json:"addresses,omitempty"` // what other hosts reach it by; `address` in the file is the one-element form
-	Roles     []Role            `json:"roles"`
-	Labels    map[string]string `json:"labels,omitempty"`
-	Taints    []Taint           `json:"taints,omitempty"`
-	SSH       SSH               `json:"ssh,omitzero"`
+	Name      string   `json:"name"`
+	Addresses []string `json:"addresses,omitempty"` // what other hosts reach it by; `address` in the file is the one-element form
+	Roles     []Role   `json:"roles"`
+	// Hostname says what becomes of the machine's own host name: it is set to Name, unless
+	// this is HostnameKeep.
+	Hostname string            `json:"hostname,omitempty"`
+	Labels   map[string]string `json:"labels,omitempty"`
+	Taints   []Taint           `json:"taints,omitempty"`
+	SSH      SSH               `json:"ssh,omitzero"`
 }
+
+// HostnameKeep leaves a machine's host name as it is: the node is called otherwise.
+const HostnameKeep = "keep"
 
 // Taint is a node's taint in the Kubernetes API's own form.
 type Taint struct {

@@ -32,6 +32,9 @@ func TestEveryFieldIsAsStrictAsItsReader(t *testing.T) {
 		"SSH by an address with a slip":   {host("ssh: {host: 10.0.0.300}"), "hosts[0].ssh.host", "nothing but digits and dots"},
 		"SSH by a zoned address":          {host("ssh: {host: 'fe80::1%eth0'}"), "", ""},
 
+		"host name kept":       {host("hostname: keep"), "", ""},
+		"host name of its own": {host("hostname: web-1"), "hosts[0].hostname", "write keep"},
+
 		"endpoint in upper case":         {top("endpoint: {host: API.Example.COM}"), "", ""},
 		"endpoint with the last dot":     {top("endpoint: {host: api.example.com.}"), "", ""},
 		"endpoint with a slip":           {top("endpoint: {host: 10.0.0.300}"), "endpoint.host", "write four numbers from 0 to 255"},

@@ -169,6 +169,7 @@ func hostSchema() *schema {
 		"address":   text("What other hosts reach it by.", "").pattern(addressPattern),
 		"addresses": list(text("An address.", "").pattern(addressPattern), "What other hosts reach it by, as a list.").exactlyOne(""),
 		"roles":     list(role, "What it does. A control plane that is a worker too runs Pods as well; a load-balancer has no other role.").atLeast(1).unique(),
+		"hostname":  text("keep leaves the machine's own host name as it is; unless said, it is set to name.", "").oneOf(HostnameKeep),
 		"labels":    {Type: "object", Additional: &schema{Type: "string"}, Description: "The node's labels."},
 		"taints":    list(ref("Taint", ""), "The node's taints."),
 		"ssh":       ref("SSH", "How it is reached, where that differs."),

@@ -23,6 +23,9 @@ func (k *checker) hosts(c *Cluster) {
 		k.unique(names, host.Name, child(path, "name"))
 		k.addresses(host, path, addresses)
 		k.roles(host, path)
+		if host.Hostname != "" && host.Hostname != HostnameKeep {
+			k.wrong(child(path, "hostname"), "write "+HostnameKeep+" to leave the machine's host name as it is; unless said, it is set to name", "%q is not known", host.Hostname)
+		}
 		k.labels(host.Labels, child(path, "labels"))
 		k.taints(host.Taints, child(path, "taints"))
 		if host.HasRole(RoleLoadBalancer) {

@@ -48,7 +48,7 @@ var problemCases = map[string]problemCase{
 
 	"unknown field": {[]string{"", "networkng: {}\n"}, []string{"line 8: networkng: unknown field; did you mean networking?"}},
 	"unknown field, nothing near": {[]string{"control-plane]", "control-plane]\n    frobnicate: 1"}, []string{
-		"line 8: hosts[0].frobnicate: unknown field; known here: address, addresses, labels, name, roles, ssh, taints"}},
+		"line 8: hosts[0].frobnicate: unknown field; known here: address, addresses, hostname, labels, name, roles, ssh, taints"}},
 	"unknown field of another tool": {[]string{"", "clusterName: x\n"}, []string{"line 8: clusterName: unknown field; write name"}},
 	"a slip hides nothing else": {[]string{"address: 192", "adress: 192", "name: example", "name: Example"}, []string{
 		`line 3: name: "Example" is not a name for a cluster; write example, or another name of at most 63 lower-case letters, digits and dashes that begins and ends with a letter or digit`,

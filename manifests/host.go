@@ -15,6 +15,9 @@ func Host(in Input, name string) (HostState, error) {
 		return HostState{}, err
 	}
 	state := HostState{Host: name, Hostname: name, Units: units(in.Cluster, host)}
+	if host.Hostname == cluster.HostnameKeep { // nothing of Kubernetes goes by it: all are told the node's
+		state.Hostname = ""
+	}
 	if runsKubelet(host) {
 		state.DisableSwap = true
 		state.Modules = ModuleNames()

@@ -46,7 +46,7 @@ type Settings struct {
 // HostState is what one host should be.
 type HostState struct {
 	Host        string
-	Hostname    string // the host's name must be this
+	Hostname    string // the host's name must be this; empty: any will do
 	DisableSwap bool
 	Modules     []string
 	Sysctls     map[string]string

@@ -20,7 +20,8 @@ type check func(in Input, host cluster.Host, facts hosts.Facts) []Problem
 var checks = []check{
 	checkPrivilege, checkKernel, checkSystemd, checkCgroups, checkFileSystem, checkPacketFilter,
 	checkPlatform, checkCPUs, checkMemory, checkDisks, checkSync, checkAddresses, checkPorts, checkNames, checkReach, checkVirtualIP,
-	checkSubnets, checkServiceRoute, checkNameServers, checkForeign, checkWay, checkTrees, checkMembership, checkAuthority, checkClock, checkSwap, checkSELinux, checkFirewall,
+	checkSubnets, checkServiceRoute, checkNameServers, checkForeign, checkWay, checkTrees, checkNetworkConfigs,
+	checkMembership, checkAuthority, checkClock, checkSwap, checkSELinux, checkFirewall,
 }
 
 // balancerChecks are those of a host that only balances, and has no kubelet.

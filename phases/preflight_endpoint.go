@@ -62,39 +62,76 @@ func checkVirtualIP(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 
 // vipLink is the interface that is to carry the virtual address, or the problem with it.
 func (in Input) vipLink(host cluster.Host, facts hosts.Facts, address netip.Addr) (string, *Problem) {
+	const elsewhere = "choose an address of that subnet, or the interface whose subnet it is of (endpoint.vrrp.interface)"
 	said := in.Cluster.Endpoint.VRRP.Interface
-	var name string
-	var subnets []string
-	for _, link := range facts.Interfaces {
-		own := slices.ContainsFunc(link.Addresses, func(text string) bool {
-			prefix, err := netip.ParsePrefix(text)
-			return err == nil && prefix.Addr().String() == host.Address()
-		})
-		if said != link.Name && (said != "" || !own) {
-			continue
-		}
-		name = link.Name
-		for _, text := range link.Addresses {
-			prefix, err := netip.ParsePrefix(text)
-			if err != nil || prefix.IsSingleIP() {
-				continue
-			}
-			if prefix.Contains(address) {
-				return name, nil
-			}
-			subnets = append(subnets, prefix.Masked().String())
-		}
+	name := said
+	if said == "" {
+		name = linkWith(facts, host.Address())
 	}
-	if name == "" && said != "" {
-		found := problem(checkEndpoint, host, "set endpoint.vrrp.interface to one that all of these hosts have", "it has no interface %s", said)
-		return "", &found
-	}
-	if name == "" {
+	at := slices.IndexFunc(facts.Interfaces, func(link hosts.Link) bool { return link.Name == name })
+	if at < 0 && said == "" {
 		return "", nil // the host's own address is on none: that is told already
 	}
-	found := problem(checkEndpoint, host, "choose an address of that subnet, or the interface whose subnet it is of (endpoint.vrrp.interface)",
-		"the virtual address %s lies outside the subnet of %s (%s)", address, name, strings.Join(subnets, ", "))
-	return "", &found
+	wrong := func(fix, detail string, args ...any) (string, *Problem) {
+		found := problem(checkEndpoint, host, fix, detail, args...)
+		return "", &found
+	}
+	if at < 0 {
+		return wrong("set endpoint.vrrp.interface to one that all of these hosts have", "it has no interface %s", said)
+	}
+	subnets, single := subnetsAt(facts.Interfaces[at], address.Is4())
+	for _, subnet := range subnets {
+		switch {
+		case !subnet.Contains(address):
+		case subnet.Bits() < subnet.Addr().BitLen()-1 && (address == subnet.Addr() || address == lastOf(subnet)):
+			return wrong("choose another address of that subnet", "the virtual address %s is no host's: it is the network's own address or the broadcast address of %s on %s", address, subnet, name)
+		default:
+			return name, nil
+		}
+	}
+	switch {
+	case len(subnets) > 0:
+		return wrong(elsewhere, "the virtual address %s lies outside the subnet of %s (%s)", address, name, list(subnets))
+	case len(single) > 0:
+		return wrong("where the network gives each host an address alone, VRRP has nothing to move: write endpoint.mode: local or external, or say by endpoint.vrrp.interface which interface is in a common subnet",
+			"its interface %s has only %s, a subnet of one address: the virtual address %s has none to lie in", name, list(single), address)
+	}
+	return wrong("give it an address of the virtual address's subnet, or say by endpoint.vrrp.interface which interface has one",
+		"its interface %s, which is to carry the virtual address %s, has no IPv4 address", name, address)
+}
+
+// subnetsAt are the subnets of an interface in one family, and apart from them those that
+// have but one address.
+func subnetsAt(link hosts.Link, four bool) (subnets, single []netip.Prefix) {
+	for _, text := range link.Addresses {
+		prefix, err := netip.ParsePrefix(text)
+		switch {
+		case err != nil || prefix.Addr().Is4() != four:
+		case prefix.IsSingleIP():
+			single = append(single, prefix)
+		default:
+			subnets = append(subnets, prefix.Masked())
+		}
+	}
+	return subnets, single
+}
+
+// lastOf is the last address of a subnet: with IPv4 the one that all its hosts listen to.
+func lastOf(subnet netip.Prefix) netip.Addr {
+	bytes := subnet.Masked().Addr().AsSlice()
+	for i := subnet.Bits(); i < len(bytes)*8; i++ {
+		bytes[i/8] |= 1 << (7 - i%8)
+	}
+	last, _ := netip.AddrFromSlice(bytes)
+	return last
+}
+
+func list(subnets []netip.Prefix) string {
+	texts := make([]string, 0, len(subnets))
+	for _, subnet := range subnets {
+		texts = append(texts, subnet.String())
+	}
+	return strings.Join(texts, ", ")
 }
 
 // vipHolder is somebody who answers for the virtual address, and is not one of the

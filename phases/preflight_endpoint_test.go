@@ -104,6 +104,26 @@ func TestPreflightOfTheEndpoint(t *testing.T) {
 		{"a VIP on a worker", vip, spoiled("w-1", answers("52:54:00:aa:00:01")), "", false, ""},
 		{"a VIP outside the subnet", vip, func(in *Input) { in.Cluster.Endpoint.Address = "192.0.2.1" }, "cp-1", false, "192.0.2.1 lies outside the subnet of"},
 		{"a VIP outside the subnet, told with it", vip, func(in *Input) { in.Cluster.Endpoint.Address = "192.0.2.1" }, "cp-1", false, "10.0.0.0/16"},
+		{"a VIP on an interface without IPv4", vip, func(in *Input) {
+			in.Cluster.Endpoint.VRRP.Interface = "eth9"
+			spoiled("cp-2", withLink("eth9", "fe80::1/64"))(in)
+			spoiled("cp-1", withLink("eth9", "10.0.0.77/16"))(in)
+			spoiled("cp-3", withLink("eth9", "10.0.0.78/16"))(in)
+		}, "cp-2", false, "interface eth9, which is to carry the virtual address 10.0.0.200, has no IPv4 address"},
+		{"a VIP where each host has an address alone", vip, spoiled("cp-2", func(f *hosts.Facts) {
+			f.Interfaces = []hosts.Link{{Name: "eth0", Addresses: []string{"fe80::1/64", "10.0.0.2/32"}}}
+		}), "cp-2", false, "eth0 has only 10.0.0.2/32, a subnet of one address"},
+		{"a VIP of the network's own", vip, func(in *Input) { in.Cluster.Endpoint.Address = "10.0.0.0" }, "cp-1", false, "the network's own address or the broadcast address of 10.0.0.0/16"},
+		{"a VIP of everybody's", vip, func(in *Input) { in.Cluster.Endpoint.Address = "10.0.255.255" }, "cp-1", false, "broadcast address of 10.0.0.0/16"},
+		{"a VIP at the end of a pair", vip, func(in *Input) {
+			in.Cluster.Endpoint.Address = "198.51.100.1"
+			for _, name := range []string{"cp-1", "cp-2", "cp-3"} {
+				spoiled(name, func(f *hosts.Facts) {
+					f.Interfaces = slices.Clone(f.Interfaces)
+					f.Interfaces[1].Addresses = append(slices.Clone(f.Interfaces[1].Addresses), "198.51.100.0/31")
+				})(in)
+			}
+		}, "", false, ""},
 		{"an interface that is not there", vip, func(in *Input) { in.Cluster.Endpoint.VRRP.Interface = "bond7" }, "cp-1", false, "no interface bond7"},
 		{"another router with the id", vip, spoiled("cp-1", answers("", hosts.Router{Source: "10.0.9.9", RouterID: router, Version: 2})), "cp-1", false, "10.0.9.9, VRRP version 2"},
 		{"another router with the id, and a free one", vip, spoiled("cp-1", answers("",

@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -112,7 +113,7 @@ func checkServiceRoute(in Input, host cluster.Host, facts hosts.Facts) []Problem
 		if _, there := facts.RouteTo[service.String()]; there || facts.RouteTo == nil {
 			continue
 		}
-		link := linkOf(facts, host.Address())
+		link := cmp.Or(linkWith(facts, host.Address()), "INTERFACE")
 		return []Problem{warning("routes", host,
 			"give it a default route or, where that may not be: ip route add "+in.Cluster.Networking.ServiceSubnets[0]+" dev "+link+
 				", and have what configures the network (networkd, NetworkManager, netplan, ifupdown) do the same at boot",
@@ -122,8 +123,8 @@ func checkServiceRoute(in Input, host cluster.Host, facts hosts.Facts) []Problem
 	return nil
 }
 
-// linkOf is the interface that has an address.
-func linkOf(facts hosts.Facts, address string) string {
+// linkWith is the interface that has an address; "" where none has.
+func linkWith(facts hosts.Facts, address string) string {
 	for _, link := range facts.Interfaces {
 		if slices.ContainsFunc(link.Addresses, func(text string) bool {
 			prefix, err := netip.ParsePrefix(text)
@@ -132,5 +133,5 @@ func linkOf(facts hosts.Facts, address string) string {
 			return link.Name
 		}
 	}
-	return "INTERFACE"
+	return ""
 }

@@ -2,7 +2,6 @@ package phases
 
 import (
 	"encoding/json"
-	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -26,7 +25,7 @@ func withRoute(destination, gateway, link string) func(*hosts.Facts) {
 // and one that came later is told without keeping an init from repairing the rest.
 func TestARunningClusterIsNotStoppedByItsNetwork(t *testing.T) {
 	w := newWorld(t, 1, 1)
-	w.init(rand.New(rand.NewPCG(1, 1)))
+	w.init(seeded(1))
 	of := func(change ...func(*hosts.Facts)) (severities []Severity) {
 		in := w.observe()
 		facts := in.Facts["w-1"]

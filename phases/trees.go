@@ -92,19 +92,43 @@ func checkTrees(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 	for _, tree := range []string{manifests.KubeletFolder, manifests.CNIState, manifests.ContainerdData} {
 		problems = append(problems, occupied("data", host, tree, inside(tree, facts))...)
 	}
-	var kubeadms, networks []string
+	var kubeadms []string
 	for _, file := range sortedKeys(facts.Files) {
 		switch {
 		case facts.Files[file].Type == hosts.TypeDirectory:
 		case inTrees(file, manifests.KubeadmPaths()):
 			kubeadms = append(kubeadms, file)
-		case file == manifests.CNIConf,
-			in.Cluster.Networking.AddOn == cluster.AddOnFlannel && within(file, manifests.CNIConfFolder):
-			networks = append(networks, file) // the first by name is the one that a node takes
 		}
 	}
-	problems = append(problems, occupied("data", host, manifests.KubernetesFolder, kubeadms)...)
-	return append(problems, occupied("data", host, manifests.CNIConfFolder, networks)...)
+	return append(problems, occupied("data", host, manifests.KubernetesFolder, kubeadms)...)
+}
+
+// networkExtensions are of the files that containerd reads as network configurations.
+var networkExtensions = []string{".conf", ".conflist", ".json"}
+
+// checkNetworkConfigs looks for network configurations of others. A node takes the first by
+// name: one that comes after the cluster's, such as Podman's, is left alone by both, and a
+// reset keeps it.
+func checkNetworkConfigs(in Input, host cluster.Host, facts hosts.Facts) []Problem {
+	var problems []Problem
+	for _, file := range sortedKeys(facts.Files) {
+		if path.Dir(file) != manifests.CNIConfFolder || !slices.Contains(networkExtensions, path.Ext(file)) || facts.Record != nil && owns(facts.Record, file) {
+			continue
+		}
+		aside := "if nobody needs it: mv " + file + " " + file + ".off"
+		switch {
+		case file == manifests.CNIConf && !claimed(facts.Record):
+			problems = append(problems, problem("data", host, aside, "%s is not Slipway's, which would write its own there", file))
+		case file == manifests.CNIConf || in.Cluster.Networking.AddOn != cluster.AddOnFlannel:
+		case file < manifests.CNIConf:
+			problems = append(problems, in.found("data", host, facts, aside,
+				"%s is a network configuration of others, and comes before %s by name: the node's Pods would get that network", file, manifests.CNIConf))
+		case !claimed(facts.Record):
+			problems = append(problems, warning("data", host, "",
+				"%s is a network configuration of others (Podman has such): it comes after %s by name, and neither uses the other's", file, path.Base(manifests.CNIConf)))
+		}
+	}
+	return problems
 }
 
 // occupied is the problem of a folder that holds something, if it does.

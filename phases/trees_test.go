@@ -29,7 +29,10 @@ func TestOccupiedTreesAreRefused(t *testing.T) {
 		{"w-1", "/var/lib/containerd/io.containerd.metadata.v1.bolt/meta.db", cluster.AddOnFlannel, "mv /var/lib/containerd "},
 		{"w-1", "/etc/kubernetes/pki/ca.crt", cluster.AddOnFlannel, "mv /etc/kubernetes "},
 		{"cp-1", "/etc/kubernetes/audit-policy.yaml", cluster.AddOnFlannel, ""},
-		{"w-1", "/etc/cni/net.d/87-podman.conflist", cluster.AddOnFlannel, "mv /etc/cni/net.d "},
+		{"w-1", "/etc/cni/net.d/87-podman-bridge.conflist", cluster.AddOnFlannel, ""},
+		{"w-1", "/etc/cni/net.d/README", cluster.AddOnFlannel, ""},
+		{"w-1", "/etc/cni/net.d/05-cilium.conflist", cluster.AddOnFlannel, "mv /etc/cni/net.d/05-cilium.conflist "},
+		{"w-1", "/etc/cni/net.d/10-flannel.conflist", cluster.AddOnFlannel, "mv /etc/cni/net.d/10-flannel.conflist "},
 		{"w-1", "/etc/cni/net.d/10-own.conflist", cluster.AddOnNone, ""},
 		{"w-1", "/etc/containerd/certs.d/mine/hosts.toml", cluster.AddOnFlannel, ""},
 	}
