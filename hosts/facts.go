@@ -46,6 +46,10 @@ type Facts struct {
 	SELinux  string  `json:"selinux,omitempty"`  // enforcing, permissive, or empty
 	Firewall string  `json:"firewall,omitempty"` // firewalld, ufw, or empty
 
+	// Boot is what the next boot makes of the kernel parameters and modules asked for, and of
+	// /etc/hosts.
+	Boot Boot `json:"boot,omitzero"`
+
 	Files        map[string]File        `json:"files,omitempty"` // only what exists
 	Contents     map[string][]byte      `json:"contents,omitempty"`
 	Certificates map[string]Certificate `json:"certificates,omitempty"` // by the certificate's path

@@ -3,9 +3,11 @@ package manifests
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
 )
 
 func endpointPort(c *cluster.Cluster) int {
@@ -107,6 +109,22 @@ func endpointEntry(c *cluster.Cluster) []HostsEntry {
 		return nil
 	}
 	return []HostsEntry{{Address: address, Names: []string{c.Endpoint.Host}}}
+}
+
+// HostsEntries are the lines of /etc/hosts that a host needs of Slipway at each boot: where a
+// name does not lead to its address without, or Slipway has written one before.
+func HostsEntries(c *cluster.Cluster, facts hosts.Facts) []HostsEntry {
+	var needed []HostsEntry
+	for _, entry := range endpointEntry(c) {
+		wrote := facts.Record != nil && slices.ContainsFunc(facts.Record.Priors, func(prior hosts.Prior) bool {
+			return prior.Setting == "hosts/"+entry.Address
+		})
+		resolves := !slices.ContainsFunc(entry.Names, func(name string) bool { return !slices.Contains(facts.Names[name], entry.Address) })
+		if wrote || !resolves {
+			needed = append(needed, entry)
+		}
+	}
+	return needed
 }
 
 // join writes host:port, with brackets around an IPv6 address.

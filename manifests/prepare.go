@@ -31,6 +31,15 @@ func SysctlKeys(c *cluster.Cluster) []string {
 	return keys
 }
 
+// SysctlSuffices tells whether a kernel parameter's value is as good as what Slipway sets.
+func SysctlSuffices(c *cluster.Cluster, key, value string) bool {
+	if want, exact := routing(c)[key]; exact {
+		return value == want
+	}
+	number, err := strconv.Atoi(value)
+	return err == nil && number >= atLeast[key]
+}
+
 // ModuleNames are the kernel modules that an observation should look at.
 func ModuleNames() []string { return slices.Clone(modules) }
 

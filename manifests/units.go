@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/templates"
 )
 
@@ -21,7 +22,7 @@ func (in Input) unitFiles(host cluster.Host) ([]File, error) {
 			"Binary": Containerd, "Config": ContainerdConfig,
 		}},
 		{PhaseKubelet, UnitsFolder + "/" + KubeletUnit, "kubelet.service", map[string]string{
-			"Binary": KubeletBinary,
+			"Binary": KubeletBinary, "Modules": strings.Join(modules, " "), "Sysctls": SysctlFile, "HostsLine": in.hostsLine(host),
 		}},
 		{PhaseKubelet, KubeletDropIn, "10-kubeadm.conf", map[string]string{
 			"Binary": KubeletBinary, "Bootstrap": BootstrapKubelet, "Kubeconfig": KubeletConf,
@@ -42,6 +43,14 @@ func (in Input) unitFiles(host cluster.Host) ([]File, error) {
 		files = append(files, File{Phase: unit.phase, Path: unit.path, Mode: 0o644, Content: content, Compare: Exact})
 	}
 	return files, nil
+}
+
+// hostsLine is the line of /etc/hosts that the host needs; "" where it needs none.
+func (in Input) hostsLine(host cluster.Host) string {
+	for _, entry := range HostsEntries(in.Cluster, in.Facts[host.Name]) {
+		return hosts.HostsLine(entry.Address, entry.Names)
+	}
+	return ""
 }
 
 // units are the units and what each has to be restarted for. Files that the program

@@ -21,7 +21,7 @@ var checks = []check{
 	checkPrivilege, checkKernel, checkSystemd, checkCgroups, checkFileSystem, checkPacketFilter,
 	checkPlatform, checkCPUs, checkMemory, checkDisks, checkSync, checkAddresses, checkPorts, checkNames, checkReach, checkVirtualIP,
 	checkSubnets, checkServiceRoute, checkNameServers, checkForeign, checkWay, checkTrees, checkNetworkConfigs,
-	checkMembership, checkAuthority, checkClock, checkSwap, checkSELinux, checkFirewall,
+	checkMembership, checkAuthority, checkClock, checkSwap, checkBoot, checkSELinux, checkFirewall,
 }
 
 // balancerChecks are those of a host that only balances, and has no kubelet.

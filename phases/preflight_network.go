@@ -89,15 +89,19 @@ func orSomebody(listener string) string {
 
 // checkFirewall tells what a firewall that runs must let through.
 func checkFirewall(in Input, host cluster.Host, facts hosts.Facts) []Problem {
-	if facts.Firewall == "" {
+	name, state := facts.Firewall, "is running: it has"
+	if name == "" {
+		name, state = facts.Boot.Firewall, "does not run now, but will after the next boot: it then has"
+	}
+	if name == "" {
 		return nil
 	}
 	allow := ufwRules
-	if facts.Firewall == "firewalld" {
+	if name == "firewalld" {
 		allow = firewalldRules
 	}
 	return []Problem{warning("firewall", host, strings.Join(allow(in.Cluster, host), " && "),
-		"%s is running: it has to let the cluster's traffic through", facts.Firewall)}
+		"%s %s to let the cluster's traffic through", name, state)}
 }
 
 func firewalldRules(c *cluster.Cluster, host cluster.Host) []string {

@@ -10,6 +10,7 @@ import (
 	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/certs/mint"
+	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
@@ -131,6 +132,19 @@ func TestPreflight(t *testing.T) {
 			}
 		}, "", "", false, "", ""},
 		{"no way to Services", on("w-1", func(f *hosts.Facts) { f.RouteTo = map[string]string{} }), "routes", "w-1", true, "no route for Service addresses (10.96.0.0/12)", "ip route add 10.96.0.0/12 dev eth0"},
+		{"a file that undoes forwarding at boot", on("w-1", boot(hosts.Boot{Sysctls: map[string]hosts.BootSetting{"net.ipv4.ip_forward": {Value: "0", File: "/etc/sysctl.d/99-sysctl.conf"}}})), "boot", "w-1", true, "/etc/sysctl.d/99-sysctl.conf sets net.ipv4.ip_forward to 0", "take the line out"},
+		{"a file that is read before ours", on("w-1", boot(hosts.Boot{Sysctls: map[string]hosts.BootSetting{"net.ipv4.ip_forward": {Value: "0", File: "/usr/lib/sysctl.d/50-default.conf"}}})), "", "", false, "", ""},
+		{"a file that says the same", on("w-1", boot(hosts.Boot{Sysctls: map[string]hosts.BootSetting{"net.ipv4.ip_forward": {Value: "1", File: "/etc/sysctl.d/zz.conf"}}})), "", "", false, "", ""},
+		{"a limit that is raised further at boot", on("w-1", boot(hosts.Boot{Sysctls: map[string]hosts.BootSetting{"fs.inotify.max_user_watches": {Value: "1048576", File: "/etc/sysctl.d/zz.conf"}}})), "", "", false, "", ""},
+		{"a limit that is lowered at boot", on("w-1", boot(hosts.Boot{Sysctls: map[string]hosts.BootSetting{"fs.inotify.max_user_watches": {Value: "8192", File: "/etc/sysctl.d/zz.conf"}}})), "boot", "w-1", true, "max_user_watches to 8192", ""},
+		{"a module that is not loaded at boot", on("w-1", boot(hosts.Boot{Barred: map[string]hosts.BarredModule{"br_netfilter": {File: "/etc/modprobe.d/x.conf"}}})), "boot", "w-1", true, "/etc/modprobe.d/x.conf keeps the kernel module br_netfilter from being loaded at boot", "x.conf"},
+		{"a module that is never loaded", on("w-1", boot(hosts.Boot{Barred: map[string]hosts.BarredModule{"br_netfilter": {File: "/etc/modprobe.d/x.conf", Always: true}}})), "boot", "w-1", false, "which Kubernetes needs", "x.conf"},
+		{"who writes /etc/hosts, where it has no line of ours", on("w-1", boot(hosts.Boot{HostsWriter: "/etc/cloud/cloud.cfg"})), "", "", false, "", ""},
+		{"who writes /etc/hosts", func(in *Input) {
+			in.Cluster.Endpoint = cluster.Endpoint{Mode: cluster.EndpointLocal, Host: "api.try.internal", Port: 16443}
+			on("w-1", boot(hosts.Boot{HostsWriter: "/etc/cloud/cloud.cfg"}))(in)
+		}, "boot", "w-1", true, "cloud-init writes /etc/hosts anew (manage_etc_hosts in /etc/cloud/cloud.cfg)", "have the DNS know api.try.internal"},
+		{"a firewall of the next boot", on("w-1", boot(hosts.Boot{Firewall: "ufw"})), "firewall", "w-1", true, "ufw does not run now, but will after the next boot", "ufw allow 10250/tcp"},
 		{"a host that the file does not have", func(in *Input) { in.Hosts = []string{"w-7"} }, "hosts", "", false, "w-7", "cluster file"},
 	}
 	for _, test := range tests {
@@ -178,6 +192,10 @@ func TestNoWorkflowPlansByMissingFacts(t *testing.T) {
 			}
 		}
 	}
+}
+
+func boot(next hosts.Boot) func(*hosts.Facts) {
+	return func(f *hosts.Facts) { f.Boot = next }
 }
 
 func TestPreflightTellsEverythingAtOnce(t *testing.T) {

@@ -107,6 +107,7 @@ func (h *Host) lookers(query hosts.Query) []looker {
 		{looker{"units", h.seeUnits(query.Units)}, len(query.Units)},
 		{looker{"kernel parameters", h.seeSysctls(query.Sysctls)}, len(query.Sysctls)},
 		{looker{"kernel modules", h.seeModules(query.Modules)}, len(query.Modules)},
+		{looker{"what the next boot does", h.seeBoot(query)}, len(query.Sysctls) + len(query.Modules)},
 		{looker{"images", h.seeImages(query.Images)}, len(query.Images)},
 		{looker{"names", h.seeNames(query.Names)}, len(query.Names)},
 		{looker{"ports", h.seeListeners(query.Ports)}, len(query.Ports)},

@@ -16,21 +16,12 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-const (
-	hostsFile = "/etc/hosts"
-	// hostsMark ends the lines of /etc/hosts that are Slipway's.
-	hostsMark = "# slipway"
-)
-
-// hostsLine is Slipway's line for an address.
-func hostsLine(address string, names []string) string {
-	return address + "\t" + strings.Join(names, " ") + "\t" + hostsMark
-}
+const hostsFile = "/etc/hosts"
 
 // ownHostsLine tells whether a line is Slipway's for an address.
 func ownHostsLine(line, address string) bool {
 	line = strings.TrimSpace(line)
-	return strings.HasSuffix(line, hostsMark) && strings.HasPrefix(line, address+"\t")
+	return strings.HasSuffix(line, hosts.HostsMark) && strings.HasPrefix(line, address+"\t")
 }
 
 // withHostsLine is the file with Slipway's line for an address as given, "" for none, and
@@ -70,7 +61,7 @@ func (h *Host) addHostsEntry(ctx context.Context, a hosts.AddHostsEntry) (hosts.
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return hosts.Outcome{}, err
 	}
-	after := withHostsLine(before, a.Address, hostsLine(a.Address, a.Names))
+	after := withHostsLine(before, a.Address, hosts.HostsLine(a.Address, a.Names))
 	if bytes.Equal(before, after) {
 		return unchanged, nil
 	}

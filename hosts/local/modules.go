@@ -54,6 +54,12 @@ func (h *Host) hasModule(name string) bool {
 			return true
 		}
 	}
+	return h.isBuiltIn(name)
+}
+
+// isBuiltIn tells whether a module is part of the kernel itself, which no file keeps away.
+func (h *Host) isBuiltIn(name string) bool {
+	kernelName := strings.ReplaceAll(name, "-", "_")
 	builtin := filepath.Join(h.at("/lib/modules"), kernelRelease(), "modules.builtin")
 	return hasLine(builtin, func(line string) bool {
 		base, _, _ := strings.Cut(path.Base(line), ".ko")

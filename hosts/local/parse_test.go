@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/slipway-k8s/slipway/hosts"
 )
 
 func TestParseMounts(t *testing.T) {
@@ -189,8 +191,8 @@ func FuzzParsers(f *testing.F) {
 		if len(fstabSwaps(off)) > 0 {
 			t.Errorf("%q still brings swap", off)
 		}
-		with := withHostsLine([]byte(text), "10.0.0.1", hostsLine("10.0.0.1", []string{"a"}))
-		if again := withHostsLine(with, "10.0.0.1", hostsLine("10.0.0.1", []string{"a"})); string(again) != string(with) {
+		with := withHostsLine([]byte(text), "10.0.0.1", hosts.HostsLine("10.0.0.1", []string{"a"}))
+		if again := withHostsLine(with, "10.0.0.1", hosts.HostsLine("10.0.0.1", []string{"a"})); string(again) != string(with) {
 			t.Errorf("twice is %q, once %q", again, with)
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -115,16 +116,23 @@ func (h *Host) swapSources(ctx context.Context) (units, lines []string, err erro
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, name := range names {
+	for _, name := range slices.Concat(names, swapServices) {
 		state, err := h.systemd.Unit(ctx, name)
 		if err != nil {
 			return nil, nil, err
 		}
-		if bringsSwap(state) {
+		service := strings.HasSuffix(name, ".service")
+		if service && state.Load == "loaded" && state.Enabled == "enabled" || !service && bringsSwap(state) {
 			units = append(units, name)
 		}
 	}
 	return units, lines, nil
+}
+
+// swapServices turn swap on at boot by themselves, without a swap unit: in compressed memory
+// (zram-tools, Ubuntu's zram-config, Armbian), in files of their own (Raspberry Pi OS, swapspace).
+var swapServices = []string{
+	"zramswap.service", "zram-config.service", "armbian-zram-config.service", "dphys-swapfile.service", "swapspace.service",
 }
 
 // bringsSwap tells whether a swap unit would be started by itself: not one that systemd

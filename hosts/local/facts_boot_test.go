@@ -1,0 +1,75 @@
+//go:build linux
+
+package local_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/local"
+)
+
+// TestNextBoot: files count in the order of their names, whichever folder they lie in, and of
+// two of one name the administrator's.
+func TestNextBoot(t *testing.T) {
+	m := newMachine(t)
+	m.write("/etc/sysctl.d/99-slipway.conf", "net.ipv4.ip_forward = 1\n")
+	m.write("/usr/lib/sysctl.d/99-zz.conf", "net.ipv4.ip_forward = 0\n")
+	m.write("/usr/lib/sysctl.d/50-inotify.conf", "fs.inotify.max_user_watches = 1\n")
+	m.write("/etc/sysctl.d/50-inotify.conf", "fs.inotify.max_user_watches = 2\n")
+	m.write("/usr/lib/modprobe.d/hardening.conf", "blacklist br_netfilter\n")
+	m.write("/usr/bin/cloud-init", "")
+	m.write("/etc/cloud/cloud.cfg", "manage_etc_hosts: localhost\n")
+	m.write("/etc/cloud/cloud.cfg.d/90-site.cfg", "manage_etc_hosts: true\n")
+	m.systemd.units["firewalld.service"] = local.UnitState{Load: "loaded", Active: "inactive", Enabled: "enabled"}
+	query := hosts.Query{Sysctls: []string{"net.ipv4.ip_forward", "fs.inotify.max_user_watches"}, Modules: []string{"br_netfilter", "overlay"}}
+	want := hosts.Boot{
+		Sysctls: map[string]hosts.BootSetting{
+			"net.ipv4.ip_forward":         {Value: "0", File: "/usr/lib/sysctl.d/99-zz.conf"},
+			"fs.inotify.max_user_watches": {Value: "2", File: "/etc/sysctl.d/50-inotify.conf"},
+		},
+		Barred:      map[string]hosts.BarredModule{"br_netfilter": {File: "/usr/lib/modprobe.d/hardening.conf"}},
+		HostsWriter: "/etc/cloud/cloud.cfg.d/90-site.cfg",
+		Firewall:    "firewalld",
+	}
+	if diff := cmp.Diff(want, m.observe(m.host(), query).Boot); diff != "" {
+		t.Errorf("the next boot (-want +got):\n%s", diff)
+	}
+	m.write("/etc/sysctl.d/99-zz.conf", "")
+	m.write("/var/lib/cloud/instance/cloud-config.txt", "manage_etc_hosts: false\n")
+	m.write("/etc/ufw/ufw.conf", "ENABLED=yes\n")
+	m.write("/etc/ufw/sysctl.conf", "net/ipv4/ip_forward=0\n")
+	next := m.observe(m.host(), query).Boot
+	if got := next.Sysctls["net.ipv4.ip_forward"]; got.File != "/etc/ufw/sysctl.conf" || next.HostsWriter != "" {
+		t.Errorf("a masked file, ufw's own and a user's data: %+v", next)
+	}
+}
+
+// TestServicesThatBringSwapAreKeptOff: swap in compressed memory comes by a service, not by a
+// swap unit, and would be back after a boot. What was is noted, and put back.
+func TestServicesThatBringSwapAreKeptOff(t *testing.T) {
+	m := newMachine(t)
+	m.write("/proc/swaps", "Filename\tType\tSize\tUsed\tPriority\n")
+	m.systemd.units["zramswap.service"] = local.UnitState{
+		Load: "loaded", Active: "active", Enabled: "enabled", Fragment: "/lib/systemd/system/zramswap.service",
+	}
+	host := m.host()
+	if facts := m.observe(host, hosts.Query{}); !slices.Contains(facts.SwapUnits, "zramswap.service") {
+		t.Fatalf("what would bring swap: %v", facts.SwapUnits)
+	}
+	m.once(host, hosts.DisableSwap{}, hosts.Changed)
+	if changes := strings.Join(m.systemd.took(), ", "); !strings.Contains(changes, "mask zramswap.service") {
+		t.Errorf("changes: %s", changes)
+	}
+	if facts := m.observe(host, hosts.Query{}); len(facts.SwapUnits) > 0 {
+		t.Errorf("what would still bring swap: %v", facts.SwapUnits)
+	}
+	prior := m.record(host).Priors
+	if !slices.ContainsFunc(prior, func(p hosts.Prior) bool { return p.Setting == "unit/zramswap.service" && p.Value == "enabled active" }) {
+		t.Errorf("noted is %+v", prior)
+	}
+}
