@@ -25,6 +25,10 @@ setup: ## what building the bundle and running the lab need of Debian's or Ubunt
 bundle: build setup ## dist/bundle.tar, every component built from source
 	bin/slipway bundle build --from source --sign --out dist/bundle.tar
 
+.PHONY: fast-bundle
+fast-bundle: build setup ## dist/fast-bundle.tar, the same packed fast: for tests and the demo
+	bin/slipway bundle build --from source --fast --sign --out dist/fast-bundle.tar
+
 dist/kubeadm: build setup ## kubeadm, for the tests and benchmarks that compare with it
 	bin/slipway bundle build --component kubeadm --out $@
 
@@ -50,7 +54,7 @@ lint: ## gofmt, vet and staticcheck
 check: lint unit ## what has to be right before a commit
 
 .PHONY: demo
-demo: bundle ## a highly available cluster on this machine, from nothing
+demo: fast-bundle ## a highly available cluster on this machine, from nothing
 	e2e/demo.sh
 
 .PHONY: bench

@@ -8,12 +8,12 @@ run() { printf '\033[2m$ %s\033[0m\n' "$*"; "$@"; }
 say "Four hosts: real systemd and sshd, on a network with no way out"
 run bin/slipway lab up --name demo --control-planes 3 --workers 1 --out demo.yaml
 
-# Nothing but the bundle that this user has built may reach the hosts: `make bundle` signs it.
+# Nothing but the bundle that this user has built may reach the hosts: make signs it.
 key=${XDG_STATE_HOME:-$HOME/.local/state}/slipway/bundle/signing.pub
 sed -i "/^name:/a bundle: {trustedKeyFiles: [\"$key\"]}" demo.yaml
 
 say "From bare hosts to a highly available cluster, all control planes at once"
-run bin/slipway init -f demo.yaml --bundle dist/bundle.tar --yes --timeline demo.svg
+run bin/slipway init -f demo.yaml --bundle dist/fast-bundle.tar --yes --timeline demo.svg
 
 say "Nodes and Pods, all Ready"
 run bin/slipway kubectl -f demo.yaml -- wait --for=condition=Ready pods --all --all-namespaces --timeout=120s >/dev/null
@@ -48,7 +48,7 @@ cat <<'NEXT'
   bin/slipway status -f demo.yaml                                    # look around
   bin/slipway ha test -f demo.yaml                                   # take each control plane out in turn, and measure
   bin/slipway lab up --name demo --control-planes 5 --workers 2 --out demo.yaml && \
-    bin/slipway join -f demo.yaml --bundle dist/bundle.tar           # add two control planes and a worker
+    bin/slipway join -f demo.yaml --bundle dist/fast-bundle.tar           # add two control planes and a worker
   bin/slipway reset -f demo.yaml cp-2                                # take one out again
   xdg-open demo.svg                                                  # what init spent its time on
   bin/slipway lab down --name demo                                   # and take the lab down

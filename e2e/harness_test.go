@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	}
 	for _, path := range []string{slipwayBinary(), bundleFile()} {
 		if _, err := os.Stat(path); err != nil {
-			fmt.Printf("e2e: %v: run `make bundle` first\n", err)
+			fmt.Printf("e2e: %v: run `make fast-bundle dist/kubeadm` first\n", err)
 			os.Exit(1)
 		}
 	}
@@ -41,7 +41,7 @@ func repository() string {
 }
 
 func slipwayBinary() string { return filepath.Join(repository(), "bin", "slipway") }
-func bundleFile() string    { return filepath.Join(repository(), "dist", "bundle.tar") }
+func bundleFile() string    { return filepath.Join(repository(), "dist", "fast-bundle.tar") }
 func kubeadmBinary() string { return filepath.Join(repository(), "dist", "kubeadm") }
 
 // lab is lab hosts, a cluster file that fits them, and a state folder of their own.
