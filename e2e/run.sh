@@ -16,6 +16,7 @@ tests() {
     CGO_ENABLED=1 go -C "bundle/components/$component" test -json -race ./...
   done
   go -C bundle/components/etcd test -json ./...
+  go -C bundle/components/addons test -json -tags grpcnotrace ./flanneld
   go test -json -count=1 -timeout 75m ./e2e
 }
 

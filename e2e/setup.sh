@@ -4,7 +4,7 @@
 set -euo pipefail
 
 packages=(
-  ca-certificates gcc libc6-dev libseccomp-dev   # runc and flanneld are linked against C libraries
+  ca-certificates gcc libc6-dev libseccomp-dev   # runc is linked against C libraries
   zstd                           # compresses layers better than any Go library does
   mmdebstrap                     # makes the root of the lab's hosts
   openssh-client                 # its ssh-agent is one of the ways in that are tested

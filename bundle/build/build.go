@@ -19,6 +19,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -233,21 +234,45 @@ func (p *parts) addCompiled(name, version string, made compiled) {
 // a second one fills the gaps while it links.
 const sideBySide = 2
 
-// makeParts does all the work that can be done side by side.
+// makeParts does all the work that can be done side by side. What takes longest begins
+// first, so that both places are at work to the end.
 func (b *builder) makeParts(ctx context.Context, options Options) (*parts, error) {
 	p := &parts{compiled: map[string]compiled{}, versions: map[string]string{}, layers: map[string]layer{}}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(sideBySide)
-	for _, c := range components {
-		if !c.peer {
-			group.Go(func() error { return b.makeComponent(ctx, c, p) })
-		}
+	for _, lane := range lanes(components) {
+		group.Go(func() error {
+			for _, c := range lane {
+				if err := b.makeComponent(ctx, c, p); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	}
 	group.Go(func() error { return b.makeRoot(ctx, p) })
 	if options.Slipway != "" {
 		group.Go(func() error { return b.makeSlipway(ctx, options, p) })
 	}
 	return p, group.Wait()
+}
+
+// lanes are the bundle's components with those of one folder together, in their order: side
+// by side, two of one module would both compile what they share.
+func lanes(all []component) [][]component {
+	var lanes [][]component
+	for _, c := range all {
+		if c.peer {
+			continue
+		}
+		i := slices.IndexFunc(lanes, func(lane []component) bool { return lane[0].folder == c.folder })
+		if i < 0 {
+			lanes = append(lanes, []component{c})
+		} else {
+			lanes[i] = append(lanes[i], c)
+		}
+	}
+	return lanes
 }
 
 func (b *builder) makeComponent(ctx context.Context, c component, p *parts) error {

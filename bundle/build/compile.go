@@ -82,7 +82,7 @@ func (b *builder) compile(ctx context.Context, c component) (compiled, error) {
 }
 
 func (b *builder) compileInputs(ctx context.Context, c component) (compileInputs, error) {
-	sources, err := hashSources(filepath.Join(b.source, c.folder))
+	sources, err := hashSources(b.source, c)
 	if err != nil {
 		return compileInputs{}, err
 	}
@@ -99,22 +99,30 @@ func (b *builder) compileInputs(ctx context.Context, c component) (compileInputs
 	return inputs, err
 }
 
-// hashSources digests the files of a component's folder by name.
-func hashSources(folder string) (map[string]string, error) {
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		return nil, err
-	}
+// hashSources digests what a component is compiled from here: the files of its folder, where
+// go.mod and go.sum pin all the rest, and those of its programs' own folders below it.
+func hashSources(source string, c component) (map[string]string, error) {
 	sources := map[string]string{}
-	for _, entry := range entries {
-		if !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), ".") {
-			continue
+	folders := []string{"."}
+	for _, p := range c.programs {
+		if strings.HasPrefix(p.packagePath, "./") {
+			folders = append(folders, p.packagePath)
 		}
-		digest, _, err := hashFile(filepath.Join(folder, entry.Name()))
+	}
+	for _, folder := range folders {
+		entries, err := os.ReadDir(filepath.Join(source, c.folder, folder))
 		if err != nil {
 			return nil, err
 		}
-		sources[entry.Name()] = digest
+		for _, entry := range entries {
+			if !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), ".") || strings.HasSuffix(entry.Name(), "_test.go") {
+				continue
+			}
+			name := filepath.Join(folder, entry.Name())
+			if sources[name], _, err = hashFile(filepath.Join(source, c.folder, name)); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return sources, nil
 }

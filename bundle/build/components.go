@@ -30,7 +30,7 @@ type component struct {
 // program is one binary of a component.
 type program struct {
 	name        string
-	packagePath string // what to compile; "." is the folder's own main
+	packagePath string // what to compile; what begins with "." is a main of the folder's own
 	tags        []string
 }
 
@@ -52,17 +52,19 @@ var kubernetesFlags = []string{
 	"-X k8s.io/client-go/pkg/version.gitCommit=",
 }
 
-// components is everything that is compiled, slowest first.
+// addonTags are of all that is compiled in the folder addons, since what two programs share
+// is compiled once only where the tags choose the same files. Without this one gRPC brings
+// in HTML templates, which keep the linker from leaving out code.
+var addonTags = []string{"grpcnotrace"}
+
+// components is everything that is compiled, slowest first. Those of one folder are of one
+// module, so that they have the same versions of what they share, and are compiled one after
+// another, so that the second finds it compiled.
 var components = []component{
 	{
 		name: "kubernetes", folder: "kube", module: kubernetesModule, license: "Apache-2.0",
 		ldflags:  kubernetesFlags,
 		programs: []program{{name: "kube", packagePath: "."}},
-	},
-	{
-		name: "flannel", folder: "flanneld", module: "github.com/flannel-io/flannel", license: "Apache-2.0", cgo: true,
-		ldflags:  []string{"-X github.com/flannel-io/flannel/pkg/version.Version={version}"},
-		programs: []program{{name: "flanneld", packagePath: "github.com/flannel-io/flannel", tags: []string{"netgo", "osusergo"}}},
 	},
 	{
 		name: "containerd", folder: "containerd", module: containerdModule, license: "Apache-2.0",
@@ -73,8 +75,13 @@ var components = []component{
 		},
 	},
 	{
-		name: "coredns", folder: "coredns", module: "github.com/coredns/coredns", license: "Apache-2.0",
-		programs: []program{{name: "coredns", packagePath: ".", tags: []string{"grpcnotrace"}}},
+		name: "coredns", folder: "addons", module: "github.com/coredns/coredns", license: "Apache-2.0",
+		programs: []program{{name: "coredns", packagePath: "./coredns", tags: addonTags}},
+	},
+	{
+		name: "flannel", folder: "addons", module: "github.com/flannel-io/flannel", license: "Apache-2.0",
+		ldflags:  []string{"-X github.com/flannel-io/flannel/pkg/version.Version={version}"},
+		programs: []program{{name: "flanneld", packagePath: "./flanneld", tags: addonTags}},
 	},
 	{
 		name: "etcd", folder: "etcd", module: "go.etcd.io/etcd/server/v3", license: "Apache-2.0",

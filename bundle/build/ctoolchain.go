@@ -11,7 +11,7 @@ import (
 )
 
 // The packages that cgo needs: a compiler, and the static libraries that become part of
-// runc and flanneld.
+// runc.
 const compilerPackage = "gcc"
 
 var libraryPackages = []string{"libc6-dev", "libseccomp-dev"}

@@ -227,6 +227,37 @@ func TestAFailedCommandIsQuoted(t *testing.T) {
 	}
 }
 
+// TestWhatSharesAModuleSharesALane: two components of one module that were compiled side by
+// side would both compile what they share.
+func TestWhatSharesAModuleSharesALane(t *testing.T) {
+	all := []component{
+		{name: "slow", folder: "a"}, {name: "other", folder: "b"}, {name: "second", folder: "a"}, {name: "peer", folder: "a", peer: true},
+	}
+	var got []string
+	for _, lane := range lanes(all) {
+		var names []string
+		for _, c := range lane {
+			names = append(names, c.name)
+		}
+		got = append(got, strings.Join(names, " "))
+	}
+	if want := []string{"slow second", "other"}; !slices.Equal(got, want) {
+		t.Errorf("want the lanes %q, got %q", want, got)
+	}
+}
+
+// TestAComponentsSourcesAreItsOwn: what another component of the module is made from does not
+// have this one compiled anew.
+func TestAComponentsSourcesAreItsOwn(t *testing.T) {
+	c, err := findComponent("coredns")
+	must(t, err)
+	sources, err := hashSources("../components", c)
+	must(t, err)
+	if got, want := sortedKeys(sources), []string{"coredns/main.go", "go.mod", "go.sum"}; !slices.Equal(got, want) {
+		t.Errorf("want %v, got %v", want, got)
+	}
+}
+
 // TestACommandsTimeCountsWhatItStarted: go build leaves the work to compilers.
 func TestACommandsTimeCountsWhatItStarted(t *testing.T) {
 	command := exec.Command("sh", "-c", "(i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done); exit 0")
