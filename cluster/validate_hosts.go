@@ -37,6 +37,7 @@ func (k *checker) hosts(c *Cluster) {
 		}
 		k.ssh(ssh, child(path, "ssh"))
 		k.reached(reached, host, path)
+		k.leadsAstray(c, host, path)
 	}
 	if len(c.ControlPlanes()) == 0 && !slices.ContainsFunc(c.Hosts, hasUnknownRole) {
 		k.wrong("hosts", "give one of them the role control-plane", "none is a control plane").concludedFrom("roles", "hosts")
@@ -248,6 +249,28 @@ func (k *checker) ssh(ssh SSH, path string) {
 	}
 	if strings.ContainsAny(ssh.ProxyCommand, "\n\x00") {
 		k.wrong(child(path, "proxyCommand"), "write it in one line", "is more than one line")
+	}
+}
+
+// leadsAstray reports an ssh.host that is another host's address, by which SSH would take
+// the one's name to the other's machine.
+func (k *checker) leadsAstray(c *Cluster, host Host, path string) {
+	target, err := netip.ParseAddr(host.SSH.Host)
+	if err != nil || host.SSH.Host == host.Address() {
+		return // where a name leads is seen when the hosts are looked at; an address is judged where it stands
+	}
+	for _, other := range c.Hosts {
+		// A command of its own, or a port that is forwarded, may lead elsewhere.
+		sameWay := host.SSH.ProxyCommand == other.SSH.ProxyCommand && host.SSH.Port == other.SSH.Port
+		if other.Name == host.Name || !sameWay {
+			continue
+		}
+		for _, text := range other.Addresses {
+			if address, err := netip.ParseAddr(text); err == nil && address.Unmap() == target.Unmap() {
+				k.wrong(child(child(path, "ssh"), "host"), "write where SSH reaches "+host.Name+", or leave it out",
+					"%s is the address of %s: SSH would take the one for the other", host.SSH.Host, other.Name)
+			}
+		}
 	}
 }
 

@@ -83,6 +83,8 @@ var problemCases = map[string]problemCase{
 	"localhost":     {[]string{"cp-1", "localhost"}, []string{"line 5: hosts[0].name: localhost is every host's name; write the host's own name"}},
 	"name twice":    {[]string{"", "  - {name: cp-1, address: 192.0.2.12, roles: [worker]}\n"}, []string{"line 8: hosts[1].name: cp-1 is taken by hosts[0].name; make them differ"}},
 	"address twice": {[]string{"", "  - {name: b, address: 192.0.2.11, roles: [worker]}\n"}, []string{"line 8: hosts[1].address: 192.0.2.11 is taken by hosts[0].address; make them differ"}},
+	"ssh.host of another host": {[]string{"", "  - {name: b, address: 192.0.2.12, roles: [worker], ssh: {host: 192.0.2.11}}\n"}, []string{
+		"line 8: hosts[1].ssh.host: 192.0.2.11 is the address of cp-1: SSH would take the one for the other; write where SSH reaches b, or leave it out"}},
 	"ssh.host twice": {[]string{"[control-plane]", "[control-plane]\n    ssh: {host: gate}", "", "  - {name: b, address: 192.0.2.12, roles: [worker], ssh: {host: gate}}\n"}, []string{
 		"line 9: hosts[1].ssh.host: gate:22 is taken by hosts[0].ssh.host; make them differ"}},
 	"address missing": {[]string{"    address: 192.0.2.11\n", ""}, []string{
@@ -332,4 +334,14 @@ func edit(t *testing.T, file string, edits []string) string {
 		file = edited
 	}
 	return file
+}
+
+// TestSSHMayPassThroughAnotherHost: a port that another host forwards, and a command of its
+// own, may lead from another host's address to this one.
+func TestSSHMayPassThroughAnotherHost(t *testing.T) {
+	for _, ssh := range []string{"{host: 192.0.2.11, port: 2202}", "{host: 192.0.2.11, proxyCommand: ssh -W %h:%p gate-2}", "{host: 192.0.2.12}"} {
+		if _, err := Load([]byte(one + "  - {name: b, address: 192.0.2.12, roles: [worker], ssh: " + ssh + "}\n")); err != nil {
+			t.Errorf("%s: %v", ssh, err)
+		}
+	}
 }

@@ -138,6 +138,8 @@ type ReleaseLease struct{}
 // Claim notes which cluster the host belongs to, before its first change.
 type Claim struct {
 	Cluster Identity `json:"cluster"`
+	// Node is the host's name in the cluster file; with it the host notes which machine it is.
+	Node string `json:"node,omitempty"`
 }
 
 // StopPods stops and removes every Pod, container and task in containerd's k8s.io

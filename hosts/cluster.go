@@ -55,6 +55,7 @@ type Node struct {
 	Taints         []string          `json:"taints,omitempty"`    // key=value:effect, or key:effect
 	Reason         string            `json:"reason,omitempty"`    // why it is not ready, in the kubelet's words
 	MachineID      string            `json:"machineID,omitempty"` // as the kubelet reports it, of /etc/machine-id
+	SystemUUID     string            `json:"systemUUID,omitempty"`
 }
 
 // Member is an etcd member.

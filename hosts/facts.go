@@ -8,8 +8,11 @@ import (
 
 // Facts is what one observation saw of a host.
 type Facts struct {
-	Hostname   string    `json:"hostname"` // the running name
-	MachineID  string    `json:"machineID"`
+	Hostname  string `json:"hostname"` // the running name
+	MachineID string `json:"machineID"`
+	// SystemUUID is what the firmware calls the machine, as the kubelet reports it too; empty
+	// where there is no such thing.
+	SystemUUID string    `json:"systemUUID,omitempty"`
 	BootID     string    `json:"bootID"`
 	OS         OS        `json:"os"`
 	Arch       string    `json:"arch"` // in Go's words
@@ -270,10 +273,20 @@ type Identity struct {
 type Record struct {
 	Version int      `json:"version"`
 	Cluster Identity `json:"cluster"`
+	// Machine is nil on a host that an older Slipway claimed.
+	Machine *Machine `json:"machine,omitempty"`
 	Paths   []Owned  `json:"paths,omitempty"`
 	Units   []string `json:"units,omitempty"`
 	Images  []string `json:"images,omitempty"`
 	Priors  []Prior  `json:"priors,omitempty"`
+}
+
+// Machine is which machine a host was when it was claimed. The record goes wherever the
+// disk goes; by this it can be told whether it is still, and alone, where it was written.
+type Machine struct {
+	Node      string `json:"node"`     // its name in the cluster file, which is its node's
+	Hostname  string `json:"hostname"` // what it called itself then, before Slipway named it
+	MachineID string `json:"machineID"`
 }
 
 // Owned is a path that Slipway made.

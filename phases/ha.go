@@ -19,7 +19,7 @@ const leastMembers = 3
 // HATest tells what stands in the way of taking control planes out in turn: each of them
 // can only be spared while all others are well.
 func HATest(in Input) []Problem {
-	var problems []Problem
+	problems := in.identityProblems()
 	for _, host := range slices.Concat(in.Cluster.ControlPlanes(), in.Cluster.Balancers()) {
 		if _, seen := in.Facts[host.Name]; !seen && !slices.ContainsFunc(problems, func(p Problem) bool { return p.Host == host.Name }) {
 			problems = append(problems, in.unreached(host.Name))

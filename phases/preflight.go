@@ -45,7 +45,7 @@ func Preflight(workflow Workflow, in Input) []Problem {
 	}
 	in.workflow = workflow
 	targets := in.targets(workflow)
-	return in.sorted(problemsOf(in.silentProblems(workflow, targets), in.problems(workflow, targets)))
+	return in.sorted(problemsOf(in.silentProblems(workflow, targets), in.identityProblems(), in.problems(workflow, targets)))
 }
 
 func (in Input) problems(workflow Workflow, targets []cluster.Host) []Problem {
@@ -70,7 +70,7 @@ func (in Input) problems(workflow Workflow, targets []cluster.Host) []Problem {
 	for _, host := range targets {
 		problems = append(problems, in.hostProblems(host)...)
 	}
-	return problemsOf(problems, in.twins(targets), in.clockProblems(targets))
+	return problemsOf(problems, in.copies(targets), in.clockProblems(targets))
 }
 
 // targets are the hosts that a workflow is for: those named or all; for a join only those

@@ -12,16 +12,21 @@ import (
 
 const phasePrepare = manifests.PhasePrepare
 
-// claim notes on the host which cluster it belongs to, before its first change.
+// claim notes on the host which cluster it belongs to and which machine it is, before its
+// first change.
 func (h *hostDraft) claim() {
 	why := "it belongs to no cluster yet"
-	if record := h.facts.Record; record != nil && record.Cluster.ID != "" {
-		if record.Cluster == h.in.ClusterID {
+	if record := h.facts.Record; claimed(record) {
+		switch {
+		case record.Cluster != h.in.ClusterID:
+			why = "it is noted under the name " + record.Cluster.Name
+		case record.Machine == nil:
+			why = "which machine it is was not noted yet"
+		default:
 			return
 		}
-		why = "it is noted under the name " + record.Cluster.Name
 	}
-	id := h.step(phasePrepare, "claim", plan.LaneWork, plan.Create, why, hosts.Claim{Cluster: h.in.ClusterID})
+	id := h.step(phasePrepare, "claim", plan.LaneWork, plan.Create, why, hosts.Claim{Cluster: h.in.ClusterID, Node: h.host.Name})
 	h.base = []string{id}
 }
 

@@ -134,7 +134,8 @@ func (w *world) register(host cluster.Host) {
 		return
 	}
 	if !there {
-		node = hosts.Node{Name: name, KubeletVersion: w.cluster.KubernetesVersion, Labels: map[string]string{"kubernetes.io/hostname": name}}
+		node = hosts.Node{Name: name, KubeletVersion: w.cluster.KubernetesVersion, Labels: map[string]string{"kubernetes.io/hostname": name},
+			MachineID: w.look(name, hosts.Query{}).MachineID}
 		for _, taint := range host.NodeTaints() {
 			node.Taints = append(node.Taints, taintText(taint))
 		}

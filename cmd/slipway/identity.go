@@ -8,6 +8,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/certs/store"
+	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases"
 )
@@ -82,7 +83,7 @@ func (s *session) doubt(id string) error {
 	planes := s.cluster.ControlPlanes()
 	say := 0
 	for _, h := range planes {
-		if belongs(s.facts[h.Name], id) {
+		if belongs(h, s.facts[h.Name], id) {
 			say++
 		}
 	}
@@ -103,9 +104,10 @@ func (s *session) claimants(id string) string {
 	return strings.Join(names, ", ") + " say that they belong"
 }
 
-// belongs tells whether a host's record names the cluster.
-func belongs(facts hosts.Facts, id string) bool {
-	return facts.Record != nil && facts.Record.Cluster.ID == id
+// belongs tells whether a host's record names the cluster, and was written on this machine
+// for this host.
+func belongs(h cluster.Host, facts hosts.Facts, id string) bool {
+	return facts.Record != nil && facts.Record.Cluster.ID == id && phases.WrongMachine(h, facts) == ""
 }
 
 func foreign(detail, fix string) error {

@@ -93,7 +93,7 @@ func (s *session) rebuildKeys(ctx context.Context, states *store.Store, id strin
 	}
 	for _, h := range s.cluster.ControlPlanes() {
 		host, up := s.hosts[h.Name]
-		if !up || !belongs(s.facts[h.Name], id) {
+		if !up || !belongs(h, s.facts[h.Name], id) {
 			continue
 		}
 		pki, err := s.readKeys(ctx, h, host)

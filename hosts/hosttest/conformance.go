@@ -496,6 +496,20 @@ func (t *trial) claims() {
 	if err.Kind != hosts.KindForeign {
 		t.Fatalf("another cluster's claim fails with kind %q: %v", err.Kind, err)
 	}
+	// What an older Slipway claimed learns which machine it is, and goes on to be that one.
+	t.twice(hosts.Claim{Cluster: hosts.Identity{ID: "1111", Name: "one"}, Node: "w-1"})
+	err = t.fails(t.host, hosts.Claim{Cluster: hosts.Identity{ID: "1111", Name: "one"}, Node: "w-2"})
+	if err.Kind != hosts.KindForeign {
+		t.Fatalf("a claim for another node fails with kind %q: %v", err.Kind, err)
+	}
+	facts, failed := t.host.Observe(t.ctx, hosts.Query{})
+	if failed != nil {
+		t.Fatal(failed)
+	}
+	want := hosts.Machine{Node: "w-1", Hostname: facts.Hostname, MachineID: facts.MachineID}
+	if have := facts.Record.Machine; have == nil || *have != want {
+		t.Fatalf("the record has the machine %+v, want %+v", have, want)
+	}
 }
 
 func (t *trial) dials() {

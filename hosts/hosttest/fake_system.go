@@ -234,17 +234,28 @@ func (o *opened) releaseLease() (string, error) {
 }
 
 func (f *Fake) claim(a hosts.Claim) (string, error) {
-	if f.record != nil && f.record.Cluster == a.Cluster {
-		return "", nil
+	have := hosts.Record{}
+	if f.record != nil {
+		have = *f.record
 	}
-	if f.record != nil && f.record.Cluster.ID != "" && f.record.Cluster.ID != a.Cluster.ID {
+	if have.Cluster.ID != "" && have.Cluster.ID != a.Cluster.ID {
 		return "", &hosts.Error{
 			Kind: hosts.KindForeign,
-			Err:  fmt.Errorf("the host belongs to cluster %s (%s)", f.record.Cluster.Name, f.record.Cluster.ID),
+			Err:  fmt.Errorf("the host belongs to cluster %s (%s)", have.Cluster.Name, have.Cluster.ID),
 			Fix:  "reset it with that cluster's file first",
 		}
 	}
-	f.noted().Cluster = a.Cluster
+	if have.Machine != nil && a.Node != "" && have.Machine.Node != a.Node {
+		return "", &hosts.Error{Kind: hosts.KindForeign, Err: fmt.Errorf("the host is the node %s", have.Machine.Node)}
+	}
+	if have.Cluster == a.Cluster && (a.Node == "" || have.Machine != nil) {
+		return "", nil
+	}
+	record := f.noted()
+	record.Cluster = a.Cluster
+	if record.Machine == nil && a.Node != "" {
+		record.Machine = &hosts.Machine{Node: a.Node, Hostname: f.base.Hostname, MachineID: f.base.MachineID}
+	}
 	return "claimed for " + a.Cluster.Name, nil
 }
 

@@ -30,6 +30,7 @@ func (h *Host) seeSystem(_ context.Context, facts *hosts.Facts) error {
 	}
 	facts.Hostname, facts.StaticHostname = running, static
 	facts.MachineID = h.line("/etc/machine-id")
+	facts.SystemUUID = strings.ToLower(h.line("/sys/class/dmi/id/product_uuid"))
 	facts.BootID = h.line("/proc/sys/kernel/random/boot_id")
 	facts.OS = h.release()
 	facts.CPUs = runtime.NumCPU()

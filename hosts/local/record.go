@@ -210,7 +210,8 @@ func addOnce(list []string, name string) []string {
 	return append(list, name)
 }
 
-// claim notes which cluster the host belongs to; a host of another one is refused.
+// claim notes which cluster the host belongs to and which machine it is; a host of another
+// cluster is refused, and one that was made another node of this one.
 func (h *Host) claim(ctx context.Context, a hosts.Claim) (hosts.Outcome, error) {
 	if a.Cluster.ID == "" {
 		return hosts.Outcome{}, errors.New("the cluster has no identity")
@@ -219,25 +220,49 @@ func (h *Host) claim(ctx context.Context, a hosts.Claim) (hosts.Outcome, error) 
 	if err != nil {
 		return hosts.Outcome{}, err
 	}
-	detail := "for cluster " + a.Cluster.Name
+	machine, detail := (*hosts.Machine)(nil), "for cluster "+a.Cluster.Name
 	if record != nil {
-		switch record.Cluster {
-		case a.Cluster:
+		if err := mayClaim(*record, a); err != nil {
+			return hosts.Outcome{}, err
+		}
+		machine = record.Machine
+		switch {
+		case record.Cluster == a.Cluster && (a.Node == "" || machine != nil):
 			return unchanged, nil
-		case hosts.Identity{}:
-		default:
-			if record.Cluster.ID != a.Cluster.ID {
-				return hosts.Outcome{}, belongsElsewhere(record.Cluster)
-			}
+		case record.Cluster == a.Cluster:
+			detail = "as node " + a.Node
+		case record.Cluster != hosts.Identity{}:
 			detail = "cluster " + record.Cluster.Name + " is now called " + a.Cluster.Name
 		}
+	}
+	if machine == nil && a.Node != "" {
+		name, _, err := h.hostnames()
+		if err != nil {
+			return hosts.Outcome{}, err
+		}
+		machine = &hosts.Machine{Node: a.Node, Hostname: name, MachineID: h.line("/etc/machine-id")}
 	}
 	return h.apply(ctx, change{
 		action: a,
 		detail: detail,
-		note:   func(r *hosts.Record) { r.Cluster = a.Cluster },
+		note:   func(r *hosts.Record) { r.Cluster, r.Machine = a.Cluster, machine },
 		act:    func(context.Context) error { return nil },
 	})
+}
+
+// mayClaim refuses a claim of what the record gives to another.
+func mayClaim(record hosts.Record, a hosts.Claim) error {
+	if have := record.Cluster; have.ID != "" && have.ID != a.Cluster.ID {
+		return belongsElsewhere(have)
+	}
+	if m := record.Machine; m != nil && a.Node != "" && m.Node != a.Node {
+		return &hosts.Error{
+			Kind: hosts.KindForeign,
+			Err:  fmt.Errorf("it is the node %s of cluster %s, not %s", m.Node, record.Cluster.Name, a.Node),
+			Fix:  "see that ssh.host of the cluster file leads each name to its own machine",
+		}
+	}
+	return nil
 }
 
 func belongsElsewhere(cluster hosts.Identity) error {

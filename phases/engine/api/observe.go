@@ -175,6 +175,7 @@ func asNode(item corev1.Node) hosts.Node {
 		KubeletVersion: item.Status.NodeInfo.KubeletVersion,
 		Labels:         maps.Clone(item.Labels),
 		MachineID:      item.Status.NodeInfo.MachineID,
+		SystemUUID:     item.Status.NodeInfo.SystemUUID,
 	}
 	node.Ready, node.Reason = readiness(item)
 	for _, address := range item.Status.Addresses {
