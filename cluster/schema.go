@@ -191,7 +191,7 @@ func sshSchema() *schema {
 		"host":           text("The name or address to connect to; the host's address unless said.", ""),
 		"port":           port("The port.", DefaultSSHPort),
 		"user":           text("Who logs in: root, or one who may sudo without a password.", DefaultSSHUser),
-		"identityFile":   text("A private key's file, besides ssh-agent's keys.", ""),
+		"identityFile":   text("A private key's file; or a public key's, whose private half ssh-agent has. Without it, ssh-agent's keys and the usual files of ~/.ssh are tried.", ""),
 		"knownHostsFile": text("The file of known host keys; ~/.ssh/known_hosts unless said.", ""),
 		"proxyCommand":   text("A command whose standard input and output carry the connection; %h, %p, %r, %n as OpenSSH has them.", ""),
 		"connectTimeout": duration("How long everything up to the end of the SSH handshake may take.", DefaultConnectTimeout),

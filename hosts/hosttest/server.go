@@ -49,6 +49,9 @@ type Server struct {
 	conns    map[*faultyConn]bool
 	agents   map[*agentSession]bool
 	starts   int
+	starting int // connections that have not logged in yet
+	refused  int // connections that were closed for their number
+	sent     int // bytes of output without end
 }
 
 // Faults are what goes wrong with a Server. The zero value is a host where nothing does
@@ -56,14 +59,20 @@ type Server struct {
 type Faults struct {
 	RefuseKeys      bool
 	HangAfterBanner bool
-	UID             int   // of the login user
-	NoSudo          bool  // asks for a password
-	NoExec          bool  // sudo cannot run what is in the user's home
-	NoSFTP          bool  // no such subsystem
-	MaxSessions     int   // refuses more; 0: never
-	CutAfter        int64 // closes a connection that has sent so many bytes; 0: never
-	DiskSpace       int64 // what can be written by SFTP; 0: without end
-	Noise           string
+	UID             int    // of the login user
+	NoSudo          bool   // asks for a password
+	NoExec          bool   // what is put on the host cannot be run, as with a noexec mount
+	NoSFTP          bool   // no such subsystem
+	MaxSessions     int    // refuses more; 0: never
+	CutAfter        int64  // closes a connection that has sent so many bytes; 0: never
+	DiskSpace       int64  // what can be written by SFTP; 0: without end
+	Noise           string // what the login shell prints ahead of a command's output
+	NoiseInFiles    string // the same ahead of SFTP
+	Turns           string // what is said instead of running any command
+	TurnsStatus     int    // and how that ends
+	Endless         bool   // every command prints without end
+	EndlessSums     bool   // the sum of a file has no end
+	Startups        int    // connections that have not logged in yet and are let be; 0: any number
 	Machine         string // what uname -m says
 }
 
@@ -78,6 +87,7 @@ func NewServer(t *testing.T, machine *Fake) *Server {
 	s.Home = filepath.Join(s.dir, "home")
 	s.must(os.MkdirAll(filepath.Join(s.dir, "bin"), 0o755))
 	s.must(os.MkdirAll(s.Home, 0o700))
+	s.must(os.MkdirAll(filepath.Dir(s.Directory()), 0o755))
 	s.writeIdentity()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	s.must(err)
@@ -165,10 +175,13 @@ func (s *Server) SetFaults(f Faults) {
 	if f.NoSudo {
 		sudo = "echo 'sudo: a password is required' >&2; exit 1"
 	}
-	if f.NoExec {
-		sudo = `case "$3" in */slipway) echo "sudo: unable to execute $3: Permission denied" >&2; exit 1;; esac; ` + sudo
-	}
 	s.script("sudo", sudo)
+	s.script("chmod", map[bool]string{false: `exec /bin/chmod "$@"`, true: "exit 0"}[f.NoExec])
+	full := `exec /bin/cat "$@"`
+	if f.DiskSpace > 0 {
+		full = fmt.Sprintf(`head -c %d; [ "$(head -c 1 | wc -c)" = 0 ] || { echo "cat: write error: No space left on device" >&2; exit 1; }`, f.DiskSpace)
+	}
+	s.script("cat", full)
 	machine := f.Machine
 	if machine == "" {
 		machine = "x86_64"
@@ -204,9 +217,11 @@ func AgentBinary(mark string, size int) (content []byte, digest string) {
 	return content, hex.EncodeToString(sum[:])
 }
 
-// Directory is where a user other than root keeps the agent and the inbox. A client that
-// logs in as root has to be told to use it, too.
-func (s *Server) Directory() string { return filepath.Join(s.Home, ".cache", "slipway") }
+// Directory is where root keeps the agent, which a client has to be told.
+func (s *Server) Directory() string { return filepath.Join(s.dir, "var", "lib", "slipway") }
+
+// Inbox is where a login user other than root keeps the inbox.
+func (s *Server) Inbox() string { return filepath.Join(s.Home, ".cache", "slipway", "inbox") }
 
 // Starts counts how often the agent was started.
 func (s *Server) Starts() int {
@@ -292,7 +307,13 @@ func (s *Server) serve(conn net.Conn) {
 			}
 		}
 	}
+	if !s.begin() {
+		return
+	}
 	server, channels, requests, err := ssh.NewServerConn(conn, s.config())
+	s.mutex.Lock()
+	s.starting--
+	s.mutex.Unlock()
 	if err != nil {
 		return
 	}
@@ -317,6 +338,32 @@ func (s *Server) serve(conn net.Conn) {
 			s.session(channel, requests)
 		})
 	}
+}
+
+// begin counts a connection that has not logged in yet, and refuses one too many.
+func (s *Server) begin() bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if most := s.faults.Startups; most > 0 && s.starting >= most {
+		s.refused++
+		return false
+	}
+	s.starting++
+	return true
+}
+
+// Refused counts the connections that were closed for their number.
+func (s *Server) Refused() int {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.refused
+}
+
+// Sent counts the bytes of output without end that were taken from the server.
+func (s *Server) Sent() int {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.sent
 }
 
 // faultyConn is a connection that can be cut and held.

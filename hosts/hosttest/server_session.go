@@ -41,19 +41,44 @@ func (s *Server) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 }
 
 // execute runs a command in the shell; where that ends in the agent's stand-in, the
-// Fake is served.
+// Fake is served, with what the shell left of stdin.
 func (s *Server) execute(channel ssh.Channel, command string) {
+	faults := s.currentFaults()
+	if faults.Turns != "" {
+		_, _ = io.WriteString(channel, faults.Turns)
+		exitStatus(channel, faults.TurnsStatus)
+		return
+	}
+	sum := strings.Contains(command, "sha256sum") && !strings.Contains(command, "mkdir")
+	for line := bytes.Repeat([]byte("endless "), 4<<10); faults.Endless || faults.EndlessSums && sum; {
+		n, err := channel.Write(line)
+		s.mutex.Lock()
+		s.sent += n
+		s.mutex.Unlock()
+		if err != nil {
+			return
+		}
+	}
+	in, fromClient, err := os.Pipe()
+	if err != nil {
+		return
+	}
+	defer in.Close()
+	s.hands.Go(func() {
+		_, _ = io.Copy(fromClient, channel) // an end is all that can come of it
+		_ = fromClient.Close()
+	})
 	var stdout, stderr bytes.Buffer
 	run := exec.CommandContext(s.over, "sh", "-c", command)
 	run.Env = []string{"HOME=" + s.Home, "PATH=" + filepath.Join(s.dir, "bin") + ":" + os.Getenv("PATH")}
 	run.Dir = s.Home
-	run.Stdout, run.Stderr = &stdout, &stderr
-	err := run.Run()
+	run.Stdin, run.Stdout, run.Stderr = in, &stdout, &stderr
+	err = run.Run()
 	before, line, started := strings.Cut(stdout.String(), agentMark)
-	_, _ = io.WriteString(channel, s.currentFaults().Noise+before) // a client that left hears nothing
+	_, _ = io.WriteString(channel, faults.Noise+before) // a client that left hears nothing
 	_, _ = channel.Stderr().Write(stderr.Bytes())
 	if started {
-		s.serveAgent(channel, strings.Fields(line))
+		s.serveAgent(channel, in, strings.Fields(line))
 		return
 	}
 	status := 0
@@ -92,7 +117,7 @@ func (a *agentSession) kill() {
 }
 
 // serveAgent serves the Fake as `slipway agent serve --inbox DIR` would.
-func (s *Server) serveAgent(channel ssh.Channel, args []string) {
+func (s *Server) serveAgent(channel ssh.Channel, in io.Reader, args []string) {
 	if len(args) != 4 || args[0] != "agent" || args[1] != "serve" || args[2] != "--inbox" {
 		_, _ = io.WriteString(channel.Stderr(), "unknown arguments: "+strings.Join(args, " "))
 		exitStatus(channel, 2)
@@ -106,7 +131,7 @@ func (s *Server) serveAgent(channel ssh.Channel, args []string) {
 	s.agents[session] = true
 	s.mutex.Unlock()
 	host := s.Machine.Host()
-	err := agent.Serve(ctx, host, channel, channel, agent.ServeOptions{Version: Version, Inbox: args[3], Life: s.Life})
+	err := agent.Serve(ctx, host, in, channel, agent.ServeOptions{Version: Version, Inbox: args[3], Life: s.Life})
 	_ = host.Close()
 	s.mutex.Lock()
 	delete(s.agents, session)
@@ -122,6 +147,7 @@ func (s *Server) serveAgent(channel ssh.Channel, args []string) {
 
 // serveFiles serves this machine's own files by SFTP.
 func (s *Server) serveFiles(channel ssh.Channel) {
+	_, _ = io.WriteString(channel, s.currentFaults().NoiseInFiles)
 	disk := &disk{space: s.currentFaults().DiskSpace}
 	server := sftp.NewRequestServer(channel, sftp.Handlers{FileGet: disk, FilePut: disk, FileCmd: disk, FileList: disk})
 	_ = server.Serve() // its end is the client's

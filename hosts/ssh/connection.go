@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
+	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,25 +35,80 @@ type connection struct {
 	once    sync.Once
 }
 
-// connect brings a connection up to the end of the handshake, within the timeout.
+const (
+	// The first pause before a login that was turned away is tried again, and the longest.
+	firstPause = 250 * time.Millisecond
+	maxPause   = 2 * time.Second
+)
+
+// connect brings a connection up to the end of the handshake, within the timeout. A busy
+// sshd, the host's or a jump host's, turns away who comes while too many are logging in:
+// then it is tried again. The wait for a turn is not counted.
 func connect(ctx context.Context, o Options) (*connection, error) {
 	known, err := readKnownHosts(o)
 	if err != nil {
 		return nil, err
 	}
-	bounded, cancel := context.WithTimeout(ctx, o.ConnectTimeout)
+	left := o.ConnectTimeout
+	for tries, pause := 1, firstPause; ; tries, pause = tries+1, min(2*pause, maxPause) {
+		leave, err := o.Gate.login(ctx, o)
+		if err != nil {
+			return nil, unreachable(ctx, o, "", err)
+		}
+		o.tell("logging in")
+		began := time.Now()
+		c, busy, err := login(ctx, left, o, known)
+		leave()
+		left -= time.Since(began) + pause
+		if err == nil || !busy || left <= 0 {
+			return c, afterTries(err, busy, tries)
+		}
+		jitter := time.Duration(rand.Int64N(int64(pause))) // those who were turned away together come back apart
+		if err := sleep(ctx, pause/2+jitter/2); err != nil {
+			return nil, unreachable(ctx, o, "", err)
+		}
+	}
+}
+
+// afterTries says of a login that was turned away again and again what may be done.
+func afterTries(err error, busy bool, tries int) error {
+	var known *hosts.Error
+	if !busy || !errors.As(err, &known) {
+		return err
+	}
+	told := *known
+	told.Err = fmt.Errorf("%w (tried %d times)", known.Err, tries)
+	told.Fix = "sshd on the way turns logins away when too many come at once: raise MaxStartups in its sshd_config, or see its log; " + known.Fix
+	return &told
+}
+
+func sleep(ctx context.Context, pause time.Duration) error {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// login is one try. busy tells that it was turned away before the host had shown its key,
+// as by an sshd that too many log in to.
+func login(ctx context.Context, patience time.Duration, o Options, known *knownHosts) (c *connection, busy bool, err error) {
+	bounded, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	keys, err := findKeys(bounded, o)
 	if err != nil && ctx.Err() != nil {
 		err = unreachable(ctx, o, "", ctx.Err())
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer keys.Close()
 	raw, err := dial(bounded, o)
 	if err != nil {
-		return nil, unreachable(ctx, o, "", err)
+		return nil, false, unreachable(ctx, o, "", err)
 	}
 	watched := &watchedConn{Conn: raw}
 	stop := context.AfterFunc(bounded, func() { _ = raw.Close() })
@@ -61,22 +119,26 @@ func connect(ctx context.Context, o Options) (*connection, error) {
 	}
 	if err != nil {
 		_ = raw.Close()
-		return nil, explainHandshake(ctx, bounded, o, watched, keys, err)
+		explained := explainHandshake(ctx, bounded, o, watched, keys, err)
+		return nil, bounded.Err() == nil && watched.turnedAway(err), explained
 	}
-	c := &connection{Client: client, watched: watched, ended: make(chan struct{})}
+	c = &connection{Client: client, watched: watched, ended: make(chan struct{})}
 	go func() {
 		c.cause = client.Wait()
 		close(c.ended)
 	}()
 	go c.keepAlive()
-	return c, nil
+	return c, false, nil
 }
 
-func handshake(conn net.Conn, o Options, known *knownHosts, keys *keys) (*ssh.Client, error) {
+func handshake(conn *watchedConn, o Options, known *knownHosts, keys *keys) (*ssh.Client, error) {
 	config := &ssh.ClientConfig{
-		User:              o.User,
-		Auth:              []ssh.AuthMethod{ssh.PublicKeys(keys.signers...)},
-		HostKeyCallback:   known.check,
+		User: o.User,
+		Auth: []ssh.AuthMethod{ssh.PublicKeys(keys.signers...)},
+		HostKeyCallback: func(address string, remote net.Addr, key ssh.PublicKey) error {
+			conn.keyed.Store(true)
+			return known.check(address, remote, key)
+		},
 		HostKeyAlgorithms: known.algorithms(),
 		ClientVersion:     "SSH-2.0-Slipway",
 	}
@@ -116,12 +178,17 @@ func unreachable(ctx context.Context, o Options, seen string, err error) error {
 		err, fix = ctx.Err(), ""
 	case errors.Is(err, context.DeadlineExceeded):
 		err = fmt.Errorf("no answer after %s%s", o.ConnectTimeout, seen)
-	case errors.Is(err, io.EOF), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNRESET):
+	case hungUp(err):
 		err = fmt.Errorf("the connection was closed%s", seen)
 	case seen != "":
 		err = fmt.Errorf("%w%s", err, seen)
 	}
 	return &hosts.Error{Kind: hosts.KindUnreachable, Op: "connect to " + o.address(), Err: err, Fix: fix}
+}
+
+// hungUp tells that the other end closed the connection.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // keepAlive asks for a sign of life now and then, and ends a connection that gives none:
@@ -216,32 +283,83 @@ func insist[S any](open func() (S, error)) (S, error) {
 	}
 }
 
+// maxAnswer is how much a command's output may be: those of ours say a few lines, and login
+// shells a little more.
+const maxAnswer = 64 << 10
+
 // run runs a command and gives what it wrote to stdout.
 func (c *connection) run(ctx context.Context, command string) (string, error) {
+	return c.feed(ctx, command, nil)
+}
+
+// feed runs a command with a stdin.
+func (c *connection) feed(ctx context.Context, command string, in io.Reader) (string, error) {
 	session, err := insist(c.NewSession)
 	if err != nil {
 		return "", err
 	}
 	defer session.Close()
 	defer context.AfterFunc(ctx, func() { _ = session.Close() })()
-	var stdout bytes.Buffer
+	stdout := &answer{full: func() { _ = session.Close() }}
 	stderr := &tail{}
-	session.Stdout, session.Stderr = &stdout, stderr
-	if err := session.Run(command); err != nil {
-		if ctx.Err() != nil {
+	session.Stdin, session.Stdout, session.Stderr = in, stdout, stderr
+	if err := session.Run(command); err != nil || stdout.over {
+		switch {
+		case ctx.Err() != nil:
 			err = ctx.Err()
+		case stdout.over:
+			err = fmt.Errorf("the host says more than %d bytes where a few lines were asked for", maxAnswer)
 		}
 		return stdout.String(), fmt.Errorf("%w%s", err, stderr.said("it"))
 	}
 	return stdout.String(), nil
 }
 
+// answer is a command's output, up to maxAnswer; full is called when it is more.
+type answer struct {
+	kept bytes.Buffer // not embedded: it would be read into without asking Write
+	over bool
+	full func()
+}
+
+func (a *answer) String() string { return a.kept.String() }
+
+func (a *answer) Write(p []byte) (int, error) {
+	if a.kept.Len()+len(p) > maxAnswer {
+		a.over = true
+		a.full()
+		return 0, errTooMuch
+	}
+	return a.kept.Write(p)
+}
+
+var errTooMuch = errors.New("too much output")
+
 // watchedConn keeps the first line that the other end says, for when nothing follows it.
 type watchedConn struct {
 	net.Conn
+	keyed atomic.Bool // the host has shown its key
 	mutex sync.Mutex
 	first []byte
 	whole bool
+}
+
+// busyWords are what an ssh that is a proxyCommand says of an sshd that turned it away, or
+// that sshd itself in the place of its version.
+var busyWords = regexp.MustCompile(`(?i)connection closed|closed by|reset by|connection reset|maxstartups|exchange_identification|banner exchange|not allowed at this time`)
+
+// turnedAway tells of a failed handshake that sshd hung up before it had begun, and nobody
+// says that it was for another reason.
+func (c *watchedConn) turnedAway(err error) bool {
+	if !hungUp(err) || c.keyed.Load() {
+		return false
+	}
+	proxy, ok := c.Conn.(*proxyConn)
+	if !ok {
+		return true
+	}
+	said := proxy.stderr.String()
+	return said == "" || busyWords.MatchString(said)
 }
 
 // maxFirst is as much of the first line as is kept.

@@ -1,9 +1,8 @@
 package ssh
 
 import (
+	"bufio"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/pkg/sftp"
 
@@ -36,35 +34,93 @@ type files struct {
 	client     *sftp.Client
 }
 
-func (f *files) open() (*sftp.Client, error) {
+func (f *files) open(ctx context.Context) (*sftp.Client, error) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	if f.client != nil {
 		return f.client, nil
 	}
+	var client *sftp.Client
+	err := f.connection.within(ctx, filePatience, "start SFTP", func() (err error) {
+		client, err = insist(f.start)
+		return err
+	})
+	var known *hosts.Error
+	switch {
+	case err == nil:
+		f.client = client
+		return client, nil
+	case errors.As(err, &known), errors.Is(err, context.Canceled), f.connection.lost(err):
+		return nil, err
+	}
+	return nil, &hosts.Error{
+		Kind: hosts.KindBroken, Op: "start SFTP", Err: err,
+		Fix: "see that /etc/ssh/sshd_config has the line: Subsystem sftp internal-sftp",
+	}
+}
+
+// start opens the session. What comes before the server's first word is kept: a login
+// shell's start file that prints says it in SFTP's place.
+func (f *files) start() (*sftp.Client, error) {
+	session, err := f.connection.NewSession()
+	if err != nil {
+		return nil, err
+	}
+	in, err := session.StdinPipe()
+	if err != nil {
+		return nil, errors.Join(err, session.Close())
+	}
+	out, err := session.StdoutPipe()
+	if err != nil {
+		return nil, errors.Join(err, session.Close())
+	}
+	if err := session.RequestSubsystem("sftp"); err != nil {
+		_ = session.Close()
+		return nil, err
+	}
 	size := packetSizeOthers
 	if strings.Contains(string(f.connection.ServerVersion()), "OpenSSH") {
 		size = packetSize
 	}
-	client, err := insist(func() (*sftp.Client, error) {
-		return sftp.NewClient(f.connection.Client,
-			sftp.MaxPacketUnchecked(size), sftp.UseConcurrentWrites(true), sftp.MaxConcurrentRequestsPerFile(packetsUnderWay))
-	})
-	var known *hosts.Error
-	if errors.As(err, &known) {
+	heard := &beginning{in: bufio.NewReader(out)}
+	client, err := sftp.NewClientPipe(heard, in,
+		sftp.MaxPacketUnchecked(size), sftp.UseConcurrentWrites(true), sftp.MaxConcurrentRequestsPerFile(packetsUnderWay))
+	if err != nil {
+		_ = session.Close()
+		if noise := heard.text(); noise != "" {
+			return nil, &hosts.Error{
+				Kind: hosts.KindBroken, Op: "start SFTP",
+				Err: fmt.Errorf("where SFTP should begin, the login shell prints: %s", noise),
+				Fix: fixNoise,
+			}
+		}
 		return nil, err
 	}
-	if err != nil && !f.connection.lost(err) {
-		return nil, &hosts.Error{
-			Kind: hosts.KindBroken, Op: "start SFTP", Err: err,
-			Fix: "see that /etc/ssh/sshd_config has the line: Subsystem sftp internal-sftp",
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("start SFTP: %w", err)
-	}
-	f.client = client
 	return client, nil
+}
+
+// beginning keeps the first bytes of a stream.
+type beginning struct {
+	in   *bufio.Reader
+	kept []byte
+}
+
+func (b *beginning) Read(p []byte) (int, error) {
+	n, err := b.in.Read(p)
+	if room := maxFirst - len(b.kept); room > 0 {
+		b.kept = append(b.kept, p[:min(n, room)]...)
+	}
+	return n, err
+}
+
+// text is the beginning where it is text, with what has come of it unread: SFTP's own begins
+// with the length of a short packet, and so with a zero.
+func (b *beginning) text() string {
+	if len(b.kept) == 0 || b.kept[0] == 0 {
+		return ""
+	}
+	unread, _ := b.in.Peek(min(b.in.Buffered(), maxFirst)) // no more than is there
+	return hosts.CleanLine(string(b.kept) + string(unread))
 }
 
 // Close ends the SFTP session.
@@ -77,33 +133,31 @@ func (f *files) Close() error {
 	return f.client.Close()
 }
 
-// makePrivate makes a directory that only its owner may enter, and those above it. It
-// answers those that it made, the outermost first.
-func makePrivate(client *sftp.Client, dir string) (made []string, err error) {
+// makePrivate makes a directory that only its owner may enter, and those above it.
+func makePrivate(client *sftp.Client, dir string) error {
 	info, err := client.Stat(dir)
 	if err == nil {
 		if !info.IsDir() {
-			return nil, fmt.Errorf("%s is not a directory", dir)
+			return fmt.Errorf("%s is not a directory", dir)
 		}
-		return nil, nil
+		return nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) || dir == "/" || dir == "." {
-		return nil, fmt.Errorf("make %s: %w", dir, err)
+		return fmt.Errorf("make %s: %w", dir, err)
 	}
-	if made, err = makePrivate(client, path.Dir(dir)); err != nil {
-		return made, err
+	if err = makePrivate(client, path.Dir(dir)); err != nil {
+		return err
 	}
 	if err := client.Mkdir(dir); err != nil {
 		if info, statErr := client.Stat(dir); statErr == nil && info.IsDir() {
-			return made, nil // somebody else was faster
+			return nil // somebody else was faster
 		}
-		return made, fmt.Errorf("make %s: %w", dir, err)
+		return fmt.Errorf("make %s: %w", dir, err)
 	}
-	made = append(made, dir)
 	if err := client.Chmod(dir, 0o700); err != nil {
-		return made, fmt.Errorf("make %s: %w", dir, err)
+		return fmt.Errorf("make %s: %w", dir, err)
 	}
-	return made, nil
+	return nil
 }
 
 // sendFile writes content to a file from an offset on.
@@ -147,143 +201,108 @@ func room(client *sftp.Client, dir string, need int64) error {
 
 func mib(bytes int64) string { return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20)) }
 
-// deploy puts the agent's binary on the host, under its digest.
+// deploy puts the agent's binary on the host, under its digest, where only root writes.
 func (h *host) deploy(ctx context.Context, binary Binary) error {
-	client, err := h.files.open()
+	if _, err := h.files.open(ctx); err != nil { // uploads will need it: it is told now
+		return err
+	}
+	leave, err := h.options.Gate.send(ctx, h.options.tell)
 	if err != nil {
 		return err
 	}
-	agents := path.Join(h.place.directory, "agent")
-	dir := path.Dir(h.place.binary(binary))
-	made, err := makePrivate(client, dir)
-	h.made = append(h.made, made...)
-	if err != nil {
-		return err
-	}
-	if err := room(client, dir, binary.Size); err != nil {
-		return err
-	}
-	temporary, final := path.Join(dir, "."+random()), h.place.binary(binary)
-	if err := h.sendBinary(ctx, client, temporary, binary); err != nil {
-		if full := room(client, dir, binary.Size); full != nil {
-			err = full
-		}
-		return errors.Join(err, ignoreAbsent(client.Remove(temporary)))
-	}
-	if err := client.PosixRename(temporary, final); err != nil {
-		return errors.Join(fmt.Errorf("put the agent into %s: %w", final, err), client.Remove(temporary))
-	}
-	h.put = final
-	h.removeOlder(client, agents, binary.SHA256)
-	return nil
+	defer leave()
+	h.options.tell("sending the agent")
+	moved, end := h.connection.oversee(ctx, sendPatience)
+	return end("send the agent", h.putBinary(ctx, binary, moved))
 }
 
-// sendBinary writes the binary beside its place and has the host verify it.
-func (h *host) sendBinary(ctx context.Context, client *sftp.Client, name string, binary Binary) error {
+func (h *host) putBinary(ctx context.Context, binary Binary, moved func()) error {
 	content, err := binary.Open()
 	if err != nil {
 		return fmt.Errorf("send the agent: %w", err)
 	}
 	defer content.Close()
-	if err := sendFile(ctx, client, name, os.O_EXCL, 0, content); err != nil {
-		return fmt.Errorf("send the agent to %s: %w", name, err)
+	in := movingReader{contextReader{ctx, content}, moved}
+	said, err := h.connection.feed(ctx, h.rootCommand(putScript, binary.SHA256, h.options.Directory), in)
+	arrived, bad := false, false
+	for line := range strings.Lines(said) {
+		word, rest, _ := strings.Cut(strings.TrimRight(line, "\r\n"), " ")
+		switch word {
+		case madeWord:
+			h.made = append(h.made, rest)
+		case putWord:
+			arrived = true
+		case badWord:
+			bad = true
+		}
 	}
-	if err := client.Chmod(name, 0o700); err != nil {
-		return fmt.Errorf("send the agent to %s: %w", name, err)
+	switch {
+	case arrived:
+		h.put = h.place.binary(binary)
+		return nil
+	case bad:
+		return fmt.Errorf("the agent did not arrive in %s as it was sent", h.options.Directory)
+	case err != nil && strings.Contains(err.Error(), "No space left"):
+		return &hosts.Error{
+			Kind: hosts.KindDiskFull, Op: "send the agent to " + h.options.Directory, Err: err,
+			Fix: fmt.Sprintf("free some space below %s: %s are needed", h.options.Directory, mib(binary.Size)),
+		}
+	case err != nil:
+		return fmt.Errorf("send the agent to %s: %w", h.options.Directory, err)
 	}
-	if intact, err := h.verify(ctx, name, binary); err != nil || !intact {
-		return errors.Join(fmt.Errorf("the agent did not arrive at %s as it was sent", name), err)
-	}
-	return nil
+	return fmt.Errorf("send the agent to %s: the host does not say that it is there%s", h.options.Directory, told("it", hosts.CleanLine(said)))
+}
+
+// movingReader tells of every read.
+type movingReader struct {
+	in    io.Reader
+	moved func()
+}
+
+func (r movingReader) Read(p []byte) (int, error) {
+	r.moved()
+	return r.in.Read(p)
 }
 
 // verify has the host compute the digest of a binary that lies on it.
-func (h *host) verify(ctx context.Context, name string, binary Binary) (bool, error) {
-	said, err := h.connection.run(ctx, "sha256sum "+quote(name))
-	if err != nil {
-		return false, fmt.Errorf("verify %s: %w", name, err)
-	}
-	return strings.Contains(said, binary.SHA256+" "), nil // a login shell may say more
-}
-
-// keepOthers is how long an agent of another version is left alone: somebody may just be
-// about to start it.
-const keepOthers = 10 * time.Minute
-
-// removeOlder removes the agents of other versions. What cannot be removed stays: it is
-// in nobody's way.
-func (h *host) removeOlder(client *sftp.Client, agents, current string) {
-	entries, err := client.ReadDir(agents)
-	if err != nil {
-		return
-	}
-	for _, entry := range entries {
-		if entry.Name() != current && time.Since(entry.ModTime()) > keepOthers {
-			_ = client.RemoveAll(path.Join(agents, entry.Name()))
-		}
-	}
+func (h *host) verify(ctx context.Context, name string, binary Binary) (intact bool, err error) {
+	err = h.connection.within(ctx, sendPatience, "verify "+name, func() error {
+		said, err := h.connection.run(ctx, h.rootCommand(`sha256sum "$1"`, name))
+		intact = strings.Contains(said, binary.SHA256+" ") // a login shell may say more
+		return err
+	})
+	return intact, err
 }
 
 // tidy removes what Connect and Upload put on the host.
 func (h *host) tidy() error {
-	client, err := h.files.open()
-	if err != nil {
-		return err
-	}
-	dir := h.place.directory
-	for _, name := range []string{"agent", "inbox"} {
-		if err := ignoreAbsent(client.RemoveAll(path.Join(dir, name))); err != nil {
-			return fmt.Errorf("remove %s: %w", path.Join(dir, name), err)
+	return h.connection.within(context.Background(), closePatience, "remove the agent", func() error {
+		_, err := h.connection.run(context.Background(), h.rootCommand(tidyScript, h.place.directory))
+		if h.place.inbox != path.Join(h.place.directory, "inbox") {
+			_, inboxErr := h.connection.run(context.Background(), command(tidyInboxScript, h.place.inbox))
+			return errors.Join(err, inboxErr)
 		}
-	}
-	// These stay where others have something in them.
-	if client.RemoveDirectory(dir) == nil && h.options.Directory == "" {
-		_ = client.RemoveDirectory(path.Dir(dir))
-	}
-	return nil
+		return err
+	})
 }
 
 // leftBare tells whether the host is as bare as it was found: it had no directory of
 // Slipway's, so no record either, and nothing was done to it since.
 func (h *host) leftBare() bool {
-	return !h.used.Load() && slices.Contains(h.made, h.place.directory)
+	return !h.used.Load() && slices.Contains(h.made, h.options.Directory)
 }
-
-// untouchPatience is how long a host may take to let go of what was put there: nobody
-// waits for its sake longer than that.
-const untouchPatience = 5 * time.Second
 
 // untouch removes the agent from a host that was only looked at, and the directories
 // that were made for it. Those that somebody else has something in by now stay.
 func (h *host) untouch() error {
-	giveUp := time.AfterFunc(untouchPatience, func() { _ = h.connection.Close() })
-	defer giveUp.Stop()
-	client, err := h.files.open()
-	if err != nil {
-		return err
-	}
-	if h.put != "" {
-		if err := ignoreAbsent(client.Remove(h.put)); err != nil {
-			return fmt.Errorf("remove %s: %w", h.put, err)
+	return h.connection.within(context.Background(), closePatience, "remove the agent", func() error {
+		args := []string{h.put}
+		for _, dir := range slices.Backward(h.made) {
+			args = append(args, dir)
 		}
-	}
-	for _, dir := range slices.Backward(h.made) {
-		_ = client.RemoveDirectory(dir)
-	}
-	return nil
-}
-
-func ignoreAbsent(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-func random() string {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
+		_, err := h.connection.run(context.Background(), h.rootCommand(untouchScript, args...))
+		return err
+	})
 }
 
 // contextReader ends with its context.

@@ -89,7 +89,8 @@ func (k *keys) addUsual(agentSigners []ssh.Signer) {
 var errEncrypted = errors.New("the key is encrypted")
 
 // addIdentity offers the key of a file, or the same key out of ssh-agent where the file
-// is encrypted: nobody else needs an agent that answers.
+// is encrypted or holds the public half alone, which is how ssh is told one of an agent's
+// many. Nobody else needs an agent that answers.
 func (k *keys) addIdentity(ctx context.Context, file string) error {
 	signer, err := readIdentity(file)
 	if errors.Is(err, errEncrypted) {
@@ -104,6 +105,11 @@ func (k *keys) addIdentity(ctx context.Context, file string) error {
 		}
 		signer, err = agentSigners[at], nil
 	}
+	var public *publicError
+	if errors.As(err, &public) {
+		signer, err = k.privateHalf(ctx, public)
+		file = public.private()
+	}
 	if err != nil {
 		return err
 	}
@@ -114,7 +120,58 @@ func (k *keys) addIdentity(ctx context.Context, file string) error {
 	return nil
 }
 
+// publicError is a file that holds a public key, or a certificate, alone.
+type publicError struct {
+	file  string
+	key   ssh.PublicKey
+	cause string // why its private half cannot be had
+}
+
+func (e *publicError) Error() string {
+	return fmt.Sprintf("%s is a public key, and its private half is not to be had: %s", e.file, e.cause)
+}
+
+// private is where the private half lies by custom.
+func (e *publicError) private() string {
+	return strings.TrimSuffix(strings.TrimSuffix(e.file, ".pub"), "-cert")
+}
+
+// privateHalf finds the signer to a public key or certificate: in ssh-agent, or else in the
+// file beside it.
+func (k *keys) privateHalf(ctx context.Context, public *publicError) (ssh.Signer, error) {
+	key, cert := public.key, (*ssh.Certificate)(nil)
+	if certificate, is := key.(*ssh.Certificate); is {
+		key, cert = certificate.Key, certificate
+	}
+	agentSigners := k.askAgent(ctx)
+	at := slices.IndexFunc(agentSigners, func(s ssh.Signer) bool {
+		return sameKey(s.PublicKey(), public.key) || sameKey(s.PublicKey(), key)
+	})
+	var signer ssh.Signer
+	if at >= 0 {
+		signer = agentSigners[at]
+	} else {
+		beside, err := readIdentity(public.private())
+		if err != nil || !sameKey(beside.PublicKey(), key) {
+			public.cause = fmt.Sprintf("ssh-agent does not have it (of %d keys), and it is not beside it", len(agentSigners))
+			if os.Getenv("SSH_AUTH_SOCK") == "" {
+				public.cause = "there is no ssh-agent (SSH_AUTH_SOCK is not set), and it is not beside it"
+			}
+			return nil, public
+		}
+		signer = beside
+	}
+	if cert != nil && !sameKey(signer.PublicKey(), cert) {
+		return ssh.NewCertSigner(cert, signer)
+	}
+	return signer, nil
+}
+
 func identityFix(o Options, err error) string {
+	var public *publicError
+	if errors.As(err, &public) {
+		return fmt.Sprintf("give it to ssh-agent: ssh-add %s (ssh-add -L lists what it has); or name the private key's file as ssh.identityFile", public.private())
+	}
 	if errors.Is(err, errEncrypted) {
 		return "open it once with ssh-agent: ssh-add " + o.IdentityFile
 	}
@@ -141,6 +198,9 @@ func readIdentity(file string) (ssh.Signer, error) {
 		return nil, &encryptedError{file: file, public: encrypted.PublicKey}
 	}
 	if err != nil {
+		if public, _, _, _, notPublic := ssh.ParseAuthorizedKey(content); notPublic == nil {
+			return nil, &publicError{file: file, key: public}
+		}
 		return nil, fmt.Errorf("%s is not a private key: %w", file, err)
 	}
 	return signer, nil

@@ -80,6 +80,52 @@ func TestEncryptedKeysNeedAnAgent(t *testing.T) {
 	connect(t, o)
 }
 
+// TestAPublicKeyChoosesOneOfTheAgents, as OpenSSH has it: a file that holds the public half
+// alone, or the certificate, says which of many keys is offered.
+func TestAPublicKeyChoosesOneOfTheAgents(t *testing.T) {
+	server := newServer(t)
+	o := options(server)
+	content, err := os.ReadFile(server.IdentityFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := xssh.ParseRawPrivateKey(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := xssh.NewSignerFromKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyring := sshagent.NewKeyring()
+	for range 10 { // more than a server cares to see
+		_, other, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := keyring.Add(sshagent.AddedKey{PrivateKey: other}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.IdentityFile = filepath.Join(t.TempDir(), "key.pub")
+	if err := os.WriteFile(o.IdentityFile, append(xssh.MarshalAuthorizedKey(signer.PublicKey()), " a comment\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SSH_AUTH_SOCK", "")
+	refused(t, o, hosts.KindAuth, "is a public key", "SSH_AUTH_SOCK is not set", "ssh-add "+strings.TrimSuffix(o.IdentityFile, ".pub"))
+	t.Setenv("SSH_AUTH_SOCK", listenAgent(t, func(conn net.Conn) { _ = sshagent.ServeAgent(keyring, conn) }))
+	refused(t, o, hosts.KindAuth, "ssh-agent does not have it (of 10 keys)")
+	if err := keyring.Add(sshagent.AddedKey{PrivateKey: private}); err != nil {
+		t.Fatal(err)
+	}
+	connect(t, o)
+	t.Setenv("SSH_AUTH_SOCK", "")
+	if err := os.WriteFile(strings.TrimSuffix(o.IdentityFile, ".pub"), content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	connect(t, o) // it lies beside its public half
+}
+
 // serveAgent is an ssh-agent that holds a key.
 func serveAgent(t *testing.T, key any) (socket string) {
 	t.Helper()

@@ -2,7 +2,7 @@
 // host where it is missing, runs it as the agent, and speaks to it from then on.
 //
 // It needs of the host an sshd with SFTP and a POSIX shell, and root or a sudo that asks
-// for no password. Host keys are always checked against known_hosts.
+// for no password and lets a shell be run. Host keys are always checked against known_hosts.
 package ssh
 
 import (
@@ -44,9 +44,16 @@ type Options struct {
 	Binary func(context.Context, Platform) (Binary, error)
 	// Version is Slipway's, which the agent must have, too.
 	Version string
-	// Directory is where on the host the agent and the inbox go. If empty, it is
-	// /var/lib/slipway for root and ~/.cache/slipway for other users.
+	// Directory is where on the host the agent goes: root's, as all above it must be. If
+	// empty, it is /var/lib/slipway.
 	Directory string
+	// Inbox is where large blobs go, which the login user writes. If empty, it is
+	// Directory/inbox for root and ~/.cache/slipway/inbox for other users.
+	Inbox string
+	// Gate bounds what many hosts are asked at the same time; nil bounds nothing.
+	Gate *Gate
+	// Tell is told what Connect is at, for whoever waits for it; it may be nil.
+	Tell func(stage string)
 	// Life says when the agent is taken for lost.
 	Life agent.Life
 }
@@ -64,12 +71,21 @@ func (o Options) withDefaults() Options {
 	if o.Name == "" {
 		o.Name = o.Host
 	}
+	if o.Directory == "" {
+		o.Directory = "/var/lib/slipway"
+	}
 	if o.ConnectTimeout == 0 {
 		o.ConnectTimeout = DefaultConnectTimeout
 	}
 	o.IdentityFile = atHome(o.IdentityFile)
 	o.KnownHostsFile = atHome(o.KnownHostsFile)
 	return o
+}
+
+func (o Options) tell(stage string) {
+	if o.Tell != nil {
+		o.Tell(stage)
+	}
 }
 
 // address is what is connected to, and what known_hosts has an entry for.
@@ -98,7 +114,7 @@ type host struct {
 
 	sending   chan struct{} // held by the one Upload that sends large blobs
 	forgotten atomic.Bool   // a Forget went through: Close removes the agent
-	made      []string      // directories that were made for the agent, the outermost first
+	made      []string      // directories that root made for the agent, the outermost first
 	put       string        // the agent's binary, where it was put there now
 	used      atomic.Bool   // something was begun that may leave a trace on the host
 	tidies    atomic.Bool   // the connection outlives the agent, to remove it
@@ -122,8 +138,8 @@ func Connect(ctx context.Context, options Options) (hosts.Host, error) {
 		if h.leftBare() {
 			_ = h.untouch() // what went wrong first is told
 		}
+		_ = connection.Close() // first: it frees what files would wait for
 		_ = h.files.Close()
-		_ = connection.Close()
 		return nil, err
 	}
 	go func() {
@@ -184,8 +200,8 @@ func (h *host) Close() error {
 	case h.tidies.Load() && err == nil:
 		err = h.untouch()
 	}
-	_ = h.files.Close() // only frees what is ours
-	_ = h.connection.Close()
+	_ = h.connection.Close() // first: it frees what files would wait for
+	_ = h.files.Close()
 	return named(h.options.Name, "close", err)
 }
 

@@ -157,7 +157,7 @@ func TestAnAgentThatMayNotRunIsExplained(t *testing.T) {
 	server.SetFaults(hosttest.Faults{UID: 1000, NoExec: true})
 	o := options(server)
 	o.Binary = binary.get
-	refused(t, o, hosts.KindBroken, "unable to execute", "noexec")
+	refused(t, o, hosts.KindBroken, "Permission denied", "noexec")
 	if n := binary.opens.Load(); n != 1 {
 		t.Errorf("it was sent %d times", n)
 	}
@@ -172,7 +172,7 @@ func TestSFTPIsNeeded(t *testing.T) {
 func TestAFullDiskRefusesTheAgent(t *testing.T) {
 	server := newServer(t)
 	server.SetFaults(hosttest.Faults{DiskSpace: 50 << 10})
-	refused(t, options(server), hosts.KindDiskFull, "0.0 MiB are free")
+	refused(t, options(server), hosts.KindDiskFull, "No space left", "0.1 MiB are needed")
 	entries, err := filepath.Glob(filepath.Join(server.Directory(), "agent", "*", "*"))
 	if err != nil || len(entries) != 0 {
 		t.Errorf("left: %v, %v", entries, err)
@@ -258,7 +258,6 @@ func TestForgettingRemovesTheAgent(t *testing.T) {
 	server := newServer(t)
 	server.SetFaults(hosttest.Faults{UID: 1000})
 	o := options(server)
-	o.Directory = "" // as of an ordinary user
 	host := connect(t, o)
 	if err := host.Upload(t.Context(), []hosts.Blob{hosttest.Content(make([]byte, 1<<20))}, nil); err != nil {
 		t.Fatal(err)
@@ -272,9 +271,16 @@ func TestForgettingRemovesTheAgent(t *testing.T) {
 	if err := host.Close(); err != nil {
 		t.Fatal(err)
 	}
-	entries, err := os.ReadDir(server.Home)
-	if err != nil || len(entries) != 0 {
-		t.Errorf("left in the user's home: %v, %v", entries, err)
+	leftBare(t, server)
+}
+
+// leftBare holds a server to be as it was found.
+func leftBare(t *testing.T, server *hosttest.Server) {
+	t.Helper()
+	for _, dir := range []string{server.Home, filepath.Dir(server.Directory())} {
+		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
+			t.Errorf("left in %s: %v, %v", dir, entries, err)
+		}
 	}
 }
 
@@ -291,33 +297,49 @@ func TestErrorsNameTheHost(t *testing.T) {
 	}
 }
 
-// TestAPlaceThatOthersMayWriteToIsRefused: what lies there would be run as root.
+const stranger = 65534
+
+// TestAPlaceThatOthersMayWriteToIsRefused: what lies there would be run as root, or be
+// taken by it. That holds for every directory on the way.
 func TestAPlaceThatOthersMayWriteToIsRefused(t *testing.T) {
-	const stranger = 65534
 	digest := newBinary("the agent", 100<<10).SHA256
 	open := func(mode os.FileMode) func(string) error {
 		return func(path string) error { return os.Chmod(path, mode) }
 	}
 	give := func(path string) error { return os.Chown(path, stranger, stranger) }
+	agent := func(path string) func(*hosttest.Server) string {
+		return func(s *hosttest.Server) string { return filepath.Join(s.Directory(), path) }
+	}
+	home := func(path string) func(*hosttest.Server) string {
+		return func(s *hosttest.Server) string { return filepath.Join(s.Home, path) }
+	}
 	for name, test := range map[string]struct {
-		path  string
+		path  func(*hosttest.Server) string
 		spoil func(string) error
 		words string
 	}{
-		"all may":              {"", open(0o777), "may be written to by others"},
-		"the group may":        {"", open(0o770), "may be written to by others"},
-		"sticky":               {"", open(0o777 | os.ModeSticky), "may be written to by others"},
-		"a stranger's":         {"", give, "does not belong to"},
-		"agents: all may":      {"agent", open(0o703), "may be written to by others"},
-		"agents: a stranger's": {"agent", give, "does not belong to"},
-		"one agent: all may":   {"agent/" + digest, open(0o777), "may be written to by others"},
-		"the binary: all may":  {"agent/" + digest + "/slipway", open(0o777), "may be written to by others"},
-		"the binary: not ours": {"agent/" + digest + "/slipway", give, "does not belong to"},
-		"the inbox: all may":   {"inbox", open(0o777), "may be written to by others"},
-		"the inbox: not ours":  {"inbox", give, "does not belong to"},
+		"all may":                   {agent(""), open(0o777), "may be written to by others"},
+		"the group may":             {agent(""), open(0o770), "may be written to by others"},
+		"sticky":                    {agent(""), open(0o777 | os.ModeSticky), "may be written to by others"},
+		"a stranger's":              {agent(""), give, "does not belong to"},
+		"agents: all may":           {agent("agent"), open(0o703), "may be written to by others"},
+		"agents: a stranger's":      {agent("agent"), give, "does not belong to"},
+		"one agent: all may":        {agent("agent/" + digest), open(0o777), "may be written to by others"},
+		"the binary: all may":       {agent("agent/" + digest + "/slipway"), open(0o777), "may be written to by others"},
+		"the binary: not ours":      {agent("agent/" + digest + "/slipway"), give, "does not belong to"},
+		"above: all may":            {agent(".."), open(0o777), "may be written to by others"},
+		"above: a stranger's":       {agent(".."), give, "does not belong to"},
+		"further above: group may":  {agent("../.."), open(0o775), "may be written to by others"},
+		"the inbox: all may":        {home(".cache/slipway/inbox"), open(0o777), "may be written to by others"},
+		"the inbox: not ours":       {home(".cache/slipway/inbox"), give, "does not belong to"},
+		"~/.cache: all may":         {home(".cache"), open(0o777), "may be written to by others"},
+		"~/.cache: a stranger's":    {home(".cache"), give, "does not belong to"},
+		"home: all may":             {home(""), open(0o777), "may be written to by others"},
+		"~/.cache/slipway: all may": {home(".cache/slipway"), open(0o777), "may be written to by others"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := newServer(t)
+			server.SetFaults(hosttest.Faults{UID: 1000})
 			host := connect(t, options(server))
 			if err := host.Upload(t.Context(), []hosts.Blob{hosttest.Content(make([]byte, 1<<20))}, nil); err != nil {
 				t.Fatal(err) // so that there is an inbox
@@ -325,17 +347,88 @@ func TestAPlaceThatOthersMayWriteToIsRefused(t *testing.T) {
 			if err := host.Close(); err != nil {
 				t.Fatal(err)
 			}
-			path := filepath.Join(server.Directory(), test.path)
+			path := test.path(server)
 			if err := test.spoil(path); err != nil {
 				t.Fatal(err)
 			}
 			starts := server.Starts()
-			refused(t, options(server), hosts.KindForeign, path+" "+test.words, "rm -r", path)
+			refused(t, options(server), hosts.KindForeign, path+" "+test.words, "as root: ", path)
 			if server.Starts() != starts {
 				t.Error("the agent was started all the same")
 			}
 		})
 	}
+}
+
+// TestTheWayToAPlaceMayBeShared where nobody can swap what lies there: by a sticky
+// directory, or by a group that is the user's alone.
+func TestTheWayToAPlaceMayBeShared(t *testing.T) {
+	for name, test := range map[string]struct {
+		dir  func(*hosttest.Server) string
+		mode os.FileMode
+		gid  int
+	}{
+		"sticky":           {func(s *hosttest.Server) string { return filepath.Dir(s.Directory()) }, 0o777 | os.ModeSticky, 0},
+		"the user's group": {func(s *hosttest.Server) string { return s.Home }, 0o775, 1000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := newServer(t)
+			server.SetFaults(hosttest.Faults{UID: 1000})
+			dir := test.dir(server)
+			if err := os.Chown(dir, 0, test.gid); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(dir, test.mode); err != nil {
+				t.Fatal(err)
+			}
+			connect(t, options(server))
+		})
+	}
+}
+
+// TestAnotherUsersFileIsNeverRun: under sudo the agent lies where the login user, and who
+// writes to the user's directories, cannot put a file of their own, not even between the
+// look and the start.
+func TestAnotherUsersFileIsNeverRun(t *testing.T) {
+	server, binary := newServer(t), newBinary("the agent", 1000)
+	server.SetFaults(hosttest.Faults{UID: 1000})
+	o := options(server)
+	o.Binary = binary.get
+	planted := filepath.Join(server.Home, ".cache", "slipway", "agent", binary.SHA256, "slipway")
+	if err := os.MkdirAll(filepath.Dir(planted), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	ran := filepath.Join(server.Home, "ran")
+	if err := os.WriteFile(planted, []byte("#!/bin/sh\ntouch '"+ran+"'\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := used(t, o).Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(ran); err == nil {
+		t.Error("a file in the user's home was run as root")
+	}
+	if n := binary.opens.Load(); n != 1 || server.Starts() != 2 {
+		t.Errorf("the agent was sent %d times and started %d times", n, server.Starts())
+	}
+}
+
+// TestAnAgentThatArrivesDamagedIsNotPutInPlace: the host's own sum of it is believed.
+func TestAnAgentThatArrivesDamagedIsNotPutInPlace(t *testing.T) {
+	server, binary := newServer(t), newBinary("the agent", 1000)
+	o := options(server)
+	o.Binary = func(context.Context, ssh.Platform) (ssh.Binary, error) {
+		damaged := binary.Binary
+		damaged.Open = newBinary("another", 1000).Open
+		return damaged, nil
+	}
+	refused(t, o, hosts.KindBroken, "did not arrive", "as it was sent")
+	if server.Starts() != 0 {
+		t.Error("it was started")
+	}
+	leftBare(t, server)
 }
 
 // TestAPlaceThatOthersMadeGetsNoAgent also where no agent is in it yet; a link to a
@@ -384,16 +477,13 @@ func TestABareHostThatIsOnlyLookedAtStaysBare(t *testing.T) {
 			noLeaks(t)
 			server := newServer(t)
 			o := options(server)
-			o.Directory = "" // as of an ordinary user
 			server.SetFaults(hosttest.Faults{UID: 1000})
 			host := connect(t, o)
 			visit(t, host)
 			if err := host.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if entries, err := os.ReadDir(server.Home); err != nil || len(entries) != 0 {
-				t.Errorf("left in the user's home: %v, %v", entries, err)
-			}
+			leftBare(t, server)
 		})
 	}
 }
@@ -402,10 +492,8 @@ func TestABareHostThatIsOnlyLookedAtStaysBare(t *testing.T) {
 func TestAnAgentThatMayNotRunIsTakenAway(t *testing.T) {
 	server := newServer(t)
 	server.SetFaults(hosttest.Faults{UID: 1000, NoExec: true})
-	refused(t, options(server), hosts.KindBroken, "unable to execute")
-	if entries, err := os.ReadDir(server.Home); err != nil || len(entries) != 0 {
-		t.Errorf("left in the user's home: %v, %v", entries, err)
-	}
+	refused(t, options(server), hosts.KindBroken, "Permission denied")
+	leftBare(t, server)
 }
 
 // TestAnAgentStaysOnAHostThatWasNotBare, whoever sent this version of it.

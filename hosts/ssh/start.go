@@ -2,6 +2,7 @@ package ssh
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,44 +22,18 @@ import (
 	"github.com/slipway-k8s/slipway/hosts/agent"
 )
 
-// startScript runs the agent where its binary is there already, and else says what kind
-// of host this is: one command either way. $1 is the binary's digest, $2 the directory
-// unless it is the usual one.
-//
-// sudo is settled here, once. One that asks for a password would get it by stdin ahead
-// of the first frame (sudo -S), in the place of `sudo -n`.
-//
-// What it runs becomes root. So nobody but the login user may have had a hand in the
-// directories that it lies in, nor in the inbox: a link counts as what it leads to.
-const startScript = `LC_ALL=C; export LC_ALL; u=$(id -u); d=$2; ` +
-	`if [ -z "$d" ]; then if [ "$u" = 0 ]; then d=/var/lib/slipway; else d=$HOME/.cache/slipway; fi; fi; ` +
-	`s=; [ "$u" = 0 ] || s="sudo -n --"; a=$d/agent/$1/slipway; ` +
-	`for p in "$d" "$d/agent" "$d/agent/$1" "$a" "$d/inbox"; do [ -e "$p" ] || continue; ` +
-	`w=; [ -O "$p" ] || w="does not belong to $(id -un)"; ` +
-	`case $(ls -ldL "$p") in ?????w*|????????w*) w="may be written to by others";; [-d]*) ;; *) w="does not show who may write to it";; esac; ` +
-	`[ -z "$w" ] || { echo "` + unsafeWord + ` $p $w"; exit 1; }; done; ` +
-	`if [ -f "$a" ]; then echo "` + thereWord + ` $d"; exec $s "$a" agent serve --inbox "$d/inbox"; fi; ` +
-	`r=0; [ "$u" = 0 ] || $s true || r=$?; ` +
-	`echo "` + absentWord + ` $r $(uname -s) $(uname -m) $d"`
-
-// What startScript's own lines begin with.
-const (
-	thereWord  = "slipway-agent-there"
-	absentWord = "slipway-agent-absent"
-	unsafeWord = "slipway-agent-unsafe"
-)
-
 // startPatience is how long a started agent may take to say hello.
 const startPatience = 30 * time.Second
 
-// place is what startScript found out about a host.
+// place is what the scripts found out about a host.
 type place struct {
-	directory string
+	directory string // of the agent
+	inbox     string // that the login user writes to
+	uid       string // the login user's
 	there     bool   // the binary is in its place
 	unsafe    string // what others may write to, and why; nothing was done then
-	// Of a host that lacks the binary:
-	sudo     bool // may be had, where it is needed
-	platform Platform
+	locked    bool   // sudo does not let the user in
+	platform  Platform
 }
 
 // guessBinary is the agent for a host like the operator's machine, which most are.
@@ -79,7 +54,7 @@ func (h *host) start(ctx context.Context, guess Binary) error {
 	}
 	binary := guess
 	if !h.place.there {
-		if err := h.checkPlace(); err != nil {
+		if err := h.checkPlatform(); err != nil {
 			return err
 		}
 		if binary, err = h.options.binary(ctx, h.place.platform); err != nil {
@@ -124,18 +99,14 @@ func (o Options) binary(ctx context.Context, p Platform) (Binary, error) {
 	return o.Binary(ctx, p)
 }
 
-// checkPlace refuses a host that the agent cannot be root on, before anything is sent.
-func (h *host) checkPlace() error {
-	switch {
-	case h.place.platform.OS != "linux":
-		return &hosts.Error{
-			Kind: hosts.KindPlatform, Op: "look at the host",
-			Err: fmt.Errorf("it runs %s; hosts have to run Linux", h.place.platform.OS),
-		}
-	case !h.place.sudo:
-		return h.noPrivilege(errors.New("sudo does not let the user in without a password"))
-	default:
+// checkPlatform refuses a host that no agent runs on, before anything is sent.
+func (h *host) checkPlatform() error {
+	if h.place.platform.OS == "linux" {
 		return nil
+	}
+	return &hosts.Error{
+		Kind: hosts.KindPlatform, Op: "look at the host",
+		Err: fmt.Errorf("it runs %s; hosts have to run Linux", h.place.platform.OS),
 	}
 }
 
@@ -163,16 +134,36 @@ func sudoersName(user string) string {
 	return "slipway-" + notInFileNames.ReplaceAllString(user, "-")
 }
 
+// command is what has the host's shell run a script, by the login user.
+func command(script string, args ...string) string {
+	words := []string{"sh", "-c", quote(script), "sh"}
+	for _, arg := range args {
+		words = append(words, quote(arg))
+	}
+	return strings.Join(words, " ")
+}
+
+// rootCommand is command by root.
+func (h *host) rootCommand(script string, args ...string) string {
+	if h.place.uid == "0" {
+		return command(script, args...)
+	}
+	return "sudo -n -- " + command(script, args...)
+}
+
 // tryStart runs startScript. Where it starts no agent and there is no error, the binary
 // is not on the host.
 func (h *host) tryStart(ctx context.Context, binary Binary) (started bool, err error) {
 	bounded, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
-	p, err := h.spawn("sh -c " + quote(startScript) + " sh " + quote(binary.SHA256) + " " + quote(h.options.Directory))
+	stop := context.AfterFunc(bounded, func() { _ = h.connection.Close() }) // frees whoever waits
+	p, err := h.spawn(command(startScript, binary.SHA256, h.options.Directory, h.options.Inbox, rootScript))
 	if err != nil {
+		if !stop() {
+			err = h.noWord(ctx)
+		}
 		return false, err
 	}
-	stop := context.AfterFunc(bounded, p.kill)
 	h.place, err = p.look()
 	if !stop() && err != nil {
 		_ = p.session.Close()
@@ -185,6 +176,10 @@ func (h *host) tryStart(ctx context.Context, binary Binary) (started bool, err e
 	if h.place.unsafe != "" {
 		_ = p.session.Close() // it is over
 		return false, h.unsafePlace(h.place.unsafe, binary)
+	}
+	if h.place.locked {
+		_ = p.session.Close() // it is over
+		return false, h.noPrivilege(errors.New(cmp.Or(p.said(), "sudo does not let the user in without a password")))
 	}
 	if !h.place.there {
 		_ = p.session.Close() // it may be over already
@@ -208,46 +203,85 @@ func (h *host) noWord(ctx context.Context) error {
 	}
 }
 
-// parseAbsent reads what startScript says after absentWord: sudo's exit code, system,
-// machine, directory.
-func parseAbsent(line string) (place, error) {
-	words := strings.SplitN(line, " ", 4)
-	if len(words) != 4 {
-		return place{}, fmt.Errorf("the host describes itself as %q", line)
+// parseAbsent reads what rootScript says after absentWord: system, machine, directory.
+func (p *place) parseAbsent(line string) error {
+	words := strings.SplitN(line, " ", 3)
+	if len(words) != 3 {
+		return fmt.Errorf("the host describes itself as %q", hosts.CleanLine(line))
 	}
-	return place{sudo: words[0] == "0", platform: platform(words[1], words[2]), directory: words[3]}, nil
+	p.platform, p.directory = platform(words[0], words[1]), words[2]
+	return nil
 }
 
-// unsafePlace refuses a directory that others could have put an agent of their own into.
-// What the directory above holds besides, a host's record for one, is not to be lost.
+// unsafePlace refuses a directory that others could have put something of their own into.
+// What it holds besides, a host's record for one, is not to be lost.
 func (h *host) unsafePlace(finding string, binary Binary) error {
-	where, _, _ := strings.Cut(finding, " ")
-	fix := fmt.Sprintf("see who put what there (ls -la %s); then, as root: rm -r %s", where, where)
-	below := strings.Contains(where, binary.SHA256) || slices.Contains([]string{"agent", "inbox"}, path.Base(where))
-	if !below {
-		fix = fmt.Sprintf("see who put what there (ls -la %s); then, as root: rm -rf %s/agent %s/inbox && chown %s %s && chmod go-w %s",
-			where, where, where, h.options.User, where, where)
+	where, how, _ := strings.Cut(finding, " ")
+	ours := func(dir string) bool { return dir != "" && (where == dir || strings.HasPrefix(where, dir+"/")) }
+	owner := "root"
+	if ours(path.Dir(h.place.inbox)) {
+		owner = h.options.User
+	}
+	fix := fmt.Sprintf("see who can write there (ls -ld %s); then, as root: chown %s %s && chmod go-w %s", where, owner, where, where)
+	switch {
+	case strings.Contains(where, binary.SHA256), where == h.place.inbox, ours(h.options.Directory + "/agent"):
+		fix = fmt.Sprintf("see who put what there (ls -la %s); then, as root: rm -r %s", where, where)
+	case where == h.options.Directory:
+		fix = fmt.Sprintf("see who put what there (ls -la %s); then, as root: rm -rf %s/agent %s/inbox && chown root %s && chmod go-w %s",
+			where, where, where, where, where)
 	}
 	return &hosts.Error{
-		Kind: hosts.KindForeign, Op: "look at where the agent lies",
-		Err: fmt.Errorf("%s, and what lies there is run as root", finding), Fix: fix,
+		Kind: hosts.KindForeign, Op: "look at where the agent and its inbox lie",
+		Err: fmt.Errorf("%s %s, and what lies below it is run, or taken, by root", where, how), Fix: fix,
 	}
 }
 
 // explainStart says why an agent ended before it said a word.
 func (h *host) explainStart(p *process, err error) error {
-	said := p.stderr.String()
+	said := p.said()
+	kind, fix := hosts.KindAuth, h.turnedAway(said)
 	switch {
+	case fix != "":
 	case strings.Contains(said, "unable to execute"), p.status() == 126:
-		return &hosts.Error{
-			Kind: hosts.KindBroken, Op: "run the agent", Err: err,
-			Fix: "the file system that it lies on may be mounted noexec: log in as a user whose home is not, or as root",
-		}
+		kind = hosts.KindBroken
+		fix = fmt.Sprintf("the file system of %s may be mounted noexec, which the agent cannot do with: see findmnt -T %s", h.options.Directory, h.options.Directory)
 	case strings.Contains(said, "sudo"), strings.Contains(said, "sorry, you must have a tty"):
 		return h.noPrivilege(errors.New(said))
+	case said != "":
+		kind = hosts.KindBroken
+		fix = fmt.Sprintf("see what it says when you ask yourself: ssh -p %d %s@%s true", h.options.Port, h.options.User, h.options.Host)
 	default:
 		return fmt.Errorf("run the agent: %w", err)
 	}
+	return &hosts.Error{Kind: kind, Op: "run the agent", Err: err, Fix: fix}
+}
+
+// otherUser is how cloud images answer the user that nobody is to log in as.
+var otherUser = regexp.MustCompile(`(?i)log ?in as the user "?([a-z_][a-z0-9_.-]*)"? rather than`)
+
+// turnedAway is what to do about an account that is let in and runs no commands, where it
+// says why; empty where it does not.
+func (h *host) turnedAway(said string) string {
+	user, low := h.options.User, strings.ToLower(said)
+	has := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(low, word) })
+	}
+	if other := otherUser.FindStringSubmatch(said); other != nil {
+		return fmt.Sprintf("set ssh.user: %s in the cluster file", other[1])
+	}
+	switch {
+	case has("account is currently not available", "account is not available", "nologin"):
+		return fmt.Sprintf("give %s a shell on the host: usermod --shell /bin/bash %s; or set another ssh.user in the cluster file", user, user)
+	case has("password has expired", "password change required", "required to change your password", "change your password"):
+		return fmt.Sprintf("its password has expired, though a key is used: as root on the host: chage -M -1 -d $(date +%%F) %s; or log in once by hand", user)
+	case has("account has expired", "account expired"):
+		return fmt.Sprintf("as root on the host: chage -E -1 %s; or set another ssh.user in the cluster file", user)
+	case has("sftp connections only", "sftp only"):
+		return fmt.Sprintf("%s may only use SFTP there (ForceCommand or its shell): let it run commands, or set another ssh.user in the cluster file", user)
+	case has("system is booting up", "pam_nologin", "system is going down"):
+		return "wait until the host has booted, then run the same command again"
+	}
+	return ""
 }
 
 // process is a command on the host.
@@ -257,6 +291,8 @@ type process struct {
 	stdin      stdin
 	stdout     *bufio.Reader
 	stderr     *tail
+	noise      *tail       // what came on stdout before anything of ours
+	passed     int         // bytes of stdout up to here
 	atEnd      atomic.Bool // of stdout
 	exited     chan struct{}
 	exit       error // once exited
@@ -296,7 +332,7 @@ func (h *host) spawn(command string) (*process, error) {
 	case err != nil:
 		return nil, fmt.Errorf("open a session: %w", errHungUp) // there is no other way to fail
 	}
-	p := &process{connection: h.connection, session: session, stderr: &tail{}, exited: make(chan struct{})}
+	p := &process{connection: h.connection, session: session, stderr: &tail{}, noise: &tail{}, exited: make(chan struct{})}
 	session.Stderr = p.stderr
 	stdout, err := session.StdoutPipe()
 	if err == nil {
@@ -324,7 +360,7 @@ const maxNoise = 64 << 10
 // passes over what login shells print by themselves.
 func (p *process) look() (place, error) {
 	var found place
-	for noise := 0; noise < maxNoise; {
+	for p.passed = 0; p.passed < maxNoise; {
 		start, err := p.stdout.Peek(1)
 		if err != nil {
 			return found, p.explain(err)
@@ -333,19 +369,33 @@ func (p *process) look() (place, error) {
 			return found, nil
 		}
 		part, err := p.stdout.ReadSlice('\n')
-		noise += len(part)
-		line := strings.TrimRight(string(part), "\r\n")
-		if directory, there := strings.CutPrefix(line, thereWord+" "); there {
-			found = place{there: true, directory: directory}
-		} else if rest, absent := strings.CutPrefix(line, absentWord+" "); absent {
-			return parseAbsent(rest)
-		} else if rest, unsafe := strings.CutPrefix(line, unsafeWord+" "); unsafe {
-			return place{unsafe: rest}, nil
-		} else if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return found, p.explain(err)
+		p.passed += len(part)
+		word, rest, _ := strings.Cut(strings.TrimRight(string(part), "\r\n"), " ")
+		switch {
+		case word == inboxWord:
+			found.uid, found.inbox, _ = strings.Cut(rest, " ")
+		case word == thereWord:
+			found.there, found.directory = true, rest
+		case word == absentWord:
+			return found, found.parseAbsent(rest)
+		case word == unsafeWord:
+			found.unsafe = rest
+			return found, nil
+		case word == lockedWord:
+			found.locked = true
+			return found, p.settled()
+		default:
+			_, _ = p.noise.Write(part)
+			if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+				return found, p.explain(err)
+			}
 		}
 	}
-	return found, errors.New("the login shell prints so much that the agent was not heard: silence its .bashrc for commands")
+	return found, &hosts.Error{
+		Kind: hosts.KindBroken, Op: "run the agent",
+		Err: fmt.Errorf("the login shell prints so much that the agent was not heard%s", told("it", p.said())),
+		Fix: fixNoise,
+	}
 }
 
 func (p *process) Read(b []byte) (int, error) {
@@ -380,19 +430,19 @@ func (p *process) explain(err error) error {
 	select {
 	case <-p.exited:
 	case <-patience.C:
-		return fmt.Errorf("the agent closed its output%s", p.stderr.said("it"))
+		return fmt.Errorf("the agent closed its output%s", told("it", p.said()))
 	}
 	var missing *ssh.ExitMissingError
 	var exit *ssh.ExitError
 	switch {
 	case p.exit == nil:
-		return fmt.Errorf("the agent ended%s", p.stderr.said("it"))
+		return fmt.Errorf("the agent ended%s", told("it", p.said()))
 	case errors.As(p.exit, &missing):
-		return fmt.Errorf("the connection to the host broke%s", p.stderr.said("the agent"))
+		return fmt.Errorf("the connection to the host broke%s", told("the agent", p.said()))
 	case errors.As(p.exit, &exit) && exit.Signal() != "":
-		return fmt.Errorf("the agent was killed by signal %s%s", exit.Signal(), p.stderr.said("it"))
+		return fmt.Errorf("the agent was killed by signal %s%s", exit.Signal(), told("it", p.said()))
 	case errors.As(p.exit, &exit):
-		return fmt.Errorf("the agent ended with status %d%s", exit.ExitStatus(), p.stderr.said("it"))
+		return fmt.Errorf("the agent ended with status %d%s", exit.ExitStatus(), told("it", p.said()))
 	default:
 		return p.exit
 	}
@@ -410,6 +460,32 @@ func (p *process) status() int {
 		return exit.ExitStatus()
 	}
 	return -1
+}
+
+// fixNoise is what to do about a shell that prints in between.
+const fixNoise = "silence the shell's start files for sessions without a terminal: as the first line of ~/.bashrc, " +
+	"or of the file that prints: case $- in *i*) ;; *) return;; esac"
+
+// said is what the host said of its own accord, on stdout and then on stderr.
+func (p *process) said() string {
+	var parts []string
+	for _, part := range []string{p.noise.String(), p.stderr.String()} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// settled waits for the process's end, which is near, so that all that it said is there.
+func (p *process) settled() error {
+	patience := time.NewTimer(exitPatience)
+	defer patience.Stop()
+	select {
+	case <-p.exited:
+	case <-patience.C:
+	}
+	return nil
 }
 
 // quote makes one word for a shell.

@@ -3,6 +3,8 @@ package ssh
 import (
 	"strings"
 	"sync"
+
+	"github.com/slipway-k8s/slipway/hosts"
 )
 
 const (
@@ -10,7 +12,7 @@ const (
 	tailLines = 5
 )
 
-// tail keeps the end of what a process writes to stderr.
+// tail keeps the end of what a process writes, and gives it cleaned.
 type tail struct {
 	mutex sync.Mutex
 	kept  []byte
@@ -32,7 +34,7 @@ func (t *tail) String() string {
 	defer t.mutex.Unlock()
 	var lines []string
 	for line := range strings.Lines(string(t.kept)) {
-		if line = strings.TrimSpace(line); line != "" {
+		if line = hosts.CleanLine(line); line != "" {
 			lines = append(lines, line)
 		}
 	}
@@ -40,9 +42,11 @@ func (t *tail) String() string {
 }
 
 // said is what goes behind an error: nothing where nothing was said.
-func (t *tail) said(who string) string {
-	if text := t.String(); text != "" {
-		return " (" + who + " said: " + text + ")"
+func (t *tail) said(who string) string { return told(who, t.String()) }
+
+func told(who, text string) string {
+	if text == "" {
+		return ""
 	}
-	return ""
+	return " (" + who + " said: " + text + ")"
 }

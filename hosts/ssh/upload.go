@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"time"
 
 	"github.com/pkg/sftp"
 	"golang.org/x/sync/errgroup"
@@ -18,8 +17,6 @@ import (
 const (
 	smallAtOnce = 8
 	largeAtOnce = 3
-	// abandoned is the age at which a partial blob is taken for forgotten.
-	abandoned = 7 * 24 * time.Hour
 )
 
 // Upload brings to the host what it lacks: small and secret blobs through the agent,
@@ -92,11 +89,12 @@ func (h *host) sendAllLarge(ctx context.Context, blobs []hosts.Blob, tally *agen
 			tally.Add(blob.Size)
 		}
 	}
-	client, err := h.files.open()
+	client, err := h.files.open(ctx)
 	if err != nil {
 		return err
 	}
-	inbox, err := h.prepareInbox(client)
+	inbox := h.place.inbox
+	err = h.connection.within(ctx, filePatience, "prepare "+inbox, func() error { return makePrivate(client, inbox) })
 	if err != nil {
 		return err
 	}
@@ -108,29 +106,12 @@ func (h *host) sendAllLarge(ctx context.Context, blobs []hosts.Blob, tally *agen
 	return group.Wait()
 }
 
-// prepareInbox makes the inbox, or clears it of what was left there long ago.
-func (h *host) prepareInbox(client *sftp.Client) (string, error) {
-	inbox := path.Join(h.place.directory, "inbox")
-	if _, err := makePrivate(client, inbox); err != nil {
-		return "", err
-	}
-	entries, err := client.ReadDir(inbox)
-	if err != nil {
-		return "", fmt.Errorf("read %s: %w", inbox, err)
-	}
-	for _, entry := range entries {
-		if time.Since(entry.ModTime()) > abandoned {
-			_ = client.Remove(path.Join(inbox, entry.Name())) // in nobody's way
-		}
-	}
-	return inbox, nil
-}
-
 // sendLarge sends one blob, and once more if what was left of an earlier try was bad.
 func (h *host) sendLarge(ctx context.Context, client *sftp.Client, inbox string, blob hosts.Blob, tally *agent.Tally) error {
 	for try := 1; ; try++ {
-		counted, err := h.transfer(ctx, client, inbox, blob, tally)
-		if err != nil {
+		moved, end := h.connection.oversee(ctx, sendPatience)
+		counted, err := h.transfer(ctx, client, inbox, blob, tally, moved)
+		if err = end("send blob "+blob.Ref, err); err != nil {
 			return err
 		}
 		err = h.agent.Ingest(ctx, blob)
@@ -142,7 +123,7 @@ func (h *host) sendLarge(ctx context.Context, client *sftp.Client, inbox string,
 }
 
 // transfer completes a blob's file in the inbox and answers how many bytes it counted.
-func (h *host) transfer(ctx context.Context, client *sftp.Client, inbox string, blob hosts.Blob, tally *agent.Tally) (int64, error) {
+func (h *host) transfer(ctx context.Context, client *sftp.Client, inbox string, blob hosts.Blob, tally *agent.Tally, moved func()) (int64, error) {
 	name := path.Join(inbox, agent.InboxName(blob.SHA256))
 	offset := resumeAt(client, name, blob.Size)
 	if err := room(client, inbox, blob.Size-offset); err != nil {
@@ -154,7 +135,7 @@ func (h *host) transfer(ctx context.Context, client *sftp.Client, inbox string, 
 	}
 	defer content.Close()
 	tally.Add(offset)
-	counting := &countingReader{in: io.LimitReader(content, blob.Size-offset), tally: tally}
+	counting := &countingReader{in: movingReader{io.LimitReader(content, blob.Size-offset), moved}, tally: tally}
 	err = sendFile(ctx, client, name, 0, offset, counting)
 	counted := offset + counting.count
 	switch {

@@ -127,7 +127,7 @@ func TestAFullDiskIsTold(t *testing.T) {
 	// The first would fit, but not both: one is refused before, or fails in the middle.
 	blobs := []hosts.Blob{hosttest.Content(randomBytes(2 << 20)), hosttest.Content(randomBytes(2<<20 + 1))}
 	err := host.Upload(t.Context(), blobs, nil)
-	wantError(t, err, hosts.KindDiskFull, "MiB are free there", "free some space below "+server.Directory())
+	wantError(t, err, hosts.KindDiskFull, "MiB are free there", "free some space below "+filepath.Join(server.Directory(), "inbox"))
 	if _, err := host.Observe(t.Context(), hosts.Query{}); err != nil {
 		t.Errorf("the connection is gone, too: %v", err)
 	}

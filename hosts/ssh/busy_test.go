@@ -1,0 +1,169 @@
+package ssh_test
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/hosttest"
+	"github.com/slipway-k8s/slipway/hosts/ssh"
+)
+
+// TestManyLoginsThroughABusyWayIn: an sshd that lets three log in at a time turns none of
+// 12 away for good, with or without a bound on their number here.
+func TestManyLoginsThroughABusyWayIn(t *testing.T) {
+	for name, gate := range map[string]*ssh.Gate{"unbounded": nil, "bounded": ssh.NewGate()} {
+		t.Run(name, func(t *testing.T) {
+			server := newServer(t)
+			o := options(server)
+			if err := used(t, o).Close(); err != nil { // the agent is there
+				t.Fatal(err)
+			}
+			server.SetFaults(hosttest.Faults{Startups: 3})
+			o.ProxyCommand = proxyVariable + "=%h:%p '" + os.Args[0] + "'"
+			o.Gate, o.ConnectTimeout = gate, time.Minute
+			var all sync.WaitGroup
+			for range 12 {
+				all.Go(func() {
+					host, err := ssh.Connect(t.Context(), o)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					_ = host.Close()
+				})
+			}
+			all.Wait()
+			if gate == nil && server.Refused() == 0 {
+				t.Error("nobody was turned away: nothing was tried")
+			}
+		})
+	}
+}
+
+// TestLoginsAreBoundedByTheirWayIn: through one proxyCommand only some log in at once.
+func TestLoginsAreBoundedByTheirWayIn(t *testing.T) {
+	server := newServer(t)
+	o := options(server)
+	if err := used(t, o).Close(); err != nil { // the agent is there
+		t.Fatal(err)
+	}
+	server.SetFaults(hosttest.Faults{Startups: 11})
+	o.ProxyCommand, o.Gate = proxyVariable+"=%h:%p '"+os.Args[0]+"'", ssh.NewGate()
+	var told sync.Map
+	o.Tell = func(stage string) { told.Store(stage, true) }
+	var all sync.WaitGroup
+	for range 12 {
+		all.Go(func() {
+			host, err := ssh.Connect(t.Context(), o)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_ = host.Close()
+		})
+	}
+	all.Wait()
+	if n := server.Refused(); n > 0 {
+		t.Errorf("%d logins too many at once", n)
+	}
+	waited := false
+	told.Range(func(stage, _ any) bool {
+		waited = waited || strings.Contains(stage.(string), "waiting for a turn to log in")
+		return true
+	})
+	if !waited {
+		t.Error("nobody is told that it waits for its turn")
+	}
+}
+
+// TestAWayInThatStaysBusyIsGivenUp within the time-out, with what to do.
+func TestAWayInThatStaysBusyIsGivenUp(t *testing.T) {
+	server := newServer(t)
+	o := options(server)
+	o.ProxyCommand = "echo 'Connection closed by UNKNOWN port 65535' >&2; exit 255"
+	o.ConnectTimeout = 3 * time.Second
+	began := time.Now()
+	refused(t, o, hosts.KindUnreachable, "the connection was closed", "tried ", "MaxStartups")
+	if took := time.Since(began); took > 2*o.ConnectTimeout {
+		t.Errorf("it took %s", took)
+	}
+}
+
+// TestAHostThatSaysWhyIsHeard: what an account says instead of running a command is told,
+// with what to do, and with nothing in it that steers a terminal.
+func TestAHostThatSaysWhyIsHeard(t *testing.T) {
+	for said, test := range map[string]struct {
+		status int
+		kind   hosts.ErrorKind
+		words  []string
+	}{
+		"Please login as the user \"debian\" rather than the user \"root\".\n\n": {142, hosts.KindAuth,
+			[]string{"status 142", `Please login as the user "debian"`, "set ssh.user: debian"}},
+		"This account is currently not available.\n": {1, hosts.KindAuth,
+			[]string{"This account is currently not available.", "usermod --shell"}},
+		"Password change required but no TTY available.\n": {1, hosts.KindAuth, []string{"no TTY", "chage"}},
+		"This service allows sftp connections only.\n":     {1, hosts.KindAuth, []string{"may only use SFTP"}},
+		"\x1b]0;title\x07the disk is gone\n":               {3, hosts.KindBroken, []string{`\u001b]0;title\u0007the disk is gone`, "ssh -p"}},
+	} {
+		server := newServer(t)
+		server.SetFaults(hosttest.Faults{Turns: said, TurnsStatus: test.status})
+		err := refused(t, options(server), test.kind, test.words...)
+		if strings.ContainsAny(err.Error(), "\x1b\x07") {
+			t.Errorf("it steers the terminal: %q", err)
+		}
+	}
+}
+
+// TestAShellThatPrintsIntoSFTPIsNamed, and not the sftp-server.
+func TestAShellThatPrintsIntoSFTPIsNamed(t *testing.T) {
+	server := newServer(t)
+	server.SetFaults(hosttest.Faults{NoiseInFiles: "Welcome to cp-1!\n"})
+	err := refused(t, options(server), hosts.KindBroken, "start SFTP", "the login shell prints: Welcome to cp-1!", ".bashrc")
+	if strings.Contains(err.Fix, "Subsystem") {
+		t.Errorf("the fix is about the sftp-server: %s", err.Fix)
+	}
+}
+
+// TestAHostWithoutEndIsGivenUp: what it sends does not pile up here.
+func TestAHostWithoutEndIsGivenUp(t *testing.T) {
+	server := newServer(t)
+	server.SetFaults(hosttest.Faults{Endless: true})
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	err := refused(t, options(server), hosts.KindBroken, "prints so much", "endless")
+	runtime.ReadMemStats(&after)
+	if len(err.Error()) > 8<<10 {
+		t.Errorf("the error has %d bytes", len(err.Error()))
+	}
+	if grown := int64(after.Sys) - int64(before.Sys); grown > 64<<20 {
+		t.Errorf("the operator grew by %d MiB", grown>>20)
+	}
+}
+
+// TestAnAnswerWithoutEndIsGivenUp: the agent is there, and broken; when the host is asked
+// for its sum, it does not come to an end.
+func TestAnAnswerWithoutEndIsGivenUp(t *testing.T) {
+	server, binary := newServer(t), newBinary("the agent", 1000)
+	o := options(server)
+	o.Binary = binary.get
+	if err := used(t, o).Close(); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(server.Directory(), "agent", binary.SHA256, "slipway")
+	if err := os.WriteFile(file, []byte("#!/bin/sh\nexit 3\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	server.SetFaults(hosttest.Faults{EndlessSums: true})
+	sent := server.Sent()
+	refused(t, o, hosts.KindBroken, "status 3")
+	if more := server.Sent() - sent; more > 16<<20 {
+		t.Errorf("%d MiB were taken in", more>>20)
+	}
+}

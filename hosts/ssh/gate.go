@@ -1,0 +1,87 @@
+package ssh
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	// sendsAtOnce is how many hosts are sent the agent at the same time: each is some
+	// 75 MB, and the operator's line is one.
+	sendsAtOnce = 8
+	// loginsAtOnce is how many hosts are logged in to through one proxyCommand at the same
+	// time. sshd turns away some of those that come while ten are logging in (MaxStartups
+	// 10:30:100), and others want to log in as well.
+	loginsAtOnce = 8
+	// loginPatience is how long a login keeps its turn when nothing is heard of the host: it
+	// may be the host that is away, and not the way to it that is busy.
+	loginPatience = 5 * time.Second
+)
+
+// Gate bounds what a command asks of many hosts at the same time. All hosts of a command
+// share one.
+type Gate struct {
+	mutex  sync.Mutex
+	sends  chan struct{}
+	logins map[string]chan struct{} // by way in
+}
+
+// NewGate makes a Gate.
+func NewGate() *Gate {
+	return &Gate{sends: make(chan struct{}, sendsAtOnce), logins: map[string]chan struct{}{}}
+}
+
+// send waits for a turn to send to a host, and says so where that takes time.
+func (g *Gate) send(ctx context.Context, tell func(string)) (leave func(), err error) {
+	if g == nil {
+		return func() {}, nil
+	}
+	return pass(ctx, g.sends, func() {
+		tell(fmt.Sprintf("waiting for a turn: the agent is sent to %d hosts at a time", cap(g.sends)))
+	})
+}
+
+// login waits for a turn to log in through a proxyCommand. Hosts that are reached without
+// one have an sshd each, and wait for nobody.
+func (g *Gate) login(ctx context.Context, o Options) (through func(), err error) {
+	if g == nil || o.ProxyCommand == "" {
+		return func() {}, ctx.Err()
+	}
+	g.mutex.Lock()
+	places := g.logins[o.ProxyCommand]
+	if places == nil {
+		places = make(chan struct{}, loginsAtOnce)
+		g.logins[o.ProxyCommand] = places
+	}
+	g.mutex.Unlock()
+	leave, err := pass(ctx, places, func() {
+		o.tell(fmt.Sprintf("waiting for a turn to log in: %d at a time go through the proxyCommand", loginsAtOnce))
+	})
+	if err != nil {
+		return nil, err
+	}
+	giveUp := time.AfterFunc(loginPatience, leave)
+	return func() {
+		giveUp.Stop()
+		leave()
+	}, nil
+}
+
+// pass takes a place in a row of them; full is called where there is none at once.
+func pass(ctx context.Context, places chan struct{}, full func()) (leave func(), err error) {
+	leave = sync.OnceFunc(func() { <-places })
+	select {
+	case places <- struct{}{}:
+		return leave, nil
+	default:
+	}
+	full()
+	select {
+	case places <- struct{}{}:
+		return leave, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
