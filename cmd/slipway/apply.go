@@ -244,6 +244,7 @@ func (s *session) apply(ctx context.Context, p prepared, show front) error {
 	if s.api != nil {
 		options.Cluster = s.api
 	}
+	defer awaiting.through(func(line string) { show.Note("%s", line) })()
 	err = engine.Apply(ctx, p.plan, options)
 	if _, failed := errors.AsType[*engine.RunError](err); failed {
 		show.Note("all that was done and seen is in %s", journal.Name())

@@ -9,7 +9,6 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
-	"github.com/slipway-k8s/slipway/hosts/ssh"
 	"github.com/slipway-k8s/slipway/manifests"
 )
 
@@ -44,15 +43,15 @@ func (s *session) approach(ctx context.Context, wanted []cluster.Host, query fun
 func (s *session) visit(ctx context.Context, h cluster.Host, query hosts.Query) arrival {
 	connect := s.dial
 	if connect == nil {
-		connect = func(ctx context.Context, h cluster.Host) (hosts.Host, error) {
-			return ssh.Connect(ctx, s.sshOptions(h))
-		}
+		connect = s.reachHost
 	}
 	host, err := connect(ctx, h)
 	if err != nil {
 		return arrival{name: h.Name, err: err}
 	}
+	_, end := awaiting.begin(h.Name, "looking at the host")
 	facts, err := host.Observe(ctx, query)
+	end()
 	if err != nil {
 		_ = host.Close()
 		return arrival{name: h.Name, err: fmt.Errorf("observe %s: %w", h.Name, err)}

@@ -221,6 +221,7 @@ func (s *session) try(ctx context.Context, p planner, one *trial) (err error) {
 		return err
 	}
 	defer func() { // an interrupt must leave nothing out
+		defer awaiting.mustEnd("putting " + one.Host + " back")()
 		rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), trialBack)
 		defer cancel()
 		err = errors.Join(err, s.putBack(rest, p, one.Host))

@@ -119,6 +119,8 @@ func (s *session) askCluster() (func(context.Context) error, error) {
 	}
 	return func(ctx context.Context) error {
 		defer s.timeline.span("observe cluster")()
+		_, end := awaiting.begin("the cluster's API", "looking at the cluster")
+		defer end()
 		live, err := s.api.Observe(ctx, query)
 		s.live = live
 		return err

@@ -33,11 +33,18 @@ func main() {
 }
 
 // interruptible is cancelled by the first Ctrl-C or SIGTERM. From then on the signals
-// have their default effect again, so that a second Ctrl-C ends the process at once.
+// have their default effect again, so that a second Ctrl-C ends the process at once; and
+// what does not end by itself is ended.
 func interruptible() (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	return ctx, stop
+	end := context.AfterFunc(ctx, func() {
+		stop()
+		awaiting.interrupted(os.Stderr, os.Exit)
+	})
+	return ctx, func() {
+		end() // a command that is through is no longer to be ended
+		stop()
+	}
 }
 
 func newRootCommand() *cobra.Command {

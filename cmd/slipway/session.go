@@ -30,7 +30,8 @@ type session struct {
 	archive *archive.Archive // nil without --bundle
 	bill    bundle.Bill
 	hosts   map[string]hosts.Host  // those that answered
-	down    map[string]error       // those that did not
+	down    map[string]error       // those that did not, or do not any longer
+	gate    *ssh.Gate              // what is asked of all hosts at once
 	facts   map[string]hosts.Facts // of those that answered
 	seen    map[string]time.Time   // when, by this machine's clock
 
@@ -85,6 +86,7 @@ func load(flags clusterFlags) (*session, error) {
 		cluster: c,
 		hosts:   map[string]hosts.Host{},
 		down:    map[string]error{},
+		gate:    ssh.NewGate(),
 		facts:   map[string]hosts.Facts{},
 		seen:    map[string]time.Time{},
 	}
@@ -121,8 +123,15 @@ func (s *session) Close() {
 		_ = s.archive.Close()
 	}
 	var wait sync.WaitGroup
-	for _, host := range append(s.part(), slices.Collect(maps.Values(s.hosts))...) {
+	for _, host := range s.part() {
 		wait.Go(func() { _ = host.Close() })
+	}
+	for name, host := range s.hosts {
+		wait.Go(func() {
+			_, end := awaiting.begin(name, "closing the connection")
+			defer end()
+			_ = host.Close()
+		})
 	}
 	wait.Wait()
 }
@@ -140,7 +149,7 @@ func (s *session) connect(ctx context.Context, wanted []cluster.Host) error {
 	)
 	for _, h := range wanted {
 		wait.Go(func() {
-			host, err := ssh.Connect(ctx, s.sshOptions(h))
+			host, err := s.reachHost(ctx, h)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -152,6 +161,15 @@ func (s *session) connect(ctx context.Context, wanted []cluster.Host) error {
 	}
 	wait.Wait()
 	return ctx.Err()
+}
+
+// reachHost connects to one host; it is said when that takes long.
+func (s *session) reachHost(ctx context.Context, h cluster.Host) (hosts.Host, error) {
+	options := s.sshOptions(h)
+	at, end := awaiting.begin(h.Name, "logging in")
+	defer end()
+	options.Tell = at
+	return ssh.Connect(ctx, options)
 }
 
 func (s *session) sshOptions(h cluster.Host) ssh.Options {
@@ -166,10 +184,19 @@ func (s *session) sshOptions(h cluster.Host) ssh.Options {
 		ConnectTimeout: time.Duration(h.SSH.ConnectTimeout),
 		Binary:         s.agentBinary,
 		Version:        version,
+		Gate:           s.gate,
 	}
 }
 
-// observe looks at every connected host, and then at the cluster that they form.
+// isSilent tells that a host does not answer, now or any longer: it is as one that was not
+// reached, and what that means is for preflight to say.
+func isSilent(err error) bool {
+	host, ok := errors.AsType[*hosts.Error](err)
+	return ok && (host.Kind == hosts.KindStuck || host.Kind == hosts.KindCut || host.Kind == hosts.KindUnreachable)
+}
+
+// observe looks at every connected host, and then at the cluster that they form. Those that
+// do not answer are kept in s.down.
 func (s *session) observe(ctx context.Context, query func(cluster.Host) hosts.Query) error {
 	var (
 		mu   sync.Mutex
@@ -182,14 +209,21 @@ func (s *session) observe(ctx context.Context, query func(cluster.Host) hosts.Qu
 			continue
 		}
 		wait.Go(func() {
+			_, end := awaiting.begin(name, "looking at the host")
+			defer end()
 			facts, err := host.Observe(ctx, query(h))
 			mu.Lock()
 			defer mu.Unlock()
-			if err != nil {
+			switch {
+			case err == nil:
+				s.facts[name], s.seen[name] = facts, time.Now()
+				delete(s.down, name)
+			case ctx.Err() == nil && isSilent(err):
+				s.down[name] = err
+				delete(s.facts, name)
+			default:
 				errs = append(errs, fmt.Errorf("observe %s: %w", name, err))
-				return
 			}
-			s.facts[name], s.seen[name] = facts, time.Now()
 		})
 	}
 	wait.Wait()

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestItIsSaidWhomOneWaitsFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var said []string
+		began := time.Now()
+		a := &awaited{say: func(line string) { said = append(said, time.Since(began).String()+" "+line) }}
+		_, quick := a.begin("cp-1", "logging in")
+		at, slow := a.begin("worker-1", "logging in")
+		time.Sleep(time.Second) // of the bubble's clock, as all below
+		quick()
+		at("looking at it")
+		_, api := a.begin("the API", "asking")
+		time.Sleep(20 * time.Second)
+		slow()
+		api()
+		time.Sleep(time.Minute)
+		want := []string{
+			"5s waiting for worker-1 (looking at it, 5 s)",
+			"20s waiting for the API (asking, 19 s), worker-1 (looking at it, 20 s)",
+		}
+		if !slices.Equal(said, want) {
+			t.Errorf("said is %q", said)
+		}
+		_, end := a.begin("cp-1", "closing")
+		time.Sleep(6 * time.Second)
+		end()
+		if len(said) != 3 || !strings.Contains(said[2], "cp-1 (closing, 5 s)") {
+			t.Errorf("later: %q", said)
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
+// TestAnInterruptEndsWithinTwoSeconds whoever is waited for; only what has to be put back
+// is.
+func TestAnInterruptEndsWithinTwoSeconds(t *testing.T) {
+	for name, test := range map[string]struct {
+		must time.Duration
+		want time.Duration
+		said string
+	}{
+		"a host is stuck":          {0, 2 * time.Second, "not waited for any longer: cp-1 (looking at it"},
+		"something is put back":    {10 * time.Second, 13 * time.Second, "still putting cp-2 back: a second Ctrl-C"},
+		"what is put back is done": {time.Second, 2 * time.Second, "interrupted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := &awaited{say: func(string) {}}
+				_, end := a.begin("cp-1", "looking at it")
+				if test.must > 0 {
+					time.AfterFunc(test.must, a.mustEnd("putting cp-2 back"))
+				}
+				var out strings.Builder
+				exited, began := make(chan int), time.Now()
+				a.interrupted(&out, func(code int) { exited <- code })
+				if code := <-exited; code != exitInterrupted {
+					t.Errorf("exit code %d", code)
+				}
+				if took := time.Since(began); took > test.want {
+					t.Errorf("it took %s", took)
+				}
+				if !strings.Contains(out.String(), test.said) {
+					t.Errorf("it says %q", out.String())
+				}
+				end()
+				time.Sleep(time.Minute) // of the bubble's clock
+			})
+		})
+	}
+}
