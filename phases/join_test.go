@@ -8,8 +8,31 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
+
+// TestADeletedNodeComesBackByJoin: a kubelet whose node was deleted registers it when it starts,
+// and not before.
+func TestADeletedNodeComesBackByJoin(t *testing.T) {
+	for _, name := range []string{"w-1", "cp-2"} {
+		w := newWorld(t, 3, 1)
+		w.init(seeded(1))
+		in := w.observe()
+		in.ClusterFacts.Nodes = slices.DeleteFunc(slices.Clone(in.ClusterFacts.Nodes), func(node hosts.Node) bool { return node.Name == name })
+		p, _, err := Join(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		restarts := slices.ContainsFunc(p.Steps, func(step plan.Step) bool {
+			unit, ok := step.Action.(hosts.SetUnit)
+			return ok && step.Host == name && unit.Name == manifests.KubeletUnit && unit.Restart
+		})
+		if !restarts || !reaches(plan.Predecessors(p), "cluster/wait-node/"+name, name+"/kubelet/"+manifests.KubeletUnit) {
+			t.Errorf("the kubelet of %s is not started anew before its node is waited for: %q", name, changes(p))
+		}
+	}
+}
 
 func TestJoinTouchesOnlyNewHosts(t *testing.T) {
 	for seed := range uint64(2) {

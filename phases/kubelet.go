@@ -91,7 +91,17 @@ func (h *hostDraft) unitDue(unit manifests.Unit) (why string, change plan.Change
 	if why == "" && restart {
 		why, change = "what it reads had been changed", plan.Update
 	}
+	if why == "" && unit.Name == manifests.KubeletUnit && h.unregistered() {
+		why, change, restart = "its node is not registered, and a kubelet registers it only when it starts", plan.Update, true
+	}
 	return why, change, restart
+}
+
+// unregistered tells whether the host's kubelet runs without its node, as where somebody has
+// deleted that.
+func (h *hostDraft) unregistered() bool {
+	_, there := h.in.node(h.host.Name)
+	return h.in.ClusterFacts.Reachable && !there && h.facts.Units[manifests.KubeletUnit].Active == "active"
 }
 
 // unitDiffers says why a unit is not in its state. What a running unit was last started
