@@ -48,6 +48,23 @@ func (h *Host) leftoverGroups(ctx context.Context) ([]string, error) {
 	return groups, nil
 }
 
+// podsSlice is the unit that a kubelet with systemd's driver makes for all Pods. Removed only as
+// a folder, its control group is there again as soon as systemd looks.
+const podsSlice = "kubepods.slice"
+
+// podsSlice tells whether systemd has that unit left over from a kubelet that does not run.
+func (h *Host) podsSlice(ctx context.Context) (bool, error) {
+	kubelet, err := h.systemd.Unit(ctx, "kubelet.service")
+	if err == nil && kubelet.Active == "active" {
+		return false, nil
+	}
+	state, err := h.systemd.Unit(ctx, podsSlice)
+	if errors.Is(err, errNoSystemd) {
+		return false, nil
+	}
+	return state.Active == "active", err
+}
+
 func isLink(path string) bool {
 	info, err := os.Lstat(filepath.Dir(path))
 	return err == nil && info.Mode()&fs.ModeSymlink != 0

@@ -274,8 +274,9 @@ func TestStopPodsTakesTheControlGroupsAway(t *testing.T) {
 		}
 	}
 	m.systemd.units["kubelet.service"] = unit("loaded", "active", "enabled", "")
+	m.systemd.units["kubepods.slice"] = unit("loaded", "active", "", "")
 	m.do(host, hosts.StopPods{})
-	if !m.has("/sys/fs/cgroup/kubepods.slice/pod1") {
+	if !m.has("/sys/fs/cgroup/kubepods.slice/pod1") || m.systemd.units["kubepods.slice"].Active != "active" {
 		t.Error("the control groups of a kubelet that runs were removed")
 	}
 	m.systemd.units["kubelet.service"] = unit("loaded", "inactive", "enabled", "")
@@ -283,6 +284,10 @@ func TestStopPodsTakesTheControlGroupsAway(t *testing.T) {
 	if m.has("/sys/fs/cgroup/kubepods.slice") || m.has("/sys/fs/cgroup/memory/kubepods") || !m.has("/sys/fs/cgroup/system.slice") || !m.has("/sys/fs/cgroup/kubepods-others.slice") {
 		t.Error("the control groups that are left are not the right ones")
 	}
+	if m.systemd.units["kubepods.slice"].Active == "active" {
+		t.Error("systemd still has the Pods' slice, and makes its control group anew")
+	}
+	m.once(host, hosts.StopPods{}, hosts.Unchanged)
 }
 
 func TestStopPodsEndsOnlyThoseThatAreNamed(t *testing.T) {

@@ -45,6 +45,13 @@ func (h *Host) stopPods(ctx context.Context, a hosts.StopPods, report func(hosts
 	if err != nil {
 		return hosts.Outcome{}, err
 	}
+	slice, err := h.podsSlice(ctx)
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	if slice {
+		found = append(found, podsSlice)
+	}
 	if len(groups) > 0 {
 		found = append(found, fmt.Sprintf("%d control groups", len(groups)))
 	}
@@ -57,6 +64,11 @@ func (h *Host) stopPods(ctx context.Context, a hosts.StopPods, report func(hosts
 		act: func(ctx context.Context) error {
 			if err := stop(ctx); err != nil {
 				return err
+			}
+			if slice {
+				if err := h.systemd.Run(ctx, JobStop, podsSlice); err != nil {
+					return err
+				}
 			}
 			groups, err := h.leftoverGroups(ctx)
 			if err != nil {
