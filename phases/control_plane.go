@@ -45,7 +45,7 @@ const turnTimeout = 30
 // host's API server answers first: one leads, and the others' starting costs it time.
 func (h *hostDraft) inTurn(answers []string, planes int, addons []hosts.ObjectKey) []string {
 	network := h.in.Cluster.Networking.AddOn != cluster.AddOnNone // else nodes get Ready when the user brings one
-	if planes < 2 || !network || len(answers) == 0 || !h.startsControllers() {
+	if h.in.takesTurns() || planes < 2 || !network || len(answers) == 0 || !h.startsControllers() {
 		return answers
 	}
 	return []string{h.add(plan.Step{

@@ -57,7 +57,10 @@ func Init(in Input) (plan.Plan, plan.Contents, error) {
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	nodes := collect(nodesOf(drafts), func(h *hostDraft) string { return h.awaitNode(apis) })
+	nodes := collect(nodesOf(drafts), func(h *hostDraft) string { return h.awaitNode(h.answers(apis)) })
+	d.takeTurns(slices.Concat(planes, balancers), workers, func(h *hostDraft) []string {
+		return join(ownOf(apis, h), ownOf(nodes, h), h.renewed, h.reached)
+	})
 	marks := collect(nodesOf(drafts), func(h *hostDraft) string { return h.mark(ownOf(nodes, h), apis) })
 	available := d.awaitAddons(objects, applied, nodes, apis)
 	if err := d.complete(join(configured, applied, tokens, reached, nodes, marks, available, balancing(drafts)), apis); err != nil {
@@ -76,14 +79,16 @@ func startPlanes(planes []*hostDraft, addons []hosts.ObjectKey) (served, apis []
 		founders = join(founders, h.letBegin(manifests.StateNew, nil))
 	}
 	for _, h := range planes {
-		h.staticPods(founders)
+		h.staticPods(join(founders, h.quorumInTurn()))
 		h.startKubelet(nil)
+		h.awaitPods("servers", h.pods)
 	}
 	served = collect(planes, (*hostDraft).awaitServing)
 	apis = collect(planes, (*hostDraft).awaitAPI)
 	for _, h := range planes {
 		h.startKeepalived(nil)
 		h.apiClients(h.inTurn(ownOf(apis, h), len(planes), addons))
+		h.awaitPods("clients", h.clients)
 		h.tidy()
 	}
 	return served, apis
@@ -147,7 +152,7 @@ func (in Input) holding(drafts []*hostDraft) []string {
 func reach(drafts []*hostDraft, apis []string) ([]string, error) {
 	var reached []string
 	for _, h := range drafts {
-		ids, err := h.awaitEndpoint(apis)
+		ids, err := h.awaitEndpoint(h.answers(apis))
 		if err != nil {
 			return nil, err
 		}

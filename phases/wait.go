@@ -39,7 +39,7 @@ func (h *hostDraft) awaitAPIServer(name string, serving bool) string {
 	}
 	return h.add(plan.Step{
 		ID: "cluster/" + name + "/" + h.host.Name, Phase: phaseWait, Lane: plan.LaneWait + "/api/" + h.host.Name,
-		After: after(join(h.pods, h.kubelet)), Why: why,
+		After: after(join(h.pods, h.kubelet, h.renewed)), Why: why,
 		Cluster: plan.WaitAPI{Host: h.host.Name, Serving: serving, Timeout: apiTimeout},
 	})
 }
@@ -65,6 +65,12 @@ func (h *hostDraft) unhealthy() bool {
 		}
 	}
 	return false
+}
+
+// MaySettle tells whether what a plan has left to do may come to be so by itself: it is all in the
+// cluster, as where an API server is silent for a moment, and nothing has to be done on a host.
+func MaySettle(p plan.Plan) bool {
+	return !slices.ContainsFunc(p.Steps, func(step plan.Step) bool { return step.Host != "" })
 }
 
 func orUnknown(cause string) string {
@@ -93,9 +99,14 @@ func (h *hostDraft) awaitNode(apis []string) string {
 	return h.add(plan.Step{
 		ID: "cluster/wait-node/" + h.host.Name, Phase: "wait-node", Lane: plan.LaneWait + "/node/" + h.host.Name,
 		After: after(join(h.kubelet, h.containerd, h.reached), apis), Why: why,
-		Cluster: plan.WaitNode{Node: h.host.Name, Ready: ready, DaemonSets: h.in.daemonSets(), Timeout: nodeTimeout},
+		Cluster: plan.WaitNode{
+			Node: h.host.Name, Ready: ready, DaemonSets: h.in.daemonSets(), Restarted: there && h.restartsKubelet(), Timeout: nodeTimeout,
+		},
 	})
 }
+
+// restartsKubelet tells whether the plan starts the host's kubelet, or what it needs, anew.
+func (h *hostDraft) restartsKubelet() bool { return len(h.kubelet) > 0 || len(h.containerd) > 0 }
 
 // daemonSets are those of ours that the cluster has already: a node has come when its Pods
 // have their network too. Those that the plan itself applies are waited for as a whole.

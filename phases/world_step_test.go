@@ -26,6 +26,11 @@ func (w *world) may(step plan.Step) bool {
 		w.settle()
 		node, there := w.nodes[a.Node]
 		return w.apiUp() && there && (node.Ready || !a.Ready)
+	case plan.WaitPods:
+		w.settle()
+		return w.apiUp() && !slices.ContainsFunc(a.Pods, func(pod plan.StaticPod) bool {
+			return !w.runs(a.Host, manifests.ManifestsFolder+"/"+pod.Name+".yaml")
+		})
 	case plan.WaitAvailable:
 		w.settle()
 		_, there := w.objects[a.Object]
@@ -129,7 +134,7 @@ func (w *world) doCluster(step plan.Step, contents plan.Contents) {
 		if !w.down[a.Node] {
 			w.t.Fatalf("step %s: Pods that run are deleted", step.ID)
 		}
-	case plan.Drain, plan.WaitAPI, plan.WaitTurn, plan.WaitEndpoint, plan.WaitNode, plan.WaitAvailable:
+	case plan.Drain, plan.WaitAPI, plan.WaitTurn, plan.WaitEndpoint, plan.WaitNode, plan.WaitAvailable, plan.WaitPods:
 	default:
 		w.t.Fatalf("step %s: nobody knows how to %s", step.ID, a.Kind())
 	}

@@ -129,6 +129,8 @@ func (r *run) witnesses(step plan.Step) []string {
 	switch action := step.Cluster.(type) {
 	case plan.WaitAPI:
 		wanted = action.Host
+	case plan.WaitPods:
+		wanted = action.Host
 	case plan.WaitNode:
 		wanted = action.Node
 	case plan.MemberPromote:

@@ -63,7 +63,24 @@ type WaitNode struct {
 	Node       string            `json:"node"`
 	Ready      bool              `json:"ready"`
 	DaemonSets []hosts.ObjectKey `json:"daemonSets,omitempty"`
-	Timeout    int               `json:"timeoutSeconds"`
+	// Restarted tells that its kubelet was restarted: a Ready from before does not count until
+	// the kubelet has renewed its lease twice, as it does at its start and every ten seconds.
+	Restarted bool `json:"restarted,omitempty"`
+	Timeout   int  `json:"timeoutSeconds"`
+}
+
+// WaitPods waits until static Pods of a host run, ready, as their manifests say: a Pod of the
+// manifest of before does not count.
+type WaitPods struct {
+	Host    string      `json:"host"`
+	Pods    []StaticPod `json:"pods"`
+	Timeout int         `json:"timeoutSeconds"`
+}
+
+// StaticPod is a static Pod by its manifest.
+type StaticPod struct {
+	Name     string `json:"name"`     // as the manifest has it, without the node's
+	Manifest string `json:"manifest"` // ref of its YAML
 }
 
 // WaitAvailable waits until a Deployment or DaemonSet has rolled out.
@@ -132,6 +149,7 @@ func (Uncordon) Kind() string      { return "uncordon" }
 func (Drain) Kind() string         { return "drain" }
 func (WaitAPI) Kind() string       { return "wait-api" }
 func (WaitNode) Kind() string      { return "wait-node" }
+func (WaitPods) Kind() string      { return "wait-pods" }
 func (WaitAvailable) Kind() string { return "wait-available" }
 func (WaitTurn) Kind() string      { return "wait-turn" }
 func (WaitEndpoint) Kind() string  { return "wait-endpoint" }
@@ -150,6 +168,7 @@ func (Uncordon) clusterAction()      {}
 func (Drain) clusterAction()         {}
 func (WaitAPI) clusterAction()       {}
 func (WaitNode) clusterAction()      {}
+func (WaitPods) clusterAction()      {}
 func (WaitAvailable) clusterAction() {}
 func (WaitTurn) clusterAction()      {}
 func (WaitEndpoint) clusterAction()  {}

@@ -101,6 +101,8 @@ func describeCluster(action ClusterAction) string {
 			return "wait for node " + a.Node + " to be Ready"
 		}
 		return "wait for node " + a.Node + " to register"
+	case WaitPods:
+		return "wait for the new " + podNames(a.Pods) + " on " + a.Host
 	case WaitAvailable:
 		return "wait for " + a.Object.String() + " to be available"
 	case WaitEndpoint:
@@ -111,6 +113,14 @@ func describeCluster(action ClusterAction) string {
 		return "delete the Pods of node " + a.Node
 	}
 	return describeMember(action)
+}
+
+func podNames(pods []StaticPod) string {
+	var names []string
+	for _, pod := range pods {
+		names = append(names, pod.Name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // describeMember is describeCluster for etcd's members.

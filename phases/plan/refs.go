@@ -26,8 +26,13 @@ func Refs(step Step) []string {
 			add(blob.Digest)
 		}
 	}
-	if action, ok := step.Cluster.(Apply); ok {
+	switch action := step.Cluster.(type) {
+	case Apply:
 		add(action.Content)
+	case WaitPods:
+		for _, pod := range action.Pods {
+			add(pod.Manifest)
+		}
 	}
 	return refs
 }

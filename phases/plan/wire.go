@@ -19,6 +19,7 @@ var clusterActions = map[string]func(json.RawMessage) (ClusterAction, error){
 	Drain{}.Kind():         decode[Drain],
 	WaitAPI{}.Kind():       decode[WaitAPI],
 	WaitNode{}.Kind():      decode[WaitNode],
+	WaitPods{}.Kind():      decode[WaitPods],
 	WaitAvailable{}.Kind(): decode[WaitAvailable],
 	WaitTurn{}.Kind():      decode[WaitTurn],
 	WaitEndpoint{}.Kind():  decode[WaitEndpoint],

@@ -32,6 +32,8 @@ func (c *Client) Do(ctx context.Context, action plan.ClusterAction, content func
 		return c.waitAPI(ctx, action, progress)
 	case plan.WaitNode:
 		return c.waitNode(ctx, action, progress)
+	case plan.WaitPods:
+		return c.waitPods(ctx, action, content, progress)
 	case plan.WaitAvailable:
 		return c.waitAvailable(ctx, action, progress)
 	case plan.WaitTurn:

@@ -170,11 +170,17 @@ func (c *Client) waitNode(ctx context.Context, action plan.WaitNode, progress fu
 	if action.Ready {
 		what = "node " + action.Node + " to be ready"
 	}
+	var renewed renewals
 	return c.until(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
 		return c.glance(ctx, func(ctx context.Context) (verdict, error) {
 			node, found, err := c.node(ctx, action.Node)
 			if err != nil || !found {
 				return verdict{seen: "the node is not registered", slow: true}, err
+			}
+			if action.Restarted && !renewed.enough() {
+				if err := c.seeLease(ctx, action.Node, &renewed); err != nil || !renewed.enough() {
+					return verdict{seen: renewed.String(), slow: true}, err
+				}
 			}
 			ready, reason := readiness(node)
 			if ready && len(action.DaemonSets) > 0 {

@@ -157,6 +157,60 @@ func TestWaitNodeWaitsForItsDaemonSets(t *testing.T) {
 	})
 }
 
+// TestWaitNodeBelievesNoReadyFromBefore: for 40 s after its kubelet has ended a node is Ready. One
+// that comes up and ends again renews its lease once.
+func TestWaitNodeBelievesNoReadyFromBefore(t *testing.T) {
+	lease := func(second int) string {
+		return fmt.Sprintf(`{"metadata":{"name":"n-1","namespace":"kube-node-lease"},"spec":{"renewTime":"2026-11-20T12:00:%02d.000000Z"}}`, second)
+	}
+	const path = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n-1"
+	for renewals, want := range []string{"has not renewed its lease", "renewed its lease once", ""} {
+		play(t, one, func(t *testing.T, c *cluster, client *Client) {
+			c.put("/api/v1/nodes/n-1", nodeReady)
+			c.put(path, lease(0))
+			for i := range renewals {
+				after(time.Duration(2+10*i)*time.Second, func() { c.put(path, lease(2+10*i)) })
+			}
+			began := time.Now()
+			_, err := client.Do(t.Context(), plan.WaitNode{Node: "n-1", Ready: true, Restarted: true, Timeout: 30}, nil, nil)
+			if took := time.Since(began); want == "" && (err != nil || took < 12*time.Second || took > 14*time.Second) {
+				t.Errorf("after %s: %v", took, err)
+			}
+			if want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("with %d renewals: %v", renewals, err)
+			}
+		})
+	}
+}
+
+// TestWaitPodsTellsTheOldPodFromTheNewOne: until the kubelet has seen the new manifest, what is
+// ready is the Pod of before.
+func TestWaitPodsTellsTheOldPodFromTheNewOne(t *testing.T) {
+	pod := func(flag, ready string) string {
+		return fmt.Sprintf(`{"metadata":{"name":"etcd-cp-1","namespace":"kube-system","annotations":{"a":"b","kubernetes.io/config.hash":"x"}},
+			"spec":{"nodeName":"cp-1","containers":[{"name":"etcd","image":"etcd:1","command":["etcd",%q],"terminationMessagePath":"/dev/termination-log"}]},
+			"status":{"conditions":[{"type":"Ready","status":%q}]}}`, flag, ready)
+	}
+	manifest := "metadata: {name: etcd, namespace: kube-system, annotations: {a: b}}\nspec: {containers: [{name: etcd, image: 'etcd:1', command: [etcd, --new]}]}\n"
+	content := func(string) ([]byte, error) { return []byte(manifest), nil }
+	action := plan.WaitPods{Host: "cp-1", Pods: []plan.StaticPod{{Name: "etcd", Manifest: "ref"}}, Timeout: 30}
+	play(t, one, func(t *testing.T, c *cluster, client *Client) {
+		const path = "/api/v1/namespaces/kube-system/pods/etcd-cp-1"
+		c.put(path, pod("--old", "True"))
+		after(3*time.Second, func() { c.put(path, pod("--new", "False")) })
+		after(6*time.Second, func() { c.put(path, pod("--new", "True")) })
+		began := time.Now()
+		var notes []string
+		_, err := client.Do(t.Context(), action, content, func(p hosts.Progress) { notes = append(notes, p.Note) })
+		if took := time.Since(began); err != nil || took < 6*time.Second || took > 8*time.Second {
+			t.Errorf("after %s: %v", took, err)
+		}
+		if len(notes) < 2 || !strings.Contains(notes[0], "still runs by the manifest of before") || !strings.Contains(notes[1], "not ready") {
+			t.Errorf("notes %q", notes)
+		}
+	})
+}
+
 func TestRollouts(t *testing.T) {
 	tests := []struct {
 		kind, object string
