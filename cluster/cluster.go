@@ -35,6 +35,7 @@ type Cluster struct {
 	Bundle            Bundle       `json:"bundle,omitzero"`
 	Certificates      Certificates `json:"certificates,omitzero"`
 	ExtraArgs         ExtraArgs    `json:"extraArgs,omitzero"`
+	ExtraVolumes      ExtraVolumes `json:"extraVolumes,omitzero"`
 
 	// Kubelet and KubeProxy are the further documents of the file: a
 	// KubeletConfiguration and a KubeProxyConfiguration in their own API, laid over

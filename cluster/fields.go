@@ -112,6 +112,11 @@ var hints = map[string]string{
 	"Certificates.sans":            "write extraSANs",
 	"Certificates.certsans":        "write extraSANs",
 	"ExtraArgs.kubeproxy":          "add a KubeProxyConfiguration document to this file",
+	"Cluster.extravolume":          "write extraVolumes, with apiServer, controllerManager, scheduler or etcd",
+	"ExtraVolumes.kube-apiserver":  "write apiServer",
+	"ExtraVolumes.kubelet":         "leave it out: the kubelet is no Pod, and sees the whole host",
+	"HostPathMount.path":           "write hostPath",
+	"HostPathMount.type":           "write pathType",
 	"ExtraArgs.kube-apiserver":     "write apiServer",
 }
 

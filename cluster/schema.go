@@ -65,21 +65,23 @@ func fileSchema() *schema {
 
 func definitions() map[string]*schema {
 	return map[string]*schema{
-		"Cluster":      clusterSchema(),
-		"Endpoint":     endpointSchema(),
-		"VRRP":         vrrpSchema(),
-		"Etcd":         etcdSchema(),
-		"ExternalEtcd": externalEtcdSchema(),
-		"Networking":   networkingSchema(),
-		"Host":         hostSchema(),
-		"Taint":        taintSchema(),
-		"SSH":          sshSchema(),
-		"Registry":     registrySchema(),
-		"Bundle":       bundleSchema(),
-		"Certificates": certificatesSchema(),
-		"ExtraArgs":    extraArgsSchema(),
-		"Arg":          argSchema(),
-		"Duration":     {Type: "string", Pattern: `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`, Description: "A duration as Go writes it: 30s, 10m, 8760h."},
+		"Cluster":       clusterSchema(),
+		"Endpoint":      endpointSchema(),
+		"VRRP":          vrrpSchema(),
+		"Etcd":          etcdSchema(),
+		"ExternalEtcd":  externalEtcdSchema(),
+		"Networking":    networkingSchema(),
+		"Host":          hostSchema(),
+		"Taint":         taintSchema(),
+		"SSH":           sshSchema(),
+		"Registry":      registrySchema(),
+		"Bundle":        bundleSchema(),
+		"Certificates":  certificatesSchema(),
+		"ExtraArgs":     extraArgsSchema(),
+		"Arg":           argSchema(),
+		"ExtraVolumes":  extraVolumesSchema(),
+		"HostPathMount": hostPathMountSchema(),
+		"Duration":      {Type: "string", Pattern: `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`, Description: "A duration as Go writes it: 30s, 10m, 8760h."},
 	}
 }
 
@@ -101,6 +103,7 @@ func clusterSchema() *schema {
 		"registries":        list(ref("Registry", ""), "Where containerd pulls the user's own images from."),
 		"certificates":      ref("Certificates", "How keys and certificates are minted."),
 		"extraArgs":         ref("ExtraArgs", "Flags added to, or put in place of, those that Slipway sets."),
+		"extraVolumes":      ref("ExtraVolumes", "Files and folders of the control planes that are shown to the static Pods: what flags name has to be there."),
 	}, "apiVersion", "kind", "name", "hosts")
 }
 
@@ -244,4 +247,24 @@ func argSchema() *schema {
 		"name":  text("Its name, without dashes in front.", "").pattern(flagForm.String()),
 		"value": text("Its value.", ""),
 	}, "name", "value")
+}
+
+func extraVolumesSchema() *schema {
+	volumes := func(component string) *schema { return list(ref("HostPathMount", ""), "Volumes of "+component+".") }
+	return object("Files and folders of the control planes that are shown to the static Pods.", map[string]*schema{
+		"apiServer":         volumes("kube-apiserver"),
+		"controllerManager": volumes("kube-controller-manager"),
+		"scheduler":         volumes("kube-scheduler"),
+		"etcd":              volumes("etcd"),
+	})
+}
+
+func hostPathMountSchema() *schema {
+	return object("A file or folder of the host in a Pod, in kubeadm's form.", map[string]*schema{
+		"name":      text("The volume's name.", "").pattern(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`),
+		"hostPath":  text("Where it lies on the host.", "").pattern("^/"),
+		"mountPath": text("Where the Pod sees it.", "").pattern("^/"),
+		"readOnly":  {Type: "boolean", Description: "Whether the Pod may only read it."},
+		"pathType":  text("What has to be there, in the words of the core API's HostPathType: unless said, it is not looked at.", "").oneOf(PathTypes...),
+	}, "name", "hostPath", "mountPath")
 }

@@ -55,6 +55,7 @@ func findings(c *Cluster) []*finding {
 	k.bundle(c.Bundle)
 	k.certificates(c.Certificates)
 	k.extraArgs(c.ExtraArgs)
+	k.staticPods(c)
 	k.components(c)
 	return k.found
 }

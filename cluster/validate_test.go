@@ -209,6 +209,39 @@ var problemCases = map[string]problemCase{
 		"line 13: registries[4].name: is missing; write the registry's host as it stands in image names, such as docker.io; * for all others",
 		`line 14: registries[5].name: "a b" is not a registry's host; write it like docker.io or registry.example.com:5000; * for all others`}},
 
+	"a file that no volume holds": {[]string{"", `extraArgs:
+  apiServer:
+    - {name: audit-policy-file, value: /etc/kubernetes/audit.yaml}
+    - {name: audit-log-path, value: /var/log/kubernetes/audit.log}
+    - {name: oidc-ca-file, value: /etc/ssl/certs/oidc.pem}
+    - {name: encryption-provider-config, value: /etc/kubernetes/pki/encryption.yaml}
+    - {name: tls-sni-cert-key, value: "/etc/kubernetes/pki/a.crt,/srv/a.key:a.example"}
+    - {name: etcd-prefix, value: /registry}
+  scheduler: [{name: config, value: scheduler.yaml}]
+  etcd: [{name: auth-token, value: "jwt,pub-key=/srv/jwt.pub,sign-method=RS256"}]
+`}, []string{
+		`line 10: extraArgs.apiServer[0].value: /etc/kubernetes/audit.yaml is on the host and not in the Pod: nothing mounts it, and the component would not find it; add extraVolumes: {apiServer: [{name: audit-policy-file, hostPath: /etc/kubernetes/audit.yaml, mountPath: /etc/kubernetes/audit.yaml, readOnly: true, pathType: File}]}`,
+		`line 11: extraArgs.apiServer[1].value: /var/log/kubernetes/audit.log is on the host and not in the Pod: nothing mounts it, and the component would not find it; add extraVolumes: {apiServer: [{name: audit-log-path, hostPath: /var/log/kubernetes, mountPath: /var/log/kubernetes, pathType: DirectoryOrCreate}]}`,
+		`line 14: extraArgs.apiServer[4].value: /srv/a.key is on the host and not in the Pod: nothing mounts it, and the component would not find it; add extraVolumes: {apiServer: [{name: tls-sni-cert-key, hostPath: /srv/a.key, mountPath: /srv/a.key, readOnly: true, pathType: File}]}`,
+		`line 16: extraArgs.scheduler[0].value: "scheduler.yaml" of config is not an absolute path; write an absolute path, and mount it by extraVolumes.scheduler`,
+		`line 17: extraArgs.etcd[0].value: /srv/jwt.pub is on the host and not in the Pod: nothing mounts it, and the component would not find it; add extraVolumes: {etcd: [{name: auth-token, hostPath: /srv/jwt.pub, mountPath: /srv/jwt.pub, readOnly: true, pathType: File}]}`,
+	}},
+	"extraVolumes": {[]string{"", `extraVolumes:
+  apiServer:
+    - {name: k8s-certs, hostPath: /srv/a, mountPath: /a}
+    - {name: b, hostPath: srv, mountPath: /b/../b}
+    - {name: b, hostPath: /srv/c, mountPath: /c, pathType: file}
+    - {name: d, hostPath: /srv/d, mountPath: /etc/kubernetes/pki}
+    - {name: e, hostPath: /srv/e, mountPath: /}
+`}, []string{
+		"line 10: extraVolumes.apiServer[0].name: Slipway has a volume k8s-certs of its own in this Pod; write another name",
+		`line 11: extraVolumes.apiServer[1].hostPath: "srv" is not an absolute path; write an absolute path`,
+		`line 11: extraVolumes.apiServer[1].mountPath: "/b/../b" is not the shortest form of the path; write /b`,
+		"line 12: extraVolumes.apiServer[2].name: \"b\" is said twice: it is extraVolumes.apiServer[1] as well",
+		`line 12: extraVolumes.apiServer[2].pathType: "file" is not known; write one of DirectoryOrCreate, Directory, FileOrCreate, File, Socket, CharDevice, BlockDevice`,
+		"line 13: extraVolumes.apiServer[3].mountPath: Slipway mounts /etc/kubernetes/pki there itself; leave it out: it is in the Pod already",
+		`line 14: extraVolumes.apiServer[4].mountPath: "/" cannot be mounted; write a file or a folder below /, without a colon`,
+	}},
 	"extraArgs": {[]string{"", `extraArgs:
   apiServer:
     - {name: --v, value: "4"}
@@ -302,6 +335,24 @@ func TestProblems(t *testing.T) {
 				t.Errorf("problems (-want +got):\n%s\nof\n%s", diff, file)
 			}
 		})
+	}
+}
+
+// TestFilesThatVolumesHold: a flag's file is found by the innermost volume that holds it.
+func TestFilesThatVolumesHold(t *testing.T) {
+	c := load(t, one+`extraArgs:
+  apiServer: [{name: audit-policy-file, value: /audit/policy.yaml}, {name: audit-log-path, value: /logs/audit.log}]
+extraVolumes:
+  apiServer:
+    - {name: audit, hostPath: /etc/kubernetes/audit, mountPath: /audit, readOnly: true, pathType: Directory}
+    - {name: logs, hostPath: /var/log/kubernetes, mountPath: /logs, pathType: DirectoryOrCreate}
+`)
+	var found []string
+	for _, file := range c.StaticPods()[0].Files() {
+		found = append(found, file.Host)
+	}
+	if want := []string{"/etc/kubernetes/audit/policy.yaml", "/var/log/kubernetes/audit.log"}; !slices.Equal(found, want) {
+		t.Errorf("the files lie at %v, want %v", found, want)
 	}
 }
 

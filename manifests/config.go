@@ -50,7 +50,7 @@ func (in Input) clusterConfiguration() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	apiServer := componentOf(c.ExtraArgs.APIServer)
+	apiServer := componentOf(c.ExtraArgs.APIServer, c.ExtraVolumes.APIServer)
 	if sans := c.Certificates.ExtraSANs; len(sans) > 0 {
 		apiServer["certSANs"] = sans
 	}
@@ -70,8 +70,8 @@ func (in Input) clusterConfiguration() ([]byte, error) {
 			"serviceSubnet": strings.Join(c.Networking.ServiceSubnets, ","),
 		},
 		"apiServer":         apiServer,
-		"controllerManager": componentOf(withQuickStart(c.ExtraArgs.ControllerManager)),
-		"scheduler":         componentOf(c.ExtraArgs.Scheduler),
+		"controllerManager": componentOf(withQuickStart(c.ExtraArgs.ControllerManager), c.ExtraVolumes.ControllerManager),
+		"scheduler":         componentOf(c.ExtraArgs.Scheduler, c.ExtraVolumes.Scheduler),
 		"dns":               map[string]any{},
 		"proxy":             map[string]any{},
 	}
@@ -94,7 +94,7 @@ func (in Input) etcdConfiguration() (map[string]any, error) {
 	if external := in.Cluster.Etcd.External; external != nil {
 		return map[string]any{"external": externalConfiguration(external)}, nil
 	}
-	etcd := componentOf(in.Cluster.ExtraArgs.Etcd)
+	etcd := componentOf(in.Cluster.ExtraArgs.Etcd, in.Cluster.ExtraVolumes.Etcd)
 	etcd["dataDir"] = EtcdData
 	if err := in.tagUnless(etcd, imageEtcd, kubeadmEtcdTag); err != nil {
 		return nil, err
@@ -115,10 +115,13 @@ func (in Input) tagUnless(field map[string]any, image, computed string) error {
 }
 
 // componentOf is a component's part of a ClusterConfiguration v1beta4.
-func componentOf(args []cluster.Arg) map[string]any {
+func componentOf(args []cluster.Arg, volumes []cluster.HostPathMount) map[string]any {
 	fields := map[string]any{}
 	if len(args) > 0 {
 		fields["extraArgs"] = args
+	}
+	if len(volumes) > 0 {
+		fields["extraVolumes"] = volumes
 	}
 	return fields
 }

@@ -68,7 +68,8 @@ func (in Input) apiServerPod(host cluster.Host) ([]byte, error) {
 			host: host.Address(), scheme: corev1.URISchemeHTTPS,
 			liveness: "/livez", readiness: "/readyz", startup: "/livez",
 		},
-		mounts: append(in.trustMounts(host), mount{name: "k8s-certs", path: certs.PKIFolder, readOnly: true}),
+		mounts:  append(in.trustMounts(host), mount{name: "k8s-certs", path: certs.PKIFolder, readOnly: true}),
+		volumes: in.Cluster.ExtraVolumes.APIServer,
 	})
 }
 
@@ -132,7 +133,8 @@ func (in Input) controllerManagerPod(host cluster.Host) ([]byte, error) {
 			host: probeHost(bindAddress(users)), scheme: corev1.URISchemeHTTPS,
 			liveness: "/healthz", startup: "/healthz",
 		},
-		mounts: mounts,
+		mounts:  mounts,
+		volumes: in.Cluster.ExtraVolumes.ControllerManager,
 	})
 }
 
@@ -189,7 +191,8 @@ func (in Input) schedulerPod(host cluster.Host) ([]byte, error) {
 			host: probeHost(bindAddress(users)), scheme: corev1.URISchemeHTTPS,
 			liveness: "/livez", readiness: "/readyz", startup: "/livez",
 		},
-		mounts: []mount{{name: "kubeconfig", path: SchedulerConf, file: true, readOnly: true}},
+		mounts:  []mount{{name: "kubeconfig", path: SchedulerConf, file: true, readOnly: true}},
+		volumes: in.Cluster.ExtraVolumes.Scheduler,
 	})
 }
 

@@ -103,8 +103,9 @@ func EtcdPod(in Input, name string, initial InitialCluster) ([]byte, error) {
 			host: metrics.host, scheme: metrics.scheme,
 			liveness: "/livez", readiness: "/readyz", startup: "/readyz",
 		},
-		mounts: mounts,
-		env:    env,
+		mounts:  mounts,
+		env:     env,
+		volumes: in.Cluster.ExtraVolumes.Etcd,
 	})
 }
 

@@ -10,6 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/yaml"
+
+	"github.com/slipway-k8s/slipway/cluster"
 )
 
 // AnnotationInputs carries the digest of what a static Pod reads from disk once, when it
@@ -36,6 +38,7 @@ type component struct {
 	probes      probes
 	mounts      []mount
 	env         []corev1.EnvVar
+	volumes     []cluster.HostPathMount // the user's
 }
 
 // probes are HTTP paths below one host and port; an empty path is no probe.
@@ -56,8 +59,6 @@ type mount struct {
 // staticPod renders a component as kubeadm does: on the host's network, of the class of
 // what a node cannot do without.
 func staticPod(c component) ([]byte, error) {
-	// In kubeadm's order, so that its own diff of a manifest shows what differs and no more.
-	slices.SortFunc(c.mounts, func(a, b mount) int { return strings.Compare(a.name, b.name) })
 	annotations := map[string]string{AnnotationInputs: c.inputs}
 	for key, value := range c.annotations {
 		annotations[key] = value
@@ -79,7 +80,7 @@ func staticPod(c component) ([]byte, error) {
 			SecurityContext: &corev1.PodSecurityContext{
 				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 			},
-			Volumes: c.volumes(),
+			Volumes: c.podVolumes(),
 		},
 	}
 	data, err := yaml.Marshal(pod)
@@ -107,10 +108,15 @@ func (c component) container() corev1.Container {
 		container.VolumeMounts = append(container.VolumeMounts,
 			corev1.VolumeMount{Name: m.name, MountPath: m.path, ReadOnly: m.readOnly})
 	}
+	for _, v := range c.volumes {
+		container.VolumeMounts = append(container.VolumeMounts,
+			corev1.VolumeMount{Name: v.Name, MountPath: v.MountPath, ReadOnly: v.ReadOnly})
+	}
+	sortByName(container.VolumeMounts, func(m corev1.VolumeMount) string { return m.Name })
 	return container
 }
 
-func (c component) volumes() []corev1.Volume {
+func (c component) podVolumes() []corev1.Volume {
 	var volumes []corev1.Volume
 	for _, m := range c.mounts {
 		kind := corev1.HostPathDirectoryOrCreate
@@ -121,7 +127,20 @@ func (c component) volumes() []corev1.Volume {
 			HostPath: &corev1.HostPathVolumeSource{Path: m.path, Type: &kind},
 		}})
 	}
+	for _, v := range c.volumes {
+		kind := corev1.HostPathType(v.PathType)
+		volumes = append(volumes, corev1.Volume{Name: v.Name, VolumeSource: corev1.VolumeSource{
+			HostPath: &corev1.HostPathVolumeSource{Path: v.HostPath, Type: &kind},
+		}})
+	}
+	sortByName(volumes, func(v corev1.Volume) string { return v.Name })
 	return volumes
+}
+
+// sortByName brings volumes into kubeadm's order, so that its own diff of a manifest shows
+// what differs and no more.
+func sortByName[T any](list []T, name func(T) string) {
+	slices.SortFunc(list, func(a, b T) int { return strings.Compare(name(a), name(b)) })
 }
 
 func (p probes) probe(path string, delay, failures, period int32) *corev1.Probe {

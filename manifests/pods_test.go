@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/certs/mint"
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
 )
 
 // kubeadmFlags is what kubeadm 1.36.3 gives each component of the cluster `one`, seen in
@@ -144,6 +146,73 @@ func TestExtraArgsReplaceAndAdd(t *testing.T) {
 	}
 	if !slices.Contains(command, "--audit-log-path=-") {
 		t.Errorf("a flag that only the user sets is missing in %v", command)
+	}
+}
+
+// TestExtraVolumes: each component has the user's volumes beside its own, with the name, the
+// type and the way of mounting that kubeadm would give them.
+func TestExtraVolumes(t *testing.T) {
+	c := one()
+	audit := cluster.HostPathMount{Name: "audit", HostPath: "/etc/kubernetes/audit.yaml", MountPath: "/audit.yaml", ReadOnly: true, PathType: "File"}
+	logs := cluster.HostPathMount{Name: "logs", HostPath: "/var/log/kube", MountPath: "/logs"}
+	c.ExtraVolumes = cluster.ExtraVolumes{
+		APIServer: []cluster.HostPathMount{audit}, ControllerManager: []cluster.HostPathMount{logs},
+		Scheduler: []cluster.HostPathMount{audit, logs}, Etcd: []cluster.HostPathMount{logs},
+	}
+	state := render(t, input(t, c, modern()), "cp-1")
+	for path, want := range map[string][]cluster.HostPathMount{
+		APIServerManifest: {audit}, ControllerManifest: {logs}, SchedulerManifest: {audit, logs}, EtcdManifest: {logs},
+	} {
+		spec := podAt(t, state, path).Spec
+		var got []cluster.HostPathMount
+		for i, mount := range spec.Containers[0].VolumeMounts {
+			volume := spec.Volumes[i]
+			if mount.Name == "audit" || mount.Name == "logs" {
+				got = append(got, cluster.HostPathMount{Name: volume.Name, HostPath: volume.HostPath.Path,
+					MountPath: mount.MountPath, ReadOnly: mount.ReadOnly, PathType: string(*volume.HostPath.Type)})
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s mounts %v, want %v", path, got, want)
+		}
+	}
+}
+
+// TestOwnMountsAreThoseThatValidationKnows: the cluster file's checks say of a file whether the
+// Pod sees it, and go by a list of their own.
+func TestOwnMountsAreThoseThatValidationKnows(t *testing.T) {
+	c := one()
+	in := input(t, c, modern())
+	facts := in.Facts["cp-1"]
+	facts.Files = maps.Clone(facts.Files)
+	if facts.Files == nil {
+		facts.Files = map[string]hosts.File{}
+	}
+	for _, path := range CATrustPaths() {
+		facts.Files[path] = hosts.File{Type: hosts.TypeDirectory}
+	}
+	in.Facts["cp-1"] = facts
+	state := render(t, in, "cp-1")
+	manifests := []string{APIServerManifest, ControllerManifest, SchedulerManifest, EtcdManifest}
+	for i, pod := range c.StaticPods() {
+		var got, want []string
+		for _, mount := range podAt(t, state, manifests[i]).Spec.Containers[0].VolumeMounts {
+			got = append(got, mount.Name+" "+mount.MountPath)
+		}
+		for _, own := range pod.Own {
+			if own.Name == "etcd-notes" && !GuardsEtcd(in.Bill) {
+				if own.MountPath != EtcdNotes {
+					t.Errorf("etcd's notes lie at %s, and validation knows %s", EtcdNotes, own.MountPath)
+				}
+				continue
+			}
+			want = append(want, own.Name+" "+own.MountPath)
+		}
+		slices.Sort(want)
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s mounts %v, and validation knows %v", pod.Field, got, want)
+		}
 	}
 }
 

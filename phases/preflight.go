@@ -20,7 +20,7 @@ type check func(in Input, host cluster.Host, facts hosts.Facts) []Problem
 var checks = []check{
 	checkPrivilege, checkKernel, checkSystemd, checkCgroups, checkFileSystem, checkPacketFilter,
 	checkPlatform, checkCPUs, checkMemory, checkDisks, checkSync, checkAddresses, checkPorts, checkNames, checkReach, checkVirtualIP,
-	checkSubnets, checkServiceRoute, checkNameServers, checkForeign, checkWay, checkTrees, checkNetworkConfigs,
+	checkSubnets, checkServiceRoute, checkNameServers, checkForeign, checkWay, checkVolumes, checkTrees, checkNetworkConfigs,
 	checkMembership, checkAuthority, checkClock, checkSwap, checkBoot, checkSELinux, checkFirewall,
 }
 

@@ -183,7 +183,7 @@ func TestPreflightOfTheEndpoint(t *testing.T) {
 		{"two beside the user's etcd", shape{mode: cluster.EndpointVIP, planes: 2, external: true}, func(*Input) {}, "", false, ""},
 		{"firewalld beside a balancer", balancers, spoiled("lb-1", func(f *hosts.Facts) { f.Firewall = "firewalld" }), "lb-1", true, "--add-port=16443/tcp && firewall-cmd --permanent --add-protocol=vrrp && firewall-cmd --reload)"},
 		{"ufw beside a balancer", balancers, spoiled("lb-1", func(f *hosts.Facts) { f.Firewall = "ufw" }), "lb-1", true, "(ufw allow 16443/tcp && ufw allow from 10.0.2.2)"},
-		{"ufw with a local balancer", local, spoiled("w-1", func(f *hosts.Facts) { f.Firewall = "ufw" }), "w-1", true, "(ufw allow 10250/tcp && ufw allow 8472/udp && "},
+		{"ufw with a local balancer", local, spoiled("w-1", func(f *hosts.Facts) { f.Firewall = "ufw" }), "w-1", true, "(ufw allow 10250/tcp && ufw allow from 10.0.0.1 to any port 8472 proto udp && "},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

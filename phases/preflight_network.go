@@ -109,6 +109,17 @@ func firewalldRules(c *cluster.Cluster, host cluster.Host) []string {
 	for _, port := range opened(c, host) {
 		rules = append(rules, "firewall-cmd --permanent --add-port="+port)
 	}
+	for _, opening := range openedToSome(c, host) {
+		for _, source := range opening.from {
+			family := "ipv4"
+			if strings.Contains(source, ":") {
+				family = "ipv6"
+			}
+			rules = append(rules, fmt.Sprintf(
+				`firewall-cmd --permanent --add-rich-rule='rule family="%s" source address="%s" port port="%d" protocol="%s" accept'`,
+				family, source, opening.port, opening.protocol))
+		}
+	}
 	if c.MayHold(host) {
 		rules = append(rules, "firewall-cmd --permanent --add-protocol=vrrp")
 	}
@@ -125,6 +136,11 @@ func ufwRules(c *cluster.Cluster, host cluster.Host) []string {
 	for _, port := range opened(c, host) {
 		rules = append(rules, "ufw allow "+port)
 	}
+	for _, opening := range openedToSome(c, host) {
+		for _, source := range opening.from {
+			rules = append(rules, fmt.Sprintf("ufw allow from %s to any port %d proto %s", source, opening.port, opening.protocol))
+		}
+	}
 	if c.MayHold(host) { // older ones have no word for VRRP
 		for _, other := range c.Balancers() {
 			if other.Name != host.Name {
@@ -140,12 +156,45 @@ func ufwRules(c *cluster.Cluster, host cluster.Host) []string {
 	return rules
 }
 
-// opened are the ports, as firewalls write them, that other hosts have to reach.
+// opening is a port that only some may reach.
+type opening struct {
+	port     int
+	protocol string
+	from     []string // addresses
+}
+
+// openedToSome are the ports that nobody but certain hosts of the cluster needs: etcd's,
+// where all its data are, and flannel's, where a stranger could put packets into the Pods'
+// network unasked.
+func openedToSome(c *cluster.Cluster, host cluster.Host) []opening {
+	var found []opening
+	if host.HasRole(cluster.RoleControlPlane) && c.StackedEtcd() {
+		members := othersOf(host, c.ControlPlanes())
+		found = append(found, opening{portEtcdClient, "tcp", members}, opening{portEtcdPeer, "tcp", members})
+	}
+	if isNode(host) && c.Networking.AddOn == cluster.AddOnFlannel {
+		found = append(found, opening{portFlannel, "udp", othersOf(host, keep(c.Hosts, isNode))})
+	}
+	return found
+}
+
+// othersOf are the addresses of all but one of some hosts.
+func othersOf(one cluster.Host, all []cluster.Host) []string {
+	var addresses []string
+	for _, host := range all {
+		if host.Name != one.Name {
+			addresses = append(addresses, host.Address())
+		}
+	}
+	return addresses
+}
+
+// opened are the ports, as firewalls write them, that everybody may have to reach.
 func opened(c *cluster.Cluster, host cluster.Host) []string {
 	var found []string
 	for _, port := range ports(c, host) {
 		switch port {
-		case portProxy, portController, portScheduler:
+		case portProxy, portController, portScheduler, portEtcdClient, portEtcdPeer:
 			continue
 		case c.Endpoint.Port:
 			if c.Endpoint.Mode == cluster.EndpointLocal {
@@ -153,9 +202,6 @@ func opened(c *cluster.Cluster, host cluster.Host) []string {
 			}
 		}
 		found = append(found, fmt.Sprintf("%d/tcp", port))
-	}
-	if isNode(host) && c.Networking.AddOn == cluster.AddOnFlannel {
-		found = append(found, "8472/udp")
 	}
 	return found
 }

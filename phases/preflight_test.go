@@ -89,6 +89,12 @@ func TestPreflight(t *testing.T) {
 		{"swap", on("w-1", func(f *hosts.Facts) { f.Swaps = []string{"/dev/sdb"} }), "swap", "w-1", true, "/dev/sdb", ""},
 		{"SELinux", on("w-1", func(f *hosts.Facts) { f.SELinux = "enforcing" }), "selinux", "w-1", true, "enforcing", "container-selinux"},
 		{"firewalld", on("cp-1", func(f *hosts.Facts) { f.Firewall = "firewalld" }), "firewall", "cp-1", true, "firewalld", "--add-port=6443/tcp"},
+		{"firewalld and etcd's port", on("cp-1", func(f *hosts.Facts) { f.Firewall = "firewalld" }), "firewall", "cp-1", true, "firewalld",
+			`'rule family="ipv4" source address="10.0.1.1" port port="8472" protocol="udp" accept'`},
+		{"ufw and flannel's port", on("w-1", func(f *hosts.Facts) { f.Firewall = "ufw" }), "firewall", "w-1", true, "ufw", "ufw allow from 10.0.0.1 to any port 8472 proto udp"},
+		{"an audit policy that is not there", audited(""), "volumes", "cp-1", false, "audit-policy-file of apiServer needs the file /etc/kubernetes/audit.yaml", "/etc/kubernetes/audit.yaml"},
+		{"a folder in the audit policy's place", audited(hosts.TypeDirectory), "volumes", "cp-1", false, "/etc/kubernetes/audit.yaml", ""},
+		{"an audit policy that is there", audited(hosts.TypeFile), "", "", false, "", ""},
 		{"ufw", on("w-1", func(f *hosts.Facts) { f.Firewall = "ufw" }), "firewall", "w-1", true, "ufw", "ufw allow 10250/tcp"},
 		{"no overlay", on("w-1", func(f *hosts.Facts) { f.OverlayFS = false }), "overlay", "w-1", true, "copies", "ftype=1"},
 		{"no packet filter", on("w-1", func(f *hosts.Facts) { f.NFTables, f.IPTables = false, false }), "packet-filter", "w-1", false, "neither", "nf_tables"},
@@ -196,6 +202,46 @@ func TestNoWorkflowPlansByMissingFacts(t *testing.T) {
 
 func boot(next hosts.Boot) func(*hosts.Facts) {
 	return func(f *hosts.Facts) { f.Boot = next }
+}
+
+// audited is a cluster whose API servers have an audit policy, which lies on cp-1 as this.
+func audited(there hosts.FileType) func(*Input) {
+	const policy = "/etc/kubernetes/audit.yaml"
+	return func(in *Input) {
+		c := *in.Cluster
+		c.ExtraArgs.APIServer = []cluster.Arg{{Name: "audit-policy-file", Value: policy}}
+		c.ExtraVolumes.APIServer = []cluster.HostPathMount{{Name: "audit", HostPath: policy, MountPath: policy, ReadOnly: true, PathType: "File"}}
+		in.Cluster = &c
+		if facts := in.Facts["cp-1"]; there != "" {
+			facts.Files[policy] = hosts.File{Type: there}
+		}
+	}
+}
+
+// TestFirewallsOpenEtcdToItsMembers: whoever reaches etcd's ports is asked for a certificate,
+// and should not come so far.
+func TestFirewallsOpenEtcdToItsMembers(t *testing.T) {
+	w := newWorld(t, 3, 1)
+	for _, rules := range [][]string{firewalldRules(w.cluster, w.cluster.Hosts[0]), ufwRules(w.cluster, w.cluster.Hosts[0])} {
+		var etcds int
+		for _, rule := range rules {
+			if !strings.Contains(rule, "2379") && !strings.Contains(rule, "2380") {
+				continue
+			}
+			etcds++
+			if !strings.Contains(rule, w.cluster.Hosts[1].Address()) && !strings.Contains(rule, w.cluster.Hosts[2].Address()) {
+				t.Errorf("%s opens etcd to others than its members", rule)
+			}
+		}
+		if etcds != 4 {
+			t.Errorf("etcd's two ports are opened %d times, want to two members each: %q", etcds, rules)
+		}
+	}
+	for _, rule := range ufwRules(w.cluster, w.cluster.Hosts[3]) {
+		if strings.Contains(rule, "2379") {
+			t.Errorf("%s on a worker", rule)
+		}
+	}
 }
 
 func TestPreflightTellsEverythingAtOnce(t *testing.T) {

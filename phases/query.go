@@ -3,6 +3,7 @@ package phases
 import (
 	"fmt"
 	"net/url"
+	"path"
 	"slices"
 
 	"github.com/slipway-k8s/slipway/bundle"
@@ -20,6 +21,7 @@ const (
 	portController = 10257
 	portScheduler  = 10259
 	portProxy      = 10256
+	portFlannel    = 8472 // UDP
 )
 
 // units are those that Slipway may have put on a host, whatever its role is now.
@@ -122,9 +124,28 @@ func hostPaths(c *cluster.Cluster, bill bundle.Bill, host cluster.Host, table ma
 			paths = append(paths, file.Path)
 		}
 	}
+	if host.HasRole(cluster.RoleControlPlane) {
+		paths = append(paths, mountedPaths(c)...)
+	}
 	paths = append(paths, manifests.ParentsOf(paths)...)
 	slices.Sort(paths)
 	return slices.Compact(paths)
+}
+
+// mountedPaths are what of the host the user's volumes and flags show to static Pods.
+func mountedPaths(c *cluster.Cluster) []string {
+	var found []string
+	for _, pod := range c.StaticPods() {
+		for _, volume := range pod.Volumes {
+			found = append(found, path.Clean(volume.HostPath))
+		}
+		for _, file := range pod.Files() {
+			if file.Host != "" {
+				found = append(found, file.Host)
+			}
+		}
+	}
+	return found
 }
 
 // setsOf are the sets that the host's roles ask for.

@@ -1,0 +1,143 @@
+package cluster
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// ExtraVolumes are files and folders of the control planes that are shown to the static
+// Pods, beside those that Slipway shows them.
+type ExtraVolumes struct {
+	APIServer         []HostPathMount `json:"apiServer,omitempty"`
+	ControllerManager []HostPathMount `json:"controllerManager,omitempty"`
+	Scheduler         []HostPathMount `json:"scheduler,omitempty"`
+	Etcd              []HostPathMount `json:"etcd,omitempty"`
+}
+
+// HostPathMount is one volume, in kubeadm v1beta4's form.
+type HostPathMount struct {
+	Name      string `json:"name"`
+	HostPath  string `json:"hostPath"`
+	MountPath string `json:"mountPath"`
+	ReadOnly  bool   `json:"readOnly,omitempty"`
+	PathType  string `json:"pathType,omitempty"` // a HostPathType of the core API; empty: not looked at
+}
+
+// PathTypes are what a volume can be said to be: in the core API's words.
+var PathTypes = []string{"DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"}
+
+// StaticPod is what the cluster file says of one component that runs as a static Pod, and
+// what of the host it is shown anyway.
+type StaticPod struct {
+	Field   string // in extraArgs and extraVolumes
+	Args    []Arg
+	Volumes []HostPathMount
+	Own     []HostPathMount // Slipway's, at the same place in the Pod
+}
+
+// trusted are the folders of trusted CAs; the Pod sees those that its host has.
+var trusted = []HostPathMount{
+	own("ca-certs", "/etc/ssl/certs"), own("etc-ca-certificates", "/etc/ca-certificates"),
+	own("etc-pki-ca-trust", "/etc/pki/ca-trust"), own("etc-pki-tls-certs", "/etc/pki/tls/certs"),
+	own("usr-local-share-ca-certificates", "/usr/local/share/ca-certificates"),
+	own("usr-share-ca-certificates", "/usr/share/ca-certificates"),
+}
+
+func own(name, path string) HostPathMount {
+	return HostPathMount{Name: name, HostPath: path, MountPath: path, ReadOnly: true}
+}
+
+// StaticPods are the components in kubeadm's order.
+func (c *Cluster) StaticPods() []StaticPod {
+	pki := own("k8s-certs", "/etc/kubernetes/pki")
+	data, notes := own("etcd-data", "/var/lib/etcd"), own("etcd-notes", "/var/lib/slipway/etcd")
+	data.ReadOnly, notes.ReadOnly = false, false
+	return []StaticPod{
+		{"apiServer", c.ExtraArgs.APIServer, c.ExtraVolumes.APIServer, append(slices.Clone(trusted), pki)},
+		{"controllerManager", c.ExtraArgs.ControllerManager, c.ExtraVolumes.ControllerManager,
+			append(slices.Clone(trusted), pki, own("kubeconfig", "/etc/kubernetes/controller-manager.conf"))},
+		{"scheduler", c.ExtraArgs.Scheduler, c.ExtraVolumes.Scheduler, []HostPathMount{own("kubeconfig", "/etc/kubernetes/scheduler.conf")}},
+		{"etcd", c.ExtraArgs.Etcd, c.ExtraVolumes.Etcd, []HostPathMount{own("etcd-certs", "/etc/kubernetes/pki/etcd"), data, notes}},
+	}
+}
+
+// FlagFile is a file or folder that a flag names, as the component sees it.
+type FlagFile struct {
+	Arg     int // the flag's place in the list
+	Flag    string
+	Path    string // in the Pod
+	Written bool   // by the component
+	Folder  bool
+	// Host is where it lies on the host; empty where nothing that is mounted holds it.
+	Host  string
+	Mount HostPathMount // what holds it
+}
+
+var (
+	// fileFlags are those that name a file or a folder, by how all components end their names.
+	fileFlags = regexp.MustCompile(`(^|-)(file|config|path|dir|cafile|certfile|keyfile)$`)
+	// otherFileFlags do so under another name.
+	otherFileFlags = []string{"kubelet-certificate-authority"}
+	// notFileFlags only look like it.
+	notFileFlags = []string{"http2-max-path", "volume-host-cidr-denylist"}
+)
+
+// Files are what the component's flags name, in the flags' order.
+func (p StaticPod) Files() []FlagFile {
+	var files []FlagFile
+	for i, arg := range p.Args {
+		for _, name := range namedFiles(arg) {
+			file := FlagFile{Arg: i, Flag: arg.Name, Path: name,
+				Written: strings.HasSuffix(arg.Name, "-log-path") || strings.HasSuffix(arg.Name, "-dir"),
+				Folder:  strings.HasSuffix(arg.Name, "-dir"),
+			}
+			file.Host, file.Mount = p.hostPath(name)
+			files = append(files, file)
+		}
+	}
+	return files
+}
+
+// namedFiles are the files in a flag's value.
+func namedFiles(arg Arg) []string {
+	switch {
+	case arg.Name == "tls-sni-cert-key": // cert,key or cert,key:names
+		pair, _, _ := strings.Cut(arg.Value, ":")
+		return strings.Split(pair, ",")
+	case arg.Name == "auth-token": // etcd's: jwt,pub-key=file,priv-key=file,…
+		var files []string
+		for _, option := range strings.Split(arg.Value, ",") {
+			if key, file, ok := strings.Cut(option, "="); ok && (key == "pub-key" || key == "priv-key") {
+				files = append(files, file)
+			}
+		}
+		return files
+	case slices.Contains(notFileFlags, arg.Name), arg.Value == "", arg.Value == "-": // - is the standard output
+		return nil
+	case fileFlags.MatchString(arg.Name) || slices.Contains(otherFileFlags, arg.Name):
+		return []string{arg.Value}
+	}
+	return nil
+}
+
+// hostPath is where a path of the Pod lies on the host, by the innermost mount that holds it.
+func (p StaticPod) hostPath(name string) (string, HostPathMount) {
+	var best HostPathMount
+	for _, mount := range append(slices.Clone(p.Own), p.Volumes...) {
+		if Within(name, mount.MountPath) && len(mount.MountPath) >= len(best.MountPath) {
+			best = mount
+		}
+	}
+	if best.MountPath == "" {
+		return "", best
+	}
+	return path.Join(best.HostPath, strings.TrimPrefix(path.Clean(name), path.Clean(best.MountPath))), best
+}
+
+// Within tells whether a path is another, or lies below it.
+func Within(inner, outer string) bool {
+	inner, outer = path.Clean(inner), path.Clean(outer)
+	return inner == outer || strings.HasPrefix(inner, strings.TrimSuffix(outer, "/")+"/")
+}
