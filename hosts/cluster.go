@@ -56,6 +56,17 @@ type Node struct {
 	Reason         string            `json:"reason,omitempty"`    // why it is not ready, in the kubelet's words
 	MachineID      string            `json:"machineID,omitempty"` // as the kubelet reports it, of /etc/machine-id
 	SystemUUID     string            `json:"systemUUID,omitempty"`
+	// Marks are what Slipway noted on the node that it has set; nil where there is no note.
+	Marks *Marks `json:"marks,omitempty"`
+}
+
+// AnnotationMarks is where a node carries its Marks, as JSON.
+const AnnotationMarks = "slipway.dev/marks"
+
+// Marks are labels and taints that the cluster file gave a node. Others give it further ones.
+type Marks struct {
+	Labels map[string]string `json:"labels,omitempty"`
+	Taints []string          `json:"taints,omitempty"`
 }
 
 // Member is an etcd member.

@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -48,8 +49,9 @@ func (h *hostDraft) mark(waits, apis []string) string {
 		taints = append(taints, taintText(taint))
 	}
 	node, there := h.in.node(h.host.Name)
-	remove := unwantedTaints(h.host, node)
-	why, change := markDiffers(node, labels, taints, remove), plan.Update
+	remove := join(unwantedTaints(h.host, node), droppedTaints(node, taints))
+	dropped := droppedLabels(node, labels)
+	why, change := markDiffers(node, labels, taints, remove, dropped), plan.Update
 	switch {
 	case !there:
 		why, change = "it is a new node", plan.Create
@@ -63,11 +65,39 @@ func (h *hostDraft) mark(waits, apis []string) string {
 	return h.add(plan.Step{
 		ID: "cluster/" + phase + "/" + h.host.Name, Phase: phase, Lane: phase + "/" + h.host.Name,
 		After: after(waits, apis), Why: why, Change: change,
-		Cluster: plan.MarkNode{Node: h.host.Name, Labels: labels, Taints: taints, RemoveTaints: remove},
+		Cluster: plan.MarkNode{Node: h.host.Name, Labels: labels, Taints: taints, RemoveTaints: remove, RemoveLabels: dropped},
 	})
 }
 
-func markDiffers(node hosts.Node, labels map[string]string, taints, remove []string) string {
+// droppedLabels are those that Slipway set, that the file no longer has, and that still are
+// as Slipway set them: another value is somebody else's.
+func droppedLabels(node hosts.Node, wanted map[string]string) []string {
+	if node.Marks == nil {
+		return nil
+	}
+	return keep(sortedKeys(node.Marks.Labels), func(key string) bool {
+		_, stays := wanted[key]
+		have, there := node.Labels[key]
+		return !stays && there && have == node.Marks.Labels[key]
+	})
+}
+
+// droppedTaints are the same of taints. One of the same key and effect takes its place.
+func droppedTaints(node hosts.Node, wanted []string) []string {
+	if node.Marks == nil {
+		return nil
+	}
+	return keep(node.Marks.Taints, func(taint string) bool {
+		return slices.Contains(node.Taints, taint) && !slices.Contains(wanted, taint)
+	})
+}
+
+// isNoted tells whether a node's note says what is set.
+func isNoted(node hosts.Node, labels map[string]string, taints []string) bool {
+	return node.Marks != nil && maps.Equal(node.Marks.Labels, labels) && slices.Equal(node.Marks.Taints, taints)
+}
+
+func markDiffers(node hosts.Node, labels map[string]string, taints, remove, dropped []string) string {
 	var missing []string
 	for _, key := range sortedKeys(labels) {
 		if have, there := node.Labels[key]; !there || have != labels[key] {
@@ -81,6 +111,12 @@ func markDiffers(node hosts.Node, labels map[string]string, taints, remove []str
 	}
 	for _, taint := range remove {
 		missing = append(missing, "no taint "+taint)
+	}
+	for _, label := range dropped {
+		missing = append(missing, "no label "+label)
+	}
+	if len(missing) == 0 && !isNoted(node, labels, taints) {
+		missing = append(missing, "the note of what is set")
 	}
 	if len(missing) == 0 {
 		return ""

@@ -144,6 +144,10 @@ func (w *world) markNode(step plan.Step, a plan.MarkNode) {
 	w.setNode(step, a.Node, func(n *hosts.Node) {
 		n.Labels = maps.Clone(n.Labels)
 		maps.Copy(n.Labels, a.Labels)
+		for _, key := range a.RemoveLabels {
+			delete(n.Labels, key)
+		}
+		n.Marks = &hosts.Marks{Labels: a.Labels, Taints: a.Taints}
 		n.Taints = slices.DeleteFunc(slices.Clone(n.Taints), func(t string) bool { return slices.Contains(a.RemoveTaints, t) })
 		for _, taint := range a.Taints {
 			if !slices.Contains(n.Taints, taint) {

@@ -24,12 +24,13 @@ type Delete struct {
 	Object hosts.ObjectKey `json:"object"`
 }
 
-// MarkNode sets labels and taints on a node, and removes those listed.
+// MarkNode sets labels and taints on a node, notes there that it has, and removes those listed.
 type MarkNode struct {
 	Node         string            `json:"node"`
 	Labels       map[string]string `json:"labels,omitempty"`
 	Taints       []string          `json:"taints,omitempty"` // key=value:effect
 	RemoveTaints []string          `json:"removeTaints,omitempty"`
+	RemoveLabels []string          `json:"removeLabels,omitempty"` // keys
 }
 
 // Cordon marks a node unschedulable.

@@ -230,8 +230,8 @@ func describeMark(a MarkNode) string {
 		marks = append(marks, key+"="+a.Labels[key])
 	}
 	marks = append(marks, a.Taints...)
-	for _, taint := range a.RemoveTaints {
-		marks = append(marks, taint+"-")
+	for _, name := range slices.Concat(a.RemoveTaints, a.RemoveLabels) {
+		marks = append(marks, name+"-")
 	}
 	if len(marks) == 0 {
 		return "mark node " + a.Node

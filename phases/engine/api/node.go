@@ -72,7 +72,7 @@ func (c *Client) markNode(ctx context.Context, action plan.MarkNode, progress fu
 		return hosts.Outcome{}, fmt.Errorf("mark node %s: %w", action.Node, err)
 	}
 	changed, found, err := c.change(ctx, action.Node, progress, func(node corev1.Node) map[string]any {
-		return marks(node, action.Labels, set, removed)
+		return marks(node, action, set, removed)
 	})
 	if err == nil && !found {
 		err = fmt.Errorf("no such node is registered")
@@ -83,13 +83,26 @@ func (c *Client) markNode(ctx context.Context, action plan.MarkNode, progress fu
 	return outcome(changed, ""), nil
 }
 
-// marks is the patch that gives a node its labels and taints; nil where it has them.
-func marks(node corev1.Node, labels map[string]string, set, removed []corev1.Taint) map[string]any {
-	missing := map[string]string{}
-	for name, value := range labels {
+// marks is the patch that gives a node its labels and taints, and the note of them; nil
+// where it has them.
+func marks(node corev1.Node, action plan.MarkNode, set, removed []corev1.Taint) map[string]any {
+	metadata := map[string]any{}
+	labels := map[string]any{}
+	for name, value := range action.Labels {
 		if live, there := node.Labels[name]; !there || live != value {
-			missing[name] = value
+			labels[name] = value
 		}
+	}
+	for _, name := range action.RemoveLabels {
+		if _, there := node.Labels[name]; there {
+			labels[name] = nil // which takes it away
+		}
+	}
+	if len(labels) > 0 {
+		metadata["labels"] = labels
+	}
+	if note := noteOf(action); node.Annotations[hosts.AnnotationMarks] != note {
+		metadata["annotations"] = map[string]any{hosts.AnnotationMarks: note}
 	}
 	taints := slices.DeleteFunc(slices.Clone(node.Spec.Taints), func(taint corev1.Taint) bool {
 		return slices.ContainsFunc(removed, func(r corev1.Taint) bool {
@@ -105,8 +118,8 @@ func marks(node corev1.Node, labels map[string]string, set, removed []corev1.Tai
 		}
 	}
 	patch := map[string]any{}
-	if len(missing) > 0 {
-		patch["metadata"] = map[string]any{"labels": missing}
+	if len(metadata) > 0 {
+		patch["metadata"] = metadata
 	}
 	if !sameTaints(taints, node.Spec.Taints) {
 		patch["spec"] = map[string]any{"taints": taints}
@@ -115,6 +128,22 @@ func marks(node corev1.Node, labels map[string]string, set, removed []corev1.Tai
 		return nil
 	}
 	return patch
+}
+
+// noteOf is what a node is to say of its marks.
+func noteOf(action plan.MarkNode) string {
+	note, _ := json.Marshal(hosts.Marks{Labels: action.Labels, Taints: action.Taints}) // strings alone: it cannot fail
+	return string(note)
+}
+
+// marksOf reads a node's note; one that is not understood is none, and nothing is removed
+// for it.
+func marksOf(node corev1.Node) *hosts.Marks {
+	marks := new(hosts.Marks)
+	if json.Unmarshal([]byte(node.Annotations[hosts.AnnotationMarks]), marks) != nil {
+		return nil
+	}
+	return marks
 }
 
 func sameTaints(a, b []corev1.Taint) bool {

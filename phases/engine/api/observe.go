@@ -174,6 +174,7 @@ func asNode(item corev1.Node) hosts.Node {
 		Unschedulable:  item.Spec.Unschedulable,
 		KubeletVersion: item.Status.NodeInfo.KubeletVersion,
 		Labels:         maps.Clone(item.Labels),
+		Marks:          marksOf(item),
 		MachineID:      item.Status.NodeInfo.MachineID,
 		SystemUUID:     item.Status.NodeInfo.SystemUUID,
 	}

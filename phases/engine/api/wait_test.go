@@ -236,11 +236,12 @@ func TestRollouts(t *testing.T) {
 
 func TestMarkNode(t *testing.T) {
 	play(t, one, func(t *testing.T, c *cluster, client *Client) {
-		c.put("/api/v1/nodes/n-1", `{"metadata":{"name":"n-1","labels":{"keep":"me"}},
+		c.put("/api/v1/nodes/n-1", `{"metadata":{"name":"n-1","labels":{"keep":"me","dropped":"x"},"annotations":{"keep":"me"}},
 			"spec":{"taints":[{"key":"old","effect":"NoSchedule"},{"key":"keep","effect":"NoExecute"}]}}`)
 		action := plan.MarkNode{
 			Node: "n-1", Labels: map[string]string{"node-role.kubernetes.io/control-plane": ""},
 			Taints: []string{"node-role.kubernetes.io/control-plane:NoSchedule", "a=b:NoExecute"}, RemoveTaints: []string{"old:NoSchedule"},
+			RemoveLabels: []string{"dropped", "never-there"},
 		}
 		for _, want := range []hosts.Result{hosts.Changed, hosts.Unchanged} {
 			if done, err := client.Do(t.Context(), action, nil, nil); err != nil || done.Result != want {
@@ -255,6 +256,9 @@ func TestMarkNode(t *testing.T) {
 		taints := []string{"a=b:NoExecute", "keep:NoExecute", "node-role.kubernetes.io/control-plane:NoSchedule"}
 		if len(node.Labels) != 2 || node.Labels["keep"] != "me" || !slices.Equal(node.Taints, taints) {
 			t.Errorf("node %+v", node)
+		}
+		if node.Marks == nil || len(node.Marks.Labels) != 1 || !slices.Equal(node.Marks.Taints, action.Taints) {
+			t.Errorf("the node's note is %+v", node.Marks)
 		}
 		began := time.Now()
 		if _, err := client.Do(t.Context(), plan.MarkNode{Node: "n-2"}, nil, nil); err == nil || time.Since(began) > time.Second {
