@@ -109,8 +109,8 @@ func (t trust) refuse(path string, unsigned *archive.SignatureError) error {
 	}
 	return &phases.Refused{Problems: []phases.Problem{{
 		Check: "signature", Severity: phases.SeverityError,
-		Detail: fmt.Sprintf("the bundle %s (%s) is not to be trusted: %s; trusted are the %d keys of %s",
-			path, unsigned.Digest, unsigned.Signature, len(t.keys), t.by),
+		Detail: fmt.Sprintf("the bundle %s (%s) is not to be trusted: %s; trusted are only the keys of %s",
+			path, unsigned.Digest, unsigned.Signature, t.by),
 		Fix: fix,
 	}}}
 }
