@@ -12,7 +12,7 @@ import (
 // promise, and goes on from the state that the one before it left.
 func TestClusterFromBareHosts(t *testing.T) {
 	l := newLab(t, "--control-planes", "1", "--workers", "2", "--spares", "1")
-	promises(t, l, []promise{
+	promises(t, l, nil, []promise{
 		{"the plan names every host before anything is touched", planBeforeInit},
 		{"init brings all nodes up Ready", initAllReady},
 		{"the plan afterwards is empty", func(_ *testing.T, l *lab) { l.planIsEmpty() }},
@@ -22,8 +22,6 @@ func TestClusterFromBareHosts(t *testing.T) {
 		{"init with a new host in the file is refused with the word join", initRefusedForNewHost},
 		{"join touches only what it should", joinTouchesOnlyTheNewHost},
 		{"a worker's reset leaves nothing and it can join again", resetAndJoinAgain},
-		{"kubeadm checks and renews certificates", kubeadmCertificates},
-		{"a kubelet rotates its certificate and the plan stays empty", kubeletRotation},
 		{"kubeadm joins and resets a spare host", kubeadmJoinAndReset},
 		{"the whole cluster's reset leaves nothing", resetAll},
 	})
@@ -166,21 +164,6 @@ func resetAndJoinAgain(_ *testing.T, l *lab) {
 	l.wantReady("cp-1", "worker-1", "worker-2", "worker-3")
 }
 
-func kubeadmCertificates(t *testing.T, l *lab) {
-	l.put("cp-1", kubeadmBinary(), "/usr/local/bin/kubeadm")
-	out := l.exec("cp-1", "kubeadm", "certs", "check-expiration")
-	for _, name := range []string{"admin.conf", "apiserver-kubelet-client", "etcd-healthcheck-client", "front-proxy-ca"} {
-		if !strings.Contains(out, name) {
-			t.Errorf("kubeadm certs check-expiration does not show %s:\n%s", name, out)
-		}
-	}
-	l.exec("cp-1", "kubeadm", "certs", "renew", "all")
-	l.planIsEmpty()
-	if out := l.run("lab", "exec", "--name", l.name, "cp-1", "--", "kubeadm", "upgrade", "plan", "v1.36.3"); !strings.Contains(out.stdout+out.stderr, "[upgrade/config]") {
-		t.Errorf("kubeadm upgrade plan does not read the cluster's configuration: %s", out)
-	}
-}
-
 func kubeadmJoinAndReset(t *testing.T, l *lab) {
 	with := *l
 	with.file = withHost(t, l, "spare-1", "worker")
@@ -252,20 +235,6 @@ func nothingLeft(l *lab, host string) {
 	if out := l.exec(host, "sh", "-c", leftovers); strings.TrimSpace(out) != "" {
 		l.t.Errorf("reset left on %s:\n%s", host, out)
 	}
-}
-
-// TestInitGoesOnAfterKill kills init -9 again and again, each time a little further on;
-// the same command then completes, and ends where an undisturbed run ends.
-func TestInitGoesOnAfterKill(t *testing.T) {
-	l := newLab(t, "--control-planes", "1", "--workers", "1")
-	killAfter(l, 1)
-	for range 5 {
-		killAfter(l, len(l.planned())/3)
-	}
-	killAfter(l, len(l.planned())-1)
-	l.init()
-	l.wantReady("cp-1", "worker-1")
-	l.planIsEmpty()
 }
 
 // TestLabDownLeavesNothing is the lab's own promise, seen from outside.

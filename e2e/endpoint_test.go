@@ -12,7 +12,7 @@ import (
 // follow the control planes that come and go.
 func TestLoadBalancers(t *testing.T) {
 	l := newLab(t, "--control-planes", "1", "--workers", "1", "--load-balancers", "2")
-	promises(t, l, []promise{
+	promises(t, l, nil, []promise{
 		{"init brings up the balancers too", func(t *testing.T, l *lab) {
 			l.init()
 			l.wantReady("cp-1", "worker-1")
@@ -92,7 +92,7 @@ func wantBackends(t *testing.T, l *lab, balancers []string, planes ...string) {
 // TestLocalBalancers has a balancer on every host's loopback, and no virtual address.
 func TestLocalBalancers(t *testing.T) {
 	l := newLab(t, "--control-planes", "3", "--workers", "1", "--spares", "1", "--endpoint", "local")
-	promises(t, l, []promise{
+	promises(t, l, nil, []promise{
 		{"init brings all nodes up Ready", func(_ *testing.T, l *lab) {
 			l.init()
 			l.wantReady(threePlanes...)
@@ -132,7 +132,7 @@ func TestExternalBalancer(t *testing.T) {
 		l.exec("spare-1", "sh", "-c", `systemctl stop forward.socket forward.service 2>/dev/null; systemctl reset-failed 2>/dev/null;
 			systemd-run --unit=forward --socket-property=ListenStream=6443 /lib/systemd/systemd-socket-proxyd `+to)
 	}
-	promises(t, l, []promise{
+	promises(t, l, nil, []promise{
 		{"a balancer that does not reach the hosts is told", func(_ *testing.T, l *lab) {
 			forward(l.address("worker-1") + ":6443")
 			l.wantCode(1, balancer+":6443", l.withBundle("init", "--yes")...)

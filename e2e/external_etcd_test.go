@@ -42,7 +42,7 @@ func TestExternalEtcd(t *testing.T) {
 			"caFile":    filepath.Join(material, "ca.crt"), "certFile": filepath.Join(material, "client.crt"), "keyFile": filepath.Join(material, "client.key"),
 		}}
 	})
-	promises(t, l, []promise{
+	promises(t, l, nil, []promise{
 		{"init uses it, and runs none of its own", func(t *testing.T, l *lab) {
 			l.init()
 			l.wantReady("cp-1", "cp-2", "worker-1")

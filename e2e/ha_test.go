@@ -19,7 +19,7 @@ const backInTime = 8 * time.Second
 // happen to it: each subtest is a promise, and goes on from what the one before it left.
 func TestHighAvailability(t *testing.T) {
 	l := newLab(t, "--control-planes", "3", "--workers", "1")
-	promises(t, l, []promise{
+	promises(t, l, nil, []promise{
 		{"init brings up three control planes at once", initThreePlanes},
 		{"any control plane killed: nothing acknowledged is lost and the endpoint is back in time", killEachPlane},
 		{"keepalived killed leaves one holder of the address", killKeepalived},
@@ -43,17 +43,32 @@ type promise struct {
 }
 
 // promises keeps them one after another; after one that is broken, the rest means nothing.
-func promises(t *testing.T, l *lab, list []promise) {
+// Before each, what it begins from is seen to, so that none needs another to have run: any
+// may be run alone (go test -run 'TestOneControlPlane/kubeadm').
+func promises(t *testing.T, l *lab, before func(*lab), list []promise) {
 	for _, p := range list {
 		t.Run(p.name, func(t *testing.T) {
 			sub := *l
 			sub.t = t
+			defer func() { l.made = sub.made }()
+			if before != nil {
+				before(&sub)
+			}
 			p.keep(t, &sub)
 		})
 		if t.Failed() {
 			t.FailNow()
 		}
 	}
+}
+
+// well has the cluster there and healthy.
+func (l *lab) well() {
+	l.t.Helper()
+	if !l.made {
+		l.init()
+	}
+	l.healthy()
 }
 
 var threePlanes = []string{"cp-1", "cp-2", "cp-3", "worker-1"}

@@ -50,6 +50,7 @@ type lab struct {
 	name  string
 	file  string
 	state string
+	made  bool // init has run on it
 }
 
 // newLab boots hosts; they are gone when the test ends.
@@ -149,7 +150,13 @@ func (l *lab) withBundle(verb string, args ...string) []string {
 	return append(l.onCluster(verb, "--bundle", bundleFile()), args...)
 }
 
-func (l *lab) init()                         { l.t.Helper(); l.must(l.withBundle("init", "--yes")...) }
+// init makes the cluster, or completes it.
+func (l *lab) init() {
+	l.t.Helper()
+	l.must(l.withBundle("init", "--yes")...)
+	l.made = true
+}
+
 func (l *lab) kubectl(args ...string) string { l.t.Helper(); return l.must(l.kubectlArgs(args...)...) }
 func (l *lab) kubectlArgs(args ...string) []string {
 	return append(l.onCluster("kubectl", "--"), args...)

@@ -68,6 +68,26 @@ func (r *running) wait() int {
 	return r.command.ProcessState.ExitCode()
 }
 
+// leaseFree bounds how long a host keeps the lease of a slipway that was killed: until its
+// agent notices that nobody is there, and the action in hand is done.
+const leaseFree = 30 * time.Second
+
+// initAfterKill completes an init that was killed, once the hosts' leases are free.
+func (l *lab) initAfterKill() {
+	l.t.Helper()
+	eventually(l.t, leaseFree, "the last lease is free, and init completes", func() error {
+		r := l.run(l.withBundle("init", "--yes")...)
+		if r.code == 6 {
+			return fmt.Errorf("init: %s", r)
+		}
+		if r.code != 0 {
+			l.t.Fatalf("init: %s", r)
+		}
+		return nil
+	})
+	l.made = true
+}
+
 // killAfter starts init and kills it -9 when it has finished so many steps; an init that
 // ends well before, since an earlier one had done most of it, is fine.
 //
@@ -77,7 +97,7 @@ func killAfter(l *lab, steps int) {
 	l.t.Helper()
 	var r *running
 	var seen, code int
-	eventually(l.t, 30*time.Second, "the lease of the init that was killed is free", func() error {
+	eventually(l.t, leaseFree, "the lease of the init that was killed is free", func() error {
 		r = startInit(l)
 		if seen = r.finished(steps); seen >= steps {
 			_ = r.command.Process.Signal(os.Kill)
