@@ -87,6 +87,8 @@ func inTime(ctx context.Context, look func(context.Context) []hosts.Evidence, wh
 	}
 }
 
+const unitAbsent = "there is no such unit"
+
 func (h *Host) unitEvidence(ctx context.Context) []hosts.Evidence {
 	var all []hosts.Evidence
 	for _, name := range []string{"kubelet.service", "containerd.service", haproxyUnit, keepalivedUnit} {
@@ -97,17 +99,28 @@ func (h *Host) unitEvidence(ctx context.Context) []hosts.Evidence {
 		if err != nil {
 			continue
 		}
-		if state.Load == "not-found" && (name == haproxyUnit || name == keepalivedUnit) {
-			continue // most hosts carry no balancer
-		}
-		lines := []string{strings.TrimSpace(fmt.Sprintf("%s %s, restarted %d times", state.Active, state.Sub, state.Restarts))}
+		line := strings.TrimSpace(fmt.Sprintf("%s %s, restarted %d times", state.Active, state.Sub, state.Restarts))
 		if state.Load == "not-found" {
-			lines = []string{"there is no such unit"}
-		} else if said, err := h.systemd.Journal(ctx, name, unitEvidence); err == nil {
-			lines = append(lines, said...)
+			if name == haproxyUnit || name == keepalivedUnit {
+				continue // most hosts carry no balancer
+			}
+			line = unitAbsent
 		}
-		all = append(all, hosts.Evidence{Source: name, Lines: lines})
+		all = append(all, hosts.Evidence{Source: name, Lines: []string{line}})
 	}
+	// Reading the journal may take long on a busy host, which says nothing of systemd.
+	var group sync.WaitGroup
+	for i := range all {
+		if all[i].Lines[0] == unitAbsent {
+			continue
+		}
+		group.Go(func() {
+			if said, err := h.systemd.Journal(ctx, all[i].Source, unitEvidence); err == nil {
+				all[i].Lines = append(all[i].Lines, said...)
+			}
+		})
+	}
+	group.Wait()
 	return all
 }
 

@@ -353,3 +353,15 @@ func TestEvidenceNamesWhoDoesNotAnswer(t *testing.T) {
 		t.Errorf("what the others show is missing: %q", found)
 	}
 }
+
+// TestSlowJournalIsNotSystemdsSilence: on a busy host only the lines are missing.
+func TestSlowJournalIsNotSystemdsSilence(t *testing.T) {
+	m := newMachine(t)
+	m.systemd.units["kubelet.service"] = local.UnitState{Load: "loaded", Active: "active", Sub: "running"}
+	m.systemd.slowJournal = true
+	for _, evidence := range m.observe(m.host(), hosts.Query{Evidence: true}).Evidence {
+		if evidence.Source == "systemd" {
+			t.Errorf("systemd is blamed: %q", evidence.Lines)
+		}
+	}
+}

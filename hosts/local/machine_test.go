@@ -208,13 +208,14 @@ func TestConforms(t *testing.T) {
 
 // fakeSystemd is a systemd of a few units, which notes what it was asked to do.
 type fakeSystemd struct {
-	mu      sync.Mutex
-	units   map[string]local.UnitState
-	jobs    []string
-	failing map[string]error
-	pending map[string]local.UnitState // unit files that a reload shows
-	journal []string
-	begun   func() // called when a job begins
+	slowJournal bool // reading it takes longer than anybody waits
+	mu          sync.Mutex
+	units       map[string]local.UnitState
+	jobs        []string
+	failing     map[string]error
+	pending     map[string]local.UnitState // unit files that a reload shows
+	journal     []string
+	begun       func() // called when a job begins
 }
 
 func newFakeSystemd() *fakeSystemd {
@@ -305,7 +306,13 @@ func (f *fakeSystemd) Run(ctx context.Context, job local.UnitJob, name string) e
 	return nil
 }
 
-func (f *fakeSystemd) Journal(context.Context, string, int) ([]string, error) { return f.journal, nil }
+func (f *fakeSystemd) Journal(ctx context.Context, _ string, _ int) ([]string, error) {
+	if f.slowJournal {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return f.journal, nil
+}
 
 func (f *fakeSystemd) Close() error { return nil }
 
