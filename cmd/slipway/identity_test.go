@@ -246,3 +246,30 @@ func TestNoKeysAreMintedBesideAClaim(t *testing.T) {
 		})
 	}
 }
+
+// TestKeysAreReadBackFromThoseWhoAreOnTheirWay: a machine that knows nothing of the cluster
+// needs most control planes to say whose they are, and connects to each but once.
+func TestKeysAreReadBackFromThoseWhoAreOnTheirWay(t *testing.T) {
+	sc := scene{records: all("try/A"), keys: all("A")}
+	s := sc.session(t)
+	clear(s.hosts)
+	clear(s.facts)
+	s.dial = func(_ context.Context, h cluster.Host) (hosts.Host, error) { return sc.machine(t, h.Name).Host(), nil }
+	if err := s.connectAPI(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if got := s.identity().ID; got != idOf(t, "A") || len(s.down) > 0 || len(s.hosts) < 2 {
+		t.Errorf("the keys are those of %s; reached %d hosts, and not %v", got, len(s.hosts), s.down)
+	}
+}
+
+func TestStatusShowsTheID(t *testing.T) {
+	var out strings.Builder
+	if err := writeStatus(&out, status{Cluster: "try", ID: idOf(t, "A")}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "id        "+idOf(t, "A")+"\n") {
+		t.Errorf("the id is not shown:\n%s", out.String())
+	}
+}

@@ -128,7 +128,11 @@ func (s *session) readKeys(ctx context.Context, h cluster.Host, host hosts.Host)
 }
 
 // reachRest connects to the control planes that were not tried yet, and looks whose they are.
+// Where they are on their way, whoever waits for them asks again.
 func (s *session) reachRest(ctx context.Context) error {
+	if s.coming != nil && s.coming.left > 0 {
+		return nil
+	}
 	var rest []cluster.Host
 	for _, h := range s.cluster.ControlPlanes() {
 		if !s.tried(h.Name) {

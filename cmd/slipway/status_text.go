@@ -70,7 +70,11 @@ func (s status) reasons() []reason {
 }
 
 func writeStatus(w io.Writer, s status) error {
-	fmt.Fprintf(w, "cluster   %s\nendpoint  %s\n", s.Cluster, s.Endpoint)
+	fmt.Fprintf(w, "cluster   %s\n", s.Cluster)
+	if s.ID != "" {
+		fmt.Fprintf(w, "id        %s\n", s.ID)
+	}
+	fmt.Fprintf(w, "endpoint  %s\n", s.Endpoint)
 	if s.VirtualAddress != "" {
 		fmt.Fprintf(w, "VIP       %s %s\n", s.VirtualAddress, held(s.Holders))
 	}
