@@ -45,6 +45,8 @@ type hostStatus struct {
 	Reason         string       `json:"reason,omitempty"`
 	Kubelet        string       `json:"kubelet,omitempty"`
 	Units          []unitStatus `json:"units,omitempty"`
+	// Unanswered is what the host was asked and did not answer; what it would have said is missing here.
+	Unanswered []hosts.Unanswered `json:"unanswered,omitempty"`
 }
 
 type unitStatus struct {
@@ -217,7 +219,7 @@ func (s *session) hostStatus(h cluster.Host) hostStatus {
 		row.Connection, row.ConnectionKind = "no answer yet", wordWaiting
 	}
 	if facts, ok := s.facts[h.Name]; ok {
-		row.OS = facts.OS.Pretty
+		row.OS, row.Unanswered = facts.OS.Pretty, facts.Unanswered
 		for _, unit := range s.statusUnits(h) {
 			row.Units = append(row.Units, unitStatus{Name: unit, Active: facts.Units[unit].Active})
 		}
@@ -235,7 +237,7 @@ func (s *session) hostStatus(h cluster.Host) hostStatus {
 
 func (s status) healthy() bool {
 	for _, h := range s.Hosts {
-		if h.Connection != wordOK || !h.Ready && !slices.Contains(h.Roles, cluster.RoleLoadBalancer) {
+		if h.Connection != wordOK || len(h.Unanswered) > 0 || !h.Ready && !slices.Contains(h.Roles, cluster.RoleLoadBalancer) {
 			return false
 		}
 		for _, unit := range h.Units {

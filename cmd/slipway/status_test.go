@@ -49,6 +49,36 @@ func TestNoErrorMakesTheTablesWide(t *testing.T) {
 	}
 }
 
+// TestAHostThatDoesNotAnswerAllIsNotWell: what it did not say is not there, and not well.
+func TestAHostThatDoesNotAnswerAllIsNotWell(t *testing.T) {
+	facts := map[string]hosts.Facts{"cp-1": {
+		Units:      map[string]hosts.Unit{"containerd.service": {Active: "active"}, "kubelet.service": {Active: "active"}},
+		Unanswered: []hosts.Unanswered{{What: "disks", At: "/opt", Seconds: 10}},
+	}}
+	s := &session{
+		cluster: &cluster.Cluster{Name: "demo"}, facts: facts, hosts: map[string]hosts.Host{"cp-1": nil},
+		live: hosts.ClusterFacts{Reachable: true, Nodes: []hosts.Node{{Name: "cp-1", Ready: true}}},
+	}
+	host := cluster.Host{Name: "cp-1", Roles: []cluster.Role{cluster.RoleControlPlane}}
+	found := status{Reachable: true, Hosts: []hostStatus{s.hostStatus(host)}}
+	if found.healthy() {
+		t.Error("it is called healthy")
+	}
+	var out bytes.Buffer
+	if err := writeStatus(&out, found); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"  no-answer  Ready", "cp-1, host: disks: no answer at /opt in 10 s"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, out.String())
+		}
+	}
+	facts["cp-1"] = hosts.Facts{Units: facts["cp-1"].Units}
+	if found = (status{Reachable: true, Hosts: []hostStatus{s.hostStatus(host)}}); !found.healthy() {
+		t.Errorf("with all answered it is not healthy: %+v", found)
+	}
+}
+
 // threeControlPlanes is a session whose hosts answer after these times; a negative one never.
 func threeControlPlanes(t *testing.T, after ...time.Duration) *session {
 	t.Helper()

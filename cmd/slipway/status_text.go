@@ -44,6 +44,9 @@ func (s status) reasons() []reason {
 		if h.Connection != wordOK && h.ConnectionKind != wordWaiting {
 			add(h.Name, "SSH", h.Connection)
 		}
+		for _, silent := range h.Unanswered {
+			add(h.Name, "host", silent.String())
+		}
 		if h.Node == nodeNotReady {
 			add(h.Name, "node", h.Reason)
 		}
@@ -99,7 +102,7 @@ func writeHosts(w io.Writer, list []hostStatus) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "HOST\tADDRESS\tROLES\tSSH\tNODE\tKUBELET\tUNITS")
 	for _, h := range list {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", h.Name, h.Address, roles(h.Roles), h.ConnectionKind,
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", h.Name, h.Address, roles(h.Roles), sshState(h),
 			nodeState(h), dash(hosts.CleanLine(h.Kubelet)), units(h.Units))
 	}
 	return table.Flush()
@@ -181,6 +184,14 @@ const (
 	nodeAbsent   = "absent"
 	nodeUnknown  = "unknown"
 )
+
+// sshState is how a host answers, in a word: it may be reached and not answer all.
+func sshState(h hostStatus) string {
+	if h.ConnectionKind == wordOK && len(h.Unanswered) > 0 {
+		return string(hosts.KindStuck)
+	}
+	return h.ConnectionKind
+}
 
 func nodeState(h hostStatus) string {
 	switch {
