@@ -26,11 +26,11 @@ const MaxInline = 256 << 10
 const MaxSecret = 4 << 20
 
 const (
-	maxRequestFrame = 8 << 20  // what the agent reads: the largest is a secret blob in base64
-	maxAnswerFrame  = 32 << 20 // what the operator reads: the largest are facts
-	maxCalls        = 64       // requests in hand at once
-	maxStreams      = 128      // connections at once
-	queueLength     = 64       // frames waiting to be written
+	maxRequestFrame = 8 << 20 // what the agent reads: the largest is a secret blob in base64
+	maxAnswerFrame  = 8 << 20 // what the operator reads of each host: the largest are facts, far below one MiB
+	maxCalls        = 64      // requests in hand at once
+	maxStreams      = 128     // connections at once
+	queueLength     = 64      // frames waiting to be written
 )
 
 // BlobStore is what a Host implements that can tell which blobs it has.

@@ -189,7 +189,8 @@ func (d *door) open() (*clientv3.Client, error) {
 		Logger:    zap.NewNop(), // a library does not print
 		// What is worth another try is for the caller to say: the library's own would go on
 		// for a hundred, without a word of why.
-		MaxUnaryRetries: 1,
+		MaxUnaryRetries:    1,
+		MaxCallRecvMsgSize: longestEtcdAnswer, // without one, 2 GiB
 		DialOptions: []grpc.DialOption{
 			grpc.WithContextDialer(d.dial),
 			grpc.WithConnectParams(grpc.ConnectParams{
