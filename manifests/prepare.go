@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/templates"
@@ -20,6 +21,15 @@ var modules = []string{"overlay", "br_netfilter"}
 var atLeast = map[string]int{
 	"fs.inotify.max_user_instances": 8192,
 	"fs.inotify.max_user_watches":   524288,
+}
+
+// limits are those of atLeast by their paths below /proc/sys, in a fixed order.
+func limits() []setting {
+	var found []setting
+	for _, key := range slices.Sorted(maps.Keys(atLeast)) {
+		found = append(found, setting{strings.ReplaceAll(key, ".", "/"), strconv.Itoa(atLeast[key])})
+	}
+	return found
 }
 
 // SysctlKeys are the kernel settings that Slipway cares for: an observation should look
@@ -44,7 +54,8 @@ func SysctlSuffices(c *cluster.Cluster, key, value string) bool {
 func ModuleNames() []string { return slices.Clone(modules) }
 
 // routing are the settings that Pods' traffic needs. What else the kubelet wants of the
-// kernel (vm.overcommit_memory, kernel.panic …) it sets itself.
+// kernel (vm.overcommit_memory, kernel.panic …) it sets itself. All lie below net: those the
+// kubelet's unit sets again at each start.
 func routing(c *cluster.Cluster) map[string]string {
 	settings := map[string]string{
 		"net.ipv4.ip_forward":                 "1",

@@ -11,26 +11,26 @@ import (
 // unitFile is a unit's file, or a drop-in's.
 type unitFile struct {
 	phase, path, template string
-	data                  map[string]string
+	data                  map[string]any
 }
 
 // unitFiles are the units that every node runs, the drop-in by which kubeadm and the
 // kubelet understand each other, and what a control plane with an etcd runs beside them.
 func (in Input) unitFiles(host cluster.Host) ([]File, error) {
 	units := []unitFile{
-		{PhaseContainerd, UnitsFolder + "/" + ContainerdUnit, "containerd.service", map[string]string{
+		{PhaseContainerd, UnitsFolder + "/" + ContainerdUnit, "containerd.service", map[string]any{
 			"Binary": Containerd, "Config": ContainerdConfig,
 		}},
-		{PhaseKubelet, UnitsFolder + "/" + KubeletUnit, "kubelet.service", map[string]string{
-			"Binary": KubeletBinary, "Modules": strings.Join(modules, " "), "Sysctls": SysctlFile, "HostsLine": in.hostsLine(host),
+		{PhaseKubelet, UnitsFolder + "/" + KubeletUnit, "kubelet.service", map[string]any{
+			"Binary": KubeletBinary, "Modules": strings.Join(modules, " "), "Sysctls": SysctlFile, "Limits": limits(), "HostsLine": in.hostsLine(host),
 		}},
-		{PhaseKubelet, KubeletDropIn, "10-kubeadm.conf", map[string]string{
+		{PhaseKubelet, KubeletDropIn, "10-kubeadm.conf", map[string]any{
 			"Binary": KubeletBinary, "Bootstrap": BootstrapKubelet, "Kubeconfig": KubeletConf,
 			"Config": KubeletConfig, "Flags": KubeletFlags, "Idle": idleEnv.Name + "=" + idleEnv.Value,
 		}},
 	}
 	if hasEtcd(in.Cluster, host) {
-		units = append(units, unitFile{PhaseEtcd, UnitsFolder + "/" + HandoverUnit, "etcd-handover.service", map[string]string{
+		units = append(units, unitFile{PhaseEtcd, UnitsFolder + "/" + HandoverUnit, "etcd-handover.service", map[string]any{
 			"Binary": Handover, "After": strings.Join([]string{ContainerdUnit, KubeletUnit, HAProxyUnit, KeepalivedUnit}, " "),
 		}})
 	}
