@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/slipway-k8s/slipway/phases"
 )
 
@@ -72,14 +74,14 @@ func mergeInto(path string, ours, ca []byte, replace bool) (current string, err 
 			Fix: "name yours otherwise by --context NAME, write to another file by --out FILE, or, if nobody needs that one any more, say --force",
 		}}}
 	}
+	var document *yaml.Node
+	if err == nil { // what cannot be read again is not written
+		document, err = kubeconfigDocument(merged)
+	}
 	if err != nil {
 		return "", fmt.Errorf("put the cluster into %s: %w; the file is as it was", path, err)
 	}
 	if err := writePrivate(path, merged); err != nil {
-		return "", err
-	}
-	document, err := kubeconfigDocument(merged)
-	if err != nil {
 		return "", err
 	}
 	return text(document.Content[0], "current-context"), nil

@@ -48,8 +48,8 @@ func mergeKubeconfig(existing, ours, ca []byte, replace bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if document == nil { // empty, or comments alone
-		return append(slices.Clone(existing), ours...), nil
+	if document == nil {
+		return append(commentLines(existing), ours...), nil
 	}
 	root := document.Content[0]
 	if !replace {
@@ -76,7 +76,20 @@ func mergeKubeconfig(existing, ours, ca []byte, replace bool) ([]byte, error) {
 	return out.Bytes(), encoder.Close()
 }
 
-// kubeconfigDocument parses a kubeconfig; nil where the text says nothing.
+// commentLines are the comments of a text that says nothing else. What else there is (null,
+// ~, the marks where a document begins and ends) would be wrong before a kubeconfig.
+func commentLines(text []byte) []byte {
+	var kept []byte
+	for line := range bytes.Lines(text) {
+		if line = bytes.TrimSpace(line); bytes.HasPrefix(line, []byte("#")) {
+			kept = append(append(kept, line...), '\n')
+		}
+	}
+	return kept
+}
+
+// kubeconfigDocument parses a kubeconfig; nil where the text says nothing: it is empty, null,
+// or comments alone.
 func kubeconfigDocument(content []byte) (*yaml.Node, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
 	var document, more yaml.Node

@@ -172,6 +172,12 @@ func TestAFileIsMergedIntoOrLeftAsItWas(t *testing.T) {
 	}{
 		"nothing":           {"", "kubernetes-admin@demo", ""},
 		"comments alone":    {"# empty\n", "kubernetes-admin@demo", ""},
+		"no last newline":   {"# mine", "kubernetes-admin@demo", ""},
+		"null":              {"null\n", "kubernetes-admin@demo", ""},
+		"a tilde":           {"# mine\n~", "kubernetes-admin@demo", ""},
+		"marks alone":       {"---\n# mine\n...\n", "kubernetes-admin@demo", ""},
+		"a mark alone":      {"---", "kubernetes-admin@demo", ""},
+		"a version":         {"%YAML 1.1\n---\n", "kubernetes-admin@demo", ""},
 		"empty lists":       {"apiVersion: v1\nkind: Config\nclusters: []\nusers: null\ncurrent-context: \"\"\n", "kubernetes-admin@demo", ""},
 		"others":            {others, "prod", ""},
 		"a context gone":    {"current-context: gone\n", "kubernetes-admin@demo", ""},
@@ -180,6 +186,8 @@ func TestAFileIsMergedIntoOrLeftAsItWas(t *testing.T) {
 		"several documents": {"kind: Config\n---\nkind: Config\n", "", "more than one"},
 		"a list":            {"[a, b]\n", "", "no kubeconfig"},
 		"lists that are no": {"clusters: {a: b}\n", "", "no list"},
+		// The value that has the anchor is replaced: the alias would refer to nothing.
+		"a lost anchor": {"contexts: [{name: kubernetes-admin@demo, context: {cluster: &a demo}}]\nx: *a\n", "", "anchor"},
 	} {
 		folder := t.TempDir()
 		real, link := filepath.Join(folder, "real"), filepath.Join(folder, "config")
@@ -205,6 +213,9 @@ func TestAFileIsMergedIntoOrLeftAsItWas(t *testing.T) {
 		}
 		if config, err := clientcmd.Load(content); err != nil || config.Contexts["kubernetes-admin@demo"] == nil {
 			t.Errorf("%s: %v\n%s", name, err, content)
+		}
+		if strings.Contains(test.existing, "# mine") && !strings.Contains(string(content), "# mine\n") {
+			t.Errorf("%s: its comment is lost:\n%s", name, content)
 		}
 		info, err := os.Stat(real)
 		if err != nil || info.Mode().Perm() != 0o600 {
