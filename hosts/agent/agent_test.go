@@ -24,10 +24,15 @@ type stub struct {
 	do      func(context.Context, hosts.Action, func(hosts.Progress)) (hosts.Outcome, error)
 	observe func(context.Context) (hosts.Facts, error)
 	dial    func(context.Context) (net.Conn, error)
+	upload  func(func(hosts.Progress)) error
 }
 
 func (s stub) Do(ctx context.Context, a hosts.Action, p func(hosts.Progress)) (hosts.Outcome, error) {
 	return s.do(ctx, a, p)
+}
+
+func (s stub) Upload(_ context.Context, _ []hosts.Blob, p func(hosts.Progress)) error {
+	return s.upload(p)
 }
 
 func (s stub) Observe(ctx context.Context, _ hosts.Query) (hosts.Facts, error) { return s.observe(ctx) }

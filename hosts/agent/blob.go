@@ -19,17 +19,17 @@ import (
 func InboxName(sha256 string) string { return sha256 + ".part" }
 
 // put takes a blob that came in the frame.
-func (s *server) put(ctx context.Context, body blobBody, data []byte) error {
+func (s *server) put(ctx context.Context, body blobBody, data []byte, progress func(hosts.Progress)) error {
 	if int64(len(data)) != body.Size {
 		return fmt.Errorf("take blob %s: %d bytes came, not %d", body.Ref, len(data), body.Size)
 	}
 	return s.host.Upload(ctx, []hosts.Blob{body.blob(func() (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(data)), nil
-	})}, nil)
+	})}, progress)
 }
 
 // ingest takes a blob out of the inbox and removes it there.
-func (s *server) ingest(ctx context.Context, body blobBody) error {
+func (s *server) ingest(ctx context.Context, body blobBody, progress func(hosts.Progress)) error {
 	op := "take blob " + body.Ref + " from the inbox"
 	path, err := s.inboxPath(body.SHA256)
 	if err != nil {
@@ -40,7 +40,7 @@ func (s *server) ingest(ctx context.Context, body blobBody) error {
 	}
 	err = s.host.Upload(ctx, []hosts.Blob{body.blob(func() (io.ReadCloser, error) {
 		return openInboxFile(path)
-	})}, nil)
+	})}, progress)
 	if err == nil {
 		return os.Remove(path)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,6 +134,34 @@ func TestWhatMovesMayTakeItsTime(t *testing.T) {
 		say(`{"kind":"done","id":2,"body":{"result":"changed"}}`)
 		if err := <-ended; err != nil {
 			t.Errorf("the next call ends with %v", err)
+		}
+		_ = client.Close()
+	})
+}
+
+// TestABlobMayTakeItsTimeToTheDisk: the host tells how far it is, and is not given up.
+func TestABlobMayTakeItsTimeToTheDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inbox, blob := t.TempDir(), hosttest.Content([]byte("a layer"))
+		if err := os.WriteFile(filepath.Join(inbox, agent.InboxName(blob.SHA256)), []byte("a layer"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w := serve(stub{upload: func(progress func(hosts.Progress)) error {
+			for part := range int64(5) {
+				time.Sleep(50 * time.Second) // of the bubble's clock
+				progress(hosts.Progress{Done: part + 1, Total: 7})
+			}
+			return nil
+		}}, agent.ServeOptions{Version: "v1", Inbox: inbox})
+		client, err := agent.Connect(t.Context(), w.in, w.out, agent.ConnectOptions{Version: "v1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := client.Put(t.Context(), blob); err != nil {
+			t.Errorf("put: %v", err)
+		}
+		if err := client.Ingest(t.Context(), blob); err != nil {
+			t.Errorf("ingest: %v", err)
 		}
 		_ = client.Close()
 	})

@@ -250,10 +250,10 @@ func (s *server) prepare(f frame) (call, error) {
 		return func(ctx context.Context) (any, error) { return s.have(ctx, body.Refs) }, err
 	case kindPut:
 		body, err := decodeBody[blobBody](f)
-		return func(ctx context.Context) (any, error) { return nil, s.put(ctx, body, f.Data) }, err
+		return func(ctx context.Context) (any, error) { return nil, s.put(ctx, body, f.Data, s.progress(f.ID)) }, err
 	case kindIngest:
 		body, err := decodeBody[blobBody](f)
-		return func(ctx context.Context) (any, error) { return nil, s.ingest(ctx, body) }, err
+		return func(ctx context.Context) (any, error) { return nil, s.ingest(ctx, body, s.progress(f.ID)) }, err
 	default:
 		body, err := decodeBody[dialBody](f)
 		return func(ctx context.Context) (any, error) { return nil, s.dial(ctx, f.ID, body) }, err
