@@ -65,7 +65,8 @@ type WaitNode struct {
 	Ready      bool              `json:"ready"`
 	DaemonSets []hosts.ObjectKey `json:"daemonSets,omitempty"`
 	// Restarted tells that its kubelet was restarted: a Ready from before does not count until
-	// the kubelet has renewed its lease twice, as it does at its start and every ten seconds.
+	// the kubelet has renewed its lease twice with the usual interval of ten seconds between: one
+	// that starts again and again renews it sooner.
 	Restarted bool `json:"restarted,omitempty"`
 	Timeout   int  `json:"timeoutSeconds"`
 }

@@ -20,28 +20,49 @@ import (
 // What says ready may be the state of before: a node is called Ready for 40 s after its kubelet
 // has ended, and an API server answers until the kubelet has seen its new manifest.
 
-// renewals counts how often a kubelet was seen to renew its lease. The clocks of hosts play no
-// part: a renewal is another time than the one before.
+// leaseSeconds is how long a kubelet's lease lasts where the lease does not say; it is renewed
+// after a quarter of that.
+const leaseSeconds = 40
+
+// renewals tells whether a kubelet stays up by the times at which it renews its lease: at its
+// start, and then after each interval. One that starts again and again renews it too, but sooner.
+// Times of the lease are compared with each other only, never with the clock here.
 type renewals struct {
-	last time.Time
-	seen int
+	last   time.Time // the lease's
+	looked time.Time // ours
+	seen   int       // since the first look
+	steady bool
 }
 
-// enough tells whether the kubelet has stayed up: it renews at its start and every ten seconds.
-func (r *renewals) enough() bool { return r.seen >= 2 }
+// enough tells whether the kubelet has stayed up from one renewal to the next.
+func (r *renewals) enough() bool { return r.steady }
 
-func (r *renewals) note(at time.Time) {
-	if !r.last.IsZero() && !at.Equal(r.last) {
+// note takes what the lease says now. The first renewal is the restart's. Another counts where it
+// comes a whole interval (less a tenth, for clocks that are being set) after the one before, and
+// none can have come unseen between them: two looks were near enough to each other.
+func (r *renewals) note(renewed, now time.Time, interval time.Duration) {
+	soonest := interval * 9 / 10
+	near := now.Sub(r.looked) < soonest/2
+	r.looked = now
+	if renewed.Equal(r.last) {
+		return
+	}
+	if !r.last.IsZero() {
+		r.steady = r.seen > 0 && near && renewed.Sub(r.last) >= soonest
 		r.seen++
 	}
-	r.last = at
+	r.last = renewed
 }
 
 func (r *renewals) String() string {
-	if r.seen == 0 {
+	switch r.seen {
+	case 0:
 		return "the kubelet has not renewed its lease since its restart"
+	case 1:
+		return "the kubelet has renewed its lease once since its restart: it may not stay up"
 	}
-	return "the kubelet has renewed its lease once since its restart: it may not stay up"
+	return "the kubelet renews its lease, but not as one that stays up: it may end and start again and again, " +
+		"'journalctl -u kubelet' on the host tells why"
 }
 
 // seeLease notes when a node's kubelet last renewed its lease.
@@ -51,10 +72,15 @@ func (c *Client) seeLease(ctx context.Context, node string, renewed *renewals) e
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
-	if err == nil && lease.Spec.RenewTime != nil {
-		renewed.note(lease.Spec.RenewTime.Time)
+	if err != nil || lease.Spec.RenewTime == nil {
+		return err
 	}
-	return err
+	seconds := int32(leaseSeconds)
+	if lease.Spec.LeaseDurationSeconds != nil {
+		seconds = *lease.Spec.LeaseDurationSeconds
+	}
+	renewed.note(lease.Spec.RenewTime.Time, time.Now(), time.Duration(seconds)*time.Second/4)
+	return nil
 }
 
 // waitPods waits until static Pods run as their manifests say.

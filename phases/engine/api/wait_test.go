@@ -183,6 +183,60 @@ func TestWaitNodeBelievesNoReadyFromBefore(t *testing.T) {
 	}
 }
 
+// TestRenewalsOfAKubeletThatStaysUp holds looks at a lease against what they tell: the second at
+// which it is looked at, and the second of the last renewal at that time.
+func TestRenewalsOfAKubeletThatStaysUp(t *testing.T) {
+	loop := func(every, until int) (looks [][2]int) {
+		for at := range until {
+			looks = append(looks, [2]int{at, at - at%every})
+		}
+		return looks
+	}
+	for name, test := range map[string]struct {
+		looks [][2]int
+		want  bool
+	}{
+		"every ten seconds":                       {loop(10, 21), true},
+		"the restart's alone":                     {loop(10, 20), false},
+		"the last of before is an interval back":  {append(loop(10, 1), [2]int{1, 1}, [2]int{2, 1}), false},
+		"a start every two seconds":               {loop(2, 120), false},
+		"a start every six seconds":               {loop(6, 120), false},
+		"a start every two seconds, many unseen":  {[][2]int{{0, 0}, {1, 1}, {2, 2}, {12, 12}, {22, 22}}, false},
+		"a start every five seconds, some unseen": {[][2]int{{0, 0}, {3, 3}, {4, 3}, {7, 3}, {13, 13}}, false},
+		"some looks fail, none where it matters":  {[][2]int{{0, 0}, {2, 2}, {9, 2}, {12, 12}}, true},
+	} {
+		var renewed renewals
+		for _, look := range test.looks {
+			if renewed.enough() {
+				break
+			}
+			at := func(second int) time.Time { return time.Unix(1_800_000_000+int64(second), 0) }
+			renewed.note(at(look[1]), at(look[0]).Add(time.Hour), 10*time.Second) // its clock is not ours
+		}
+		if renewed.enough() != test.want {
+			t.Errorf("%s: enough is %t: %s", name, renewed.enough(), &renewed)
+		}
+	}
+}
+
+// TestWaitNodeSeesAKubeletThatStartsAgainAndAgain: it renews its lease at each start, and the node
+// is called Ready all the while.
+func TestWaitNodeSeesAKubeletThatStartsAgainAndAgain(t *testing.T) {
+	const path = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n-1"
+	play(t, one, func(t *testing.T, c *cluster, client *Client) {
+		c.put("/api/v1/nodes/n-1", nodeReady)
+		for second := 0; second < 60; second += 2 {
+			after(time.Duration(second)*time.Second, func() {
+				c.put(path, fmt.Sprintf(`{"metadata":{"name":"n-1","namespace":"kube-node-lease"},"spec":{"leaseDurationSeconds":40,"renewTime":"2026-11-20T12:00:%02d.000000Z"}}`, second))
+			})
+		}
+		_, err := client.Do(t.Context(), plan.WaitNode{Node: "n-1", Ready: true, Restarted: true, Timeout: 30}, nil, nil)
+		if err == nil || !strings.Contains(err.Error(), "start again and again") {
+			t.Errorf("after a kubelet that does not stay up: %v", err)
+		}
+	})
+}
+
 // TestWaitPodsTellsTheOldPodFromTheNewOne: until the kubelet has seen the new manifest, what is
 // ready is the Pod of before.
 func TestWaitPodsTellsTheOldPodFromTheNewOne(t *testing.T) {
