@@ -91,10 +91,34 @@ type Facts struct {
 	Evidence   []Evidence   `json:"evidence,omitempty"`
 }
 
+// What an Unanswered may be of, as far as somebody tells one from the other.
+const (
+	LookCgroups   = "control groups"
+	LookKernel    = "kernel"
+	LookDisks     = "disks"
+	LookSwap      = "swap"
+	LookForeign   = "software that is not Slipway's"
+	LookSysctls   = "kernel parameters"
+	LookModules   = "kernel modules"
+	LookBoot      = "what the next boot does"
+	LookImages    = "images"
+	LookNames     = "names"
+	LookPorts     = "ports"
+	LookLinks     = "links"
+	LookTables    = "nft tables"
+	LookChains    = "iptables chains"
+	LookReach     = "addresses to reach"
+	LookRoutes    = "routes into subnets"
+	LookRouteTo   = "routes to addresses"
+	LookSync      = "how fast the disk syncs"
+	LookSandboxes = "Pods' sandboxes"
+	LookVirtualIP = "virtual address"
+)
+
 // Unanswered is something that a machine was asked and did not answer in time: a file
 // system whose server is away, a daemon that was stopped.
 type Unanswered struct {
-	What    string  `json:"what"`         // what was looked at: files, disks, images, …
+	What    string  `json:"what"`         // what was looked at: files, LookDisks, LookImages, …
 	At      string  `json:"at,omitempty"` // where it stood still: a path, for one
 	Seconds float64 `json:"seconds"`      // for how long
 }

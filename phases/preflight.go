@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/cluster"
@@ -164,30 +163,6 @@ func (in Input) skewProblems() []Problem {
 			Fix: "take a bundle with Kubernetes " + in.ClusterFacts.Version}}
 	}
 	return nil
-}
-
-// silentProblems are what the hosts did not tell. Facts that are missing look like things
-// that are not there, an etcd's data among them: nothing may be planned by them, neither on
-// the host itself nor on others. A host that is to be removed for dead may be silent.
-func (in Input) silentProblems(workflow Workflow, targets []cluster.Host) []Problem {
-	var problems []Problem
-	for _, host := range in.Cluster.Hosts {
-		if workflow == WorkflowRemove && slices.ContainsFunc(targets, func(h cluster.Host) bool { return h.Name == host.Name }) {
-			continue
-		}
-		for _, silent := range in.Facts[host.Name].Unanswered {
-			problems = append(problems, problem("answers", host, silentFix(silent), "%s", silent))
-		}
-	}
-	return problems
-}
-
-// silentFix is how to find out why something does not answer.
-func silentFix(silent hosts.Unanswered) string {
-	if strings.HasPrefix(silent.At, "/") {
-		return "see what is mounted there (findmnt -T " + silent.At + ") and whether its server answers; or unmount it: umount -l"
-	}
-	return "see on the host whether it runs and what it waits for: systemctl status, and ps -eo pid,stat,wchan:32,args"
 }
 
 // unreached is the problem of a host that could not be looked at.

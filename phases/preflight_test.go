@@ -200,6 +200,45 @@ func TestNoWorkflowPlansByMissingFacts(t *testing.T) {
 	}
 }
 
+// TestOnlyWhatAWorkflowPlansByHoldsItUp: what else got no answer is told all the same.
+func TestOnlyWhatAWorkflowPlansByHoldsItUp(t *testing.T) {
+	for _, test := range []struct {
+		workflow Workflow
+		silent   string
+		what     string
+		want     Severity
+	}{
+		{WorkflowReset, "cp-1", hosts.LookSync, SeverityWarning},
+		{WorkflowReset, "cp-1", hosts.LookSandboxes, SeverityWarning},
+		{WorkflowReset, "cp-1", "units", SeverityError},
+		{WorkflowReset, "w-1", hosts.LookSync, SeverityWarning},
+		{WorkflowReset, "w-1", hosts.LookSandboxes, SeverityError},
+		{WorkflowReset, "w-1", "files", SeverityError},
+		{WorkflowRemove, "cp-1", hosts.LookNames, SeverityWarning},
+		{WorkflowRemove, "cp-1", "network", SeverityError},
+		{WorkflowPrepare, "cp-1", hosts.LookCgroups, SeverityWarning},
+		{WorkflowPrepare, "w-1", hosts.LookCgroups, SeverityError},
+		{WorkflowJoin, "cp-1", hosts.LookVirtualIP, SeverityWarning},
+		{WorkflowJoin, "cp-1", "contents", SeverityError},
+		{WorkflowJoin, "w-1", hosts.LookNames, SeverityError},
+		{WorkflowImageLoad, "w-1", hosts.LookDisks, SeverityWarning},
+		{WorkflowImageLoad, "w-1", hosts.LookImages, SeverityError},
+		{WorkflowImageLoad, "cp-1", hosts.LookImages, SeverityWarning},
+		{WorkflowInit, "cp-1", hosts.LookCgroups, SeverityError},
+		{WorkflowInit, "w-1", hosts.LookSync, SeverityError},
+	} {
+		in := newWorld(t, 1, 1).observe()
+		in.Hosts = []string{"w-1"}
+		facts := in.Facts[test.silent]
+		facts.Unanswered = []hosts.Unanswered{{What: test.what, Seconds: 10}}
+		in.Facts[test.silent] = facts
+		told := keep(Preflight(test.workflow, in), func(p Problem) bool { return p.Check == "answers" })
+		if len(told) != 1 || told[0].Severity != test.want || told[0].Host != test.silent {
+			t.Errorf("%s of w-1, %s: %s got no answer: %+v", test.workflow, test.silent, test.what, told)
+		}
+	}
+}
+
 func boot(next hosts.Boot) func(*hosts.Facts) {
 	return func(f *hosts.Facts) { f.Boot = next }
 }

@@ -87,14 +87,14 @@ type looker struct {
 func (h *Host) lookers(query hosts.Query) []looker {
 	all := []looker{
 		{"system", h.seeSystem},
-		{"control groups", h.seeCgroups},
-		{"kernel", h.seeKernel},
-		{"disks", h.seeDisks},
+		{hosts.LookCgroups, h.seeCgroups},
+		{hosts.LookKernel, h.seeKernel},
+		{hosts.LookDisks, h.seeDisks},
 		{"systemd", h.seeSystemd},
-		{"swap", h.seeSwap},
+		{hosts.LookSwap, h.seeSwap},
 		{"network", h.seeInterfaces},
 		{"lease", h.seeLease},
-		{"software that is not Slipway's", h.seeForeign},
+		{hosts.LookForeign, h.seeForeign},
 	}
 	asked := []struct {
 		looker
@@ -105,19 +105,19 @@ func (h *Host) lookers(query hosts.Query) []looker {
 		{looker{"certificates", h.seeCertificates(query.Certificates)}, len(query.Certificates)},
 		{looker{"kubeconfigs", h.seeKubeconfigs(query.Kubeconfigs)}, len(query.Kubeconfigs)},
 		{looker{"units", h.seeUnits(query.Units)}, len(query.Units)},
-		{looker{"kernel parameters", h.seeSysctls(query.Sysctls)}, len(query.Sysctls)},
-		{looker{"kernel modules", h.seeModules(query.Modules)}, len(query.Modules)},
-		{looker{"what the next boot does", h.seeBoot(query)}, len(query.Sysctls) + len(query.Modules)},
-		{looker{"images", h.seeImages(query.Images)}, len(query.Images)},
-		{looker{"names", h.seeNames(query.Names)}, len(query.Names)},
-		{looker{"ports", h.seeListeners(query.Ports)}, len(query.Ports)},
-		{looker{"links", h.seeLinks(query.Links)}, len(query.Links)},
-		{looker{"nft tables", h.seeTables(query.Tables)}, len(query.Tables)},
-		{looker{"iptables chains", h.seeChains(query.Chains)}, len(query.Chains)},
-		{looker{"addresses to reach", h.seeReach(query.Reach)}, len(query.Reach)},
-		{looker{"routes into subnets", h.seeRoutes(query.Subnets)}, len(query.Subnets)},
-		{looker{"routes to addresses", h.seeRouteTo(query.RouteTo)}, len(query.RouteTo)},
-		{looker{"how fast the disk syncs", h.seeSync(query.Sync)}, len(query.Sync)},
+		{looker{hosts.LookSysctls, h.seeSysctls(query.Sysctls)}, len(query.Sysctls)},
+		{looker{hosts.LookModules, h.seeModules(query.Modules)}, len(query.Modules)},
+		{looker{hosts.LookBoot, h.seeBoot(query)}, len(query.Sysctls) + len(query.Modules)},
+		{looker{hosts.LookImages, h.seeImages(query.Images)}, len(query.Images)},
+		{looker{hosts.LookNames, h.seeNames(query.Names)}, len(query.Names)},
+		{looker{hosts.LookPorts, h.seeListeners(query.Ports)}, len(query.Ports)},
+		{looker{hosts.LookLinks, h.seeLinks(query.Links)}, len(query.Links)},
+		{looker{hosts.LookTables, h.seeTables(query.Tables)}, len(query.Tables)},
+		{looker{hosts.LookChains, h.seeChains(query.Chains)}, len(query.Chains)},
+		{looker{hosts.LookReach, h.seeReach(query.Reach)}, len(query.Reach)},
+		{looker{hosts.LookRoutes, h.seeRoutes(query.Subnets)}, len(query.Subnets)},
+		{looker{hosts.LookRouteTo, h.seeRouteTo(query.RouteTo)}, len(query.RouteTo)},
+		{looker{hosts.LookSync, h.seeSync(query.Sync)}, len(query.Sync)},
 	}
 	for _, a := range asked {
 		if a.count > 0 {
@@ -125,10 +125,10 @@ func (h *Host) lookers(query hosts.Query) []looker {
 		}
 	}
 	if query.Sandboxes {
-		all = append(all, looker{"Pods' sandboxes", h.seeSandboxes})
+		all = append(all, looker{hosts.LookSandboxes, h.seeSandboxes})
 	}
 	if query.VirtualIP != nil {
-		all = append(all, looker{"virtual address", h.seeVirtualIP(query.VirtualIP)})
+		all = append(all, looker{hosts.LookVirtualIP, h.seeVirtualIP(query.VirtualIP)})
 	}
 	if query.Evidence {
 		all = append(all, looker{"evidence", h.seeEvidence})
