@@ -52,14 +52,14 @@ func mergeKubeconfig(existing, ours, ca []byte, replace bool) ([]byte, error) {
 		return append(commentLines(existing), ours...), nil
 	}
 	root := document.Content[0]
-	if !replace {
-		if err := takenByOthers(root, own.Content[0], ca); err != nil {
-			return nil, err
-		}
-	}
+	taken := takenByOthers(root, own.Content[0], ca)
 	for _, part := range kubeconfigLists {
+		another, isTaken := taken[part.list]
+		if isTaken && !replace {
+			return nil, another
+		}
 		entry := field(own.Content[0], part.list).Content[0]
-		if err := putEntry(root, part.list, part.content, entry); err != nil {
+		if err := putEntry(root, part.list, part.content, entry, isTaken); err != nil {
 			return nil, err
 		}
 	}
@@ -114,27 +114,30 @@ func kubeconfigDocument(content []byte) (*yaml.Node, error) {
 	return &document, nil
 }
 
-// takenByOthers looks whether entries by our names are ours: a cluster by its CA, a user by
-// who signed its certificate, a context by leading to that cluster.
-func takenByOthers(root, own *yaml.Node, ca []byte) error {
+// takenByOthers gives, by their lists, the entries by our names that are not ours: a cluster
+// by its CA, a user by who signed its certificate, a context by not leading to that cluster.
+func takenByOthers(root, own *yaml.Node, ca []byte) map[string]*takenError {
+	taken := map[string]*takenError{}
+	note := func(list, name, why string) { taken[list] = &takenError{list, name, why} }
 	name := func(list string) string { return text(field(own, list).Content[0], "name") }
 	if entry := find(root, "clusters", name("clusters")); entry != nil {
 		have := decoded(field(entry, "cluster"), "certificate-authority-data")
 		if !sameKey(have, ca) {
-			return &takenError{"clusters", name("clusters"), "its CA is another"}
+			note("clusters", name("clusters"), "its CA is another")
 		}
 	}
 	if entry := find(root, "users", name("users")); entry != nil {
 		if !signedBy(decoded(field(entry, "user"), "client-certificate-data"), ca) {
-			return &takenError{"users", name("users"), "its certificate is not of this cluster's CA"}
+			note("users", name("users"), "its certificate is not of this cluster's CA")
 		}
 	}
 	if entry := find(root, "contexts", name("contexts")); entry != nil {
-		if leads := text(field(entry, "context"), "cluster"); leads != name("clusters") {
-			return &takenError{"contexts", name("contexts"), "it leads to the cluster " + leads}
+		leads := text(field(entry, "context"), "cluster")
+		if leads != name("clusters") || taken["clusters"] != nil {
+			note("contexts", name("contexts"), "it leads to the cluster "+leads)
 		}
 	}
-	return nil
+	return taken
 }
 
 func sameKey(a, b []byte) bool {
@@ -158,8 +161,10 @@ func signedBy(leaf, ca []byte) bool {
 	return parsed[0].CheckSignatureFrom(parsed[1]) == nil
 }
 
-// putEntry puts an entry into a list: into the one of its name, or at the list's end.
-func putEntry(root *yaml.Node, list, content string, entry *yaml.Node) error {
+// putEntry puts an entry into a list: into the one of its name, or at the list's end. whole
+// is for one that was another's: nothing of its content stays. A token or an exec beside our
+// certificate would be used too, and would tell our API server another cluster's secret.
+func putEntry(root *yaml.Node, list, content string, entry *yaml.Node, whole bool) error {
 	sequence := field(root, list)
 	if sequence == nil || sequence.Tag == "!!null" {
 		sequence = &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
@@ -177,7 +182,7 @@ func putEntry(root *yaml.Node, list, content string, entry *yaml.Node) error {
 		return nil
 	}
 	into := field(have, content)
-	if into == nil || into.Kind != yaml.MappingNode {
+	if whole || into == nil || into.Kind != yaml.MappingNode {
 		setField(have, content, field(entry, content))
 		return nil
 	}

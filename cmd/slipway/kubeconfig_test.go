@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/slipway-k8s/slipway/certs"
@@ -160,6 +161,39 @@ func TestMergeRefusesAnothersEntries(t *testing.T) {
 	config, err := clientcmd.Load(merged)
 	if err != nil || config.Clusters["demo"].Server != "https://other.example:6443" || config.Contexts["demo-2"].Cluster != "demo-2" {
 		t.Errorf("by another name: %+v, %v", config, err)
+	}
+}
+
+func TestNothingOfAnothersEntryStaysBesideOurs(t *testing.T) {
+	ours, other := newKubeconfig(t, "demo", "https://127.0.0.1:8443", ""), newKubeconfig(t, "demo", "https://other.example:6443", "")
+	theirs := string(other.text)
+	for after, more := range map[string]string{
+		"    server: https://other.example:6443\n": "    proxy-url: socks5://127.0.0.1:1080\n    disable-compression: true\n",
+		"  user:\n":                         "    token: theirs\n    as: bob\n    exec: {apiVersion: client.authentication.k8s.io/v1, command: login, interactiveMode: Never}\n",
+		"    user: kubernetes-admin@demo\n": "    namespace: shop\n",
+	} {
+		if strings.Count(theirs, after) != 1 {
+			t.Fatalf("%q is not in\n%s", after, theirs)
+		}
+		theirs = strings.Replace(theirs, after, after+more, 1)
+	}
+	merged, err := mergeKubeconfig([]byte(theirs+"x-mine: kept\n"), ours.text, ours.ca, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := clientcmd.Load(merged)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := clientcmd.Load(ours.text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if !strings.Contains(string(merged), "x-mine: kept") {
+		t.Errorf("what is nobody's is lost:\n%s", merged)
 	}
 }
 
