@@ -1,6 +1,8 @@
 package images
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -20,11 +22,14 @@ func (s *Set) readDocker(origin, plain string) ([]found, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(manifest) == 0 {
+		return nil, errors.New("its manifest.json names no image")
+	}
 	var all []found
 	for _, descriptor := range manifest {
 		image := found{path: origin, names: descriptor.RepoTags}
-		if len(image.names) == 0 && len(manifest) > 1 {
-			return []found{image}, nil // which is told, with what to do, when it is named
+		if len(image.names) == 0 && len(manifest) > 1 { // --name could not say which one it names
+			return nil, fmt.Errorf("one of its %d images has no name: save each by name and tag, or that one alone, and give its name by --name", len(manifest))
 		}
 		var tag *name.Tag // names the image to the library where it is not the only one
 		if len(manifest) > 1 {

@@ -375,6 +375,15 @@ func TestWhatIsNotReadIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(damaged, "blobs", "sha256", digest.Hex), []byte("x"))
+	manifest := func(change func(string) string, names ...string) string {
+		file := docker(t, made, names...)
+		rewrite(t, file, "manifest.json", func(content []byte) []byte { return []byte(change(string(content))) })
+		return file
+	}
+	halfNamed := manifest(func(text string) string {
+		one := strings.Trim(text, "[]\n")
+		return "[" + one + "," + strings.Replace(one, `"app:1"`, "", 1) + "]"
+	}, "app:1")
 	cut := docker(t, made, "app:1")
 	if err := os.Truncate(cut, 600); err != nil {
 		t.Fatal(err)
@@ -400,6 +409,9 @@ func TestWhatIsNotReadIsNamed(t *testing.T) {
 		"a tag alone":           {[]string{ociFolder(t, entry{made, map[string]string{"org.opencontainers.image.ref.name": "1"}})}, "", `only the tag "1"`},
 		"a name for two images": {[]string{docker(t, made, "a/a:1"), docker(t, image(t, "amd64", ""), "b/b:1")}, "app", "2 images"},
 		"one name twice":        {[]string{docker(t, made, "app:1"), docker(t, image(t, "amd64", ""), "docker.io/library/app:1")}, "", "too"},
+		"one without a name":    {[]string{halfNamed}, "", "one of its 2 images has no name"},
+		"a name for which one":  {[]string{halfNamed}, "app:2", "one of its 2 images has no name"},
+		"an empty manifest":     {[]string{manifest(func(string) string { return "[]" }, "app:1")}, "", "names no image"},
 		"no file":               {[]string{filepath.Join(t.TempDir(), "no.tar")}, "", "no such file"},
 	} {
 		set, err := Read(test.paths, test.as)
