@@ -18,7 +18,8 @@ const (
 	dialPatience    = 30 * time.Second
 	actionPatience  = 2 * time.Minute
 	// slowPatience is for what may wait for others on the host: systemd gives a unit 90 s
-	// to start and as long to stop, a Pod has its grace, a tree has its million files.
+	// to start and as long to stop, a Pod has its grace, a tree has its million files, and
+	// containerd tells nothing while it unpacks a layer.
 	slowPatience = 10 * time.Minute
 
 	// cancelPatience is how long a host may take to say what became of a call that was
@@ -34,7 +35,7 @@ const (
 // patienceFor is how long an action may go on without progress.
 func patienceFor(action hosts.Action) time.Duration {
 	switch action.(type) {
-	case hosts.SetUnit, hosts.StopUnits, hosts.StopPods, hosts.Restore, hosts.RemovePath, hosts.Forget:
+	case hosts.SetUnit, hosts.StopUnits, hosts.StopPods, hosts.Restore, hosts.RemovePath, hosts.Forget, hosts.LoadImage:
 		return slowPatience
 	default:
 		return actionPatience

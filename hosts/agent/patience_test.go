@@ -167,6 +167,20 @@ func TestABlobMayTakeItsTimeToTheDisk(t *testing.T) {
 	})
 }
 
+// TestALayerMayTakeItsTimeToBeUnpacked: containerd tells nothing of it before its end.
+func TestALayerMayTakeItsTimeToBeUnpacked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, _ := connect(t, stub{do: func(context.Context, hosts.Action, func(hosts.Progress)) (hosts.Outcome, error) {
+			time.Sleep(8 * time.Minute) // of the bubble's clock
+			return hosts.Outcome{Result: hosts.Changed}, nil
+		}})
+		if _, err := client.Do(t.Context(), hosts.LoadImage{Reference: "app:1"}, nil); err != nil {
+			t.Error(err)
+		}
+		_ = client.Close()
+	})
+}
+
 // TestClosingIsBounded: the agent has an action in hand that does not end.
 func TestClosingIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -78,6 +78,12 @@ func (h *Host) loadImage(ctx context.Context, a hosts.LoadImage, report func(hos
 		detail: detail,
 		note:   func(r *hosts.Record) { r.Images = addOnce(r.Images, a.Reference) },
 		act: func(ctx context.Context) error {
+			layers := 0
+			ctx = tellingApplied(ctx, func() {
+				layers++
+				done.Note = fmt.Sprintf("%s: %d layers unpacked", a.Reference, layers)
+				report(done)
+			})
 			return h.containerd.Load(ctx, named, h.store.open, func(n int64) { done.Done += n; report(done) })
 		},
 	})

@@ -13,12 +13,26 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// containerdPatience is how long containerd may take for one answer. Unpacking a layer is
-// one call, and may take as long as the disk needs.
+// containerdPatience is how long containerd may take for one answer.
 const containerdPatience = 30 * time.Second
 
-// unpacking is the call that takes as long as its work.
-const unpacking = "/containerd.services.diff.v1.Diff/Apply"
+// applying is the call that unpacks a layer.
+const applying = "/containerd.services.diff.v1.Diff/Apply"
+
+// unpacking are the calls that take as long as the disk needs: it may still be writing what
+// was unpacked before. They are bounded by the patience of whoever asked for the image.
+var unpacking = map[string]bool{
+	applying: true,
+	"/containerd.services.snapshots.v1.Snapshots/Prepare": true,
+	"/containerd.services.snapshots.v1.Snapshots/Commit":  true,
+}
+
+type appliedKey struct{}
+
+// tellingApplied is a context whose calls of containerd tell each layer that was unpacked.
+func tellingApplied(ctx context.Context, applied func()) context.Context {
+	return context.WithValue(ctx, appliedKey{}, applied)
+}
 
 // silenceError is a call that got no answer in time.
 type silenceError struct {
@@ -46,12 +60,15 @@ func patiently(ctx context.Context, method string, request, reply any, conn *grp
 ) error {
 	began := time.Now()
 	within := ctx
-	if method != unpacking {
+	if !unpacking[method] {
 		var cancel context.CancelFunc
 		within, cancel = context.WithTimeout(ctx, containerdPatience)
 		defer cancel()
 	}
 	err := invoke(within, method, request, reply, conn, options...)
+	if applied, asked := ctx.Value(appliedKey{}).(func()); asked && err == nil && method == applying {
+		applied()
+	}
 	return named(within, err, method, began)
 }
 

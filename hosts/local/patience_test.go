@@ -9,7 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 )
 
 // TestContainerdThatIsStoppedIsNamed: its socket takes connections, and nobody answers.
@@ -40,5 +44,35 @@ func TestContainerdThatIsStoppedIsNamed(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: it is not known as a call whose time was over: %v", name, err)
 		}
+	}
+}
+
+// TestUnpackingTakesWhatTheDiskNeeds, and each layer that is done is told.
+func TestUnpackingTakesWhatTheDiskNeeds(t *testing.T) {
+	for method, test := range map[string]struct {
+		bounded bool
+		told    int
+	}{
+		"/containerd.services.diff.v1.Diff/Apply":             {false, 1},
+		"/containerd.services.snapshots.v1.Snapshots/Prepare": {false, 0},
+		"/containerd.services.snapshots.v1.Snapshots/Commit":  {false, 0},
+		"/containerd.services.snapshots.v1.Snapshots/Stat":    {true, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			told := 0
+			ctx := tellingApplied(t.Context(), func() { told++ })
+			busy := func(ctx context.Context, _ string, _, _ any, _ *grpc.ClientConn, _ ...grpc.CallOption) error {
+				select {
+				case <-ctx.Done():
+					return status.FromContextError(ctx.Err()).Err()
+				case <-time.After(5 * time.Minute): // of the bubble's clock
+					return nil
+				}
+			}
+			err := patiently(ctx, method, nil, nil, nil, busy)
+			if (err != nil) != test.bounded || told != test.told {
+				t.Errorf("%s: %v; %d layers were told", method, err, told)
+			}
+		})
 	}
 }
