@@ -212,17 +212,17 @@ func (h *host) deploy(ctx context.Context, binary Binary) error {
 	}
 	defer leave()
 	h.options.tell("sending the agent")
-	moved, end := h.connection.oversee(ctx, sendPatience)
-	return end("send the agent", h.putBinary(ctx, binary, moved))
+	sending := h.connection.oversee(ctx, sendPatience)
+	return sending.end("send the agent", h.putBinary(ctx, binary, sending))
 }
 
-func (h *host) putBinary(ctx context.Context, binary Binary, moved func()) error {
+func (h *host) putBinary(ctx context.Context, binary Binary, sending *oversight) error {
 	content, err := binary.Open()
 	if err != nil {
 		return fmt.Errorf("send the agent: %w", err)
 	}
 	defer content.Close()
-	in := movingReader{contextReader{ctx, content}, moved}
+	in := movingReader{contextReader{ctx, content}, sending}
 	said, err := h.connection.feed(ctx, h.rootCommand(putScript, binary.SHA256, h.options.Directory), in)
 	arrived, bad := false, false
 	for line := range strings.Lines(said) {
@@ -253,15 +253,21 @@ func (h *host) putBinary(ctx context.Context, binary Binary, moved func()) error
 	return fmt.Errorf("send the agent to %s: the host does not say that it is there%s", h.options.Directory, told("it", hosts.CleanLine(said)))
 }
 
-// movingReader tells of every read.
+// movingReader tells of what is read, and of its end.
 type movingReader struct {
-	in    io.Reader
-	moved func()
+	in      io.Reader
+	sending *oversight
 }
 
 func (r movingReader) Read(p []byte) (int, error) {
-	r.moved()
-	return r.in.Read(p)
+	n, err := r.in.Read(p)
+	if n > 0 {
+		r.sending.moved(n)
+	}
+	if err == io.EOF {
+		r.sending.settle()
+	}
+	return n, err
 }
 
 // verify has the host compute the digest of a binary that lies on it.

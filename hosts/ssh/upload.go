@@ -109,9 +109,9 @@ func (h *host) sendAllLarge(ctx context.Context, blobs []hosts.Blob, tally *agen
 // sendLarge sends one blob, and once more if what was left of an earlier try was bad.
 func (h *host) sendLarge(ctx context.Context, client *sftp.Client, inbox string, blob hosts.Blob, tally *agent.Tally) error {
 	for try := 1; ; try++ {
-		moved, end := h.connection.oversee(ctx, sendPatience)
-		counted, err := h.transfer(ctx, client, inbox, blob, tally, moved)
-		if err = end("send blob "+blob.Ref, err); err != nil {
+		sending := h.connection.oversee(ctx, sendPatience)
+		counted, err := h.transfer(ctx, client, inbox, blob, tally, sending)
+		if err = sending.end("send blob "+blob.Ref, err); err != nil {
 			return err
 		}
 		err = h.agent.Ingest(ctx, blob)
@@ -123,7 +123,7 @@ func (h *host) sendLarge(ctx context.Context, client *sftp.Client, inbox string,
 }
 
 // transfer completes a blob's file in the inbox and answers how many bytes it counted.
-func (h *host) transfer(ctx context.Context, client *sftp.Client, inbox string, blob hosts.Blob, tally *agent.Tally, moved func()) (int64, error) {
+func (h *host) transfer(ctx context.Context, client *sftp.Client, inbox string, blob hosts.Blob, tally *agent.Tally, sending *oversight) (int64, error) {
 	name := path.Join(inbox, agent.InboxName(blob.SHA256))
 	offset := resumeAt(client, name, blob.Size)
 	if err := room(client, inbox, blob.Size-offset); err != nil {
@@ -135,7 +135,7 @@ func (h *host) transfer(ctx context.Context, client *sftp.Client, inbox string, 
 	}
 	defer content.Close()
 	tally.Add(offset)
-	counting := &countingReader{in: movingReader{io.LimitReader(content, blob.Size-offset), moved}, tally: tally}
+	counting := &countingReader{in: movingReader{io.LimitReader(content, blob.Size-offset), sending}, tally: tally}
 	err = sendFile(ctx, client, name, 0, offset, counting)
 	counted := offset + counting.count
 	switch {

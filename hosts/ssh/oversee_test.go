@@ -1,0 +1,75 @@
+package ssh
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// overseen has work done under oversight with the patience of what is sent, and answers how
+// it ended, and whether it was cut, then or in the hour after it.
+func overseen(t *testing.T, work func(*oversight)) (err error, cut bool) {
+	var cuts atomic.Int32
+	o := oversee(t.Context(), sendPatience, func() { cuts.Add(1) })
+	work(o)
+	err = o.end("send", errors.New("cut"))
+	time.Sleep(time.Hour) // of the bubble's clock
+	return err, cuts.Load() > 0
+}
+
+// TestOversight: only what stands still is cut.
+func TestOversight(t *testing.T) {
+	for name, test := range map[string]struct {
+		work func(*oversight)
+		cut  bool
+	}{
+		"it stands still": {func(*oversight) { time.Sleep(3 * time.Minute) }, true},
+		"it moves slowly": {func(o *oversight) {
+			for range 100 {
+				time.Sleep(100 * time.Second)
+				o.moved(1 << 20)
+			}
+		}, false},
+		"it takes next to nothing, for ever": {func(o *oversight) {
+			for range 10 {
+				time.Sleep(100 * time.Second)
+				o.moved(32 << 10)
+			}
+		}, true},
+		"the disk of the host syncs what came": {func(o *oversight) {
+			_, _ = io.Copy(io.Discard, movingReader{io.LimitReader(zeros{}, 2<<30), o})
+			time.Sleep(8 * time.Minute)
+		}, false},
+		"the disk never comes to an end": {func(o *oversight) {
+			_, _ = io.Copy(io.Discard, movingReader{io.LimitReader(zeros{}, 2<<30), o})
+			time.Sleep(10 * time.Minute)
+		}, true},
+		"somebody tells of it after its end": {func(o *oversight) {
+			time.AfterFunc(time.Minute, func() { o.moved(1 << 20); o.settle() })
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				err, cut := overseen(t, test.work)
+				var known *hosts.Error
+				stuck := errors.As(err, &known) && known.Kind == hosts.KindStuck
+				if cut != test.cut || stuck != test.cut {
+					t.Errorf("cut: %v; it ends with %v", cut, err)
+				}
+				if stuck && !strings.Contains(err.Error(), "nothing moved") {
+					t.Errorf("it does not say what happened: %v", err)
+				}
+			})
+		})
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
