@@ -48,7 +48,9 @@ func Read(paths []string, as string) (*Set, error) {
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("read images from %s: %w", path, err), set.Close())
 		}
-		found = append(found, more...)
+		for _, one := range more {
+			found = joined(found, one) // a file may be given twice, and an image be in two
+		}
 	}
 	if err := set.name(found, as); err != nil {
 		return nil, errors.Join(err, set.Close())

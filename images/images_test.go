@@ -284,6 +284,26 @@ func TestOneImageByTwoNamesAndTwoFiles(t *testing.T) {
 	}
 }
 
+func TestOneImageInTwoFilesIsOne(t *testing.T) {
+	made := image(t, "amd64", "")
+	first, second := docker(t, made, "app:1"), docker(t, made, "app:1", "acme/y:2")
+	for _, test := range []struct {
+		paths []string
+		as    string
+		want  []string
+	}{
+		{[]string{first, first}, "", []string{"docker.io/library/app:1 linux/amd64"}},
+		{[]string{first, second}, "", []string{"docker.io/acme/y:2 linux/amd64", "docker.io/library/app:1 linux/amd64"}},
+		{[]string{first, second}, "app:3", []string{"docker.io/library/app:3 linux/amd64"}},
+	} {
+		got := contents(t, test.paths, test.as)
+		slices.Sort(got)
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%v as %q (-want +got):\n%s", test.paths, test.as, diff)
+		}
+	}
+}
+
 // index is what buildx makes for several platforms, with its attestation.
 func index(t *testing.T, images ...v1.Image) v1.ImageIndex {
 	t.Helper()

@@ -89,18 +89,30 @@ func (s *Set) readLayout(origin, folder string) ([]found, error) {
 // what has the same content is that one by one more name.
 func merged(all []found, one found) []found {
 	for i := range all {
-		if slices.Equal(digests(all[i].variants), digests(one.variants)) {
-			all[i].names = append(all[i].names, one.names...)
-			all[i].tag = cmp.Or(all[i].tag, one.tag)
-			return all
+		if sameContent(all[i], one) {
+			break
 		}
 		if len(one.names) > 0 && slices.Equal(all[i].names, one.names) {
 			all[i].variants = append(all[i].variants, one.variants...)
 			return all
 		}
 	}
+	return joined(all, one)
+}
+
+// joined adds an image; what has the same content as another is that one by its names too.
+func joined(all []found, one found) []found {
+	for i := range all {
+		if sameContent(all[i], one) {
+			all[i].names = append(all[i].names, one.names...)
+			all[i].tag = cmp.Or(all[i].tag, one.tag)
+			return all
+		}
+	}
 	return append(all, one)
 }
+
+func sameContent(a, b found) bool { return slices.Equal(digests(a.variants), digests(b.variants)) }
 
 func digests(images []Image) []string {
 	var found []string
