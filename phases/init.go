@@ -58,7 +58,7 @@ func Init(in Input) (plan.Plan, plan.Contents, error) {
 		return plan.Plan{}, nil, err
 	}
 	nodes := collect(nodesOf(drafts), func(h *hostDraft) string { return h.awaitNode(h.answers(apis)) })
-	d.takeTurns(slices.Concat(planes, balancers), workers, func(h *hostDraft) []string {
+	d.takeTurns(planes, balancers, workers, func(h *hostDraft) []string {
 		return join(ownOf(apis, h), ownOf(nodes, h), h.renewed, h.reached)
 	})
 	marks := collect(nodesOf(drafts), func(h *hostDraft) string { return h.mark(ownOf(nodes, h), apis) })

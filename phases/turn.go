@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
@@ -24,7 +25,25 @@ const turnsAbreast = 5
 const podTimeout = 240
 
 // takesTurns tells whether hosts are changed one after another: a first init changes all at once.
-func (in Input) takesTurns() bool { return in.workflow == WorkflowInit && in.completed() }
+// Where no API server says that init has completed, one may only be silent for a moment.
+func (in Input) takesTurns() bool {
+	return in.workflow == WorkflowInit && (in.completed() || !in.ClusterFacts.Reachable && in.hasWorked())
+}
+
+// hasWorked tells whether a kubelet runs on a control plane whose API server has answered before:
+// what only talks to it is written after that.
+func (in Input) hasWorked() bool {
+	return slices.ContainsFunc(in.Cluster.ControlPlanes(), func(host cluster.Host) bool {
+		facts := in.Facts[host.Name]
+		_, there := facts.Files[manifests.ControllerManifest]
+		return there && facts.Units[manifests.KubeletUnit].Active == "active"
+	})
+}
+
+// etcdServes tells whether an API server can come up by what is done on its own host alone.
+func (in Input) etcdServes() bool {
+	return !in.Cluster.StackedEtcd() || len(in.ClusterFacts.Members) > 0 && tooFew(voting(in.ClusterFacts.Members)) == ""
+}
 
 // answers are the waits for API servers that a host's own steps go by: where hosts take turns,
 // a control plane goes by its own alone.
@@ -65,7 +84,8 @@ func (h *hostDraft) runsAlready(manifest string) bool {
 	return there && h.facts.Units[manifests.KubeletUnit].Active == "active"
 }
 
-// disturbed lists the steps that stop, for a moment, what runs on the host.
+// disturbed lists the steps that stop, for a moment, what runs on the host, or start again what
+// ran there before.
 func (h *hostDraft) disturbed() []string {
 	var ids []string
 	for _, step := range h.plan.Steps {
@@ -74,7 +94,7 @@ func (h *hostDraft) disturbed() []string {
 		}
 		switch a := step.Action.(type) {
 		case hosts.SetUnit:
-			if a.Active && h.facts.Units[a.Name].Active == "active" {
+			if unit := h.facts.Units[a.Name]; a.Active && (unit.Active == "active" || unit.Inputs != "") {
 				ids = append(ids, step.ID)
 			}
 		case hosts.WriteFile:
@@ -86,22 +106,51 @@ func (h *hostDraft) disturbed() []string {
 	return ids
 }
 
+// ails tells whether the host does not do its work now, as far as is known: perhaps by what it
+// was changed to last. well are the waits until it does.
+func (h *hostDraft) ails(well []string) bool {
+	needs := []string{manifests.ContainerdUnit, manifests.KubeletUnit}
+	if !h.isNode() {
+		needs = []string{manifests.HAProxyUnit, manifests.KeepalivedUnit}
+	}
+	for _, step := range h.plan.Steps {
+		unit, sets := step.Action.(hosts.SetUnit)
+		if sets && step.Host == h.host.Name && unit.Active && slices.Contains(needs, unit.Name) && h.facts.Units[unit.Name].Active != "active" {
+			return true
+		}
+	}
+	if h.in.ClusterFacts.Reachable && h.isNode() {
+		node, there := h.in.node(h.host.Name)
+		if !there || !node.Ready && h.in.Cluster.Networking.AddOn != cluster.AddOnNone || h.unhealthy() {
+			return true
+		}
+	}
+	return len(well) > 0 && len(h.disturbed()) == 0
+}
+
 // takeTurns has hosts of a running cluster changed one after another: the control planes, the
-// load balancers, one worker, and then the other workers a few at a time. well gives the steps
-// after which a host is well again.
-func (d *draft) takeTurns(first, workers []*hostDraft, well func(*hostDraft) []string) {
+// load balancers, one worker, and then the other workers a few at a time. What is not well is
+// put right at once, as nobody loses by that, and the others wait for it: a setting that has
+// stopped one host goes no further when init is run again. well gives the steps after which a
+// host is well again.
+func (d *draft) takeTurns(planes, balancers, workers []*hostDraft, well func(*hostDraft) []string) {
 	if !d.in.takesTurns() {
 		return
 	}
-	var before []string
-	for _, h := range first {
-		if changed := h.disturbed(); len(changed) > 0 {
-			h.postpone(before)
-			before = join(changed, well(h))
+	var first, last []string
+	if d.in.completed() || d.in.etcdServes() {
+		first, last = oneByOne(planes, nil, well)
+	} else { // etcd may need what is changed on several of them
+		for _, h := range planes {
+			first = join(first, h.disturbed(), well(h))
 		}
 	}
+	// A control plane that is not well may need a balancer for it.
+	ill, balanced := oneByOne(balancers, last, well)
+	sick, healthy := parted(workers, well)
+	before := join(first, last, ill, balanced, sick)
 	var turns [][]string
-	for _, h := range workers {
+	for _, h := range healthy {
 		changed := h.disturbed()
 		if len(changed) == 0 {
 			continue
@@ -112,6 +161,35 @@ func (d *draft) takeTurns(first, workers []*hostDraft, well func(*hostDraft) []s
 		h.postpone(before)
 		turns = append(turns, join(changed, well(h)))
 	}
+}
+
+// oneByOne has each host that is changed wait for the one before, and the first for the steps
+// given and for the hosts that are not well. It gives what those are well after, and the last
+// of the others.
+func oneByOne(drafts []*hostDraft, before []string, well func(*hostDraft) []string) (ill, last []string) {
+	ill, healthy := parted(drafts, well)
+	wait := join(before, ill)
+	for _, h := range healthy {
+		if changed := h.disturbed(); len(changed) > 0 {
+			h.postpone(wait)
+			last = join(changed, well(h))
+			wait = last
+		}
+	}
+	return ill, last
+}
+
+// parted gives the steps after which the hosts that are not well are so, and the other hosts.
+func parted(drafts []*hostDraft, well func(*hostDraft) []string) (ill []string, healthy []*hostDraft) {
+	for _, h := range drafts {
+		steps := well(h)
+		if h.ails(steps) {
+			ill = join(ill, h.disturbed(), steps)
+		} else {
+			healthy = append(healthy, h)
+		}
+	}
+	return ill, healthy
 }
 
 // postpone has all of the host's own steps wait, and the look at the quorum with them.

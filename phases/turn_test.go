@@ -2,7 +2,6 @@ package phases
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/slipway-k8s/slipway/cluster"
@@ -111,17 +110,145 @@ func TestManyWorkersAreChangedAFewAtATime(t *testing.T) {
 	w.run(p, contents, seeded(2), -1)
 }
 
-// TestAHostThatIsOnlyRepairedIsNobodysTurn: what does not run is not waited for.
-func TestAHostThatIsOnlyRepairedIsNobodysTurn(t *testing.T) {
+// TestAHostThatIsNotWellComesFirst: it is put right at once, and what is changed elsewhere waits.
+func TestAHostThatIsNotWellComesFirst(t *testing.T) {
 	w := newWorld(t, 3, 1)
 	w.init(seeded(1))
 	w.query = nil
 	w.act("cp-2", hosts.SetUnit{Name: manifests.KubeletUnit, Enabled: true})
-	w.machines["cp-3"].PutFile(manifests.KubeletConfig, []byte("x"), 0o644)
-	p, _ := w.planned(Init)
-	for id, before := range plan.Predecessors(p) {
-		if strings.HasPrefix(id, "cp-3/") && strings.Contains(strings.Join(before, " "), "cp-2") {
-			t.Errorf("%s waits for %v", id, before)
+	w.machines["cp-1"].PutFile(manifests.KubeletConfig, []byte("x"), 0o644)
+	p, contents := w.planned(Init)
+	before := plan.Predecessors(p)
+	wantGated(t, p, "cp-1", "cluster/wait-node/cp-2")
+	if reaches(before, "cp-2/kubelet/"+manifests.KubeletUnit, "cp-1/kubelet/"+manifests.KubeletUnit) {
+		t.Error("what is not well waits for what is")
+	}
+	w.run(p, contents, seeded(2), -1)
+	again, _ := w.planned(Init)
+	wantEmpty(t, again)
+}
+
+// TestASettingThatStoppedOneHostGoesNoFurther: also when the same init is run again.
+func TestASettingThatStoppedOneHostGoesNoFurther(t *testing.T) {
+	t.Run("an API server's", func(t *testing.T) {
+		w := newWorld(t, 3, 1)
+		w.init(seeded(1))
+		w.query = nil
+		w.cluster.ExtraArgs.APIServer = []cluster.Arg{{Name: "audit-log-maxage", Value: "x"}}
+		p, contents := w.planned(Init)
+		for _, step := range p.Steps {
+			if file, writes := step.Action.(hosts.WriteFile); writes && step.Host == "cp-1" {
+				w.upload(step, contents)
+				w.act("cp-1", file)
+			}
 		}
+		in := w.observe()
+		for i, health := range in.ClusterFacts.Health {
+			in.ClusterFacts.Health[i].Healthy = health.Host != "cp-1"
+		}
+		again := initPlan(t, in)
+		wantGated(t, again, "cp-2", "cluster/wait-control-plane/cp-1")
+		wantGated(t, again, "cp-3", "cluster/wait-control-plane/cp-1")
+	})
+	t.Run("kubelets'", func(t *testing.T) {
+		w := newWorld(t, 3, 3)
+		w.init(seeded(1))
+		w.query = nil
+		w.cluster.ExtraArgs.Kubelet = []cluster.Arg{{Name: "v", Value: "x"}}
+		in := w.observe()
+		for i, node := range in.ClusterFacts.Nodes {
+			if node.Name == "cp-1" || node.Name == "w-1" {
+				in.ClusterFacts.Nodes[i].Ready = false
+				unit := in.Facts[node.Name].Units[manifests.KubeletUnit]
+				unit.Active = "activating"
+				in.Facts[node.Name].Units[manifests.KubeletUnit] = unit
+			}
+		}
+		p := initPlan(t, in)
+		wantGated(t, p, "cp-2", "cluster/wait-node/cp-1")
+		wantGated(t, p, "cp-3", "cluster/wait-node/cp-2")
+		wantGated(t, p, "w-2", "cluster/wait-node/w-1")
+		wantGated(t, p, "w-3", "cluster/wait-node/w-2")
+	})
+}
+
+// TestASilentMomentIsNoFirstInit: a cluster whose API is silent for a moment is changed host by
+// host too, and no Ready of before is believed. Where etcd is silent too, its members may need
+// one another's change: they are changed at once, and the workers after them.
+func TestASilentMomentIsNoFirstInit(t *testing.T) {
+	for _, etcd := range []bool{true, false} {
+		w := newWorld(t, 3, 2)
+		w.init(seeded(1))
+		w.query = nil
+		w.cluster.ExtraArgs.Kubelet = []cluster.Arg{{Name: "v", Value: "x"}}
+		in := w.observe()
+		members := in.ClusterFacts.Members
+		in.ClusterFacts = hosts.ClusterFacts{Cause: "connection refused"}
+		if etcd {
+			in.ClusterFacts.Members = members
+		}
+		p := initPlan(t, in)
+		if etcd {
+			wantGated(t, p, "cp-2", "cluster/wait-node/cp-1")
+			wantGated(t, p, "cp-3", "cluster/wait-node/cp-2")
+		} else if reaches(plan.Predecessors(p), "cp-2/kubelet/"+manifests.KubeletUnit, "cluster/wait-node/cp-1") {
+			t.Error("cp-2 waits for cp-1, whose etcd may need it")
+		}
+		wantGated(t, p, "w-1", "cluster/wait-node/cp-3")
+		wantGated(t, p, "w-2", "cluster/wait-node/w-1")
+		for _, step := range p.Steps {
+			if wait, ok := step.Cluster.(plan.WaitNode); ok && !wait.Restarted {
+				t.Errorf("%s believes a Ready from before", step.ID)
+			}
+		}
+	}
+}
+
+// TestAFirstInitThatWasCutBringsUpAllAtOnce: also where an API server was up once, and is silent.
+func TestAFirstInitThatWasCutBringsUpAllAtOnce(t *testing.T) {
+	w := newWorld(t, 3, 3)
+	w.init(seeded(1))
+	w.query = nil
+	for _, name := range []string{"cp-2", "cp-3", "w-1", "w-2", "w-3"} {
+		w.act(name, hosts.SetUnit{Name: manifests.KubeletUnit})
+	}
+	in := w.observe()
+	members := in.ClusterFacts.Members
+	in.ClusterFacts = hosts.ClusterFacts{Cause: "connection refused", Members: members}
+	p := initPlan(t, in)
+	before := plan.Predecessors(p)
+	for _, name := range []string{"cp-2", "cp-3", "w-1", "w-2", "w-3"} {
+		for _, other := range []string{"cp-1", "cp-2", "cp-3", "w-1", "w-2", "w-3"} {
+			if reaches(before, name+"/kubelet/"+manifests.KubeletUnit, "cluster/wait-node/"+other) {
+				t.Errorf("%s waits for %s", name, other)
+			}
+		}
+	}
+}
+
+func initPlan(t *testing.T, in Input) plan.Plan {
+	t.Helper()
+	p, _, err := Init(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// wantGated wants something to be done on a host, and all of it after a step.
+func wantGated(t *testing.T, p plan.Plan, host, gate string) {
+	t.Helper()
+	before, some := plan.Predecessors(p), false
+	for _, step := range p.Steps {
+		if step.Host != host {
+			continue
+		}
+		some = true
+		if !reaches(before, step.ID, gate) {
+			t.Errorf("%s does not wait for %s", step.ID, gate)
+		}
+	}
+	if !some {
+		t.Errorf("nothing is done on %s", host)
 	}
 }

@@ -100,7 +100,7 @@ func (h *hostDraft) awaitNode(apis []string) string {
 		ID: "cluster/wait-node/" + h.host.Name, Phase: "wait-node", Lane: plan.LaneWait + "/node/" + h.host.Name,
 		After: after(join(h.kubelet, h.containerd, h.reached), apis), Why: why,
 		Cluster: plan.WaitNode{
-			Node: h.host.Name, Ready: ready, DaemonSets: h.in.daemonSets(), Restarted: there && h.restartsKubelet(), Timeout: nodeTimeout,
+			Node: h.host.Name, Ready: ready, DaemonSets: h.in.daemonSets(), Restarted: h.restartsKubelet() && (there || h.facts.Units[manifests.KubeletUnit].Active == "active"), Timeout: nodeTimeout,
 		},
 	})
 }
