@@ -16,18 +16,34 @@ import (
 // one that has the data. So a host notes that its member may begin, all founders do so before
 // the first of them begins, and etcd makes of that note the one that it has begun.
 
+// What a host shows of it, where it has no data:
+//
+//	begin  begun  a manifest of etcd's   its member
+//	 yes    any          any             may begin, and has not yet
+//	 no     yes          any             has begun
+//	 no     no           yes             has begun: the note was removed, or was not yet made by
+//	                                     the version that began it
+//	 no     no           no              has not begun: also where the record has the note, but
+//	                                     the host was cut before it was written
+//
+// The manifest counts by the record, too: it is written last, when all founders have noted.
+
 // mayBegin tells whether a host has noted that its member may begin, and it has not yet.
 func mayBegin(facts hosts.Facts) bool {
 	_, noted := facts.Files[manifests.EtcdMayBegin]
 	return noted && !hasEtcdData(facts)
 }
 
-// hasBegun tells whether a member has begun on a host: by its data, by etcd's note or, where
-// somebody removed that, by the record, which has the note that came before it.
+// hasBegun tells whether a member has begun on a host.
 func hasBegun(facts hosts.Facts) bool {
 	_, begun := facts.Files[manifests.EtcdBegun]
-	noted := facts.Record != nil && owns(facts.Record, manifests.EtcdMayBegin)
-	return hasEtcdData(facts) || (begun || noted) && !mayBegin(facts)
+	return hasEtcdData(facts) || !mayBegin(facts) && (begun || wasToRunEtcd(facts))
+}
+
+// wasToRunEtcd tells whether the cluster's manifest of etcd is on a host, or was there.
+func wasToRunEtcd(facts hosts.Facts) bool {
+	_, there := facts.Files[manifests.EtcdManifest]
+	return claimed(facts.Record) && (there || owns(facts.Record, manifests.EtcdManifest))
 }
 
 // Begun are the hosts of the file on which a member of etcd was seen to have begun.
@@ -84,14 +100,15 @@ func (in Input) etcdProblems(targets []cluster.Host) []Problem {
 	return problems
 }
 
-// guardProblems warns of a bundle whose etcd does not ask whether it may begin.
+// guardProblems refuses a bundle whose etcd does not ask whether it may begin: it never makes
+// of the note that it may the one that it has, and so nobody sees later that it has.
 func (in Input) guardProblems() []Problem {
 	if !in.Cluster.StackedEtcd() || manifests.GuardsEtcd(in.Bill) {
 		return nil
 	}
 	return []Problem{{
-		Check: "bundle", Severity: SeverityWarning,
-		Detail: "the bundle's etcd is of before there was a guard at its start: where its disk is not mounted after a power cut, it begins an empty cluster",
+		Check: "bundle", Severity: SeverityError,
+		Detail: "the bundle's etcd has no guard at its start: where its disk is not mounted after a power cut, it begins an empty cluster",
 		Fix:    "build the bundle anew: slipway bundle build",
 	}}
 }

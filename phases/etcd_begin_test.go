@@ -2,6 +2,7 @@ package phases
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -131,13 +132,98 @@ func TestAMemberThatLostItsDataComesAgainAsANewOne(t *testing.T) {
 	}
 }
 
-func TestAnOldBundlesEtcdIsWarnedOf(t *testing.T) {
+// TestAnOldBundlesEtcdIsRefused: it would begin twice, and leave no trace that it has begun.
+func TestAnOldBundlesEtcdIsRefused(t *testing.T) {
 	for _, external := range []bool{false, true} {
 		w := newWorldOf(t, shape{mode: cluster.EndpointVIP, planes: 2, external: external})
 		w.bill.Components = []bundle.Component{{Name: "cni-install"}, {Name: "cni-await"}, {Name: "etcd"}}
-		p, _ := w.planned(Init)
-		if warned := strings.Contains(strings.Join(p.Warnings, " "), "guard at its start"); warned == external {
-			t.Errorf("external etcd %v: warned %v", external, warned)
+		for name, workflow := range map[string]func(Input) (plan.Plan, plan.Contents, error){"init": Init, "join": Join} {
+			_, _, err := workflow(w.observe())
+			if refused := err != nil && strings.Contains(err.Error(), "no guard at its start"); refused == external {
+				t.Errorf("%s, external etcd %v: %v", name, external, err)
+			}
 		}
+	}
+}
+
+// TestWhatAHostShowsOfItsMember is the table of etcd_begin.go.
+func TestWhatAHostShowsOfItsMember(t *testing.T) {
+	const data, may, done, manifest = etcdMember, manifests.EtcdMayBegin, manifests.EtcdBegun, manifests.EtcdManifest
+	for name, test := range map[string]struct {
+		files, owned  []string
+		begins, begun bool
+	}{
+		"nothing":                                 {},
+		"it may":                                  {files: []string{may}, owned: []string{may}, begins: true},
+		"it may, and its manifest is there":       {files: []string{may, manifest}, owned: []string{may, manifest}, begins: true},
+		"cut before the note was written":         {owned: []string{may}},
+		"cut before the manifest was written":     {files: []string{may}, owned: []string{may, manifest}, begins: true},
+		"it has begun":                            {files: []string{data, done, manifest}, owned: []string{may, manifest}, begun: true},
+		"its etcd does not note that it has":      {files: []string{data, may, manifest}, owned: []string{may, manifest}, begun: true},
+		"its data are gone":                       {files: []string{done, manifest}, owned: []string{may, manifest}, begun: true},
+		"the note too":                            {files: []string{manifest}, owned: []string{may, manifest}, begun: true},
+		"there were no notes yet":                 {files: []string{data, manifest}, owned: []string{manifest}, begun: true},
+		"nor are there data any more":             {files: []string{manifest}, owned: []string{manifest}, begun: true},
+		"nor is there a manifest any more":        {owned: []string{manifest}, begun: true},
+		"kubeadm made it a member, data are gone": {files: []string{manifest}, begun: true},
+	} {
+		facts := hosts.Facts{Files: map[string]hosts.File{}, Record: &hosts.Record{Cluster: hosts.Identity{ID: "x"}}}
+		for _, file := range test.files {
+			facts.Files[file] = hosts.File{}
+		}
+		for _, file := range test.owned {
+			facts.Record.Paths = append(facts.Record.Paths, hosts.Owned{Path: file, Type: hosts.TypeFile})
+		}
+		if mayBegin(facts) != test.begins || hasBegun(facts) != test.begun {
+			t.Errorf("%s: may begin %v, has begun %v; want %v, %v", name, mayBegin(facts), hasBegun(facts), test.begins, test.begun)
+		}
+	}
+}
+
+// TestAClusterFromBeforeTheNotesDoesNotBeginAgain: nothing but the manifests tells of it.
+func TestAClusterFromBeforeTheNotesDoesNotBeginAgain(t *testing.T) {
+	for _, planes := range []int{1, 3} {
+		w := newWorld(t, planes, 0)
+		w.init(seeded(1))
+		w.begun = map[string]bool{}
+		for _, host := range w.cluster.Hosts {
+			w.machines[host.Name].Lose(manifests.EtcdNotes)
+			w.unmount(host.Name)
+		}
+		in := w.observe()
+		for _, facts := range in.Facts {
+			facts.Record.Paths = slices.DeleteFunc(facts.Record.Paths, func(owned hosts.Owned) bool { return within(owned.Path, manifests.EtcdNotes) })
+		}
+		_, _, err := Init(in)
+		for _, host := range w.cluster.Hosts {
+			if err == nil || !strings.Contains(err.Error(), host.Name+": etcd: it has no etcd data, but its member has begun before") {
+				t.Errorf("of %d: %s is not refused: %v", planes, host.Name, err)
+			}
+		}
+	}
+}
+
+// TestAnInitThatWasCutAtANoteGoesOn: the record has the note, the host does not.
+func TestAnInitThatWasCutAtANoteGoesOn(t *testing.T) {
+	w := newWorld(t, 3, 0)
+	p, contents := w.planned(Init)
+	at := slices.IndexFunc(p.Steps, LetsBegin)
+	w.run(p, contents, seeded(1), at)
+	w.begun = map[string]bool{} // it notes what is done
+	in := w.observe()
+	for name, facts := range in.Facts {
+		if facts.Record == nil {
+			facts.Record = &hosts.Record{Cluster: in.ClusterID}
+		}
+		delete(facts.Files, manifests.EtcdMayBegin)
+		facts.Record.Paths = append(facts.Record.Paths, hosts.Owned{Path: manifests.EtcdMayBegin, Type: hosts.TypeFile})
+		in.Facts[name] = facts
+	}
+	again, _, err := Init(in)
+	if err != nil {
+		t.Fatalf("the next init: %v", err)
+	}
+	if !slices.ContainsFunc(again.Steps, LetsBegin) {
+		t.Error("the next init does not write the note")
 	}
 }

@@ -7,14 +7,15 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-// begun are the hosts whose member of etcd was let begin, as far as the state folder knows.
+// begun are the hosts whose member of etcd was let begin, as far as the state folder knows:
+// one that was seen in the cluster was, also where that was before such notes were made.
 func (s *session) begun() map[string]bool {
 	begun := map[string]bool{}
 	if s.keys == nil || s.keys.folder == nil {
 		return begun
 	}
 	for _, name := range s.hostNames() {
-		begun[name] = s.keys.folder.Begun(name)
+		begun[name] = s.keys.folder.Begun(name) || s.keys.folder.Joined(name)
 	}
 	return begun
 }
