@@ -55,7 +55,7 @@ func (in Input) problems(workflow Workflow, targets []cluster.Host) []Problem {
 	case WorkflowJoin:
 		problems = problemsOf(in.bundleProblems(), in.skewProblems(), in.joinProblems(targets), in.evenProblems())
 	case WorkflowPrepare:
-		problems = in.bundleProblems()
+		problems = problemsOf(in.bundleProblems(), in.nameServerProblems(targets))
 	case WorkflowRemove:
 		return in.removeProblems(targets)
 	case WorkflowReset:

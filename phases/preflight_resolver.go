@@ -30,10 +30,15 @@ func (in Input) found(check string, host cluster.Host, facts hosts.Facts, fix, d
 }
 
 // checkNameServers looks whether Pods of the host have a name server to ask, where CoreDNS,
-// which may run on any node, asks what the host asks. It does not start where there is none.
+// which may run on any node, asks what the host asks. It does not start where there is none. To
+// prepare a host starts no CoreDNS: it is told, and in time.
 func checkNameServers(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 	if !in.dnsForwards() || len(manifests.NameServers(in.Cluster, facts)) > 0 {
 		return nil
+	}
+	if in.workflow == WorkflowPrepare {
+		return []Problem{warning(checkResolver, host, nameServerFix(in.Cluster, facts),
+			"%s: if CoreDNS forwards to it, it will not start on this host", resolverLack(in.Cluster, facts))}
 	}
 	return []Problem{in.found(checkResolver, host, facts, nameServerFix(in.Cluster, facts),
 		"%s, and CoreDNS, which forwards to it, does not start on this host", resolverLack(in.Cluster, facts))}
@@ -65,15 +70,15 @@ func (in Input) dnsForwards() bool {
 	if live, there := in.ClusterFacts.Objects[corefileKey]; there {
 		return bytes.Contains(live, []byte("forward . "+manifests.ResolvConf))
 	}
-	if in.workflow == WorkflowJoin || in.workflow == WorkflowPrepare {
-		return true // the others of the file, which were not looked at, may have some
-	}
+	expected := in.workflow == WorkflowJoin
 	for _, host := range in.Cluster.Nodes() {
-		if facts, seen := in.Facts[host.Name]; seen && len(manifests.NameServers(in.Cluster, facts)) > 0 {
+		facts, seen := in.Facts[host.Name]
+		if seen && len(manifests.NameServers(in.Cluster, facts)) > 0 {
 			return true
 		}
+		expected = expected || !seen && in.workflow == WorkflowPrepare // one that was not looked at may have some
 	}
-	return false
+	return expected
 }
 
 // resolverLack says what is wrong with a resolv.conf that gives Pods no name server.

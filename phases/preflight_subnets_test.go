@@ -71,3 +71,34 @@ func TestCoreDNSThatForwardsNowhereIsLeftAlone(t *testing.T) {
 		}
 	}
 }
+
+// TestPrepareRefusesNoHostThatInitTakes: for want of a name server, as hosts without a way out
+// have it. Where all nodes were looked at and none has one, the cluster is told of, once.
+func TestPrepareRefusesNoHostThatInitTakes(t *testing.T) {
+	for name, test := range map[string]struct {
+		lacking, targets []string
+		want             string // the host that it is told of
+	}{
+		"none has one":       {lacking: []string{"cp-1", "w-1"}},
+		"others may":         {lacking: []string{"w-1"}, targets: []string{"w-1"}, want: "w-1"},
+		"another has one":    {lacking: []string{"w-1"}, want: "w-1"},
+		"the targets' alone": {lacking: []string{"cp-1", "w-1"}, targets: []string{"w-1"}},
+	} {
+		in := newWorld(t, 1, 1).observe()
+		in.Hosts = test.targets
+		for host, facts := range in.Facts {
+			facts.Swaps = nil
+			if slices.Contains(test.lacking, host) {
+				facts.NameServers = nil
+			}
+			in.Facts[host] = facts
+		}
+		if name == "others may" {
+			delete(in.Facts, "cp-1")
+		}
+		problems := Preflight(WorkflowPrepare, in)
+		if len(problems) != 1 || problems[0].Check != checkResolver || problems[0].Severity != SeverityWarning || problems[0].Host != test.want {
+			t.Errorf("%s: %v", name, problems)
+		}
+	}
+}
