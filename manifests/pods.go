@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -14,8 +15,10 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 )
 
-// AnnotationInputs carries the digest of what a static Pod reads from disk once, when it
-// starts: a change of the digest is a change of the Pod, and so restarts it.
+// AnnotationInputs carries the digest of what a static Pod is made of: its manifest, and what it
+// reads from disk once, when it starts. A change of the digest is a change of the Pod, and so
+// restarts it; and it tells by which manifest a Pod runs, whatever admission makes of the Pod
+// that the API server shows (a LimitRange its resources, a webhook its images).
 const AnnotationInputs = "slipway.dev/inputs"
 
 // kubeadm's annotations, by which its commands find the members and the API servers.
@@ -32,7 +35,7 @@ type component struct {
 	image       string
 	command     []string
 	annotations map[string]string
-	inputs      string // digest, for AnnotationInputs
+	inputs      string // digest of what it reads once, for AnnotationInputs
 	requests    corev1.ResourceList
 	port        int32
 	probes      probes
@@ -60,9 +63,7 @@ type mount struct {
 // what a node cannot do without.
 func staticPod(c component) ([]byte, error) {
 	annotations := map[string]string{AnnotationInputs: c.inputs}
-	for key, value := range c.annotations {
-		annotations[key] = value
-	}
+	maps.Copy(annotations, c.annotations)
 	priority := int32(2000001000) // system-node-critical; no admission fills it in for a static Pod
 	pod := corev1.Pod{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
@@ -84,6 +85,10 @@ func staticPod(c component) ([]byte, error) {
 		},
 	}
 	data, err := yaml.Marshal(pod)
+	if err == nil {
+		annotations[AnnotationInputs] = digest(data)
+		data, err = yaml.Marshal(pod)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("render static Pod %s: %w", c.name, err)
 	}

@@ -302,6 +302,43 @@ func TestWhatIsReadOnceRestarts(t *testing.T) {
 	}
 }
 
+// TestEveryChangeOfAManifestChangesItsDigest: by that alone the Pods of two manifests are told
+// apart.
+func TestEveryChangeOfAManifestChangesItsDigest(t *testing.T) {
+	seen := map[string]string{}
+	for name, change := range map[string]func(*component){
+		"nothing":       func(*component) {},
+		"its image":     func(c *component) { c.image = "etcd:2" },
+		"a flag":        func(c *component) { c.command = append(c.command, "--new") },
+		"a resource":    func(c *component) { c.requests = cpu("200m") },
+		"a variable":    func(c *component) { c.env = []corev1.EnvVar{{Name: "A", Value: "b"}} },
+		"a probe":       func(c *component) { c.probes.liveness = "/livez" },
+		"a volume":      func(c *component) { c.volumes = []cluster.HostPathMount{{Name: "v", HostPath: "/v", MountPath: "/v"}} },
+		"an input":      func(c *component) { c.inputs = digest([]byte("b")) },
+		"an annotation": func(c *component) { c.annotations = map[string]string{"a": "b"} },
+	} {
+		one := component{name: "etcd", image: "etcd:1", command: []string{"etcd"}, requests: cpu("100m"), inputs: digest([]byte("a"))}
+		change(&one)
+		manifest, err := staticPod(one)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := staticPod(one)
+		if err != nil || !bytes.Equal(manifest, again) {
+			t.Errorf("%s: made twice, it differs: %v", name, err)
+		}
+		var pod corev1.Pod
+		if err := yaml.Unmarshal(manifest, &pod); err != nil {
+			t.Fatal(err)
+		}
+		sum := pod.Annotations[AnnotationInputs]
+		if other, known := seen[sum]; known || sum == "" {
+			t.Errorf("a change of %s and one of %s give the digest %q", name, other, sum)
+		}
+		seen[sum] = name
+	}
+}
+
 // TestInitialClusterIsKept: with a bundle whose etcd looks before it begins the state is always
 // existing, with an older one as it is given.
 func TestInitialClusterIsKept(t *testing.T) {

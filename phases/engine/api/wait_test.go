@@ -238,21 +238,22 @@ func TestWaitNodeSeesAKubeletThatStartsAgainAndAgain(t *testing.T) {
 }
 
 // TestWaitPodsTellsTheOldPodFromTheNewOne: until the kubelet has seen the new manifest, what is
-// ready is the Pod of before.
+// ready is the Pod of before. What admission makes of the new one is no other manifest.
 func TestWaitPodsTellsTheOldPodFromTheNewOne(t *testing.T) {
-	pod := func(flag, ready string) string {
-		return fmt.Sprintf(`{"metadata":{"name":"etcd-cp-1","namespace":"kube-system","annotations":{"a":"b","kubernetes.io/config.hash":"x"}},
-			"spec":{"nodeName":"cp-1","containers":[{"name":"etcd","image":"etcd:1","command":["etcd",%q],"terminationMessagePath":"/dev/termination-log"}]},
-			"status":{"conditions":[{"type":"Ready","status":%q}]}}`, flag, ready)
+	pod := func(inputs, ready string) string {
+		return fmt.Sprintf(`{"metadata":{"name":"etcd-cp-1","namespace":"kube-system","annotations":{"a":"b","slipway.dev/inputs":%q,"kubernetes.io/config.hash":"x"}},
+			"spec":{"nodeName":"cp-1","containers":[{"name":"etcd","image":"mirror.example/etcd:1","command":["etcd"],
+				"resources":{"limits":{"memory":"512Mi"}},"terminationMessagePath":"/dev/termination-log"}]},
+			"status":{"conditions":[{"type":"Ready","status":%q}]}}`, inputs, ready)
 	}
-	manifest := "metadata: {name: etcd, namespace: kube-system, annotations: {a: b}}\nspec: {containers: [{name: etcd, image: 'etcd:1', command: [etcd, --new]}]}\n"
+	manifest := "metadata: {name: etcd, namespace: kube-system, annotations: {a: b, slipway.dev/inputs: new}}\nspec: {containers: [{name: etcd, image: 'etcd:1', command: [etcd]}]}\n"
 	content := func(string) ([]byte, error) { return []byte(manifest), nil }
 	action := plan.WaitPods{Host: "cp-1", Pods: []plan.StaticPod{{Name: "etcd", Manifest: "ref"}}, Timeout: 30}
 	play(t, one, func(t *testing.T, c *cluster, client *Client) {
 		const path = "/api/v1/namespaces/kube-system/pods/etcd-cp-1"
-		c.put(path, pod("--old", "True"))
-		after(3*time.Second, func() { c.put(path, pod("--new", "False")) })
-		after(6*time.Second, func() { c.put(path, pod("--new", "True")) })
+		c.put(path, pod("old", "True"))
+		after(3*time.Second, func() { c.put(path, pod("new", "False")) })
+		after(6*time.Second, func() { c.put(path, pod("new", "True")) })
 		began := time.Now()
 		var notes []string
 		_, err := client.Do(t.Context(), action, content, func(p hosts.Progress) { notes = append(notes, p.Note) })
