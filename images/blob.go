@@ -2,6 +2,7 @@ package images
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -38,8 +39,8 @@ func imageBlob(d v1.Descriptor) hosts.ImageBlob {
 }
 
 // checkBlob holds a file against the digest and the size that it should have.
-func checkBlob(path string, descriptor v1.Descriptor) error {
-	file, err := os.Open(path)
+func checkBlob(ctx context.Context, path string, descriptor v1.Descriptor) error {
+	file, err := open(ctx, path)
 	if err != nil {
 		return err
 	}

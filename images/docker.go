@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -17,7 +16,7 @@ import (
 
 // readDocker reads what `docker save` writes: manifest.json names the images.
 func (s *Set) readDocker(origin, plain string) ([]found, error) {
-	opener := func() (io.ReadCloser, error) { return os.Open(plain) }
+	opener := func() (io.ReadCloser, error) { return open(s.ctx, plain) }
 	manifest, err := tarball.LoadManifest(opener)
 	if err != nil {
 		return nil, err

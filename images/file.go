@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -32,7 +33,7 @@ func (s *Set) read(name string) ([]found, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries, err := entriesOf(plain)
+	entries, err := entriesOf(s.ctx, plain)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +78,7 @@ var (
 
 // plain gives the path of the tar itself: the file, or what it is compressed from.
 func (s *Set) plain(name string) (string, error) {
-	file, err := os.Open(name)
+	file, err := open(s.ctx, name)
 	if err != nil {
 		return "", err
 	}
@@ -123,14 +124,16 @@ func (s *Set) decompressed(by string, content io.Reader) (string, error) {
 }
 
 // entriesOf are the names at the top of a tar: files, and the folders that others lie in.
-func entriesOf(name string) (map[string]bool, error) {
+func entriesOf(ctx context.Context, name string) (map[string]bool, error) {
 	entries := map[string]bool{}
-	err := eachEntry(name, func(entry string, _ *tar.Header, _ io.Reader) error {
+	err := eachEntry(ctx, name, func(entry string, _ *tar.Header, _ io.Reader) error {
 		top, _, _ := strings.Cut(entry, "/")
 		entries[top] = true
 		return nil
 	})
 	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
 	case errors.Is(err, tar.ErrHeader) && len(entries) == 0, errors.Is(err, io.ErrUnexpectedEOF) && len(entries) == 0:
 		return nil, errors.New("it is not a tar: an archive that 'docker save' wrote, or an OCI image layout, is wanted")
 	case err != nil:
@@ -142,8 +145,8 @@ func entriesOf(name string) (map[string]bool, error) {
 }
 
 // eachEntry goes over a tar's entries by their clean names.
-func eachEntry(name string, do func(entry string, header *tar.Header, content io.Reader) error) error {
-	file, err := os.Open(name)
+func eachEntry(ctx context.Context, name string, do func(entry string, header *tar.Header, content io.Reader) error) error {
+	file, err := open(ctx, name)
 	if err != nil {
 		return err
 	}

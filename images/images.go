@@ -7,6 +7,7 @@
 package images
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,7 @@ type Image struct {
 // Set is the images of some files, and their blobs. What is compressed, or lies in a tar in
 // any order, is written once to a private folder.
 type Set struct {
+	ctx    context.Context // Read's, and of use to it alone
 	folder string
 	images []Image
 	blobs  map[string]hosts.Blob
@@ -36,12 +38,13 @@ type Set struct {
 
 // Read reads the images of these files. as, where it is not empty, is what to call the one
 // image that is in them, whatever its name there; without a tag it takes the image's.
-func Read(paths []string, as string) (*Set, error) {
+// When ctx ends, it gives up with ctx's error, and leaves nothing behind.
+func Read(ctx context.Context, paths []string, as string) (*Set, error) {
 	folder, err := os.MkdirTemp("", "slipway-images-*")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for images: %w", err)
 	}
-	set := &Set{folder: folder, blobs: map[string]hosts.Blob{}}
+	set := &Set{ctx: ctx, folder: folder, blobs: map[string]hosts.Blob{}}
 	var found []found
 	for _, path := range paths {
 		more, err := set.read(path)

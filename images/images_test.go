@@ -4,8 +4,10 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -74,7 +76,7 @@ func rewrite(t *testing.T, file, entry string, change func([]byte) []byte) {
 	t.Helper()
 	var out bytes.Buffer
 	writer := tar.NewWriter(&out)
-	err := eachEntry(file, func(at string, header *tar.Header, content io.Reader) error {
+	err := eachEntry(t.Context(), file, func(at string, header *tar.Header, content io.Reader) error {
 		data, err := io.ReadAll(content)
 		if err != nil {
 			return err
@@ -197,7 +199,7 @@ func compressed(t *testing.T, file, by string) string {
 // against its digest.
 func contents(t *testing.T, paths []string, as string) []string {
 	t.Helper()
-	set, err := Read(paths, as)
+	set, err := Read(t.Context(), paths, as)
 	if err != nil {
 		t.Fatalf("read %v: %v", paths, err)
 	}
@@ -321,7 +323,7 @@ func TestAnIndexGivesEachPlatformItsImage(t *testing.T) {
 	named := map[string]string{"io.containerd.image.name": "docker.io/acme/x:1"}
 	all := index(t, image(t, "amd64", "v3"), image(t, "arm64", "v8"), image(t, "amd64", ""))
 	folder := ociFolder(t, entry{all, named})
-	set, err := Read([]string{folder}, "")
+	set, err := Read(t.Context(), []string{folder}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -434,7 +436,7 @@ func TestWhatIsNotReadIsNamed(t *testing.T) {
 		"an empty manifest":     {[]string{manifest(func(string) string { return "[]" }, "app:1")}, "", "names no image"},
 		"no file":               {[]string{filepath.Join(t.TempDir(), "no.tar")}, "", "no such file"},
 	} {
-		set, err := Read(test.paths, test.as)
+		set, err := Read(t.Context(), test.paths, test.as)
 		if err == nil {
 			set.Close()
 			t.Errorf("%s is read", name)
@@ -446,8 +448,26 @@ func TestWhatIsNotReadIsNamed(t *testing.T) {
 	}
 }
 
+func TestAnInterruptEndsTheReadingAndLeavesNothing(t *testing.T) {
+	made := image(t, "amd64", "")
+	saved, folder := docker(t, made, "app:1"), ociFolder(t, entry{made, map[string]string{"org.opencontainers.image.ref.name": "app:1"}})
+	paths := []string{saved, compressed(t, saved, "gz"), compressed(t, saved, "zst"), folder, tarOf(t, folder)}
+	temporary := t.TempDir()
+	t.Setenv("TMPDIR", temporary)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, path := range paths {
+		if set, err := Read(ctx, []string{path}, ""); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v, %v", path, set, err)
+		}
+	}
+	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
+		t.Errorf("%v is left, %v", left, err)
+	}
+}
+
 func TestAnImageWithoutPlatformSaysNone(t *testing.T) {
-	set, err := Read([]string{docker(t, image(t, "", ""), "app:1")}, "")
+	set, err := Read(t.Context(), []string{docker(t, image(t, "", ""), "app:1")}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

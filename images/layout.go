@@ -39,7 +39,7 @@ func (s *Set) unpackLayout(plain string) (string, error) {
 	if err := os.MkdirAll(filepath.Join(folder, "blobs", "sha256"), 0o700); err != nil {
 		return "", err
 	}
-	err = eachEntry(plain, func(entry string, header *tar.Header, content io.Reader) error {
+	err = eachEntry(s.ctx, plain, func(entry string, header *tar.Header, content io.Reader) error {
 		if header.Typeflag != tar.TypeReg || !layoutEntry.MatchString(entry) {
 			return nil
 		}
@@ -233,7 +233,7 @@ func (r layoutReader) check(descriptor v1.Descriptor) error {
 	if descriptor.Digest.Algorithm != "sha256" {
 		return fmt.Errorf("blob %s: only blobs named by sha256 are read", descriptor.Digest)
 	}
-	err := checkBlob(r.path(descriptor), descriptor)
+	err := checkBlob(r.set.ctx, r.path(descriptor), descriptor)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("blob %s is not in it: %w", descriptor.Digest, fs.ErrNotExist)
 	}

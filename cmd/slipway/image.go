@@ -59,7 +59,7 @@ func loadImages(ctx context.Context, flags changeFlags, archives []string, name 
 			return usagef("--name: %w", err)
 		}
 	}
-	set, err := images.Read(archives, name)
+	set, err := images.Read(ctx, archives, name)
 	if err != nil {
 		return err
 	}

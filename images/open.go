@@ -1,0 +1,35 @@
+package images
+
+import (
+	"context"
+	"os"
+)
+
+// stoppable is an open file that reads until its context ends: what is unpacked or held
+// against a digest may be large. It has no more than these methods, so that none of the
+// file's own goes past Read.
+type stoppable struct {
+	ctx  context.Context
+	file *os.File
+}
+
+func open(ctx context.Context, path string) (*stoppable, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return &stoppable{ctx: ctx, file: file}, nil
+}
+
+func (s *stoppable) Read(into []byte) (int, error) {
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return s.file.Read(into)
+}
+
+func (s *stoppable) Seek(offset int64, whence int) (int64, error) {
+	return s.file.Seek(offset, whence)
+}
+
+func (s *stoppable) Close() error { return s.file.Close() }
