@@ -12,6 +12,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -32,6 +33,7 @@ type digestCache struct {
 	path string
 	now  func() time.Time
 
+	saving  sync.Mutex // held by the one that saves
 	mu      sync.Mutex
 	entries map[string]cachedDigest
 	dirty   bool
@@ -137,18 +139,31 @@ func (c *digestCache) load() {
 // save writes what was learnt, on a host that has Slipway's directory already. The cache
 // is no promise: where it cannot be written, the next look takes longer.
 func (c *digestCache) save() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.dirty {
+	if !c.saving.TryLock() {
+		return // a save stands still: another would as well
+	}
+	defer c.saving.Unlock()
+	paths := c.unsaved()
+	if paths == nil {
 		return
 	}
 	if _, err := os.Stat(filepath.Dir(c.path)); err != nil {
 		return
 	}
-	maps.DeleteFunc(c.entries, func(path string, _ cachedDigest) bool {
-		_, err := os.Lstat(path)
-		return err != nil
-	})
+	var gone []string // looked at without the lock: who looks at the host needs that
+	for _, path := range paths {
+		if _, err := os.Lstat(path); err != nil {
+			gone = append(gone, path)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.dirty { // all was dropped meanwhile
+		return
+	}
+	for _, path := range gone {
+		delete(c.entries, path)
+	}
 	data, err := json.Marshal(c.entries)
 	if err != nil {
 		return
@@ -156,6 +171,16 @@ func (c *digestCache) save() {
 	if writeAtomically(c.path, data, attributes{mode: 0o600}) == nil {
 		c.dirty = false
 	}
+}
+
+// unsaved are the paths of all entries, where some were not saved yet.
+func (c *digestCache) unsaved() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.dirty {
+		return nil
+	}
+	return slices.Collect(maps.Keys(c.entries))
 }
 
 // drop forgets everything, with the file.

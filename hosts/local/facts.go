@@ -30,11 +30,11 @@ func (h *Host) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, err
 	facts := hosts.Facts{Record: record, Arch: runtime.GOARCH, Kernel: kernelRelease(), Time: h.now()}
 	lookers := h.lookers(query)
 	parts, silent := make([]hosts.Facts, len(lookers)), make([]*hosts.Unanswered, len(lookers))
-	group, ctx := errgroup.WithContext(ctx)
+	group, looking := errgroup.WithContext(ctx)
 	for i, look := range lookers {
 		group.Go(func() error {
 			var err error
-			if parts[i], silent[i], err = look.see(ctx, record, h.patience); err != nil {
+			if parts[i], silent[i], err = look.see(looking, record, h.patience); err != nil {
 				return fmt.Errorf("%s: %w", look.object, err)
 			}
 			return nil
@@ -49,10 +49,17 @@ func (h *Host) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, err
 			facts.Unanswered = append(facts.Unanswered, *silent[i])
 		}
 	}
-	if len(facts.Unanswered) == 0 { // saving looks at all that is kept, and would stand still as well
-		h.digests.save()
-	}
+	h.saveDigests(ctx)
 	return facts, nil
+}
+
+// saveDigests saves what was learnt, also where not all was: the next look goes on from
+// there. Saving looks at all that is kept, and is left behind where that stands still.
+func (h *Host) saveDigests(ctx context.Context) {
+	_, _, _ = within(ctx, h.patience, "digests", func(context.Context) (struct{}, error) {
+		h.digests.save()
+		return struct{}{}, nil
+	})
 }
 
 // readRecord reads the record, without which nothing that is seen can be judged.

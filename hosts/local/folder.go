@@ -188,12 +188,23 @@ func (w walk) mayFollow(here *folder, name string, link os.FileInfo) error {
 		return err
 	}
 	parent, owner := attributesOf(info), attributesOf(link).uid
-	shared := parent.mode&0o002 != 0 && parent.mode&syscall.S_ISVTX == 0
-	if trusted(owner) && trusted(parent.uid) && !shared {
+	if trusted(owner) && trusted(parent.uid) && !parent.shared() {
 		return nil
 	}
 	return fmt.Errorf("%s is a link of user %d's in a folder (%04o) of user %d's: root does not follow what others may change; put a directory there, or make the link and its folder root's",
 		here.at(name), owner, parent.mode, parent.uid)
+}
+
+// shared tells whether others than its owner may replace what lies in a directory: all, or
+// a group that is not root's. In a sticky one they may not.
+func (a attributes) shared() bool {
+	switch {
+	case a.mode&syscall.S_ISVTX != 0:
+		return false
+	case a.mode&0o002 != 0:
+		return true
+	}
+	return a.mode&0o020 != 0 && a.gid != 0
 }
 
 func trusted(uid int) bool { return uid == 0 || uid == os.Geteuid() }

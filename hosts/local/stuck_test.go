@@ -93,6 +93,24 @@ func TestAStuckFileSystemIsTold(t *testing.T) {
 	}
 }
 
+// TestWhatWasHashedIsKeptBesideSilence: else a host with one thing that does not answer
+// hashes all anew each time, and may never come to its end.
+func TestWhatWasHashedIsKeptBesideSilence(t *testing.T) {
+	m := newMachine(t)
+	m.write("/var/lib/slipway/.keep", "")
+	m.write("/etc/large", strings.Repeat("x", 1<<20))
+	m.stick("/opt")
+	later := func() time.Time { return time.Now().Add(time.Hour) } // the file has long settled
+	host := m.open(local.Options{Patience: shortPatience, Now: later})
+	facts, err := host.Observe(t.Context(), hosts.Query{Paths: []string{"/etc/large", "/opt/x"}})
+	if err != nil || len(facts.Unanswered) == 0 {
+		t.Fatalf("%v, unanswered: %v", err, facts.Unanswered)
+	}
+	if kept := m.read("/var/lib/slipway/digests.json"); !strings.Contains(kept, "/etc/large") {
+		t.Errorf("kept is %s", kept)
+	}
+}
+
 // TestARecordThatIsStuckIsAnError: nothing can be judged without it.
 func TestARecordThatIsStuckIsAnError(t *testing.T) {
 	m := newMachine(t)
