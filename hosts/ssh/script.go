@@ -23,8 +23,8 @@ const (
 // checkScript is a function: check PATH OURS OWNER NAME GROUP looks at a path and all above
 // it, links followed. They must be root's or OWNER's, who is called NAME, and nobody else
 // may write to them: not below OURS in any way; above it others may where the directory is
-// sticky, and so may the user's own GROUP that nobody else is in, as some distributions
-// have it.
+// sticky, and so may root's group, and the user's own GROUP that nobody else is in, as some
+// distributions have it.
 const checkScript = `check() { p=$1; top=$2; own=$3; name=$4; group=$5; while :; do if [ -e "$p" ]; then ` +
 	`set -- $(ls -ldnL "$p"); w=; ` +
 	`[ "$3" = 0 ] || [ "$3" = "$own" ] || w="does not belong to $name"; ` +
@@ -32,7 +32,7 @@ const checkScript = `check() { p=$1; top=$2; own=$3; name=$4; group=$5; while :;
 	`case $1 in ` +
 	`?????????[tT]*) [ -z "$strict" ] || w="may be written to by others";; ` +
 	`????????w*) w="may be written to by others";; ` +
-	`?????w*) [ -z "$strict" ] && [ -n "$group" ] && [ "$4" = "$group" ] || w="may be written to by others";; ` +
+	`?????w*) [ -z "$strict" ] && { [ "$4" = 0 ] || [ "$4" = "$group" ]; } || w="may be written to by others";; ` +
 	`[-d]*) ;; *) w="does not show who may write to it";; esac; ` +
 	`[ -z "$w" ] || { echo "` + unsafeWord + ` $p $w"; exit 1; }; fi; ` +
 	`case $p in /|[!/]*) break;; esac; p=${p%/*}; p=${p:-/}; done; }; ` +

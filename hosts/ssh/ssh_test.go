@@ -307,6 +307,7 @@ func TestAPlaceThatOthersMayWriteToIsRefused(t *testing.T) {
 		return func(path string) error { return os.Chmod(path, mode) }
 	}
 	give := func(path string) error { return os.Chown(path, stranger, stranger) }
+	shared := func(path string) error { return errors.Join(os.Chown(path, 0, stranger), os.Chmod(path, 0o775)) }
 	agent := func(path string) func(*hosttest.Server) string {
 		return func(s *hosttest.Server) string { return filepath.Join(s.Directory(), path) }
 	}
@@ -329,7 +330,7 @@ func TestAPlaceThatOthersMayWriteToIsRefused(t *testing.T) {
 		"the binary: not ours":      {agent("agent/" + digest + "/slipway"), give, "does not belong to"},
 		"above: all may":            {agent(".."), open(0o777), "may be written to by others"},
 		"above: a stranger's":       {agent(".."), give, "does not belong to"},
-		"further above: group may":  {agent("../.."), open(0o775), "may be written to by others"},
+		"further above: group may":  {agent("../.."), shared, "may be written to by others"},
 		"the inbox: all may":        {home(".cache/slipway/inbox"), open(0o777), "may be written to by others"},
 		"the inbox: not ours":       {home(".cache/slipway/inbox"), give, "does not belong to"},
 		"~/.cache: all may":         {home(".cache"), open(0o777), "may be written to by others"},
@@ -361,7 +362,7 @@ func TestAPlaceThatOthersMayWriteToIsRefused(t *testing.T) {
 }
 
 // TestTheWayToAPlaceMayBeShared where nobody can swap what lies there: by a sticky
-// directory, or by a group that is the user's alone.
+// directory, by root's group, or by a group that is the user's alone.
 func TestTheWayToAPlaceMayBeShared(t *testing.T) {
 	for name, test := range map[string]struct {
 		dir  func(*hosttest.Server) string
@@ -370,6 +371,7 @@ func TestTheWayToAPlaceMayBeShared(t *testing.T) {
 	}{
 		"sticky":           {func(s *hosttest.Server) string { return filepath.Dir(s.Directory()) }, 0o777 | os.ModeSticky, 0},
 		"the user's group": {func(s *hosttest.Server) string { return s.Home }, 0o775, 1000},
+		"root's group":     {func(s *hosttest.Server) string { return filepath.Dir(s.Directory()) }, 0o775, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := newServer(t)
