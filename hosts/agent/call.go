@@ -106,6 +106,8 @@ func (c *Client) ask(ctx context.Context, r request) (uint64, *pending, error) {
 func (c *Client) await(ctx context.Context, r request, p *pending) (json.RawMessage, error) {
 	patience := time.NewTimer(r.patience)
 	defer patience.Stop()
+	limit := time.NewTimer(callLimit)
+	defer limit.Stop()
 	cancelled := ctx.Done()
 	var last hosts.Progress
 	for {
@@ -120,6 +122,9 @@ func (c *Client) await(ctx context.Context, r request, p *pending) (json.RawMess
 			cancelled = nil
 			patience.Reset(cancelPatience)
 		case <-patience.C:
+			return nil, unanswered(ctx, r)
+		case <-limit.C:
+			r.patience = callLimit
 			return nil, unanswered(ctx, r)
 		case answer := <-p.answer:
 			return r.conclude(p, answer)

@@ -11,7 +11,7 @@ import (
 
 // How long a call may go on without a sign that it moves. The host's word is not needed
 // for any of them: a host that says nothing, or only that it lives, is given up all the
-// same. A call that tells its progress may take as long as it wants.
+// same. A call that tells its progress may take longer, up to callLimit.
 const (
 	observePatience = time.Minute // each look on the host has a deadline of its own, far below
 	blobPatience    = 2 * time.Minute
@@ -21,6 +21,10 @@ const (
 	// to start and as long to stop, a Pod has its grace, a tree has its million files, and
 	// containerd tells nothing while it unpacks a layer.
 	slowPatience = 10 * time.Minute
+
+	// callLimit is how long a call may take that moves: a host may say that it does for ever.
+	// A disk that writes 5 MiB in a second takes 36 GiB in that time.
+	callLimit = 2 * time.Hour
 
 	// cancelPatience is how long a host may take to say what became of a call that was
 	// cancelled. Who pressed Ctrl-C does not wait longer; the action ends by itself.

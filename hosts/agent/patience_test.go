@@ -181,6 +181,30 @@ func TestALayerMayTakeItsTimeToBeUnpacked(t *testing.T) {
 	})
 }
 
+// TestProgressWithoutEndIsGivenUp: a host may count up for days.
+func TestProgressWithoutEndIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, _ := connect(t, stub{do: func(ctx context.Context, _ hosts.Action, progress func(hosts.Progress)) (hosts.Outcome, error) {
+			for done := int64(1); done < 1000; done++ {
+				time.Sleep(100 * time.Second) // of the bubble's clock
+				progress(hosts.Progress{Done: done})
+			}
+			return hosts.Outcome{}, nil
+		}})
+		begin := time.Now()
+		_, err := client.Do(context.Background(), anAction, nil)
+		var known *hosts.Error
+		if !errors.As(err, &known) || known.Kind != hosts.KindStuck {
+			t.Errorf("it ends with %v", err)
+		}
+		if took := time.Since(begin); took > 2*time.Hour {
+			t.Errorf("it took %s", took)
+		}
+		_ = client.Close()
+		time.Sleep(48 * time.Hour) // until the host has ended as well
+	})
+}
+
 // TestClosingIsBounded: the agent has an action in hand that does not end.
 func TestClosingIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
