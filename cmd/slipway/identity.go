@@ -90,10 +90,18 @@ func (s *session) doubt(id string) error {
 	if 2*say > len(planes) {
 		return nil
 	}
-	return fmt.Errorf("this machine does not know the cluster %s with the id %s; %s to it, but only %d of the file's %d control planes, and that is no proof: "+
-		"bring the others up or, if that cluster is meant, write into the cluster file: id: %s (%w)",
-		s.cluster.Name, certs.ShortID(id), s.claimants(id), say, len(planes), id, errNoKeys)
+	return doubtful(fmt.Sprintf("this machine does not know the cluster %s with the id %s; %s to it, but only %d of the file's %d control planes, and that is no proof: "+
+		"bring the others up or, if that cluster is meant, write into the cluster file: id: %s",
+		s.cluster.Name, certs.ShortID(id), s.claimants(id), say, len(planes), id))
 }
+
+// doubtful is a doubt of the hosts' word: to who reads keys it is as if there were none, but what
+// is told of that, and to make the cluster by init, would be wrong here.
+type doubtful string
+
+func (d doubtful) Error() string { return string(d) }
+
+func (d doubtful) Unwrap() error { return errNoKeys }
 
 // claimants says which hosts say that they belong to a cluster.
 func (s *session) claimants(id string) string {

@@ -172,6 +172,9 @@ func TestWhoseKeysAreUsed(t *testing.T) {
 			if errors.Is(err, errNoKeys) != test.none {
 				t.Errorf("there is no such cluster: want %v, got %v", test.none, err)
 			}
+			if test.refused != "" && strings.Contains(err.Error(), errNoKeys.Error()) {
+				t.Errorf("hosts that have noted the cluster are told to have not: %v", err)
+			}
 			var refused *phases.Refused
 			if !test.none && !errors.As(err, &refused) {
 				t.Errorf("it is no refusal: %v", err)
