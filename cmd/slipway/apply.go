@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -410,10 +411,18 @@ func (s *session) freshness(p planner, shown prepared) func(context.Context) err
 	}
 }
 
-// sameSteps tells whether two plans do the same. Warnings may tell of what is measured.
+// sameSteps tells whether two plans do the same. Warnings may tell of what is measured, and
+// reasons of how an API server was silent at the moment.
 func sameSteps(one, other plan.Plan) bool {
-	one.Warnings, other.Warnings = nil, nil
-	return plan.Digest(one) == plan.Digest(other)
+	return plan.Digest(withoutReasons(one)) == plan.Digest(withoutReasons(other))
+}
+
+func withoutReasons(p plan.Plan) plan.Plan {
+	p.Warnings, p.Steps = nil, slices.Clone(p.Steps)
+	for i := range p.Steps {
+		p.Steps[i].Why = ""
+	}
+	return p
 }
 
 // After a run an API server may just then be started anew, by its kubelet or by another: what is

@@ -92,6 +92,13 @@ func TestWhatIsMeasuredIsMeasuredOnce(t *testing.T) {
 	if !sameSteps(one, other) || sameSteps(one, plan.Plan{Workflow: "join"}) {
 		t.Error("plans are the same by what they do, whatever they warn of")
 	}
+	one.Steps, other.Steps = []plan.Step{{ID: "a", Why: "connection refused"}}, []plan.Step{{ID: "a", Why: "not ready: etcd"}}
+	if !sameSteps(one, other) || one.Steps[0].Why == "" {
+		t.Error("plans are the same by what they do, whatever the reason")
+	}
+	if other.Steps[0].ID = "b"; sameSteps(one, other) {
+		t.Error("plans of other steps are taken for the same")
+	}
 }
 
 // asking is a host that notes what it was asked.
