@@ -30,6 +30,24 @@ var everyWorkflow = map[string]func(Input) []Problem{
 	"ha test":    HATest,
 }
 
+// TestAMachineIDThatWasMadeAnewIsPutBack: what may be the same machine is not to be installed
+// anew first, and a host's word comes into no command that is advised, unless it is an ID.
+func TestAMachineIDThatWasMadeAnewIsPutBack(t *testing.T) {
+	id := strings.Repeat("9", 32)
+	for noted, want := range map[hosts.Machine]string{
+		{Node: "w-1", MachineID: id}:          "echo " + id + " > /etc/machine-id, then reboot; if it is not: " + fixCopy,
+		{Node: "w-1", MachineID: "x; reboot"}: fixCopy,
+		{Node: "w-2", MachineID: id}:          fixCopy,
+	} {
+		facts := hosts.Facts{MachineID: strings.Repeat("8", 32), Record: &hosts.Record{Cluster: hosts.Identity{ID: "A"}, Machine: &noted}}
+		w := cluster.Host{Name: "w-1"}
+		found := Input{Cluster: &cluster.Cluster{Hosts: []cluster.Host{w}}, ClusterID: hosts.Identity{ID: "A"}}.mistaken(w, facts)
+		if len(found) != 1 || !strings.HasSuffix(found[0].Fix, want) || want == fixCopy && found[0].Fix != want {
+			t.Errorf("%+v: %+v", noted, found)
+		}
+	}
+}
+
 // TestAWrongMachineIsRefusedByEveryWorkflow: what a name leads to is held against the record,
 // the host's own name and addresses, and the node; no --force passes a difference.
 func TestAWrongMachineIsRefusedByEveryWorkflow(t *testing.T) {

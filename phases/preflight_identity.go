@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"encoding/hex"
 	"net/netip"
 	"slices"
 	"strings"
@@ -46,7 +47,7 @@ func (in Input) mistaken(host cluster.Host, facts hosts.Facts) []Problem {
 		return nil // another cluster's: that is told
 	}
 	if why := WrongMachine(host, facts); why != "" {
-		return []Problem{problem(checkIdentity, host, fixCopy, "%s", why)}
+		return []Problem{problem(checkIdentity, host, fixMachineID(*facts.Record.Machine, host), "%s", why)}
 	}
 	if other := in.callsItself(host, facts); other != "" {
 		return []Problem{problem(checkIdentity, host, fixWay+"; if it does: hostnamectl set-hostname "+host.Name, "it calls itself %s, which is another host of the file", other)}
@@ -74,10 +75,18 @@ func WrongMachine(host cluster.Host, facts hosts.Facts) string {
 	case noted.Node != host.Name:
 		return "it is not " + host.Name + ": its record says that it was made the host " + noted.Node
 	case differ(noted.MachineID, facts.MachineID):
-		return "its record was written on another machine: the machine-id was " + noted.MachineID + " and is " + facts.MachineID +
-			" (if the same machine was given a new one, put the old one back into /etc/machine-id)"
+		return "its record was written on another machine: the machine-id was " + noted.MachineID + " and is " + facts.MachineID
 	}
 	return ""
+}
+
+// fixMachineID is what to do about a host whose record is another machine's: the same machine may
+// have been given another machine-id.
+func fixMachineID(noted hosts.Machine, host cluster.Host) string {
+	if id, err := hex.DecodeString(noted.MachineID); noted.Node != host.Name || err != nil || len(id) != 16 {
+		return fixCopy
+	}
+	return "if it is the same machine, give it its machine-id back: echo " + noted.MachineID + " > /etc/machine-id, then reboot; if it is not: " + fixCopy
 }
 
 // takenName is a host that nobody has claimed, and whose node is Ready somewhere else. One
