@@ -115,6 +115,10 @@ func (in Input) guardProblems() []Problem {
 
 // bringBack is what to do about a member without its data.
 func (in Input) bringBack(host cluster.Host) string {
+	if _, noted := in.Facts[host.Name].Files[manifests.EtcdBegun]; noted && in.Facts[host.Name].Record == nil {
+		return fmt.Sprintf("the note of it lies in %s, and nothing else on the host is known to be Slipway's, so no reset removes it: where nobody needs the member's data: rm -r %s",
+			manifests.EtcdNotes, manifests.EtcdNotes)
+	}
 	mount := fmt.Sprintf("mount the disk that holds its data at %s, or restore them", manifests.EtcdData)
 	if in.ClusterFacts.Reachable {
 		if in.completed() {

@@ -227,3 +227,13 @@ func TestAnInitThatWasCutAtANoteGoesOn(t *testing.T) {
 		t.Error("the next init does not write the note")
 	}
 }
+
+// TestALeftNoteIsToldHowToRemove: a reset does nothing where there is no record.
+func TestALeftNoteIsToldHowToRemove(t *testing.T) {
+	w := newWorld(t, 1, 0)
+	w.machines["cp-1"].PutFile(manifests.EtcdBegun, nil, 0o600)
+	_, _, err := Init(w.observe())
+	if err == nil || !strings.Contains(err.Error(), "rm -r "+manifests.EtcdNotes) || strings.Contains(err.Error(), "reset --all") {
+		t.Errorf("init: %v", err)
+	}
+}

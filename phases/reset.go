@@ -225,11 +225,12 @@ func Unseen(in Input, joined []string) string {
 	return "no API server answered, which could have told whether the cluster had other hosts than the file: " + orUnknown(in.ClusterFacts.Cause)
 }
 
-// mayHaveBegun tells whether there may be data of the cluster, and so hosts in it.
+// mayHaveBegun tells whether there may be data of the cluster, and so hosts in it: also where a
+// host's disk is not mounted, or a reset that was cut has removed them.
 func (in Input) mayHaveBegun() bool {
 	return !in.Cluster.StackedEtcd() || slices.ContainsFunc(in.Cluster.ControlPlanes(), func(host cluster.Host) bool {
 		facts, seen := in.Facts[host.Name]
-		return !seen || hasEtcdData(facts)
+		return !seen || hasBegun(facts) || !mayBegin(facts) && in.Begun[host.Name]
 	})
 }
 

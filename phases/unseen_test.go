@@ -24,6 +24,12 @@ func TestWhoMayRunAfterAResetOfAll(t *testing.T) {
 		"the API tells of all":                         {},
 		"it is silent":                                 {prep: silence, want: "no API server answered"},
 		"it is silent, and etcd's data are gone":       {prep: silence, blank: true, joined: []string{"cp-1"}, want: "no API server answered"},
+		"it is silent, and etcd's disk is not mounted": {prep: func(w *world) { w.unmount("cp-1"); w.begun = nil }, want: "no API server answered"},
+		"only the state folder knows that it began":    {bare: true, prep: func(w *world) { w.begun["cp-1"] = true }, want: "no API server answered"},
+		"it may begin, and has not": {bare: true, prep: func(w *world) {
+			w.begun["cp-1"] = true
+			w.machines["cp-1"].PutFile(manifests.EtcdMayBegin, nil, 0o600)
+		}},
 		"the cluster never began":                      {bare: true},
 		"the control plane is down":                    {bare: true, prep: func(w *world) { w.down["cp-1"] = true }, want: "no API server answered"},
 		"the API tells of a node that the file lacks":  {prep: func(w *world) { w.nodes["w-9"] = hosts.Node{Name: "w-9"} }, want: "w-9, which the file lacks"},

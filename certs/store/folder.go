@@ -201,6 +201,23 @@ func (f *Folder) Begun(host string) bool {
 	return checkName(host) == nil && err == nil
 }
 
+// keptFile lies beside the keys.
+const keptFile = "kept"
+
+// MarkKept notes that the keys were kept when all known hosts were reset, as others may run.
+func (f *Folder) MarkKept() error {
+	if err := writeFile(filepath.Join(f.path, keptFile), nil); err != nil {
+		return fmt.Errorf("note that the keys of cluster %s are kept: %w", f.name, err)
+	}
+	return nil
+}
+
+// Kept tells whether that was noted.
+func (f *Folder) Kept() bool {
+	_, err := os.Stat(filepath.Join(f.path, keptFile))
+	return err == nil
+}
+
 // DropLeaves forgets every certificate of an owner, as when a host has left the cluster.
 func (f *Folder) DropLeaves(owner string) error {
 	if err := checkName(owner); err != nil {

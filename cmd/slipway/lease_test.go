@@ -173,6 +173,9 @@ func TestKeysAreKeptWhileOthersMayRun(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			if err := s.keys.folder.MarkBegun("cp-1"); err != nil {
+				t.Fatal(err)
+			}
 			s.live.Reachable = !test.silent
 			kept, err := s.whoMayRun()
 			if err != nil {
@@ -183,6 +186,16 @@ func TestKeysAreKeptWhileOthersMayRun(t *testing.T) {
 			}
 			if _, err := s.keys.folder.PKI(); (err == nil) != test.keep {
 				t.Errorf("the keys are there: %v, want %v (%s)", err == nil, test.keep, kept)
+			}
+			if test.down != "" || !test.keep {
+				return
+			}
+			if folder := s.keys.folder; folder.Begun("cp-1") || folder.Joined("cp-1") || !folder.Kept() {
+				t.Error("a host that was reset counts as one of the cluster")
+			}
+			s.live.Reachable = false
+			if kept, err = s.whoMayRun(); kept == "" || err != nil {
+				t.Errorf("the next reset drops the keys: %v", err)
 			}
 		})
 	}

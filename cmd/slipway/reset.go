@@ -78,12 +78,17 @@ func (s *session) whoMayRun() (string, error) {
 		return "", err
 	}
 	joined, err := s.keys.folder.AllJoined()
-	return phases.Unseen(in, joined), err
+	why := phases.Unseen(in, joined)
+	if why == "" && !in.ClusterFacts.Reachable && s.keys.folder.Kept() {
+		why = "no API server answers, nor did one when the hosts were reset before"
+	}
+	return why, err
 }
 
 // dropKeys removes from the state folder what belonged to hosts that were reset; all of
 // it once no host of the file is left, unless kept says why others may run still: they are
-// reached by these keys alone. Keys of a host that could not be reached stay.
+// reached by these keys alone. Keys of a host that could not be reached stay. What the folder
+// has of the hosts themselves goes in any case: they are new to the next init.
 func (s *session) dropKeys(names []string, kept string) error {
 	if s.keys == nil || s.keys.folder == nil {
 		return nil
@@ -99,6 +104,12 @@ func (s *session) dropKeys(names []string, kept string) error {
 	}
 	if kept == "" {
 		return s.keys.folder.Remove()
+	}
+	if err := s.keys.folder.MarkKept(); err != nil {
+		return err
+	}
+	if err := s.dropLeaves(gone); err != nil {
+		return err
 	}
 	_, err := fmt.Fprintf(os.Stderr, "the cluster's keys are kept: %s; when nothing of the cluster runs any more: rm -r %s\n", kept, s.keys.folder.Path())
 	return err
