@@ -18,6 +18,11 @@ const (
 	awaitedAgain = 15 * time.Second
 	// interruptPatience is how long a command may take to end once it is interrupted.
 	interruptPatience = 1800 * time.Millisecond
+	// writePatience is how long its last words may take.
+	writePatience = 100 * time.Millisecond
+	// mustPatience bounds what an interrupt does not cut short: a service manager or a CI job
+	// interrupts once, and waits.
+	mustPatience = trialBack + 30*time.Second
 )
 
 // awaiting is what this process waits for: it has one user.
@@ -63,21 +68,31 @@ func (a *awaited) begin(who, what string) (at func(what string), end func()) {
 	}
 }
 
-// tell says whom one waits for, where that has taken long, and comes again.
+// tell says whom one waits for, where that has taken long, and comes again. It says so
+// without the lock: who reads what is said may have stopped reading.
 func (a *awaited) tell() {
+	line, say, next := a.due()
+	if line != "" {
+		say(line)
+	}
+	if next > 0 {
+		time.AfterFunc(next, a.tell)
+	}
+}
+
+// due is what there is to say now, by whom, and when there may be more; 0: nobody is
+// waited for.
+func (a *awaited) due() (line string, say func(line string), next time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.waits) == 0 {
 		a.talking = false
-		return
+		return "", nil, 0
 	}
-	next := awaitedAgain
 	if list := a.list(awaitedAfter); list != "" {
-		a.say("waiting for " + list)
-	} else {
-		next = awaitedAfter // none of these has been waited for that long
+		return "waiting for " + list, a.say, awaitedAgain
 	}
-	time.AfterFunc(next, a.tell)
+	return "", nil, awaitedAfter // none of these has been waited for that long
 }
 
 // list names those that have been waited for at least so long, each once.
@@ -105,7 +120,7 @@ func (a *awaited) through(say func(line string)) (restore func()) {
 }
 
 // mustEnd notes something that an interrupt does not cut short: what was taken out is put
-// back. A second interrupt does.
+// back, within mustPatience. A second interrupt does.
 func (a *awaited) mustEnd(what string) (end func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -123,10 +138,11 @@ func (a *awaited) mustEnd(what string) (end func()) {
 // interrupted ends the process soon after its interrupt, whoever does not answer: a host
 // ends by itself what it has in hand, and lets go of its lease with the connection.
 func (a *awaited) interrupted(out io.Writer, exit func(code int)) {
-	time.AfterFunc(interruptPatience, func() { a.giveUp(out, exit, true) })
+	began := time.Now()
+	time.AfterFunc(interruptPatience, func() { a.giveUp(out, exit, began, true) })
 }
 
-func (a *awaited) giveUp(out io.Writer, exit func(code int), first bool) {
+func (a *awaited) giveUp(out io.Writer, exit func(code int), began time.Time, first bool) {
 	a.mu.Lock()
 	list := a.list(0)
 	var musts []string
@@ -134,16 +150,39 @@ func (a *awaited) giveUp(out io.Writer, exit func(code int), first bool) {
 		musts = append(musts, *what)
 	}
 	a.mu.Unlock()
-	if len(musts) > 0 {
+	slices.Sort(musts)
+	undone := strings.Join(musts, ", ")
+	if undone != "" && time.Since(began) < mustPatience {
 		if first {
-			fmt.Fprintf(out, "interrupted; still %s: a second Ctrl-C ends at once, and leaves it undone\n", strings.Join(musts, ", "))
+			written(out, fmt.Sprintf("interrupted; still %s: a second Ctrl-C ends at once, and leaves it undone\n", undone))
 		}
-		time.AfterFunc(interruptPatience, func() { a.giveUp(out, exit, false) })
+		time.AfterFunc(interruptPatience, func() { a.giveUp(out, exit, began, false) })
 		return
 	}
-	if list != "" {
-		fmt.Fprintf(out, "not waited for any longer: %s; a host ends by itself what it has in hand\n", list)
+	var said strings.Builder
+	if undone != "" {
+		fmt.Fprintf(&said, "not waited for any longer, and left undone: %s\n", undone)
 	}
-	fmt.Fprintln(out, "interrupted; the same command goes on from here")
+	if list != "" {
+		fmt.Fprintf(&said, "not waited for any longer: %s; a host ends by itself what it has in hand\n", list)
+	}
+	said.WriteString("interrupted; the same command goes on from here\n")
+	written(out, said.String())
 	exit(exitInterrupted)
+}
+
+// written writes a text, and leaves it behind where nobody takes it at once: a reader that
+// stands still (a pager, a collector of logs) keeps no process from its end.
+func written(out io.Writer, text string) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = io.WriteString(out, text)
+	}()
+	patience := time.NewTimer(writePatience)
+	defer patience.Stop()
+	select {
+	case <-done:
+	case <-patience.C:
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -50,6 +51,7 @@ func TestAnInterruptEndsWithinTwoSeconds(t *testing.T) {
 	}{
 		"a host is stuck":          {0, 2 * time.Second, "not waited for any longer: cp-1 (looking at it"},
 		"something is put back":    {10 * time.Second, 13 * time.Second, "still putting cp-2 back: a second Ctrl-C"},
+		"what is put back hangs":   {24 * time.Hour, mustPatience + 4*time.Second, "left undone: putting cp-2 back"},
 		"what is put back is done": {time.Second, 2 * time.Second, "interrupted"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -76,4 +78,36 @@ func TestAnInterruptEndsWithinTwoSeconds(t *testing.T) {
 			})
 		})
 	}
+}
+
+// standing is a reader that takes nothing any more.
+type standing chan struct{}
+
+func (s standing) Write([]byte) (int, error) {
+	<-s
+	return 0, io.ErrClosedPipe
+}
+
+// TestAnInterruptEndsWhereNobodyReads: neither what is said meanwhile nor the last words
+// hold the end up.
+func TestAnInterruptEndsWhereNobodyReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := make(standing)
+		a := &awaited{say: func(string) { <-out }}
+		_, end := a.begin("cp-1", "looking at it")
+		time.Sleep(awaitedAfter + time.Second) // of the bubble's clock
+		exited, began := make(chan int, 1), time.Now()
+		a.interrupted(out, func(code int) { exited <- code })
+		select {
+		case <-exited:
+			if took := time.Since(began); took > 2*time.Second {
+				t.Errorf("it took %s", took)
+			}
+		case <-time.After(time.Hour):
+			t.Error("it does not end")
+		}
+		close(out)
+		end()
+		time.Sleep(time.Minute)
+	})
 }
