@@ -102,7 +102,8 @@ func TestErrorsCrossIntact(t *testing.T) {
 // checkError holds what came against what was sent, in all that a caller can ask.
 func checkError(t *testing.T, got, sent error) {
 	t.Helper()
-	if got == nil || got.Error() != sent.Error() {
+	text := strings.ReplaceAll(sent.Error(), "\n", "\n  | ") // lines that go on show whose they are
+	if got == nil || got.Error() != text {
 		t.Errorf("text: %q, want %q", got, sent)
 	}
 	var gotHost, sentHost *hosts.Error

