@@ -127,10 +127,14 @@ var provoked = regexp.MustCompile(`TLS handshake error|rejected (stream )?connec
 
 // podNamed finds the namespace of the Pod that a line of the kubelet's or containerd's is
 // about. Both quote what they were given, so that nobody else's text can look so.
-var podNamed = regexp.MustCompile(`[ \[{(](?:pods?=\[?"([^"/\\]+)/|in pod [^_\s"\\]+_([^("\\]+)\(|.*Namespace:([^,}"\\]+),)`)
+var podNamed = regexp.MustCompile(`[ \[{(](?:pods?=\[?"([^"/\\]+)/|in pod [^_\s"\\]+_([^("\\]+)\()|\bNamespace:([^,}"\\]+),`)
 
 // pulled are lines about any Pod's images, in which a registry's words stand.
 var pulled = regexp.MustCompile(`\bimage="|PullImage|[Ff]ailed to pull|Pulling image`)
+
+// started are containerd's lines about a container of any Pod: they name it by an id alone,
+// and carry what its image and its owner say. Of the cluster's own the kubelet tells as well.
+var started = regexp.MustCompile(`StartContainer|CreateContainer|ExecSync|\bExec for`)
 
 // others tells whether a line may be of somebody else's making: of a tenant's Pod, of its
 // image's registry, or of whoever connects. The kubelet and containerd serve all Pods; a
@@ -145,13 +149,20 @@ func others(source, line string) bool {
 	if strings.HasPrefix(line, " ") || strings.HasPrefix(line, "\t") {
 		return true
 	}
-	byPod := false
+	if source == containerd && started.MatchString(line) {
+		return true
+	}
+	byPod, named := false, false
 	for _, groups := range podNamed.FindAllStringSubmatch(line, -1) {
 		namespace := groups[1] + groups[2] + groups[3]
 		if namespace != staticNamespace && namespace != addOnNamespace {
 			return true
 		}
 		byPod = byPod || groups[1] != ""
+		named = true
+	}
+	if source == containerd && !named && strings.Contains(line, "RunPodSandbox") {
+		return true
 	}
 	return !byPod && pulled.MatchString(line)
 }
