@@ -33,7 +33,8 @@ func trustOf(c *cluster.Cluster) (trust, error) {
 	return ownTrust()
 }
 
-// ownTrust are the keys in the operator's folder of trusted keys.
+// ownTrust are the keys in the operator's folder of trusted keys. A folder without a key is
+// an error: who made it wanted keys to count.
 func ownTrust() (trust, error) {
 	folder, err := trustedFolder()
 	if err != nil {
@@ -51,6 +52,9 @@ func ownTrust() (trust, error) {
 		if !strings.HasPrefix(entry.Name(), ".") && !entry.IsDir() {
 			files = append(files, filepath.Join(folder, entry.Name()))
 		}
+	}
+	if len(files) == 0 {
+		return trust{}, usagef("read the trusted keys: %s has no key in it, so that no bundle could be trusted: put one there, or remove the folder, and any bundle will do", folder)
 	}
 	keys, err := readTrustedKeys(files)
 	return trust{keys, folder}, err

@@ -145,3 +145,22 @@ func TestTheSigningKeyIsMadeOnceForItsUserOnly(t *testing.T) {
 		t.Errorf("beside the key there is %v, %v", entries, err)
 	}
 }
+
+// TestAFolderWithoutAKeyTrustsNobody: it must not mean the same as no folder at all.
+func TestAFolderWithoutAKeyTrustsNobody(t *testing.T) {
+	config := t.TempDir()
+	t.Setenv("XDG_CONFIG_HOME", config)
+	if own, err := ownTrust(); err != nil || len(own.keys) > 0 {
+		t.Fatalf("without a folder: %v, %v", own, err)
+	}
+	folder := filepath.Join(config, "slipway", "trusted-keys")
+	if err := os.MkdirAll(filepath.Join(folder, "old"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, ".key.pub"), []byte("hidden"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if own, err := ownTrust(); err == nil || !strings.Contains(err.Error(), folder+" has no key in it") {
+		t.Errorf("with an empty one: %v, %v", own, err)
+	}
+}
