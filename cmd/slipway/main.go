@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/slipway-k8s/slipway/hosts/ssh"
 	"github.com/slipway-k8s/slipway/lab"
 )
 
@@ -39,7 +40,10 @@ func interruptible() (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	end := context.AfterFunc(ctx, func() {
 		stop()
-		awaiting.interrupted(os.Stderr, os.Exit)
+		awaiting.interrupted(os.Stderr, func(code int) {
+			ssh.EndProxyCommands()
+			os.Exit(code)
+		})
 	})
 	return ctx, func() {
 		end() // a command that is through is no longer to be ended

@@ -91,6 +91,7 @@ func startProxy(command string) (*proxyConn, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the proxyCommand: %w", err), in.Close(), out.Close())
 	}
+	proxies.Store(p, true)
 	go func() {
 		_ = p.process.Wait() // how it ended shows in what it said
 		close(p.exited)
@@ -124,11 +125,35 @@ func (p *proxyConn) Close() error {
 			case <-p.exited:
 			case <-patience.C:
 			}
-			// Also those that it started and left behind: the group is its own.
-			_ = syscall.Kill(-p.process.Process.Pid, syscall.SIGKILL)
+			p.end()
 		}()
 	})
 	return nil
+}
+
+// proxies are the commands that run, each a *proxyConn, until their groups were ended.
+var proxies sync.Map
+
+// end ends by force the command and those that it started and left behind: the group is
+// its own. It is done once: later the group's number may be somebody else's.
+func (p *proxyConn) end() {
+	if _, runs := proxies.LoadAndDelete(p); runs {
+		_ = syscall.Kill(-p.process.Process.Pid, syscall.SIGKILL)
+	}
+}
+
+// EndProxyCommands ends every proxyCommand that still runs. It is for a process that exits
+// without closing its connections: the commands have sessions of their own, and would live on.
+func EndProxyCommands() {
+	proxies.Range(func(key, _ any) bool {
+		p := key.(*proxyConn)
+		select {
+		case <-p.exited: // its number may be somebody else's by now
+		default:
+			p.end()
+		}
+		return true
+	})
 }
 
 func (p *proxyConn) LocalAddr() net.Addr  { return proxyAddr{} }
