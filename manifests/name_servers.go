@@ -27,12 +27,14 @@ func Resolver(c *cluster.Cluster, facts hosts.Facts) (path string, servers []str
 }
 
 // NameServers are those that a host's Pods inherit and can reach: a server on the host's
-// loopback is another one, or none, on theirs.
+// loopback is another one, or none, on theirs, and one with a link-local address (fe80::1%eth0)
+// is on no link of theirs.
 func NameServers(c *cluster.Cluster, facts hosts.Facts) []netip.Addr {
 	_, servers := Resolver(c, facts)
 	var found []netip.Addr
 	for _, server := range servers {
-		if address, err := netip.ParseAddr(server); err == nil && !address.IsLoopback() && !address.IsUnspecified() {
+		if address, err := netip.ParseAddr(server); err == nil && !address.IsLoopback() && !address.IsUnspecified() &&
+			!(address.Is6() && address.IsLinkLocalUnicast()) {
 			found = append(found, address.Unmap())
 		}
 	}

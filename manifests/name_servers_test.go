@@ -16,6 +16,8 @@ func TestCoreDNSForwardsOnlyWhereThereIsSomebodyToAsk(t *testing.T) {
 	}{
 		"a server":               {[]string{"192.0.2.53"}, true},
 		"a server of version 6":  {[]string{"2001:db8::53"}, true},
+		"a router's link-local":  {[]string{"fe80::1%eth0"}, false},
+		"a cloud's link-local":   {[]string{"169.254.169.253"}, true},
 		"none":                   {nil, false},
 		"the host's own":         {[]string{"127.0.0.53", "::1"}, false},
 		"the host's and another": {[]string{"127.0.0.1", "192.0.2.53"}, true},
