@@ -113,12 +113,21 @@ func checkServiceRoute(in Input, host cluster.Host, facts hosts.Facts) []Problem
 		if _, there := facts.RouteTo[service.String()]; there || facts.RouteTo == nil {
 			continue
 		}
+		subnet, command := in.Cluster.Networking.ServiceSubnets[0], "ip"
+		for _, prefix := range in.Cluster.Networking.ServicePrefixes() {
+			if prefix.Contains(service) {
+				subnet = prefix.String()
+			}
+		}
+		if service.Is6() {
+			command = "ip -6"
+		}
 		link := cmp.Or(linkWith(facts, host.Address()), "INTERFACE")
 		return []Problem{warning("routes", host,
-			"give it a default route or, where that may not be: ip route add "+in.Cluster.Networking.ServiceSubnets[0]+" dev "+link+
+			"give it a default route or, where that may not be: "+command+" route add "+subnet+" dev "+link+
 				", and have what configures the network (networkd, NetworkManager, netplan, ifupdown) do the same at boot",
 			"it has no route for Service addresses (%s), nor a default route: Pods reach Services, but nothing that runs on the host itself does, such as Pods with hostNetwork and the API server's calls of webhooks and aggregated APIs",
-			in.Cluster.Networking.ServiceSubnets[0])}
+			subnet)}
 	}
 	return nil
 }

@@ -138,6 +138,10 @@ func TestPreflight(t *testing.T) {
 			}
 		}, "", "", false, "", ""},
 		{"no way to Services", on("w-1", func(f *hosts.Facts) { f.RouteTo = map[string]string{} }), "routes", "w-1", true, "no route for Service addresses (10.96.0.0/12)", "ip route add 10.96.0.0/12 dev eth0"},
+		{"no way to Services of version 6", func(in *Input) {
+			in.Cluster.Networking.ServiceSubnets = []string{"10.96.0.0/12", "fd00:2::/112"}
+			on("w-1", func(f *hosts.Facts) { f.RouteTo = map[string]string{"10.96.0.10": "eth0"} })(in)
+		}, "routes", "w-1", true, "no route for Service addresses (fd00:2::/112)", "ip -6 route add fd00:2::/112 dev eth0"},
 		{"a file that undoes forwarding at boot", on("w-1", boot(hosts.Boot{Sysctls: map[string]hosts.BootSetting{"net.ipv4.ip_forward": {Value: "0", File: "/etc/sysctl.d/99-sysctl.conf"}}})), "boot", "w-1", true, "/etc/sysctl.d/99-sysctl.conf sets net.ipv4.ip_forward to 0", "take the line out"},
 		{"a file that is read before ours", on("w-1", boot(hosts.Boot{Sysctls: map[string]hosts.BootSetting{"net.ipv4.ip_forward": {Value: "0", File: "/usr/lib/sysctl.d/50-default.conf"}}})), "", "", false, "", ""},
 		{"a file that says the same", on("w-1", boot(hosts.Boot{Sysctls: map[string]hosts.BootSetting{"net.ipv4.ip_forward": {Value: "1", File: "/etc/sysctl.d/zz.conf"}}})), "", "", false, "", ""},
