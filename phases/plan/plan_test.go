@@ -82,6 +82,7 @@ func every() Plan {
 		Drain{Node: "w-1", Timeout: 300},
 		WaitAPI{Host: "cp-1", Serving: true, Timeout: 240},
 		WaitNode{Node: "cp-1", Ready: true, DaemonSets: []hosts.ObjectKey{{Kind: "DaemonSet", Name: "ds"}}, Timeout: 300},
+		WaitPods{Host: "cp-1", Pods: []StaticPod{{Name: "etcd", Manifest: "sha256:cc"}}, Timeout: 240},
 		WaitAvailable{Object: deployment, Timeout: 300},
 		WaitTurn{Host: "cp-2", Timeout: 30},
 		WaitEndpoint{Host: "w-1", Address: "10.0.0.9:16443", Timeout: 120},
@@ -248,7 +249,7 @@ func TestText(t *testing.T) {
 
 func TestRefs(t *testing.T) {
 	want := map[string]string{
-		"write-file": "sha256:aa", "unpack": "sha256:bb", "load-image": "sha256:ee sha256:ff", "apply": "secret:01",
+		"write-file": "sha256:aa", "wait-pods": "sha256:cc", "unpack": "sha256:bb", "load-image": "sha256:ee sha256:ff", "apply": "secret:01",
 	}
 	for _, step := range every().Steps {
 		kind := ""
