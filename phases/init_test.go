@@ -176,6 +176,30 @@ func TestInitAfterInitRefusesNewHostsWithTheWordJoin(t *testing.T) {
 	}
 }
 
+// TestASilentAPIMakesNoNewcomerAMember: an API server that is slow to answer does not make a
+// complete cluster one that is still being made.
+func TestASilentAPIMakesNoNewcomerAMember(t *testing.T) {
+	w := newWorld(t, 3, 1)
+	w.init(seeded(1))
+	w.add(2)
+	in := w.observe()
+	in.ClusterFacts = hosts.ClusterFacts{Cause: "the API server on cp-3: no answer within 3s"}
+	in.Seen = map[string]bool{"cp-1": true, "w-1": true}
+	_, _, err := Init(in)
+	var refused *Refused
+	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "slipway join") || !strings.Contains(err.Error(), "w-2") {
+		t.Errorf("with a silent API: %v", err)
+	}
+	in.Hosts, in.Cluster.Hosts = nil, in.Cluster.Hosts[:len(in.Cluster.Hosts)-1]
+	if _, _, err := Init(in); err != nil {
+		t.Errorf("the cluster as it was is not repaired: %v", err)
+	}
+	cut := newWorld(t, 3, 1)
+	if _, _, err := Init(cut.observe()); err != nil {
+		t.Errorf("a first init: %v", err)
+	}
+}
+
 func TestInitKeepsEtcdsInitialClusterAsFound(t *testing.T) {
 	w := newWorld(t, 1, 0)
 	w.init(seeded(1))

@@ -20,6 +20,21 @@ func (s *session) begun() map[string]bool {
 	return begun
 }
 
+// seenJoined are the hosts that were in the cluster when a command last ended well, as far as
+// the state folder knows.
+func (s *session) seenJoined() map[string]bool {
+	joined := map[string]bool{}
+	if s.keys == nil || s.keys.folder == nil {
+		return joined
+	}
+	for _, name := range s.hostNames() {
+		if s.keys.folder.Joined(name) {
+			joined[name] = true
+		}
+	}
+	return joined
+}
+
 // noteBegun notes in the state folder that a host's member of etcd was let begin, before it
 // does: the engine starts what waits for a step when its end has been told.
 func (s *session) noteBegun(p plan.Plan, event plan.Event, show front) {

@@ -1,6 +1,9 @@
 package main
 
-import "testing"
+import (
+	"maps"
+	"testing"
+)
 
 // TestWhatTheStateFolderKnowsOfEtcd: a host that was seen in the cluster had its member begin,
 // also where the folder is from before that was noted.
@@ -18,5 +21,8 @@ func TestWhatTheStateFolderKnowsOfEtcd(t *testing.T) {
 	begun := s.begun()
 	if !begun["cp-1"] || !begun["cp-2"] || begun["cp-3"] {
 		t.Errorf("let begin: %v, want cp-1 and cp-2", begun)
+	}
+	if seen := s.seenJoined(); !maps.Equal(seen, map[string]bool{"cp-2": true}) {
+		t.Errorf("seen in the cluster: %v, want cp-2", seen)
 	}
 }
