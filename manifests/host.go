@@ -111,9 +111,13 @@ func (in Input) podFiles(host cluster.Host) ([]File, error) {
 	return files, nil
 }
 
-// directories are those whose mode matters; the others come with what lies in them.
+// directories are those whose mode matters; the others come with what lies in them. That of the
+// network's configurations is there before containerd starts, which would make it with 0700.
 func directories(c *cluster.Cluster, host cluster.Host) []Directory {
-	found := []Directory{{Phase: PhaseKubelet, Path: ManifestsFolder, Mode: 0o700}}
+	found := []Directory{
+		{Phase: PhaseKubelet, Path: ManifestsFolder, Mode: 0o700},
+		{Phase: PhaseKubelet, Path: CNIConfFolder, Mode: 0o755},
+	}
 	if host.HasRole(cluster.RoleControlPlane) {
 		if c.StackedEtcd() {
 			found = append(found, Directory{Phase: PhaseEtcd, Path: EtcdData, Mode: 0o700})
