@@ -2,5 +2,14 @@
 
 package local
 
+import "github.com/slipway-k8s/slipway/hosts"
+
 // Acting is how many actions are in hand.
 func (h *Host) Acting() int { return int(h.acting.Load()) }
+
+// SeeResolver looks at the resolvers of a host on which systemd-resolved runs, or not.
+func (h *Host) SeeResolver(resolved bool) hosts.Facts {
+	var facts hosts.Facts
+	h.seeResolver(&facts, resolved)
+	return facts
+}

@@ -25,18 +25,30 @@ const (
 )
 
 // seeResolver finds the resolv.conf that Pods should inherit, and what it says. A link that
-// leads nowhere is none: the kubelet cannot read it, and starts no Pod.
+// leads nowhere is none: the kubelet cannot read it, and starts no Pod. systemd-resolved may
+// run and know nobody, where something else keeps the host's own: then that one counts.
 func (h *Host) seeResolver(facts *hosts.Facts, resolved bool) {
-	paths := []string{resolvConf}
+	own, ownErr := os.ReadFile(h.at(resolvConf))
 	if resolved {
-		paths = []string{resolvedConf, resolvConf}
-	}
-	for _, path := range paths {
-		if data, err := os.ReadFile(h.at(path)); err == nil {
-			facts.Resolver, facts.NameServers = path, hosts.NameServers(data)
+		data, err := os.ReadFile(h.at(resolvedConf))
+		servers := hosts.NameServers(data)
+		if err == nil && (len(servers) > 0 || !asksOthers(own)) {
+			facts.Resolver, facts.NameServers = resolvedConf, servers
 			return
 		}
 	}
+	if ownErr == nil {
+		facts.Resolver, facts.NameServers = resolvConf, hosts.NameServers(own)
+	}
+}
+
+// asksOthers tells whether a resolv.conf names a server that is not on the host itself, as
+// systemd-resolved's stub is.
+func asksOthers(conf []byte) bool {
+	return slices.ContainsFunc(hosts.NameServers(conf), func(server string) bool {
+		address, err := netip.ParseAddr(server)
+		return err == nil && !address.IsLoopback()
+	})
 }
 
 // seeRoutes lists the routes of the main table that have addresses in common with subnets. The

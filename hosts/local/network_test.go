@@ -115,6 +115,39 @@ func TestRoutesAndResolver(t *testing.T) {
 	}
 }
 
+// TestResolverThatPodsInherit: systemd-resolved may run without being what the host asks.
+func TestResolverThatPodsInherit(t *testing.T) {
+	const own, resolved = "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"
+	stub, nobody := "nameserver 127.0.0.53\n", "# No DNS servers known.\n"
+	for name, test := range map[string]struct {
+		runs          bool
+		own, resolved string
+		want          string
+		servers       []string
+	}{
+		"resolved's stub":            {true, stub, "nameserver 10.0.0.1\n", resolved, []string{"10.0.0.1"}},
+		"resolved that knows nobody": {true, stub, nobody, resolved, nil},
+		"resolved beside another":    {true, "nameserver 10.0.0.2\n", nobody, own, []string{"10.0.0.2"}},
+		"resolved that was stopped":  {false, "nameserver 10.0.0.2\n", "nameserver 10.0.0.1\n", own, []string{"10.0.0.2"}},
+		"no file of resolved's":      {true, "nameserver 10.0.0.2\n", "", own, []string{"10.0.0.2"}},
+		"none at all":                {true, "", "", "", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t)
+			for path, content := range map[string]string{own: test.own, resolved: test.resolved} {
+				if content != "" {
+					m.write(path, content)
+				} else if err := os.Remove(m.at(path)); err != nil && !errors.Is(err, os.ErrNotExist) {
+					t.Fatal(err)
+				}
+			}
+			if facts := m.host().SeeResolver(test.runs); facts.Resolver != test.want || !slices.Equal(facts.NameServers, test.servers) {
+				t.Errorf("Pods inherit %q with %q, want %q with %q", facts.Resolver, facts.NameServers, test.want, test.servers)
+			}
+		})
+	}
+}
+
 // addRules makes tables and chains of Kubernetes and of somebody else.
 func addRules(t *testing.T) {
 	t.Helper()
