@@ -24,6 +24,7 @@ func TestItIsSaidWhomOneWaitsFor(t *testing.T) {
 		slow()
 		api()
 		time.Sleep(time.Minute)
+		synctest.Wait() // for who says it, which holds no lock meanwhile
 		want := []string{
 			"5s waiting for worker-1 (looking at it, 5 s)",
 			"20s waiting for the API (asking, 19 s), worker-1 (looking at it, 20 s)",
@@ -34,6 +35,7 @@ func TestItIsSaidWhomOneWaitsFor(t *testing.T) {
 		_, end := a.begin("cp-1", "closing")
 		time.Sleep(6 * time.Second)
 		end()
+		synctest.Wait()
 		if len(said) != 3 || !strings.Contains(said[2], "cp-1 (closing, 5 s)") {
 			t.Errorf("later: %q", said)
 		}
