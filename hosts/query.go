@@ -3,7 +3,7 @@ package hosts
 // Query says what to look at beside what every observation holds. It is a function of
 // the cluster file and the ownership table alone.
 type Query struct {
-	// Paths are looked at one by one; Trees with everything below them.
+	// Paths are looked at one by one, in this order; Trees with everything below them.
 	Paths []string `json:"paths,omitempty"`
 	Trees []string `json:"trees,omitempty"`
 	// Entries are folders of which what lies directly in them is looked at.

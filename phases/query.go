@@ -108,7 +108,7 @@ func hostPaths(c *cluster.Cluster, bill bundle.Bill, host cluster.Host, table ma
 		manifests.KubeletConfig, manifests.KubeletInstance, manifests.KubeletFlags,
 		manifests.RootKubeFolder, manifests.RootKubeconfig,
 		manifests.CrictlConfig, manifests.KubeletDropIn,
-		manifests.ModulesFile, manifests.SysctlFile, manifests.EtcdData, etcdMember, manifests.EtcdNotes, manifests.EtcdMayBegin, manifests.EtcdBegun,
+		manifests.ModulesFile, manifests.SysctlFile, manifests.EtcdData, etcdMember, manifests.EtcdNotes,
 		manifests.HAProxyConfig, manifests.KeepalivedConfig,
 	}
 	for _, unit := range units {
@@ -127,10 +127,14 @@ func hostPaths(c *cluster.Cluster, bill bundle.Bill, host cluster.Host, table ma
 	if host.HasRole(cluster.RoleControlPlane) {
 		paths = append(paths, mountedPaths(c)...)
 	}
-	paths = append(paths, manifests.ParentsOf(paths)...)
+	paths = append(paths, manifests.ParentsOf(slices.Concat(paths, etcdNotes))...)
 	slices.Sort(paths)
-	return slices.Compact(paths)
+	return append(slices.Clone(etcdNotes), slices.Compact(paths)...)
 }
+
+// etcdNotes are looked at before etcd's data: etcd renames the first to the second once it has
+// data, so that a member seen as begun is seen with its data too.
+var etcdNotes = []string{manifests.EtcdMayBegin, manifests.EtcdBegun}
 
 // mountedPaths are what of the host the user's volumes and flags show to static Pods.
 func mountedPaths(c *cluster.Cluster) []string {

@@ -4,7 +4,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/manifests"
 )
 
 func TestEtcdIsReachedWhereItsURLsLead(t *testing.T) {
@@ -12,5 +14,18 @@ func TestEtcdIsReachedWhereItsURLsLead(t *testing.T) {
 	c.Etcd.External = &cluster.ExternalEtcd{Endpoints: []string{"https://10.0.3.1:2379", "HTTPS://etcd.example:2379/", "https://[fd00::1]:2379"}}
 	if got, want := etcdAddresses(c), []string{"10.0.3.1:2379", "etcd.example:2379", "[fd00::1]:2379"}; !slices.Equal(got, want) {
 		t.Errorf("asked at %q, want %q", got, want)
+	}
+}
+
+// A member that has just begun makes of one note the other when it has data: who looked at its
+// data before, and at its note after that, would take it for one that has lost them.
+func TestTheNotesOfEtcdAreLookedAtBeforeItsData(t *testing.T) {
+	c := &cluster.Cluster{Hosts: []cluster.Host{{Name: "cp-1", Roles: []cluster.Role{cluster.RoleControlPlane}}}}
+	paths := HostQuery(c, bundle.Bill{}, c.Hosts[0]).Paths
+	order := []int{
+		slices.Index(paths, manifests.EtcdMayBegin), slices.Index(paths, manifests.EtcdBegun), slices.Index(paths, etcdMember),
+	}
+	if order[0] < 0 || !slices.IsSorted(order) {
+		t.Errorf("want the note that it may begin, that it has, and then its data, got them at %v of %q", order, paths)
 	}
 }

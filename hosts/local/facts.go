@@ -27,7 +27,7 @@ func (h *Host) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, err
 	if err != nil {
 		return hosts.Facts{}, failure("look at the host", err)
 	}
-	facts := hosts.Facts{Record: record, Arch: runtime.GOARCH, Kernel: kernelRelease(), Time: h.now()}
+	facts := hosts.Facts{Record: record, Arch: runtime.GOARCH, Kernel: kernelRelease()}
 	lookers := h.lookers(query)
 	parts, silent := make([]hosts.Facts, len(lookers)), make([]*hosts.Unanswered, len(lookers))
 	group, looking := errgroup.WithContext(ctx)
@@ -50,6 +50,7 @@ func (h *Host) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, err
 		}
 	}
 	h.saveDigests(ctx)
+	facts.Time = h.now() // last: whoever asked compares it with the time of the answer
 	return facts, nil
 }
 

@@ -79,6 +79,9 @@ func TestAStuckFileSystemIsTold(t *testing.T) {
 			if took := time.Since(began); took > 20*shortPatience {
 				t.Errorf("it took %s", took)
 			}
+			if facts.Time.Before(began.Add(shortPatience)) {
+				t.Errorf("the clock was read at %s, and not at the end: another's clock would seem wrong", facts.Time.Sub(began))
+			}
 			told := false
 			for _, u := range facts.Unanswered {
 				told = told || u.What == test.what && strings.HasPrefix(u.At, test.at)
