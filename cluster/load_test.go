@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"errors"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -74,9 +76,40 @@ func TestExampleCommentsAreRight(t *testing.T) {
 	}
 	c := load(t, strings.Join(lines, ""))
 	if len(c.Registries) != 2 || len(c.ExtraArgs.APIServer) != 1 || c.Kubelet["maxPods"] != int64(200) || c.KubeProxy["mode"] != "nftables" ||
-		c.Endpoint.VRRP != (VRRP{Interface: "eth0", RouterID: 51, Preempt: true}) || c.Etcd.External == nil {
+		c.Endpoint.VRRP != (VRRP{Interface: "eth0", RouterID: 51, Preempt: true}) || c.Etcd.External == nil || len(c.ExtraVolumes.APIServer) != 1 {
 		t.Errorf("the comments were not read: %+v", c)
 	}
+}
+
+// The example, which "config print" shows, is where a user finds what a file may have.
+func TestTheExampleNamesEveryField(t *testing.T) {
+	for _, field := range fieldNames(reflect.TypeFor[Cluster](), map[reflect.Type]bool{}) {
+		if !regexp.MustCompile(`\b` + field + `\b`).Match(Example()) {
+			t.Errorf("the example does not name the field %s", field)
+		}
+	}
+}
+
+// fieldNames are the names that a type's fields have in a file, with those of the types below.
+func fieldNames(of reflect.Type, seen map[reflect.Type]bool) []string {
+	switch of.Kind() {
+	case reflect.Pointer, reflect.Slice:
+		return fieldNames(of.Elem(), seen)
+	case reflect.Struct:
+	default:
+		return nil
+	}
+	if seen[of] {
+		return nil
+	}
+	seen[of] = true
+	var names []string
+	for _, field := range reflect.VisibleFields(of) {
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" && name != "-" {
+			names = append(append(names, name), fieldNames(field.Type, seen)...)
+		}
+	}
+	return names
 }
 
 func TestMarshalAndLoadAgree(t *testing.T) {
