@@ -41,10 +41,13 @@ func (s *server) ingest(ctx context.Context, body blobBody, progress func(hosts.
 	err = s.host.Upload(ctx, []hosts.Blob{body.blob(func() (io.ReadCloser, error) {
 		return openInboxFile(path)
 	})}, progress)
-	if err == nil {
+	var known *hosts.Error
+	switch {
+	case err == nil:
 		return os.Remove(path)
-	}
-	if ctx.Err() == nil && !matches(ctx, path, body.SHA256) {
+	case errors.As(err, &known) && known.Kind == hosts.KindDiskFull:
+		return err // it is not the file's fault
+	case ctx.Err() == nil && !matches(ctx, path, body.SHA256, progress):
 		return fmt.Errorf("%s: %w", op, removeBad(path, ErrBadContent))
 	}
 	return err
@@ -97,30 +100,46 @@ func removeBad(path string, err error) error {
 	return err
 }
 
-// matches reads an inbox file again to tell a bad file from a store's trouble. A file
-// that cannot be read is not called bad.
-func matches(ctx context.Context, path, digest string) bool {
+// matches reads an inbox file again to tell a bad file from a store's trouble, and tells how
+// far it is. A file that cannot be read is not called bad.
+func matches(ctx context.Context, path, digest string, progress func(hosts.Progress)) bool {
 	file, err := openInboxFile(path)
 	if err != nil {
 		return true
 	}
 	defer file.Close()
 	hash := sha256.New()
-	if _, err := io.Copy(hash, contextReader{ctx, file}); err != nil {
+	told := &tellingReader{in: ContextReader{Context: ctx, In: file}, progress: progress}
+	if _, err := io.Copy(hash, told); err != nil {
 		return true
 	}
 	return hex.EncodeToString(hash.Sum(nil)) == digest
 }
 
-// contextReader ends with its context.
-type contextReader struct {
-	ctx context.Context
-	in  io.Reader
+// tellingReader tells how much was read.
+type tellingReader struct {
+	in       io.Reader
+	progress func(hosts.Progress)
+	read     int64
 }
 
-func (r contextReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
+func (r *tellingReader) Read(p []byte) (int, error) {
+	n, err := r.in.Read(p)
+	if r.read += int64(n); n > 0 {
+		r.progress(hosts.Progress{Done: r.read, Note: "reading what came once more"})
+	}
+	return n, err
+}
+
+// ContextReader ends with its context.
+type ContextReader struct {
+	Context context.Context
+	In      io.Reader
+}
+
+func (r ContextReader) Read(p []byte) (int, error) {
+	if err := r.Context.Err(); err != nil {
 		return 0, err
 	}
-	return r.in.Read(p)
+	return r.In.Read(p)
 }

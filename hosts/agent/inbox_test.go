@@ -3,6 +3,7 @@ package agent_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -71,6 +72,56 @@ func TestABadFileOfTheInboxIsRemoved(t *testing.T) {
 		})
 	}
 }
+
+// TestAFileIsReadAgainOnlyWhereItMayBeBad, and who waits hears of it.
+func TestAFileIsReadAgainOnlyWhereItMayBeBad(t *testing.T) {
+	blob := hosttest.Content(large)
+	for name, test := range map[string]struct {
+		err  error
+		told bool
+	}{
+		"a full disk":  {&hosts.Error{Kind: hosts.KindDiskFull, Op: "upload", Err: errors.New("full"), Fix: "free some"}, false},
+		"a bad memory": {&hosts.Error{Kind: hosts.KindBroken, Op: "upload", Err: errors.New("it was damaged")}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inbox := t.TempDir()
+			file := filepath.Join(inbox, agent.InboxName(blob.SHA256))
+			if err := os.WriteFile(file, large, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			w := serve(stub{upload: func(func(hosts.Progress)) error { return test.err }}, agent.ServeOptions{Version: "v1", Inbox: inbox})
+			heard := &heardReader{in: w.in}
+			client, err := agent.Connect(t.Context(), heard, w.out, agent.ConnectOptions{Version: "v1"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = client.Ingest(t.Context(), blob)
+			if err == nil || err.Error() != test.err.Error() {
+				t.Errorf("it fails with %v", err)
+			}
+			if err := client.Close(); err != nil {
+				t.Error(err)
+			}
+			if told := bytes.Contains(heard.all, []byte(`"kind":"progress"`)); told != test.told {
+				t.Errorf("the file is read again, and told of: %v", told)
+			}
+		})
+	}
+}
+
+// heardReader keeps what an agent says.
+type heardReader struct {
+	in  io.ReadCloser
+	all []byte
+}
+
+func (r *heardReader) Read(p []byte) (int, error) {
+	n, err := r.in.Read(p)
+	r.all = append(r.all, p[:n]...)
+	return n, err
+}
+
+func (r *heardReader) Close() error { return r.in.Close() }
 
 // TestTheInboxLeadsNowhereElse: it belongs to a user that need not be root; the agent is.
 func TestTheInboxLeadsNowhereElse(t *testing.T) {

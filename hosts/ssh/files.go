@@ -16,6 +16,7 @@ import (
 	"github.com/pkg/sftp"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/agent"
 )
 
 const (
@@ -160,9 +161,14 @@ func makePrivate(client *sftp.Client, dir string) error {
 	return nil
 }
 
+// syncEvery is how many bytes are sent before the host is asked to sync them. OpenSSH's SFTP
+// server does one request after another: while it syncs one file, what is sent to the
+// others gets no answer. No sync may take as long as the patience with them.
+const syncEvery = 64 << 20
+
 // sendFile writes content to a file from an offset on.
-func sendFile(ctx context.Context, client *sftp.Client, name string, flags int, offset int64, content io.Reader) error {
-	file, err := client.OpenFile(name, os.O_WRONLY|os.O_CREATE|flags)
+func sendFile(ctx context.Context, client *sftp.Client, name string, offset int64, content io.Reader) error {
+	file, err := client.OpenFile(name, os.O_WRONLY|os.O_CREATE)
 	if err != nil {
 		return err
 	}
@@ -170,15 +176,31 @@ func sendFile(ctx context.Context, client *sftp.Client, name string, flags int, 
 	if _, err := file.Seek(offset, io.SeekStart); err != nil {
 		return err
 	}
-	if _, err := file.ReadFromWithConcurrency(contextReader{ctx, content}, packetsUnderWay); err != nil {
+	sync := func() error { return nil }
+	if _, can := client.HasExtension("fsync@openssh.com"); can {
+		sync = file.Sync
+	}
+	write := func(part io.Reader) (int64, error) { return file.ReadFromWithConcurrency(part, packetsUnderWay) }
+	if err := inParts(agent.ContextReader{Context: ctx, In: content}, write, sync); err != nil {
 		return err
 	}
-	if _, can := client.HasExtension("fsync@openssh.com"); can {
-		if err := file.Sync(); err != nil {
+	return file.Close()
+}
+
+// inParts writes content in parts of syncEvery bytes, and syncs after each.
+func inParts(content io.Reader, write func(io.Reader) (int64, error), sync func() error) error {
+	for {
+		written, err := write(io.LimitReader(content, syncEvery))
+		if err != nil {
 			return err
 		}
+		if err := sync(); err != nil {
+			return err
+		}
+		if written < syncEvery {
+			return nil
+		}
 	}
-	return file.Close()
 }
 
 // room fails where a directory's file system has less than need bytes free. A server
@@ -222,7 +244,7 @@ func (h *host) putBinary(ctx context.Context, binary Binary, sending *oversight)
 		return fmt.Errorf("send the agent: %w", err)
 	}
 	defer content.Close()
-	in := movingReader{contextReader{ctx, content}, sending}
+	in := settlingReader{movingReader{agent.ContextReader{Context: ctx, In: content}, sending}}
 	said, err := h.connection.feed(ctx, h.rootCommand(putScript, binary.SHA256, h.options.Directory), in)
 	arrived, bad := false, false
 	for line := range strings.Lines(said) {
@@ -253,7 +275,7 @@ func (h *host) putBinary(ctx context.Context, binary Binary, sending *oversight)
 	return fmt.Errorf("send the agent to %s: the host does not say that it is there%s", h.options.Directory, told("it", hosts.CleanLine(said)))
 }
 
-// movingReader tells of what is read, and of its end.
+// movingReader tells of what is read.
 type movingReader struct {
 	in      io.Reader
 	sending *oversight
@@ -264,6 +286,14 @@ func (r movingReader) Read(p []byte) (int, error) {
 	if n > 0 {
 		r.sending.moved(n)
 	}
+	return n, err
+}
+
+// settlingReader tells of the end, too.
+type settlingReader struct{ movingReader }
+
+func (r settlingReader) Read(p []byte) (int, error) {
+	n, err := r.movingReader.Read(p)
 	if err == io.EOF {
 		r.sending.settle()
 	}
@@ -309,17 +339,4 @@ func (h *host) untouch() error {
 		_, err := h.connection.run(context.Background(), h.rootCommand(untouchScript, args...))
 		return err
 	})
-}
-
-// contextReader ends with its context.
-type contextReader struct {
-	ctx context.Context
-	in  io.Reader
-}
-
-func (r contextReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.in.Read(p)
 }

@@ -43,11 +43,11 @@ func TestOversight(t *testing.T) {
 			}
 		}, true},
 		"the disk of the host syncs what came": {func(o *oversight) {
-			_, _ = io.Copy(io.Discard, movingReader{io.LimitReader(zeros{}, 2<<30), o})
+			_, _ = io.Copy(io.Discard, settlingReader{movingReader{io.LimitReader(zeros{}, 2<<30), o}})
 			time.Sleep(8 * time.Minute)
 		}, false},
 		"the disk never comes to an end": {func(o *oversight) {
-			_, _ = io.Copy(io.Discard, movingReader{io.LimitReader(zeros{}, 2<<30), o})
+			_, _ = io.Copy(io.Discard, settlingReader{movingReader{io.LimitReader(zeros{}, 2<<30), o}})
 			time.Sleep(10 * time.Minute)
 		}, true},
 		"somebody tells of it after its end": {func(o *oversight) {
@@ -73,3 +73,24 @@ func TestOversight(t *testing.T) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+// TestNoSyncIsLong: one of a large file at once would hold up all that is sent beside it.
+func TestNoSyncIsLong(t *testing.T) {
+	for _, size := range []int64{0, 1, syncEvery - 1, syncEvery, syncEvery + 1, 3*syncEvery + 5} {
+		var sent, loose int64
+		err := inParts(io.LimitReader(zeros{}, size), func(part io.Reader) (int64, error) {
+			n, err := io.Copy(io.Discard, part)
+			sent, loose = sent+n, loose+n
+			return n, err
+		}, func() error {
+			if loose > syncEvery {
+				t.Errorf("of %d bytes %d are synced at once", size, loose)
+			}
+			loose = 0
+			return nil
+		})
+		if err != nil || sent != size || loose != 0 {
+			t.Errorf("of %d bytes %d are sent, and %d not synced: %v", size, sent, loose, err)
+		}
+	}
+}

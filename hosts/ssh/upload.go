@@ -98,23 +98,25 @@ func (h *host) sendAllLarge(ctx context.Context, blobs []hosts.Blob, tally *agen
 	if err != nil {
 		return err
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(largeAtOnce)
 	for _, blob := range lacking {
-		group.Go(func() error { return h.sendLarge(ctx, client, inbox, blob, tally) })
+		group.Go(func() error { return h.sendLarge(ctx, within, client, inbox, blob, tally) })
 	}
 	return group.Wait()
 }
 
-// sendLarge sends one blob, and once more if what was left of an earlier try was bad.
-func (h *host) sendLarge(ctx context.Context, client *sftp.Client, inbox string, blob hosts.Blob, tally *agent.Tally) error {
+// sendLarge sends one blob, and once more if what was left of an earlier try was bad. within
+// is over as well once another blob has failed: then this one ends when it can, and the
+// connection, which carries more than blobs, is not cut for its sake.
+func (h *host) sendLarge(ctx, within context.Context, client *sftp.Client, inbox string, blob hosts.Blob, tally *agent.Tally) error {
 	for try := 1; ; try++ {
 		sending := h.connection.oversee(ctx, sendPatience)
-		counted, err := h.transfer(ctx, client, inbox, blob, tally, sending)
+		counted, err := h.transfer(within, client, inbox, blob, tally, sending)
 		if err = sending.end("send blob "+blob.Ref, err); err != nil {
 			return err
 		}
-		err = h.agent.Ingest(ctx, blob)
+		err = h.agent.Ingest(within, blob)
 		if !errors.Is(err, agent.ErrBadContent) || try == 2 {
 			return err
 		}
@@ -136,7 +138,7 @@ func (h *host) transfer(ctx context.Context, client *sftp.Client, inbox string, 
 	defer content.Close()
 	tally.Add(offset)
 	counting := &countingReader{in: movingReader{io.LimitReader(content, blob.Size-offset), sending}, tally: tally}
-	err = sendFile(ctx, client, name, 0, offset, counting)
+	err = sendFile(ctx, client, name, offset, counting)
 	counted := offset + counting.count
 	switch {
 	case err == nil && counted != blob.Size:

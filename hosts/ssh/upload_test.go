@@ -3,12 +3,14 @@ package ssh_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/hosts/agent"
@@ -167,5 +169,27 @@ func TestUploadsOfTheSameAtOnce(t *testing.T) {
 	wait.Wait()
 	if *read != blob.Size {
 		t.Errorf("%d bytes were sent of a blob of %d", *read, blob.Size)
+	}
+}
+
+// TestABlobThatFailsLeavesTheConnection to all that goes on over it: another blob, which
+// takes longer to end than what is cancelled may, ends when it can.
+func TestABlobThatFailsLeavesTheConnection(t *testing.T) {
+	host := connect(t, options(newServer(t)))
+	short, slow := hosttest.Content(randomBytes(1<<20)), hosttest.Content(randomBytes(1<<20+1))
+	begun := make(chan struct{})
+	short.Open = func() (io.ReadCloser, error) {
+		<-begun
+		return nil, errors.New("its file is gone")
+	}
+	slow.Open = func() (io.ReadCloser, error) {
+		close(begun)
+		<-time.After(1500 * time.Millisecond) // the disk here is slower than the second of grace
+		return io.NopCloser(bytes.NewReader(nil)), nil
+	}
+	err := host.Upload(t.Context(), []hosts.Blob{short, slow}, nil)
+	wantError(t, err, hosts.KindBroken, "its file is gone")
+	if _, err := host.Observe(t.Context(), hosts.Query{}); err != nil {
+		t.Errorf("the connection is gone, too: %v", err)
 	}
 }
