@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // modeParents is the mode of the directories that are made on the way to a path.
@@ -188,11 +190,27 @@ func (w walk) mayFollow(here *folder, name string, link os.FileInfo) error {
 		return err
 	}
 	parent, owner := attributesOf(info), attributesOf(link).uid
-	if trusted(owner) && trusted(parent.uid) && !parent.shared() {
+	listed, shared := "", parent.shared()
+	if parent.mode&(0o020|syscall.S_ISVTX) == 0o020 && here.hasList() {
+		listed, shared = " with an access control list", true
+	}
+	if trusted(owner) && trusted(parent.uid) && !shared {
 		return nil
 	}
-	return fmt.Errorf("%s is a link of user %d's in a folder (%04o) of user %d's: root does not follow what others may change; put a directory there, or make the link and its folder root's",
-		here.at(name), owner, parent.mode, parent.uid)
+	return fmt.Errorf("%s is a link of user %d's in a folder (%04o) of user %d's and group %d's%s: root does not follow what others may change; put a directory there, or make the link and its folder root's, and let nobody else write to the folder (chmod go-w)",
+		here.at(name), owner, parent.mode, parent.uid, parent.gid, listed)
+}
+
+// hasList tells whether an access control list says who may do what in a directory: the bits
+// of the group in its mode are then the most that anybody named there may.
+func (f *folder) hasList() bool {
+	dir, err := f.Open(".")
+	if err != nil {
+		return true
+	}
+	defer dir.Close()
+	size, err := unix.Fgetxattr(int(dir.Fd()), "system.posix_acl_access", nil)
+	return err == nil && size > 0
 }
 
 // shared tells whether others than its owner may replace what lies in a directory: all, or

@@ -5,7 +5,10 @@ package local
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/slipway-k8s/slipway/hosts/hosttest"
 )
 
 // TestALinkIsFollowedOnlyWhereNobodyElseMayReplaceIt: else it leads root wherever the
@@ -47,5 +50,28 @@ func TestALinkIsFollowedOnlyWhereNobodyElseMayReplaceIt(t *testing.T) {
 	}
 	if !followed() {
 		t.Error("root's own group: it is not followed")
+	}
+	if err := hosttest.LetWrite(dir, 0); err != nil {
+		t.Fatal(err)
+	}
+	if followed() {
+		t.Error("who is in an access control list may replace it, and it is followed")
+	}
+}
+
+// TestALinkThatIsNotFollowedIsExplained by who may change it.
+func TestALinkThatIsNotFollowedIsExplained(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Symlink("elsewhere", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	_, err := openFolder(filepath.Join(dir, "link"))
+	for _, words := range []string{"user 0's and group 0's", "chmod go-w"} {
+		if err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("%q is not in: %v", words, err)
+		}
 	}
 }

@@ -20,25 +20,39 @@ const (
 	badWord    = "slipway-agent-bad"
 )
 
-// checkScript is a function: check PATH OURS OWNER NAME GROUP looks at a path and all above
+// checkScript is two functions. check PATH OURS OWNER NAME GROUP looks at a path and all above
 // it, links followed. They must be root's or OWNER's, who is called NAME, and nobody else
 // may write to them: not below OURS in any way; above it others may where the directory is
 // sticky, and so may root's group, and the user's own GROUP that nobody else is in, as some
-// distributions have it.
-const checkScript = `check() { p=$1; top=$2; own=$3; name=$4; group=$5; while :; do if [ -e "$p" ]; then ` +
+// distributions have it. Where ls shows an access control list, what stands in the group's
+// place is the most that anybody named in that list may do, and not what root's group may.
+//
+// checkAll does so for the target of each link on the way as well, one link after another:
+// what lies above a target is not above the link, and who may write to a folder on the way
+// may put another link there. The links themselves must be root's or OWNER's.
+const checkScript = `unsafe() { printf "%s %s\t%s\n" "` + unsafeWord + `" "$2" "$1"; exit 1; }; ` +
+	`check() { p=$1; top=$2; own=$3; name=$4; group=$5; while :; do if [ -e "$p" ]; then ` +
 	`set -- $(ls -ldnL "$p"); w=; ` +
 	`[ "$3" = 0 ] || [ "$3" = "$own" ] || w="does not belong to $name"; ` +
 	`case $p/ in "$top"/*) strict=1;; *) strict=;; esac; ` +
 	`case $1 in ` +
 	`?????????[tT]*) [ -z "$strict" ] || w="may be written to by others";; ` +
 	`????????w*) w="may be written to by others";; ` +
+	`?????w????+*) w="may be written to by others, by its access control list";; ` +
 	`?????w*) [ -z "$strict" ] && { [ "$4" = 0 ] || [ "$4" = "$group" ]; } || w="may be written to by others";; ` +
 	`[-d]*) ;; *) w="does not show who may write to it";; esac; ` +
-	`[ -z "$w" ] || { echo "` + unsafeWord + ` $p $w"; exit 1; }; fi; ` +
+	`[ -z "$w" ] || unsafe "$p" "$w"; fi; ` +
 	`case $p in /|[!/]*) break;; esac; p=${p%/*}; p=${p:-/}; done; }; ` +
-	// Also where links lead to: what lies above it is not above the link.
-	`checkAll() { check "$@"; r=$2; while [ ! -e "$r" ]; do r=${r%/*}; r=${r:-/}; done; ` +
-	`q=$(readlink -f "$r") || return 0; [ "$q" = "$r" ] || check "$q" "$q" "$3" "$4" "$5"; }; `
+	// f is the way as far as its links were followed, l the first link on it, t where that
+	// leads, b what comes behind it.
+	`checkAll() { check "$@"; f=$1; ours=$2; k=0; while :; do ` +
+	`l=; b=$f; while [ -n "$b" ]; do b=${b#/}; c=${b%%/*}; b=${b#"$c"}; l=$l/$c; [ ! -h "$l" ] || break; done; ` +
+	`[ -h "$l" ] || break; t=$(readlink "$l"); ` +
+	`set -- $(ls -ldn "$l"); [ "$3" = 0 ] || [ "$3" = "$own" ] || unsafe "$l" "does not belong to $name"; ` +
+	`k=$((k+1)); [ "$k" -le 40 ] || unsafe "$l" "is a link that leads in a circle"; ` +
+	`case $t in /*) ;; *) t=${l%/*}/$t;; esac; ` +
+	`case $l/ in "$ours"/*) ours=$t;; *) case $ours/ in "$l"/*) ours=$t${ours#"$l"};; esac;; esac; ` +
+	`check "$t" "$ours" "$own" "$name" "$group"; f=$t$b; done; }; `
 
 // startScript is run by the login user: it settles who becomes root and how, once, and
 // hands over to rootScript. $1 is the binary's digest, $2 the agent's directory, $3 the

@@ -308,6 +308,7 @@ func TestAPlaceThatOthersMayWriteToIsRefused(t *testing.T) {
 	}
 	give := func(path string) error { return os.Chown(path, stranger, stranger) }
 	shared := func(path string) error { return errors.Join(os.Chown(path, 0, stranger), os.Chmod(path, 0o775)) }
+	listed := func(path string) error { return hosttest.LetWrite(path, stranger) }
 	agent := func(path string) func(*hosttest.Server) string {
 		return func(s *hosttest.Server) string { return filepath.Join(s.Directory(), path) }
 	}
@@ -337,6 +338,7 @@ func TestAPlaceThatOthersMayWriteToIsRefused(t *testing.T) {
 		"~/.cache: a stranger's":    {home(".cache"), give, "does not belong to"},
 		"home: all may":             {home(""), open(0o777), "may be written to by others"},
 		"~/.cache/slipway: all may": {home(".cache/slipway"), open(0o777), "may be written to by others"},
+		"above: a list says who":    {agent(".."), listed, "may be written to by others, by its access control list"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := newServer(t)
@@ -359,6 +361,72 @@ func TestAPlaceThatOthersMayWriteToIsRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestALinkOnTheWayIsLookedAt, with each folder that it leads through: who may write to one
+// of them may lead root elsewhere, whosever the link is now.
+func TestALinkOnTheWayIsLookedAt(t *testing.T) {
+	for name, test := range map[string]struct {
+		spoil func(t *testing.T, first, second string) // the folders of the two links
+		words string                                   // empty: it is taken
+	}{
+		"links that are root's, in folders that are": {func(*testing.T, string, string) {}, ""},
+		"a stranger's folder in the middle": {func(t *testing.T, _, second string) {
+			must(t, os.Chown(second, stranger, stranger))
+		}, "does not belong to"},
+		"a folder in the middle that all may write to": {func(t *testing.T, _, second string) {
+			must(t, os.Chmod(second, 0o777))
+		}, "may be written to by others"},
+		"a stranger's link in a sticky folder": {func(t *testing.T, _, second string) {
+			must(t, os.Chmod(second, 0o777|os.ModeSticky))
+			must(t, os.Lchown(filepath.Join(second, "link"), stranger, stranger))
+		}, "does not belong to"},
+		"root's link in a sticky folder": {func(t *testing.T, _, second string) {
+			must(t, os.Chmod(second, 0o777|os.ModeSticky))
+		}, ""},
+		"links in a circle": {func(t *testing.T, first, second string) {
+			must(t, os.Remove(filepath.Join(second, "link")))
+			must(t, os.Symlink(filepath.Join(first, "link"), filepath.Join(second, "link")))
+		}, "leads in a circle"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := newServer(t)
+			first, second, end := filepath.Join(t.TempDir(), "a b"), t.TempDir(), t.TempDir()
+			must(t, os.Mkdir(first, 0o755))
+			above := filepath.Dir(server.Directory())
+			must(t, os.Remove(above))
+			must(t, os.Symlink(filepath.Join(first, "link"), above))
+			must(t, os.Symlink(filepath.Join(second, "link"), filepath.Join(first, "link")))
+			must(t, os.Symlink(end, filepath.Join(second, "link")))
+			test.spoil(t, first, second)
+			if test.words == "" {
+				connect(t, options(server))
+				return
+			}
+			refused(t, options(server), hosts.KindForeign, test.words, "as root: ")
+			if server.Starts() != 0 {
+				t.Error("the agent was started all the same")
+			}
+		})
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAPathWithABlankIsToldWhole, and typed as one word.
+func TestAPathWithABlankIsToldWhole(t *testing.T) {
+	server := newServer(t)
+	o := options(server)
+	o.Directory = filepath.Join(t.TempDir(), "a b", "slipway")
+	must(t, os.MkdirAll(filepath.Dir(o.Directory), 0o755))
+	must(t, os.Chmod(filepath.Dir(o.Directory), 0o777))
+	where := filepath.Dir(o.Directory)
+	refused(t, o, hosts.KindForeign, where+" may be written to by others", "chown root '"+where+"' && chmod go-w '"+where+"'")
 }
 
 // TestTheWayToAPlaceMayBeShared where nobody can swap what lies there: by a sticky

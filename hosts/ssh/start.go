@@ -27,14 +27,17 @@ const startPatience = 30 * time.Second
 
 // place is what the scripts found out about a host.
 type place struct {
-	directory string // of the agent
-	inbox     string // that the login user writes to
-	uid       string // the login user's
-	there     bool   // the binary is in its place
-	unsafe    string // what others may write to, and why; nothing was done then
-	locked    bool   // sudo does not let the user in
+	directory string  // of the agent
+	inbox     string  // that the login user writes to
+	uid       string  // the login user's
+	there     bool    // the binary is in its place
+	unsafe    finding // what others may write to; nothing was done then
+	locked    bool    // sudo does not let the user in
 	platform  Platform
 }
+
+// finding is a path that is not safe, and why.
+type finding struct{ path, why string }
 
 // guessBinary is the agent for a host like the operator's machine, which most are.
 func guessBinary(ctx context.Context, o Options) Binary {
@@ -173,7 +176,7 @@ func (h *host) tryStart(ctx context.Context, binary Binary) (started bool, err e
 		_ = p.session.Close()
 		return false, h.explainStart(p, err)
 	}
-	if h.place.unsafe != "" {
+	if h.place.unsafe != (finding{}) {
 		_ = p.session.Close() // it is over
 		return false, h.unsafePlace(h.place.unsafe, binary)
 	}
@@ -209,30 +212,30 @@ func (p *place) parseAbsent(line string) error {
 	if len(words) != 3 {
 		return fmt.Errorf("the host describes itself as %q", hosts.CleanLine(line))
 	}
-	p.platform, p.directory = platform(words[0], words[1]), words[2]
+	p.platform, p.directory = platform(hosts.CleanLine(words[0]), hosts.CleanLine(words[1])), words[2]
 	return nil
 }
 
 // unsafePlace refuses a directory that others could have put something of their own into.
 // What it holds besides, a host's record for one, is not to be lost.
-func (h *host) unsafePlace(finding string, binary Binary) error {
-	where, how, _ := strings.Cut(finding, " ")
+func (h *host) unsafePlace(found finding, binary Binary) error {
+	where, typed := found.path, word(found.path)
 	ours := func(dir string) bool { return dir != "" && (where == dir || strings.HasPrefix(where, dir+"/")) }
 	owner := "root"
 	if ours(path.Dir(h.place.inbox)) {
 		owner = h.options.User
 	}
-	fix := fmt.Sprintf("see who can write there (ls -ld %s); then, as root: chown %s %s && chmod go-w %s", where, owner, where, where)
+	fix := fmt.Sprintf("see who can write there (ls -ld %s); then, as root: chown %s %s && chmod go-w %s", typed, word(owner), typed, typed)
 	switch {
 	case strings.Contains(where, binary.SHA256), where == h.place.inbox, ours(h.options.Directory + "/agent"):
-		fix = fmt.Sprintf("see who put what there (ls -la %s); then, as root: rm -r %s", where, where)
+		fix = fmt.Sprintf("see who put what there (ls -la %s); then, as root: rm -r %s", typed, typed)
 	case where == h.options.Directory:
 		fix = fmt.Sprintf("see who put what there (ls -la %s); then, as root: rm -rf %s/agent %s/inbox && chown root %s && chmod go-w %s",
-			where, where, where, where, where)
+			typed, typed, typed, typed, typed)
 	}
 	return &hosts.Error{
 		Kind: hosts.KindForeign, Op: "look at where the agent and its inbox lie",
-		Err: fmt.Errorf("%s %s, and what lies below it is run, or taken, by root", where, how), Fix: fix,
+		Err: fmt.Errorf("%s %s, and what lies below it is run, or taken, by root", where, found.why), Fix: fix,
 	}
 }
 
@@ -379,7 +382,8 @@ func (p *process) look() (place, error) {
 		case word == absentWord:
 			return found, found.parseAbsent(rest)
 		case word == unsafeWord:
-			found.unsafe = rest
+			why, at, _ := strings.Cut(rest, "\t")
+			found.unsafe = finding{path: hosts.Clean(at), why: cmp.Or(hosts.Clean(why), "is not safe")}
 			return found, nil
 		case word == lockedWord:
 			found.locked = true
@@ -440,7 +444,7 @@ func (p *process) explain(err error) error {
 	case errors.As(p.exit, &missing):
 		return fmt.Errorf("the connection to the host broke%s", told("the agent", p.said()))
 	case errors.As(p.exit, &exit) && exit.Signal() != "":
-		return fmt.Errorf("the agent was killed by signal %s%s", exit.Signal(), told("it", p.said()))
+		return fmt.Errorf("the agent was killed by signal %s%s", hosts.CleanLine(exit.Signal()), told("it", p.said()))
 	case errors.As(p.exit, &exit):
 		return fmt.Errorf("the agent ended with status %d%s", exit.ExitStatus(), told("it", p.said()))
 	default:
@@ -486,6 +490,17 @@ func (p *process) settled() error {
 	case <-patience.C:
 	}
 	return nil
+}
+
+// plainWord is what a shell takes as it is.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+
+// word is a text as somebody would type it into a shell.
+func word(text string) string {
+	if plainWord.MatchString(text) {
+		return text
+	}
+	return quote(text)
 }
 
 // quote makes one word for a shell.
