@@ -25,6 +25,17 @@ const (
 	KindBroken         ErrorKind = "failed"  // all else
 )
 
+// Known is the kind, or KindBroken where it is none: a host may call it anything, and it is
+// shown and decided by.
+func (k ErrorKind) Known() ErrorKind {
+	switch k {
+	case KindUnreachable, KindAuth, KindHostKeyUnknown, KindHostKeyChanged, KindPrivilege, KindPlatform, KindVersion,
+		KindCut, KindStuck, KindLease, KindDiskFull, KindForeign, KindBroken:
+		return k
+	}
+	return KindBroken
+}
+
 // Error is what went wrong, where, and what to do.
 type Error struct {
 	Kind ErrorKind

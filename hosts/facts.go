@@ -247,7 +247,7 @@ func (f Facts) Clean() Facts {
 		f.Evidence[i] = e.Clean()
 	}
 	for i, one := range f.Foreign {
-		f.Foreign[i] = Foreign{What: CleanLine(one.What), Detail: Clean(one.Detail), Fix: Clean(one.Fix)}
+		f.Foreign[i] = Foreign{What: CleanLine(one.What), Detail: CleanLine(one.Detail), Fix: CleanLine(one.Fix)}
 	}
 	return f
 }

@@ -45,8 +45,20 @@ func (c *Client) call(ctx context.Context, r request) (json.RawMessage, error) {
 		_ = c.send(context.Background(), frame{Kind: kindCancel, ID: id}) // a session that ended answers by itself
 	})
 	defer stop()
-	answer, err := c.await(ctx, r, p)
+	answer, given, err := c.await(ctx, r, p)
+	if given {
+		c.giveUp(id, r.kind)
+	}
 	return answer, own(ctx, r.op, err)
+}
+
+// giveUp has the host end a call that nobody waits for any longer, and the connection that a
+// dial may yet have made.
+func (c *Client) giveUp(id uint64, of kind) {
+	c.try(frame{Kind: kindCancel, ID: id})
+	if of == kindDial {
+		c.try(frame{Kind: kindClose, ID: id})
+	}
 }
 
 // reserve takes a place among the calls in hand.
@@ -61,7 +73,7 @@ func (c *Client) reserve(ctx context.Context, r request) error {
 	case <-ctx.Done():
 		return fmt.Errorf("%s: %w", r.op, ctx.Err())
 	case <-patience.C:
-		return unanswered(ctx, r)
+		return unanswered(ctx, r.op, noAnswer(r.patience))
 	}
 }
 
@@ -102,8 +114,8 @@ func (c *Client) ask(ctx context.Context, r request) (uint64, *pending, error) {
 	return f.ID, p, nil
 }
 
-// await waits for the answer for as long as the call moves.
-func (c *Client) await(ctx context.Context, r request, p *pending) (json.RawMessage, error) {
+// await waits for the answer for as long as the call moves. given tells that it was given up.
+func (c *Client) await(ctx context.Context, r request, p *pending) (answer json.RawMessage, given bool, err error) {
 	patience := time.NewTimer(r.patience)
 	defer patience.Stop()
 	limit := time.NewTimer(callLimit)
@@ -122,18 +134,19 @@ func (c *Client) await(ctx context.Context, r request, p *pending) (json.RawMess
 			cancelled = nil
 			patience.Reset(cancelPatience)
 		case <-patience.C:
-			return nil, unanswered(ctx, r)
+			return nil, true, unanswered(ctx, r.op, noAnswer(r.patience))
 		case <-limit.C:
-			r.patience = callLimit
-			return nil, unanswered(ctx, r)
-		case answer := <-p.answer:
-			return r.conclude(p, answer)
+			return nil, true, unanswered(ctx, r.op, fmt.Sprintf("it says that it moves, and has not ended in %s", callLimit))
+		case came := <-p.answer:
+			answer, err = r.conclude(p, came)
+			return answer, false, err
 		case <-c.ended:
 			select {
-			case answer := <-p.answer:
-				return r.conclude(p, answer)
+			case came := <-p.answer:
+				answer, err = r.conclude(p, came)
+				return answer, false, err
 			default:
-				return nil, c.lost(r.op)
+				return nil, false, c.lost(r.op)
 			}
 		}
 	}

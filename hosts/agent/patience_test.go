@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,6 +87,42 @@ func TestNoCallWaitsForEver(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestACallThatIsGivenUpEndsOnTheHost, too: else the same command finds the lease held by it.
+func TestACallThatIsGivenUpEndsOnTheHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ended := false
+		here, there := net.Pipe()
+		client, _ := connect(t, stub{
+			do: func(ctx context.Context, _ hosts.Action, _ func(hosts.Progress)) (hosts.Outcome, error) {
+				<-ctx.Done()
+				ended = true
+				return hosts.Outcome{}, ctx.Err()
+			},
+			dial: func(context.Context) (net.Conn, error) {
+				time.Sleep(time.Minute) // of the bubble's clock: it is made too late
+				return here, nil
+			},
+		})
+		if _, err := client.Do(context.Background(), anAction, nil); err == nil {
+			t.Error("the action went through")
+		}
+		synctest.Wait()
+		if !ended {
+			t.Error("the action goes on")
+		}
+		if _, err := client.Dial(context.Background(), "tcp", "a:1"); err == nil {
+			t.Error("the connection was made in time")
+		}
+		if err := there.SetReadDeadline(time.Now().Add(5 * time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadAll(there); err != nil {
+			t.Errorf("the late connection ends with %v", err)
+		}
+		_ = client.Close()
+	})
 }
 
 // TestACancelledCallIsNotWaitedForLong: who pressed Ctrl-C has waited enough.
@@ -199,6 +237,9 @@ func TestProgressWithoutEndIsGivenUp(t *testing.T) {
 		}
 		if took := time.Since(begin); took > 2*time.Hour {
 			t.Errorf("it took %s", took)
+		}
+		if err != nil && !strings.Contains(err.Error(), "it says that it moves, and has not ended in 2h0m0s") {
+			t.Errorf("it says: %v", err)
 		}
 		_ = client.Close()
 		time.Sleep(48 * time.Hour) // until the host has ended as well

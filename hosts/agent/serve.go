@@ -256,6 +256,7 @@ func (s *server) prepare(f frame) (call, error) {
 		return func(ctx context.Context) (any, error) { return nil, s.ingest(ctx, body, s.progress(f.ID)) }, err
 	default:
 		body, err := decodeBody[dialBody](f)
+		s.streams.expect(f.ID)
 		return func(ctx context.Context) (any, error) { return nil, s.dial(ctx, f.ID, body) }, err
 	}
 }
@@ -307,6 +308,7 @@ func decodeHello(f frame) (Hello, error) {
 	if err := json.Unmarshal(f.Body, &hello); err != nil { // not strict: it may be from another version
 		return Hello{}, breach("malformed hello: %v", err)
 	}
+	hello.Version = hosts.CleanLine(hello.Version) // the other end's text, and shown
 	return hello, nil
 }
 

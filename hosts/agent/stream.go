@@ -264,6 +264,14 @@ func (s *streams) add(st *stream) error {
 	return nil
 }
 
+// expect notes that a stream of this id is about to be opened: from now on a frame for it
+// may come too early or too late, and is no breach.
+func (s *streams) expect(id uint64) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.highest = max(s.highest, id)
+}
+
 func (s *streams) remove(id uint64) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

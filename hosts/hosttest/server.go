@@ -72,6 +72,7 @@ type Faults struct {
 	TurnsStatus     int    // and how that ends
 	Endless         bool   // every command prints without end
 	EndlessSums     bool   // the sum of a file has no end
+	Signal          string // by which the agents are killed, KILL if empty; and each command but the start's, where it is set
 	Startups        int    // connections that have not logged in yet and are let be; 0: any number
 	Machine         string // what uname -m says
 }

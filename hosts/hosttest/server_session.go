@@ -2,6 +2,7 @@ package hosttest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -47,6 +48,10 @@ func (s *Server) execute(channel ssh.Channel, command string) {
 	if faults.Turns != "" {
 		_, _ = io.WriteString(channel, faults.Turns)
 		exitStatus(channel, faults.TurnsStatus)
+		return
+	}
+	if faults.Signal != "" && !strings.Contains(command, "slipway-agent-inbox") {
+		exitSignal(channel, faults.Signal)
 		return
 	}
 	sum := strings.Contains(command, "sha256sum") && !strings.Contains(command, "mkdir")
@@ -95,9 +100,19 @@ func exitStatus(channel ssh.Channel, status int) {
 	_, _ = channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{uint32(status)}))
 }
 
+func exitSignal(channel ssh.Channel, signal string) {
+	_, _ = channel.SendRequest("exit-signal", false, ssh.Marshal(struct {
+		Signal     string
+		CoreDumped bool
+		Message    string
+		Language   string
+	}{Signal: signal}))
+}
+
 // agentSession is an agent that runs.
 type agentSession struct {
 	channel ssh.Channel
+	signal  string // that kills it
 	stop    context.CancelFunc
 	once    sync.Once
 }
@@ -105,12 +120,7 @@ type agentSession struct {
 // kill ends the session as that of a process that was killed.
 func (a *agentSession) kill() {
 	a.once.Do(func() {
-		_, _ = a.channel.SendRequest("exit-signal", false, ssh.Marshal(struct {
-			Signal     string
-			CoreDumped bool
-			Message    string
-			Language   string
-		}{Signal: "KILL"}))
+		exitSignal(a.channel, cmp.Or(a.signal, "KILL"))
 		_ = a.channel.Close()
 		a.stop()
 	})
@@ -125,7 +135,7 @@ func (s *Server) serveAgent(channel ssh.Channel, in io.Reader, args []string) {
 	}
 	ctx, stop := context.WithCancel(s.over)
 	defer stop()
-	session := &agentSession{channel: channel, stop: stop}
+	session := &agentSession{channel: channel, signal: s.currentFaults().Signal, stop: stop}
 	s.mutex.Lock()
 	s.starts++
 	s.agents[session] = true

@@ -310,10 +310,17 @@ func (c *connection) feed(ctx context.Context, command string, in io.Reader) (st
 		case stdout.over:
 			err = fmt.Errorf("the host says more than %d bytes where a few lines were asked for", maxAnswer)
 		}
-		return stdout.String(), fmt.Errorf("%w%s", err, stderr.said("it"))
+		return stdout.String(), fmt.Errorf("%w%s", oneLine{err}, stderr.said("it"))
 	}
 	return stdout.String(), nil
 }
+
+// oneLine is an error whose text the host may have written, as that of a command which a
+// signal ended.
+type oneLine struct{ error }
+
+func (e oneLine) Error() string { return hosts.CleanLine(e.error.Error()) }
+func (e oneLine) Unwrap() error { return e.error }
 
 // answer is a command's output, up to maxAnswer; full is called when it is more.
 type answer struct {
