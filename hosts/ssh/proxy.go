@@ -85,13 +85,12 @@ func startProxy(command string) (*proxyConn, error) {
 	p.process.Stdin, p.process.Stdout, p.process.Stderr = childIn, childOut, p.stderr
 	p.process.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	p.process.WaitDelay = time.Second // for whoever inherits its stderr
-	err = p.process.Start()
+	err = proxies.start(p)
 	_ = childIn.Close() // the child has its own
 	_ = childOut.Close()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the proxyCommand: %w", err), in.Close(), out.Close())
 	}
-	proxies.Store(p, true)
 	go func() {
 		_ = p.process.Wait() // how it ended shows in what it said
 		close(p.exited)
@@ -131,29 +130,60 @@ func (p *proxyConn) Close() error {
 	return nil
 }
 
-// proxies are the commands that run, each a *proxyConn, until their groups were ended.
-var proxies sync.Map
+// proxies are the commands that run, until their groups were ended.
+var proxies = running{commands: map[*proxyConn]bool{}}
+
+type running struct {
+	mutex    sync.Mutex
+	commands map[*proxyConn]bool
+	over     bool // no more are started
+}
+
+var errEnding = errors.New("slipway is ending")
+
+func (r *running) start(p *proxyConn) error {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.over {
+		return errEnding
+	}
+	err := p.process.Start()
+	if err == nil {
+		r.commands[p] = true
+	}
+	return err
+}
 
 // end ends by force the command and those that it started and left behind: the group is
 // its own. It is done once: later the group's number may be somebody else's.
 func (p *proxyConn) end() {
-	if _, runs := proxies.LoadAndDelete(p); runs {
+	proxies.mutex.Lock()
+	defer proxies.mutex.Unlock()
+	p.kill()
+}
+
+// kill is end for who holds the mutex of proxies.
+func (p *proxyConn) kill() {
+	if proxies.commands[p] {
+		delete(proxies.commands, p)
 		_ = syscall.Kill(-p.process.Process.Pid, syscall.SIGKILL)
 	}
 }
 
-// EndProxyCommands ends every proxyCommand that still runs. It is for a process that exits
-// without closing its connections: the commands have sessions of their own, and would live on.
+// EndProxyCommands ends every proxyCommand that still runs, and has no more started. It is
+// for a process that is about to exit: the commands have sessions of their own, and would
+// live on. One whose connection was closed has a second to end by itself, which ends here.
 func EndProxyCommands() {
-	proxies.Range(func(key, _ any) bool {
-		p := key.(*proxyConn)
+	proxies.mutex.Lock()
+	defer proxies.mutex.Unlock()
+	proxies.over = true
+	for p := range proxies.commands {
 		select {
 		case <-p.exited: // its number may be somebody else's by now
 		default:
-			p.end()
+			p.kill()
 		}
-		return true
-	})
+	}
 }
 
 func (p *proxyConn) LocalAddr() net.Addr  { return proxyAddr{} }

@@ -22,11 +22,33 @@ func TestProxyCommandsEndWithAProcessThatClosesNothing(t *testing.T) {
 	if _, err := out.ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { proxies.over = false })
 	EndProxyCommands()
 	if _, err := out.ReadByte(); err != io.EOF {
 		t.Errorf("they still run: %v", err)
 	}
-	if _, known := proxies.Load(p); known {
+	if proxies.commands[p] {
 		t.Error("it is kept in mind")
 	}
+	if late, err := startProxy("sleep 600"); err == nil {
+		_ = late.Close()
+		t.Error("one more was started, and lives on")
+	}
+}
+
+// TestAClosedProxyCommandEndsWithTheProcess, too, where it does not end with its input.
+func TestAClosedProxyCommandEndsWithTheProcess(t *testing.T) {
+	p, err := startProxy("exec sleep 600")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	t.Cleanup(func() { proxies.over = false })
+	EndProxyCommands()
+	if proxies.commands[p] {
+		t.Error("it is left to the second that it has, which the process does not")
+	}
+	<-p.exited
 }
