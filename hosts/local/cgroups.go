@@ -16,8 +16,8 @@ import (
 // leftoverGroups are the control groups that the kubelet made for Pods, in every hierarchy,
 // children before parents. While a kubelet runs they are in use, and none is left over.
 func (h *Host) leftoverGroups(ctx context.Context) ([]string, error) {
-	if state, err := h.systemd.Unit(ctx, "kubelet.service"); err == nil && state.Active == "active" {
-		return nil, nil
+	if runs, err := h.runs(ctx, "kubelet.service"); runs || err != nil {
+		return nil, err
 	}
 	var groups []string
 	for _, pattern := range []string{
@@ -30,7 +30,7 @@ func (h *Host) leftoverGroups(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 		for _, root := range roots {
-			if isLink(root) { // cpu may be a link to cpu,cpuacct
+			if liesInLink(root) { // cpu may be a link to cpu,cpuacct
 				continue
 			}
 			err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
@@ -54,9 +54,8 @@ const podsSlice = "kubepods.slice"
 
 // podsSlice tells whether systemd has that unit left over from a kubelet that does not run.
 func (h *Host) podsSlice(ctx context.Context) (bool, error) {
-	kubelet, err := h.systemd.Unit(ctx, "kubelet.service")
-	if err == nil && kubelet.Active == "active" {
-		return false, nil
+	if runs, err := h.runs(ctx, "kubelet.service"); runs || err != nil {
+		return false, err
 	}
 	state, err := h.systemd.Unit(ctx, podsSlice)
 	if errors.Is(err, errNoSystemd) {
@@ -65,7 +64,8 @@ func (h *Host) podsSlice(ctx context.Context) (bool, error) {
 	return state.Active == "active", err
 }
 
-func isLink(path string) bool {
+// liesInLink tells whether the folder that a path lies in is a link.
+func liesInLink(path string) bool {
 	info, err := os.Lstat(filepath.Dir(path))
 	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }

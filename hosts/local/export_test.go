@@ -4,6 +4,9 @@ package local
 
 import "github.com/slipway-k8s/slipway/hosts"
 
+// ErrNoSystemd is what a host without systemd answers.
+var ErrNoSystemd = errNoSystemd
+
 // Acting is how many actions are in hand.
 func (h *Host) Acting() int { return int(h.acting.Load()) }
 

@@ -161,18 +161,35 @@ func (h *Host) seeSystemd(ctx context.Context, facts *hosts.Facts) error {
 		h.seeResolver(facts, false)
 		return nil
 	}
-	active := func(name string) bool {
-		state, err := h.systemd.Unit(ctx, name)
-		return err == nil && state.Active == "active"
+	runs := map[string]bool{}
+	for _, name := range []string{"systemd-resolved", "firewalld", "ufw"} {
+		lookingAt(ctx, name+".service")
+		if runs[name], err = h.runs(ctx, name+".service"); err != nil {
+			return err
+		}
 	}
-	h.seeResolver(facts, active("systemd-resolved.service"))
+	h.seeResolver(facts, runs["systemd-resolved"])
 	switch {
-	case active("firewalld.service"):
+	case runs["firewalld"]:
 		facts.Firewall = "firewalld"
-	case active("ufw.service") && h.ufwEnabled():
+	case runs["ufw"] && h.ufwEnabled():
 		facts.Firewall = "ufw"
 	}
 	return nil
+}
+
+// runs tells whether a unit runs, also in the moment in which it is restarted. No answer says
+// nothing about it, and is an error.
+func (h *Host) runs(ctx context.Context, name string) (bool, error) {
+	state, err := h.systemd.Unit(ctx, name)
+	if errors.Is(err, errNoSystemd) {
+		return false, nil
+	}
+	switch state.Active {
+	case "active", "activating", "reloading", "deactivating":
+		return true, err
+	}
+	return false, err
 }
 
 func (h *Host) seeUnits(names []string) func(context.Context, *hosts.Facts) error {

@@ -213,6 +213,7 @@ type fakeSystemd struct {
 	units       map[string]local.UnitState
 	jobs        []string
 	failing     map[string]error
+	silent      map[string]error           // what comes instead of a unit's state
 	pending     map[string]local.UnitState // unit files that a reload shows
 	journal     []string
 	begun       func() // called when a job begins
@@ -229,6 +230,9 @@ func (f *fakeSystemd) Manager(context.Context) (hosts.Systemd, error) {
 func (f *fakeSystemd) Unit(_ context.Context, name string) (local.UnitState, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if err := f.silent[name]; err != nil {
+		return local.UnitState{}, err
+	}
 	if state, ok := f.units[name]; ok {
 		return state, nil
 	}

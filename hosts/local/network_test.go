@@ -16,6 +16,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/local"
 )
 
 // TestRemoveNetwork makes real links, tables and chains, in the network namespace that the
@@ -145,6 +146,53 @@ func TestResolverThatPodsInherit(t *testing.T) {
 				t.Errorf("Pods inherit %q with %q, want %q with %q", facts.Resolver, facts.NameServers, test.want, test.servers)
 			}
 		})
+	}
+}
+
+// TestWhatSystemdDoesNotSayIsNotGuessed: who would plan by the guess has Pods ask the host's
+// own stub, or leaves a firewall out. A unit that is restarted runs.
+func TestWhatSystemdDoesNotSayIsNotGuessed(t *testing.T) {
+	failed := errors.New("Message recipient disconnected from message bus without replying")
+	for name, test := range map[string]struct {
+		unit, active string
+		err          error
+		resolver     string
+		firewall     string
+	}{
+		"resolved runs":              {"systemd-resolved.service", "active", nil, "/run/systemd/resolve/resolv.conf", ""},
+		"resolved is restarted":      {"systemd-resolved.service", "deactivating", nil, "/run/systemd/resolve/resolv.conf", ""},
+		"resolved was stopped":       {"systemd-resolved.service", "inactive", nil, "/etc/resolv.conf", ""},
+		"no word of resolved":        {"systemd-resolved.service", "", failed, "", ""},
+		"firewalld reads its rules":  {"firewalld.service", "reloading", nil, "/etc/resolv.conf", "firewalld"},
+		"firewalld failed":           {"firewalld.service", "failed", nil, "/etc/resolv.conf", ""},
+		"no word of firewalld":       {"firewalld.service", "", failed, "", ""},
+		"no word of a ufw":           {"ufw.service", "", failed, "", ""},
+		"there is no systemd at all": {"systemd-resolved.service", "", local.ErrNoSystemd, "/etc/resolv.conf", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t)
+			m.write("/etc/resolv.conf", "nameserver 127.0.0.53\n")
+			m.write("/run/systemd/resolve/resolv.conf", "nameserver 10.0.0.1\n")
+			m.systemd.units[test.unit] = local.UnitState{Load: "loaded", Active: test.active}
+			m.systemd.silent = map[string]error{test.unit: test.err}
+			facts, err := m.host().Observe(t.Context(), hosts.Query{})
+			if wrong := test.resolver == ""; (err != nil) != wrong {
+				t.Fatalf("it ends with %v", err)
+			}
+			if facts.Resolver != test.resolver || facts.Firewall != test.firewall {
+				t.Errorf("Pods inherit %q, and the firewall is %q", facts.Resolver, facts.Firewall)
+			}
+		})
+	}
+}
+
+// TestAKubeletOfWhichNothingIsKnown has its Pods' control groups left alone.
+func TestAKubeletOfWhichNothingIsKnown(t *testing.T) {
+	m := newMachine(t)
+	m.write("/sys/fs/cgroup/kubepods.slice/.keep", "")
+	m.systemd.silent = map[string]error{"kubelet.service": errors.New("no reply")}
+	if err := m.fails(m.host(), hosts.StopPods{}); !strings.Contains(err.Error(), "no reply") {
+		t.Errorf("it ends with %v", err)
 	}
 }
 
