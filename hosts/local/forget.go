@@ -14,7 +14,7 @@ import (
 )
 
 // forget removes Slipway's own directories, once the rest of what the record names is gone.
-func (h *Host) forget(ctx context.Context, a hosts.Forget) (hosts.Outcome, error) {
+func (h *Host) forget(ctx context.Context, a hosts.Forget, report func(hosts.Progress)) (hosts.Outcome, error) {
 	record, err := h.record.read()
 	if err != nil {
 		return hosts.Outcome{}, err
@@ -49,13 +49,13 @@ func (h *Host) forget(ctx context.Context, a hosts.Forget) (hosts.Outcome, error
 					return err
 				}
 			}
-			return h.removeOwnDirectories(ctx)
+			return h.removeOwnDirectories(ctx, counting(report))
 		},
 	})
 }
 
 // removeOwnDirectories removes the record last: until then a reset can be repeated.
-func (h *Host) removeOwnDirectories(ctx context.Context) error {
+func (h *Host) removeOwnDirectories(ctx context.Context, gone func()) error {
 	entries, err := os.ReadDir(h.at(h.stateDir))
 	if err != nil {
 		return err
@@ -64,11 +64,11 @@ func (h *Host) removeOwnDirectories(ctx context.Context) error {
 		if entry.Name() == filepath.Base(h.record.path) {
 			continue
 		}
-		if err := removeAll(ctx, h.state(entry.Name())); err != nil {
+		if err := removeAll(ctx, h.state(entry.Name()), gone); err != nil {
 			return err
 		}
 	}
-	if err := removeAll(ctx, h.at(h.runDir)); err != nil {
+	if err := removeAll(ctx, h.at(h.runDir), gone); err != nil {
 		return err
 	}
 	parent, err := openFolder(filepath.Dir(h.at(h.stateDir)))
@@ -76,7 +76,7 @@ func (h *Host) removeOwnDirectories(ctx context.Context) error {
 		return err
 	}
 	defer parent.Close()
-	return errors.Join(removeTree(ctx, parent, filepath.Base(h.stateDir)), parent.sync())
+	return errors.Join(removeTree(ctx, parent, filepath.Base(h.stateDir), gone), parent.sync())
 }
 
 // stillThere lists what the record names and the host has.

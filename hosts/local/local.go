@@ -126,7 +126,7 @@ func (h *Host) dispatch(ctx context.Context, action hosts.Action, report func(ho
 	case hosts.MakeSymlink:
 		return h.makeSymlink(ctx, a)
 	case hosts.RemovePath:
-		return h.removePath(ctx, a)
+		return h.removePath(ctx, a, report)
 	case hosts.Unpack:
 		return h.unpack(ctx, a, report)
 	case hosts.SetUnit:
@@ -160,9 +160,9 @@ func (h *Host) dispatch(ctx context.Context, action hosts.Action, report func(ho
 	case hosts.Restore:
 		return h.restore(ctx, a)
 	case hosts.TidyStore:
-		return h.tidyStore(ctx, a)
+		return h.tidyStore(ctx, a, report)
 	case hosts.Forget:
-		return h.forget(ctx, a)
+		return h.forget(ctx, a, report)
 	default:
 		return hosts.Outcome{}, fmt.Errorf("this version of Slipway knows no action %q", action.Kind())
 	}

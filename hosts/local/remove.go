@@ -16,7 +16,7 @@ import (
 )
 
 // removePath removes a file, a link, a directory that is empty, or one with all below it.
-func (h *Host) removePath(ctx context.Context, a hosts.RemovePath) (hosts.Outcome, error) {
+func (h *Host) removePath(ctx context.Context, a hosts.RemovePath, report func(hosts.Progress)) (hosts.Outcome, error) {
 	path, err := h.absolute(a.Path)
 	if err != nil {
 		return hosts.Outcome{}, err
@@ -35,30 +35,12 @@ func (h *Host) removePath(ctx context.Context, a hosts.RemovePath) (hosts.Outcom
 			return hosts.Outcome{}, err
 		}
 		if owned, ours := ownedAt(record, a.Path); !ours || owned.Type != hosts.TypeSymlink {
-			return h.emptyLinked(ctx, a, path)
+			return h.emptyLinked(ctx, a, path, report)
 		}
 	}
-	remove := func(_ context.Context, dir *folder, name string) error { return dir.Remove(name) }
-	switch {
-	case info.IsDir() && a.Recursive:
-		if isEmptyMountPoint(path) {
-			return unchanged, nil
-		}
-		if err := h.refuseMounts(a.Path); err != nil {
-			return hosts.Outcome{}, err
-		}
-		remove = removeTree
-	case info.IsDir():
-		entries, err := os.ReadDir(path)
-		if err != nil {
-			return hosts.Outcome{}, err
-		}
-		if len(entries) > 0 && a.IfEmpty {
-			return unchanged, nil
-		}
-		if len(entries) > 0 {
-			return hosts.Outcome{}, fmt.Errorf("it is a directory that holds %s", listed(entries))
-		}
+	remove, err := h.remover(a, path, info, counting(report))
+	if remove == nil || err != nil {
+		return unchanged, err
 	}
 	return h.apply(ctx, change{
 		action: a,
@@ -81,10 +63,32 @@ func (h *Host) removePath(ctx context.Context, a hosts.RemovePath) (hosts.Outcom
 	})
 }
 
+// remover is how to remove what lies at a path; nil where it is to stay.
+func (h *Host) remover(a hosts.RemovePath, path string, info os.FileInfo, gone func()) (func(context.Context, *folder, string) error, error) {
+	switch {
+	case info.IsDir() && a.Recursive:
+		if isEmptyMountPoint(path) {
+			return nil, nil
+		}
+		return func(ctx context.Context, dir *folder, name string) error {
+			return removeTree(ctx, dir, name, gone)
+		}, h.refuseMounts(a.Path)
+	case info.IsDir():
+		entries, err := os.ReadDir(path)
+		if err != nil || len(entries) > 0 && a.IfEmpty {
+			return nil, err
+		}
+		if len(entries) > 0 {
+			return nil, fmt.Errorf("it is a directory that holds %s", listed(entries))
+		}
+	}
+	return func(_ context.Context, dir *folder, name string) error { return dir.Remove(name) }, nil
+}
+
 // emptyLinked is removePath where somebody's link leads to a directory elsewhere, as
 // /var/lib/etcd does to a disk of its own: what the cluster put there goes, the link and
 // the directory stay.
-func (h *Host) emptyLinked(ctx context.Context, a hosts.RemovePath, path string) (hosts.Outcome, error) {
+func (h *Host) emptyLinked(ctx context.Context, a hosts.RemovePath, path string, report func(hosts.Progress)) (hosts.Outcome, error) {
 	target, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !a.Recursive {
 		return unchanged, nil
@@ -125,7 +129,7 @@ func (h *Host) emptyLinked(ctx context.Context, a hosts.RemovePath, path string)
 			if opened, err := dir.Stat("."); err != nil || !os.SameFile(info, opened) {
 				return fmt.Errorf("%s: %w", target, errors.Join(errSwapped, err))
 			}
-			if err := emptyTree(ctx, dir); err != nil {
+			if err := emptyTree(ctx, dir, counting(report)); err != nil {
 				return err
 			}
 			return dir.sync()

@@ -263,7 +263,7 @@ func (v *verifyingReader) Read(p []byte) (int, error) {
 }
 
 // tidyStore removes blobs, and what uploads that were cut off have left; backups stay.
-func (h *Host) tidyStore(ctx context.Context, a hosts.TidyStore) (hosts.Outcome, error) {
+func (h *Host) tidyStore(ctx context.Context, a hosts.TidyStore, report func(hosts.Progress)) (hosts.Outcome, error) {
 	h.store.using.Lock()
 	defer h.store.using.Unlock()
 	dir := filepath.Join(h.store.dir, "sha256")
@@ -283,7 +283,7 @@ func (h *Host) tidyStore(ctx context.Context, a hosts.TidyStore) (hosts.Outcome,
 				return err
 			}
 			defer blobs.Close()
-			return emptyTree(ctx, blobs)
+			return emptyTree(ctx, blobs, counting(report))
 		},
 	})
 }

@@ -180,3 +180,32 @@ func TestTheLeaseStaysWhileAnActionIsStuck(t *testing.T) {
 		t.Error("it went on below the mount")
 	}
 }
+
+// TestUnpackingEndsBesideAKeptFileThatIsStuck: what is kept of digests is no part of it.
+func TestUnpackingEndsBesideAKeptFileThatIsStuck(t *testing.T) {
+	m := newMachine(t)
+	m.write("/var/lib/slipway/.keep", "")
+	m.write("/opt/large", strings.Repeat("x", 1<<20))
+	later := func() time.Time { return time.Now().Add(time.Hour) } // the file has long settled
+	host := m.open(local.Options{Patience: shortPatience, Now: later})
+	m.observe(host, hosts.Query{Paths: []string{"/opt/large"}})
+	tool := strings.Repeat("tool", 1<<18)
+	blob := layer(t, map[string]string{"tool": tool})
+	m.upload(host, blob)
+	release := m.stick("/opt")
+	ended := make(chan error, 1)
+	go func() {
+		_, err := host.Do(context.Background(), hosts.Unpack{Set: "node", Files: []hosts.UnpackFile{unpackFile("/usr/tool", blob, "tool", tool)}}, nil)
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(50 * shortPatience): // it would never end
+		t.Error("it waits for the kept file")
+		release()
+		<-ended
+	}
+}

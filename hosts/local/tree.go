@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+
+	"github.com/slipway-k8s/slipway/hosts"
 )
 
 const (
@@ -28,13 +30,26 @@ const (
 type removal struct {
 	top   *folder
 	mount int
-	moved int // how many directories were moved up
+	moved int    // how many directories were moved up
+	gone  func() // is told of each thing that is removed
+}
+
+// counting reports how many things are gone: a tree of millions takes its time, and moves.
+func counting(report func(hosts.Progress)) (gone func()) {
+	const some = 10_000 // are worth a new note
+	var p hosts.Progress
+	return func() {
+		if p.Done++; p.Done%some == 0 {
+			p.Note = fmt.Sprintf("%d files are gone", p.Done)
+		}
+		report(p)
+	}
 }
 
 // removeTree is os.RemoveAll of a name in a directory that does not go on where something
 // is mounted and heeds ctx. A link is removed and not followed. A directory that is itself a
 // mount point is emptied and stays.
-func removeTree(ctx context.Context, parent *folder, name string) error {
+func removeTree(ctx context.Context, parent *folder, name string, gone func()) error {
 	info, err := parent.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -47,7 +62,7 @@ func removeTree(ctx context.Context, parent *folder, name string) error {
 		if err != nil {
 			return err
 		}
-		err = emptyTree(ctx, dir)
+		err = emptyTree(ctx, dir, gone)
 		dir.Close()
 		if err != nil {
 			return err
@@ -61,7 +76,7 @@ func removeTree(ctx context.Context, parent *folder, name string) error {
 }
 
 // removeAll is removeTree of a path.
-func removeAll(ctx context.Context, path string) error {
+func removeAll(ctx context.Context, path string, gone func()) error {
 	parent, err := openFolder(filepath.Dir(path))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -70,16 +85,16 @@ func removeAll(ctx context.Context, path string) error {
 		return err
 	}
 	defer parent.Close()
-	return removeTree(ctx, parent, filepath.Base(path))
+	return removeTree(ctx, parent, filepath.Base(path), gone)
 }
 
 // emptyTree removes all that is in a directory.
-func emptyTree(ctx context.Context, dir *folder) error {
+func emptyTree(ctx context.Context, dir *folder, gone func()) error {
 	mount, err := mountOf(dir)
 	if err != nil {
 		return err
 	}
-	r := &removal{top: dir, mount: mount}
+	r := &removal{top: dir, mount: mount, gone: gone}
 	for again := true; again; { // once more for what was moved up
 		moved := r.moved
 		if err := r.empty(ctx, dir, nil); err != nil {
@@ -130,6 +145,7 @@ func (r *removal) remove(ctx context.Context, dir *folder, name string, below []
 	if err := dir.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return dir.failed("remove", name, err)
 	}
+	r.gone()
 	return nil
 }
 

@@ -114,6 +114,34 @@ func TestRemovalOfAFullDirectory(t *testing.T) {
 	m.do(m.host(), hosts.RemovePath{Path: "/var/tree", Recursive: true})
 }
 
+// TestRemovalTellsThatItMoves: who waits for it gives up what does not.
+func TestRemovalTellsThatItMoves(t *testing.T) {
+	const some = 50
+	for name, action := range map[string]hosts.Action{
+		"a tree":           hosts.RemovePath{Path: "/var/tree", Recursive: true},
+		"what a link has":  hosts.RemovePath{Path: "/var/link", Recursive: true},
+		"the store":        hosts.TidyStore{},
+		"all of Slipway's": hosts.Forget{},
+	} {
+		m := newMachine(t)
+		for i := range some {
+			m.write(fmt.Sprintf("/var/tree/%d/x", i), "")
+			m.write(fmt.Sprintf("/data/%d/x", i), "")
+			m.write(fmt.Sprintf("/var/lib/slipway/store/sha256/%d", i), "")
+		}
+		if err := os.Symlink("../data", m.at("/var/link")); err != nil {
+			t.Fatal(err)
+		}
+		var last hosts.Progress
+		if _, err := m.host().Do(t.Context(), action, func(p hosts.Progress) { last = p }); err != nil {
+			t.Fatal(err)
+		}
+		if last.Done < some {
+			t.Errorf("%s: the last that is told is %+v", name, last)
+		}
+	}
+}
+
 // TestLinksThatOthersCanChange: root follows an administrator's link on the way to a path,
 // and none that somebody else may lead anywhere.
 func TestLinksThatOthersCanChange(t *testing.T) {

@@ -62,7 +62,7 @@ func (h *Host) unpack(ctx context.Context, a hosts.Unpack, report func(hosts.Pro
 		detail: fmt.Sprintf("%d of %d files", len(wrong), len(a.Files)),
 		note:   note,
 		act: func(ctx context.Context) error {
-			defer h.digests.save()
+			defer h.saveDigests(ctx)
 			return h.unpackAll(ctx, wrong, layers, counted)
 		},
 	})
