@@ -33,21 +33,24 @@ dist/kubeadm: build setup ## kubeadm, for the tests and benchmarks that compare 
 	bin/slipway bundle build --component kubeadm --out $@
 
 .PHONY: test
-test: ## every test there is, those on lab clusters included
+test: ## every test there is but the long ones, those on lab clusters included
 	e2e/run.sh
+
+.PHONY: test-long
+test-long: ## the long campaigns: docs/testing.md says which, and when to run them
+	e2e/run.sh long
 
 .PHONY: unit
 unit: ## the tests that need neither root nor a lab
-	CGO_ENABLED=1 go test -race ./...
-	CGO_ENABLED=1 go -C bundle/components/endpoint test -race ./...
-	CGO_ENABLED=1 go -C bundle/components/cni-await test -race ./...
-	CGO_ENABLED=0 go -C bundle/components/etcd test ./...
+	e2e/run.sh unit
 
 .PHONY: lint
 lint: ## gofmt, vet and staticcheck
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	go vet ./...
-	go -C bundle/components/endpoint vet ./...
+	go vet -tags long ./e2e
+	for component in endpoint cni-await etcd; do go -C bundle/components/$$component vet ./...; done
+	go -C bundle/components/addons vet -tags grpcnotrace ./flanneld
 	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
 .PHONY: check

@@ -41,6 +41,7 @@ var edges = map[string][]string{
 	"e2e/acks":          {},
 	"e2e/app":           {},
 	"e2e/report":        {},
+	"e2e/stuckfs":       {},
 	"e2e/writer":        {"e2e/acks"},
 	"e2e/bench":         {"e2e/acks"},
 	"e2e/bench/poll":    {},

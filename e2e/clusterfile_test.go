@@ -42,12 +42,12 @@ func withoutHost(t *testing.T, l *lab, name string) string {
 	})
 }
 
-// withHost is the lab's cluster file with one more of the lab's hosts.
-func withHost(t *testing.T, l *lab, name, role string) string {
+// withHost is the lab's cluster file with one more of the lab's hosts, reached by a user.
+func withHost(t *testing.T, l *lab, name, role, user string) string {
 	t.Helper()
 	return edited(t, l, func(file map[string]any) {
 		file["hosts"] = append(hostsOf(file), map[string]any{
-			"name": name, "address": l.address(name), "roles": []string{role},
+			"name": name, "address": l.address(name), "roles": []string{role}, "ssh": map[string]any{"user": user},
 		})
 	})
 }

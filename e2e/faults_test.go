@@ -11,10 +11,9 @@ import (
 	"time"
 )
 
-// TestBadInputAndBadLuck holds up init before it has begun, in every way that a user
-// meets: each time the words that help, the exit code, and nothing changed on the hosts.
-func TestBadInputAndBadLuck(t *testing.T) {
-	l := newLab(t, "--control-planes", "1", "--workers", "1")
+// badInput holds up init before it has begun, in every way that a user meets: each time the
+// words that help, the exit code, and nothing changed on the hosts.
+func badInput(t *testing.T, l *lab) {
 	file, err := os.ReadFile(l.file)
 	if err != nil {
 		t.Fatal(err)
@@ -55,6 +54,11 @@ func TestBadInputAndBadLuck(t *testing.T) {
 			return edited(t, "address: 10.80.0.21", "address: 10.80.0.77\n    ssh: {host: 10.80.0.21}")
 		}, bundle: whole, code: 4, says: []string{"worker-1", "10.80.0.77"}},
 		{name: "a user who may not sudo", file: func(t *testing.T) string { return edited(t, "user: root", "user: nosudo") }, bundle: whole, code: 4, says: []string{"sudo", "NOPASSWD"}},
+		{name: "a user who may sudo, and whose folders others may write to",
+			file: func(t *testing.T) string { return edited(t, "user: root", "user: ops") }, bundle: whole,
+			prepare: func(l *lab) { l.exec("worker-1", "sh", "-c", "mkdir ~ops/.cache && chmod 0777 ~ops/.cache") },
+			mend:    func(l *lab) { l.exec("worker-1", "sh", "-c", "rmdir ~ops/.cache") },
+			code:    4, says: []string{"worker-1", "/home/ops/.cache may be written to by others", "chmod go-w"}},
 		{name: "a key that the host refuses", file: func(t *testing.T) string {
 			return edited(t, "user: root", "user: nobody")
 		}, bundle: whole, code: 4, says: []string{"refuses", "ssh-copy-id"}},
@@ -80,6 +84,13 @@ func TestBadInputAndBadLuck(t *testing.T) {
 			},
 			mend: func(l *lab) { l.exec("worker-1", "sh", "-c", "systemctl stop containerd; rm /usr/bin/containerd") },
 			code: 4, says: []string{"worker-1", "containerd"}},
+		{name: "a file system that does not answer", file: same, bundle: whole,
+			prepare: func(l *lab) {
+				l.putProgram("worker-1", "stuckfs")
+				l.exec("worker-1", "systemd-run", "--unit=stuckfs", "/usr/local/bin/stuckfs", "/opt")
+			},
+			mend: func(l *lab) { l.exec("worker-1", "systemctl", "stop", "stuckfs") },
+			code: 4, says: []string{"worker-1", "no answer at /opt"}},
 		{name: "a host that is down", file: same, bundle: whole,
 			prepare: func(l *lab) { l.must("lab", "kill", "--name", l.name, "worker-1") },
 			mend:    func(l *lab) { l.must("lab", "start", "--name", l.name, "worker-1") },

@@ -181,6 +181,19 @@ func (l *lab) put(host, from, to string) {
 	}
 }
 
+// putProgram builds one of this folder's commands and puts it on a lab host, where it is
+// found by its name.
+func (l *lab) putProgram(host, name string) {
+	l.t.Helper()
+	path := filepath.Join(repository(), "bin", "e2e-"+name)
+	build := exec.Command("go", "build", "-o", path, "./e2e/"+name)
+	build.Dir, build.Env = repository(), append(build.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		l.t.Fatalf("build %s: %v\n%s", name, err, out)
+	}
+	l.put(host, path, "/usr/local/bin/"+name)
+}
+
 // planIsEmpty wants that nothing is left to do. The Pods of a host that has just come, or
 // has just booted again, are counted by their controllers a moment later than its node.
 func (l *lab) planIsEmpty() {

@@ -1,26 +1,44 @@
 #!/usr/bin/env bash
-# Every test there is. Elsewhere than on Linux as root, all but the end-to-end tests.
+# The tests: all but the long ones, with the word unit those that need no lab, with the word
+# long the long ones. Elsewhere than on Linux as root the end-to-end tests are left out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+which=${1:-all}
 
-if [ "$(uname -s)" != Linux ] || [ "$(id -u)" -ne 0 ]; then
-  echo "test: NOT RUN: the end-to-end tests need Linux and root (lab hosts are made of namespaces)"
-  make lint build unit
-  exit
-fi
-
-# What the tests say, as JSON. The first command that fails ends it.
-tests() {
-  CGO_ENABLED=1 go test -json -race $(go list ./... | grep -v '/e2e$')
+# The tests that need neither root nor a lab, the parts of the bundle that are ours among them.
+# The first command that fails ends it.
+unit() {
+  CGO_ENABLED=1 go test "$@" -race $(go list ./... | grep -v '/e2e$')
   for component in endpoint cni-await; do
-    CGO_ENABLED=1 go -C "bundle/components/$component" test -json -race ./...
+    CGO_ENABLED=1 go -C "bundle/components/$component" test "$@" -race ./...
   done
-  go -C bundle/components/etcd test -json ./...
-  go -C bundle/components/addons test -json -tags grpcnotrace ./flanneld
-  go test -json -count=1 -timeout 75m ./e2e
+  go -C bundle/components/etcd test "$@" ./...
+  go -C bundle/components/addons test "$@" -tags grpcnotrace ./flanneld
 }
 
-make lint
+# What the tests say, as JSON.
+tests() {
+  if [ "$which" = long ]; then
+    go test -json -tags long -run '^TestLong' -count=1 -timeout 3h ./e2e
+    return
+  fi
+  unit -json
+  go test -json -count=1 -timeout 60m ./e2e
+}
+
+if [ "$which" = unit ]; then
+  unit
+  exit
+fi
+[ "$which" = long ] || make lint
+if [ "$(uname -s)" != Linux ] || [ "$(id -u)" -ne 0 ]; then
+  echo "test: NOT RUN: the end-to-end tests need Linux and root (lab hosts are made of namespaces)"
+  [ "$which" != long ] || exit 0
+  make build
+  unit
+  exit
+fi
 make build fast-bundle dist/kubeadm
+mkdir -p bin
 go build -o bin/report ./e2e/report
 tests | bin/report -live "$(go list ./e2e)"

@@ -2,25 +2,12 @@ package e2e
 
 import (
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/slipway-k8s/slipway/e2e/acks"
 )
-
-// buildWriter builds e2e/writer once.
-var buildWriter = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(repository(), "bin", "e2e-writer")
-	build := exec.Command("go", "build", "-o", path, "./e2e/writer")
-	build.Dir, build.Env = repository(), append(build.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the writer: %w\n%s", err, out)
-	}
-	return path, nil
-})
 
 // writing is a client on a lab host that writes through the endpoint.
 type writing struct {
@@ -32,11 +19,7 @@ type writing struct {
 // startWriter lets a host of the lab write, and waits for its first acknowledged write.
 func (l *lab) startWriter(host, namespace string) *writing {
 	l.t.Helper()
-	program, err := buildWriter()
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	l.put(host, program, "/usr/local/bin/writer")
+	l.putProgram(host, "writer")
 	config := filepath.Join(l.t.TempDir(), "admin.conf")
 	l.must(l.onCluster("kubeconfig", "--via", "endpoint", "--out", config)...)
 	l.put(host, config, "/root/writer.conf")
@@ -45,6 +28,7 @@ func (l *lab) startWriter(host, namespace string) *writing {
 	l.t.Cleanup(cancel)
 	command := l.command(ctx, "lab", "exec", "--name", l.name, host, "--", "/usr/local/bin/writer", "/root/writer.conf", namespace)
 	w := &writing{lab: l, namespace: namespace}
+	var err error
 	if w.writer, err = acks.Start(command); err != nil {
 		l.t.Fatal(err)
 	}

@@ -1,3 +1,5 @@
+//go:build long
+
 package e2e
 
 import (
@@ -17,9 +19,9 @@ import (
 	"time"
 )
 
-// TestExternalEtcd keeps the cluster's data in an etcd of the user's own: one that runs on
+// TestLongExternalEtcd keeps the cluster's data in an etcd of the user's own: one that runs on
 // a host of the lab which the cluster file does not have.
-func TestExternalEtcd(t *testing.T) {
+func TestLongExternalEtcd(t *testing.T) {
 	l := newLab(t, "--control-planes", "2", "--workers", "1", "--spares", "1")
 	address := l.address("spare-1")
 	material := newMaterial(t, address)
