@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/signal"
@@ -38,11 +39,13 @@ func newAgentServeCommand() *cobra.Command {
 			// What a library or another program makes for the agent does not depend on the
 			// start file of somebody's login shell.
 			syscall.Umask(0o022)
+			ctx, stop := untilToldToEnd(command.Context())
+			defer stop()
 			host, err := local.New(local.Options{})
 			if err != nil {
 				return err
 			}
-			err = agent.Serve(command.Context(), host, os.Stdin, os.Stdout, agent.ServeOptions{
+			err = agent.Serve(ctx, host, os.Stdin, os.Stdout, agent.ServeOptions{
 				Version: version, Inbox: inbox,
 			})
 			return errors.Join(err, host.Close())
@@ -50,4 +53,12 @@ func newAgentServeCommand() *cobra.Command {
 	}
 	command.Flags().StringVar(&inbox, "inbox", "", "the folder that large blobs are put into")
 	return command
+}
+
+// untilToldToEnd ends with the first SIGTERM, and takes the second as well: systemd ends the
+// agent and the sudo that started it, which passes its own on. Whatever comes, the agent takes
+// the time that an action needs to get to its next safe point, and Serve bounds that.
+func untilToldToEnd(ctx context.Context) (context.Context, context.CancelFunc) {
+	awaiting.endsItself()
+	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 }

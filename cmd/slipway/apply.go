@@ -353,7 +353,7 @@ func (s *session) changed(ctx context.Context, flags changeFlags, p planner) err
 	}
 	defer s.timeline.span("verify")()
 	if err := verify(ctx, s); err != nil {
-		return fmt.Errorf("verify: %w", err)
+		return &changedError{fmt.Errorf("verify: %w", err)}
 	}
 	if err := s.noteJoined(); err != nil { // all is done: it costs the next join some logins
 		display.Note("warning: %v", err)

@@ -25,6 +25,9 @@ const (
 	mustPatience = trialBack + 30*time.Second
 )
 
+// goesOn is said of a command that was interrupted and has left nothing undone.
+const goesOn = "interrupted; the same command goes on from here\n"
+
 // awaiting is what this process waits for: it has one user.
 var awaiting = &awaited{say: func(line string) { fmt.Fprintln(os.Stderr, line) }}
 
@@ -33,8 +36,9 @@ type awaited struct {
 	mu      sync.Mutex
 	say     func(line string)
 	waits   map[*wait]bool
-	musts   map[*string]bool // what an interrupt does not cut short
-	talking bool             // tell runs
+	musts   map[*must]bool // what an interrupt does not cut short
+	talking bool           // tell runs
+	itself  bool           // the process ends by itself when it is interrupted
 }
 
 // wait is one that is waited for.
@@ -42,6 +46,10 @@ type wait struct {
 	who, what string
 	since     time.Time
 }
+
+// must is something that an interrupt does not cut short, and how it is made up for where it
+// is cut short all the same.
+type must struct{ what, fix string }
 
 // begin notes that who is waited for. at changes with what; end ends it.
 func (a *awaited) begin(who, what string) (at func(what string), end func()) {
@@ -95,15 +103,21 @@ func (a *awaited) due() (line string, say func(line string), next time.Duration)
 	return "", nil, awaitedAfter // none of these has been waited for that long
 }
 
-// list names those that have been waited for at least so long, each once.
+// list names those that have been waited for at least so long, each once: with what has taken
+// longest.
 func (a *awaited) list(atLeast time.Duration) string {
-	names := map[string]string{}
+	longest := map[string]*wait{}
 	for w := range a.waits {
-		if took := time.Since(w.since); took >= atLeast {
-			names[w.who] = fmt.Sprintf("%s (%s, %.0f s)", w.who, w.what, took.Seconds())
+		if known, ok := longest[w.who]; time.Since(w.since) >= atLeast && (!ok || w.since.Before(known.since)) {
+			longest[w.who] = w
 		}
 	}
-	return strings.Join(slices.Sorted(maps.Values(names)), ", ")
+	var names []string
+	for _, who := range slices.Sorted(maps.Keys(longest)) {
+		w := longest[who]
+		names = append(names, fmt.Sprintf("%s (%s, %.0f s)", who, w.what, time.Since(w.since).Seconds()))
+	}
+	return strings.Join(names, ", ")
 }
 
 // through has what is said go another way, a display's, until restore is called.
@@ -120,19 +134,37 @@ func (a *awaited) through(say func(line string)) (restore func()) {
 }
 
 // mustEnd notes something that an interrupt does not cut short: what was taken out is put
-// back, within mustPatience. A second interrupt does.
-func (a *awaited) mustEnd(what string) (end func()) {
+// back, within mustPatience. A second interrupt does; fix says what is to be done then.
+func (a *awaited) mustEnd(what, fix string) (end func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.musts == nil {
-		a.musts = map[*string]bool{}
+		a.musts = map[*must]bool{}
 	}
-	a.musts[&what] = true
+	m := &must{what, fix}
+	a.musts[m] = true
 	return func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		delete(a.musts, &what)
+		delete(a.musts, m)
 	}
+}
+
+// undone names what must end and has not, and gives what is to be done about it, each once.
+func (a *awaited) undone() (what, fix string) {
+	whats, fixes := map[string]bool{}, map[string]bool{}
+	for m := range a.musts {
+		whats[m.what], fixes[m.fix] = true, true
+	}
+	return strings.Join(slices.Sorted(maps.Keys(whats)), ", "), strings.Join(slices.Sorted(maps.Keys(fixes)), "; ")
+}
+
+// endsItself tells that nobody is to end this process for an interrupt, nor to say anything
+// of it: it has its own way to come to an end.
+func (a *awaited) endsItself() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.itself = true
 }
 
 // interrupted ends the process soon after its interrupt, whoever does not answer: a host
@@ -144,29 +176,28 @@ func (a *awaited) interrupted(out io.Writer, exit func(code int)) {
 
 func (a *awaited) giveUp(out io.Writer, exit func(code int), began time.Time, first bool) {
 	a.mu.Lock()
-	list := a.list(0)
-	var musts []string
-	for what := range a.musts {
-		musts = append(musts, *what)
-	}
+	list, itself := a.list(0), a.itself
+	undone, fix := a.undone()
 	a.mu.Unlock()
-	slices.Sort(musts)
-	undone := strings.Join(musts, ", ")
+	if itself {
+		return
+	}
 	if undone != "" && time.Since(began) < mustPatience {
 		if first {
-			written(out, fmt.Sprintf("interrupted; still %s: a second Ctrl-C ends at once, and leaves it undone\n", undone))
+			written(out, fmt.Sprintf("interrupted; still %s: a second Ctrl-C ends at once, and leaves it undone; %s\n", undone, fix))
 		}
 		time.AfterFunc(interruptPatience, func() { a.giveUp(out, exit, began, false) })
 		return
 	}
 	var said strings.Builder
-	if undone != "" {
-		fmt.Fprintf(&said, "not waited for any longer, and left undone: %s\n", undone)
-	}
 	if list != "" {
 		fmt.Fprintf(&said, "not waited for any longer: %s; a host ends by itself what it has in hand\n", list)
 	}
-	said.WriteString("interrupted; the same command goes on from here\n")
+	if undone != "" {
+		fmt.Fprintf(&said, "interrupted, and left undone: %s; %s\n", undone, fix)
+	} else {
+		said.WriteString(goesOn)
+	}
 	written(out, said.String())
 	exit(exitInterrupted)
 }

@@ -2,8 +2,11 @@ package main
 
 import (
 	"io"
+	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,25 +46,39 @@ func TestItIsSaidWhomOneWaitsFor(t *testing.T) {
 	})
 }
 
+// TestOfOneHostTheLongestWaitIsSaid, every time.
+func TestOfOneHostTheLongestWaitIsSaid(t *testing.T) {
+	now := time.Now()
+	a := &awaited{waits: map[*wait]bool{}}
+	for i := range 20 {
+		a.waits[&wait{who: "cp-1", what: "closing the connection", since: now.Add(-time.Duration(i) * time.Second)}] = true
+	}
+	a.waits[&wait{who: "cp-1", what: "looking at the host", since: now.Add(-40 * time.Second)}] = true
+	if list := a.list(0); list != "cp-1 (looking at the host, 40 s)" {
+		t.Errorf("said is %s", list)
+	}
+}
+
 // TestAnInterruptEndsWithinTwoSeconds whoever is waited for; only what has to be put back
 // is.
 func TestAnInterruptEndsWithinTwoSeconds(t *testing.T) {
 	for name, test := range map[string]struct {
 		must time.Duration
 		want time.Duration
-		said string
+		said []string
+		goes bool // on, by the same command
 	}{
-		"a host is stuck":          {0, 2 * time.Second, "not waited for any longer: cp-1 (looking at it"},
-		"something is put back":    {10 * time.Second, 13 * time.Second, "still putting cp-2 back: a second Ctrl-C"},
-		"what is put back hangs":   {24 * time.Hour, mustPatience + 4*time.Second, "left undone: putting cp-2 back"},
-		"what is put back is done": {time.Second, 2 * time.Second, "interrupted"},
+		"a host is stuck":          {0, 2 * time.Second, []string{"not waited for any longer: cp-1 (looking at it"}, true},
+		"something is put back":    {10 * time.Second, 13 * time.Second, []string{"still putting cp-2 back: a second Ctrl-C", "leaves it undone; put back by: slipway init"}, true},
+		"what is put back hangs":   {24 * time.Hour, mustPatience + 4*time.Second, []string{"left undone: putting cp-2 back; put back by: slipway init"}, false},
+		"what is put back is done": {time.Second, 2 * time.Second, nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a := &awaited{say: func(string) {}}
 				_, end := a.begin("cp-1", "looking at it")
 				if test.must > 0 {
-					time.AfterFunc(test.must, a.mustEnd("putting cp-2 back"))
+					time.AfterFunc(test.must, a.mustEnd("putting cp-2 back", "put back by: slipway init"))
 				}
 				var out strings.Builder
 				exited, began := make(chan int), time.Now()
@@ -72,14 +89,46 @@ func TestAnInterruptEndsWithinTwoSeconds(t *testing.T) {
 				if took := time.Since(began); took > test.want {
 					t.Errorf("it took %s", took)
 				}
-				if !strings.Contains(out.String(), test.said) {
-					t.Errorf("it says %q", out.String())
+				for _, want := range test.said {
+					if !strings.Contains(out.String(), want) {
+						t.Errorf("%q is not in %q", want, out.String())
+					}
+				}
+				if goes := strings.HasSuffix(out.String(), goesOn); goes != test.goes {
+					t.Errorf("the same command goes on: want %v, said is %q", test.goes, out.String())
 				}
 				end()
 				time.Sleep(time.Minute) // of the bubble's clock
 			})
 		})
 	}
+}
+
+// TestAnAgentIsNotEnded: it brings an action to its next safe point, however often it is told
+// to end, and the operator is told nothing by it that is for who has pressed Ctrl-C.
+func TestAnAgentIsNotEnded(t *testing.T) {
+	before := awaiting
+	t.Cleanup(func() { awaiting = before })
+	awaiting = &awaited{say: func(string) {}}
+	operator, stop := signal.NotifyContext(t.Context(), syscall.SIGTERM) // as main has it
+	ctx, end := untilToldToEnd(t.Context())
+	defer end()
+	for range 2 {
+		if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		<-ctx.Done()
+		<-operator.Done()
+		stop() // from here on a signal that nobody takes would end this process
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var out strings.Builder
+		awaiting.interrupted(&out, func(code int) { t.Errorf("it is ended with %d", code) })
+		time.Sleep(2 * mustPatience) // of the bubble's clock
+		if out.Len() > 0 {
+			t.Errorf("it says %q", out.String())
+		}
+	})
 }
 
 // standing is a reader that takes nothing any more.

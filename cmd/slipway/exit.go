@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
@@ -37,6 +38,30 @@ func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(fo
 type exitError struct{ code int }
 
 func (e *exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+// changedError is what went wrong when something had been changed already. A refusal in it is
+// not the command's: to say of it that nothing was changed would be wrong.
+type changedError struct{ err error }
+
+func (e *changedError) Error() string { return e.err.Error() }
+func (e *changedError) Unwrap() error { return e.err }
+
+// undoneError is what a command took away and could not put back, with what puts it back.
+type undoneError struct {
+	err error
+	fix string
+}
+
+func (e *undoneError) Error() string { return fmt.Sprintf("%v; %s", e.err, e.fix) }
+func (e *undoneError) Unwrap() error { return e.err }
+
+// refusedAtOnce gives the refusal of a command that has changed nothing.
+func refusedAtOnce(err error) (*phases.Refused, bool) {
+	if _, late := errors.AsType[*changedError](err); late {
+		return nil, false
+	}
+	return errors.AsType[*phases.Refused](err)
+}
 
 // refusal writes what stands in the way, a problem a line, with what to do below it.
 func refusal(w io.Writer, refused *phases.Refused) {
@@ -75,7 +100,7 @@ func report(w io.Writer, err error, interrupted bool) int {
 		interruption(w, err)
 		return code
 	}
-	if refused, ok := errors.AsType[*phases.Refused](err); ok {
+	if refused, ok := refusedAtOnce(err); ok {
 		refusal(w, refused)
 		return code
 	}
@@ -88,10 +113,14 @@ func report(w io.Writer, err error, interrupted bool) int {
 
 // interruption tells what failed before, if anything did, and how it goes on.
 func interruption(w io.Writer, err error) {
+	if undone, ok := errors.AsType[*undoneError](err); ok {
+		fmt.Fprintf(w, "slipway: %s\ninterrupted\n", hosts.Clean(undone.Error()))
+		return
+	}
 	if run, ok := errors.AsType[*engine.RunError](err); ok && len(run.Failed) > 0 {
 		fmt.Fprintf(w, "slipway: %s\n", hosts.Clean(err.Error()))
 	}
-	fmt.Fprintln(w, "interrupted; the same command goes on from here")
+	fmt.Fprint(w, goesOn)
 }
 
 func exitCode(err error) int {
@@ -100,9 +129,10 @@ func exitCode(err error) int {
 		usage   *usageError
 		invalid *cluster.Invalid
 		syntax  *cluster.SyntaxError
-		refused *phases.Refused
+		late    *changedError
 		held    *engine.NotLeased
 	)
+	_, refused := refusedAtOnce(err)
 	switch {
 	case err == nil:
 		return exitDone
@@ -110,9 +140,11 @@ func exitCode(err error) int {
 		return done.code
 	case errors.Is(err, context.Canceled), errors.Is(err, engine.ErrInterrupted):
 		return exitInterrupted
+	case errors.As(err, &late):
+		return exitFailed
 	case errors.As(err, &usage), errors.As(err, &invalid), errors.As(err, &syntax), isCobrasUsage(err):
 		return exitUsage
-	case errors.As(err, &refused):
+	case refused:
 		return exitRefused
 	case errors.Is(err, errStale):
 		return exitStale
@@ -145,20 +177,11 @@ func fixes(err error) []string {
 		case *hosts.Error:
 			host = e
 		}
-		if host != nil && host.Fix != "" && !contains(found, host.Fix) {
+		if host != nil && host.Fix != "" && !slices.Contains(found, host.Fix) {
 			found = append(found, host.Fix)
 		}
 		walk(errors.Unwrap(err))
 	}
 	walk(err)
 	return found
-}
-
-func contains(list []string, want string) bool {
-	for _, s := range list {
-		if s == want {
-			return true
-		}
-	}
-	return false
 }

@@ -21,19 +21,20 @@ func TestExitCodes(t *testing.T) {
 		err  error
 		want int
 	}{
-		"done":                    {nil, 0},
-		"failed":                  {errors.New("x"), 1},
-		"usage":                   {usagef("x"), 2},
-		"a wrong cluster file":    {fmt.Errorf("f: %w", &cluster.Invalid{}), 2},
-		"cobra's required flag":   {errors.New(`required flag(s) "file" not set`), 2},
-		"cobra's unknown command": {errors.New(`unknown command "x" for "slipway"`), 2},
-		"changes":                 {&exitError{exitChanges}, 3},
-		"refused":                 {fmt.Errorf("plan: %w", &phases.Refused{}), 4},
-		"held":                    {errors.Join(held), 6},
-		"held by another midway":  {midway, 1},
-		"stale":                   {fmt.Errorf("apply: %w", errStale), 5},
-		"interrupted":             {fmt.Errorf("x: %w", context.Canceled), 130},
-		"the engine interrupted":  {engine.ErrInterrupted, 130},
+		"done":                     {nil, 0},
+		"failed":                   {errors.New("x"), 1},
+		"usage":                    {usagef("x"), 2},
+		"a wrong cluster file":     {fmt.Errorf("f: %w", &cluster.Invalid{}), 2},
+		"cobra's required flag":    {errors.New(`required flag(s) "file" not set`), 2},
+		"cobra's unknown command":  {errors.New(`unknown command "x" for "slipway"`), 2},
+		"changes":                  {&exitError{exitChanges}, 3},
+		"refused":                  {fmt.Errorf("plan: %w", &phases.Refused{}), 4},
+		"refused when all is done": {&changedError{fmt.Errorf("verify: %w", &phases.Refused{})}, 1},
+		"held":                     {errors.Join(held), 6},
+		"held by another midway":   {midway, 1},
+		"stale":                    {fmt.Errorf("apply: %w", errStale), 5},
+		"interrupted":              {fmt.Errorf("x: %w", context.Canceled), 130},
+		"the engine interrupted":   {engine.ErrInterrupted, 130},
 	} {
 		if got := exitCode(test.err); got != test.want {
 			t.Errorf("%s: want %d, got %d", name, test.want, got)
@@ -67,6 +68,45 @@ func TestReportOfARefusalNamesHostCheckAndFix(t *testing.T) {
 		"  ! w-1: clock: 6 s ahead\n"
 	if code != exitRefused || out.String() != want {
 		t.Errorf("want exit code %d and\n%s\ngot %d and\n%s", exitRefused, want, code, out.String())
+	}
+}
+
+// TestARefusalAfterAChangeIsAFailure: who reads that nothing was changed goes on wrongly.
+func TestARefusalAfterAChangeIsAFailure(t *testing.T) {
+	refused := &phases.Refused{Problems: []phases.Problem{{
+		Check: "connection", Host: "cp-2", Severity: phases.SeverityError, Detail: "no answer", Fix: "see that it is up",
+	}}}
+	undone := &undoneError{fmt.Errorf("put cp-1 back: %w", errors.Join(refused, errors.New("no space"))), startsAgain}
+	for name, test := range map[string]struct {
+		err         error
+		interrupted bool
+		code        int
+		says        []string
+	}{
+		"verify":                      {fmt.Errorf("verify: plan init of prod: %w", refused), false, exitFailed, []string{"verify: ", "cp-2: connection: no answer (see that it is up)"}},
+		"what was not put back":       {fmt.Errorf("ha test: %w", undone), false, exitFailed, []string{"put cp-1 back: ", "no space", startsAgain}},
+		"the same, after a Ctrl-C":    {errors.Join(context.Canceled, undone), true, exitInterrupted, []string{"put cp-1 back: ", "no space", startsAgain, "interrupted\n"}},
+		"a Ctrl-C, and all is as was": {fmt.Errorf("verify: %w", context.Canceled), true, exitInterrupted, []string{goesOn}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := errors.Join(&changedError{test.err}, nil)
+			var out, told strings.Builder
+			if code := report(&out, err, test.interrupted); code != test.code {
+				t.Errorf("want exit code %d, got %d", test.code, code)
+			}
+			for _, want := range test.says {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("%q is not said:\n%s", want, out.String())
+				}
+			}
+			goes := test.interrupted && !errors.Is(test.err, undone)
+			if strings.Contains(out.String(), "nothing was changed") || strings.Contains(out.String(), goesOn) != goes {
+				t.Errorf("it says\n%s", out.String())
+			}
+			if tellJSON(&told, formatJSON, err); !strings.HasPrefix(told.String(), `{"error":`) {
+				t.Errorf("as JSON: %s", told.String())
+			}
+		})
 	}
 }
 

@@ -92,6 +92,9 @@ const (
 	trialBack  = 5 * time.Minute // within which all must be well again
 )
 
+// startsAgain is what to do where a test could not put back what it had stopped.
+const startsAgain = "what is still stopped there is started again by: slipway init"
+
 // haTest tries everything in turn. The trials that it gives were made, also where it fails.
 func (s *session) haTest(ctx context.Context, out io.Writer, format string, yes bool) ([]trial, error) {
 	p := planner{workflow: "ha-test", hosts: func(c *cluster.Cluster) []cluster.Host { return c.Hosts }}
@@ -117,7 +120,7 @@ func (s *session) haTest(ctx context.Context, out io.Writer, format string, yes 
 		err := s.try(ctx, p, &one)
 		made = append(made, one)
 		if err != nil {
-			return made, fmt.Errorf("ha test: %s: %w", one.Host, err)
+			return made, &changedError{fmt.Errorf("ha test: %s: %w", one.Host, err)}
 		}
 	}
 	return made, nil
@@ -221,7 +224,7 @@ func (s *session) try(ctx context.Context, p planner, one *trial) (err error) {
 		return err
 	}
 	defer func() { // an interrupt must leave nothing out
-		defer awaiting.mustEnd("putting " + one.Host + " back")()
+		defer awaiting.mustEnd("putting "+one.Host+" back", startsAgain)()
 		rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), trialBack)
 		defer cancel()
 		err = errors.Join(err, s.putBack(rest, p, one.Host))
@@ -279,7 +282,7 @@ func (s *session) carryOut(ctx context.Context, make func(phases.Input, string) 
 // alone first: no other may keep it from being put back.
 func (s *session) putBack(ctx context.Context, p planner, host string) error {
 	if err := s.startAgain(ctx, host); err != nil {
-		return fmt.Errorf("put %s back: %w; what is still stopped there is started again by: slipway init", host, err)
+		return &undoneError{fmt.Errorf("put %s back: %w", host, err), startsAgain}
 	}
 	for {
 		err := s.wellFor(ctx, p)
@@ -287,7 +290,7 @@ func (s *session) putBack(ctx context.Context, p planner, host string) error {
 			return nil
 		}
 		if hold(ctx, time.Second) != nil {
-			return fmt.Errorf("put %s back: the cluster is not well again: %w", host, err)
+			return &undoneError{fmt.Errorf("put %s back: the cluster is not well again: %w", host, err), startsAgain}
 		}
 	}
 }

@@ -74,7 +74,7 @@ balancers are not in the file.`,
 			if err := checkEndpoint(endpoint, out); err != nil {
 				return err
 			}
-			defer awaiting.mustEnd("taking away what of the lab was begun")()
+			defer awaiting.mustEnd("taking away what of the lab was begun", "what is left of it is taken away by: slipway lab down")()
 			options := lab.Options{
 				Name: flags.name, Dir: flags.dir, Counts: counts, ClusterFile: out, Endpoint: endpoint,
 				Progress: labProgress(cmd.ErrOrStderr()),

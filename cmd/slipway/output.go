@@ -2,14 +2,11 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
-
-	"github.com/slipway-k8s/slipway/phases"
 )
 
 // The formats of -o.
@@ -50,7 +47,7 @@ func tellJSON(w io.Writer, format string, err error) {
 		return
 	}
 	event := map[string]any{"type": "error", "error": err.Error()}
-	if refused, ok := errors.AsType[*phases.Refused](err); ok {
+	if refused, ok := refusedAtOnce(err); ok {
 		event = map[string]any{"type": "refused", "problems": refused.Problems}
 	}
 	_ = json.NewEncoder(w).Encode(event) // the error itself is told all the same
