@@ -447,8 +447,8 @@ func within(inner, outer string) bool {
 	return inner == outer || strings.HasPrefix(inner, path.Clean(outer)+"/")
 }
 
-// Leftovers lists what a reset should have removed and that a host still has. before is
-// the record as it was when the reset began; it may be nil.
+// Leftovers lists what a reset should have removed and that a host still has, or may have
+// where it did not answer. before is the record as it was when the reset began; it may be nil.
 func Leftovers(before *hosts.Record, now hosts.Facts) []string {
 	var left []string
 	ours := map[string]bool{}
@@ -493,6 +493,11 @@ func Leftovers(before *hosts.Record, now hosts.Facts) []string {
 	}
 	if now.Record != nil {
 		left = append(left, "Slipway's record")
+	}
+	for _, silent := range now.Unanswered {
+		if !slices.Contains(onlyChecked, silent.What) {
+			left = append(left, fmt.Sprintf("perhaps more: %s", silent))
+		}
 	}
 	return left
 }

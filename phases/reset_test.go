@@ -319,9 +319,10 @@ func TestLeftovers(t *testing.T) {
 		Units: map[string]hosts.Unit{
 			manifests.KubeletUnit: {Load: "loaded", Active: "active"}, manifests.ContainerdUnit: {Load: "loaded", Active: "active"},
 		},
+		Unanswered: []hosts.Unanswered{{What: hosts.LookDisks, At: "/srv", Seconds: 10}, {What: hosts.LookChains, Seconds: 10}},
 	}
 	want := "/etc/sysctl.d/99-slipway.conf; /usr/bin/kubelet; /var/lib/etcd/member/wal/0; link cni0; nft table kube-proxy; " +
-		"iptables chain KUBE-SEP-1; unit kubelet.service (active)"
+		"iptables chain KUBE-SEP-1; unit kubelet.service (active); perhaps more: iptables chains: no answer in 10 s"
 	if got := strings.Join(Leftovers(before, now), "; "); got != want {
 		t.Errorf("left: %s\nwant: %s", got, want)
 	}

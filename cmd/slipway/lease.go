@@ -2,26 +2,51 @@ package main
 
 import (
 	"context"
+	"errors"
 
+	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/engine"
 )
 
-// lease takes the lease of every host that is connected. Those that are held stay so.
+// lease takes the lease of every host that is connected. Those that are held stay so. One that
+// does not answer any more is from then on as one that was not reached.
 func (s *session) lease(ctx context.Context) error {
 	defer s.timeline.span("lease")()
-	release, err := engine.Hold(ctx, engine.Options{Hosts: s.hosts, Holder: holder()})
-	if err != nil {
-		s.leased, s.giveUp = false, nil
-		return &engine.NotBegun{Err: err}
+	for {
+		release, err := engine.Hold(ctx, engine.Options{Hosts: s.hosts, Holder: holder()})
+		if err == nil {
+			s.leased, s.releaseLease = true, release
+			return nil
+		}
+		if ctx.Err() != nil || !s.lost(err) {
+			s.leased, s.releaseLease = false, nil
+			return &engine.NotBegun{Err: err}
+		}
 	}
-	s.leased, s.giveUp = true, release
-	return nil
+}
+
+// lost takes a host out of the session whose error says that it does not answer any more; it
+// tells whether there was one.
+func (s *session) lost(err error) bool {
+	silent, ok := errors.AsType[*hosts.Error](err)
+	if !ok || !isSilent(err) {
+		return false
+	}
+	host, up := s.hosts[silent.Host]
+	if !up {
+		return false
+	}
+	s.down[silent.Host] = err
+	delete(s.hosts, silent.Host)
+	delete(s.facts, silent.Host)
+	go func() { _ = host.Close() }() // which may take a while
+	return true
 }
 
 // release gives the lease back, where the session holds it.
 func (s *session) release() {
-	if s.giveUp != nil {
-		s.giveUp()
+	if s.releaseLease != nil {
+		s.releaseLease()
 	}
-	s.leased, s.giveUp = false, nil
+	s.leased, s.releaseLease = false, nil
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/hosttest"
 	"github.com/slipway-k8s/slipway/phases/engine"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
@@ -66,6 +68,56 @@ func TestWhoIsNotAskedLooksAtNoHostOfAnother(t *testing.T) {
 	if len(s.facts) > 0 || s.leased {
 		t.Errorf("it was looked at %d hosts all the same", len(s.facts))
 	}
+}
+
+// TestAHostThatIsSilentAtTheLeaseIsOneThatWasNotReached: what that means is for preflight to say,
+// and to a workflow that has no need of the host it is a warning.
+func TestAHostThatIsSilentAtTheLeaseIsOneThatWasNotReached(t *testing.T) {
+	for name, test := range map[string]struct {
+		err  error
+		lost bool
+	}{
+		"it is stuck":            {&hosts.Error{Kind: hosts.KindStuck, Host: "cp-2", Op: "take the lease", Err: errors.New("no answer in 2m0s")}, true},
+		"the connection is cut":  {&hosts.Error{Kind: hosts.KindCut, Host: "cp-2", Op: "take the lease", Err: io.EOF}, true},
+		"it cannot note a lease": {&hosts.Error{Kind: hosts.KindDiskFull, Host: "cp-2", Op: "take the lease", Err: errors.New("no space")}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := scene{kept: "try/A", records: all("try/A")}.session(t)
+			s.hosts["cp-2"], s.leasing = unleasable{s.hosts["cp-2"], test.err}, true
+			err := s.reach(t.Context(), connected(initPlanner()))
+			if !test.lost {
+				if !errors.Is(err, test.err) || s.leased {
+					t.Errorf("want the run refused, got %v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, seen := s.facts["cp-2"]; seen || !errors.Is(s.down["cp-2"], test.err) || s.hosts["cp-2"] != nil {
+				t.Errorf("it counts as reached; down are %v", s.down)
+			}
+			for host := range s.hosts {
+				if s.facts[host].Lease == nil {
+					t.Errorf("%s is not leased", host)
+				}
+			}
+			s.release()
+		})
+	}
+}
+
+// unleasable is a host that is asked for its lease in vain.
+type unleasable struct {
+	hosts.Host
+	err error
+}
+
+func (u unleasable) Do(ctx context.Context, action hosts.Action, progress func(hosts.Progress)) (hosts.Outcome, error) {
+	if _, lease := action.(hosts.TakeLease); lease {
+		return hosts.Outcome{}, u.err
+	}
+	return u.Host.Do(ctx, action, progress)
 }
 
 // TestWhatIsMeasuredIsMeasuredOnce: a second look takes no second of measuring, and a disk
@@ -147,6 +199,38 @@ func TestKeysOfARunThatHasBegunStay(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAResetThatWasNotSeenToTheEndIsNotDone: a host that does not answer any more may have all
+// that it had.
+func TestAResetThatWasNotSeenToTheEndIsNotDone(t *testing.T) {
+	for name, test := range map[string]struct {
+		end  func(*session, *hosttest.Fake) // what becomes of cp-2 before it is looked at again
+		says string                         // empty: the reset is done
+	}{
+		"all answer":                       {func(*session, *hosttest.Fake) {}, ""},
+		"a host is silent":                 {func(s *session, _ *hosttest.Fake) { s.hosts["cp-2"] = silent{s.hosts["cp-2"]} }, "cp-2:\n    it could not be looked at again: look at the host: no answer"},
+		"a disk does not answer":           {func(_ *session, m *hosttest.Fake) { m.Stick("/var/lib/etcd") }, "cp-2:\n    perhaps more: "},
+		"a host was silent from the begin": {func(s *session, _ *hosttest.Fake) { delete(s.facts, "cp-2"); s.hosts["cp-2"] = silent{s.hosts["cp-2"]} }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := scene{}.session(t)
+			machine := scene{}.machine(t, "cp-2")
+			s.hosts["cp-2"] = machine.Host()
+			test.end(s, machine)
+			err := s.nothingLeft(t.Context(), s.hostNames())
+			if (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
+				t.Errorf("want %q, got %v", test.says, err)
+			}
+		})
+	}
+}
+
+// silent is a host that does not answer any more.
+type silent struct{ hosts.Host }
+
+func (silent) Observe(context.Context, hosts.Query) (hosts.Facts, error) {
+	return hosts.Facts{}, &hosts.Error{Kind: hosts.KindStuck, Op: "look at the host", Err: errors.New("no answer")}
 }
 
 // TestKeysAreKeptWhileOthersMayRun: a reset of all hosts of the file drops the keys only

@@ -170,7 +170,8 @@ func withBalancers(c *cluster.Cluster, names []string) []cluster.Host {
 	return withControlPlanes(c, names)
 }
 
-// nothingLeft looks again at every host that was reset, and tells what is still there.
+// nothingLeft looks again at every host that was reset, and tells what is still there. Of one
+// that does not answer any more nobody knows it.
 func (s *session) nothingLeft(ctx context.Context, names []string) error {
 	before := maps.Clone(s.facts)
 	err := s.observe(ctx, func(h cluster.Host) hosts.Query {
@@ -181,16 +182,22 @@ func (s *session) nothingLeft(ctx context.Context, names []string) error {
 	}
 	var b strings.Builder
 	for _, name := range slices.Sorted(slices.Values(names)) {
-		facts, ok := s.facts[name]
-		if !ok {
+		old, reset := before[name]
+		if !reset { // it could not be reached, and --force left it out
 			continue
 		}
-		if left := phases.Leftovers(before[name].Record, facts); len(left) > 0 {
+		var left []string
+		if facts, seen := s.facts[name]; seen {
+			left = phases.Leftovers(old.Record, facts)
+		} else {
+			left = []string{fmt.Sprintf("it could not be looked at again: %v", s.down[name])}
+		}
+		if len(left) > 0 {
 			fmt.Fprintf(&b, "\n  %s:\n    %s", name, strings.Join(left, "\n    "))
 		}
 	}
 	if b.Len() > 0 {
-		return fmt.Errorf("reset is done, but this is left:%s", b.String())
+		return fmt.Errorf("reset is done, but this is left or not known:%s", b.String())
 	}
 	return nil
 }

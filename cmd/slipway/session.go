@@ -51,9 +51,9 @@ type session struct {
 
 	timeline *timeline // nil unless one is asked for
 
-	leasing bool   // hosts are leased before they are looked at
-	leased  bool   // the hosts' lease is held, for this plan or several
-	giveUp  func() // gives the lease back; nil where none is held
+	leasing      bool   // hosts are leased before they are looked at
+	leased       bool   // the hosts' lease is held, for this plan or several
+	releaseLease func() // gives the lease back; nil where none is held
 }
 
 // clusterFlags are the flags of every command that needs a cluster file.
