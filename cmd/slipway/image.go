@@ -51,28 +51,33 @@ host gets what the image has for its platform; an image that a host cannot run i
 }
 
 func loadImages(ctx context.Context, flags changeFlags, archives []string, name string) error {
-	if err := flags.check(); err != nil {
-		return err
-	}
 	if name != "" {
 		if _, err := images.Name(name); err != nil {
 			return usagef("--name: %w", err)
 		}
 	}
+	s, err := flags.open(nil)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return s.loadImages(ctx, flags, archives, name)
+}
+
+// loadImages reads the archives and has every host load what is in them. What was unpacked for
+// that, gigabytes perhaps, goes with an interrupt at once: a host may keep the command from
+// its end for longer than an interrupt waits.
+func (s *session) loadImages(ctx context.Context, flags changeFlags, archives []string, name string) error {
 	set, err := images.Read(ctx, archives, name)
 	if err != nil {
 		return err
 	}
 	defer set.Close()
+	defer context.AfterFunc(ctx, func() { _ = set.Close() })()
 	var own []phases.OwnImage
 	for _, image := range set.Images() {
 		own = append(own, phases.OwnImage{Load: image.Load, Platform: image.Platform})
 	}
-	s, err := load(flags.clusterFlags)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
 	s.images = set
 	return s.change(ctx, flags, planner{
 		workflow: "image load",

@@ -165,6 +165,9 @@ func (s *session) connect(ctx context.Context, wanted []cluster.Host) error {
 
 // reachHost connects to one host; it is said when that takes long.
 func (s *session) reachHost(ctx context.Context, h cluster.Host) (hosts.Host, error) {
+	if s.dial != nil {
+		return s.dial(ctx, h)
+	}
 	options := s.sshOptions(h)
 	at, end := awaiting.begin(h.Name, "logging in")
 	defer end()
@@ -195,8 +198,7 @@ func isSilent(err error) bool {
 	return ok && (host.Kind == hosts.KindStuck || host.Kind == hosts.KindCut || host.Kind == hosts.KindUnreachable)
 }
 
-// observe looks at every connected host, and then at the cluster that they form. Those that
-// do not answer are kept in s.down.
+// observe looks at every connected host. Those that do not answer are kept in s.down.
 func (s *session) observe(ctx context.Context, query func(cluster.Host) hosts.Query) error {
 	var (
 		mu   sync.Mutex
