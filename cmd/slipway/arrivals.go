@@ -10,6 +10,7 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases"
 )
 
 // arrivals are hosts that are being connected to and looked at, all at once: who is fast
@@ -41,11 +42,7 @@ func (s *session) approach(ctx context.Context, wanted []cluster.Host, query fun
 
 // visit connects to a host and looks at it.
 func (s *session) visit(ctx context.Context, h cluster.Host, query hosts.Query) arrival {
-	connect := s.dial
-	if connect == nil {
-		connect = s.reachHost
-	}
-	host, err := connect(ctx, h)
+	host, err := s.reachHost(ctx, h)
 	if err != nil {
 		return arrival{name: h.Name, err: err}
 	}
@@ -90,8 +87,8 @@ func (s *session) connectAPI(ctx context.Context) error {
 			continue
 		}
 		unknown = s.findKeys(ctx)
-		if unknown != nil && !errors.Is(unknown, errNoKeys) {
-			break
+		if _, refused := errors.AsType[*phases.Refused](unknown); refused {
+			break // a host is another cluster's; whatever else is wrong, the next may know better
 		}
 	}
 	switch {

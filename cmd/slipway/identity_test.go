@@ -267,6 +267,55 @@ func TestKeysAreReadBackFromThoseWhoAreOnTheirWay(t *testing.T) {
 	}
 }
 
+// TestOneSickControlPlaneKeepsNobodyFromTheKeys that the others have; where no other has them,
+// they are not said not to be there.
+func TestOneSickControlPlaneKeepsNobodyFromTheKeys(t *testing.T) {
+	sick := &hosts.Error{Kind: hosts.KindStuck, Host: "cp-1", Op: "look at the host", Err: errors.New("no answer in 1m0s")}
+	for name, test := range map[string]struct {
+		keys map[string]string
+		want bool
+	}{
+		"all have them":     {all("A"), true},
+		"one more has them": {map[string]string{"cp-1": "A", "cp-3": "A"}, true},
+		"no other has them": {only("cp-1", "A"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sc := scene{records: all("try/A"), keys: test.keys}
+			s := sc.session(t)
+			clear(s.hosts)
+			clear(s.facts)
+			s.dial = func(_ context.Context, h cluster.Host) (hosts.Host, error) {
+				host := sc.machine(t, h.Name).Host()
+				if h.Name == "cp-1" {
+					return secretive{host, sick}, nil
+				}
+				return host, nil
+			}
+			err := s.connectAPI(t.Context())
+			defer s.Close()
+			if found := err == nil && s.identity().ID == idOf(t, "A"); found != test.want {
+				t.Errorf("the keys are found: %v, want %v: %v", found, test.want, err)
+			}
+			if !test.want && (!errors.Is(err, sick) || errors.Is(err, errNoKeys)) {
+				t.Errorf("it is told: %v", err)
+			}
+		})
+	}
+}
+
+// secretive is a host that does not give its keys.
+type secretive struct {
+	hosts.Host
+	err error
+}
+
+func (s secretive) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, error) {
+	if len(query.Secrets) > 0 {
+		return hosts.Facts{}, s.err
+	}
+	return s.Host.Observe(ctx, query)
+}
+
 func TestStatusShowsTheID(t *testing.T) {
 	var out strings.Builder
 	if err := writeStatus(&out, status{Cluster: "try", ID: idOf(t, "A")}); err != nil {

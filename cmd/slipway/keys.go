@@ -82,15 +82,10 @@ func (s *session) useFolder(folder *store.Folder) error {
 // plane: what lies in the state folder can always be made again. That it is the cluster of
 // this file most of its control planes have to say, or the file itself.
 func (s *session) rebuildKeys(ctx context.Context, states *store.Store, id string) error {
-	if err := s.reachRest(ctx); err != nil {
-		return err
-	}
-	if _, err := s.claimed(); err != nil { // what the rest say counts as well
-		return err
-	}
 	if doubt := s.doubt(id); doubt != nil {
 		return doubt
 	}
+	var failed error // one that is sick keeps nobody from what the others have
 	for _, h := range s.cluster.ControlPlanes() {
 		host, up := s.hosts[h.Name]
 		if !up || !belongs(h, s.facts[h.Name], id) {
@@ -98,7 +93,8 @@ func (s *session) rebuildKeys(ctx context.Context, states *store.Store, id strin
 		}
 		pki, err := s.readKeys(ctx, h, host)
 		if err != nil {
-			return err
+			failed = errors.Join(failed, err)
+			continue
 		}
 		if got, err := certs.ID(pki); err != nil || got != id {
 			continue // this one never had them all; another may
@@ -108,6 +104,9 @@ func (s *session) rebuildKeys(ctx context.Context, states *store.Store, id strin
 			return err
 		}
 		return s.useFolder(folder)
+	}
+	if failed != nil { // they may be there: to go on as without them would be wrong
+		return failed
 	}
 	return errNoKeys
 }
@@ -125,36 +124,6 @@ func (s *session) readKeys(ctx context.Context, h cluster.Host, host hosts.Host)
 		return certs.PKI{}, nil
 	}
 	return mint.Complete(pki, s.cluster.Certificates.KeyAlgorithm, time.Duration(s.cluster.Certificates.CAValidity), time.Now())
-}
-
-// reachRest connects to the control planes that were not tried yet, and looks whose they are.
-// Where they are on their way, whoever waits for them asks again.
-func (s *session) reachRest(ctx context.Context) error {
-	if s.coming != nil && s.coming.left > 0 {
-		return nil
-	}
-	var rest []cluster.Host
-	for _, h := range s.cluster.ControlPlanes() {
-		if !s.tried(h.Name) {
-			rest = append(rest, h)
-		}
-	}
-	if len(rest) == 0 {
-		return nil
-	}
-	if err := s.connect(ctx, rest); err != nil {
-		return err
-	}
-	for _, h := range rest {
-		if host, up := s.hosts[h.Name]; up {
-			facts, err := host.Observe(ctx, hosts.Query{})
-			if err != nil {
-				return fmt.Errorf("observe %s: %w", h.Name, err)
-			}
-			s.facts[h.Name], s.seen[h.Name] = facts, time.Now()
-		}
-	}
-	return nil
 }
 
 // mintKeys makes the keys of a cluster that does not exist yet. They are saved before
