@@ -235,26 +235,20 @@ func (s *session) hostStatus(h cluster.Host) hostStatus {
 	return row
 }
 
+// healthy tells whether all is well: there is no reason why not, and nothing is missing.
 func (s status) healthy() bool {
+	if len(s.reasons()) > 0 || !s.Reachable || s.VirtualAddress != "" && len(s.Holders) != 1 {
+		return false
+	}
 	for _, h := range s.Hosts {
-		if h.Connection != wordOK || len(h.Unanswered) > 0 || !h.Ready && !slices.Contains(h.Roles, cluster.RoleLoadBalancer) {
-			return false
-		}
-		for _, unit := range h.Units {
-			if unit.Active != "active" {
-				return false
-			}
-		}
-	}
-	for _, health := range s.Health {
-		if !health.Healthy {
+		if h.Connection != wordOK || !h.Ready && !slices.Contains(h.Roles, cluster.RoleLoadBalancer) {
 			return false
 		}
 	}
-	for _, member := range s.Members {
-		if !member.Healthy || member.Learner || member.Detail != "" { // a healthy one's detail is an alarm
-			return false
-		}
-	}
-	return s.Reachable && (s.VirtualAddress == "" || len(s.Holders) == 1)
+	return !slices.ContainsFunc(s.Members, func(m hosts.Member) bool { return m.Learner })
+}
+
+// downUnits are the host's units that do not run.
+func (h hostStatus) downUnits() []unitStatus {
+	return slices.DeleteFunc(slices.Clone(h.Units), func(u unitStatus) bool { return u.Active == "active" })
 }

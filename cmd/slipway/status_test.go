@@ -79,6 +79,54 @@ func TestAHostThatDoesNotAnswerAllIsNotWell(t *testing.T) {
 	}
 }
 
+// TestNothingIsSaidNotToBeWellAndCalledHealthy, nor the other way round: for who reads the text
+// as for who reads the exit code.
+func TestNothingIsSaidNotToBeWellAndCalledHealthy(t *testing.T) {
+	well := func() status {
+		return status{
+			Reachable: true,
+			Hosts:     []hostStatus{{Name: "cp-1", Connection: wordOK, ConnectionKind: wordOK, Node: nodeReady, Ready: true, Units: []unitStatus{{"kubelet.service", "active"}}}},
+			Members:   []hosts.Member{{Name: "cp-1", Healthy: true}},
+			Health:    []hosts.Health{{Host: "cp-1", Component: "etcd", Healthy: true}},
+		}
+	}
+	for name, test := range map[string]struct {
+		change func(*status)
+		says   string // empty: a table shows it
+	}{
+		"etcd's members are not known":     {func(s *status) { s.Members, s.MembersCause = nil, "x509: unknown authority" }, "-, etcd: x509: unknown authority"},
+		"a member is ill, and says no why": {func(s *status) { s.Members[0].Healthy = false }, "cp-1, etcd member: -"},
+		"a member has an alarm":            {func(s *status) { s.Members[0].Detail = "NOSPACE" }, "cp-1, etcd member: NOSPACE"},
+		"a component says no why":          {func(s *status) { s.Health[0].Healthy = false }, "cp-1, etcd: -"},
+		"a node says no why":               {func(s *status) { s.Hosts[0].Node, s.Hosts[0].Ready = nodeNotReady, false }, "cp-1, node: -"},
+		"a unit is not there":              {func(s *status) { s.Hosts[0].Units[0].Active = "" }, "cp-1, kubelet.service: -"},
+		"a host is not reached":            {func(s *status) { s.Hosts[0].Connection, s.Hosts[0].ConnectionKind = "refused", wordFailed }, "cp-1, SSH: refused"},
+		"a host was not heard yet":         {func(s *status) { s.Hosts[0].Connection, s.Hosts[0].ConnectionKind = "no answer yet", wordWaiting }, ""},
+		"a node is missing":                {func(s *status) { s.Hosts[0].Node, s.Hosts[0].Ready = nodeAbsent, false }, ""},
+		"a member is a learner":            {func(s *status) { s.Members[0].Learner = true }, ""},
+		"nobody has the address":           {func(s *status) { s.VirtualAddress = "192.0.2.10" }, ""},
+		"no API server answers":            {func(s *status) { s.Reachable = false }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found := well()
+			if !found.healthy() || len(found.reasons()) > 0 {
+				t.Fatalf("all is well, and said is %v", found.reasons())
+			}
+			test.change(&found)
+			if found.healthy() {
+				t.Error("it is called healthy")
+			}
+			var out bytes.Buffer
+			if err := writeReasons(&out, found.reasons()); err != nil {
+				t.Fatal(err)
+			}
+			if told := out.String(); !strings.Contains(told, test.says) || (told == "") != (test.says == "") {
+				t.Errorf("want %q, got %q", test.says, told)
+			}
+		})
+	}
+}
+
 // threeControlPlanes is a session whose hosts answer after these times; a negative one never.
 func threeControlPlanes(t *testing.T, after ...time.Duration) *session {
 	t.Helper()

@@ -32,13 +32,12 @@ func connectionWord(err error) string {
 // reason is why a cell says that something is not well.
 type reason struct{ host, what, text string }
 
-// reasons are those of everything that is not well, in the order of the tables.
+// reasons are those of everything that is not well, in the order of the tables. What a table
+// shows by itself, such as a node that is missing, has none.
 func (s status) reasons() []reason {
 	var all []reason
 	add := func(host, what, text string) {
-		if text = hosts.CleanLine(text); text != "" {
-			all = append(all, reason{host, what, text})
-		}
+		all = append(all, reason{dash(host), what, dash(hosts.CleanLine(text))})
 	}
 	for _, h := range s.Hosts {
 		if h.Connection != wordOK && h.ConnectionKind != wordWaiting {
@@ -50,19 +49,17 @@ func (s status) reasons() []reason {
 		if h.Node == nodeNotReady {
 			add(h.Name, "node", h.Reason)
 		}
-		for _, unit := range h.Units {
-			if unit.Active != "active" {
-				add(h.Name, unit.Name, dash(unit.Active))
-			}
+		for _, unit := range h.downUnits() {
+			add(h.Name, unit.Name, unit.Active)
 		}
 	}
 	for _, m := range s.Members {
-		if m.Detail != "" {
-			add(dash(m.Name), "etcd member", m.Detail)
+		if !m.Healthy || m.Detail != "" { // a healthy one's detail is an alarm
+			add(m.Name, "etcd member", m.Detail)
 		}
 	}
-	if len(s.Members) == 0 {
-		add(dash(""), "etcd", s.MembersCause)
+	if len(s.Members) == 0 && s.MembersCause != "" {
+		add("", "etcd", s.MembersCause)
 	}
 	for _, health := range s.Health {
 		if !health.Healthy {
@@ -103,7 +100,7 @@ func writeHosts(w io.Writer, list []hostStatus) error {
 	fmt.Fprintln(table, "HOST\tADDRESS\tROLES\tSSH\tNODE\tKUBELET\tUNITS")
 	for _, h := range list {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", h.Name, h.Address, roles(h.Roles), sshState(h),
-			nodeState(h), dash(hosts.CleanLine(h.Kubelet)), units(h.Units))
+			nodeState(h), dash(hosts.CleanLine(h.Kubelet)), units(h))
 	}
 	return table.Flush()
 }
@@ -211,13 +208,11 @@ func roles(list []cluster.Role) string {
 	return strings.Join(words, ",")
 }
 
-func units(list []unitStatus) string {
-	for _, unit := range list {
-		if unit.Active != "active" {
-			return wordNotWell
-		}
-	}
-	if len(list) == 0 {
+func units(h hostStatus) string {
+	switch {
+	case len(h.downUnits()) > 0:
+		return wordNotWell
+	case len(h.Units) == 0:
 		return dash("")
 	}
 	return "active"
