@@ -1,9 +1,10 @@
 // Command slipway takes ordinary Linux hosts to a Kubernetes cluster over SSH, from one
 // offline bundle, and looks after it from then on.
 //
-// One file per command; they turn flags into options and make one call. The way that
-// all commands share (load, connect, observe, mint, plan, show, confirm, apply, verify)
-// is session.go and apply.go.
+// One file per command; they turn flags into options and make one call. The way that all
+// commands share is in files of its own: load (session.go, trust.go), connect (connect.go,
+// arrivals.go), lease (lease.go), observe (look.go), whose keys and mint (identity.go, keys.go),
+// plan, show, confirm, apply and verify (apply.go, the front*.go).
 package main
 
 import (
@@ -25,12 +26,17 @@ func main() {
 	lab.Main() // a lab host's first process is this program once more
 	ctx, stop := interruptible()
 	root := newRootCommand()
-	root.SetOut(newShown(os.Stdout))
-	root.SetErr(newShown(os.Stderr))
+	stdout, stderr := newShown(os.Stdout), newShown(os.Stderr)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
+	stdout.finish()
+	stderr.finish()
 	interrupted := ctx.Err() != nil
 	stop()
-	os.Exit(report(os.Stderr, err, interrupted))
+	code := report(os.Stderr, err, interrupted)
+	ssh.EndProxyCommands() // of logins that were given up: they end by themselves only after minutes
+	os.Exit(code)
 }
 
 // interruptible is cancelled by the first Ctrl-C or SIGTERM. From then on the signals

@@ -21,7 +21,7 @@ type shown struct {
 	rest []byte // the begin of a character whose end was not written yet
 }
 
-func newShown(out io.Writer) io.Writer {
+func newShown(out io.Writer) *shown {
 	if already, ok := out.(*shown); ok {
 		return already
 	}
@@ -46,6 +46,14 @@ func (s *shown) Write(data []byte) (int, error) {
 		return 0, err
 	}
 	return len(data), nil
+}
+
+// finish writes what was held back for the rest of a character that does not come any more.
+func (s *shown) finish() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, _ = io.WriteString(s.out, hosts.Escape(string(s.rest))) // it is the end: who could be told?
+	s.rest = nil
 }
 
 // terminal is the terminal that a writer leads to, nil where it leads elsewhere.

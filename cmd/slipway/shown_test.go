@@ -31,7 +31,11 @@ func TestShownWriterKeepsTextAndShowsTheRest(t *testing.T) {
 			}
 			rest = rest[n:]
 		}
-		if out.String() != hosts.Escape(text) {
+		if _, err := w.Write([]byte("cut \xe6\xbc")); err != nil { // the begin of 漢
+			t.Fatal(err)
+		}
+		w.finish()
+		if out.String() != hosts.Escape(text+"cut \xe6\xbc") {
 			t.Fatalf("in pieces of %d bytes: %q", size, out.String())
 		}
 	}
