@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -87,7 +88,7 @@ func (s *session) giveKubeconfig(command *cobra.Command, flags kubeconfigFlags, 
 		_, err := command.OutOrStdout().Write(data)
 		return err
 	}
-	current, err := mergeInto(file, data, s.keys.pki.CA.Cert, flags.force)
+	current, err := mergeInto(callerOfSudo(), file, data, s.keys.pki.CA.Cert, flags.force)
 	if err != nil {
 		return err
 	}
@@ -148,13 +149,18 @@ func (s *session) adminLeaf(validity time.Duration) (certs.Leaf, error) {
 
 // writePrivate writes a file that only its owner may read, whole or not at all.
 func writePrivate(path string, data []byte) error {
+	return writeOwned(path, data, func(*os.File) error { return nil })
+}
+
+// writeOwned is writePrivate for a file that is given to its owner before it takes its place.
+func writeOwned(path string, data []byte, give func(*os.File) error) error {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	defer os.Remove(file.Name())
 	if _, err = file.Write(data); err == nil {
-		err = file.Sync()
+		err = errors.Join(give(file), file.Sync())
 	}
 	if closing := file.Close(); err == nil {
 		err = closing

@@ -50,19 +50,20 @@ func ownKubeconfig(clusterName string) (string, error) {
 }
 
 // mergeInto puts a kubeconfig into a file, which may hold others, whole or not at all, and
-// gives the context that is the current one then.
-func mergeInto(path string, ours, ca []byte, replace bool) (current string, err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+// gives the context that is the current one then. by is for whom root does so.
+func mergeInto(by sudoer, path string, ours, ca []byte, replace bool) (current string, err error) {
+	if err := by.makeFolder(filepath.Dir(path)); err != nil {
 		return "", fmt.Errorf("write %s: %w", path, err)
 	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real // a link stays one
-	}
-	unlock, err := lockKubeconfig(path)
+	unlock, err := lockKubeconfig(path) // by this name kubectl locks it, also where it is a link
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
+	path = followed(path)
+	if err := by.makeFolder(filepath.Dir(path)); err != nil {
+		return "", fmt.Errorf("write %s: %w", path, err)
+	}
 	existing, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("read the kubeconfig: %w", err)
@@ -81,10 +82,35 @@ func mergeInto(path string, ours, ca []byte, replace bool) (current string, err 
 	if err != nil {
 		return "", fmt.Errorf("put the cluster into %s: %w; the file is as it was", path, err)
 	}
-	if err := writePrivate(path, merged); err != nil {
+	if err := writeOwned(path, merged, by.keepOwner(path)); err != nil {
 		return "", err
 	}
 	return text(document.Content[0], "current-context"), nil
+}
+
+// maxLinks is how many links the kernel follows.
+const maxLinks = 40
+
+// followed is the file that a path leads to, which need not be there yet: a link stays one.
+func followed(path string) string {
+	for range maxLinks {
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			return real
+		}
+		to, err := os.Readlink(path)
+		if err != nil {
+			return path
+		}
+		if !filepath.IsAbs(to) {
+			folder, err := filepath.EvalSymlinks(filepath.Dir(path))
+			if err != nil {
+				return path
+			}
+			to = filepath.Join(folder, to)
+		}
+		path = to
+	}
+	return path
 }
 
 // lockKubeconfig takes the lock that kubectl takes when it changes the file.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -231,7 +232,7 @@ func TestAFileIsMergedIntoOrLeftAsItWas(t *testing.T) {
 		if err := os.Symlink(real, link); err != nil {
 			t.Fatal(err)
 		}
-		current, err := mergeInto(link, ours.text, ours.ca, false)
+		current, err := mergeInto(sudoer{}, link, ours.text, ours.ca, false)
 		content, reading := os.ReadFile(real)
 		if reading != nil {
 			t.Fatal(reading)
@@ -263,15 +264,113 @@ func TestAFileIsMergedIntoOrLeftAsItWas(t *testing.T) {
 
 func TestAKubeconfigThatSomebodyElseChangesIsLeft(t *testing.T) {
 	ours := newKubeconfig(t, "demo", "https://127.0.0.1:8443", "")
-	file := filepath.Join(t.TempDir(), "config")
-	if err := os.WriteFile(file+".lock", nil, 0o600); err != nil {
-		t.Fatal(err)
+	for name, to := range map[string]string{"a file": "", "a link": "dotfiles/kube", "a link to what is not there": "none/kube"} {
+		folder := t.TempDir()
+		file := filepath.Join(folder, "config")
+		if err := os.Mkdir(filepath.Join(folder, "dotfiles"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, "dotfiles", "kube"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if to != "" {
+			if err := os.Symlink(to, file); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.WriteFile(file+".lock", nil, 0o600); err != nil { // kubectl's, by the name that it was given
+			t.Fatal(err)
+		}
+		if _, err := mergeInto(sudoer{}, file, ours.text, ours.ca, false); err == nil || !strings.Contains(err.Error(), ".lock") {
+			t.Errorf("%s, with kubectl's lock: %v", name, err)
+		}
+		if err := os.Remove(file + ".lock"); err != nil {
+			t.Errorf("%s: the lock of another is gone: %v", name, err)
+		}
+		if _, err := mergeInto(sudoer{}, file, ours.text, ours.ca, false); err != nil {
+			t.Errorf("%s, without the lock: %v", name, err)
+		}
+		if now, _ := os.Readlink(file); now != to {
+			t.Errorf("%s: it leads to %q now, and not to %q", name, now, to)
+		}
+		if content, err := os.ReadFile(file); err != nil || !bytes.Contains(content, []byte("kubernetes-admin@demo")) {
+			t.Errorf("%s: %v\n%s", name, err, content)
+		}
 	}
-	if _, err := mergeInto(file, ours.text, ours.ca, false); err == nil || !strings.Contains(err.Error(), ".lock") {
-		t.Errorf("with kubectl's lock: %v", err)
+}
+
+// TestUnderSudoAUsersKubeconfigStaysTheirs has root write for a user; where the tests are not
+// root's, the user is who runs them.
+func TestUnderSudoAUsersKubeconfigStaysTheirs(t *testing.T) {
+	ours := newKubeconfig(t, "demo", "https://127.0.0.1:8443", "")
+	self, user, other := os.Geteuid(), 4711, 4713
+	if self != 0 {
+		user, other = self, self
 	}
-	if _, err := os.Stat(file + ".lock"); err != nil {
-		t.Errorf("the lock of another is gone: %v", err)
+	for name, test := range map[string]struct {
+		file  string // in the home; with .. in front beside it
+		owner int    // of what is there; -1: nothing
+		home  bool   // it is known
+		want  int
+	}{
+		"their own":                       {"config", user, true, user},
+		"their own, elsewhere":            {"../config", user, true, user},
+		"their own, the home is unknown":  {"config", user, false, user},
+		"another's":                       {"config", other, true, self},
+		"a new one":                       {"config", -1, true, user},
+		"a new one in a new folder":       {".kube/deep/config", -1, true, user},
+		"a new one elsewhere":             {"../new/config", -1, true, self},
+		"a new one, the home is unknown":  {".kube/config", -1, false, self},
+		"a new one, where a home's is in": {"../home-too/config", -1, true, self},
+	} {
+		home := filepath.Join(t.TempDir(), "home")
+		if err := os.Mkdir(home, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(home, test.file)
+		if test.owner >= 0 {
+			if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Chown(file, test.owner, os.Getegid())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		by := sudoer{uid: user, gid: os.Getegid()}
+		if test.home {
+			by.home = home
+		}
+		if _, err := mergeInto(by, file, ours.text, ours.ca, false); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		paths := []string{file}
+		if test.owner < 0 && filepath.Dir(file) != home {
+			paths = append(paths, filepath.Dir(file))
+		}
+		for _, path := range paths {
+			info, err := os.Stat(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := int(info.Sys().(*syscall.Stat_t).Uid); got != test.want {
+				t.Errorf("%s: %s is %d's, want %d", name, path, got, test.want)
+			}
+		}
+	}
+}
+
+func TestWhoCalledSudo(t *testing.T) {
+	for _, test := range []struct {
+		uid, gid string
+		want     int // as root
+	}{{"", "", 0}, {"1000", "1001", 1000}, {"0", "0", 0}, {"-1", "5", 0}, {"1000", "", 0}, {"ann", "ann", 0}} {
+		t.Setenv("SUDO_UID", test.uid)
+		t.Setenv("SUDO_GID", test.gid)
+		want := test.want
+		if os.Geteuid() != 0 {
+			want = 0
+		}
+		if got := callerOfSudo().uid; got != want {
+			t.Errorf("SUDO_UID=%q, SUDO_GID=%q: %d, want %d", test.uid, test.gid, got, want)
+		}
 	}
 }
 
