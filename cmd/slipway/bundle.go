@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -94,6 +95,11 @@ func runBundleBuild(ctx context.Context, out io.Writer, flags bundleBuildFlags) 
 	if err != nil {
 		return err
 	}
+	key, public, err := flags.signingKey()
+	if err != nil {
+		return err
+	}
+	options.SignKey = key
 	display := newBuildDisplay(*flags.format, out)
 	if flags.component != "" {
 		err = build.Component(ctx, options, flags.component, display.progress)
@@ -104,7 +110,7 @@ func runBundleBuild(ctx context.Context, out io.Writer, flags bundleBuildFlags) 
 	if err != nil || flags.component != "" || *flags.format != formatText {
 		return err
 	}
-	return summarise(out, options.Out)
+	return summarise(out, options.Out, key, public)
 }
 
 func (f bundleBuildFlags) options() (build.Options, error) {
@@ -122,15 +128,21 @@ func (f bundleBuildFlags) options() (build.Options, error) {
 			return options, err
 		}
 	}
+	return options, err
+}
+
+// signingKey is the key that the bundle is to be signed with, nil for none, and of the user's
+// own the file of its public half.
+func (f bundleBuildFlags) signingKey() (key ed25519.PrivateKey, public string, err error) {
 	switch {
 	case f.sign && f.signKey != "":
-		return options, usagef("--sign, --sign-key: one key signs: say one of them")
+		return nil, "", usagef("--sign, --sign-key: one key signs: say one of them")
 	case f.sign:
-		options.SignKey, _, err = ownSigningKey()
+		return ownSigningKey()
 	case f.signKey != "":
-		options.SignKey, err = readSigningKey(f.signKey)
+		key, err = readSigningKey(f.signKey)
 	}
-	return options, err
+	return key, "", err
 }
 
 // findComponents looks for bundle/components above the current folder, and above the
@@ -154,14 +166,23 @@ func findComponents(binary string) (string, error) {
 	return "", errors.New("find the components' sources: not inside a Slipway checkout; name its folder bundle/components by --components")
 }
 
-func summarise(out io.Writer, path string) error {
-	a, err := archive.Open(path)
+// summarise says what was built, and holds the signature against the key that signed; public
+// is where the key is for others, if anywhere.
+func summarise(out io.Writer, path string, key ed25519.PrivateKey, public string) error {
+	var trusted []ed25519.PublicKey
+	if key != nil {
+		trusted = append(trusted, key.Public().(ed25519.PublicKey))
+	}
+	a, err := archive.Open(path, archive.Trust(trusted...))
 	if err != nil {
 		return err
 	}
 	seen, err := inspect(a)
 	if err == nil {
 		_, err = fmt.Fprintf(out, "%s: Kubernetes %s for %s, %s, %s, %s\n", path, seen.Bill.KubernetesVersion, seen.Bill.Platform, megabytes(seen.Size), seen.Digest, seen.Signature)
+	}
+	if err == nil && public != "" {
+		_, err = fmt.Fprintf(out, "its public key, for those who are to trust it: %s\n", public)
 	}
 	return errors.Join(err, a.Close())
 }

@@ -146,6 +146,48 @@ func TestTheSigningKeyIsMadeOnceForItsUserOnly(t *testing.T) {
 	}
 }
 
+// TestABuiltBundlesSignatureIsChecked by the key that signed it, and told is where others find
+// that key.
+func TestABuiltBundlesSignatureIsChecked(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	file := filepath.Join(t.TempDir(), "key.pem")
+	own, public, err := bundleBuildFlags{sign: true}.signingKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(filepath.Join(filepath.Dir(public), signingPrivate))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		flags bundleBuildFlags
+		says  string
+		tells bool // where the public key is
+	}{
+		"by the user's own key": {bundleBuildFlags{sign: true}, "signed by the trusted key sha256:", true},
+		"by a key in a file":    {bundleBuildFlags{signKey: file}, "signed by the trusted key sha256:", false},
+		"not signed":            {bundleBuildFlags{}, "unsigned", false},
+	} {
+		key, public, err := test.flags.signingKey()
+		if err != nil || key != nil && !key.Equal(own) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var out bytes.Buffer
+		if err := summarise(&out, smallBundle(t, key), key, public); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if tells := strings.Contains(out.String(), "trust it: "+filepath.Join(os.Getenv("XDG_STATE_HOME"), "slipway", signingFolder, signingPublic)); !strings.Contains(out.String(), test.says) || tells != test.tells {
+			t.Errorf("%s: it says\n%s", name, out.String())
+		}
+	}
+	if _, _, err := (bundleBuildFlags{sign: true, signKey: file}).signingKey(); exitCode(err) != exitUsage {
+		t.Errorf("by two keys: %v", err)
+	}
+}
+
 // TestAFolderWithoutAKeyTrustsNobody: it must not mean the same as no folder at all.
 func TestAFolderWithoutAKeyTrustsNobody(t *testing.T) {
 	config := t.TempDir()
