@@ -88,7 +88,7 @@ func (p *parts) components(options Options) []bundle.Component {
 		if !built {
 			continue
 		}
-		part := bundle.Component{Name: c.name, Version: p.versions[c.name], Origin: c.origin(), License: c.license, Size: made.Size, Features: c.features}
+		part := bundle.Component{Name: c.name, Version: p.versions[c.name], Origin: c.origin(), License: c.license, Size: made.Size, Features: c.can(options.Components)}
 		for _, m := range made.Modules {
 			if m.Path == c.module {
 				part.Sum = m.Sum

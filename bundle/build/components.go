@@ -23,8 +23,23 @@ type component struct {
 	cgo      bool     // linked statically against the C libraries of the toolchain packages
 	ldflags  []string // {version} {major} {minor} are replaced
 	programs []program
-	features []string // of the bill
-	peer     bool     // not in the bundle; for tests and benchmarks
+	features []feature
+	peer     bool // not in the bundle; for tests and benchmarks
+}
+
+// feature is one of the bill's, and the file of the component's folder that makes it so: an
+// older checkout may be without.
+type feature struct{ name, source string }
+
+// can lists the features that what is compiled of these sources has.
+func (c component) can(sources string) []string {
+	var names []string
+	for _, f := range c.features {
+		if _, err := os.Stat(filepath.Join(sources, c.folder, f.source)); err == nil {
+			names = append(names, f.name)
+		}
+	}
+	return names
 }
 
 // program is one binary of a component.
@@ -87,7 +102,7 @@ var components = []component{
 		name: "etcd", folder: "etcd", module: "go.etcd.io/etcd/server/v3", license: "Apache-2.0",
 		ldflags:  []string{"-X go.etcd.io/etcd/api/v3/version.GitSHA={version}"},
 		programs: []program{{name: "etcd", packagePath: "."}},
-		features: []string{bundle.FeatureStartGuard},
+		features: []feature{{bundle.FeatureStartGuard, "start.go"}},
 	},
 	{
 		name: "runc", folder: "runc", module: "github.com/opencontainers/runc", license: "Apache-2.0", cgo: true,

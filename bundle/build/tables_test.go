@@ -72,6 +72,27 @@ func TestTablesFitTogether(t *testing.T) {
 	}
 }
 
+// TestAFeatureIsClaimedOfSourcesThatHaveIt: the folder of components may be an older checkout's.
+func TestAFeatureIsClaimedOfSourcesThatHaveIt(t *testing.T) {
+	featured := 0
+	for _, c := range components {
+		var all []string
+		for _, f := range c.features {
+			all = append(all, f.name)
+		}
+		featured += len(all)
+		if got := c.can("../components"); !slices.Equal(got, all) {
+			t.Errorf("%s of this checkout can %q, want %q", c.name, got, all)
+		}
+		if got := c.can(t.TempDir()); len(got) > 0 {
+			t.Errorf("%s of no sources can %q", c.name, got)
+		}
+	}
+	if featured == 0 {
+		t.Error("no component has a feature")
+	}
+}
+
 func TestParseDepends(t *testing.T) {
 	tests := []struct {
 		fields string

@@ -99,7 +99,7 @@ func tinyRoot(t *testing.T) debRoot {
 func tinyBundle(t *testing.T) (string, bundle.Bill) {
 	t.Helper()
 	b := tinyBuilder(t)
-	content, err := b.assemble(context.Background(), tinyParts(t, b), Options{SlipwayVersion: "v0.1.0"})
+	content, err := b.assemble(context.Background(), tinyParts(t, b), Options{SlipwayVersion: "v0.1.0", Components: "../components"})
 	must(t, err)
 	path := filepath.Join(t.TempDir(), "bundle.tar")
 	_, err = archive.Write(path, content, nil)
