@@ -138,6 +138,10 @@ var endpointCases = map[string]endpointCase{
 		"line 9: endpoint.address: is missing; mode vip needs one; write the virtual address that api.example.com leads to: one of the hosts' own subnet that nobody has"}},
 	"two virtual addresses": {three, []string{"", "endpoint: {host: 192.0.2.100, address: 192.0.2.101}\n"}, []string{
 		"line 9: endpoint.address: is 192.0.2.101, and endpoint.host is another address; leave it out, or write the endpoint's name to endpoint.host"}},
+	"a virtual address with a slip, beside another": {three, []string{"", "endpoint: {host: 192.0.2.100, address: 192.0.2.300}\n"}, []string{
+		`line 9: endpoint.address: "192.0.2.300" is not an address; write four numbers from 0 to 255, without leading zeros, like 192.0.2.10`}},
+	"a virtual address that is none, beside another": {three, []string{"", "endpoint: {host: 192.0.2.100, address: 192.0.2.101/24}\n"}, []string{
+		`line 9: endpoint.address: "192.0.2.101/24" is not an address; write it like 192.0.2.100`}},
 	"a host's name": {three, []string{"", "endpoint: {host: cp-1, address: 192.0.2.100}\n"}, []string{
 		"line 9: endpoint.host: cp-1 is a host's own name; write a name of its own, like api.example.com"}},
 	"everything at once": {three, []string{"", "endpoint:\n  mode: vip\n  host: api_example\n  port: 6443\n  address: 192.0.2.21\n  vrrp: {interface: a b, routerID: 256}\n"}, []string{

@@ -104,7 +104,7 @@ func (k *checker) virtualEndpoint(c *Cluster) {
 	case e.Address == "":
 		k.wrong("endpoint.address", "write the virtual address that "+e.Host+" leads to: one of the hosts' own subnet that nobody has",
 			"is missing; mode %s needs one", e.Mode).concludedFrom("host")
-	case isAddress(e.Host) && e.Address != e.Host:
+	case isAddress(e.Host) && isAddress(e.Address) && e.Address != e.Host:
 		k.wrong("endpoint.address", leaveOut+", or write the endpoint's name to endpoint.host",
 			"is %s, and endpoint.host is another address", e.Address).concludedFrom("host")
 	default:
