@@ -6,10 +6,16 @@
 //	                   pki/…       the CAs and the service accounts' keys, as in /etc/kubernetes/pki
 //	                   secret      what keys the digests that stand for secrets
 //	                   leaves/<owner>/<name>.pem   certificates minted so far, each with its key
+//	                   leaves/<host>/joined        the host was seen in the cluster
+//	                   leaves/<host>/etcd-begun    its member of etcd was let begin
+//	                   kept        the keys were kept when all known hosts were reset
+//
+// Beside these are bundle/, the user's key to sign bundles, and runs/, the runs' journals;
+// they are not this package's.
 //
 // A folder appears whole or not at all, and each later file likewise; everything is
-// synced before it counts. What is here can be rebuilt from any control plane, except
-// leaves, which can be minted anew.
+// synced before it counts. The keys can be read back from a control plane, leaves can be
+// minted anew, and hosts are noted again when they are seen in the cluster.
 package store
 
 import (
