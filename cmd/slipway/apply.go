@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/slipway-k8s/slipway/bundle/archive"
 	"github.com/slipway-k8s/slipway/certs/store"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
@@ -132,6 +133,14 @@ func (s *session) planned(p planner) (prepared, error) {
 	}
 	made.Bundle = bundleOf(s.archive)
 	return prepared{plan: made, contents: contents}, nil
+}
+
+// bundleOf names a bundle in a plan.
+func bundleOf(a *archive.Archive) *plan.Bundle {
+	if a == nil {
+		return nil
+	}
+	return &plan.Bundle{Digest: a.Digest(), Signature: a.Signature().String()}
 }
 
 // input is what the planners compute from.
@@ -355,7 +364,7 @@ func (s *session) changed(ctx context.Context, flags changeFlags, p planner) err
 	if err := verify(ctx, s); err != nil {
 		return &changedError{fmt.Errorf("verify: %w", err)}
 	}
-	if err := s.noteJoined(); err != nil { // all is done: it costs the next join some logins
+	if err := s.noteSeen(); err != nil { // all is done: it costs the next join some logins
 		display.Note("warning: %v", err)
 	}
 	display.Note("%s of %s done: %d steps in %.1fs", p.workflow, s.cluster.Name, len(ready.plan.Steps), time.Since(began).Seconds())
@@ -450,10 +459,20 @@ func (s *session) planAgain(ctx context.Context, p planner) error {
 		default:
 			return fmt.Errorf("every step was done, and yet not all is as it should be:\n%s", plan.Text(again.plan))
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(settlePause):
+		if err := pause(ctx, settlePause); err != nil {
+			return err
 		}
+	}
+}
+
+// pause waits, or answers why not.
+func pause(ctx context.Context, length time.Duration) error {
+	timer := time.NewTimer(length)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }

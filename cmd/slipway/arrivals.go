@@ -46,9 +46,7 @@ func (s *session) visit(ctx context.Context, h cluster.Host, query hosts.Query) 
 	if err != nil {
 		return arrival{name: h.Name, err: err}
 	}
-	_, end := awaiting.begin(h.Name, "looking at the host")
-	facts, err := host.Observe(ctx, query)
-	end()
+	facts, err := lookAt(ctx, h.Name, host, lookingAtHost, query)
 	if err != nil {
 		_ = host.Close()
 		return arrival{name: h.Name, err: fmt.Errorf("observe %s: %w", h.Name, err)}
@@ -71,6 +69,19 @@ func (s *session) await(ctx context.Context, a *arrivals) bool {
 		}
 		return true
 	}
+}
+
+// openAPI is load and connectAPI for a command that only speaks to the API.
+func openAPI(ctx context.Context, flags clusterFlags) (*session, error) {
+	s, err := load(flags)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.connectAPI(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
 }
 
 // connectAPI reaches a control plane and finds the keys: what a command needs that speaks
@@ -104,14 +115,14 @@ func (s *session) connectAPI(ctx context.Context) error {
 	}
 	if a.left > 0 {
 		s.api.Await()
-		s.late = &latecomers{done: make(chan struct{})}
+		s.late = &lateHosts{done: make(chan struct{})}
 		go s.late.receive(s, a)
 	}
 	return nil
 }
 
-// latecomers are the hosts that came after the command had begun its work.
-type latecomers struct {
+// lateHosts are the hosts that came after the command had begun its work.
+type lateHosts struct {
 	done chan struct{}
 
 	mu    sync.Mutex
@@ -119,7 +130,7 @@ type latecomers struct {
 }
 
 // receive has every control plane that still comes serve as a way to the API.
-func (l *latecomers) receive(s *session, a *arrivals) {
+func (l *lateHosts) receive(s *session, a *arrivals) {
 	defer close(l.done)
 	defer s.api.Settled()
 	for range a.left {
@@ -136,12 +147,12 @@ func (l *latecomers) receive(s *session, a *arrivals) {
 	}
 }
 
-// partingTime bounds how long the end of a command waits for connections that are still
+// lateGrace bounds how long the end of a command waits for connections that are still
 // being made: they are given up by then.
-const partingTime = time.Second
+const lateGrace = time.Second
 
-// part gives up on those who have not come yet, and gives back those who came late.
-func (s *session) part() []hosts.Host {
+// closeLate gives up on those who have not come yet, and gives back those who came late.
+func (s *session) closeLate() []hosts.Host {
 	if s.coming == nil {
 		return nil
 	}
@@ -151,7 +162,7 @@ func (s *session) part() []hosts.Host {
 	}
 	select {
 	case <-s.late.done:
-	case <-time.After(partingTime):
+	case <-time.After(lateGrace):
 	}
 	s.late.mu.Lock()
 	defer s.late.mu.Unlock()

@@ -49,3 +49,26 @@ func (s *session) noteBegun(p plan.Plan, event plan.Event, show front) {
 		show.Note("warning: %v", err)
 	}
 }
+
+// noteSeen notes for the next join which hosts it need not look at, and for every init on
+// which hosts etcd has begun.
+func (s *session) noteSeen() error {
+	if s.keys == nil || s.keys.folder == nil {
+		return nil
+	}
+	in, err := s.input()
+	if err != nil {
+		return err
+	}
+	for _, h := range phases.Joined(in) {
+		if err := s.keys.folder.MarkJoined(h.Name); err != nil {
+			return err
+		}
+	}
+	for _, h := range phases.Begun(in) {
+		if err := s.keys.folder.MarkBegun(h.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}

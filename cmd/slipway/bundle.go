@@ -7,16 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
 	"sync"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/bundle/archive"
@@ -201,9 +201,8 @@ type buildDisplay struct {
 	mu      sync.Mutex
 	out     io.Writer
 	encoder *json.Encoder
-	screen  *os.File
+	screen  *liveArea // nil where there is no terminal
 	running map[string]build.Progress
-	drawn   int
 	last    time.Time
 }
 
@@ -211,8 +210,8 @@ func newBuildDisplay(format string, out io.Writer) *buildDisplay {
 	d := &buildDisplay{out: out, running: map[string]build.Progress{}}
 	if format == formatJSON {
 		d.encoder = json.NewEncoder(out)
-	} else {
-		d.screen = terminal(out)
+	} else if screen := terminal(out); screen != nil {
+		d.screen = &liveArea{out: screen}
 	}
 	return d
 }
@@ -245,36 +244,23 @@ func (d *buildDisplay) draw(p build.Progress) {
 		return
 	}
 	d.last = time.Now()
-	var text strings.Builder
-	if d.drawn > 0 {
-		fmt.Fprintf(&text, "\x1b[%dA\x1b[J", d.drawn)
-	}
+	finished := ""
 	if !moving {
-		text.WriteString(buildLine(p) + "\n")
+		finished = buildLine(p)
 	}
-	width, _, err := term.GetSize(int(d.screen.Fd()))
-	if err != nil || width < 20 {
-		width = 80
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(d.running)) {
+		lines = append(lines, buildLine(d.running[name]))
 	}
-	names := make([]string, 0, len(d.running))
-	for name := range d.running {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
-		text.WriteString(clip(buildLine(d.running[name]), width-1) + "\n")
-	}
-	d.drawn = len(names)
-	_, _ = d.screen.WriteString(text.String())
+	d.screen.draw(finished, lines)
 }
 
 // close leaves no moving line behind.
 func (d *buildDisplay) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.screen != nil && d.drawn > 0 {
-		_, _ = fmt.Fprintf(d.screen, "\x1b[%dA\x1b[J", d.drawn)
-		d.drawn = 0
+	if d.screen != nil {
+		d.screen.draw("", nil)
 	}
 }
 
@@ -315,35 +301,37 @@ func inspect(a *archive.Archive) (inspection, error) {
 	return inspection{Path: a.Path(), Digest: a.Digest(), Size: info.Size(), Signature: a.Signature(), Bill: a.Bill()}, nil
 }
 
-func newBundleInspectCommand() *cobra.Command {
+// newBundleReader is a command that reads a bundle; keys tells that some were named, by one of
+// which it has to be signed.
+func newBundleReader(use, short string, read func(command *cobra.Command, format string, a *archive.Archive, keys bool) error) *cobra.Command {
 	var trusted []string
-	command := &cobra.Command{
-		Use:   "inspect FILE",
-		Short: "Show what a bundle holds: components, images, sets, digests and sizes",
-		Args:  cobra.ExactArgs(1),
-	}
+	command := &cobra.Command{Use: use, Short: short, Args: cobra.ExactArgs(1)}
 	addTrustedKey(command, &trusted)
 	format := outputFlag(command)
 	command.RunE = func(command *cobra.Command, args []string) error {
 		if err := checkFormat(*format); err != nil {
 			return err
 		}
-		return withBundle(args[0], trusted, func(a *archive.Archive) error {
+		return withBundle(args[0], trusted, func(a *archive.Archive) error { return read(command, *format, a, len(trusted) > 0) })
+	}
+	return command
+}
+
+func newBundleInspectCommand() *cobra.Command {
+	return newBundleReader("inspect FILE", "Show what a bundle holds: components, images, sets, digests and sizes",
+		func(command *cobra.Command, format string, a *archive.Archive, keys bool) error {
 			seen, err := inspect(a)
 			if err != nil {
 				return err
 			}
-			out := command.OutOrStdout()
-			if err := show(out, *format, seen, func(w io.Writer) error { return showInspection(w, seen) }); err != nil {
+			if err := show(command.OutOrStdout(), format, seen, func(w io.Writer) error { return showInspection(w, seen) }); err != nil {
 				return err
 			}
-			if len(trusted) > 0 && seen.Signature.State != archive.SignatureTrusted {
+			if keys && seen.Signature.State != archive.SignatureTrusted {
 				return fmt.Errorf("inspect %s: %w: %s", seen.Path, archive.ErrSignature, seen.Signature)
 			}
 			return nil
 		})
-	}
-	return command
 }
 
 func addTrustedKey(command *cobra.Command, trusted *[]string) {
@@ -404,37 +392,18 @@ func stored(blobs []bundle.Blob) int64 {
 	return sum
 }
 
-func dash(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return text
-}
-
 func newBundleVerifyCommand() *cobra.Command {
-	var trusted []string
-	command := &cobra.Command{
-		Use:   "verify FILE",
-		Short: "Check every byte of a bundle, and its signature",
-		Args:  cobra.ExactArgs(1),
-	}
-	addTrustedKey(command, &trusted)
-	format := outputFlag(command)
-	command.RunE = func(command *cobra.Command, args []string) error {
-		if err := checkFormat(*format); err != nil {
-			return err
-		}
-		return withBundle(args[0], trusted, func(a *archive.Archive) error {
+	return newBundleReader("verify FILE", "Check every byte of a bundle, and its signature",
+		func(command *cobra.Command, format string, a *archive.Archive, _ bool) error {
 			if err := a.Verify(command.Context(), nil); err != nil {
 				return err
 			}
-			blobs := a.Bill()
-			value := map[string]any{"path": a.Path(), "digest": a.Digest(), "blobs": len(blobs.Blobs()), "bytes": stored(blobs.Blobs()), "signature": a.Signature()}
-			return show(command.OutOrStdout(), *format, value, func(w io.Writer) error {
-				_, err := fmt.Fprintf(w, "%s: %d blobs, %s, every one as its digest says; %s\n", a.Path(), len(blobs.Blobs()), megabytes(stored(blobs.Blobs())), a.Signature())
+			bill := a.Bill()
+			blobs := bill.Blobs()
+			value := map[string]any{"path": a.Path(), "digest": a.Digest(), "blobs": len(blobs), "bytes": stored(blobs), "signature": a.Signature()}
+			return show(command.OutOrStdout(), format, value, func(w io.Writer) error {
+				_, err := fmt.Fprintf(w, "%s: %d blobs, %s, every one as its digest says; %s\n", a.Path(), len(blobs), megabytes(stored(blobs)), a.Signature())
 				return err
 			})
 		})
-	}
-	return command
 }

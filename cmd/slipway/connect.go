@@ -62,7 +62,7 @@ func (s *session) reachFew(ctx context.Context, p planner) (more []cluster.Host,
 	}
 	for _, h := range few {
 		if _, up := s.hosts[h.Name]; up {
-			s.scouts = append(s.scouts, h.Name)
+			s.viaHosts = append(s.viaHosts, h.Name)
 		}
 	}
 	// Whose cluster it is no host's record has to tell: its API is believed only with a
@@ -78,7 +78,7 @@ func (s *session) reachFew(ctx context.Context, p planner) (more []cluster.Host,
 		}
 		wanted = p.reach(in)
 	} else {
-		s.keys, s.scouts = nil, nil
+		s.keys, s.viaHosts = nil, nil
 	}
 	more = slices.DeleteFunc(slices.Clone(wanted), func(h cluster.Host) bool { return s.tried(h.Name) })
 	return more, shown && len(more) == 0, nil
@@ -92,7 +92,7 @@ func (s *session) tried(name string) bool {
 }
 
 // openClient makes the client that speaks to the API through the control planes that
-// are connected and the session's scouts; it is kept for the session.
+// are connected and the session's viaHosts; it is kept for the session.
 func (s *session) openClient() error {
 	if s.api != nil {
 		return nil
@@ -127,9 +127,9 @@ func (s *session) openClient() error {
 	return err
 }
 
-// ways are how the scouts reach the API.
+// ways are how the viaHosts reach the API.
 func (s *session) ways() ([]api.Way, error) {
-	if len(s.scouts) == 0 {
+	if len(s.viaHosts) == 0 {
 		return nil, nil
 	}
 	addresses, err := manifests.Entrances(s.cluster)
@@ -137,7 +137,7 @@ func (s *session) ways() ([]api.Way, error) {
 		return nil, err
 	}
 	var ways []api.Way
-	for _, name := range s.scouts {
+	for _, name := range s.viaHosts {
 		for _, address := range addresses {
 			ways = append(ways, api.Way{From: name, Host: s.hosts[name], Address: address})
 		}

@@ -56,17 +56,17 @@ func (f *jsonFront) Close() {}
 // plainFront writes one line per event that says something new, and of a step that runs
 // long what it waits for.
 type plainFront struct {
-	mu      sync.Mutex
-	out     io.Writer
-	waiting waiting
-	stop    func()
+	mu    sync.Mutex
+	out   io.Writer
+	steps longSteps
+	stop  func()
 }
 
 // waitInterval is how often is looked whether there is something to tell of steps that run.
 const waitInterval = time.Second
 
 func newPlainFront(out io.Writer) *plainFront {
-	f := &plainFront{out: out, waiting: waiting{}}
+	f := &plainFront{out: out, steps: longSteps{}}
 	f.stop = every(waitInterval, f.tell)
 	return f
 }
@@ -93,7 +93,7 @@ func every(interval time.Duration, call func()) (stop func()) {
 func (f *plainFront) Event(event plan.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.waiting.fold(event, time.Now())
+	f.steps.fold(event, time.Now())
 	if line := eventLine(event); line != "" {
 		fmt.Fprintln(f.out, line)
 	}
@@ -102,7 +102,7 @@ func (f *plainFront) Event(event plan.Event) {
 func (f *plainFront) tell() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, line := range f.waiting.due(time.Now()) {
+	for _, line := range f.steps.due(time.Now()) {
 		fmt.Fprintln(f.out, line)
 	}
 }

@@ -20,10 +20,9 @@ const liveInterval = 100 * time.Millisecond
 // liveFront prints what is finished and, below it, a line per place that moves.
 type liveFront struct {
 	mu      sync.Mutex
-	out     *os.File
+	area    liveArea
 	places  map[string]*place
-	waiting waiting
-	drawn   int // lines of the live area on the screen
+	steps   longSteps
 	started time.Time
 	stop    func()
 }
@@ -36,7 +35,7 @@ type place struct {
 }
 
 func newLiveFront(out *os.File) *liveFront {
-	f := &liveFront{out: out, places: map[string]*place{}, waiting: waiting{}, started: time.Now()}
+	f := &liveFront{area: liveArea{out: out}, places: map[string]*place{}, steps: longSteps{}, started: time.Now()}
 	f.stop = every(liveInterval, func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -64,7 +63,7 @@ func (f *liveFront) Close() {
 	f.stop()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.places, f.waiting = map[string]*place{}, waiting{}
+	f.places, f.steps = map[string]*place{}, longSteps{}
 	f.draw("")
 }
 
@@ -73,7 +72,7 @@ func (f *liveFront) fold(event plan.Event) {
 	if event.Step == "" {
 		return
 	}
-	f.waiting.fold(event, time.Now())
+	f.steps.fold(event, time.Now())
 	name := event.Host
 	if name == "" {
 		name = "cluster"
@@ -102,24 +101,32 @@ func (f *liveFront) fold(event plan.Event) {
 }
 
 // draw replaces the live area, with finished lines put above it.
-func (f *liveFront) draw(finished string) {
+func (f *liveFront) draw(finished string) { f.area.draw(finished, f.lines()) }
+
+// liveArea is the lines at the end of a terminal that are drawn again and again.
+type liveArea struct {
+	out   *os.File
+	drawn int // lines that are on the screen
+}
+
+// draw replaces them, with what is finished put above.
+func (a *liveArea) draw(finished string, lines []string) {
 	var b strings.Builder
-	if f.drawn > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA\x1b[J", f.drawn)
+	if a.drawn > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA\x1b[J", a.drawn)
 	}
 	if finished != "" {
 		b.WriteString(finished + "\n")
 	}
-	width, _, err := term.GetSize(int(f.out.Fd()))
+	width, _, err := term.GetSize(int(a.out.Fd()))
 	if err != nil || width < 20 {
 		width = 80
 	}
-	lines := f.lines()
 	for _, line := range lines {
 		b.WriteString(clip(line, width-1) + "\n")
 	}
-	f.drawn = len(lines)
-	_, _ = f.out.WriteString(b.String())
+	a.drawn = len(lines)
+	_, _ = a.out.WriteString(b.String())
 }
 
 func (f *liveFront) lines() []string {
@@ -148,7 +155,7 @@ const shownWaits = 4
 // waits says of the steps that run longest what they wait for, and what to do about it.
 func (f *liveFront) waits(now time.Time) []string {
 	var lines []string
-	for _, step := range f.waiting.sorted() {
+	for _, step := range f.steps.sorted() {
 		what := step.what()
 		if len(lines) >= shownWaits || what == "" || step.cause == "" && now.Sub(step.since) < longStep/2 {
 			continue

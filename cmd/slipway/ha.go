@@ -7,8 +7,8 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -189,9 +189,9 @@ func (s *session) trials() []trial {
 	return list
 }
 
-// standpoint is where a client stands while a host is taken out: a worker where there is
+// clientHost is where a client stands while a host is taken out: a worker where there is
 // one, else any other host of the cluster.
-func (s *session) standpoint(out string) string {
+func (s *session) clientHost(out string) string {
 	hosts := slices.Clone(s.cluster.Hosts)
 	slices.SortStableFunc(hosts, func(a, b cluster.Host) int { return rank(a) - rank(b) })
 	for _, h := range hosts {
@@ -215,7 +215,7 @@ func (s *session) try(ctx context.Context, p planner, one *trial) (err error) {
 	if err != nil {
 		return err
 	}
-	one.From = s.standpoint(one.Host)
+	one.From = s.clientHost(one.Host)
 	gap, err := s.api.Gap(api.GapOptions{Host: one.From, Address: address})
 	if err != nil {
 		return err
@@ -244,7 +244,7 @@ func (s *session) try(ctx context.Context, p planner, one *trial) (err error) {
 	if err := gap.Await(within); err != nil {
 		return err
 	}
-	return hold(ctx, trialHolds)
+	return pause(ctx, trialHolds)
 }
 
 // note takes over what the client saw.
@@ -254,18 +254,6 @@ func (t *trial) note(report api.GapReport) {
 		if section.Longest.Seconds() > t.Gap {
 			t.Gap, t.Cause = section.Longest.Seconds(), section.Cause
 		}
-	}
-}
-
-// hold waits, or answers why not.
-func hold(ctx context.Context, length time.Duration) error {
-	timer := time.NewTimer(length)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }
 
@@ -289,7 +277,7 @@ func (s *session) putBack(ctx context.Context, p planner, host string) error {
 		if err == nil {
 			return nil
 		}
-		if hold(ctx, time.Second) != nil {
+		if pause(ctx, time.Second) != nil {
 			return &undoneError{fmt.Errorf("put %s back: the cluster is not well again: %w", host, err), startsAgain}
 		}
 	}
@@ -297,7 +285,7 @@ func (s *session) putBack(ctx context.Context, p planner, host string) error {
 
 func (s *session) startAgain(ctx context.Context, name string) error {
 	h, _ := s.cluster.Host(name)
-	facts, err := s.hosts[name].Observe(ctx, phases.HostQuery(s.cluster, s.bill, h))
+	facts, err := lookAt(ctx, name, s.hosts[name], lookingAtHost, phases.HostQuery(s.cluster, s.bill, h))
 	if err != nil {
 		return err
 	}
@@ -325,12 +313,12 @@ func (f failuresOnly) Close() {}
 
 func writeTrials(w io.Writer, trials []trial, well bool) error {
 	fmt.Fprintln(w)
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "HOST\tWHAT\tGAP\tWRITES\tREFUSED\tSEEN FROM\tTHE CLIENT WAS TOLD")
+	var rows [][]string
 	for _, one := range trials {
-		fmt.Fprintf(table, "%s\t%s\t%.2f s\t%d\t%d\t%s\t%s\n", one.Host, one.What, one.Gap, one.Writes, one.Failures, one.From, dash(firstLine(strings.TrimSpace(one.Cause))))
+		rows = append(rows, []string{one.Host, one.What, fmt.Sprintf("%.2f s", one.Gap), strconv.FormatInt(one.Writes, 10), strconv.FormatInt(one.Failures, 10),
+			one.From, dash(firstLine(strings.TrimSpace(one.Cause)))})
 	}
-	if err := table.Flush(); err != nil {
+	if err := writeTable(w, "HOST\tWHAT\tGAP\tWRITES\tREFUSED\tSEEN FROM\tTHE CLIENT WAS TOLD", rows); err != nil {
 		return err
 	}
 	if !well {

@@ -73,26 +73,3 @@ func (s *session) newcomers() ([]cluster.Host, *store.Folder) {
 	}
 	return few, folder
 }
-
-// noteJoined notes for the next join which hosts it need not look at, and for every init on
-// which hosts etcd has begun.
-func (s *session) noteJoined() error {
-	if s.keys == nil || s.keys.folder == nil {
-		return nil
-	}
-	in, err := s.input()
-	if err != nil {
-		return err
-	}
-	for _, h := range phases.Joined(in) {
-		if err := s.keys.folder.MarkJoined(h.Name); err != nil {
-			return err
-		}
-	}
-	for _, h := range phases.Begun(in) {
-		if err := s.keys.folder.MarkBegun(h.Name); err != nil {
-			return err
-		}
-	}
-	return nil
-}

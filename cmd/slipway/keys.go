@@ -113,9 +113,7 @@ func (s *session) rebuildKeys(ctx context.Context, states *store.Store, id strin
 
 // readKeys reads the keys that lie on a control plane; none where they are not whole.
 func (s *session) readKeys(ctx context.Context, h cluster.Host, host hosts.Host) (certs.PKI, error) {
-	_, end := awaiting.begin(h.Name, "reading the cluster's keys")
-	defer end()
-	facts, err := host.Observe(ctx, hosts.Query{Secrets: certs.SecretPaths()})
+	facts, err := lookAt(ctx, h.Name, host, "reading the cluster's keys", hosts.Query{Secrets: certs.SecretPaths()})
 	if err != nil {
 		return certs.PKI{}, fmt.Errorf("read the cluster's keys from %s: %w", h.Name, err)
 	}

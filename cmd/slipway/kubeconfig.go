@@ -49,14 +49,11 @@ the current context.`,
 			if flags.merge && flags.out != "" {
 				return usagef("--merge, --out: one file is written: say one of them")
 			}
-			s, err := load(flags.clusterFlags)
+			s, err := openAPI(command.Context(), flags.clusterFlags)
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			if err := s.connectAPI(command.Context()); err != nil {
-				return err
-			}
 			data, err := s.kubeconfigVia(flags.via, flags.port, flags.context)
 			if err != nil {
 				return err

@@ -32,14 +32,11 @@ through SSH to any control plane: nothing else needs a route to the hosts.`,
 }
 
 func runKubectl(ctx context.Context, wanted clusterFlags, args []string) error {
-	s, err := load(wanted)
+	s, err := openAPI(ctx, wanted)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	if err := s.connectAPI(ctx); err != nil {
-		return err
-	}
 	listener, port, err := listenLocal(0)
 	if err != nil {
 		return err

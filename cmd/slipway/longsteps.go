@@ -18,8 +18,8 @@ const (
 	samePause = 30 * time.Second
 )
 
-// waiting is every step that runs, and what it waits for.
-type waiting map[string]*runningStep
+// longSteps is every step that runs, and what it waits for.
+type longSteps map[string]*runningStep
 
 type runningStep struct {
 	id    string
@@ -33,7 +33,7 @@ type runningStep struct {
 }
 
 // fold takes one event into the picture.
-func (w waiting) fold(event plan.Event, now time.Time) {
+func (w longSteps) fold(event plan.Event, now time.Time) {
 	if event.Step == "" {
 		return
 	}
@@ -57,7 +57,7 @@ func (w waiting) fold(event plan.Event, now time.Time) {
 }
 
 // sorted are the steps, those that run longest first.
-func (w waiting) sorted() []*runningStep {
+func (w longSteps) sorted() []*runningStep {
 	steps := make([]*runningStep, 0, len(w))
 	for _, step := range w {
 		steps = append(steps, step)
@@ -73,7 +73,7 @@ func (w waiting) sorted() []*runningStep {
 
 // due gives the lines that are to be told now: of steps that run long, what they wait for
 // and, as soon as it is known, what makes them wait.
-func (w waiting) due(now time.Time) []string {
+func (w longSteps) due(now time.Time) []string {
 	var lines []string
 	for _, step := range w.sorted() {
 		what := step.what()

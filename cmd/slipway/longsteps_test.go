@@ -55,7 +55,7 @@ func TestPipeLearnsWhatIsWaitedFor(t *testing.T) {
 
 func TestPipeLearnsHowFarALongStepIs(t *testing.T) {
 	began := time.Now()
-	w := waiting{}
+	w := longSteps{}
 	w.fold(started("cp-1/images/kube"), began)
 	w.fold(plan.Event{Type: plan.EventStepProgress, Step: "cp-1/images/kube", Progress: &hosts.Progress{Done: 30, Total: 60}}, began.Add(time.Second))
 	if lines := w.due(began.Add(9 * time.Second)); lines != nil {
@@ -75,12 +75,12 @@ func TestPipeLearnsHowFarALongStepIs(t *testing.T) {
 
 // TestLiveFrontShowsWhatIsWaitedFor, the known cause with what to do before the note.
 func TestLiveFrontShowsWhatIsWaitedFor(t *testing.T) {
-	f := &liveFront{places: map[string]*place{}, waiting: waiting{}, started: time.Now()}
+	f := &liveFront{places: map[string]*place{}, steps: longSteps{}, started: time.Now()}
 	f.fold(started("cluster/wait/cp-1"))
 	f.fold(started("cluster/wait/cp-2"))
 	f.fold(noted("cluster/wait/cp-1", "not ready: etcd"))
 	f.fold(suspected("cluster/wait/cp-2", "on cp-2 containerd does not answer", "restart it"))
-	f.waiting["cluster/wait/cp-1"].since = time.Now().Add(-7 * time.Second)
+	f.steps["cluster/wait/cp-1"].since = time.Now().Add(-7 * time.Second)
 	lines := strings.Join(f.lines(), "\n")
 	for _, want := range []string{
 		"cluster    0 done  wait/cp-1, wait/cp-2",

@@ -19,14 +19,11 @@ any control plane, through SSH, until interrupted. TLS goes through untouched: w
 connects needs a kubeconfig, such as 'slipway kubeconfig' writes.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			s, err := load(flags)
+			s, err := openAPI(command.Context(), flags)
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			if err := s.connectAPI(command.Context()); err != nil {
-				return err
-			}
 			listener, port, err := listenLocal(port)
 			if err != nil {
 				return err

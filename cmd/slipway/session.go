@@ -37,8 +37,8 @@ type session struct {
 
 	images *images.Set // the user's own, for image load
 
-	// scouts are hosts that are not in the cluster yet, and from which its API is reached.
-	scouts []string
+	// viaHosts are hosts that are not in the cluster yet, and from which its API is reached.
+	viaHosts []string
 
 	keys *keys
 	api  *api.Client // nil while the cluster's keys are not known
@@ -46,8 +46,8 @@ type session struct {
 
 	// dial connects to a host, by SSH unless said.
 	dial   func(context.Context, cluster.Host) (hosts.Host, error)
-	coming *arrivals   // nil unless hosts are taken one by one
-	late   *latecomers // nil unless some may come later
+	coming *arrivals  // nil unless hosts are taken one by one
+	late   *lateHosts // nil unless some may come later
 
 	timeline *timeline // nil unless one is asked for
 
@@ -123,7 +123,7 @@ func (s *session) Close() {
 		_ = s.archive.Close()
 	}
 	var wait sync.WaitGroup
-	for _, host := range s.part() {
+	for _, host := range s.closeLate() {
 		wait.Go(func() { _ = host.Close() })
 	}
 	for name, host := range s.hosts {
@@ -198,6 +198,16 @@ func isSilent(err error) bool {
 	return ok && (host.Kind == hosts.KindStuck || host.Kind == hosts.KindCut || host.Kind == hosts.KindUnreachable)
 }
 
+// lookAt asks a host; it is said when that takes long, and with what.
+func lookAt(ctx context.Context, name string, host hosts.Host, what string, query hosts.Query) (hosts.Facts, error) {
+	_, end := awaiting.begin(name, what)
+	defer end()
+	return host.Observe(ctx, query)
+}
+
+// What a host is asked, for who waits.
+const lookingAtHost = "looking at the host"
+
 // observe looks at every connected host. Those that do not answer are kept in s.down.
 func (s *session) observe(ctx context.Context, query func(cluster.Host) hosts.Query) error {
 	var (
@@ -211,9 +221,7 @@ func (s *session) observe(ctx context.Context, query func(cluster.Host) hosts.Qu
 			continue
 		}
 		wait.Go(func() {
-			_, end := awaiting.begin(name, "looking at the host")
-			defer end()
-			facts, err := host.Observe(ctx, query(h))
+			facts, err := lookAt(ctx, name, host, lookingAtHost, query(h))
 			mu.Lock()
 			defer mu.Unlock()
 			switch {

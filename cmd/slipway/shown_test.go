@@ -71,7 +71,7 @@ func TestNoFrontLetsAHostSteerTheTerminal(t *testing.T) {
 			}
 		}
 	}
-	live := &liveFront{places: map[string]*place{}, waiting: waiting{}}
+	live := &liveFront{places: map[string]*place{}, steps: longSteps{}}
 	for _, event := range events {
 		live.fold(event)
 	}

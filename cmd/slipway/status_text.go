@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
@@ -96,40 +95,28 @@ func writeStatus(w io.Writer, s status) error {
 }
 
 func writeHosts(w io.Writer, list []hostStatus) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "HOST\tADDRESS\tROLES\tSSH\tNODE\tKUBELET\tUNITS")
+	var rows [][]string
 	for _, h := range list {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", h.Name, h.Address, roles(h.Roles), sshState(h),
-			nodeState(h), dash(hosts.CleanLine(h.Kubelet)), units(h))
+		rows = append(rows, []string{h.Name, h.Address, roles(h.Roles), sshState(h), nodeState(h), dash(hosts.CleanLine(h.Kubelet)), units(h)})
 	}
-	return table.Flush()
+	return writeTable(w, "HOST\tADDRESS\tROLES\tSSH\tNODE\tKUBELET\tUNITS", rows)
 }
 
 func writeHealth(w io.Writer, list []hosts.Health) error {
-	if len(list) == 0 {
-		return nil
-	}
-	fmt.Fprintln(w)
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "HOST\tCOMPONENT\tHEALTH")
+	var rows [][]string
 	for _, health := range list {
 		word := wordOK
 		if !health.Healthy {
 			word = wordNotWell
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", health.Host, health.Component, word)
+		rows = append(rows, []string{health.Host, health.Component, word})
 	}
-	return table.Flush()
+	return writeSection(w, "HOST\tCOMPONENT\tHEALTH", rows)
 }
 
 // writeMembers shows etcd's members and who leads them.
 func writeMembers(w io.Writer, members []hosts.Member) error {
-	if len(members) == 0 {
-		return nil
-	}
-	fmt.Fprintln(w)
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ETCD MEMBER\tID\tPEER\tROLE\tHEALTH")
+	var rows [][]string
 	for _, m := range members {
 		role, health := "follower", wordOK
 		switch {
@@ -144,10 +131,9 @@ func writeMembers(w io.Writer, members []hosts.Member) error {
 		if !m.Healthy {
 			role, health = dash(""), wordNotWell
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", dash(hosts.CleanLine(m.Name)), m.ID,
-			hosts.CleanLine(strings.Join(m.Peers, ",")), role, health)
+		rows = append(rows, []string{dash(hosts.CleanLine(m.Name)), m.ID, hosts.CleanLine(strings.Join(m.Peers, ",")), role, health})
 	}
-	return table.Flush()
+	return writeSection(w, "ETCD MEMBER\tID\tPEER\tROLE\tHEALTH", rows)
 }
 
 func writeReasons(w io.Writer, all []reason) error {
@@ -216,9 +202,4 @@ func units(h hostStatus) string {
 		return dash("")
 	}
 	return "active"
-}
-
-func firstLine(text string) string {
-	line, _, _ := strings.Cut(text, "\n")
-	return line
 }

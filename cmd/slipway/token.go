@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -52,7 +51,7 @@ func newTokenCreateCommand() *cobra.Command {
 		if ttl < 0 {
 			return usagef("--ttl %s: must not be negative; 0 is for ever", ttl)
 		}
-		s, err := openAPI(command, flags)
+		s, err := openAPI(command.Context(), flags)
 		if err != nil {
 			return err
 		}
@@ -81,19 +80,6 @@ func newTokenCreateCommand() *cobra.Command {
 	command.Flags().StringVar(&description, "description", "", "what it is for")
 	command.Flags().BoolVar(&joinCommand, "print-join-command", false, "print the whole kubeadm join command")
 	return command
-}
-
-// openAPI is load and connectAPI for a command that only speaks to the API.
-func openAPI(command *cobra.Command, flags clusterFlags) (*session, error) {
-	s, err := load(flags)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.connectAPI(command.Context()); err != nil {
-		s.Close()
-		return nil, err
-	}
-	return s, nil
 }
 
 func (s *session) createToken(command *cobra.Command, token certs.Token, ttl time.Duration, description string) error {
@@ -149,7 +135,7 @@ func newTokenListCommand() *cobra.Command {
 		if err := checkFormat(*format); err != nil {
 			return err
 		}
-		s, err := openAPI(command, flags)
+		s, err := openAPI(command.Context(), flags)
 		if err != nil {
 			return err
 		}
@@ -189,12 +175,11 @@ func tokenRows(tokens []api.Token) []tokenRow {
 }
 
 func writeTokens(w io.Writer, tokens []tokenRow) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "TOKEN\tTTL\tEXPIRES\tUSAGES\tDESCRIPTION")
+	var rows [][]string
 	for _, token := range tokens {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", token.ID, token.left, dash(token.Expires), strings.Join(token.Usages, ","), dash(token.Description))
+		rows = append(rows, []string{token.ID, token.left, dash(token.Expires), strings.Join(token.Usages, ","), dash(token.Description)})
 	}
-	return table.Flush()
+	return writeTable(w, "TOKEN\tTTL\tEXPIRES\tUSAGES\tDESCRIPTION", rows)
 }
 
 func newTokenDeleteCommand() *cobra.Command {
@@ -209,7 +194,7 @@ func newTokenDeleteCommand() *cobra.Command {
 		if err := checkFormat(*format); err != nil {
 			return err
 		}
-		s, err := openAPI(command, flags)
+		s, err := openAPI(command.Context(), flags)
 		if err != nil {
 			return err
 		}

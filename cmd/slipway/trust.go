@@ -13,7 +13,6 @@ import (
 	"github.com/slipway-k8s/slipway/bundle/archive"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/phases"
-	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // trust is the keys by one of which a bundle has to be signed, and who says so. Without
@@ -117,12 +116,4 @@ func (t trust) refuse(path string, unsigned *archive.SignatureError) error {
 			path, unsigned.Digest, unsigned.Signature, t.by),
 		Fix: fix,
 	}}}
-}
-
-// bundleOf names a bundle in a plan.
-func bundleOf(a *archive.Archive) *plan.Bundle {
-	if a == nil {
-		return nil
-	}
-	return &plan.Bundle{Digest: a.Digest(), Signature: a.Signature().String()}
 }
