@@ -111,7 +111,7 @@ func (in Input) loadProblems(name string) []Problem {
 			Detail: "the host is in no cluster", Fix: "bring it in first: slipway join",
 		}}
 	}
-	problems := in.recordProblems(name, facts)
+	var problems []Problem
 	if facts.Units[manifests.ContainerdUnit].Active != "active" {
 		problems = append(problems, Problem{
 			Check: "containerd", Host: name, Severity: SeverityError,

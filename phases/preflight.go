@@ -20,13 +20,13 @@ var checks = []check{
 	checkPrivilege, checkKernel, checkSystemd, checkCgroups, checkFileSystem, checkPacketFilter,
 	checkPlatform, checkCPUs, checkMemory, checkDisks, checkSync, checkAddresses, checkPorts, checkNames, checkReach, checkVirtualIP,
 	checkSubnets, checkServiceRoute, checkNameServers, checkForeign, checkWay, checkVolumes, checkTrees, checkNetworkConfigs,
-	checkMembership, checkAuthority, checkClock, checkSwap, checkBoot, checkSELinux, checkFirewall,
+	checkAuthority, checkClock, checkSwap, checkBoot, checkSELinux, checkFirewall,
 }
 
 // balancerChecks are those of a host that only balances, and has no kubelet.
 var balancerChecks = []check{
 	checkPrivilege, checkKernel, checkSystemd, checkPlatform, checkDisks, checkAddresses, checkPorts, checkVirtualIP,
-	checkForeign, checkWay, checkMembership, checkAuthority, checkClock, checkFirewall,
+	checkForeign, checkWay, checkAuthority, checkClock, checkFirewall,
 }
 
 func checksOf(host cluster.Host) []check {
@@ -172,10 +172,6 @@ func (in Input) unreached(name string) Problem {
 		found.Detail, found.Fix = err.Error(), fixOf(err)
 	}
 	return found
-}
-
-func checkMembership(in Input, host cluster.Host, facts hosts.Facts) []Problem {
-	return in.recordProblems(host.Name, facts)
 }
 
 // recordProblems is a host that another cluster has noted as its own.

@@ -43,8 +43,8 @@ func (in Input) mistaken(host cluster.Host, facts hosts.Facts) []Problem {
 	if !claimed(facts.Record) {
 		return in.takenName(host, facts)
 	}
-	if len(in.recordProblems(host.Name, facts)) > 0 {
-		return nil // another cluster's: that is told
+	if foreign := in.recordProblems(host.Name, facts); len(foreign) > 0 {
+		return foreign
 	}
 	if why := WrongMachine(host, facts); why != "" {
 		return []Problem{problem(checkIdentity, host, fixMachineID(*facts.Record.Machine, host), "%s", why)}

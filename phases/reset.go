@@ -248,9 +248,8 @@ func (in Input) keptEtcd(targets []cluster.Host) []Problem {
 // resetHostProblems looks at one host. One that cannot be reached is only left as it is
 // where nothing would go on there that hurts the others: a worker.
 func (in Input) resetHostProblems(host cluster.Host, whole bool) []Problem {
-	facts, seen := in.Facts[host.Name]
-	if seen {
-		return in.recordProblems(host.Name, facts)
+	if _, seen := in.Facts[host.Name]; seen {
+		return nil
 	}
 	found := in.unreached(host.Name)
 	switch {
