@@ -228,7 +228,7 @@ func (w *world) doMember(step plan.Step) bool {
 			w.moveLeader(step, a.From)
 		}
 	case plan.QuorumHolds:
-		w.holds(step, a.Without)
+		w.holds(step, a)
 	default:
 		return false
 	}
@@ -236,20 +236,19 @@ func (w *world) doMember(step plan.Step) bool {
 }
 
 // holds checks that etcd can do without a member.
-func (w *world) holds(step plan.Step, without string) {
+func (w *world) holds(step plan.Step, a plan.QuorumHolds) {
 	w.t.Helper()
-	rest, up := 0, 0
+	voters, up := 0, 0
 	for _, m := range w.etcd.voters() {
-		if m.name == without {
-			continue
+		if m.name != a.Without || a.Stays {
+			voters++
 		}
-		rest++
-		if w.up(m) {
+		if m.name != a.Without && w.up(m) {
 			up++
 		}
 	}
-	if up < rest/2+1 {
-		w.t.Fatalf("step %s: without %s %d of %d members run", step.ID, without, up, rest)
+	if up < voters/2+1 {
+		w.t.Fatalf("step %s: without %s %d of %d members run", step.ID, a.Without, up, voters)
 	}
 }
 

@@ -136,6 +136,8 @@ type MoveLeader struct {
 // between the plan and what cannot be taken back, others may have gone.
 type QuorumHolds struct {
 	Without string `json:"without"` // the member's name
+	// Stays tells that the member only stops for a moment: it counts in what a quorum is of.
+	Stays bool `json:"stays,omitempty"`
 }
 
 // DeletePods deletes at once the Pods that are bound to a node which will not end them.

@@ -135,6 +135,9 @@ func describeMember(action ClusterAction) string {
 	case MoveLeader:
 		return "move etcd's leadership away from " + a.From
 	case QuorumHolds:
+		if a.Stays {
+			return "see that etcd has a quorum while " + a.Without + " starts anew"
+		}
 		return "see that etcd has a quorum without " + a.Without
 	}
 	return action.Kind()

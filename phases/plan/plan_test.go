@@ -52,7 +52,7 @@ func every() Plan {
 			{Path: "/usr/bin/kubelet", Target: "/opt/slipway/bin/kube"},
 			{Path: "/usr/bin/ctr", Layer: "sha256:bb"},
 		}},
-		hosts.SetUnit{Name: "kubelet.service", Enabled: true, Active: true, Inputs: "sha256:dd", Reload: true, Restart: true},
+		hosts.SetUnit{Name: "kubelet.service", Enabled: true, Active: true, Inputs: "sha256:dd", Reload: true, Restart: true, Steady: 5},
 		hosts.StopUnits{Names: []string{"haproxy.service", "keepalived.service"}},
 		hosts.LoadImage{Reference: "registry.k8s.io/pause:3.10", Manifest: hosts.ImageBlob{MediaType: "m", Digest: "sha256:ee", Size: 500}, Blobs: []hosts.ImageBlob{
 			{Digest: "sha256:ff", Size: 700},
@@ -90,7 +90,7 @@ func every() Plan {
 		MemberPromote{Name: "cp-2", Timeout: 300},
 		MemberRemove{ID: "8e9e05c52164694d", Name: "cp-3"},
 		MoveLeader{From: "cp-3"},
-		QuorumHolds{Without: "cp-3"},
+		QuorumHolds{Without: "cp-1", Stays: true},
 		DeletePods{Node: "cp-3"},
 	}
 	p := Plan{Workflow: "init", Cluster: hosts.Identity{ID: "01", Name: "try"}, Warnings: []string{"swap is on"}}

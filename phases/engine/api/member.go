@@ -120,7 +120,7 @@ func (c *Client) moveLeader(ctx context.Context, action plan.MoveLeader, progres
 }
 
 // quorumHolds refuses where etcd would have no quorum any more without a member that is
-// about to be stopped. Who does not answer just now is asked again for a while.
+// about to leave, or to be stopped for a moment. Who does not answer just now is asked again for a while.
 func (c *Client) quorumHolds(ctx context.Context, action plan.QuorumHolds, progress func(hosts.Progress)) (hosts.Outcome, error) {
 	return c.reconfigure(ctx, "keep etcd's quorum without "+action.Without, 0, progress, func(ctx context.Context, r *roster) (bool, error) {
 		c.etcd.askAfar(ctx, r)
@@ -134,7 +134,11 @@ func (c *Client) quorumHolds(ctx context.Context, action plan.QuorumHolds, progr
 				well++
 			}
 		}
-		need := rest/2 + 1
+		voters := rest
+		if action.Stays {
+			voters++
+		}
+		need := voters/2 + 1
 		if well >= need {
 			return true, nil
 		}

@@ -284,21 +284,36 @@ func TestLearnerIsPromotedOnceItHasStarted(t *testing.T) {
 }
 
 func TestTheQuorumHoldsWithoutAMember(t *testing.T) {
-	tests := map[string]func(e *etcdCluster){
-		"while all answer":     func(*etcdCluster) {},
-		"that does not answer": func(e *etcdCluster) { e.servers[idOf("10.0.0.2")].fail(errDown) },
-		"beside a learner":     func(e *etcdCluster) { e.learner("cp-3"); e.servers[idOf("10.0.0.3")].fail(errDown) },
-		"when another is back soon": func(e *etcdCluster) {
+	four := append(slices.Clone(three), "cp-4")
+	down := func(address string) func(*etcdCluster) {
+		return func(e *etcdCluster) { e.servers[idOf(address)].fail(errDown) }
+	}
+	tests := map[string]struct {
+		names   []string
+		prepare func(e *etcdCluster)
+		stays   bool
+		refused bool
+	}{
+		"while all answer":     {three, func(*etcdCluster) {}, false, false},
+		"that does not answer": {three, down("10.0.0.2"), false, false},
+		"beside a learner":     {three, func(e *etcdCluster) { e.learner("cp-3"); e.servers[idOf("10.0.0.3")].fail(errDown) }, false, false},
+		"when another is back soon": {three, func(e *etcdCluster) {
 			s := e.servers[idOf("10.0.0.3")]
 			s.fail(errDown)
 			after(5*second, func() { s.fail(nil) })
-		},
+		}, false, false},
+		"that comes back":                       {three, func(*etcdCluster) {}, true, false},
+		"that comes back, beside one down":      {three, down("10.0.0.3"), true, true},
+		"of four that leaves, beside one down":  {four, down("10.0.0.3"), false, false},
+		"of four that stays, beside one down":   {four, down("10.0.0.3"), true, true},
+		"of four that stays and is down itself": {four, down("10.0.0.2"), true, false},
 	}
-	for name, prepare := range tests {
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			playEtcd(t, three, three, func(t *testing.T, e *etcdCluster, client *Client) {
-				prepare(e)
-				if done, err := client.Do(t.Context(), plan.QuorumHolds{Without: "cp-2"}, nil, nil); err != nil || done.Result != hosts.Unchanged {
+			playEtcd(t, test.names, test.names, func(t *testing.T, e *etcdCluster, client *Client) {
+				test.prepare(e)
+				done, err := client.Do(t.Context(), plan.QuorumHolds{Without: "cp-2", Stays: test.stays}, nil, nil)
+				if (err != nil) != test.refused || err == nil && done.Result != hosts.Unchanged {
 					t.Errorf("%v %v", done, err)
 				}
 			})
