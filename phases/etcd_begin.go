@@ -127,7 +127,7 @@ func (in Input) bringBack(host cluster.Host) string {
 		return mount + "; where they are lost, and the cluster holds nothing yet: slipway reset --all, then slipway init"
 	}
 	return mount + "; bring up the control planes that have theirs, then see: slipway status. Where most have lost theirs, save " +
-		manifests.EtcdData + " of those that have not before anything else; a first init that was interrupted is begun anew by: slipway reset --all"
+		manifests.EtcdData + " of those that have not before anything else; where all were installed anew, or a first init was interrupted, begin anew by: slipway reset --all"
 }
 
 // begunWithout says why a member that begins on the host, which has no data, would not be part
