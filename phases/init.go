@@ -216,7 +216,7 @@ func (in Input) newcomersInSilence(targets []cluster.Host) []Problem {
 	}
 	var outside []string
 	for _, host := range targets {
-		if facts, looked := in.Facts[host.Name]; looked && !claimed(facts.Record) && !in.Seen[host.Name] {
+		if facts, looked := in.Facts[host.Name]; looked && !in.hasCome(host, facts) {
 			outside = append(outside, host.Name)
 		}
 	}
@@ -228,6 +228,19 @@ func (in Input) newcomersInSilence(targets []cluster.Host) []Problem {
 		Detail: fmt.Sprintf("the cluster %s was complete, no API server of it answers now (%s), and %s not in it", in.Cluster.Name, orUnknown(in.ClusterFacts.Cause), isOrAre(outside)),
 		Fix:    "see what holds the API servers up by: slipway status; then bring in what is new by: slipway join",
 	}}
+}
+
+// hasCome tells whether a host was in the cluster, by what is known without an API: it was seen
+// there, or has what a host gets last. One that was prepared, or whose join was cut, has a record too.
+func (in Input) hasCome(host cluster.Host, facts hosts.Facts) bool {
+	switch {
+	case in.Seen[host.Name]:
+		return true
+	case !isNode(host):
+		return in.balancerJoined(facts, true)
+	}
+	_, there := facts.Files[manifests.KubeletConf]
+	return there && claimed(facts.Record) && facts.Units[manifests.KubeletUnit].Enabled == "enabled"
 }
 
 func isOrAre(names []string) string {

@@ -179,23 +179,61 @@ func TestInitAfterInitRefusesNewHostsWithTheWordJoin(t *testing.T) {
 // TestASilentAPIMakesNoNewcomerAMember: an API server that is slow to answer does not make a
 // complete cluster one that is still being made.
 func TestASilentAPIMakesNoNewcomerAMember(t *testing.T) {
-	w := newWorld(t, 3, 1)
-	w.init(seeded(1))
-	w.add(2)
-	in := w.observe()
-	in.ClusterFacts = hosts.ClusterFacts{Cause: "the API server on cp-3: no answer within 3s"}
-	in.Seen = map[string]bool{"cp-1": true, "w-1": true}
-	_, _, err := Init(in)
-	var refused *Refused
-	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "slipway join") || !strings.Contains(err.Error(), "w-2") {
-		t.Errorf("with a silent API: %v", err)
+	silent := func(w *world) Input {
+		in := w.observe()
+		in.ClusterFacts = hosts.ClusterFacts{Cause: "the API server on cp-3: no answer within 3s"}
+		in.Seen = map[string]bool{"cp-1": true, "w-1": true}
+		return in
 	}
-	in.Hosts, in.Cluster.Hosts = nil, in.Cluster.Hosts[:len(in.Cluster.Hosts)-1]
-	if _, _, err := Init(in); err != nil {
-		t.Errorf("the cluster as it was is not repaired: %v", err)
+	whole := newWorldOf(t, shape{mode: cluster.EndpointVIP, planes: 3, workers: 1})
+	whole.init(seeded(1))
+	for name, come := range map[string]func(*world){
+		"bare":     func(*world) {},
+		"prepared": func(w *world) { w.all(Prepare) },
+		"its join was cut": func(w *world) {
+			p, contents := w.planned(Join)
+			for _, step := range p.Steps {
+				if step.Host == "w-2" && !strings.HasSuffix(step.ID, manifests.KubeletUnit) {
+					w.do(step, contents)
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := whole.clone(t)
+			w.add(2)
+			come(w)
+			_, _, err := Init(silent(w))
+			var refused *Refused
+			if !errors.As(err, &refused) || !strings.Contains(err.Error(), "slipway join") || !strings.Contains(err.Error(), "w-2 is not in it") {
+				t.Errorf("with a silent API: %v", err)
+			}
+		})
 	}
-	cut := newWorld(t, 3, 1)
-	if _, _, err := Init(cut.observe()); err != nil {
+	t.Run("the cluster as it was", func(t *testing.T) {
+		w := whole.clone(t)
+		if _, _, err := Init(silent(w)); err != nil {
+			t.Errorf("it is not repaired: %v", err)
+		}
+		w.add(2)
+		w.all(Join)
+		if _, _, err := Init(silent(w)); err != nil {
+			t.Errorf("a host that another machine's operator has joined: %v", err)
+		}
+	})
+	t.Run("load balancers", func(t *testing.T) {
+		w := newWorldOf(t, shape{mode: cluster.EndpointLoadBalancers, planes: 1, workers: 1, spares: 2})
+		w.init(seeded(1))
+		if _, _, err := Init(silent(w)); err != nil {
+			t.Errorf("it is not repaired: %v", err)
+		}
+		in := silent(w)
+		edit(&in, "lb-2", func(f *hosts.Facts) { f.Units = nil })
+		if _, _, err := Init(in); err == nil || !strings.Contains(err.Error(), "lb-2 is not in it") {
+			t.Errorf("one that was prepared: %v", err)
+		}
+	})
+	if _, _, err := Init(newWorld(t, 3, 1).observe()); err != nil {
 		t.Errorf("a first init: %v", err)
 	}
 }

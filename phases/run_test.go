@@ -96,6 +96,13 @@ func (w *world) init(chance *rand.Rand) {
 	w.run(p, contents, chance, -1)
 }
 
+// all plans and carries out all of a workflow.
+func (w *world) all(workflow workflow) {
+	w.t.Helper()
+	p, contents := w.planned(workflow)
+	w.run(p, contents, seeded(2), -1)
+}
+
 type workflow func(Input) (plan.Plan, plan.Contents, error)
 
 func (w *world) planned(workflow workflow) (plan.Plan, plan.Contents) {
