@@ -74,6 +74,9 @@ type SetUnit struct {
 	// Restart restarts (or reloads) a running unit even where Inputs are those that it was
 	// started with: some of them had been changed since, and it may have read them.
 	Restart bool `json:"restart,omitempty"`
+	// Steady is how many seconds the unit has to stay up by itself after it was started, restarted
+	// or reloaded: one that ends before, or that systemd starts again, has failed.
+	Steady int `json:"steadySeconds,omitempty"`
 }
 
 // StopUnits stops units in this order, one right after another: what belongs together is

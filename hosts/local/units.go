@@ -272,6 +272,9 @@ func (h *Host) workUnit(ctx context.Context, a hosts.SetUnit, todo unitWork) err
 	if todo.job == JobStop {
 		return h.dropInputs(a.Name)
 	}
+	if err := h.staysUp(ctx, a.Name, time.Duration(a.Steady)*time.Second); err != nil {
+		return h.withJournal(ctx, a.Name, err)
+	}
 	return h.noteInputs(a.Name, a.Inputs)
 }
 
