@@ -1,9 +1,7 @@
 package phases
 
 import (
-	"path"
 	"slices"
-	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
@@ -19,22 +17,27 @@ func (h *hostDraft) runsControlPlane() bool { return h.host.HasRole(cluster.Role
 // servesAPI are the static Pods without which no API server answers.
 var servesAPI = []string{manifests.EtcdManifest, manifests.APIServerManifest}
 
+func isServer(manifest string) bool { return slices.Contains(servesAPI, manifest) }
+
+// isClient tells whether a static Pod only talks to the API server.
+func isClient(manifest string) bool { return !isServer(manifest) }
+
 // staticPods writes what the API server needs, after the steps given and before the kubelet
 // starts.
 func (h *hostDraft) staticPods(after []string) {
-	h.pods = h.writePods(func(file manifests.File) bool { return slices.Contains(servesAPI, file.Path) }, after)
+	h.pods = h.writePods(isServer, after)
 }
 
 // staticPod writes one static Pod after the steps given.
 func (h *hostDraft) staticPod(path string, after []string) {
-	h.pods = join(h.pods, h.writePods(func(file manifests.File) bool { return file.Path == path }, after))
+	h.pods = join(h.pods, h.writePods(func(manifest string) bool { return manifest == path }, after))
 }
 
 // apiClients writes the static Pods that only talk to the API server, once it answers. A
 // controller manager or scheduler that starts before it is refused, asks for its
 // leadership again 2 to 4 s later, and takes the processor from the server meanwhile.
 func (h *hostDraft) apiClients(answers []string) {
-	h.clients = h.writePods(func(file manifests.File) bool { return !slices.Contains(servesAPI, file.Path) }, answers)
+	h.clients = h.writePods(isClient, answers)
 }
 
 // turnTimeout is how long, in seconds, spare controllers wait at most for the first ones to
@@ -57,7 +60,7 @@ func (h *hostDraft) inTurn(answers []string, planes int, addons []hosts.ObjectKe
 
 func (h *hostDraft) startsControllers() bool {
 	return slices.ContainsFunc(h.state.Files, func(file manifests.File) bool {
-		if !isStaticPod(file) || slices.Contains(servesAPI, file.Path) {
+		if !isStaticPod(file) || isServer(file.Path) {
 			return false
 		}
 		why, _ := h.fileDiffers(file)
@@ -67,18 +70,18 @@ func (h *hostDraft) startsControllers() bool {
 
 // writePods writes static Pods, each when its images are there: a kubelet that has to
 // look for an image elsewhere tries again only after ten seconds.
-func (h *hostDraft) writePods(wanted func(manifests.File) bool, after []string) []string {
+func (h *hostDraft) writePods(wanted func(manifest string) bool, after []string) []string {
 	ready := join(h.base, after, h.written(manifests.PhaseCerts, manifests.PhaseKubeconfig, manifests.PhaseEtcd, manifests.PhaseControlPlane))
 	var written []string
 	for _, file := range h.state.Files {
-		if !isStaticPod(file) || !wanted(file) {
+		if !isStaticPod(file) || !wanted(file.Path) {
 			continue
 		}
 		why, change := h.fileDiffers(file)
 		if why == "" {
 			continue
 		}
-		images := h.loaded(imagePause, strings.TrimSuffix(path.Base(file.Path), ".yaml"))
+		images := h.loaded(imagePause, podName(file.Path))
 		written = append(written, h.step(file.Phase, trimmed(file.Path), plan.LaneWork, change, why, h.writing(file), ready, images))
 	}
 	return written

@@ -62,7 +62,7 @@ type hostDraft struct {
 	clients    []string            // steps that write the static Pods of the API's clients
 	kubelet    []string            // the step that starts the kubelet
 	balancer   []string            // steps that start haproxy and keepalived
-	renewed    []string            // the waits for static Pods to run by their new manifests
+	renewed    []string            // the waits for static Pods to run by their manifests
 	reached    []string            // the wait for the endpoint, as seen from the host
 }
 

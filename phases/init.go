@@ -58,9 +58,9 @@ func Init(in Input) (plan.Plan, plan.Contents, error) {
 		return plan.Plan{}, nil, err
 	}
 	nodes := collect(nodesOf(drafts), func(h *hostDraft) string { return h.awaitNode(h.answers(apis)) })
-	d.takeTurns(planes, balancers, workers, func(h *hostDraft) []string {
-		return join(ownOf(apis, h), ownOf(nodes, h), h.renewed, h.reached)
-	})
+	if d.in.takesTurns() {
+		sequence{apis: apis, nodes: nodes}.take(planes, balancers, workers)
+	}
 	marks := collect(nodesOf(drafts), func(h *hostDraft) string { return h.mark(ownOf(nodes, h), apis) })
 	available := d.awaitAddons(objects, applied, nodes, apis)
 	if err := d.complete(join(configured, applied, tokens, reached, nodes, marks, available, balancing(drafts)), apis); err != nil {
@@ -81,14 +81,14 @@ func startPlanes(planes []*hostDraft, addons []hosts.ObjectKey) (served, apis []
 	for _, h := range planes {
 		h.staticPods(join(founders, h.quorumInTurn()))
 		h.startKubelet(nil)
-		h.awaitPods("servers", h.pods)
+		h.awaitPods("servers", isServer, h.pods)
 	}
 	served = collect(planes, (*hostDraft).awaitServing)
 	apis = collect(planes, (*hostDraft).awaitAPI)
 	for _, h := range planes {
 		h.startKeepalived(nil)
 		h.apiClients(h.inTurn(ownOf(apis, h), len(planes), addons))
-		h.awaitPods("clients", h.clients)
+		h.awaitPods("clients", isClient, h.clients)
 		h.tidy()
 	}
 	return served, apis

@@ -76,9 +76,21 @@ func (h *hostDraft) setUnit(unit manifests.Unit, after []plan.Dependency) string
 		Phase: unit.Phase, Host: h.host.Name, Lane: lane, After: after, Why: why, Change: change,
 		Action: hosts.SetUnit{
 			Name: unit.Name, Enabled: unit.Enabled, Active: unit.Active, Inputs: inputs, Reload: reload,
-			Restart: restart,
+			Restart: restart, Steady: h.steadyFor(unit),
 		},
 	})
+}
+
+// balancerSteady is how long, in seconds, a balancer has to stay up before the next one's turn.
+const balancerSteady = 5
+
+// steadyFor is how long a unit has to stay up to count as started: a balancer, where hosts take
+// turns. Of a kubelet the API tells, of static Pods the kubelet.
+func (h *hostDraft) steadyFor(unit manifests.Unit) int {
+	if unit.Active && unit.Phase == manifests.PhaseLoadBalancer && h.in.takesTurns() {
+		return balancerSteady
+	}
+	return 0
 }
 
 // unitDue says why something has to be done to a unit; "" where it is as it should be.

@@ -73,7 +73,7 @@ func (h *hostDraft) awaitEndpoint(apis []string) ([]string, error) {
 // usesEndpointAnew tells whether something on the host begins to go by the endpoint: a
 // worker's kubelet; on a control plane, its own balancer or whatever root does.
 func (h *hostDraft) usesEndpointAnew() bool {
-	return h.startsKubelet() || h.changed(running...) || h.changed(manifests.PhaseLoadBalancer)
+	return h.startsKubelet() || h.getsOver() || h.changed(manifests.PhaseLoadBalancer)
 }
 
 // carriesBalancer tells whether Slipway has put a balancer on the host before.

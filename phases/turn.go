@@ -16,7 +16,7 @@ import (
 // setting stops at one host. All else of the next host waits too, so that what its units read is
 // not yet changed when it reboots meanwhile.
 
-const phaseTurn = "wait-turn"
+const phaseQuorum = "wait-quorum"
 
 // turnsAbreast is how many workers are changed at a time, once the first of them is well.
 const turnsAbreast = 5
@@ -40,6 +40,12 @@ func (in Input) hasWorked() bool {
 	})
 }
 
+// planesTakeTurns tells whether control planes can be changed one after another: where etcd is
+// silent, it may need what is changed on several of them.
+func (in Input) planesTakeTurns() bool {
+	return in.takesTurns() && (in.completed() || in.etcdServes())
+}
+
 // etcdServes tells whether an API server can come up by what is done on its own host alone.
 func (in Input) etcdServes() bool {
 	return !in.Cluster.StackedEtcd() || len(in.ClusterFacts.Members) > 0 && tooFew(voting(in.ClusterFacts.Members)) == ""
@@ -54,34 +60,45 @@ func (h *hostDraft) answers(apis []string) []string {
 	return apis
 }
 
-// awaitPods waits until those static Pods among the steps run that ran by another manifest
-// before. It notes the wait among what says that the host is well.
-func (h *hostDraft) awaitPods(name string, written []string) {
+// awaitPods waits until static Pods of the host run, of those that had run before: the ones that
+// the steps write anew and, where the plan starts the kubelet, all of the group. A kubelet that
+// kept ending may not have seen what was written last, and the Pods of before run on.
+func (h *hostDraft) awaitPods(name string, of func(path string) bool, written []string) {
 	if !h.in.takesTurns() {
 		return
 	}
+	h.awaitPodsOf(name, "what answers may be the Pod of before", join(written, h.kubelet), func(file manifests.File) bool {
+		return of(file.Path) && (len(h.kubelet) > 0 || h.rewrites(file.Path))
+	})
+}
+
+// awaitPodsOf waits, after the steps given, until those static Pods run by their manifests that
+// are meant and whose manifest was there before. It notes the wait among what says that the host
+// is well.
+func (h *hostDraft) awaitPodsOf(name, why string, waits []string, meant func(manifests.File) bool) {
 	var pods []plan.StaticPod
-	for _, step := range h.plan.Steps {
-		file, writes := step.Action.(hosts.WriteFile)
-		if !writes || !slices.Contains(written, step.ID) || !h.runsAlready(file.Path) {
-			continue
+	for _, file := range h.state.Files {
+		if isStaticPod(file) && h.hadPod(file.Path) && meant(file) {
+			pods = append(pods, plan.StaticPod{Name: podName(file.Path), Manifest: h.put(file.Content, file.Secret)})
 		}
-		pods = append(pods, plan.StaticPod{Name: strings.TrimSuffix(path.Base(file.Path), ".yaml"), Manifest: file.Content})
 	}
 	if len(pods) == 0 {
 		return
 	}
-	h.renewed = join(h.renewed, []string{h.add(plan.Step{
+	h.renewed = append(h.renewed, h.add(plan.Step{
 		ID: "cluster/wait-pods/" + h.host.Name + "/" + name, Phase: phaseWait, Lane: plan.LaneWait + "/pods/" + h.host.Name,
-		After: after(join(written, h.kubelet)), Why: "what answers may be the Pod of before",
+		After: after(waits), Why: why,
 		Cluster: plan.WaitPods{Host: h.host.Name, Pods: pods, Timeout: podTimeout},
-	})})
+	}))
 }
 
-// runsAlready tells whether a static Pod's manifest was there, and a kubelet that runs it.
-func (h *hostDraft) runsAlready(manifest string) bool {
-	_, there := h.facts.Files[manifest]
-	return there && h.facts.Units[manifests.KubeletUnit].Active == "active"
+func podName(manifest string) string { return strings.TrimSuffix(path.Base(manifest), ".yaml") }
+
+// hadPod tells whether a path is a static Pod's manifest that was there. The Pod may run though
+// the kubelet does not.
+func (h *hostDraft) hadPod(file string) bool {
+	_, there := h.facts.Files[file]
+	return there && path.Dir(file) == manifests.ManifestsFolder
 }
 
 // disturbed lists the steps that stop, for a moment, what runs on the host, or start again what
@@ -98,7 +115,7 @@ func (h *hostDraft) disturbed() []string {
 				ids = append(ids, step.ID)
 			}
 		case hosts.WriteFile:
-			if path.Dir(a.Path) == manifests.ManifestsFolder && h.runsAlready(a.Path) {
+			if h.hadPod(a.Path) {
 				ids = append(ids, step.ID)
 			}
 		}
@@ -106,91 +123,52 @@ func (h *hostDraft) disturbed() []string {
 	return ids
 }
 
-// ails tells whether the host does not do its work now, as far as is known: perhaps by what it
-// was changed to last. well are the waits until it does.
-func (h *hostDraft) ails(well []string) bool {
-	needs := []string{manifests.ContainerdUnit, manifests.KubeletUnit}
-	if !h.isNode() {
-		needs = []string{manifests.HAProxyUnit, manifests.KeepalivedUnit}
-	}
-	for _, step := range h.plan.Steps {
-		unit, sets := step.Action.(hosts.SetUnit)
-		if sets && step.Host == h.host.Name && unit.Active && slices.Contains(needs, unit.Name) && h.facts.Units[unit.Name].Active != "active" {
-			return true
+// stopsServers tells whether the plan stops, for a moment, what others go by: static Pods, or a
+// balancer that runs. They may run though the host is not well: a node that is not Ready says
+// only that nothing is heard of its kubelet.
+func (h *hostDraft) stopsServers() bool {
+	return slices.ContainsFunc(h.plan.Steps, func(step plan.Step) bool {
+		if step.Host != h.host.Name {
+			return false
 		}
-	}
-	if h.in.ClusterFacts.Reachable && h.isNode() {
-		node, there := h.in.node(h.host.Name)
-		if !there || !node.Ready && h.in.Cluster.Networking.AddOn != cluster.AddOnNone || h.unhealthy() {
-			return true
+		switch a := step.Action.(type) {
+		case hosts.SetUnit:
+			return slices.Contains(balancerUnits, a.Name) && h.isUp(a.Name)
+		case hosts.WriteFile:
+			return h.hadPod(a.Path)
 		}
-	}
-	return len(well) > 0 && len(h.disturbed()) == 0
+		return false
+	})
 }
 
-// takeTurns has hosts of a running cluster changed one after another: the control planes, the
-// load balancers, one worker, and then the other workers a few at a time. What is not well is
-// put right at once, as nobody loses by that, and the others wait for it: a setting that has
-// stopped one host goes no further when init is run again. well gives the steps after which a
-// host is well again.
-func (d *draft) takeTurns(planes, balancers, workers []*hostDraft, well func(*hostDraft) []string) {
-	if !d.in.takesTurns() {
-		return
-	}
-	var first, last []string
-	if d.in.completed() || d.in.etcdServes() {
-		first, last = oneByOne(planes, nil, well)
-	} else { // etcd may need what is changed on several of them
-		for _, h := range planes {
-			first = join(first, h.disturbed(), well(h))
+// rewrites tells whether a file of the host is not as it should be.
+func (h *hostDraft) rewrites(path string) bool {
+	return slices.ContainsFunc(h.state.Files, func(file manifests.File) bool {
+		if file.Path != path {
+			return false
 		}
-	}
-	// A control plane that is not well may need a balancer for it.
-	ill, balanced := oneByOne(balancers, last, well)
-	sick, healthy := parted(workers, well)
-	before := join(first, last, ill, balanced, sick)
-	var turns [][]string
-	for _, h := range healthy {
-		changed := h.disturbed()
-		if len(changed) == 0 {
-			continue
-		}
-		if n := len(turns); n > 0 {
-			before = turns[max(0, n-turnsAbreast)]
-		}
-		h.postpone(before)
-		turns = append(turns, join(changed, well(h)))
-	}
+		why, _ := h.fileDiffers(file)
+		return why != ""
+	})
 }
 
-// oneByOne has each host that is changed wait for the one before, and the first for the steps
-// given and for the hosts that are not well. It gives what those are well after, and the last
-// of the others.
-func oneByOne(drafts []*hostDraft, before []string, well func(*hostDraft) []string) (ill, last []string) {
-	ill, healthy := parted(drafts, well)
-	wait := join(before, ill)
-	for _, h := range healthy {
-		if changed := h.disturbed(); len(changed) > 0 {
-			h.postpone(wait)
-			last = join(changed, well(h))
-			wait = last
-		}
+// quorumInTurn looks, when the host's turn has come, whether etcd can do without its member for
+// as long as that takes to start again.
+func (h *hostDraft) quorumInTurn() []string {
+	const least = 3 // fewer have no quorum without one
+	members := voting(h.in.ClusterFacts.Members)
+	own := voting(membersOf(members, h.host))
+	restarts := h.hadPod(manifests.EtcdManifest) && h.rewrites(manifests.EtcdManifest)
+	if !h.in.planesTakeTurns() || !h.in.Cluster.StackedEtcd() || len(members) < least || len(own) == 0 || !restarts {
+		return nil
 	}
-	return ill, last
+	return []string{h.add(plan.Step{
+		ID: h.quorumID(), Phase: phaseQuorum, Lane: phaseQuorum + "/" + h.host.Name,
+		Why: "its etcd is started anew", Cluster: plan.QuorumHolds{Without: own[0].Name, Stays: true},
+	})}
 }
 
-// parted gives the steps after which the hosts that are not well are so, and the other hosts.
-func parted(drafts []*hostDraft, well func(*hostDraft) []string) (ill []string, healthy []*hostDraft) {
-	for _, h := range drafts {
-		steps := well(h)
-		if h.ails(steps) {
-			ill = join(ill, h.disturbed(), steps)
-		} else {
-			healthy = append(healthy, h)
-		}
-	}
-	return ill, healthy
-}
+func (h *hostDraft) quorumID() string { return "cluster/" + phaseQuorum + "/" + h.host.Name }
 
 // postpone has all of the host's own steps wait, and the look at the quorum with them.
 func (h *hostDraft) postpone(before []string) {
@@ -204,32 +182,104 @@ func (h *hostDraft) postpone(before []string) {
 	}
 }
 
-func (h *hostDraft) quorumID() string {
-	return "cluster/" + phaseTurn + "/" + h.host.Name + "/quorum"
-}
+// sequence puts the hosts of a running cluster in the order in which they are changed, by the waits
+// for API servers and for nodes.
+type sequence struct{ apis, nodes []string }
 
-// quorumInTurn looks, when the host's turn has come, whether etcd can do without its member for
-// as long as that takes to start again.
-func (h *hostDraft) quorumInTurn() []string {
-	const least = 3 // fewer have no quorum without one
-	members := voting(h.in.ClusterFacts.Members)
-	own := voting(membersOf(members, h.host))
-	if !h.in.takesTurns() || !h.in.Cluster.StackedEtcd() || len(members) < least || len(own) == 0 || !h.runsAlready(manifests.EtcdManifest) || !h.rewrites(manifests.EtcdManifest) {
-		return nil
+// served lists the steps after which what others need of a host answers again.
+func (s sequence) served(h *hostDraft) []string { return join(ownOf(s.apis, h), h.renewed) }
+
+// well lists the steps after which the host does all of its work.
+func (s sequence) well(h *hostDraft) []string { return join(s.served(h), ownOf(s.nodes, h), h.reached) }
+
+// take has hosts changed one after another: the control planes, the load balancers, one worker,
+// and then the other workers a few at a time. What is not well is put right first, and the others
+// wait for it: a setting that has stopped one host goes no further when init is run again.
+func (s sequence) take(planes, balancers, workers []*hostDraft) {
+	if slices.ContainsFunc(slices.Concat(planes, balancers, workers), func(h *hostDraft) bool { return len(h.disturbed()) > 0 }) {
+		s.nodes = join(s.nodes, s.awaitUnwell(planes))
 	}
-	return []string{h.add(plan.Step{
-		ID: h.quorumID(), Phase: phaseTurn, Lane: phaseTurn + "/" + h.host.Name,
-		Why: "its etcd is started anew", Cluster: plan.QuorumHolds{Without: own[0].Name},
-	})}
+	var first, last []string
+	if len(planes) > 0 && planes[0].in.planesTakeTurns() {
+		first, last = s.oneByOne(planes, nil)
+	} else {
+		for _, h := range planes {
+			first = join(first, h.disturbed(), s.well(h))
+		}
+	}
+	// A control plane that is not well may need a balancer for it.
+	mended, balanced := s.oneByOne(balancers, last)
+	before := join(first, last, mended, balanced)
+	unwell, well := s.parted(workers)
+	for _, h := range unwell {
+		before = join(before, h.disturbed(), s.well(h))
+	}
+	s.abreast(well, before)
 }
 
-// rewrites tells whether a file of the host is not as it should be.
-func (h *hostDraft) rewrites(path string) bool {
-	return slices.ContainsFunc(h.state.Files, func(file manifests.File) bool {
-		if file.Path != path {
-			return false
+// oneByOne has each host that is changed wait for the one before, and the first for the steps
+// given and for the hosts that are not well. It gives what those are well after, and the last
+// of the others.
+func (s sequence) oneByOne(drafts []*hostDraft, before []string) (mended, last []string) {
+	unwell, well := s.parted(drafts)
+	mended = s.mend(unwell)
+	wait := join(before, mended)
+	for _, h := range well {
+		if changed := h.disturbed(); len(changed) > 0 {
+			h.postpone(wait)
+			last = join(changed, s.well(h))
+			wait = last
 		}
-		why, _ := h.fileDiffers(file)
-		return why != ""
-	})
+	}
+	return mended, last
+}
+
+// mend puts hosts right that are not well, and gives the steps after which they are. It does so
+// at once, but where that stops what others go by: then one after another, and the next goes by
+// what was stopped, not by the node, which may stay as it is. A host whose etcd does not answer
+// comes first: nobody loses by that.
+func (s sequence) mend(unwell []*hostDraft) []string {
+	var mended, wait []string
+	for _, h := range slices.Concat(keep(unwell, (*hostDraft).etcdIsDown), keep(unwell, (*hostDraft).etcdIsUp)) {
+		if h.stopsServers() {
+			h.postpone(wait)
+			wait = join(h.disturbed(), s.served(h))
+		}
+		mended = join(mended, h.disturbed(), s.well(h))
+	}
+	return mended
+}
+
+func (h *hostDraft) etcdIsDown() bool {
+	return slices.ContainsFunc(membersOf(h.in.ClusterFacts.Members, h.host), func(m hosts.Member) bool { return !m.Healthy })
+}
+
+func (h *hostDraft) etcdIsUp() bool { return !h.etcdIsDown() }
+
+// abreast has one worker changed after the steps given, and then a few at a time.
+func (s sequence) abreast(workers []*hostDraft, before []string) {
+	var done [][]string
+	for _, h := range workers {
+		changed := h.disturbed()
+		if len(changed) == 0 {
+			continue
+		}
+		if n := len(done); n > 0 {
+			before = done[max(0, n-turnsAbreast)]
+		}
+		h.postpone(before)
+		done = append(done, join(changed, s.well(h)))
+	}
+}
+
+// parted tells the hosts that are not well from those that are.
+func (s sequence) parted(drafts []*hostDraft) (unwell, well []*hostDraft) {
+	for _, h := range drafts {
+		if h.unwell(s.well(h)) {
+			unwell = append(unwell, h)
+		} else {
+			well = append(well, h)
+		}
+	}
+	return unwell, well
 }

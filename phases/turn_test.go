@@ -2,6 +2,9 @@ package phases
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/slipway-k8s/slipway/cluster"
@@ -80,12 +83,26 @@ func TestEtcdsQuorumIsLookedAtBeforeEachTurn(t *testing.T) {
 	p, _ := w.planned(Init)
 	before := plan.Predecessors(p)
 	for i, host := range []string{"cp-1", "cp-2", "cp-3"} {
-		quorum := "cluster/wait-turn/" + host + "/quorum"
+		quorum := "cluster/wait-quorum/" + host
 		if !reaches(before, host+"/etcd/etc/kubernetes/manifests/etcd.yaml", quorum) {
 			t.Errorf("etcd on %s is changed before its quorum is looked at", host)
 		}
 		if last := fmt.Sprintf("cluster/wait-pods/cp-%d/servers", i); i > 0 && !reaches(before, quorum, last) {
 			t.Errorf("%s does not wait for %s", quorum, last)
+		}
+	}
+	for _, step := range p.Steps {
+		if holds, looks := step.Cluster.(plan.QuorumHolds); looks && !holds.Stays {
+			t.Errorf("%s: the member is counted as one that leaves", step.ID)
+		}
+	}
+	in := w.observe()
+	silent := hosts.ClusterFacts{Cause: "connection refused", Members: slices.Clone(in.ClusterFacts.Members)}
+	silent.Members[1].Healthy, silent.Members[2].Healthy = false, false
+	in.ClusterFacts = silent
+	for _, step := range initPlan(t, in).Steps {
+		if _, looks := step.Cluster.(plan.QuorumHolds); looks {
+			t.Errorf("%s: etcd has no quorum, which what is changed may bring back", step.ID)
 		}
 	}
 }
@@ -130,39 +147,66 @@ func TestAHostThatIsNotWellComesFirst(t *testing.T) {
 
 // TestASettingThatStoppedOneHostGoesNoFurther: also when the same init is run again.
 func TestASettingThatStoppedOneHostGoesNoFurther(t *testing.T) {
-	t.Run("an API server's", func(t *testing.T) {
-		w := newWorld(t, 3, 1)
-		w.init(seeded(1))
-		w.query = nil
-		w.cluster.ExtraArgs.APIServer = []cluster.Arg{{Name: "audit-log-maxage", Value: "x"}}
-		p, contents := w.planned(Init)
-		for _, step := range p.Steps {
-			if file, writes := step.Action.(hosts.WriteFile); writes && step.Host == "cp-1" {
-				w.upload(step, contents)
-				w.act("cp-1", file)
+	whole := newWorld(t, 3, 3)
+	whole.init(seeded(1))
+	bad := []cluster.Arg{{Name: "v", Value: "x"}}
+	for _, test := range []struct {
+		component string
+		change    func(c *cluster.Cluster)
+		wait      string
+		workers   bool
+	}{
+		{"kube-apiserver", func(c *cluster.Cluster) { c.ExtraArgs.APIServer = bad }, "cluster/wait-control-plane/cp-1", false},
+		{"kube-scheduler", func(c *cluster.Cluster) { c.ExtraArgs.Scheduler = bad }, "cluster/wait-pods/cp-1/unwell", false},
+		{"kube-controller-manager", func(c *cluster.Cluster) { c.ExtraArgs.ControllerManager = bad }, "cluster/wait-pods/cp-1/unwell", false},
+		{"etcd", func(c *cluster.Cluster) { c.ExtraArgs.Etcd = bad }, "cluster/wait-pods/cp-1/unwell", false},
+		{"kubelet", func(c *cluster.Cluster) { c.ExtraArgs.Kubelet = bad }, "cluster/wait-node/cp-1", true},
+	} {
+		t.Run(test.component, func(t *testing.T) {
+			w := whole.clone(t)
+			w.query = nil
+			test.change(w.cluster)
+			p, contents := w.planned(Init)
+			w.carryOut(p, contents, "cp-1")
+			in := w.observe()
+			silence(&in, test.component, "cp-1")
+			again := initPlan(t, in)
+			for _, host := range []string{"cp-2", "cp-3"} {
+				wantGated(t, again, host, test.wait)
 			}
-		}
-		in := w.observe()
-		for i, health := range in.ClusterFacts.Health {
-			in.ClusterFacts.Health[i].Healthy = health.Host != "cp-1"
-		}
-		again := initPlan(t, in)
-		wantGated(t, again, "cp-2", "cluster/wait-control-plane/cp-1")
-		wantGated(t, again, "cp-3", "cluster/wait-control-plane/cp-1")
-	})
-	t.Run("kubelets'", func(t *testing.T) {
-		w := newWorld(t, 3, 3)
-		w.init(seeded(1))
-		w.query = nil
-		w.cluster.ExtraArgs.Kubelet = []cluster.Arg{{Name: "v", Value: "x"}}
-		in := w.observe()
-		for i, node := range in.ClusterFacts.Nodes {
-			if node.Name == "cp-1" || node.Name == "w-1" {
-				in.ClusterFacts.Nodes[i].Ready = false
-				unit := in.Facts[node.Name].Units[manifests.KubeletUnit]
-				unit.Active = "activating"
-				in.Facts[node.Name].Units[manifests.KubeletUnit] = unit
+			if test.workers {
+				wantGated(t, again, "w-1", test.wait)
 			}
+			for _, step := range again.Steps {
+				if step.Host == "cp-1" {
+					t.Errorf("%s: cp-1 is as the file says", step.ID)
+				}
+				if wait, ok := step.Cluster.(plan.WaitNode); ok && !wait.Restarted {
+					t.Errorf("%s believes a Ready from before", step.ID)
+				}
+			}
+			silence(&in, test.component, "cp-1", "cp-2", "cp-3")
+			for _, step := range initPlan(t, in).Steps {
+				if test.component != "kube-apiserver" && step.ID == "cluster/wait-pods/cp-1/unwell" {
+					t.Errorf("%s: what answers nowhere may listen elsewhere", step.ID)
+				}
+			}
+			w.run(p, contents, seeded(2), -1)
+			in = w.observe()
+			silence(&in, test.component, "cp-1")
+			if rest := initPlan(t, in); test.component != "kube-apiserver" && !rest.Empty() {
+				t.Errorf("nothing is changed that goes by it, and yet:\n%s", plan.Text(rest))
+			}
+		})
+	}
+	t.Run("kubelets that start again and again", func(t *testing.T) {
+		w := whole.clone(t)
+		w.query = nil
+		w.cluster.ExtraArgs.Kubelet = bad
+		in := w.observe()
+		for _, name := range []string{"cp-1", "w-1"} {
+			notReady(&in, name)
+			looping(&in, name)
 		}
 		p := initPlan(t, in)
 		wantGated(t, p, "cp-2", "cluster/wait-node/cp-1")
@@ -170,6 +214,219 @@ func TestASettingThatStoppedOneHostGoesNoFurther(t *testing.T) {
 		wantGated(t, p, "w-2", "cluster/wait-node/w-1")
 		wantGated(t, p, "w-3", "cluster/wait-node/w-2")
 	})
+}
+
+// carryOut does on a host what a plan has for it, and nothing else.
+func (w *world) carryOut(p plan.Plan, contents plan.Contents, host string) {
+	w.t.Helper()
+	for _, step := range p.Steps {
+		if step.Host == host {
+			w.do(step, contents)
+		}
+	}
+	w.settle()
+}
+
+// silence has a component not answer on some hosts.
+func silence(in *Input, component string, names ...string) {
+	in.ClusterFacts.Health = slices.Clone(in.ClusterFacts.Health)
+	for i, health := range in.ClusterFacts.Health {
+		if health.Component == component && slices.Contains(names, health.Host) {
+			in.ClusterFacts.Health[i].Healthy = false
+		}
+	}
+}
+
+func notReady(in *Input, name string) {
+	in.ClusterFacts.Nodes = slices.Clone(in.ClusterFacts.Nodes)
+	for i, node := range in.ClusterFacts.Nodes {
+		if node.Name == name {
+			in.ClusterFacts.Nodes[i].Ready = false
+		}
+	}
+}
+
+// looping has a host's kubelet start again and again.
+func looping(in *Input, name string) {
+	edit(in, name, func(f *hosts.Facts) {
+		f.Units = maps.Clone(f.Units)
+		unit := f.Units[manifests.KubeletUnit]
+		unit.Active = "activating"
+		f.Units[manifests.KubeletUnit] = unit
+	})
+}
+
+// TestWhatMayRunIsChangedOneByOne: a node that is not Ready says that its kubelet is not heard,
+// and not that its etcd and its API server do not run.
+func TestWhatMayRunIsChangedOneByOne(t *testing.T) {
+	whole := newWorld(t, 3, 0)
+	whole.init(seeded(1))
+	etcd := func(c *cluster.Cluster) {
+		c.ExtraArgs.Etcd = []cluster.Arg{{Name: "quota-backend-bytes", Value: "4294967296"}}
+	}
+	for name, test := range map[string]struct {
+		change func(*cluster.Cluster)
+		facts  func(*Input)
+		order  []string // empty: all at once
+	}{
+		"etcd":                        {etcd, func(*Input) {}, []string{"cp-1", "cp-2", "cp-3"}},
+		"etcd, and the kubelets loop": {etcd, func(in *Input) { looping(in, "cp-1"); looping(in, "cp-2") }, []string{"cp-1", "cp-2", "cp-3"}},
+		"etcd, of which one is down": {etcd, func(in *Input) {
+			in.ClusterFacts.Members = slices.Clone(in.ClusterFacts.Members)
+			in.ClusterFacts.Members[1].Healthy = false
+		}, []string{"cp-2", "cp-1", "cp-3"}},
+		"keepalived": {func(c *cluster.Cluster) { c.Endpoint.VRRP.RouterID = 77 }, func(*Input) {}, []string{"cp-1", "cp-2", "cp-3"}},
+		"kubelets":   {func(c *cluster.Cluster) { c.ExtraArgs.Kubelet = []cluster.Arg{{Name: "v", Value: "3"}} }, func(*Input) {}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := whole.clone(t)
+			w.query = nil
+			test.change(w.cluster)
+			in := w.observe()
+			for _, host := range w.cluster.Hosts {
+				notReady(&in, host.Name)
+			}
+			test.facts(&in)
+			p := initPlan(t, in)
+			before := plan.Predecessors(p)
+			for _, step := range p.Steps {
+				for _, host := range w.cluster.Hosts {
+					if step.Host != "" && step.Host != host.Name && reaches(before, step.ID, "cluster/wait-node/"+host.Name) {
+						t.Errorf("%s waits for the node %s, which may stay as it is", step.ID, host.Name)
+					}
+					waits := slices.ContainsFunc(p.Steps, func(other plan.Step) bool {
+						return other.Host == host.Name && reaches(before, step.ID, other.ID)
+					})
+					if step.Host == "" || step.Host == host.Name {
+						continue
+					}
+					if want := slices.Index(test.order, host.Name) < slices.Index(test.order, step.Host); waits != want {
+						t.Errorf("%s waits for %s: %v", step.ID, host.Name, waits)
+					}
+				}
+			}
+			if len(test.order) == 0 || name == "keepalived" {
+				return
+			}
+			for i, host := range test.order[1:] {
+				for _, wait := range []string{"cluster/wait-pods/" + test.order[i] + "/servers", "cluster/wait-control-plane/" + test.order[i]} {
+					wantGated(t, p, host, wait)
+					if quorum := "cluster/wait-quorum/" + host; !reaches(before, quorum, wait) {
+						t.Errorf("%s does not wait for %s", quorum, wait)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestAKubeletThatStartsAgainTakesWhatLiesThere: one that kept ending may not have seen what was
+// written before, and containerd still runs the Pods of that time.
+func TestAKubeletThatStartsAgainTakesWhatLiesThere(t *testing.T) {
+	w := newWorld(t, 3, 0)
+	w.init(seeded(1))
+	w.query = nil
+	w.cluster.ExtraArgs.APIServer = []cluster.Arg{{Name: "v", Value: "x"}}
+	p, contents := w.planned(Init)
+	w.carryOut(p, contents, "cp-1")
+	w.cluster.ExtraArgs.Kubelet = []cluster.Arg{{Name: "v", Value: "3"}}
+	in := w.observe()
+	looping(&in, "cp-1")
+	p = initPlan(t, in)
+	before := plan.Predecessors(p)
+	for group, pods := range map[string]string{"servers": "etcd kube-apiserver", "clients": "kube-controller-manager kube-scheduler"} {
+		id, kubelet := "cluster/wait-pods/cp-1/"+group, "cp-1/kubelet/"+manifests.KubeletUnit
+		wantGated(t, p, "cp-2", id)
+		if !reaches(before, id, kubelet) {
+			t.Errorf("%s does not wait for %s", id, kubelet)
+		}
+		for _, step := range p.Steps {
+			wait, _ := step.Cluster.(plan.WaitPods)
+			var names []string
+			for _, pod := range wait.Pods {
+				names = append(names, pod.Name)
+			}
+			if slices.Sort(names); step.ID == id && strings.Join(names, " ") != pods {
+				t.Errorf("%s waits for %q", id, names)
+			}
+		}
+	}
+}
+
+// TestABalancerStaysUpBeforeTheNextOnesTurn: of what ends seconds after it was started no API tells.
+func TestABalancerStaysUpBeforeTheNextOnesTurn(t *testing.T) {
+	for name, test := range map[string]struct {
+		shape  shape
+		change func(*world)
+	}{
+		"load balancers":    {shape{mode: cluster.EndpointLoadBalancers, planes: 1, spares: 2}, func(w *world) { w.cluster.Endpoint.VRRP.RouterID = 77 }},
+		"a virtual address": {shape{mode: cluster.EndpointVIP, planes: 3}, func(w *world) { w.cluster.Endpoint.VRRP.RouterID = 77 }},
+		"each host its own": {shape{mode: cluster.EndpointLocal, planes: 3, workers: 2}, func(w *world) {
+			for _, host := range w.cluster.Hosts {
+				w.machines[host.Name].PutFile(manifests.HAProxyConfig, []byte("x"), 0o644)
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorldOf(t, test.shape)
+			first, contents := w.planned(Init)
+			w.run(first, contents, seeded(1), -1)
+			w.query = nil
+			test.change(w)
+			p, _ := w.planned(Init)
+			before := plan.Predecessors(p)
+			last, turns := "", 0
+			for _, step := range first.Steps {
+				if unit, sets := step.Action.(hosts.SetUnit); sets && unit.Steady != 0 {
+					t.Errorf("%s of the first init waits for %d s", step.ID, unit.Steady)
+				}
+			}
+			for _, step := range p.Steps {
+				unit, sets := step.Action.(hosts.SetUnit)
+				if !sets || !slices.Contains(balancerUnits, unit.Name) {
+					continue
+				}
+				turns++
+				if unit.Steady == 0 {
+					t.Errorf("%s does not look whether it stays up", step.ID)
+				}
+				if last != "" && !reaches(before, step.ID, last) {
+					t.Errorf("%s does not wait for %s", step.ID, last)
+				}
+				last = step.ID
+			}
+			if turns < 2 {
+				t.Errorf("%d balancers are changed", turns)
+			}
+		})
+	}
+}
+
+// TestARegistrysFileStopsNobody: containerd reads it again by itself.
+func TestARegistrysFileStopsNobody(t *testing.T) {
+	w := newWorld(t, 3, 1)
+	w.init(seeded(1))
+	w.query = nil
+	w.cluster.Registries = []cluster.Registry{{Name: "docker.io", Mirrors: []string{"https://mirror.example.com"}}}
+	p, contents := w.planned(Init)
+	before, written := plan.Predecessors(p), 0
+	for _, step := range p.Steps {
+		if step.Host == "" {
+			t.Errorf("%s: %s", step.ID, step.Why)
+		}
+		if strings.HasSuffix(step.ID, "hosts.toml") {
+			written++
+		}
+		for _, other := range p.Steps {
+			if step.Host != other.Host && reaches(before, step.ID, other.ID) {
+				t.Errorf("%s waits for %s", step.ID, other.ID)
+			}
+		}
+	}
+	if written != 4 {
+		t.Errorf("it is written on %d hosts", written)
+	}
+	w.run(p, contents, seeded(2), -1)
 }
 
 // TestASilentMomentIsNoFirstInit: a cluster whose API is silent for a moment is changed host by

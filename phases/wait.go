@@ -19,9 +19,10 @@ const (
 	rolloutTimeout = 300
 )
 
-// running are the phases whose steps a control plane or a node has to get over.
+// running are the phases whose steps a control plane or a node has to get over. Of containerd's
+// files it reads some again by itself: there only a restart counts.
 var running = []string{
-	manifests.PhaseContainerd, manifests.PhaseCerts, manifests.PhaseKubeconfig, manifests.PhaseEtcd,
+	manifests.PhaseCerts, manifests.PhaseKubeconfig, manifests.PhaseEtcd,
 	manifests.PhaseControlPlane, manifests.PhaseKubelet, phaseBinaries,
 }
 
@@ -47,25 +48,19 @@ func (h *hostDraft) awaitAPIServer(name string, serving bool) string {
 // apiIsAway says why the host's API server has to be waited for; empty where it answers.
 func (h *hostDraft) apiIsAway() string {
 	switch {
-	case h.changed(running...):
+	case h.getsOver():
 		return "it is being started"
 	case !h.in.ClusterFacts.Reachable:
 		return "no API server answers: " + orUnknown(h.in.ClusterFacts.Cause)
-	case h.unhealthy():
+	case h.isDown(componentAPIServer):
 		return "it does not answer"
 	default:
 		return ""
 	}
 }
 
-func (h *hostDraft) unhealthy() bool {
-	for _, health := range h.in.ClusterFacts.Health {
-		if health.Host == h.host.Name && health.Component == "kube-apiserver" && !health.Healthy {
-			return true
-		}
-	}
-	return false
-}
+// getsOver tells whether the plan changes what the host has to get over.
+func (h *hostDraft) getsOver() bool { return len(h.containerd) > 0 || h.changed(running...) }
 
 // MaySettle tells whether what a plan has left to do may come to be so by itself: it is all in the
 // cluster, as where an API server is silent for a moment, and nothing has to be done on a host.
@@ -91,16 +86,23 @@ func (h *hostDraft) awaitNode(apis []string) string {
 		why = "not registered yet"
 	case ready && !node.Ready:
 		why = "not Ready: " + orUnknown(node.Reason)
-	case h.changed(manifests.PhaseContainerd, manifests.PhaseKubelet, phaseBinaries):
+	case h.restartsKubelet():
 		why = "it is being restarted"
 	default:
 		return ""
 	}
+	restarted := h.restartsKubelet() && (there || h.facts.Units[manifests.KubeletUnit].Active == "active")
+	return h.waitNode(why, restarted, after(join(h.kubelet, h.containerd, h.reached), apis))
+}
+
+// waitNode waits for the host's node; restarted tells that a Ready of before does not count.
+func (h *hostDraft) waitNode(why string, restarted bool, after []plan.Dependency) string {
 	return h.add(plan.Step{
 		ID: "cluster/wait-node/" + h.host.Name, Phase: "wait-node", Lane: plan.LaneWait + "/node/" + h.host.Name,
-		After: after(join(h.kubelet, h.containerd, h.reached), apis), Why: why,
+		After: after, Why: why,
 		Cluster: plan.WaitNode{
-			Node: h.host.Name, Ready: ready, DaemonSets: h.in.daemonSets(), Restarted: h.restartsKubelet() && (there || h.facts.Units[manifests.KubeletUnit].Active == "active"), Timeout: nodeTimeout,
+			Node: h.host.Name, Ready: h.in.Cluster.Networking.AddOn != cluster.AddOnNone, DaemonSets: h.in.daemonSets(),
+			Restarted: restarted, Timeout: nodeTimeout,
 		},
 	})
 }

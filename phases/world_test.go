@@ -289,12 +289,29 @@ func (w *world) live(query hosts.ClusterQuery) hosts.ClusterFacts {
 	for _, name := range slices.Sorted(maps.Keys(w.nodes)) {
 		live.Nodes = append(live.Nodes, w.nodes[name])
 	}
+	live.Health = w.health()
+	return live
+}
+
+// health is what init and ha test ask the control planes for that are connected.
+func (w *world) health() []hosts.Health {
+	var found []hosts.Health
+	add := func(host, component string, healthy bool) {
+		found = append(found, hosts.Health{Host: host, Component: component, Healthy: healthy})
+	}
 	for _, host := range w.cluster.ControlPlanes() {
-		if !w.down[host.Name] {
-			live.Health = append(live.Health, hosts.Health{Host: host.Name, Component: "kube-apiserver", Healthy: w.serves(host.Name)})
+		if w.down[host.Name] {
+			continue
+		}
+		add(host.Name, componentAPIServer, w.serves(host.Name))
+		add(host.Name, componentKubelet, w.unitActive(host.Name, manifests.KubeletUnit))
+		for _, manifest := range staticPods {
+			if manifest != manifests.APIServerManifest && (manifest != manifests.EtcdManifest || w.cluster.StackedEtcd()) {
+				add(host.Name, podName(manifest), w.runs(host.Name, manifest))
+			}
 		}
 	}
-	return live
+	return found
 }
 
 // withStatus adds to an object what the API server and the controllers add.

@@ -1,0 +1,84 @@
+package phases
+
+import (
+	"slices"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// What the API and the units show of a host is late: a node is Ready for 40 s after its kubelet
+// has ended, and nothing there tells of a scheduler that ends again and again. So the components
+// of control planes are asked too.
+
+// Components as their health names them: those of static Pods have the names of these.
+const (
+	componentAPIServer = "kube-apiserver"
+	componentKubelet   = "kubelet"
+)
+
+// unwell tells whether the host does not do its work now, as far as is known: perhaps by what it
+// was changed to last. well are the waits until it does.
+func (h *hostDraft) unwell(well []string) bool {
+	if h.startsNeeded() {
+		return true
+	}
+	if !h.in.ClusterFacts.Reachable { // then every host is waited for
+		return len(well) > 0 && len(h.disturbed()) == 0
+	}
+	if !h.isNode() {
+		return false
+	}
+	node, there := h.in.node(h.host.Name)
+	return !there || !node.Ready && h.in.Cluster.Networking.AddOn != cluster.AddOnNone ||
+		slices.ContainsFunc(h.in.ClusterFacts.Health, func(health hosts.Health) bool {
+			return health.Host == h.host.Name && h.isDown(health.Component)
+		})
+}
+
+// startsNeeded tells whether the plan starts a unit that the host cannot do without, and that
+// does not run.
+func (h *hostDraft) startsNeeded() bool {
+	needs := []string{manifests.ContainerdUnit, manifests.KubeletUnit}
+	if !h.isNode() {
+		needs = []string{manifests.HAProxyUnit, manifests.KeepalivedUnit}
+	}
+	return slices.ContainsFunc(h.plan.Steps, func(step plan.Step) bool {
+		unit, sets := step.Action.(hosts.SetUnit)
+		return sets && step.Host == h.host.Name && unit.Active && slices.Contains(needs, unit.Name) && h.facts.Units[unit.Name].Active != "active"
+	})
+}
+
+// isDown tells whether a component of the host was asked and does not answer. One that answers on
+// no host may listen elsewhere, by a flag of the user's; where API servers listen is Slipway's to say.
+func (h *hostDraft) isDown(component string) bool {
+	down, elsewhere := false, component == componentAPIServer
+	for _, health := range h.in.ClusterFacts.Health {
+		if health.Component == component {
+			down = down || health.Host == h.host.Name && !health.Healthy
+			elsewhere = elsewhere || health.Healthy
+		}
+	}
+	return down && elsewhere
+}
+
+// awaitUnwell waits for the components of control planes that do not answer and that the plan does
+// nothing about: by these waits the other hosts go. Where nothing is changed on any host there is
+// nothing to go by it, and nothing to do. It gives the waits for kubelets.
+func (s sequence) awaitUnwell(planes []*hostDraft) []string {
+	var nodes []string
+	for _, h := range planes {
+		if len(h.kubelet) > 0 {
+			continue // all of the host is waited for
+		}
+		h.awaitPodsOf("unwell", "it does not answer", nil, func(file manifests.File) bool {
+			return h.isDown(podName(file.Path)) && !h.rewrites(file.Path)
+		})
+		if h.isDown(componentKubelet) && len(ownOf(s.nodes, h)) == 0 {
+			nodes = append(nodes, h.waitNode("its kubelet does not answer", true, nil))
+		}
+	}
+	return nodes
+}
