@@ -79,6 +79,8 @@ type planner struct {
 	mints bool
 	// alone tells that the workflow can do without the cluster's keys: reset can.
 	alone bool
+	// health tells that the plan goes by how the control planes' components are.
+	health bool
 }
 
 // prepared is a plan that is ready to be shown and applied.
@@ -96,6 +98,7 @@ func (s *session) prepare(ctx context.Context, p planner) (prepared, error) {
 	if err := s.reach(ctx, p); err != nil {
 		return prepared{}, err
 	}
+	s.askHealth(ctx, p)
 	planned := s.timeline.span("plan")
 	ready, err := s.planned(p)
 	if err != nil {

@@ -30,5 +30,6 @@ func initPlanner() planner {
 		hosts:    func(c *cluster.Cluster) []cluster.Host { return c.Hosts },
 		plan:     phases.Init,
 		mints:    true,
+		health:   true,
 	}
 }

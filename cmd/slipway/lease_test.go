@@ -134,11 +134,15 @@ func TestWhatIsMeasuredIsMeasuredOnce(t *testing.T) {
 	}
 	asked := &asking{Host: s.hosts["cp-1"]}
 	s.hosts["cp-1"] = asked
+	s.live.Health = []hosts.Health{{Host: "cp-1", Component: "kube-scheduler"}}
 	if err := s.lookAgain(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
 	if again := s.facts["cp-1"]; asked.query.Sync != "" || again.Sync != first.Sync {
 		t.Errorf("measured again: asked %+v, got %s for %s", asked.query, again.Sync, first.Sync)
+	}
+	if len(s.live.Health) != 1 {
+		t.Errorf("a component that is well again makes the plan stale: %+v", s.live.Health)
 	}
 	one, other := plan.Plan{Workflow: "init", Warnings: []string{"the disk takes 12 ms"}}, plan.Plan{Workflow: "init", Warnings: []string{"the disk takes 14 ms"}}
 	if !sameSteps(one, other) || sameSteps(one, plan.Plan{Workflow: "join"}) {
@@ -150,6 +154,33 @@ func TestWhatIsMeasuredIsMeasuredOnce(t *testing.T) {
 	}
 	if other.Steps[0].ID = "b"; sameSteps(one, other) {
 		t.Error("plans of other steps are taken for the same")
+	}
+}
+
+// TestInitAsksHowTheComponentsAre: what the API shows of a control plane is late.
+func TestInitAsksHowTheComponentsAre(t *testing.T) {
+	for name, test := range map[string]struct {
+		planner  planner
+		answers  bool
+		expected bool
+	}{
+		"init": {initPlanner(), true, true}, "nobody answers init": {initPlanner(), false, false}, "join": {joinPlanner(false), true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := scene{kept: "try/A", records: all("try/A")}.session(t)
+			if err := s.look(t.Context(), connected(test.planner)); err != nil {
+				t.Fatal(err)
+			}
+			s.live.Reachable = test.answers
+			s.askHealth(t.Context(), test.planner)
+			asked := map[string]bool{}
+			for _, health := range s.live.Health {
+				asked[health.Host+" "+health.Component] = !health.Healthy
+			}
+			if got := asked["cp-1 kube-scheduler"] && asked["cp-3 kube-apiserver"]; got != test.expected || !test.expected && len(asked) > 0 {
+				t.Errorf("asked for %v", asked)
+			}
+		})
 	}
 }
 

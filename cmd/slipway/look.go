@@ -33,10 +33,22 @@ func (s *session) look(ctx context.Context, p planner) error {
 	return s.observeCluster(ctx)
 }
 
-// lookAgain is look without what takes time to measure and is nobody's doing: how fast a
-// disk is, and who answers for an address. That is as it was.
+// askHealth asks the control planes' components how they are, where the plan goes by it and an
+// API server answers. It is asked once, before the plan: after a run the plan's own waits tell.
+func (s *session) askHealth(ctx context.Context, p planner) {
+	if !p.health || !s.live.Reachable {
+		return
+	}
+	defer s.timeline.span("ask for health")()
+	_, end := awaiting.begin("the control planes' components", "asking how they are")
+	defer end()
+	s.live.Health = s.api.Health(ctx)
+}
+
+// lookAgain is look without what takes time to measure, or changes by itself, and is nobody's
+// doing: how fast a disk is, who answers for an address, and how components are. That is as it was.
 func (s *session) lookAgain(ctx context.Context, p planner) error {
-	before, query := maps.Clone(s.facts), s.query(p)
+	before, query, health := maps.Clone(s.facts), s.query(p), s.live.Health
 	p.query = func(h cluster.Host) hosts.Query {
 		q := query(h)
 		if _, measured := before[h.Name]; measured {
@@ -47,6 +59,7 @@ func (s *session) lookAgain(ctx context.Context, p planner) error {
 	if err := s.look(ctx, p); err != nil {
 		return err
 	}
+	s.live.Health = health
 	for name, facts := range s.facts {
 		if old, measured := before[name]; measured {
 			facts.Sync, facts.VirtualIP = old.Sync, old.VirtualIP
