@@ -51,13 +51,6 @@ type Blob struct {
 	Open   func() (io.ReadCloser, error)
 }
 
-// Progress is how far a long act has come. Total is 0 where it is not known.
-type Progress struct {
-	Done  int64  `json:"done"`
-	Total int64  `json:"total,omitempty"`
-	Note  string `json:"note,omitempty"`
-}
-
 // Result tells whether an action found something to do.
 type Result string
 
@@ -71,6 +64,4 @@ const (
 type Outcome struct {
 	Result Result `json:"result"`
 	Detail string `json:"detail,omitempty"` // for people: what was changed, from what
-	// Left lists, for Sweep and Inspect, what is still there.
-	Left []string `json:"left,omitempty"`
 }

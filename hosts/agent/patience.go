@@ -13,7 +13,9 @@ import (
 // for any of them: a host that says nothing, or only that it lives, is given up all the
 // same. A call that tells its progress may take longer, up to callLimit.
 const (
-	observePatience = time.Minute // each look on the host has a deadline of its own, far below
+	// The record, the looks and keeping what was hashed have deadlines of their own, each
+	// far below; a look that reads large files tells that it moves.
+	observePatience = time.Minute
 	blobPatience    = 2 * time.Minute
 	dialPatience    = 30 * time.Second
 	actionPatience  = 2 * time.Minute

@@ -219,6 +219,23 @@ func TestALayerMayTakeItsTimeToBeUnpacked(t *testing.T) {
 	})
 }
 
+// TestALookMayTakeItsTime where it tells that it moves.
+func TestALookMayTakeItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, _ := connect(t, stub{observe: func(ctx context.Context) (hosts.Facts, error) {
+			for read := range int64(10) {
+				time.Sleep(50 * time.Second) // of the bubble's clock
+				hosts.Told(ctx)(hosts.Progress{Done: read + 1})
+			}
+			return hosts.Facts{Hostname: "cp-1"}, nil
+		}})
+		if facts, err := client.Observe(t.Context(), hosts.Query{}); err != nil || facts.Hostname != "cp-1" {
+			t.Errorf("it ends with %v", err)
+		}
+		_ = client.Close()
+	})
+}
+
 // TestProgressWithoutEndIsGivenUp: a host may count up for days.
 func TestProgressWithoutEndIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

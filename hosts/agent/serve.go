@@ -242,7 +242,9 @@ func (s *server) prepare(f frame) (call, error) {
 	switch f.Kind {
 	case kindObserve:
 		query, err := decodeBody[hosts.Query](f)
-		return func(ctx context.Context) (any, error) { return s.host.Observe(ctx, query) }, err
+		return func(ctx context.Context) (any, error) {
+			return s.host.Observe(hosts.Telling(ctx, s.progress(f.ID)), query)
+		}, err
 	case kindDo:
 		return s.prepareDo(f)
 	case kindHave:

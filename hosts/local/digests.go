@@ -193,8 +193,17 @@ func (c *digestCache) drop() {
 // sum hashes a stream.
 func sum(ctx context.Context, reader io.Reader) (string, error) {
 	hash := sha256.New()
-	if _, err := io.Copy(hash, contextReader{ctx, reader}); err != nil {
+	if _, err := io.Copy(hash, watchedReader{contextReader{ctx, reader}}); err != nil {
 		return "", err
 	}
 	return "sha256:" + hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// watchedReader tells who watches that what is read moves.
+type watchedReader struct{ contextReader }
+
+func (r watchedReader) Read(p []byte) (int, error) {
+	n, err := r.contextReader.Read(p)
+	haveRead(r.ctx, n)
+	return n, err
 }

@@ -23,10 +23,14 @@ func (h *Host) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, err
 	if err := ctx.Err(); err != nil {
 		return hosts.Facts{}, failure("look at the host", err)
 	}
+	report, done := guardProgress(hosts.Told(ctx))
+	defer done()
+	ctx = hosts.Telling(ctx, report)
 	record, err := h.readRecord(ctx)
 	if err != nil {
 		return hosts.Facts{}, failure("look at the host", err)
 	}
+	report(hosts.Progress{Note: "looking"}) // each part has its time
 	facts := hosts.Facts{Record: record, Arch: runtime.GOARCH, Kernel: kernelRelease()}
 	lookers := h.lookers(query)
 	parts, silent := make([]hosts.Facts, len(lookers)), make([]*hosts.Unanswered, len(lookers))
@@ -49,6 +53,7 @@ func (h *Host) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, err
 			facts.Unanswered = append(facts.Unanswered, *silent[i])
 		}
 	}
+	report(hosts.Progress{Note: "keeping what was hashed"})
 	h.saveDigests(ctx)
 	facts.Time = h.now() // last: whoever asked compares it with the time of the answer
 	return facts, nil

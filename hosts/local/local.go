@@ -101,7 +101,8 @@ func (h *Host) Do(ctx context.Context, action hosts.Action, progress func(hosts.
 	}
 	report, done := guardProgress(progress)
 	defer done()
-	outcome, err := h.dispatch(ctx, action, report)
+	hashed := &watch{moved: func(read int64) { report(hosts.Progress{Done: read, Note: "reading files"}) }}
+	outcome, err := h.dispatch(watching(ctx, hashed), action, report)
 	if err != nil {
 		return hosts.Outcome{}, h.explain(action, orCanceled(ctx, err))
 	}

@@ -1,0 +1,24 @@
+package hosts
+
+import "context"
+
+// Progress is how far a long act has come. Total is 0 where it is not known.
+type Progress struct {
+	Done  int64  `json:"done"`
+	Total int64  `json:"total,omitempty"`
+	Note  string `json:"note,omitempty"`
+}
+
+type telling struct{}
+
+// Telling is a context for an Observe that may tell how far it is: that it moves, for whoever
+// waits. progress is called from one goroutine at a time, and never after Observe has returned.
+func Telling(ctx context.Context, progress func(Progress)) context.Context {
+	return context.WithValue(ctx, telling{}, progress)
+}
+
+// Told is the progress function of a context; nil where nobody asked.
+func Told(ctx context.Context) func(Progress) {
+	progress, _ := ctx.Value(telling{}).(func(Progress))
+	return progress
+}
