@@ -207,7 +207,10 @@ func (d *daemon) Load(ctx context.Context, image hosts.LoadImage, open func(stri
 		return fmt.Errorf("tie the blobs together: %w", err)
 	}
 	entry := images.Image{Name: image.Reference, Target: target, Labels: imageLabels}
-	if err := client.NewImageWithPlatform(c, entry, platforms.Default()).Unpack(ctx, snapshotter); err != nil {
+	stop := whileUnpacking(ctx, d.written)
+	err = client.NewImageWithPlatform(c, entry, platforms.Default()).Unpack(ctx, snapshotter)
+	stop()
+	if err != nil {
 		return fmt.Errorf("unpack into %s: %w", snapshotter, err)
 	}
 	// The name comes last: an image that has one is complete.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/distribution/reference"
 
@@ -78,13 +79,45 @@ func (h *Host) loadImage(ctx context.Context, a hosts.LoadImage, report func(hos
 		detail: detail,
 		note:   func(r *hosts.Record) { r.Images = addOnce(r.Images, a.Reference) },
 		act: func(ctx context.Context) error {
-			layers := 0
-			ctx = tellingApplied(ctx, func() {
-				layers++
-				done.Note = fmt.Sprintf("%s: %d layers unpacked", a.Reference, layers)
-				report(done)
-			})
-			return h.containerd.Load(ctx, named, h.store.open, func(n int64) { done.Done += n; report(done) })
+			told := &loading{name: a.Reference, done: done, report: report}
+			ctx = tellingUnpacked(tellingApplied(ctx, told.applied), told.wrote)
+			return h.containerd.Load(ctx, named, h.store.open, told.counted)
 		},
 	})
+}
+
+// loading is how far an image is that is loaded.
+type loading struct {
+	name   string
+	report func(hosts.Progress)
+
+	mu     sync.Mutex
+	done   hosts.Progress
+	layers int
+}
+
+// counted notes that bytes came into containerd's store, applied that a layer was unpacked,
+// and wrote how much was written to unpack layers so far.
+func (l *loading) counted(bytes int64) {
+	l.tell(func() { l.done.Done += bytes })
+}
+
+func (l *loading) applied() {
+	l.tell(func() {
+		l.layers++
+		l.done.Note = fmt.Sprintf("%s: %d layers unpacked", l.name, l.layers)
+	})
+}
+
+func (l *loading) wrote(bytes int64) {
+	l.tell(func() {
+		l.done.Note = fmt.Sprintf("%s: %d layers unpacked, %d MiB written", l.name, l.layers, bytes>>20)
+	})
+}
+
+func (l *loading) tell(change func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change()
+	l.report(l.done)
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -74,5 +75,55 @@ func TestUnpackingTakesWhatTheDiskNeeds(t *testing.T) {
 				t.Errorf("%s: %v; %d layers were told", method, err, told)
 			}
 		})
+	}
+}
+
+// TestALayerThatIsWrittenMoves: containerd tells nothing of it, and its writes do, but not
+// the few that it makes whatever it is at.
+func TestALayerThatIsWrittenMoves(t *testing.T) {
+	for name, test := range map[string]struct {
+		inASecond int64
+		told      bool
+	}{
+		"a slow disk":    {1 << 20, true},
+		"a sync":         {0, false},
+		"its own writes": {64 << 10, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began, told := time.Now(), []int64(nil)
+				ctx := tellingUnpacked(t.Context(), func(bytes int64) { told = append(told, bytes) })
+				stop := whileUnpacking(ctx, func() (int64, error) {
+					return 1<<40 + int64(time.Since(began)/time.Second)*test.inASecond, nil
+				})
+				time.Sleep(10*time.Minute + time.Second) // of the bubble's clock
+				stop()
+				if len(told) > 0 != test.told || test.told && (len(told) != 60 || told[59] != 600<<20) {
+					t.Errorf("told is %v", told)
+				}
+			})
+		})
+	}
+}
+
+// TestWhatAProcessWritesIsKnown by its socket.
+func TestWhatAProcessWritesIsKnown(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "c.sock")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	d := newDaemon(socket)
+	if err := os.WriteFile(filepath.Join(t.TempDir(), "layer"), make([]byte, 4<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	least, err := writtenBy(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	have, err := d.written()
+	if most, mostErr := writtenBy(os.Getpid()); err != nil || mostErr != nil || have < least || have > most {
+		t.Errorf("it has written %d bytes, of %d to %d: %v", have, least, most, errors.Join(err, mostErr))
 	}
 }
