@@ -324,6 +324,9 @@ func ask[A any](ctx context.Context, c *Client, r request) (A, error) {
 	if err != nil {
 		return answer, err
 	}
+	if err := c.room(body); err != nil {
+		return answer, fmt.Errorf("%s: read the answer: %w", r.op, err)
+	}
 	if err := strict(body, &answer); err != nil {
 		return answer, fmt.Errorf("%s: read the answer: %w", r.op, err)
 	}

@@ -131,3 +131,15 @@ func TestAHostsKindsAreKnown(t *testing.T) {
 		_ = client.Close()
 	}
 }
+
+// TestAnAnswerThatIsTooLargeIsNotTakenIn, and it is said what of it is.
+func TestAnAnswerThatIsTooLargeIsNotTakenIn(t *testing.T) {
+	client, say := alive(t)
+	defer client.Close()
+	evidence := strings.TrimSuffix(strings.Repeat("{},", 2<<20), ",")
+	go say(`{"kind":"done","id":1,"body":{"hostname":"cp-1","evidence":[` + evidence + `]}}`)
+	_, err := client.Observe(t.Context(), hosts.Query{})
+	if err == nil || !strings.Contains(err.Error(), `most of it for "evidence"`) {
+		t.Errorf("it ends with %v", err)
+	}
+}

@@ -35,6 +35,8 @@ type Client struct {
 	sending chan struct{} // held by the one that sends a request: ids are in order on the wire
 	last    uint64        // id
 
+	answers share // of the budget
+
 	calling sync.Mutex // guards calls
 	calls   map[uint64]*pending
 }
@@ -61,6 +63,7 @@ func Connect(ctx context.Context, in io.ReadCloser, out io.WriteCloser, opts Con
 		sending: make(chan struct{}, 1),
 		calls:   map[uint64]*pending{},
 	}
+	c.session.in.share = &share{}
 	c.handle = c.take
 	c.explain = opts.Explain
 	stopBeat := make(chan struct{})
@@ -111,6 +114,7 @@ func (c *Client) mourn(stopBeat chan<- struct{}) {
 	_ = c.in.Close() // first: it frees a Write that waits for the other end
 	_ = c.out.Close()
 	close(stopBeat)
+	c.answers.end()
 	close(c.over)
 }
 

@@ -59,8 +59,9 @@ func breach(format string, args ...any) error {
 
 // frameReader reads frames of at most max bytes each.
 type frameReader struct {
-	in  *bufio.Reader
-	max int
+	in    *bufio.Reader
+	max   int
+	share *share // of the budget, for a long frame until the next is read; nil: there is no budget
 }
 
 func newFrameReader(in io.Reader, max int) *frameReader {
@@ -70,6 +71,7 @@ func newFrameReader(in io.Reader, max int) *frameReader {
 // read gives the next frame: io.EOF between frames, a protocolError on anything that is
 // none, io.ErrUnexpectedEOF where the stream ends inside one.
 func (r *frameReader) read() (frame, error) {
+	r.giveBack()
 	line, err := r.line()
 	if err != nil {
 		return frame{}, err
@@ -99,11 +101,28 @@ func (r *frameReader) line() ([]byte, error) {
 			return append(long, part...), nil
 		case errors.Is(err, bufio.ErrBufferFull):
 			long = append(long, part...)
+			if err := r.makeRoom(len(long)); err != nil {
+				return nil, err
+			}
 		case errors.Is(err, io.EOF) && len(long)+len(part) > 0:
 			return nil, io.ErrUnexpectedEOF
 		default:
 			return nil, err
 		}
+	}
+}
+
+// makeRoom makes room for so much of a line, with what it grows by, and its body.
+func (r *frameReader) makeRoom(line int) error {
+	if r.share == nil {
+		return nil
+	}
+	return r.share.atLeast(3 * int64(line))
+}
+
+func (r *frameReader) giveBack() {
+	if r.share != nil {
+		r.share.giveBack()
 	}
 }
 

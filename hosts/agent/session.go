@@ -73,6 +73,7 @@ func (r *heardReader) Read(p []byte) (int, error) {
 
 // read hands frames to handle until the stream or the session ends.
 func (s *session) read() {
+	defer s.in.giveBack()
 	for {
 		f, err := s.in.read()
 		if err == nil {
