@@ -4,12 +4,14 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestItIsSaidWhomOneWaitsFor(t *testing.T) {
@@ -110,11 +112,13 @@ func TestAnAgentIsNotEnded(t *testing.T) {
 	before := awaiting
 	t.Cleanup(func() { awaiting = before })
 	awaiting = &awaited{say: func(string) {}}
-	operator, stop := signal.NotifyContext(t.Context(), syscall.SIGTERM) // as main has it
+	operator, stop := signal.NotifyContext(t.Context(), unix.SIGTERM) // as main has it
 	ctx, end := untilToldToEnd(t.Context())
 	defer end()
-	for range 2 {
-		if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for range 2 { // to this thread, which has the signal before the call returns
+		if err := unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
 		<-ctx.Done()
