@@ -55,15 +55,25 @@ type Info struct {
 
 // DefaultRoot is $XDG_STATE_HOME/slipway, or ~/.local/state/slipway.
 func DefaultRoot() (string, error) {
-	// What is not absolute is to be ignored, says the specification.
-	if state := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(state) {
-		return filepath.Join(state, "slipway"), nil
-	}
-	home, err := os.UserHomeDir()
+	base, err := BaseFolder("XDG_STATE_HOME", ".local/state")
 	if err != nil {
 		return "", fmt.Errorf("find the state folder: %w", err)
 	}
-	return filepath.Join(home, ".local", "state", "slipway"), nil
+	return filepath.Join(base, "slipway"), nil
+}
+
+// BaseFolder is one of the user's folders by the XDG specification: what the variable says, or
+// the usual one below the home.
+func BaseFolder(variable, usual string) (string, error) {
+	// What is not absolute is to be ignored, says the specification.
+	if folder := os.Getenv(variable); filepath.IsAbs(folder) {
+		return folder, nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(home, filepath.FromSlash(usual)), nil
 }
 
 // Open opens the store, making its folder if there is none.

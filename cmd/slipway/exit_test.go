@@ -11,6 +11,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases"
 	"github.com/slipway-k8s/slipway/phases/engine"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 func TestExitCodes(t *testing.T) {
@@ -107,6 +108,23 @@ func TestARefusalAfterAChangeIsAFailure(t *testing.T) {
 				t.Errorf("as JSON: %s", told.String())
 			}
 		})
+	}
+}
+
+// TestTheLastLookComesAfterTheChange, and its refusal is told so.
+func TestTheLastLookComesAfterTheChange(t *testing.T) {
+	s := scene{kept: "try/A", records: all("try/A")}.session(t)
+	p := connected(planner{workflow: "init"})
+	p.plan = func(phases.Input) (plan.Plan, plan.Contents, error) {
+		return plan.Plan{Workflow: "init", Steps: []plan.Step{{
+			ID: "cp-1/files/folder", Phase: "files", Host: "cp-1", Lane: plan.LaneWork, Change: plan.Create,
+			Action: hosts.MakeDirectory{Path: "/opt/x", Mode: 0o755},
+		}}}, nil, nil
+	}
+	p.verify = func(context.Context, *session) error { return &phases.Refused{} }
+	err := s.change(t.Context(), changeFlags{yes: true, output: formatText}, p)
+	if code := exitCode(err); code != exitFailed || !strings.HasPrefix(err.Error(), "verify: ") {
+		t.Errorf("want exit code %d, got %d: %v", exitFailed, code, err)
 	}
 }
 

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"os"
-	"sort"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,18 +23,14 @@ const liveInterval = 100 * time.Millisecond
 type liveFront struct {
 	mu      sync.Mutex
 	area    liveArea
-	places  map[string]*place
+	places  map[string]*place // by host; the cluster has no name
 	steps   longSteps
 	started time.Time
 	stop    func()
 }
 
-// place is what one host, or the cluster, is doing.
-type place struct {
-	running map[string]plan.Event // by step
-	done    int
-	failed  int
-}
+// place is how far one host, or the cluster, is.
+type place struct{ done, failed int }
 
 func newLiveFront(out *os.File) *liveFront {
 	f := &liveFront{area: liveArea{out: out}, places: map[string]*place{}, steps: longSteps{}, started: time.Now()}
@@ -73,29 +71,15 @@ func (f *liveFront) fold(event plan.Event) {
 		return
 	}
 	f.steps.fold(event, time.Now())
-	name := event.Host
-	if name == "" {
-		name = "cluster"
-	}
-	p, ok := f.places[name]
+	p, ok := f.places[event.Host]
 	if !ok {
-		p = &place{running: map[string]plan.Event{}}
-		f.places[name] = p
+		p = &place{}
+		f.places[event.Host] = p
 	}
 	switch event.Type {
-	case plan.EventStepStarted:
-		p.running[event.Step] = event
-	case plan.EventStepProgress:
-		if event.Progress != nil {
-			p.running[event.Step] = event
-		}
 	case plan.EventStepFinished:
-		delete(p.running, event.Step)
 		p.done++
-	case plan.EventStepSkipped, plan.EventStepCanceled:
-		delete(p.running, event.Step)
 	case plan.EventStepFailed:
-		delete(p.running, event.Step)
 		p.failed++
 	}
 }
@@ -130,17 +114,17 @@ func (a *liveArea) draw(finished string, lines []string) {
 }
 
 func (f *liveFront) lines() []string {
-	names := make([]string, 0, len(f.places))
+	names := map[string]string{} // of places, by what they are called
 	longest := 0
-	for name := range f.places {
-		names = append(names, name)
+	for host := range f.places {
+		name := cmp.Or(host, "cluster")
+		names[name] = host
 		longest = max(longest, len(name))
 	}
-	sort.Strings(names)
 	var lines []string
-	for _, name := range names {
-		p := f.places[name]
-		lines = append(lines, fmt.Sprintf("%s %-*s  %3d done  %s", f.spinner(p), longest, name, p.done, p.doing()))
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		p, running := f.places[names[name]], f.steps.on(names[name])
+		lines = append(lines, fmt.Sprintf("%s %-*s  %3d done  %s", f.spinner(p, len(running) > 0), longest, name, p.done, doing(running)))
 	}
 	lines = append(lines, f.waits(time.Now())...)
 	if len(lines) > 0 {
@@ -171,31 +155,23 @@ func (f *liveFront) waits(now time.Time) []string {
 	return lines
 }
 
-func (f *liveFront) spinner(p *place) string {
-	if len(p.running) == 0 {
-		if p.failed > 0 {
-			return "✗"
-		}
-		return "·"
+func (f *liveFront) spinner(p *place, runs bool) string {
+	switch {
+	case runs:
+		frames := []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
+		return string(frames[int(time.Since(f.started)/liveInterval)%len(frames)])
+	case p.failed > 0:
+		return "✗"
 	}
-	frames := []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
-	return string(frames[int(time.Since(f.started)/liveInterval)%len(frames)])
+	return "·"
 }
 
-// doing says what a place is at, its oldest step first.
-func (p *place) doing() string {
-	steps := make([]plan.Event, 0, len(p.running))
-	for _, event := range p.running {
-		steps = append(steps, event)
-	}
-	sort.Slice(steps, func(i, j int) bool { return steps[i].Step < steps[j].Step })
+// doing names steps, and says how far they are.
+func doing(steps []*runningStep) string {
 	var parts []string
-	for _, event := range steps {
-		_, thing, _ := strings.Cut(event.Step, "/")
-		if event.Progress != nil && event.Progress.Total > 0 {
-			thing += fmt.Sprintf(" %d%%", 100*event.Progress.Done/event.Progress.Total)
-		}
-		parts = append(parts, thing)
+	for _, step := range steps {
+		_, thing, _ := strings.Cut(step.id, "/")
+		parts = append(parts, strings.TrimSpace(thing+" "+step.percent()))
 	}
 	return strings.Join(parts, ", ")
 }

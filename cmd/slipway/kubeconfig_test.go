@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/certs/mint"
@@ -49,6 +50,26 @@ func kubeconfigOf(t *testing.T, pki certs.PKI, name, server, context string) mad
 	return madeKubeconfig{ca: pki.CA.Cert, text: text, pki: pki}
 }
 
+// read is what kubectl reads of a kubeconfig.
+func read(t *testing.T, text []byte) *clientcmdapi.Config {
+	t.Helper()
+	config, err := clientcmd.Load(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config
+}
+
+// merged is a kubeconfig with ours put into it.
+func merged(t *testing.T, existing []byte, ours madeKubeconfig, replace bool) []byte {
+	t.Helper()
+	text, err := mergeKubeconfig(existing, ours.text, ours.ca, replace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
 // others is a kubeconfig as people have it.
 const others = `# my clusters
 apiVersion: v1
@@ -75,22 +96,16 @@ current-context: prod
 
 func TestMergeKeepsWhatOthersHave(t *testing.T) {
 	ours := newKubeconfig(t, "demo", "https://127.0.0.1:8443", "")
-	merged, err := mergeKubeconfig([]byte(others), ours.text, ours.ca, false)
-	if err != nil {
-		t.Fatal(err)
-	}
+	both := merged(t, []byte(others), ours, false)
 	for _, kept := range []string{
 		"# my clusters", "# do not touch", "x-mine: kept too", "proxy-url: socks5", `extension: {last: "2026"}`,
 		"- name: kubernetes-admin\n", "command: login", "namespace: shop", "current-context: prod",
 	} {
-		if !strings.Contains(string(merged), kept) {
-			t.Errorf("%q is lost:\n%s", kept, merged)
+		if !strings.Contains(string(both), kept) {
+			t.Errorf("%q is lost:\n%s", kept, both)
 		}
 	}
-	config, err := clientcmd.Load(merged)
-	if err != nil {
-		t.Fatal(err)
-	}
+	config := read(t, both)
 	context := config.Contexts["kubernetes-admin@demo"]
 	if context == nil || config.Clusters[context.Cluster].Server != "https://127.0.0.1:8443" || len(config.AuthInfos[context.AuthInfo].ClientKeyData) == 0 {
 		t.Errorf("what kubectl reads: %+v", config)
@@ -98,9 +113,8 @@ func TestMergeKeepsWhatOthersHave(t *testing.T) {
 	if len(config.Contexts) != 2 || len(config.Clusters) != 2 || len(config.AuthInfos) != 2 {
 		t.Errorf("what kubectl reads: %+v", config)
 	}
-	again, err := mergeKubeconfig(merged, ours.text, ours.ca, false)
-	if err != nil || !bytes.Equal(again, merged) {
-		t.Errorf("the same once more, %v:\n%s", err, again)
+	if again := merged(t, both, ours, false); !bytes.Equal(again, both) {
+		t.Errorf("the same once more:\n%s", again)
 	}
 }
 
@@ -109,18 +123,8 @@ func TestMergeBringsItsOwnEntriesUpToDate(t *testing.T) {
 	text := strings.Replace(string(first.text), "    user: kubernetes-admin@demo\n", "    user: kubernetes-admin@demo\n    namespace: mine # chosen\n", 1)
 	text = strings.Replace(text, "    server: https", "    tls-server-name: cp-1\n    disable-compression: true\n    server: https", 1)
 	second := kubeconfigOf(t, first.pki, "demo", "https://192.0.2.100:16443", "")
-	merged, err := mergeKubeconfig([]byte(text), second.text, second.ca, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config, err := clientcmd.Load(merged)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, err := clientcmd.Load(second.text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	both := merged(t, []byte(text), second, false)
+	config, want := read(t, both), read(t, second.text)
 	server := config.Clusters["demo"]
 	if server.Server != "https://192.0.2.100:16443" || server.TLSServerName != "" || !server.DisableCompression {
 		t.Errorf("the cluster is %+v", server)
@@ -128,8 +132,8 @@ func TestMergeBringsItsOwnEntriesUpToDate(t *testing.T) {
 	if !bytes.Equal(config.AuthInfos["kubernetes-admin@demo"].ClientKeyData, want.AuthInfos["kubernetes-admin@demo"].ClientKeyData) {
 		t.Error("the key is the old one")
 	}
-	if config.Contexts["kubernetes-admin@demo"].Namespace != "mine" || !strings.Contains(string(merged), "# chosen") {
-		t.Errorf("the context's own settings are lost:\n%s", merged)
+	if config.Contexts["kubernetes-admin@demo"].Namespace != "mine" || !strings.Contains(string(both), "# chosen") {
+		t.Errorf("the context's own settings are lost:\n%s", both)
 	}
 }
 
@@ -144,24 +148,15 @@ func TestMergeRefusesAnothersEntries(t *testing.T) {
 		if taken, ok := errors.AsType[*takenError](err); !ok || taken.list != test.says {
 			t.Errorf("%s: %v", name, err)
 		}
-		merged, err := mergeKubeconfig([]byte(test.existing), ours.text, ours.ca, true)
-		if err != nil {
-			t.Errorf("%s, told to replace it: %v", name, err)
-			continue
-		}
-		config, err := clientcmd.Load(merged)
-		if err != nil || config.Contexts["kubernetes-admin@demo"].Cluster != "demo" || config.Clusters["demo"].Server != "https://127.0.0.1:8443" {
-			t.Errorf("%s, replaced: %+v, %v", name, config, err)
+		config := read(t, merged(t, []byte(test.existing), ours, true))
+		if config.Contexts["kubernetes-admin@demo"].Cluster != "demo" || config.Clusters["demo"].Server != "https://127.0.0.1:8443" {
+			t.Errorf("%s, replaced: %+v", name, config)
 		}
 	}
 	renamed := kubeconfigOf(t, ours.pki, "demo", "https://127.0.0.1:8443", "demo-2")
-	merged, err := mergeKubeconfig(other.text, renamed.text, renamed.ca, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config, err := clientcmd.Load(merged)
-	if err != nil || config.Clusters["demo"].Server != "https://other.example:6443" || config.Contexts["demo-2"].Cluster != "demo-2" {
-		t.Errorf("by another name: %+v, %v", config, err)
+	config := read(t, merged(t, other.text, renamed, false))
+	if config.Clusters["demo"].Server != "https://other.example:6443" || config.Contexts["demo-2"].Cluster != "demo-2" {
+		t.Errorf("by another name: %+v", config)
 	}
 }
 
@@ -178,23 +173,12 @@ func TestNothingOfAnothersEntryStaysBesideOurs(t *testing.T) {
 		}
 		theirs = strings.Replace(theirs, after, after+more, 1)
 	}
-	merged, err := mergeKubeconfig([]byte(theirs+"x-mine: kept\n"), ours.text, ours.ca, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := clientcmd.Load(merged)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, err := clientcmd.Load(ours.text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	both := merged(t, []byte(theirs+"x-mine: kept\n"), ours, true)
+	if diff := cmp.Diff(read(t, ours.text), read(t, both)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if !strings.Contains(string(merged), "x-mine: kept") {
-		t.Errorf("what is nobody's is lost:\n%s", merged)
+	if !strings.Contains(string(both), "x-mine: kept") {
+		t.Errorf("what is nobody's is lost:\n%s", both)
 	}
 }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"time"
 
@@ -22,11 +24,11 @@ const (
 type longSteps map[string]*runningStep
 
 type runningStep struct {
-	id    string
-	since time.Time
-	event plan.Event // the latest that says how far it is, or what it waits for
-	cause string     // known to make it last
-	fix   string
+	id, host string // no host: it is the cluster's
+	since    time.Time
+	progress *hosts.Progress // the latest: how far it is, or what it waits for; may be nil
+	cause    string          // known to make it last
+	fix      string
 
 	told     time.Time
 	toldWhat string
@@ -45,14 +47,14 @@ func (w longSteps) fold(event plan.Event, now time.Time) {
 	}
 	step, known := w[event.Step]
 	if !known {
-		step = &runningStep{id: event.Step, since: now}
+		step = &runningStep{id: event.Step, host: event.Host, since: now}
 		w[event.Step] = step
 	}
 	switch {
 	case event.Type == plan.EventStepProgress && event.Progress == nil:
 		step.cause, step.fix = event.Detail, event.Fix
 	case event.Progress != nil:
-		step.event = event
+		step.progress = event.Progress
 	}
 }
 
@@ -68,6 +70,17 @@ func (w longSteps) sorted() []*runningStep {
 		}
 		return steps[i].id < steps[j].id
 	})
+	return steps
+}
+
+// on are the steps of one host, in the order of their names.
+func (w longSteps) on(host string) []*runningStep {
+	var steps []*runningStep
+	for _, id := range slices.Sorted(maps.Keys(w)) {
+		if w[id].host == host {
+			steps = append(steps, w[id])
+		}
+	}
 	return steps
 }
 
@@ -99,16 +112,19 @@ func (w longSteps) due(now time.Time) []string {
 
 // what says what the step waits for: the known cause before all else.
 func (s *runningStep) what() string {
-	progress := s.event.Progress
 	switch {
 	case s.cause != "":
 		return s.cause
-	case progress == nil:
-		return ""
-	case progress.Note != "":
-		return hosts.CleanLine(progress.Note)
-	case progress.Total > 0:
-		return fmt.Sprintf("%d%%", 100*progress.Done/progress.Total)
+	case s.progress != nil && s.progress.Note != "":
+		return hosts.CleanLine(s.progress.Note)
 	}
-	return ""
+	return s.percent()
+}
+
+// percent is how much of the step is done; empty where that is not known.
+func (s *runningStep) percent() string {
+	if s.progress == nil || s.progress.Total <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d%%", 100*s.progress.Done/s.progress.Total)
 }

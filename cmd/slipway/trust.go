@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/slipway-k8s/slipway/bundle/archive"
+	"github.com/slipway-k8s/slipway/certs/store"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/phases"
 )
@@ -61,15 +62,11 @@ func ownTrust() (trust, error) {
 
 // trustedFolder is slipway/trusted-keys in the user's configuration folder.
 func trustedFolder() (string, error) {
-	// What is not absolute is to be ignored, says the specification of base folders.
-	if config := os.Getenv("XDG_CONFIG_HOME"); filepath.IsAbs(config) {
-		return filepath.Join(config, "slipway", "trusted-keys"), nil
-	}
-	home, err := os.UserHomeDir()
+	config, err := store.BaseFolder("XDG_CONFIG_HOME", ".config")
 	if err != nil {
 		return "", fmt.Errorf("find the folder of trusted keys: %w", err)
 	}
-	return filepath.Join(home, ".config", "slipway", "trusted-keys"), nil
+	return filepath.Join(config, "slipway", "trusted-keys"), nil
 }
 
 // readTrustedKeys reads a public key from each of the files. One that cannot be read is an
