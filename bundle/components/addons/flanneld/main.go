@@ -1,8 +1,9 @@
 // Command flanneld is flannel with what a cluster of Slipway's uses of it: the subnets come
 // from Kubernetes, and packets travel by vxlan, by host-gw or by WireGuard. The parts that
 // ask an etcd of flannel's own or a cloud's service are left out: to compile them took
-// longer than all the rest. The flags are flannel's, so that one DaemonSet fits its
-// published image and this one.
+// longer than all the rest. Of flannel's flags it takes those that its DaemonSet uses, so that
+// one DaemonSet fits its published image and this one; -healthz-ip, -healthz-port,
+// -ip-blackhole-route, -subnet-lease-renew-margin and variables FLANNELD_… are not among them.
 package main
 
 import (
