@@ -5,6 +5,18 @@ import (
 	"testing"
 )
 
+// wantSaid wants a checker to have found something that says this, or nothing.
+func wantSaid(t *testing.T, name string, k *checker, says string) {
+	t.Helper()
+	var said []string
+	for _, problem := range k.found {
+		said = append(said, problem.Message)
+	}
+	if got := strings.Join(said, "; "); (says == "") != (got == "") || !strings.Contains(got, says) {
+		t.Errorf("%s: want %q, got %q", name, says, got)
+	}
+}
+
 func TestMirrorsAreURLsThatLeadSomewhere(t *testing.T) {
 	for name, test := range map[string]struct {
 		registry Registry
@@ -24,14 +36,7 @@ func TestMirrorsAreURLsThatLeadSomewhere(t *testing.T) {
 	} {
 		k := &checker{}
 		k.registries([]Registry{test.registry})
-		var said []string
-		for _, problem := range k.found {
-			said = append(said, problem.Message)
-		}
-		got := strings.Join(said, "; ")
-		if (test.says == "") != (got == "") || !strings.Contains(got, test.says) {
-			t.Errorf("%s: want %q, got %q", name, test.says, got)
-		}
+		wantSaid(t, name, k, test.says)
 	}
 }
 
@@ -44,9 +49,7 @@ func TestTrustedKeyFilesAreNamedOnce(t *testing.T) {
 	} {
 		k := &checker{}
 		k.bundle(Bundle{TrustedKeyFiles: test.files})
-		if (test.says == "") != (len(k.found) == 0) || len(k.found) > 0 && !strings.Contains(k.found[0].Message, test.says) {
-			t.Errorf("%q: want %q, got %v", test.files, test.says, k.found)
-		}
+		wantSaid(t, strings.Join(test.files, ", "), k, test.says)
 	}
 }
 
@@ -63,13 +66,6 @@ func TestCredentialsGoToOneMirrorAndNeverInClearText(t *testing.T) {
 	} {
 		k := &checker{}
 		k.credentials(Registry{Name: "docker.io", Mirrors: test.mirrors, CredentialsFile: "login"}, "registries[0].credentialsFile")
-		var said []string
-		for _, problem := range k.found {
-			said = append(said, problem.Message)
-		}
-		got := strings.Join(said, "; ")
-		if (test.says == "") != (got == "") || !strings.Contains(got, test.says) {
-			t.Errorf("%s: want %q, got %q", name, test.says, got)
-		}
+		wantSaid(t, name, k, test.says)
 	}
 }

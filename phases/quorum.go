@@ -8,6 +8,7 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // checkQuorum is the check of whatever takes members out of etcd.
@@ -86,14 +87,7 @@ func tooFew(voters []hosts.Member) string {
 		return ""
 	}
 	return fmt.Sprintf("etcd has %s (%s), of which a quorum is %d; %s (%s)",
-		counting(len(voters), "member"), strings.Join(names, ", "), need, answering(answer), strings.Join(words, "; "))
-}
-
-func counting(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
+		plan.Count(len(voters), "member"), strings.Join(names, ", "), need, answering(answer), strings.Join(words, "; "))
 }
 
 func answering(n int) string {
@@ -146,7 +140,7 @@ func (in Input) evenRest(gone []hosts.Member) []Problem {
 	return []Problem{{
 		Check: checkQuorum, Severity: SeverityWarning,
 		Detail: fmt.Sprintf("etcd is left with %d members, of which a quorum is %d: it survives the loss of %s, no more than with %s, and has one more to lose",
-			left, majority(left), lossOf(left), counting(left-1, "member")),
+			left, majority(left), lossOf(left), plan.Count(left-1, "member")),
 		Fix: "add a control plane, or take one more out",
 	}}
 }

@@ -35,20 +35,22 @@ func tarOf(t testing.TB, files map[string]string) []byte {
 	return out.Bytes()
 }
 
-func TestSignatureStates(t *testing.T) {
+// signedBundles are a bundle that signer has signed, one that nobody has, and the index of
+// another under the first one's signature.
+func signedBundles(t *testing.T) (signer, stranger ed25519.PublicKey, signed, unsigned, forged string) {
+	t.Helper()
 	signer, private := newKey(t)
-	stranger, _ := newKey(t)
-	signed := newTiny(t)
-	signed.content.SignKey = private
-	signedPath, unsignedPath := signed.write(t), newTiny(t).write(t)
-
-	// The index of another bundle under this one's signature.
-	other := newTiny(t)
+	stranger, _ = newKey(t)
+	one, other := newTiny(t), newTiny(t)
+	one.content.SignKey, other.content.SignKey = private, private
 	other.content.Bill.SlipwayVersion = "v6"
-	other.content.SignKey = private
-	forged := other.write(t)
-	swapSignature(t, forged, signedPath)
+	signed, unsigned, forged = one.write(t), newTiny(t).write(t), other.write(t)
+	swapSignature(t, forged, signed)
+	return signer, stranger, signed, unsigned, forged
+}
 
+func TestSignatureStates(t *testing.T) {
+	signer, stranger, signedPath, unsignedPath, forged := signedBundles(t)
 	tests := []struct {
 		name     string
 		path     string
@@ -78,16 +80,7 @@ func TestSignatureStates(t *testing.T) {
 }
 
 func TestWhatNobodyTrustedSignedIsNotReadAtAll(t *testing.T) {
-	signer, private := newKey(t)
-	stranger, _ := newKey(t)
-	signed := newTiny(t)
-	signed.content.SignKey = private
-	signedPath, unsignedPath := signed.write(t), newTiny(t).write(t)
-	other := newTiny(t)
-	other.content.Bill.SlipwayVersion = "v6"
-	other.content.SignKey = private
-	forged := other.write(t)
-	swapSignature(t, forged, signedPath)
+	signer, stranger, signedPath, unsignedPath, forged := signedBundles(t)
 	// An index that this version could not read, and must not have read.
 	foreign := filepath.Join(t.TempDir(), "foreign.tar")
 	must(t, os.WriteFile(foreign, tarOf(t, map[string]string{layoutName: "{}", indexName: "no JSON"}), 0o600))

@@ -2,7 +2,6 @@ package ssh_test
 
 import (
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -14,51 +13,24 @@ import (
 	"github.com/slipway-k8s/slipway/hosts/ssh"
 )
 
-// TestManyLoginsThroughABusyWayIn: an sshd that lets three log in at a time turns none of
-// 12 away for good, with or without a bound on their number here.
-func TestManyLoginsThroughABusyWayIn(t *testing.T) {
-	for name, gate := range map[string]*ssh.Gate{"unbounded": nil, "bounded": ssh.NewGate()} {
-		t.Run(name, func(t *testing.T) {
-			server := newServer(t)
-			o := options(server)
-			if err := used(t, o).Close(); err != nil { // the agent is there
-				t.Fatal(err)
-			}
-			server.SetFaults(hosttest.Faults{Startups: 3})
-			o.ProxyCommand = proxyVariable + "=%h:%p '" + os.Args[0] + "'"
-			o.Gate, o.ConnectTimeout = gate, time.Minute
-			var all sync.WaitGroup
-			for range 12 {
-				all.Go(func() {
-					host, err := ssh.Connect(t.Context(), o)
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					_ = host.Close()
-				})
-			}
-			all.Wait()
-			if gate == nil && server.Refused() == 0 {
-				t.Error("nobody was turned away: nothing was tried")
-			}
-		})
-	}
-}
-
-// TestLoginsAreBoundedByTheirWayIn: through one proxyCommand only some log in at once.
-func TestLoginsAreBoundedByTheirWayIn(t *testing.T) {
+// busyServer has the agent already, and lets so many log in at a time, by a proxyCommand.
+func busyServer(t *testing.T, startups int) (*hosttest.Server, ssh.Options) {
+	t.Helper()
 	server := newServer(t)
 	o := options(server)
-	if err := used(t, o).Close(); err != nil { // the agent is there
+	if err := used(t, o).Close(); err != nil {
 		t.Fatal(err)
 	}
-	server.SetFaults(hosttest.Faults{Startups: 11})
-	o.ProxyCommand, o.Gate = proxyVariable+"=%h:%p '"+os.Args[0]+"'", ssh.NewGate()
-	var told sync.Map
-	o.Tell = func(stage string) { told.Store(stage, true) }
+	server.SetFaults(hosttest.Faults{Startups: startups})
+	o.ProxyCommand = proxyVariable + "=%h:%p '" + os.Args[0] + "'"
+	return server, o
+}
+
+// logInAtOnce logs in so many times at once, and none of them in vain.
+func logInAtOnce(t *testing.T, o ssh.Options, n int) {
+	t.Helper()
 	var all sync.WaitGroup
-	for range 12 {
+	for range n {
 		all.Go(func() {
 			host, err := ssh.Connect(t.Context(), o)
 			if err != nil {
@@ -69,6 +41,30 @@ func TestLoginsAreBoundedByTheirWayIn(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// TestManyLoginsThroughABusyWayIn: an sshd that lets three log in at a time turns none of
+// 12 away for good, with or without a bound on their number here.
+func TestManyLoginsThroughABusyWayIn(t *testing.T) {
+	for name, gate := range map[string]*ssh.Gate{"unbounded": nil, "bounded": ssh.NewGate()} {
+		t.Run(name, func(t *testing.T) {
+			server, o := busyServer(t, 3)
+			o.Gate, o.ConnectTimeout = gate, time.Minute
+			logInAtOnce(t, o, 12)
+			if gate == nil && server.Refused() == 0 {
+				t.Error("nobody was turned away: nothing was tried")
+			}
+		})
+	}
+}
+
+// TestLoginsAreBoundedByTheirWayIn: through one proxyCommand only some log in at once.
+func TestLoginsAreBoundedByTheirWayIn(t *testing.T) {
+	server, o := busyServer(t, 11)
+	o.Gate = ssh.NewGate()
+	var told sync.Map
+	o.Tell = func(stage string) { told.Store(stage, true) }
+	logInAtOnce(t, o, 12)
 	if n := server.Refused(); n > 0 {
 		t.Errorf("%d logins too many at once", n)
 	}
@@ -150,13 +146,7 @@ func TestAHostWithoutEndIsGivenUp(t *testing.T) {
 // TestAnAnswerWithoutEndIsGivenUp: the agent is there, and broken; when the host is asked
 // for its sum, it does not come to an end.
 func TestAnAnswerWithoutEndIsGivenUp(t *testing.T) {
-	server, binary := newServer(t), newBinary("the agent", 1000)
-	o := options(server)
-	o.Binary = binary.get
-	if err := used(t, o).Close(); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(server.Directory(), "agent", binary.SHA256, "slipway")
+	server, o, _, file := withAgent(t)
 	if err := os.WriteFile(file, []byte("#!/bin/sh\nexit 3\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}

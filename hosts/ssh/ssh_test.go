@@ -87,14 +87,20 @@ func TestOlderAgentsAreRemoved(t *testing.T) {
 	}
 }
 
-func TestABrokenAgentIsReplaced(t *testing.T) {
-	server, binary := newServer(t), newBinary("the agent", 1000)
-	o := options(server)
+// withAgent is a server that has the agent already, and the file where that lies.
+func withAgent(t *testing.T) (server *hosttest.Server, o ssh.Options, binary *testBinary, file string) {
+	t.Helper()
+	server, binary = newServer(t), newBinary("the agent", 1000)
+	o = options(server)
 	o.Binary = binary.get
 	if err := used(t, o).Close(); err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(server.Directory(), "agent", binary.SHA256, "slipway")
+	return server, o, binary, filepath.Join(server.Directory(), "agent", binary.SHA256, "slipway")
+}
+
+func TestABrokenAgentIsReplaced(t *testing.T) {
+	_, o, binary, file := withAgent(t)
 	for name, content := range map[string]string{"empty": "", "truncated": "#!/bin/sh\n# the agent w"} {
 		if err := os.WriteFile(file, []byte(content), 0o700); err != nil {
 			t.Fatal(err)

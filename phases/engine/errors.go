@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // ErrInterrupted is in the error of a run that was told to stop.
@@ -97,10 +98,10 @@ func (e *RunError) Error() string {
 		lines = append(lines, failure.Error())
 	}
 	if len(e.Skipped) > 0 {
-		lines = append(lines, fmt.Sprintf("%s skipped for it", count(len(e.Skipped), "step")))
+		lines = append(lines, fmt.Sprintf("%s skipped for it", plan.Count(len(e.Skipped), "step")))
 	}
 	if e.Interrupted {
-		lines = append(lines, fmt.Sprintf("%v with %s left", ErrInterrupted, count(len(e.Cancelled), "step")))
+		lines = append(lines, fmt.Sprintf("%v with %s left", ErrInterrupted, plan.Count(len(e.Cancelled), "step")))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -115,11 +116,4 @@ func (e *RunError) Unwrap() []error {
 		all = append(all, ErrInterrupted)
 	}
 	return all
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -15,10 +15,7 @@ const whyColumn = 72
 // Text writes a plan for people: by host and phase, a line for each step, with counts.
 func Text(p Plan) string {
 	var b strings.Builder
-	writeBundle(&b, p)
-	writeWarnings(&b, p)
-	if p.Empty() {
-		b.WriteString(nothing)
+	if !begin(&b, p) {
 		return b.String()
 	}
 	summary := Summarise(p)
@@ -32,10 +29,7 @@ func Text(p Plan) string {
 // Summary writes a plan in short: a line for each place, and the whole.
 func Summary(p Plan) string {
 	var b strings.Builder
-	writeBundle(&b, p)
-	writeWarnings(&b, p)
-	if p.Empty() {
-		b.WriteString(nothing)
+	if !begin(&b, p) {
 		return b.String()
 	}
 	summary := Summarise(p)
@@ -48,6 +42,16 @@ func Summary(p Plan) string {
 	}
 	fmt.Fprintf(&b, "%s on %s\n", summary.Counts, places(summary))
 	return b.String()
+}
+
+// begin writes what stands above any plan, and tells whether more is to follow.
+func begin(b *strings.Builder, p Plan) (more bool) {
+	writeBundle(b, p)
+	writeWarnings(b, p)
+	if p.Empty() {
+		b.WriteString(nothing)
+	}
+	return !p.Empty()
 }
 
 const nothing = "Nothing to do: everything is as it should be.\n"
