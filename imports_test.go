@@ -72,7 +72,7 @@ var owned = map[string][]string{
 	"k8s.io/kubectl":                         {"phases/engine/api", "cmd/slipway", "cmd/slipway/translations"},
 	"go.etcd.io/etcd":                        {"phases/engine/api"},
 	"github.com/google/go-containerregistry": {"bundle/archive", "bundle/build", "images", "e2e"},
-	"github.com/distribution/reference":      {"images", "hosts/local"},
+	"github.com/distribution/reference":      {"images", "hosts"},
 }
 
 type source struct {

@@ -105,7 +105,7 @@ func (s *Set) name(all []found, as string) error {
 		}
 		var full []string
 		for _, name := range image.names {
-			reference, err := Name(name)
+			reference, err := hosts.ImageName(name)
 			if err != nil {
 				return fmt.Errorf("read images from %s: %w", image.path, err)
 			}
@@ -144,16 +144,6 @@ func tagAlone(tag string) string {
 		return ""
 	}
 	return fmt.Sprintf(", only the tag %q", tag)
-}
-
-// Name is the full name of an image, under which containerd's CRI plugin looks for it when a
-// Pod names it so: with the registry, docker.io unless it is said, and with a tag or digest.
-func Name(name string) (string, error) {
-	named, err := reference.ParseDockerRef(name)
-	if err != nil {
-		return "", fmt.Errorf("%q is not an image's name: %w", name, err)
-	}
-	return named.String(), nil
 }
 
 // writeStream writes a stream to a new file of this user only.

@@ -52,7 +52,7 @@ host gets what the image has for its platform; an image that a host cannot run i
 
 func loadImages(ctx context.Context, flags changeFlags, archives []string, name string) error {
 	if name != "" {
-		if _, err := images.Name(name); err != nil {
+		if _, err := hosts.ImageName(name); err != nil {
 			return usagef("--name: %w", err)
 		}
 	}

@@ -8,28 +8,15 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/distribution/reference"
-
 	"github.com/slipway-k8s/slipway/hosts"
 )
-
-// runtimeName is the name under which containerd's CRI plugin looks for an image that a Pod,
-// or the sandbox's setting, names so: app:1 is docker.io/library/app:1. An image that lies
-// there by another name is one that the kubelet does not find.
-func runtimeName(name string) (string, error) {
-	named, err := reference.ParseDockerRef(name)
-	if err != nil {
-		return "", fmt.Errorf("%q is not an image's name: %w", name, err)
-	}
-	return named.String(), nil
-}
 
 // images gives the digests of those images that containerd has, by the names asked for.
 func (h *Host) images(ctx context.Context, names []string) (map[string]string, error) {
 	full := make([]string, len(names))
 	for i, name := range names {
 		var err error
-		if full[i], err = runtimeName(name); err != nil {
+		if full[i], err = hosts.ImageName(name); err != nil {
 			return nil, err
 		}
 	}
@@ -67,7 +54,7 @@ func (h *Host) loadImage(ctx context.Context, a hosts.LoadImage, report func(hos
 		detail = "was " + was
 	}
 	named := a
-	if named.Reference, err = runtimeName(a.Reference); err != nil {
+	if named.Reference, err = hosts.ImageName(a.Reference); err != nil {
 		return hosts.Outcome{}, err
 	}
 	done := hosts.Progress{Total: a.Manifest.Size, Note: a.Reference}
