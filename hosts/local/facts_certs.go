@@ -149,23 +149,14 @@ type kubeconfigFile struct {
 func (h *Host) seeKubeconfigs(paths []string) func(context.Context, *hosts.Facts) error {
 	return func(ctx context.Context, facts *hosts.Facts) error {
 		kubeconfigs := map[string]hosts.Kubeconfig{}
-		for _, path := range paths {
-			lookingAt(ctx, path)
-			data, err := os.ReadFile(h.at(path))
-			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
+		facts.Kubeconfigs = kubeconfigs
+		return h.eachFile(ctx, paths, func(path string, data []byte) {
 			kubeconfig, err := h.judgeKubeconfig(path, data)
 			if err != nil {
 				kubeconfig.Invalid = err.Error()
 			}
 			kubeconfigs[path] = kubeconfig
-		}
-		facts.Kubeconfigs = kubeconfigs
-		return nil
+		})
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -154,18 +155,23 @@ func (h *Host) lookBelow(ctx context.Context, tree string, files map[string]host
 func (h *Host) seeContents(query hosts.Query) func(context.Context, *hosts.Facts) error {
 	return func(ctx context.Context, facts *hosts.Facts) error {
 		contents := map[string][]byte{}
-		for _, path := range append(append([]string(nil), query.Contents...), query.Secrets...) {
-			lookingAt(ctx, path)
-			data, err := os.ReadFile(h.at(path))
-			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			contents[path] = data
-		}
 		facts.Contents = contents
-		return nil
+		return h.eachFile(ctx, slices.Concat(query.Contents, query.Secrets), func(path string, data []byte) { contents[path] = data })
 	}
+}
+
+// eachFile reads those of the files that are there.
+func (h *Host) eachFile(ctx context.Context, paths []string, use func(path string, data []byte)) error {
+	for _, path := range paths {
+		lookingAt(ctx, path)
+		data, err := os.ReadFile(h.at(path))
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		use(path, data)
+	}
+	return nil
 }

@@ -151,17 +151,27 @@ func (h *Host) missingParents(path string) ([]hosts.Owned, error) {
 	}
 }
 
+// taken takes a path of the host for one writer, and tells where it is and what is there; nil
+// for nothing.
+func (h *Host) taken(path string) (at string, info fs.FileInfo, unlock func(), err error) {
+	if at, err = h.absolute(path); err != nil {
+		return "", nil, nil, err
+	}
+	unlock = h.paths.lock(at)
+	if info, err = lstat(at); err != nil {
+		unlock()
+		return "", nil, nil, err
+	}
+	return at, info, unlock, nil
+}
+
 // makeDirectory makes a directory, or gives one its mode and owner.
 func (h *Host) makeDirectory(ctx context.Context, a hosts.MakeDirectory) (hosts.Outcome, error) {
-	path, err := h.absolute(a.Path)
+	path, info, unlock, err := h.taken(a.Path)
 	if err != nil {
 		return hosts.Outcome{}, err
 	}
-	defer h.paths.lock(path)()
-	info, err := lstat(path)
-	if err != nil {
-		return hosts.Outcome{}, err
-	}
+	defer unlock()
 	want := attributes{mode: a.Mode, uid: a.UID, gid: a.GID}
 	detail := "new"
 	if info != nil {
@@ -215,15 +225,11 @@ func settleDirectory(path string, want attributes) error {
 
 // makeSymlink makes a symbolic link, replacing what is there unless it is a directory.
 func (h *Host) makeSymlink(ctx context.Context, a hosts.MakeSymlink) (hosts.Outcome, error) {
-	path, err := h.absolute(a.Path)
+	path, info, unlock, err := h.taken(a.Path)
 	if err != nil {
 		return hosts.Outcome{}, err
 	}
-	defer h.paths.lock(path)()
-	info, err := lstat(path)
-	if err != nil {
-		return hosts.Outcome{}, err
-	}
+	defer unlock()
 	detail := "new"
 	if info != nil {
 		if a.Seed {

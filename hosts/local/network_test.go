@@ -232,40 +232,33 @@ func addRules(t *testing.T) {
 	}
 }
 
-func chainNames(t *testing.T) []string {
+// nftNames are the names of all that the kernel lists of one kind.
+func nftNames[T any](t *testing.T, list func(*nftables.Conn) ([]T, error), name func(T) string) []string {
 	t.Helper()
 	conn, err := nftables.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := conn.ListChains()
+	all, err := list(conn)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var names []string
-	for _, chain := range all {
-		names = append(names, chain.Name)
+	for _, one := range all {
+		names = append(names, name(one))
 	}
 	slices.Sort(names)
 	return names
 }
 
+func chainNames(t *testing.T) []string {
+	t.Helper()
+	return nftNames(t, (*nftables.Conn).ListChains, func(c *nftables.Chain) string { return c.Name })
+}
+
 func tables(t *testing.T) []string {
 	t.Helper()
-	conn, err := nftables.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := conn.ListTables()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, table := range all {
-		names = append(names, table.Name)
-	}
-	slices.Sort(names)
-	return names
+	return nftNames(t, (*nftables.Conn).ListTables, func(table *nftables.Table) string { return table.Name })
 }
 
 func addBridge(t *testing.T, name string) {

@@ -182,24 +182,22 @@ func priorOf(r *hosts.Record, setting string) (hosts.Prior, bool) {
 	if r == nil {
 		return hosts.Prior{}, false
 	}
-	for _, p := range r.Priors {
-		if p.Setting == setting {
-			return p, true
-		}
-	}
-	return hosts.Prior{}, false
+	return among(r.Priors, func(p hosts.Prior) bool { return p.Setting == setting })
 }
 
 func ownedAt(r *hosts.Record, path string) (hosts.Owned, bool) {
 	if r == nil {
 		return hosts.Owned{}, false
 	}
-	for _, o := range r.Paths {
-		if o.Path == path {
-			return o, true
-		}
+	return among(r.Paths, func(o hosts.Owned) bool { return o.Path == path })
+}
+
+// among gives the first of a list that is meant.
+func among[T any](list []T, is func(T) bool) (found T, ok bool) {
+	if at := slices.IndexFunc(list, is); at >= 0 {
+		return list[at], true
 	}
-	return hosts.Owned{}, false
+	return found, false
 }
 
 // addOnce appends a name to a list unless it is there.

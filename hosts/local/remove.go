@@ -17,15 +17,11 @@ import (
 
 // removePath removes a file, a link, a directory that is empty, or one with all below it.
 func (h *Host) removePath(ctx context.Context, a hosts.RemovePath, report func(hosts.Progress)) (hosts.Outcome, error) {
-	path, err := h.absolute(a.Path)
+	path, info, unlock, err := h.taken(a.Path)
 	if err != nil {
 		return hosts.Outcome{}, err
 	}
-	defer h.paths.lock(path)()
-	info, err := lstat(path)
-	if err != nil {
-		return hosts.Outcome{}, err
-	}
+	defer unlock()
 	if info == nil {
 		return unchanged, nil
 	}
