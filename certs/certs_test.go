@@ -265,6 +265,39 @@ func TestSecretRefs(t *testing.T) {
 	}
 }
 
+// TestSeals: all operators of a cluster make the same seal, though each has a secret of its own.
+func TestSeals(t *testing.T) {
+	const purpose = "a note"
+	one, other := mintPKI(t), mintPKI(t)
+	content := []byte("content")
+	colleague := one
+	colleague.Secret = other.Secret
+	seal := func(pki certs.PKI, purpose string, content []byte) string {
+		sealed, err := pki.Seal(purpose, content)
+		if err != nil || len(sealed) != 64 {
+			t.Fatalf("seal %q: %v", sealed, err)
+		}
+		return sealed
+	}
+	want := seal(one, purpose, content)
+	if got := seal(colleague, purpose, content); got != want {
+		t.Errorf("another operator's seal is %s, want %s", got, want)
+	}
+	for name, got := range map[string]string{
+		"another cluster's": seal(other, purpose, content),
+		"another content's": seal(one, purpose, []byte("other")),
+		"another purpose's": seal(one, "another", content),
+	} {
+		if got == want {
+			t.Errorf("%s seal is the same", name)
+		}
+	}
+	one.CA.Key = nil
+	if _, err := one.Seal(purpose, content); err == nil {
+		t.Error("sealed without a key")
+	}
+}
+
 func TestInspect(t *testing.T) {
 	pki := mintPKI(t)
 	got, err := certs.Inspect(mintLeaf(t, pki, specOf(t, certs.EtcdServer)))

@@ -1,9 +1,11 @@
 package certs
 
 import (
+	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/pem"
 	"fmt"
 )
 
@@ -38,6 +40,23 @@ func (p PKI) SecretRef(content []byte) string {
 	mac := hmac.New(sha256.New, p.Secret)
 	mac.Write(content)
 	return "secret:" + hex.EncodeToString(mac.Sum(nil))
+}
+
+// Seal is a digest by which the cluster's operators know a content again as theirs, where
+// others can write too. It is keyed by the CA's key, since that is the same for all operators;
+// Secret is not. No seal is good for another purpose.
+func (p PKI) Seal(purpose string, content []byte) (string, error) {
+	block, _ := pem.Decode(p.CA.Key)
+	if block == nil {
+		return "", fmt.Errorf("seal %s: there is no key of the CA", purpose)
+	}
+	key, err := hkdf.Key(sha256.New, block.Bytes, nil, purpose, sha256.Size)
+	if err != nil {
+		return "", fmt.Errorf("seal %s: %w", purpose, err)
+	}
+	mac := hmac.New(sha256.New, key)
+	mac.Write(content)
+	return hex.EncodeToString(mac.Sum(nil)), nil
 }
 
 // ShortID is the beginning of an ID that names folders.

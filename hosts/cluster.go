@@ -67,6 +67,9 @@ const AnnotationMarks = "slipway.dev/marks"
 type Marks struct {
 	Labels map[string]string `json:"labels,omitempty"`
 	Taints []string          `json:"taints,omitempty"`
+	// Seal proves that Slipway made the note: a node's kubelet, and whoever took the host over,
+	// can write annotations.
+	Seal string `json:"seal,omitempty"`
 }
 
 // Member is an etcd member.

@@ -1,6 +1,8 @@
 package phases
 
 import (
+	"crypto/hmac"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -48,7 +50,9 @@ func (h *hostDraft) mark(waits, apis []string) string {
 	for _, taint := range h.host.NodeTaints() {
 		taints = append(taints, taintText(taint))
 	}
+	seal := h.in.sealOf(h.host.Name, hosts.Marks{Labels: labels, Taints: taints})
 	node, there := h.in.node(h.host.Name)
+	node.Marks = h.in.believed(node)
 	remove := join(unwantedTaints(h.host, node), droppedTaints(node, taints))
 	dropped := droppedLabels(node, labels)
 	why, change := markDiffers(node, labels, taints, remove, dropped), plan.Update
@@ -65,8 +69,33 @@ func (h *hostDraft) mark(waits, apis []string) string {
 	return h.add(plan.Step{
 		ID: "cluster/" + phase + "/" + h.host.Name, Phase: phase, Lane: phase + "/" + h.host.Name,
 		After: after(waits, apis), Why: why, Change: change,
-		Cluster: plan.MarkNode{Node: h.host.Name, Labels: labels, Taints: taints, RemoveTaints: remove, RemoveLabels: dropped},
+		Cluster: plan.MarkNode{Node: h.host.Name, Labels: labels, Taints: taints, RemoveTaints: remove, RemoveLabels: dropped, Seal: seal},
 	})
+}
+
+// sealOf is the seal of a node's note; "" where there is no key to seal with.
+func (in Input) sealOf(node string, marks hosts.Marks) string {
+	marks.Seal = ""
+	content, err := json.Marshal(map[string]any{"node": node, "marks": marks})
+	if err != nil {
+		return ""
+	}
+	seal, err := in.PKI.Seal("the marks of a node", content)
+	if err != nil {
+		return ""
+	}
+	return seal
+}
+
+// believed is a node's note where Slipway made it for this node, else nil. What it says decides
+// which taints are removed with an administrator's rights. A kubelet may not change its node's
+// taints, but it may write annotations.
+func (in Input) believed(node hosts.Node) *hosts.Marks {
+	if node.Marks == nil || node.Marks.Seal == "" ||
+		!hmac.Equal([]byte(node.Marks.Seal), []byte(in.sealOf(node.Name, *node.Marks))) {
+		return nil
+	}
+	return node.Marks
 }
 
 // droppedLabels are those that Slipway set, that the file no longer has, and that still are

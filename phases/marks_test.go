@@ -2,9 +2,11 @@ package phases
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -49,5 +51,45 @@ func TestMarksThatTheFileNoLongerHas(t *testing.T) {
 	w.run(p, contents, seeded(3), -1)
 	if node := w.nodes["w-1"]; node.Labels["disk"] != "ssd" || node.Marks == nil {
 		t.Errorf("the node has %v, and the note %v", node.Labels, node.Marks)
+	}
+}
+
+// TestANoteThatSlipwayDidNotMake: a kubelet can write its node's annotations but not its taints,
+// so a note that it wrote removes nothing, and is written anew.
+func TestANoteThatSlipwayDidNotMake(t *testing.T) {
+	w := newWorld(t, 1, 2)
+	w.init(seeded(1))
+	taint := "dedicated=secure:NoSchedule"
+	seal := w.nodes["w-1"].Marks.Seal
+	own := Input{PKI: w.pki}.sealOf("w-1", hosts.Marks{Taints: []string{taint}})
+	for name, test := range map[string]struct {
+		seal    string
+		removed bool
+	}{
+		"without a seal":            {"", false},
+		"with a seal of other ones": {seal, false},
+		"with another node's seal":  {Input{PKI: w.pki}.sealOf("w-2", hosts.Marks{Taints: []string{taint}}), false},
+		"with an invented seal":     {strings.Repeat("0", len(seal)), false},
+		"Slipway's":                 {own, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			node := w.nodes["w-1"]
+			node.Taints = []string{taint}
+			node.Marks = &hosts.Marks{Taints: []string{taint}, Seal: test.seal}
+			w.nodes["w-1"] = node
+			p, _ := w.planned(Init)
+			var marks []plan.MarkNode
+			for _, step := range p.Steps {
+				if action, ok := step.Cluster.(plan.MarkNode); ok {
+					marks = append(marks, action)
+				}
+			}
+			if len(marks) != 1 || marks[0].Node != "w-1" || marks[0].Seal != seal {
+				t.Fatalf("the note is not written anew: %+v", marks)
+			}
+			if removed := slices.Contains(marks[0].RemoveTaints, taint); removed != test.removed {
+				t.Errorf("removed: %v, want %v", removed, test.removed)
+			}
+		})
 	}
 }

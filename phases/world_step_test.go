@@ -147,7 +147,7 @@ func (w *world) markNode(step plan.Step, a plan.MarkNode) {
 		for _, key := range a.RemoveLabels {
 			delete(n.Labels, key)
 		}
-		n.Marks = &hosts.Marks{Labels: a.Labels, Taints: a.Taints}
+		n.Marks = &hosts.Marks{Labels: a.Labels, Taints: a.Taints, Seal: a.Seal}
 		n.Taints = slices.DeleteFunc(slices.Clone(n.Taints), func(t string) bool { return slices.Contains(a.RemoveTaints, t) })
 		for _, taint := range a.Taints {
 			if !slices.Contains(n.Taints, taint) {

@@ -31,6 +31,7 @@ type MarkNode struct {
 	Taints       []string          `json:"taints,omitempty"` // key=value:effect
 	RemoveTaints []string          `json:"removeTaints,omitempty"`
 	RemoveLabels []string          `json:"removeLabels,omitempty"` // keys
+	Seal         string            `json:"seal,omitempty"`         // of the note, see hosts.Marks
 }
 
 // Cordon marks a node unschedulable.

@@ -76,7 +76,7 @@ func every() Plan {
 	cluster := []ClusterAction{
 		Apply{Object: deployment, Content: "secret:01", Secret: true, Seed: true},
 		Delete{Object: hosts.ObjectKey{APIVersion: "v1", Kind: "Node", Name: "w-1"}},
-		MarkNode{Node: "cp-1", Labels: map[string]string{"b": "2", "a": ""}, Taints: []string{"x=y:NoSchedule"}, RemoveTaints: []string{"z:NoExecute"}, RemoveLabels: []string{"old"}},
+		MarkNode{Node: "cp-1", Labels: map[string]string{"b": "2", "a": ""}, Taints: []string{"x=y:NoSchedule"}, RemoveTaints: []string{"z:NoExecute"}, RemoveLabels: []string{"old"}, Seal: "5ea1"},
 		Cordon{Node: "w-1"},
 		Uncordon{Node: "w-1"},
 		Drain{Node: "w-1", Timeout: 300},

@@ -132,7 +132,7 @@ func marks(node corev1.Node, action plan.MarkNode, set, removed []corev1.Taint) 
 
 // noteOf is what a node is to say of its marks.
 func noteOf(action plan.MarkNode) string {
-	note, _ := json.Marshal(hosts.Marks{Labels: action.Labels, Taints: action.Taints}) // strings alone: it cannot fail
+	note, _ := json.Marshal(hosts.Marks{Labels: action.Labels, Taints: action.Taints, Seal: action.Seal}) // strings alone: it cannot fail
 	return string(note)
 }
 

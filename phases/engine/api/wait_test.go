@@ -296,7 +296,7 @@ func TestMarkNode(t *testing.T) {
 		action := plan.MarkNode{
 			Node: "n-1", Labels: map[string]string{"node-role.kubernetes.io/control-plane": ""},
 			Taints: []string{"node-role.kubernetes.io/control-plane:NoSchedule", "a=b:NoExecute"}, RemoveTaints: []string{"old:NoSchedule"},
-			RemoveLabels: []string{"dropped", "never-there"},
+			RemoveLabels: []string{"dropped", "never-there"}, Seal: "5ea1",
 		}
 		for _, want := range []hosts.Result{hosts.Changed, hosts.Unchanged} {
 			if done, err := client.Do(t.Context(), action, nil, nil); err != nil || done.Result != want {
@@ -312,7 +312,7 @@ func TestMarkNode(t *testing.T) {
 		if len(node.Labels) != 2 || node.Labels["keep"] != "me" || !slices.Equal(node.Taints, taints) {
 			t.Errorf("node %+v", node)
 		}
-		if node.Marks == nil || len(node.Marks.Labels) != 1 || !slices.Equal(node.Marks.Taints, action.Taints) {
+		if node.Marks == nil || len(node.Marks.Labels) != 1 || !slices.Equal(node.Marks.Taints, action.Taints) || node.Marks.Seal != action.Seal {
 			t.Errorf("the node's note is %+v", node.Marks)
 		}
 		began := time.Now()
