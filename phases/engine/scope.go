@@ -132,9 +132,14 @@ var podNamed = regexp.MustCompile(`[ \[{(](?:pods?=\[?"([^"/\\]+)/|in pod [^_\s"
 // pulled are lines about any Pod's images, in which a registry's words stand.
 var pulled = regexp.MustCompile(`\bimage="|PullImage|[Ff]ailed to pull|Pulling image`)
 
-// started are containerd's lines about a container of any Pod: they name it by an id alone,
-// and carry what its image and its owner say. Of the cluster's own the kubelet tells as well.
+// started are lines about what containerd was asked to do for any Pod: they name a container by
+// an id alone, and carry what its image and its owner say. Of the cluster's own Pods the kubelet
+// has further lines, which name them.
 var started = regexp.MustCompile(`StartContainer|CreateContainer|ExecSync|\bExec for`)
+
+// mounted are lines about any Pod's volumes, in which a storage server's or a CSI driver's words
+// stand. The cluster's own Pods have none of these.
+var mounted = regexp.MustCompile(`Mount(Volume|Device)|mount(Volume|Device)|MapVolume|AttachVolume|AttachDisk|kubernetes\.io/csi|volumeName:`)
 
 // others tells whether a line may be of somebody else's making: of a tenant's Pod, of its
 // image's registry, or of whoever connects. The kubelet and containerd serve all Pods; a
@@ -149,20 +154,17 @@ func others(source, line string) bool {
 	if strings.HasPrefix(line, " ") || strings.HasPrefix(line, "\t") {
 		return true
 	}
-	if source == containerd && started.MatchString(line) {
-		return true
-	}
 	byPod, named := false, false
 	for _, groups := range podNamed.FindAllStringSubmatch(line, -1) {
 		namespace := groups[1] + groups[2] + groups[3]
 		if namespace != staticNamespace && namespace != addOnNamespace {
 			return true
 		}
-		byPod = byPod || groups[1] != ""
+		byPod = byPod || source == kubelet && groups[1] != ""
 		named = true
 	}
-	if source == containerd && !named && strings.Contains(line, "RunPodSandbox") {
+	if strings.Contains(line, "RunPodSandbox") && (source == kubelet || !named) && !byPod {
 		return true
 	}
-	return !byPod && pulled.MatchString(line)
+	return !byPod && (pulled.MatchString(line) || started.MatchString(line) || mounted.MatchString(line))
 }
