@@ -66,8 +66,8 @@ type Facts struct {
 	// Reach tells, by the address asked for, why the host could not connect; empty: it could.
 	Reach map[string]string `json:"reach,omitempty"`
 	// RouteTo is the interface by which a packet to an address asked for would leave; an address
-	// that no route leads to is absent.
-	RouteTo map[string]string `json:"routeTo,omitempty"`
+	// that no route leads to is absent. nil: it was not looked up.
+	RouteTo map[string]string `json:"routeTo,omitzero"`
 	// Sync is how long 99 of 100 writes to the disk asked for took to be durable; 0: not measured.
 	Sync time.Duration `json:"sync,omitempty"`
 	// VirtualIP is what the network said; nil where it was not asked.

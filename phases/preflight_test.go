@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -164,6 +165,9 @@ func TestPreflight(t *testing.T) {
 				on(name, func(f *hosts.Facts) { f.Swaps = nil })(&in)
 			}
 			test.spoil(&in)
+			for name := range in.Facts {
+				in.Facts[name] = sent(t, in.Facts[name])
+			}
 			problems := Preflight(WorkflowInit, in)
 			if test.check == "" {
 				if len(problems) > 0 {
@@ -182,6 +186,19 @@ func TestPreflight(t *testing.T) {
 			t.Errorf("not found among %v", problems)
 		})
 	}
+}
+
+// sent are facts as they come from a host: as JSON, which has no empty fields.
+func sent(t *testing.T, facts hosts.Facts) (received hosts.Facts) {
+	t.Helper()
+	data, err := json.Marshal(facts)
+	if err == nil {
+		err = json.Unmarshal(data, &received)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return received
 }
 
 // TestNoWorkflowPlansByMissingFacts, whatever it is for; only a host that is removed for
