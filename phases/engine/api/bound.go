@@ -4,23 +4,36 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path"
+	"strings"
+	"sync/atomic"
 )
 
-// How much of one answer is taken in, in bytes. Who answers is a host, and a host that was
-// taken over must not fill the operator's memory. The nodes of a cluster of 5,000, with what
-// each says of its images, are some 100 MB; etcd's members and their state are some kB.
-const (
-	longestAnswer     = 256 << 20
-	longestEtcdAnswer = 4 << 20
-)
+// longestEtcdAnswer is how much of one answer of etcd's is taken in, in bytes: its members and
+// their state are some kB.
+const longestEtcdAnswer = 4 << 20
 
-// bounded gives a transport whose answers have an end. A watch has none, and is read event
-// by event, which client-go bounds.
-func bounded(next http.RoundTripper) http.RoundTripper { return &boundedAnswers{next, longestAnswer} }
+// bounds are how much of the API servers' answers is taken in, in bytes. Who answers is a host,
+// and a host that was taken over must not fill the operator's memory.
+type bounds struct {
+	object int64 // of one answer
+	list   int64 // of one answer that lists nodes or Pods
+	sum    int64 // of all answers that are being read
+	open   atomic.Int64
+}
+
+// newBounds are the usual ones. An object has at most 1.5 MiB in etcd, and what is asked beside
+// objects and lists is less than that. The nodes of a cluster of 5,000, with what each says of its
+// images, are some 100 MB.
+func newBounds() *bounds { return &bounds{object: 8 << 20, list: 256 << 20, sum: 512 << 20} }
+
+// around gives a transport whose answers have an end. A watch has none, and is read event by
+// event, which client-go bounds.
+func (b *bounds) around(next http.RoundTripper) http.RoundTripper { return &boundedAnswers{b, next} }
 
 type boundedAnswers struct {
+	*bounds
 	next http.RoundTripper
-	max  int64
 }
 
 func (b *boundedAnswers) RoundTrip(request *http.Request) (*http.Response, error) {
@@ -28,19 +41,41 @@ func (b *boundedAnswers) RoundTrip(request *http.Request) (*http.Response, error
 	if err != nil || request.URL.Query().Get("watch") == "true" {
 		return response, err
 	}
-	response.Body = &boundedBody{ReadCloser: response.Body, left: b.max, max: b.max}
+	most := b.object
+	if listsMuch(request) {
+		most = b.list
+	}
+	response.Body = &boundedBody{ReadCloser: response.Body, bounds: b.bounds, most: most}
 	return response, nil
+}
+
+// listsMuch tells whether a request is for a list of nodes or Pods.
+func listsMuch(request *http.Request) bool {
+	of := path.Base(request.URL.Path)
+	return strings.HasPrefix(request.URL.Path, "/api/v1/") && (of == "nodes" || of == "pods")
 }
 
 type boundedBody struct {
 	io.ReadCloser
-	left, max int64
+	bounds *bounds
+	most   int64
+	read   atomic.Int64
 }
 
 func (b *boundedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if b.left -= int64(n); b.left < 0 {
-		return 0, fmt.Errorf("the API server's answer is longer than %d bytes", b.max)
+	read, sum := b.read.Add(int64(n)), b.bounds.open.Add(int64(n))
+	switch {
+	case read > b.most:
+		return 0, fmt.Errorf("the API server's answer is longer than %d bytes", b.most)
+	case sum > b.bounds.sum:
+		return 0, fmt.Errorf("the API servers' answers together are longer than %d bytes", b.bounds.sum)
 	}
 	return n, err
+}
+
+// Close ends the answer: from now on it does not count.
+func (b *boundedBody) Close() error {
+	b.bounds.open.Add(-b.read.Swap(0))
+	return b.ReadCloser.Close()
 }

@@ -14,32 +14,72 @@ func (a oneAnswer) RoundTrip(*http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(a)))}, nil
 }
 
+// asked is the answer to a request for a path.
+func asked(t *testing.T, b *bounds, path, answer string) io.ReadCloser {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://kubernetes"+path, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := b.around(oneAnswer(answer)).RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.Body
+}
+
 func TestAnAnswerHasAnEnd(t *testing.T) {
-	for _, test := range []struct {
-		name, query, answer string
-		fails               bool
+	const endless = 1 << 20
+	for name, test := range map[string]struct {
+		path   string
+		length int
+		most   int // 0: it is read to its end
 	}{
-		{name: "one that fits", answer: "0123456789"},
-		{name: "one without an end", answer: strings.Repeat("x", 1<<20), fails: true},
-		{name: "a watch", query: "?watch=true", answer: strings.Repeat("x", 1<<20)},
+		"an object that fits":                  {"/api/v1/nodes/n-1", 10, 0},
+		"an object that is too long":           {"/api/v1/nodes/n-1", 20, 10},
+		"an object called as lists are":        {"/api/v1/namespaces/x/configmaps/nodes-1", 20, 10},
+		"a list of Secrets":                    {"/api/v1/namespaces/kube-system/secrets", 20, 10},
+		"nodes":                                {"/api/v1/nodes", 30, 0},
+		"nodes without an end":                 {"/api/v1/nodes", endless, 30},
+		"Pods of a node":                       {"/api/v1/pods?fieldSelector=spec.nodeName%3Dn-1", 30, 0},
+		"Pods of a namespace without an end":   {"/api/v1/namespaces/x/pods?labelSelector=a", endless, 30},
+		"another group's resource of the name": {"/apis/evil.example/v1/pods", 20, 10},
+		"a watch":                              {"/api/v1/nodes?watch=true", endless, 0},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://kubernetes/api/v1/nodes"+test.query, http.NoBody)
-			if err != nil {
-				t.Fatal(err)
+		t.Run(name, func(t *testing.T) {
+			body := asked(t, &bounds{object: 10, list: 30, sum: 2 * endless}, test.path, strings.Repeat("x", test.length))
+			defer body.Close()
+			got, err := io.ReadAll(body)
+			if test.most == 0 && (err != nil || len(got) != test.length) {
+				t.Errorf("%d bytes of %d, %v", len(got), test.length, err)
 			}
-			response, err := (&boundedAnswers{oneAnswer(test.answer), 10}).RoundTrip(request)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer response.Body.Close()
-			got, err := io.ReadAll(response.Body)
-			if (err != nil) != test.fails || !test.fails && string(got) != test.answer {
-				t.Errorf("%d bytes, %v", len(got), err)
-			}
-			if len(got) > 10 && test.fails {
-				t.Errorf("%d bytes of it were taken in", len(got))
+			if test.most > 0 && (err == nil || len(got) > test.most) {
+				t.Errorf("%d bytes of it were taken in, %v", len(got), err)
 			}
 		})
+	}
+}
+
+// TestAnswersHaveAnEndTogether: many long answers at once are as much as one that is too long.
+func TestAnswersHaveAnEndTogether(t *testing.T) {
+	b := &bounds{object: 10, list: 30, sum: 15}
+	const answer = "0123456789"
+	first := asked(t, b, "/version", answer)
+	if got, err := io.ReadAll(first); err != nil || string(got) != answer {
+		t.Fatalf("the first: %q, %v", got, err)
+	}
+	second := asked(t, b, "/version", answer)
+	if got, err := io.ReadAll(second); err == nil || len(got) > 5 {
+		t.Errorf("the second beside it: %d bytes were taken in, %v", len(got), err)
+	}
+	for _, body := range []io.Closer{first, second, second} {
+		if err := body.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	third := asked(t, b, "/version", answer)
+	defer third.Close()
+	if got, err := io.ReadAll(third); err != nil || string(got) != answer {
+		t.Errorf("one after them: %q, %v", got, err)
 	}
 }

@@ -134,7 +134,7 @@ func New(options Options) (*Client, error) {
 	c.dialer.add(options.Ways)
 	c.config = restConfig(options, c.dialer)
 	c.config.Wrap(c.clock.reader)
-	c.config.Wrap(bounded)
+	c.config.Wrap(newBounds().around)
 	var err error
 	if c.etcd, err = newEtcd(options.Hosts, options.Etcd); err == nil {
 		err = c.connect()
