@@ -116,7 +116,7 @@ func (in Input) podFiles(host cluster.Host) ([]File, error) {
 func directories(c *cluster.Cluster, host cluster.Host) []Directory {
 	found := []Directory{
 		{Phase: PhaseKubelet, Path: ManifestsFolder, Mode: 0o700},
-		{Phase: PhaseKubelet, Path: CNIConfFolder, Mode: 0o755},
+		{Phase: PhaseContainerd, Path: CNIConfFolder, Mode: 0o755},
 	}
 	if host.HasRole(cluster.RoleControlPlane) {
 		if c.StackedEtcd() {

@@ -143,6 +143,10 @@ func TestPrepareLeavesOnlyJoining(t *testing.T) {
 		}
 	}
 	in = w.observe()
+	// Where it were absent, containerd would make it with 0700, and a join would find that.
+	if folder := in.Facts["w-1"].Files[manifests.CNIConfFolder]; folder.Mode != 0o755 || !madeDirectory(in.Facts["w-1"].Record, manifests.CNIConfFolder) {
+		t.Errorf("%s is %+v", manifests.CNIConfFolder, folder)
+	}
 	in.Hosts = []string{"w-1"}
 	if p, _, err = Prepare(in); err != nil {
 		t.Fatal(err)
