@@ -134,28 +134,48 @@ func (f *Folder) SaveLeaves(owner string, leaves ...certs.Leaf) error {
 	return nil
 }
 
-// joinedFile lies beside a host's certificates and goes with them.
-const joinedFile = "joined"
+// These files lie beside a host's certificates: a host that is reset or removed takes them with it.
+const (
+	joinedFile = "joined"
+	begunFile  = "etcd-begun"
+)
 
 // MarkJoined notes that a host was seen in the cluster. It is a hint: others may have taken
 // the host out since.
-func (f *Folder) MarkJoined(host string) error {
-	if err := checkName(host); err != nil {
-		return fmt.Errorf("note that %s has joined: %w", host, err)
-	}
-	if f.Joined(host) {
+func (f *Folder) MarkJoined(host string) error { return f.mark(host, joinedFile) }
+
+// Joined tells whether a host was seen in the cluster from here.
+func (f *Folder) Joined(host string) bool { return f.marked(host, joinedFile) }
+
+// MarkBegun notes that a host's member of etcd was let begin: from then on it must not begin
+// again without its data.
+func (f *Folder) MarkBegun(host string) error { return f.mark(host, begunFile) }
+
+// Begun tells whether a host's member of etcd was let begin from here, or seen to have begun.
+func (f *Folder) Begun(host string) bool { return f.marked(host, begunFile) }
+
+// mark notes something of a host by a file.
+func (f *Folder) mark(host, file string) error {
+	if f.marked(host, file) {
 		return nil
 	}
-	if err := writeFile(f.joinedPath(host), nil); err != nil {
-		return fmt.Errorf("note that %s has joined: %w", host, err)
+	err := checkName(host)
+	if err == nil {
+		err = writeFile(filepath.Join(f.path, "leaves", host, file), nil)
+	}
+	if err != nil {
+		return fmt.Errorf("note %s of %s: %w", file, host, err)
 	}
 	return nil
 }
 
-// Joined tells whether a host was seen in the cluster from here.
-func (f *Folder) Joined(host string) bool {
-	_, err := os.Stat(f.joinedPath(host))
-	return checkName(host) == nil && err == nil
+// marked tells whether it was noted.
+func (f *Folder) marked(host, file string) bool {
+	if checkName(host) != nil {
+		return false
+	}
+	_, err := os.Stat(filepath.Join(f.path, "leaves", host, file))
+	return err == nil
 }
 
 // AllJoined lists the hosts that were seen in the cluster from here, sorted.
@@ -173,49 +193,32 @@ func (f *Folder) AllJoined() ([]string, error) {
 	return found, nil
 }
 
-func (f *Folder) joinedPath(host string) string {
-	return filepath.Join(f.path, "leaves", host, joinedFile)
-}
-
-// begunFile lies there too: a host that is reset or removed takes its note with it.
-const begunFile = "etcd-begun"
-
-// MarkBegun notes that a host's member of etcd was let begin: from then on it must not begin
-// again without its data.
-func (f *Folder) MarkBegun(host string) error {
-	if err := checkName(host); err != nil {
-		return fmt.Errorf("note that etcd has begun on %s: %w", host, err)
-	}
-	if f.Begun(host) {
-		return nil
-	}
-	if err := writeFile(filepath.Join(f.path, "leaves", host, begunFile), nil); err != nil {
-		return fmt.Errorf("note that etcd has begun on %s: %w", host, err)
-	}
-	return nil
-}
-
-// Begun tells whether a host's member of etcd was let begin from here, or seen to have begun.
-func (f *Folder) Begun(host string) bool {
-	_, err := os.Stat(filepath.Join(f.path, "leaves", host, begunFile))
-	return checkName(host) == nil && err == nil
-}
-
 // keptFile lies beside the keys.
 const keptFile = "kept"
 
-// MarkKept notes that the keys were kept when all known hosts were reset, as others may run.
-func (f *Folder) MarkKept() error {
-	if err := writeFile(filepath.Join(f.path, keptFile), nil); err != nil {
+// MarkKept notes why the keys were kept when all known hosts were reset. The first reason stays.
+func (f *Folder) MarkKept(why string) error {
+	if _, kept := f.Kept(); kept {
+		return nil
+	}
+	if err := writeFile(filepath.Join(f.path, keptFile), []byte(why+"\n")); err != nil {
 		return fmt.Errorf("note that the keys of cluster %s are kept: %w", f.name, err)
 	}
 	return nil
 }
 
-// Kept tells whether that was noted.
-func (f *Folder) Kept() bool {
-	_, err := os.Stat(filepath.Join(f.path, keptFile))
-	return err == nil
+// Kept tells whether that was noted, and why the keys were kept.
+func (f *Folder) Kept() (why string, kept bool) {
+	content, err := os.ReadFile(filepath.Join(f.path, keptFile))
+	return strings.TrimSpace(string(content)), err == nil
+}
+
+// DropKept takes the note away: the cluster is there again.
+func (f *Folder) DropKept() error {
+	if err := os.Remove(filepath.Join(f.path, keptFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("take away the note that the keys of cluster %s are kept: %w", f.name, err)
+	}
+	return nil
 }
 
 // DropLeaves forgets every certificate of an owner, as when a host has left the cluster.

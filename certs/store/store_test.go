@@ -167,6 +167,9 @@ func TestNamesDoNotLeadOutOfTheStore(t *testing.T) {
 		if err := folder.MarkJoined(name); err == nil || folder.Joined(name) {
 			t.Errorf("noted that %q has joined", name)
 		}
+		if err := folder.MarkBegun(name); err == nil || folder.Begun(name) {
+			t.Errorf("noted that etcd has begun on %q", name)
+		}
 	}
 	if err := folder.SaveLeaves("cp-1", mintLeaf(t, pki, "../../x")); err == nil {
 		t.Error("kept a leaf that is not in the catalogue")
@@ -293,6 +296,25 @@ func TestLeaves(t *testing.T) {
 	}
 	if err := folder.MarkBegun("cp-1"); err != nil || !folder.Begun("cp-1") || folder.Begun("cp-2") {
 		t.Errorf("noted that etcd has begun on cp-1: %v; cp-1 %v, cp-2 %v", err, folder.Begun("cp-1"), folder.Begun("cp-2"))
+	}
+	if why, kept := folder.Kept(); kept {
+		t.Errorf("the keys are kept of which nobody said so: %s", why)
+	}
+	for _, why := range []string{"others may run", "a later reason"} {
+		if err := folder.MarkKept(why); err != nil {
+			t.Fatal(err)
+		}
+		if noted, kept := folder.Kept(); !kept || noted != "others may run" {
+			t.Errorf("the keys are kept %v: %q", kept, noted)
+		}
+	}
+	for range 2 { // the second time there is none
+		if err := folder.DropKept(); err != nil {
+			t.Error(err)
+		}
+		if why, kept := folder.Kept(); kept {
+			t.Errorf("the keys are still kept: %s", why)
+		}
 	}
 	if err := folder.DropLeaves("cp-1"); err != nil {
 		t.Fatal(err)

@@ -60,7 +60,13 @@ func (s *session) noteSeen() error {
 	if err != nil {
 		return err
 	}
-	for _, h := range phases.Joined(in) {
+	joined := phases.Joined(in)
+	if len(joined) > 0 && in.ClusterFacts.Reachable {
+		if err := s.keys.folder.DropKept(); err != nil {
+			return err
+		}
+	}
+	for _, h := range joined {
 		if err := s.keys.folder.MarkJoined(h.Name); err != nil {
 			return err
 		}

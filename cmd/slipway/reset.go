@@ -79,8 +79,8 @@ func (s *session) whoMayRun() (string, error) {
 	}
 	joined, err := s.keys.folder.AllJoined()
 	why := phases.Unseen(in, joined)
-	if why == "" && !in.ClusterFacts.Reachable && s.keys.folder.Kept() {
-		why = "no API server answers, nor did one when the hosts were reset before"
+	if before, kept := s.keys.folder.Kept(); kept && why == "" && !in.ClusterFacts.Reachable {
+		why = "no API server answers, and when the hosts were reset before, the keys were kept: " + before
 	}
 	return why, err
 }
@@ -105,7 +105,7 @@ func (s *session) dropKeys(names []string, kept string) error {
 	if kept == "" {
 		return s.keys.folder.Remove()
 	}
-	if err := s.keys.folder.MarkKept(); err != nil {
+	if err := s.keys.folder.MarkKept(kept); err != nil {
 		return err
 	}
 	if err := s.dropLeaves(gone); err != nil {
