@@ -77,8 +77,8 @@ func (c *Client) once(ctx context.Context, bound time.Duration, try func(context
 	defer cancel()
 	began := time.Now()
 	_, turn := c.dialer.state()
-	who := c.dialer.preferred()
 	err := c.warm(within)
+	who := c.dialer.preferred() // the one that was connected to
 	if err == nil {
 		err = try(within)
 	}

@@ -161,11 +161,12 @@ func podTrouble(pod corev1.Pod) string {
 }
 
 func worded(reason, message string) string {
-	if plain := plainly(message); plain != message {
-		return reason + ": the container runtime does not answer the kubelet: " + plain
-	}
-	if message == "" {
+	switch plain := plainly(strings.TrimSpace(message)); plain {
+	case "":
 		return reason
+	case noAnswer: // and nothing else, so that it is of the call itself: of a registry the runtime says more
+		return reason + ": the container runtime does not answer the kubelet: " + plain
+	default:
+		return reason + ": " + plain
 	}
-	return reason + ": " + message
 }

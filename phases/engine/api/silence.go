@@ -32,11 +32,14 @@ func orSilence(err error, who string, began time.Time) error {
 	return &silenceError{who, after, err}
 }
 
+// noAnswer is a deadline that passed, where nothing else is said.
+const noAnswer = "no answer in time"
+
 // deadlineWords are how libraries, gRPC and other components put that a deadline passed.
 var deadlineWords = strings.NewReplacer(
-	"rpc error: code = DeadlineExceeded desc = context deadline exceeded", "no answer in time",
+	"rpc error: code = DeadlineExceeded desc = context deadline exceeded", noAnswer,
 	"rpc error: code = DeadlineExceeded desc = ", "",
-	"context deadline exceeded", "no answer in time",
+	"context deadline exceeded", noAnswer,
 )
 
 // plainly puts a text's deadlines into words.

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -54,9 +55,40 @@ func TestSilenceNamesWhoWasAsked(t *testing.T) {
 			t.Errorf("%q reads %q", text, got)
 		}
 	}
-	if got := worded("CreateContainerError", "context deadline exceeded"); !strings.Contains(got, "the container runtime does not answer the kubelet") {
-		t.Errorf("of a Pod: %q", got)
+	for message, want := range map[string]string{
+		"":                          "Why",
+		"context deadline exceeded": "Why: the container runtime does not answer the kubelet: no answer in time",
+		"rpc error: code = DeadlineExceeded desc = context deadline exceeded":                                                                          "Why: the container runtime does not answer the kubelet: no answer in time",
+		`rpc error: code = DeadlineExceeded desc = failed to resolve reference "r.example/x": Head "https://r.example/v2/": context deadline exceeded`: `Why: failed to resolve reference "r.example/x": Head "https://r.example/v2/": no answer in time`,
+	} {
+		if got := worded("Why", message); got != want {
+			t.Errorf("of a Pod %q: %q, want %q", message, got, want)
+		}
 	}
+}
+
+// TestSilenceIsOfWhoWasAsked: where the first host cannot be reached, it is another one that was
+// asked and does not answer.
+func TestSilenceIsOfWhoWasAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		silent := func(context.Context) (net.Conn, error) {
+			near, far := net.Pipe()
+			go func() { _, _ = io.Copy(io.Discard, far) }()
+			return near, nil
+		}
+		client, err := New(Options{
+			Hosts:     map[string]hosts.Host{"cp-1": dialled{dial: shut}, "cp-2": dialled{dial: silent}},
+			Endpoints: map[string]string{"cp-1": "a", "cp-2": "b"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		err = client.once(t.Context(), time.Second, func(context.Context) error { return nil })
+		if err == nil || brief(err) != "the API server on cp-2 (b): no answer within 1s" {
+			t.Errorf("it says: %v", err)
+		}
+	})
 }
 
 // TestConnectionWaitsForControlPlanesThatMayStillCome, and for no others.
