@@ -23,34 +23,61 @@ import (
 // after a quarter of that.
 const leaseSeconds = 40
 
+const kubeletUnit = "kubelet.service"
+
 // renewals tells whether a kubelet stays up by the times at which it renews its lease: at its
 // start, and then after each interval. One that starts again and again renews it too, but sooner.
 // Times of the lease are compared with each other only, never with the clock here.
 type renewals struct {
-	last   time.Time // the lease's
-	looked time.Time // ours
-	seen   int       // since the first look
-	steady bool
+	last     time.Time // the lease's
+	since    time.Time // the lease's, of the first of the renewals that came as they should
+	looked   time.Time // ours
+	seen     int       // since the first look
+	steady   bool
+	restarts int // systemd's count
+	counted  bool
 }
+
+const (
+	// steadyTime is how long renewals have to come as they should.
+	steadyTime = leaseSeconds * time.Second / 4 * 9 / 10
+	// looksApart is how far from each other two looks are always taken to be near: one look takes
+	// some time, and a lease may be set to last a few seconds.
+	looksApart = 2 * time.Second
+)
 
 // enough tells whether the kubelet has stayed up from one renewal to the next.
 func (r *renewals) enough() bool { return r.steady }
 
 // note takes what the lease says now. The first renewal is the restart's. Another counts where it
 // comes a whole interval (less a tenth, for clocks that are being set) after the one before, and
-// none can have come unseen between them: two looks were near enough to each other.
+// none can have come unseen between them: two looks were near enough to each other. Such renewals
+// are enough when they have come for some time, however short the interval is.
 func (r *renewals) note(renewed, now time.Time, interval time.Duration) {
 	soonest := interval * 9 / 10
-	near := now.Sub(r.looked) < soonest/2
+	near := now.Sub(r.looked) < max(soonest/2, looksApart)
 	r.looked = now
 	if renewed.Equal(r.last) {
 		return
 	}
 	if !r.last.IsZero() {
-		r.steady = r.seen > 0 && near && renewed.Sub(r.last) >= soonest
+		if r.seen == 0 || !near || renewed.Sub(r.last) < soonest {
+			r.since = renewed
+		}
+		r.steady = renewed.Sub(r.since) >= max(soonest, steadyTime)
 		r.seen++
 	}
 	r.last = renewed
+}
+
+// count takes how often systemd has restarted the kubelet: once more than at the renewal before,
+// and the renewals have to begin anew. A kubelet that ends nine seconds after each start renews its
+// lease like one that stays up.
+func (r *renewals) count(restarts int) {
+	if r.counted && restarts != r.restarts {
+		r.since, r.steady = r.last, false
+	}
+	r.restarts, r.counted = restarts, true
 }
 
 func (r *renewals) String() string {
@@ -78,8 +105,27 @@ func (c *Client) seeLease(ctx context.Context, node string, renewed *renewals) e
 	if lease.Spec.LeaseDurationSeconds != nil {
 		seconds = *lease.Spec.LeaseDurationSeconds
 	}
+	before := renewed.seen
 	renewed.note(lease.Spec.RenewTime.Time, time.Now(), time.Duration(seconds)*time.Second/4)
+	if renewed.seen > before {
+		c.countRestarts(ctx, node, renewed)
+	}
 	return nil
+}
+
+// countRestarts asks the node's host, where it is connected, how often systemd has restarted the
+// kubelet. A host that does not answer soon says nothing about the kubelet.
+func (c *Client) countRestarts(ctx context.Context, node string, renewed *renewals) {
+	host, connected := c.all[node]
+	if !connected {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	facts, err := host.Observe(ctx, hosts.Query{Units: []string{kubeletUnit}})
+	if unit, there := facts.Units[kubeletUnit]; err == nil && there {
+		renewed.count(unit.Restarts)
+	}
 }
 
 // waitPods waits until static Pods run as their manifests say.

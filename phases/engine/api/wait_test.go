@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -216,6 +217,61 @@ func TestRenewalsOfAKubeletThatStaysUp(t *testing.T) {
 		if renewed.enough() != test.want {
 			t.Errorf("%s: enough is %t: %s", name, renewed.enough(), &renewed)
 		}
+	}
+}
+
+// TestRenewalsOfAShortLease: two looks are seldom within half of an interval of one second.
+func TestRenewalsOfAShortLease(t *testing.T) {
+	for every, want := range map[time.Duration]bool{time.Second: true, time.Second / 2: false} {
+		var renewed renewals
+		began := time.Unix(1_800_000_000, 0)
+		took := time.Duration(0)
+		for ; took < 30*time.Second && !renewed.enough(); took += 600 * time.Millisecond {
+			renewed.note(began.Add(took.Truncate(every)), began.Add(took+time.Hour), time.Second)
+		}
+		if renewed.enough() != want || want && took < 9*time.Second {
+			t.Errorf("renewed every %s: enough is %t after %s", every, renewed.enough(), took)
+		}
+	}
+}
+
+// counting is a host that tells how often its kubelet was restarted.
+type counting struct {
+	hosts.Host
+	restarts func() int
+}
+
+func (h counting) Observe(context.Context, hosts.Query) (hosts.Facts, error) {
+	return hosts.Facts{Units: map[string]hosts.Unit{kubeletUnit: {Restarts: h.restarts()}}}, nil
+}
+
+// TestWaitNodeCountsRestarts: a kubelet that ends nine seconds after each start, and is started
+// again a second later, renews its lease as one that stays up.
+func TestWaitNodeCountsRestarts(t *testing.T) {
+	const path = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n-1"
+	for loops, want := range map[bool]string{true: "start again and again", false: ""} {
+		play(t, one, func(t *testing.T, c *cluster, _ *Client) {
+			began := time.Now()
+			client := c.clientWith(c.ca, func(o *Options) {
+				o.AllHosts = map[string]hosts.Host{"n-1": counting{restarts: func() int {
+					if !loops {
+						return 3
+					}
+					return 3 + int(time.Since(began)/(10*time.Second))
+				}}}
+			})
+			defer client.Close()
+			c.put("/api/v1/nodes/n-1", nodeReady)
+			for second := 0; second < 60; second += 10 {
+				after(time.Duration(second)*time.Second, func() {
+					c.put(path, fmt.Sprintf(`{"metadata":{"name":"n-1","namespace":"kube-node-lease"},"spec":{"renewTime":"2026-11-20T12:00:%02d.000000Z"}}`, second))
+				})
+			}
+			_, err := client.Do(t.Context(), plan.WaitNode{Node: "n-1", Ready: true, Restarted: true, Timeout: 50}, nil, nil)
+			if (err != nil) != loops || err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("restarted again and again is %t: %v", loops, err)
+			}
+		})
 	}
 }
 
