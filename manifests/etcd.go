@@ -26,7 +26,7 @@ const (
 // it has, the flags mean nothing to it: they are kept as they were found.
 type InitialCluster struct {
 	Members []Member
-	// State is StateExisting; empty, or StateNew, for members that all start together.
+	// State is, in a manifest, always StateExisting. What is told to begin has StateNew.
 	State string
 }
 
@@ -39,9 +39,8 @@ const (
 // etcdNotes names to etcd the folder of EtcdMayBegin and EtcdBegun.
 const etcdNotes = "SLIPWAY_ETCD_NOTES"
 
-// GuardsEtcd tells whether the bundle's etcd looks at the host's notes before it starts. Its
-// manifest then always says existing: even without the notes it begins no second, empty
-// cluster. To begin a new one it is told by EtcdMayBegin, once.
+// GuardsEtcd tells whether the bundle's etcd looks at the host's notes before it starts. To
+// begin a new cluster it is told by EtcdMayBegin, once.
 func GuardsEtcd(bill bundle.Bill) bool { return bill.Can(imageEtcd, bundle.FeatureStartGuard) }
 
 // Member is one member of the initial cluster.
@@ -65,7 +64,8 @@ func PeerURL(host cluster.Host) string { return "https://" + join(host.Address()
 // ClientURL is where clients reach a host's etcd.
 func ClientURL(host cluster.Host) string { return "https://" + join(host.Address(), etcdClientPort) }
 
-// EtcdPod renders the manifest of a host's etcd with the initial cluster given.
+// EtcdPod renders the manifest of a host's etcd with the members of the initial cluster given.
+// The state is always existing: even without the host's notes it begins no second, empty cluster.
 func EtcdPod(in Input, name string, initial InitialCluster) ([]byte, error) {
 	host, err := in.host(name)
 	if err != nil {
@@ -76,16 +76,7 @@ func EtcdPod(in Input, name string, initial InitialCluster) ([]byte, error) {
 		return nil, err
 	}
 	users := in.Cluster.ExtraArgs.Etcd
-	mounts := []mount{
-		{name: "etcd-certs", path: certs.EtcdFolder},
-		{name: "etcd-data", path: EtcdData},
-	}
-	var env []corev1.EnvVar
-	if GuardsEtcd(in.Bill) {
-		initial.State = StateExisting
-		mounts = append(mounts, mount{name: "etcd-notes", path: EtcdNotes})
-		env = []corev1.EnvVar{{Name: etcdNotes, Value: EtcdNotes}}
-	}
+	initial.State = StateExisting
 	metrics := etcdMetrics(loopback(host.Address()), users)
 	return staticPod(component{
 		name:        "etcd",
@@ -103,15 +94,19 @@ func EtcdPod(in Input, name string, initial InitialCluster) ([]byte, error) {
 			host: metrics.host, scheme: metrics.scheme,
 			liveness: "/livez", readiness: "/readyz", startup: "/readyz",
 		},
-		mounts:  mounts,
-		env:     env,
+		mounts: []mount{
+			{name: "etcd-certs", path: certs.EtcdFolder},
+			{name: "etcd-data", path: EtcdData},
+			{name: "etcd-notes", path: EtcdNotes},
+		},
+		env:     []corev1.EnvVar{{Name: etcdNotes, Value: EtcdNotes}},
 		volumes: in.Cluster.ExtraVolumes.Etcd,
 	})
 }
 
 func etcdFlags(host cluster.Host, initial InitialCluster) []flag {
 	local := loopback(host.Address())
-	flags := []flag{
+	return []flag{
 		{"name", host.Name},
 		{"data-dir", EtcdData},
 		{"listen-client-urls", "https://" + join(local, etcdClientPort) + "," + ClientURL(host)},
@@ -131,11 +126,8 @@ func etcdFlags(host cluster.Host, initial InitialCluster) []flag {
 		{"feature-gates", "InitialCorruptCheck=true"},
 		{"watch-progress-notify-interval", "5s"},
 		{"initial-cluster", initial.flag()},
+		{"initial-cluster-state", initial.State},
 	}
-	if initial.State == StateExisting {
-		flags = append(flags, flag{"initial-cluster-state", initial.State})
-	}
-	return flags
 }
 
 func (i InitialCluster) flag() string {

@@ -200,12 +200,6 @@ func TestOwnMountsAreThoseThatValidationKnows(t *testing.T) {
 			got = append(got, mount.Name+" "+mount.MountPath)
 		}
 		for _, own := range pod.Own {
-			if own.Name == "etcd-notes" && !GuardsEtcd(in.Bill) {
-				if own.MountPath != EtcdNotes {
-					t.Errorf("etcd's notes lie at %s, and validation knows %s", EtcdNotes, own.MountPath)
-				}
-				continue
-			}
 			want = append(want, own.Name+" "+own.MountPath)
 		}
 		slices.Sort(want)
@@ -339,38 +333,25 @@ func TestEveryChangeOfAManifestChangesItsDigest(t *testing.T) {
 	}
 }
 
-// TestInitialClusterIsKept: with a bundle whose etcd looks before it begins the state is always
-// existing, with an older one as it is given.
+// TestInitialClusterIsKept: its members are, and its state is always existing.
 func TestInitialClusterIsKept(t *testing.T) {
-	guarded := input(t, three(), modern())
-	old := input(t, three(), modern())
-	old.Bill.Components = nil
-	if !GuardsEtcd(guarded.Bill) || GuardsEtcd(old.Bill) {
-		t.Fatal("which bundle's etcd looks before it begins is not told apart")
-	}
+	in := input(t, three(), modern())
 	for _, initial := range []InitialCluster{
-		StackedCluster(guarded.Cluster),
-		{Members: []Member{{"old", "https://10.1.1.1:2380"}, {"a", "https://10.9.0.1:2380"}}, State: "existing"},
+		StackedCluster(in.Cluster),
+		{Members: []Member{{"old", "https://10.1.1.1:2380"}, {"a", "https://10.9.0.1:2380"}}, State: StateNew},
 	} {
-		for _, in := range []Input{guarded, old} {
-			manifest, err := EtcdPod(in, "a", initial)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want := initial
-			if GuardsEtcd(in.Bill) {
-				want.State = StateExisting
-			}
-			found, ok := InitialClusterOf(manifest)
-			if diff := cmp.Diff(want, found); !ok || diff != "" {
-				t.Errorf("read back (%v) differs:\n%s", ok, diff)
-			}
-			if notes := bytes.Contains(manifest, []byte(EtcdNotes)); notes != GuardsEtcd(in.Bill) {
-				t.Errorf("it is shown the host's notes: %v", notes)
-			}
+		manifest, err := EtcdPod(in, "a", initial)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := initial
+		want.State = StateExisting
+		found, ok := InitialClusterOf(manifest)
+		if diff := cmp.Diff(want, found); !ok || diff != "" {
+			t.Errorf("read back (%v) differs:\n%s", ok, diff)
 		}
 	}
-	if members := StackedCluster(guarded.Cluster).Members; len(members) != 3 {
+	if members := StackedCluster(in.Cluster).Members; len(members) != 3 {
 		t.Errorf("the initial cluster has %d members, want every control plane", len(members))
 	}
 	for _, broken := range []string{"", "a: [", "kind: Pod\n", "spec: {containers: [{command: [etcd]}]}"} {
