@@ -38,9 +38,22 @@ func (k *checker) registries(registries []Registry) {
 func sameMirror(mirror string) string {
 	parsed, err := url.Parse(mirror)
 	if err != nil || parsed.Host == "" || parsed.RawQuery != "" || parsed.Fragment != "" {
-		return mirror
+		return withoutPassword(mirror)
 	}
 	return parsed.Scheme + "://" + strings.ToLower(parsed.Host) + path.Join("/", parsed.Path)
+}
+
+// withoutPassword is a mirror as it may be shown, also where it is no valid URL.
+func withoutPassword(mirror string) string {
+	at := strings.LastIndex(mirror, "@")
+	scheme, _, _ := strings.Cut(mirror, "://")
+	switch {
+	case at < 0:
+		return mirror
+	case len(scheme) < at:
+		return scheme + "://" + mirror[at+1:]
+	}
+	return mirror[at+1:]
 }
 
 // hubNames are Docker Hub's hosts that no image's name has in the end: containerd, like
@@ -61,7 +74,8 @@ func (k *checker) credentials(registry Registry, path string) {
 		}
 		hosts[parsed.Host] = true
 		if parsed.Scheme == "http" {
-			k.wrong(path, "use https for "+mirror, "would be sent in clear text to %s", mirror)
+			shown := withoutPassword(mirror)
+			k.wrong(path, "use https for "+shown, "would be sent in clear text to %s", shown)
 		}
 	}
 	if len(hosts) > 1 {
@@ -90,7 +104,7 @@ func (k *checker) registryName(name, path string) {
 func (k *checker) mirror(mirror, path string) {
 	parsed, err := url.Parse(mirror)
 	if err != nil || parsed.Scheme != "https" && parsed.Scheme != "http" || parsed.Host == "" {
-		if err == nil && parsed.User != nil {
+		if strings.Contains(mirror, "@") {
 			mirror = "the mirror" // its password is not for the terminal
 		}
 		fix := "write a URL like https://mirror.example.com"

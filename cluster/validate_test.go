@@ -197,6 +197,8 @@ var problemCases = map[string]problemCase{
   - {name: quay.io, skipVerify: true, caFile: ca.crt}
   - {mirrors: []}
   - {name: "a b"}
+  - {name: gcr.io, mirrors: ["https://user:hunt%er2@m.example.com", "https://user:hunt%er2@m.example.com", "user:hunter2@m.example.com"]}
+  - {name: ghcr.io, credentialsFile: auth.json, mirrors: ["http://user:hunter2@m.example.com"]}
 `}, []string{
 		`line 9: registries[0].name: "https://docker.io/v2" is a URL; write docker.io; URLs go to mirrors`,
 		`line 10: registries[1].name: "docker.io/library" has a path: containerd knows registries by host alone; write docker.io`,
@@ -207,7 +209,13 @@ var problemCases = map[string]problemCase{
 		`line 12: registries[3].name: "quay.io" is said twice: it is registries[2] as well`,
 		"line 12: registries[3].skipVerify: makes caFile useless: nothing is verified; keep caFile and leave skipVerify out",
 		"line 13: registries[4].name: is missing; write the registry's host as it stands in image names, such as docker.io; * for all others",
-		`line 14: registries[5].name: "a b" is not a registry's host; write it like docker.io or registry.example.com:5000; * for all others`}},
+		`line 14: registries[5].name: "a b" is not a registry's host; write it like docker.io or registry.example.com:5000; * for all others`,
+		"line 15: registries[6].mirrors[0]: the mirror is not an http or https URL; write a URL like https://mirror.example.com",
+		"line 15: registries[6].mirrors[1]: the mirror is not an http or https URL; write a URL like https://mirror.example.com",
+		`line 15: registries[6].mirrors[1]: "https://m.example.com" is said twice: it is registries[6].mirrors[0] as well`,
+		"line 15: registries[6].mirrors[2]: the mirror is not an http or https URL; write a URL like https://mirror.example.com",
+		"line 16: registries[7].mirrors[0]: has a user name or password in it; leave them out; write them to a file and name it in credentialsFile",
+		"line 16: registries[7].credentialsFile: would be sent in clear text to http://m.example.com; use https for http://m.example.com"}},
 
 	"a file that no volume holds": {[]string{"", `extraArgs:
   apiServer:
@@ -217,14 +225,15 @@ var problemCases = map[string]problemCase{
     - {name: encryption-provider-config, value: /etc/kubernetes/pki/encryption.yaml}
     - {name: tls-sni-cert-key, value: "/etc/kubernetes/pki/a.crt,/srv/a.key:a.example"}
     - {name: etcd-prefix, value: /registry}
+    - {name: cert-dir, value: /var/run/own}
   scheduler: [{name: config, value: scheduler.yaml}]
   etcd: [{name: auth-token, value: "jwt,pub-key=/srv/jwt.pub,sign-method=RS256"}]
 `}, []string{
 		`line 10: extraArgs.apiServer[0].value: /etc/kubernetes/audit.yaml is on the host and not in the Pod: nothing mounts it, and the component would not find it; add extraVolumes: {apiServer: [{name: audit-policy-file, hostPath: /etc/kubernetes/audit.yaml, mountPath: /etc/kubernetes/audit.yaml, readOnly: true, pathType: File}]}`,
-		`line 11: extraArgs.apiServer[1].value: /var/log/kubernetes/audit.log is on the host and not in the Pod: nothing mounts it, and the component would not find it; add extraVolumes: {apiServer: [{name: audit-log-path, hostPath: /var/log/kubernetes, mountPath: /var/log/kubernetes, pathType: DirectoryOrCreate}]}`,
+		`line 11: extraArgs.apiServer[1].value: /var/log/kubernetes/audit.log is in the Pod alone: nothing of the host is mounted there, and what the component writes is lost with its container; add extraVolumes: {apiServer: [{name: audit-log-path, hostPath: /var/log/kubernetes, mountPath: /var/log/kubernetes, pathType: DirectoryOrCreate}]}`,
 		`line 14: extraArgs.apiServer[4].value: /srv/a.key is on the host and not in the Pod: nothing mounts it, and the component would not find it; add extraVolumes: {apiServer: [{name: tls-sni-cert-key, hostPath: /srv/a.key, mountPath: /srv/a.key, readOnly: true, pathType: File}]}`,
-		`line 16: extraArgs.scheduler[0].value: "scheduler.yaml" of config is not an absolute path; write an absolute path, and mount it by extraVolumes.scheduler`,
-		`line 17: extraArgs.etcd[0].value: /srv/jwt.pub is on the host and not in the Pod: nothing mounts it, and the component would not find it; add extraVolumes: {etcd: [{name: auth-token, hostPath: /srv/jwt.pub, mountPath: /srv/jwt.pub, readOnly: true, pathType: File}]}`,
+		`line 17: extraArgs.scheduler[0].value: "scheduler.yaml" of config is not an absolute path; write an absolute path, and mount it by extraVolumes.scheduler`,
+		`line 18: extraArgs.etcd[0].value: /srv/jwt.pub is on the host and not in the Pod: nothing mounts it, and the component would not find it; add extraVolumes: {etcd: [{name: auth-token, hostPath: /srv/jwt.pub, mountPath: /srv/jwt.pub, readOnly: true, pathType: File}]}`,
 	}},
 	"extraVolumes": {[]string{"", `extraVolumes:
   apiServer:
@@ -233,6 +242,8 @@ var problemCases = map[string]problemCase{
     - {name: b, hostPath: /srv/c, mountPath: /c, pathType: file}
     - {name: d, hostPath: /srv/d, mountPath: /etc/kubernetes/pki}
     - {name: e, hostPath: /srv/e, mountPath: /}
+    - {name: f, hostPath: /srv/f, mountPath: /etc/kubernetes/pki/}
+    - {name: g, hostPath: /srv/g, mountPath: /c/}
 `}, []string{
 		"line 10: extraVolumes.apiServer[0].name: Slipway has a volume k8s-certs of its own in this Pod; write another name",
 		`line 11: extraVolumes.apiServer[1].hostPath: "srv" is not an absolute path; write an absolute path`,
@@ -241,6 +252,9 @@ var problemCases = map[string]problemCase{
 		`line 12: extraVolumes.apiServer[2].pathType: "file" is not known; write one of DirectoryOrCreate, Directory, FileOrCreate, File, Socket, CharDevice, BlockDevice`,
 		"line 13: extraVolumes.apiServer[3].mountPath: Slipway mounts /etc/kubernetes/pki there itself; leave it out: it is in the Pod already",
 		`line 14: extraVolumes.apiServer[4].mountPath: "/" cannot be mounted; write a file or a folder below /, without a colon`,
+		`line 15: extraVolumes.apiServer[5].mountPath: "/etc/kubernetes/pki" is said twice: it is extraVolumes.apiServer[3] as well`,
+		"line 15: extraVolumes.apiServer[5].mountPath: Slipway mounts /etc/kubernetes/pki there itself; leave it out: it is in the Pod already",
+		`line 16: extraVolumes.apiServer[6].mountPath: "/c" is said twice: it is extraVolumes.apiServer[2] as well`,
 	}},
 	"extraArgs": {[]string{"", `extraArgs:
   apiServer:

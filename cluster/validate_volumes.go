@@ -59,8 +59,9 @@ func (k *checker) volumes(pod StaticPod) {
 		}
 		k.volumePath(volume.HostPath, child(at, "hostPath"))
 		if k.volumePath(volume.MountPath, child(at, "mountPath")) {
-			k.once(places, volume.MountPath, i, child(at, "mountPath"), list)
-			if own := slices.IndexFunc(pod.Own, func(own HostPathMount) bool { return own.MountPath == volume.MountPath }); own >= 0 {
+			place := path.Clean(volume.MountPath) // it may end with a slash
+			k.once(places, place, i, child(at, "mountPath"), list)
+			if own := slices.IndexFunc(pod.Own, func(own HostPathMount) bool { return own.MountPath == place }); own >= 0 {
 				k.wrong(child(at, "mountPath"), "leave it out: it is in the Pod already", "Slipway mounts %s there itself", pod.Own[own].HostPath)
 			}
 		}
@@ -92,6 +93,9 @@ func (k *checker) flagFile(pod StaticPod, file FlagFile) {
 	switch {
 	case !path.IsAbs(file.Path):
 		k.wrong(at, "write an absolute path, and mount it by extraVolumes."+pod.Field, "%q of %s is not an absolute path", file.Path, file.Flag)
+	case file.Host == "" && file.Flag == "cert-dir": // where the component may keep a certificate that it makes itself
+	case file.Host == "" && file.Written:
+		k.wrong(at, "add "+volumeFor(pod, file), "%s is in the Pod alone: nothing of the host is mounted there, and what the component writes is lost with its container", file.Path)
 	case file.Host == "":
 		k.wrong(at, "add "+volumeFor(pod, file), "%s is on the host and not in the Pod: nothing mounts it, and the component would not find it", file.Path)
 	case file.Written && file.Mount.ReadOnly:

@@ -80,8 +80,6 @@ var (
 	fileFlags = regexp.MustCompile(`(^|-)(file|config|path|dir|cafile|certfile|keyfile)$`)
 	// otherFileFlags do so under another name.
 	otherFileFlags = []string{"kubelet-certificate-authority"}
-	// notFileFlags only look like it.
-	notFileFlags = []string{"http2-max-path", "volume-host-cidr-denylist"}
 )
 
 // Files are what the component's flags name, in the flags' order.
@@ -114,7 +112,7 @@ func namedFiles(arg Arg) []string {
 			}
 		}
 		return files
-	case slices.Contains(notFileFlags, arg.Name), arg.Value == "", arg.Value == "-": // - is the standard output
+	case arg.Value == "", arg.Value == "-": // - is the standard output
 		return nil
 	case fileFlags.MatchString(arg.Name) || slices.Contains(otherFileFlags, arg.Name):
 		return []string{arg.Value}
@@ -126,7 +124,7 @@ func namedFiles(arg Arg) []string {
 func (p StaticPod) hostPath(name string) (string, HostPathMount) {
 	var best HostPathMount
 	for _, mount := range append(slices.Clone(p.Own), p.Volumes...) {
-		if Within(name, mount.MountPath) && len(mount.MountPath) >= len(best.MountPath) {
+		if Within(name, mount.MountPath) && len(path.Clean(mount.MountPath)) >= len(path.Clean(best.MountPath)) {
 			best = mount
 		}
 	}
