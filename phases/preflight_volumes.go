@@ -2,6 +2,7 @@ package phases
 
 import (
 	"path"
+	"slices"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
@@ -16,44 +17,67 @@ func checkVolumes(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 	}
 	var problems []Problem
 	told := map[string]bool{}
-	missing := func(where, place, what string) {
-		if !told[place] {
-			told[place] = true
-			problems = append(problems, problem("volumes", host, "put it there first, on each control plane: "+place,
-				"%s needs %s %s, and there is none", where, what, place))
-		}
-	}
 	for _, pod := range in.Cluster.StaticPods() {
 		if pod.Field == "etcd" && !in.Cluster.StackedEtcd() {
 			continue
 		}
-		for _, file := range pod.Files() {
-			if file.Written || file.Host == "" || cluster.Within(file.Host, "/etc/kubernetes/pki") {
-				continue // keys and certificates may be Slipway's, and come
-			}
-			if have, there := facts.Files[file.Host]; !there || have.Type == hosts.TypeDirectory {
-				missing(file.Flag+" of "+pod.Field, file.Host, "the file")
-			}
-		}
-		for _, volume := range pod.Volumes {
-			place := path.Clean(volume.HostPath)
-			have, there := facts.Files[place]
-			linked := there && have.Type == hosts.TypeSymlink // the kubelet follows it
-			switch volume.PathType {
-			case "File":
-				if !linked && have.Type != hosts.TypeFile {
-					missing("volume "+volume.Name+" of "+pod.Field, place, "the file")
-				}
-			case "Directory":
-				if !linked && have.Type != hosts.TypeDirectory {
-					missing("volume "+volume.Name+" of "+pod.Field, place, "the folder")
-				}
-			case "Socket", "CharDevice", "BlockDevice":
-				if !there {
-					missing("volume "+volume.Name+" of "+pod.Field, place, "the "+volume.PathType)
-				}
+		for _, lack := range slices.Concat(flagFilesMissing(pod, facts), volumesMissing(pod, facts)) {
+			if !told[lack.place] {
+				told[lack.place] = true
+				problems = append(problems, problem("volumes", host, "put it there first, on each control plane: "+lack.place,
+					"%s needs %s %s, and there is none", lack.whose, lack.what, lack.place))
 			}
 		}
 	}
 	return problems
+}
+
+// missing is what has to be in a place of the host and is not.
+type missing struct{ whose, what, place string }
+
+// flagFilesMissing are files that a component's flags name and that it reads.
+func flagFilesMissing(pod cluster.StaticPod, facts hosts.Facts) []missing {
+	var found []missing
+	for _, file := range pod.Files() {
+		if file.Written || file.Host == "" || cluster.Within(file.Host, "/etc/kubernetes/pki") {
+			continue // keys and certificates may be Slipway's, and come
+		}
+		if have, there := facts.Files[file.Host]; !there || have.Type == hosts.TypeDirectory {
+			found = append(found, missing{file.Flag + " of " + pod.Field, "the file", file.Host})
+		}
+	}
+	return found
+}
+
+// volumesMissing are volumes that have to be there, by what the cluster file says that they are.
+func volumesMissing(pod cluster.StaticPod, facts hosts.Facts) []missing {
+	var found []missing
+	for _, volume := range pod.Volumes {
+		place := path.Clean(volume.HostPath)
+		have, there := facts.Files[place]
+		what := ""
+		switch volume.PathType {
+		case "File":
+			if !there || !mayBe(have, hosts.TypeFile) {
+				what = "the file"
+			}
+		case "Directory":
+			if !there || !mayBe(have, hosts.TypeDirectory) {
+				what = "the folder"
+			}
+		case "Socket", "CharDevice", "BlockDevice":
+			if !there {
+				what = "the " + volume.PathType
+			}
+		}
+		if what != "" {
+			found = append(found, missing{"volume " + volume.Name + " of " + pod.Field, what, place})
+		}
+	}
+	return found
+}
+
+// mayBe tells whether what is there is of a type: what a link leads to, the kubelet looks at.
+func mayBe(have hosts.File, wanted hosts.FileType) bool {
+	return have.Type == wanted || have.Type == hosts.TypeSymlink
 }
