@@ -15,6 +15,9 @@ type Boot struct {
 	// HostsWriter is the file by which cloud-init is told to write /etc/hosts anew at each
 	// boot; empty where it is not.
 	HostsWriter string `json:"hostsWriter,omitempty"`
+	// HostsNames are the names asked for that such a boot loses: /etc/hosts has them in lines that
+	// are not Slipway's, and what cloud-init writes in its place does not have them.
+	HostsNames []string `json:"hostsNames,omitempty"`
 	// Firewall is one that is enabled and does not run now: firewalld, ufw, or empty.
 	Firewall string `json:"firewall,omitempty"`
 }

@@ -111,16 +111,24 @@ func endpointEntry(c *cluster.Cluster) []HostsEntry {
 	return []HostsEntry{{Address: address, Names: []string{c.Endpoint.Host}}}
 }
 
+// KnowsEndpoint tells whether the endpoint is a name of which it is known where it must lead.
+func KnowsEndpoint(c *cluster.Cluster) bool { return len(endpointEntry(c)) > 0 }
+
 // HostsEntries are the lines of /etc/hosts that a host needs of Slipway at each boot: where a
-// name does not lead to its address without, or Slipway has written one before.
+// name does not lead to its address without, or Slipway has written one before. Where no name
+// server answers just now, a host keeps what it has: its kubelet's unit has the line or has not,
+// and is not changed for that.
 func HostsEntries(c *cluster.Cluster, facts hosts.Facts) []HostsEntry {
 	var needed []HostsEntry
+	_, decided := facts.Files[UnitsFolder+"/"+KubeletUnit]
 	for _, entry := range endpointEntry(c) {
 		wrote := facts.Record != nil && slices.ContainsFunc(facts.Record.Priors, func(prior hosts.Prior) bool {
 			return prior.Setting == "hosts/"+entry.Address
 		})
-		resolves := !slices.ContainsFunc(entry.Names, func(name string) bool { return !slices.Contains(facts.Names[name], entry.Address) })
-		if wrote || !resolves {
+		missing := slices.ContainsFunc(entry.Names, func(name string) bool {
+			return !slices.Contains(facts.Names[name], entry.Address) && !(decided && slices.Contains(facts.Unresolved, name))
+		})
+		if wrote || missing {
 			needed = append(needed, entry)
 		}
 	}

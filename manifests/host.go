@@ -22,7 +22,7 @@ func Host(in Input, name string) (HostState, error) {
 		state.DisableSwap = true
 		state.Modules = ModuleNames()
 		state.Sysctls = in.sysctls(host)
-		state.Entries = endpointEntry(in.Cluster)
+		state.Entries = HostsEntries(in.Cluster, in.Facts[name])
 		state.Directories = directories(in.Cluster, host)
 	}
 	if state.Sets, err = in.sets(host); err != nil {

@@ -156,3 +156,53 @@ func TestPrepareLeavesOnlyJoining(t *testing.T) {
 	p, _ = w.planned(Prepare)
 	wantEmpty(t, p)
 }
+
+// TestNameServersThatDoNotAnswerChangeNothing: the kubelet's unit has a line of /etc/hosts only
+// where the DNS did not know the endpoint, and a kubelet is not restarted since it does not say so
+// just now.
+func TestNameServersThatDoNotAnswerChangeNothing(t *testing.T) {
+	w := newWorldOf(t, shape{mode: cluster.EndpointLocal, planes: 1, workers: 1})
+	name := w.cluster.Endpoint.Host
+	observed := func(change func(*hosts.Facts)) Input {
+		in := w.observe()
+		for host, facts := range in.Facts {
+			change(&facts)
+			in.Facts[host] = facts
+		}
+		return in
+	}
+	known := func(f *hosts.Facts) { f.Names = map[string][]string{name: {"127.0.0.1"}} }
+	p, contents, err := Init(observed(known))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.run(p, contents, seeded(1), -1)
+	for what, test := range map[string]struct {
+		seen    func(*hosts.Facts)
+		changed bool
+	}{
+		"it is known":       {known, false},
+		"nobody answers":    {func(f *hosts.Facts) { f.Names, f.Unresolved = nil, []string{name} }, false},
+		"it does not exist": {func(f *hosts.Facts) { f.Names = nil }, true},
+	} {
+		t.Run(what, func(t *testing.T) {
+			in := observed(test.seen)
+			p, _, err := Init(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var units, entries int
+			for _, step := range p.Steps {
+				switch action := step.Action.(type) {
+				case hosts.SetUnit:
+					units++
+				case hosts.AddHostsEntry:
+					entries += len(action.Names)
+				}
+			}
+			if changed := len(p.Steps) > 0; changed != test.changed || changed && (units != 2 || entries != 2) {
+				t.Errorf("%d steps, of which %d start units and %d write /etc/hosts", len(p.Steps), units, entries)
+			}
+		})
+	}
+}

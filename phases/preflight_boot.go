@@ -4,6 +4,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
@@ -39,10 +40,39 @@ func checkBoot(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 				"%s keeps the kernel module %s, which Kubernetes needs, from being loaded", barred.File, module))
 		}
 	}
-	if entries := manifests.HostsEntries(in.Cluster, facts); len(entries) > 0 && facts.Boot.HostsWriter != "" {
+	return append(problems, in.hostsFileProblems(host, facts)...)
+}
+
+// hostsFileProblems tells what cloud-init takes out of /etc/hosts at the next boot. A line that
+// is not Slipway's, nobody puts back.
+func (in Input) hostsFileProblems(host cluster.Host, facts hosts.Facts) []Problem {
+	if facts.Boot.HostsWriter == "" {
+		return nil
+	}
+	var problems []Problem
+	entries := manifests.HostsEntries(in.Cluster, facts)
+	if len(entries) > 0 {
 		problems = append(problems, warning(checkNextBoot, host,
 			"set manage_etc_hosts to false there, or have the DNS know "+entries[0].Names[0],
 			"at each boot cloud-init writes /etc/hosts anew (manage_etc_hosts in %s), without the line for the endpoint: the kubelet's unit adds it again before the kubelet starts", facts.Boot.HostsWriter))
 	}
+	for i, name := range neededNames(in.Cluster, host) {
+		told := i == 0 && len(entries) > 0 // the first is the endpoint's
+		if !told && slices.Contains(facts.Boot.HostsNames, strings.ToLower(name)) {
+			problems = append(problems, warning(checkNextBoot, host,
+				"set manage_etc_hosts to false there, have the DNS know "+name+", or write the line into cloud-init's template (/etc/cloud/templates/hosts.*.tmpl) too",
+				"at each boot cloud-init writes /etc/hosts anew (manage_etc_hosts in %s), without the line that it has for %s now", facts.Boot.HostsWriter, name))
+		}
+	}
 	return problems
+}
+
+// neededNames are those that a host has to look up for what Kubernetes does on it: the endpoint's
+// and, on control planes, those of the user's own etcd.
+func neededNames(c *cluster.Cluster, host cluster.Host) []string {
+	found := []string{c.Endpoint.Host}
+	if !c.StackedEtcd() && host.HasRole(cluster.RoleControlPlane) {
+		found = append(found, etcdNames(c)...)
+	}
+	return found
 }

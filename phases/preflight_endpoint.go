@@ -199,6 +199,10 @@ func checkNames(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 		return nil
 	}
 	found := facts.Names[name]
+	if slices.Contains(facts.Unresolved, name) && manifests.KnowsEndpoint(in.Cluster) && len(manifests.HostsEntries(in.Cluster, facts)) == 0 {
+		return []Problem{warning("names", host, "see what holds up the name servers of the host: `getent hosts "+name+"` there asks them",
+			"no name server answers now for the endpoint's name %s: it is taken to lead where it led when the host came into the cluster", name)}
+	}
 	want := in.Cluster.VirtualAddress()
 	switch in.Cluster.Endpoint.Mode {
 	case cluster.EndpointControlPlane: // the name of the only one is written where it leads elsewhere, too

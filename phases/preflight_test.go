@@ -13,6 +13,7 @@ import (
 	"github.com/slipway-k8s/slipway/certs/mint"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
 )
 
 func TestPreflightFindsNothingOnOrdinaryHosts(t *testing.T) {
@@ -155,6 +156,22 @@ func TestPreflight(t *testing.T) {
 			in.Cluster.Endpoint = cluster.Endpoint{Mode: cluster.EndpointLocal, Host: "api.try.internal", Port: 16443}
 			on("w-1", boot(hosts.Boot{HostsWriter: "/etc/cloud/cloud.cfg"}))(in)
 		}, "boot", "w-1", true, "cloud-init writes /etc/hosts anew (manage_etc_hosts in /etc/cloud/cloud.cfg)", "have the DNS know api.try.internal"},
+		{"who writes /etc/hosts, where the user has a line for the endpoint", func(in *Input) {
+			in.Cluster.Endpoint = cluster.Endpoint{Mode: cluster.EndpointExternal, Host: "api.try.internal", Port: 6443}
+			on("w-1", boot(hosts.Boot{HostsWriter: "/etc/cloud/cloud.cfg", HostsNames: []string{"api.try.internal"}}))(in)
+		}, "boot", "w-1", true, "without the line that it has for api.try.internal now", "/etc/cloud/templates/hosts.*.tmpl"},
+		{"who writes /etc/hosts, where the user has a line for his etcd", func(in *Input) {
+			in.Cluster.Etcd.External = &cluster.ExternalEtcd{Endpoints: []string{"https://etcd.try.internal:2379"}}
+			on("cp-1", boot(hosts.Boot{HostsWriter: "/etc/cloud/cloud.cfg", HostsNames: []string{"etcd.try.internal"}}))(in)
+		}, "boot", "cp-1", true, "without the line that it has for etcd.try.internal now", "have the DNS know etcd.try.internal"},
+		{"who writes /etc/hosts, where the user has other lines", on("w-1", boot(hosts.Boot{HostsWriter: "/etc/cloud/cloud.cfg", HostsNames: []string{"cp-1"}})), "", "", false, "", ""},
+		{"name servers that do not answer", func(in *Input) {
+			in.Cluster.Endpoint = cluster.Endpoint{Mode: cluster.EndpointLocal, Host: "api.try.internal", Port: 16443}
+			on("w-1", func(f *hosts.Facts) {
+				f.Unresolved = []string{"api.try.internal"}
+				f.Files[manifests.UnitsFolder+"/"+manifests.KubeletUnit] = hosts.File{Type: hosts.TypeFile}
+			})(in)
+		}, "names", "w-1", true, "no name server answers now for the endpoint's name api.try.internal", "getent hosts api.try.internal"},
 		{"a firewall of the next boot", on("w-1", boot(hosts.Boot{Firewall: "ufw"})), "firewall", "w-1", true, "ufw does not run now, but will after the next boot", "ufw allow 10250/tcp"},
 		{"a host that the file does not have", func(in *Input) { in.Hosts = []string{"w-7"} }, "hosts", "", false, "w-7", "cluster file"},
 	}

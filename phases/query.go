@@ -2,6 +2,7 @@ package phases
 
 import (
 	"fmt"
+	"net/netip"
 	"net/url"
 	"path"
 	"slices"
@@ -39,7 +40,7 @@ func HostQuery(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) hosts.Qu
 		Entries:      []string{manifests.KubeletFolder, manifests.CNIState, manifests.ContainerdData},
 		Certificates: certificateQueries(host),
 		Units:        units,
-		Names:        names(c),
+		Names:        names(c, host),
 		Ports:        ports(c, host),
 		Links:        table.Links,
 		Tables:       table.Tables,
@@ -96,6 +97,22 @@ func etcdAddresses(c *cluster.Cluster) []string {
 	for _, endpoint := range c.Etcd.External.Endpoints {
 		if parsed, err := url.Parse(endpoint); err == nil { // as it is in a valid file
 			found = append(found, parsed.Host)
+		}
+	}
+	return found
+}
+
+// etcdNames are the same without the ports, where they are names.
+func etcdNames(c *cluster.Cluster) []string {
+	var found []string
+	for _, endpoint := range c.Etcd.External.Endpoints {
+		parsed, err := url.Parse(endpoint)
+		if err != nil {
+			continue // not in a valid file
+		}
+		name := parsed.Hostname()
+		if _, notAddress := netip.ParseAddr(name); notAddress != nil && !slices.Contains(found, name) {
+			found = append(found, name)
 		}
 	}
 	return found
@@ -201,14 +218,16 @@ func imageReferences(c *cluster.Cluster, bill bundle.Bill) []string {
 	return references
 }
 
-// names are those that have to resolve: the hosts' and the endpoint's.
-func names(c *cluster.Cluster) []string {
+// names are those that have to resolve: the hosts', the endpoint's, and those of the user's etcd.
+func names(c *cluster.Cluster, host cluster.Host) []string {
 	var found []string
-	for _, host := range c.Hosts {
-		found = append(found, host.Name)
+	for _, other := range c.Hosts {
+		found = append(found, other.Name)
 	}
-	if c.Endpoint.Host != "" && !slices.Contains(found, c.Endpoint.Host) {
-		found = append(found, c.Endpoint.Host)
+	for _, name := range neededNames(c, host) {
+		if name != "" && !slices.Contains(found, name) {
+			found = append(found, name)
+		}
 	}
 	return found
 }

@@ -18,15 +18,22 @@ import (
 // of one name the first counts.
 var configRoots = []string{"/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"}
 
-// cloudSettings are what cloud-init goes by at boot: its own files, and what the cloud and the
-// user's data said, merged by it.
 const (
-	cloudInit     = "/usr/bin/cloud-init"
-	cloudConfig   = "/etc/cloud/cloud.cfg"
-	cloudConfigs  = "/etc/cloud/cloud.cfg.d/*.cfg"
-	cloudMerged   = "/var/lib/cloud/instance/cloud-config.txt"
-	cloudDisabled = "/etc/cloud/cloud-init.disabled"
+	cloudInit      = "/usr/bin/cloud-init"
+	cloudDisabled  = "/etc/cloud/cloud-init.disabled"
+	cloudTemplates = "/etc/cloud/templates/hosts.*.tmpl"
 )
+
+// cloudConfigs are what cloud-init goes by at boot, the last to say something deciding: its own
+// files, what was found out at this boot, what the vendor of the cloud said, and what the user did.
+var cloudConfigs = []string{
+	"/etc/cloud/cloud.cfg",
+	"/etc/cloud/cloud.cfg.d/*.cfg",
+	"/run/cloud-init/cloud.cfg",
+	"/var/lib/cloud/instance/vendor-cloud-config.txt",
+	"/var/lib/cloud/instance/vendor2-cloud-config.txt",
+	"/var/lib/cloud/instance/cloud-config.txt",
+}
 
 // ufwSysctls is what ufw sets when it starts, which is after sysctl.d.
 const ufwSysctls = "/etc/ufw/sysctl.conf"
@@ -41,7 +48,9 @@ func (h *Host) seeBoot(query hosts.Query) func(context.Context, *hosts.Facts) er
 		facts.Boot.Sysctls = hosts.BootSysctls(sysctls, query.Sysctls)
 		loadable := slices.DeleteFunc(slices.Clone(query.Modules), h.isBuiltIn)
 		facts.Boot.Barred = hosts.BarredModules(h.configFiles("modprobe.d"), loadable)
-		facts.Boot.HostsWriter = h.hostsWriter()
+		if facts.Boot.HostsWriter = h.hostsWriter(); facts.Boot.HostsWriter != "" {
+			facts.Boot.HostsNames = h.hostsNamesLost(query.Names)
+		}
 		for _, name := range []string{"firewalld", "ufw"} {
 			unit, err := h.systemd.Unit(ctx, name+".service")
 			if errors.Is(err, errNoSystemd) {
@@ -88,8 +97,36 @@ func (h *Host) hostsWriter() string {
 	if _, err := os.Stat(h.at(cloudDisabled)); err == nil || missing != nil {
 		return ""
 	}
-	names := slices.Concat([]string{cloudConfig}, h.glob(cloudConfigs), []string{cloudMerged})
+	var names []string
+	for _, pattern := range cloudConfigs {
+		names = append(names, h.glob(pattern)...)
+	}
 	return hosts.WritesHosts(h.readConfigs(names...))
+}
+
+// hostsNamesLost are those of the names that cloud-init takes out of /etc/hosts at a boot. Who
+// wants a line to stay writes it into the template as well.
+func (h *Host) hostsNamesLost(names []string) []string {
+	var now, then strings.Builder
+	for _, file := range h.readConfigs(hostsFile) {
+		for line := range strings.Lines(string(file.Content)) {
+			if !strings.HasSuffix(strings.TrimSpace(line), hosts.HostsMark) {
+				now.WriteString(line)
+			}
+		}
+	}
+	for _, file := range h.readConfigs(h.glob(cloudTemplates)...) {
+		then.Write(append(file.Content, '\n'))
+	}
+	written, kept := parseHosts(now.String()), parseHosts(then.String())
+	var lost []string
+	for _, name := range names {
+		name := strings.ToLower(name)
+		if len(written[name]) > 0 && len(kept[name]) == 0 {
+			lost = append(lost, name)
+		}
+	}
+	return lost
 }
 
 // readConfigs reads files; one that cannot be read is one that a boot cannot read either.

@@ -23,10 +23,13 @@ func TestNextBoot(t *testing.T) {
 	m.write("/etc/sysctl.d/50-inotify.conf", "fs.inotify.max_user_watches = 2\n")
 	m.write("/usr/lib/modprobe.d/hardening.conf", "blacklist br_netfilter\n")
 	m.write("/usr/bin/cloud-init", "")
+	m.write("/etc/hosts", "10.0.0.9 api.example other.example\n10.0.0.1 kept.example\n127.0.0.1\tours.example\t"+hosts.HostsMark+"\n")
+	m.write("/etc/cloud/templates/hosts.debian.tmpl", "127.0.1.1 {{fqdn}} {{hostname}}\n10.0.0.1 kept.example\n")
 	m.write("/etc/cloud/cloud.cfg", "manage_etc_hosts: localhost\n")
 	m.write("/etc/cloud/cloud.cfg.d/90-site.cfg", "manage_etc_hosts: true\n")
 	m.systemd.units["firewalld.service"] = local.UnitState{Load: "loaded", Active: "inactive", Enabled: "enabled"}
-	query := hosts.Query{Sysctls: []string{"net.ipv4.ip_forward", "fs.inotify.max_user_watches"}, Modules: []string{"br_netfilter", "overlay"}}
+	query := hosts.Query{Sysctls: []string{"net.ipv4.ip_forward", "fs.inotify.max_user_watches"}, Modules: []string{"br_netfilter", "overlay"},
+		Names: []string{"API.example", "kept.example", "ours.example"}}
 	want := hosts.Boot{
 		Sysctls: map[string]hosts.BootSetting{
 			"net.ipv4.ip_forward":         {Value: "0", File: "/usr/lib/sysctl.d/99-zz.conf"},
@@ -34,6 +37,7 @@ func TestNextBoot(t *testing.T) {
 		},
 		Barred:      map[string]hosts.BarredModule{"br_netfilter": {File: "/usr/lib/modprobe.d/hardening.conf"}},
 		HostsWriter: "/etc/cloud/cloud.cfg.d/90-site.cfg",
+		HostsNames:  []string{"api.example"},
 		Firewall:    "firewalld",
 	}
 	if diff := cmp.Diff(want, m.observe(m.host(), query).Boot); diff != "" {
@@ -46,6 +50,32 @@ func TestNextBoot(t *testing.T) {
 	next := m.observe(m.host(), query).Boot
 	if got := next.Sysctls["net.ipv4.ip_forward"]; got.File != "/etc/ufw/sysctl.conf" || next.HostsWriter != "" {
 		t.Errorf("a masked file, ufw's own and a user's data: %+v", next)
+	}
+}
+
+// TestWhoHasCloudInitWriteHosts: the later of two says so.
+func TestWhoHasCloudInitWriteHosts(t *testing.T) {
+	const (
+		own, site, found = "/etc/cloud/cloud.cfg", "/etc/cloud/cloud.cfg.d/90-site.cfg", "/run/cloud-init/cloud.cfg"
+		vendor, vendor2  = "/var/lib/cloud/instance/vendor-cloud-config.txt", "/var/lib/cloud/instance/vendor2-cloud-config.txt"
+		user             = "/var/lib/cloud/instance/cloud-config.txt"
+	)
+	order := []string{own, site, found, vendor, vendor2, user}
+	for i, last := range order {
+		m := newMachine(t)
+		m.write("/usr/bin/cloud-init", "")
+		for _, before := range order[:i] {
+			m.write(before, "#cloud-config\nmanage_etc_hosts: false\n")
+		}
+		m.write(last, "#cloud-config\n---\nmanage_etc_hosts: true\n")
+		query := hosts.Query{Modules: []string{"overlay"}}
+		if next := m.observe(m.host(), query).Boot; next.HostsWriter != last || next.HostsNames != nil {
+			t.Errorf("%s says that it does, and seen is %q", last, next.HostsWriter)
+		}
+		m.write(last, "manage_etc_hosts: false\n")
+		if next := m.observe(m.host(), query).Boot; next.HostsWriter != "" {
+			t.Errorf("%s says that it does not, and seen is %q", last, next.HostsWriter)
+		}
 	}
 }
 

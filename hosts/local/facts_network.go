@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
@@ -81,22 +80,33 @@ func (h *Host) seeNames(names []string) func(context.Context, *hosts.Facts) erro
 				unknown = append(unknown, name)
 			}
 		}
-		var mu sync.Mutex
-		var group errgroup.Group
-		for _, name := range unknown {
-			group.Go(func() error {
-				if addresses, err := net.DefaultResolver.LookupHost(ctx, name); err == nil {
-					mu.Lock()
-					defer mu.Unlock()
-					found[name] = addresses
-				}
-				return nil
-			})
-		}
-		_ = group.Wait() // a name that does not resolve is absent
-		facts.Names = found
+		facts.Names, facts.Unresolved = found, h.lookUp(ctx, unknown, found)
 		return nil
 	}
+}
+
+// lookUp adds the addresses of names to those that are found. A name that does not exist is
+// absent; those of which nobody could say so are given back, sorted.
+func (h *Host) lookUp(ctx context.Context, names []string, found map[string][]string) (unanswered []string) {
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	for _, name := range names {
+		group.Go(func() {
+			addresses, err := h.resolver.LookupHost(ctx, name)
+			var failure *net.DNSError
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				found[name] = addresses
+			case !errors.As(err, &failure) || !failure.IsNotFound:
+				unanswered = append(unanswered, name)
+			}
+		})
+	}
+	group.Wait()
+	slices.Sort(unanswered)
+	return unanswered
 }
 
 // parseHosts reads a hosts file: name to addresses.

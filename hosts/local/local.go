@@ -30,6 +30,7 @@ type Host struct {
 
 	systemd    Systemd
 	containerd Containerd
+	resolver   Resolver
 
 	lease   lease
 	record  recordFile
@@ -75,6 +76,9 @@ func New(options Options) (*Host, error) {
 	}
 	if h.containerd = options.Containerd; h.containerd == nil {
 		h.containerd = newDaemon(h.at(containerdSocket))
+	}
+	if h.resolver = options.Resolver; h.resolver == nil {
+		h.resolver = net.DefaultResolver
 	}
 	h.lease = lease{path: h.run("lease"), now: h.now}
 	h.record = recordFile{path: h.state("record.json"), lock: h.run("record.lock")}

@@ -7,7 +7,15 @@
 // whatever happens in between.
 package local
 
-import "time"
+import (
+	"context"
+	"time"
+)
+
+// Resolver looks up the addresses of a name, as net.Resolver does.
+type Resolver interface {
+	LookupHost(ctx context.Context, name string) (addresses []string, err error)
+}
 
 // The places where Slipway keeps what it needs to know on a host.
 const (
@@ -27,6 +35,8 @@ type Options struct {
 	// Systemd and Containerd are how those daemons are reached; nil means the real ones.
 	Systemd    Systemd
 	Containerd Containerd
+	// Resolver looks names up that are not in /etc/hosts; nil means the machine's.
+	Resolver Resolver
 	// Patience is how long a looker may be at one thing before it is given up; 0 means 10 s.
 	Patience time.Duration
 	// Now tells the time; nil means the clock.

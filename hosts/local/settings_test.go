@@ -3,6 +3,8 @@
 package local_test
 
 import (
+	"context"
+	"net"
 	"os"
 	"strings"
 	"syscall"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/hosts/hosttest"
+	"github.com/slipway-k8s/slipway/hosts/local"
 )
 
 func TestSysctlIsSetAndComesBack(t *testing.T) {
@@ -91,6 +94,32 @@ func TestHostname(t *testing.T) {
 	}
 	for _, name := range []string{"", "UPPER", "a b", "-a", "a\nb"} {
 		m.fails(host, hosts.SetHostname{Name: name})
+	}
+}
+
+// resolver is a name service.
+type resolver map[string]error
+
+func (r resolver) LookupHost(_ context.Context, name string) ([]string, error) {
+	if err := r[name]; err != nil {
+		return nil, err
+	}
+	return []string{"192.0.2.1"}, nil
+}
+
+// TestNamesThatNobodyAnsweredFor are told apart from those that do not exist.
+func TestNamesThatNobodyAnsweredFor(t *testing.T) {
+	m := newMachine(t)
+	m.write("/etc/hosts", "10.0.0.1 local\n")
+	host := m.open(local.Options{Resolver: resolver{
+		"gone": &net.DNSError{Err: "no such host", IsNotFound: true},
+		"slow": &net.DNSError{Err: "i/o timeout", IsTimeout: true},
+		"bad":  &net.DNSError{Err: "server misbehaving", IsTemporary: true},
+	}})
+	facts := m.observe(host, hosts.Query{Names: []string{"slow", "local", "gone", "there", "bad"}})
+	want := hosts.Facts{Names: map[string][]string{"local": {"10.0.0.1"}, "there": {"192.0.2.1"}}, Unresolved: []string{"bad", "slow"}}
+	if diff := cmp.Diff(want, hosts.Facts{Names: facts.Names, Unresolved: facts.Unresolved}); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
 	}
 }
 
