@@ -46,6 +46,8 @@ func TestInitRefusesToBeginBesideTheLastCopyOfEtcd(t *testing.T) {
 			map[string]string{"cp-1": "begun before", "cp-2": "begun before", "cp-3": "begun before"}},
 		{"two hosts are installed anew", func(w *world) { w.reinstall("cp-2"); w.reinstall("cp-3") }, nil,
 			map[string]string{"cp-2": "has run", "cp-3": "has run"}},
+		{"all are installed anew", func(w *world) { w.reinstall("cp-1"); w.reinstall("cp-2"); w.reinstall("cp-3") }, nil,
+			map[string]string{"cp-1": "state folder", "cp-2": "state folder", "cp-3": "state folder"}},
 		{"and this machine too", func(w *world) { w.reinstall("cp-2"); w.reinstall("cp-3") }, bare,
 			map[string]string{"cp-2": "has run", "cp-3": "has run"}},
 		{"and the last etcd does not run", func(w *world) {
@@ -90,6 +92,9 @@ func TestInitRefusesToBeginBesideTheLastCopyOfEtcd(t *testing.T) {
 			for host := range test.refused {
 				if !strings.Contains(err.Error(), host+": etcd: it has no etcd data") {
 					t.Errorf("%s is not refused: %v", host, err)
+				}
+				if !strings.Contains(err.Error(), "where all were installed anew, or a first init was interrupted, begin anew by: slipway reset --all") {
+					t.Errorf("what to do is not told: %v", err)
 				}
 			}
 		})
