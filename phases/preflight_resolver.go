@@ -15,20 +15,6 @@ const checkResolver = "name-servers"
 // corefileKey is the object that holds CoreDNS's configuration.
 var corefileKey = hosts.ObjectKey{APIVersion: "v1", Kind: "ConfigMap", Namespace: "kube-system", Name: "coredns"}
 
-// settled tells whether a host is part of the cluster already, be its API silent: then what
-// is found late is told, and does not stop what may repair the rest.
-func (in Input) settled(host cluster.Host, facts hosts.Facts) bool {
-	return in.joined(host.Name) || claimed(facts.Record) && facts.Units[manifests.KubeletUnit].Enabled == "enabled"
-}
-
-// found is an error of a host that is to come, and a warning of one that is there.
-func (in Input) found(check string, host cluster.Host, facts hosts.Facts, fix, detail string, args ...any) Problem {
-	if in.settled(host, facts) {
-		return warning(check, host, fix, detail, args...)
-	}
-	return problem(check, host, fix, detail, args...)
-}
-
 // checkNameServers looks whether Pods of the host have a name server to ask, where CoreDNS,
 // which may run on any node, asks what the host asks. It does not start where there is none. To
 // prepare a host starts no CoreDNS: it is told, and in time.
@@ -40,7 +26,7 @@ func checkNameServers(in Input, host cluster.Host, facts hosts.Facts) []Problem 
 		return []Problem{warning(checkResolver, host, nameServerFix(in.Cluster, facts),
 			"%s: if CoreDNS forwards to it, it will not start on this host", resolverLack(in.Cluster, facts))}
 	}
-	return []Problem{in.found(checkResolver, host, facts, nameServerFix(in.Cluster, facts),
+	return []Problem{in.problemUnlessSettled(checkResolver, host, facts, nameServerFix(in.Cluster, facts),
 		"%s, and CoreDNS, which forwards to it, does not start on this host", resolverLack(in.Cluster, facts))}
 }
 

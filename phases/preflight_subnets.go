@@ -60,7 +60,7 @@ func checkSubnets(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 	for _, server := range manifests.NameServers(in.Cluster, facts) {
 		for _, subnet := range subnetsOf(in.Cluster) {
 			if subnet.Contains(server) {
-				problems = append(problems, in.found(checkPlan, host, facts, otherSubnets,
+				problems = append(problems, in.problemUnlessSettled(checkPlan, host, facts, otherSubnets,
 					"its name server %s lies inside the %s subnet %s, where neither the host nor Pods would reach it", server, subnet.what, subnet.Prefix))
 			}
 		}
@@ -79,7 +79,7 @@ func (in Input) overlaps(host cluster.Host, facts hosts.Facts, network netip.Pre
 		switch {
 		case !subnet.Overlaps(network):
 		case network.Bits() >= subnet.Bits() || subnet.Contains(network.Addr()):
-			problems = append(problems, in.found(checkPlan, host, facts, otherSubnets,
+			problems = append(problems, in.problemUnlessSettled(checkPlan, host, facts, otherSubnets,
 				"%s, which lies inside the %s subnet %s", what, subnet.what, subnet.Prefix))
 		case network.Bits() >= widestNetwork && !in.settled(host, facts):
 			problems = append(problems, warning(checkPlan, host, otherSubnets+", if there are such machines",

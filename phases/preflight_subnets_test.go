@@ -2,6 +2,7 @@ package phases
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"testing"
 
@@ -99,6 +100,31 @@ func TestPrepareRefusesNoHostThatInitTakes(t *testing.T) {
 		problems := Preflight(WorkflowPrepare, in)
 		if len(problems) != 1 || problems[0].Check != checkResolver || problems[0].Severity != SeverityWarning || problems[0].Host != test.want {
 			t.Errorf("%s: %v", name, problems)
+		}
+	}
+}
+
+// TestWhatIsFoundLateIsTold: of a host that is part of the cluster; one that was only prepared comes yet.
+func TestWhatIsFoundLateIsTold(t *testing.T) {
+	w := newWorld(t, 1, 1)
+	w.init(seeded(1))
+	w.add(2)
+	w.all(Prepare)
+	in := w.observe()
+	for _, name := range []string{"w-1", "w-2"} {
+		edit(&in, name, func(f *hosts.Facts) { f.NameServers = nil })
+	}
+	for workflow, want := range map[Workflow]map[string]Severity{
+		WorkflowJoin: {"w-2": SeverityError}, WorkflowInit: {"w-1": SeverityWarning, "w-2": SeverityError},
+	} {
+		found := map[string]Severity{}
+		for _, p := range Preflight(workflow, in) {
+			if p.Check == checkResolver {
+				found[p.Host] = p.Severity
+			}
+		}
+		if !maps.Equal(found, want) {
+			t.Errorf("%s: %v, want %v", workflow, found, want)
 		}
 	}
 }

@@ -121,7 +121,7 @@ func checkNetworkConfigs(in Input, host cluster.Host, facts hosts.Facts) []Probl
 			problems = append(problems, problem("data", host, aside, "%s is not Slipway's, which would write its own there", file))
 		case file == manifests.CNIConf || in.Cluster.Networking.AddOn != cluster.AddOnFlannel:
 		case file < manifests.CNIConf:
-			problems = append(problems, in.found("data", host, facts, aside,
+			problems = append(problems, in.problemUnlessSettled("data", host, facts, aside,
 				"%s is a network configuration of others, and comes before %s by name: the node's Pods would get that network", file, manifests.CNIConf))
 		case !claimed(facts.Record):
 			problems = append(problems, warning("data", host, "",
