@@ -136,7 +136,7 @@ func TestAHostsKindsAreKnown(t *testing.T) {
 func TestAnAnswerThatIsTooLargeIsNotTakenIn(t *testing.T) {
 	client, say := alive(t)
 	defer client.Close()
-	evidence := strings.TrimSuffix(strings.Repeat("{},", 2<<20), ",")
+	evidence := strings.TrimSuffix(strings.Repeat("{},", 1<<18), ",")
 	go say(`{"kind":"done","id":1,"body":{"hostname":"cp-1","evidence":[` + evidence + `]}}`)
 	_, err := client.Observe(t.Context(), hosts.Query{})
 	if err == nil || !strings.Contains(err.Error(), `most of it for "evidence"`) {

@@ -8,6 +8,24 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
+// Prober looks at the machine that a Host under test stands for, from beside that Host.
+type Prober interface {
+	// Scratch is a directory on the machine, which exists and belongs to the suite.
+	Scratch() string
+	// Read gives a file's content and mode; ok is false where there is none.
+	Read(path string) (content []byte, mode uint32, ok bool)
+	// Put puts a file there, as somebody else would.
+	Put(path string, content []byte, mode uint32)
+	// Another opens the same machine a second time.
+	Another(t *testing.T) hosts.Host
+	// Stick makes everything below a path of the machine one that never answers, until the
+	// test ends: a file system whose server is away.
+	Stick(path string)
+	// Echo is the TCP address, as seen from the machine, of a service that reads all,
+	// then writes it back and closes.
+	Echo() (address string)
+}
+
 // echoAddress is where a Fake that is probed echoes.
 const echoAddress = "127.0.0.1:7"
 
@@ -34,7 +52,8 @@ type fakeProber struct {
 func (p *fakeProber) Stick(path string) { p.Fake.Stick(path) }
 
 func (p *fakeProber) Scratch() string { return "/scratch" }
-func (p *fakeProber) Echo() string    { return echoAddress }
+
+func (p *fakeProber) Echo() string { return echoAddress }
 
 func (p *fakeProber) Read(path string) ([]byte, uint32, bool) { return p.ReadFile(path) }
 

