@@ -53,8 +53,8 @@ func BootSysctls(files []ConfigFile, keys []string) map[string]BootSetting {
 				continue
 			}
 			for _, key := range keys {
-				exact := pattern == slashed(key)
-				if matched, err := path.Match(pattern, slashed(key)); exact || err == nil && matched && !named[key] {
+				exact := pattern == Slashed(key)
+				if matched, err := path.Match(pattern, Slashed(key)); exact || err == nil && matched && !named[key] {
 					found[key] = BootSetting{Value: value, File: file.Path}
 					named[key] = named[key] || exact
 				}
@@ -72,11 +72,12 @@ func sysctlLine(line string) (pattern, value string, ok bool) {
 		return "", "", false
 	}
 	name, value, ok := strings.Cut(strings.TrimPrefix(line, "-"), "=")
-	return slashed(strings.TrimSpace(name)), strings.Join(strings.Fields(value), " "), ok
+	return Slashed(strings.TrimSpace(name)), strings.Join(strings.Fields(value), " "), ok
 }
 
-// slashed is a parameter's name as a path: the first separator says which of . and / it is.
-func slashed(name string) string {
+// Slashed is a parameter's name as a path: as with sysctl(8), the first separator says which of
+// . and / it is; the other one is then part of a name (eth0.100).
+func Slashed(name string) string {
 	if at := strings.IndexAny(name, "./"); at >= 0 && name[at] == '.' {
 		return strings.NewReplacer(".", "/", "/", ".").Replace(name)
 	}
@@ -90,7 +91,7 @@ func BarredModules(files []ConfigFile, modules []string) map[string]BarredModule
 		for line := range strings.Lines(string(file.Content)) {
 			fields := strings.Fields(line)
 			for _, module := range modules {
-				if len(fields) < 2 || underscored(fields[1]) != underscored(module) {
+				if len(fields) < 2 || Underscored(fields[1]) != Underscored(module) {
 					continue
 				}
 				switch fields[0] {
@@ -109,7 +110,8 @@ func BarredModules(files []ConfigFile, modules []string) map[string]BarredModule
 	return found
 }
 
-func underscored(module string) string { return strings.ReplaceAll(module, "-", "_") }
+// Underscored is a kernel module's name as the kernel itself writes it.
+func Underscored(module string) string { return strings.ReplaceAll(module, "-", "_") }
 
 // WritesHosts finds in cloud-init's files, the last deciding, whether it writes /etc/hosts anew
 // at each boot, and the file that says so. With localhost it keeps only a line for itself.

@@ -69,11 +69,34 @@ func (s *Set) copyLayer(descriptor v1.Descriptor, layer v1.Layer) (hosts.Blob, e
 
 // add makes of one image what a host loads, and keeps its blobs; blob gives a layer's.
 func (s *Set) add(image v1.Image, blob func(v1.Descriptor, v1.Layer) (hosts.Blob, error)) (Image, error) {
-	raw, err := image.RawManifest()
+	manifest, err := image.Manifest()
 	if err != nil {
 		return Image{}, err
 	}
-	manifest, err := image.Manifest()
+	made, err := s.addManifest(image, manifest)
+	if err != nil {
+		return Image{}, err
+	}
+	layers, err := image.Layers()
+	if err != nil {
+		return Image{}, err
+	}
+	for i, layer := range layers {
+		ref := manifest.Layers[i].Digest.String()
+		if _, there := s.blobs[ref]; !there {
+			if s.blobs[ref], err = blob(manifest.Layers[i], layer); err != nil {
+				delete(s.blobs, ref)
+				return Image{}, err
+			}
+		}
+		made.Load.Blobs = append(made.Load.Blobs, imageBlob(manifest.Layers[i]))
+	}
+	return made, nil
+}
+
+// addManifest is add for all but the layers: the manifest and the image's settings.
+func (s *Set) addManifest(image v1.Image, manifest *v1.Manifest) (Image, error) {
+	raw, err := image.RawManifest()
 	if err != nil {
 		return Image{}, err
 	}
@@ -103,20 +126,6 @@ func (s *Set) add(image v1.Image, blob func(v1.Descriptor, v1.Layer) (hosts.Blob
 	}
 	if settings.OS != "" && settings.Architecture != "" {
 		made.Platform = bundle.Platform{OS: settings.OS, Arch: settings.Architecture}
-	}
-	layers, err := image.Layers()
-	if err != nil {
-		return Image{}, err
-	}
-	for i, layer := range layers {
-		ref := manifest.Layers[i].Digest.String()
-		if _, there := s.blobs[ref]; !there {
-			if s.blobs[ref], err = blob(manifest.Layers[i], layer); err != nil {
-				delete(s.blobs, ref)
-				return Image{}, err
-			}
-		}
-		made.Load.Blobs = append(made.Load.Blobs, imageBlob(manifest.Layers[i]))
 	}
 	return made, nil
 }

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -448,17 +449,40 @@ func TestWhatIsNotReadIsNamed(t *testing.T) {
 	}
 }
 
+// interrupted is a context that ends when it is asked so many times whether it has.
+type interrupted struct {
+	context.Context
+	asks atomic.Int64
+}
+
+func (c *interrupted) Err() error {
+	if c.asks.Add(-1) <= 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
 func TestAnInterruptEndsTheReadingAndLeavesNothing(t *testing.T) {
 	made := image(t, "amd64", "")
 	saved, folder := docker(t, made, "app:1"), ociFolder(t, entry{made, map[string]string{"org.opencontainers.image.ref.name": "app:1"}})
 	paths := []string{saved, compressed(t, saved, "gz"), compressed(t, saved, "zst"), folder, tarOf(t, folder)}
 	temporary := t.TempDir()
 	t.Setenv("TMPDIR", temporary)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
 	for _, path := range paths {
-		if set, err := Read(ctx, []string{path}, ""); !errors.Is(err, context.Canceled) {
-			t.Errorf("%s: %v, %v", path, set, err)
+		for asks := int64(1); ; asks++ { // wherever in the reading it comes
+			ctx := &interrupted{Context: t.Context()}
+			ctx.asks.Store(asks)
+			set, err := Read(ctx, []string{path}, "")
+			if err == nil {
+				if asks < 5 {
+					t.Errorf("%s is read within %d steps", path, asks)
+				}
+				set.Close()
+				break
+			}
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("%s, at step %d: %v", path, asks, err)
+			}
 		}
 	}
 	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {

@@ -45,7 +45,6 @@ type Hello struct {
 	Version  string `json:"version"` // Slipway's
 	OS       string `json:"os"`      // in Go's words, as is Arch
 	Arch     string `json:"arch"`
-	UID      int    `json:"uid"`
 }
 
 // Life says how often an end pings, and how long the other may be silent.

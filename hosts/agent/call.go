@@ -285,10 +285,17 @@ func (c *Client) Upload(ctx context.Context, blobs []hosts.Blob, progress func(h
 	if err != nil {
 		return err
 	}
-	tally := NewTally(lacking, progress)
+	return c.PutAll(ctx, lacking, NewTally(lacking, progress))
+}
+
+// putsAtOnce is how many blobs travel in frames at the same time.
+const putsAtOnce = 8
+
+// PutAll sends blobs in frames, and counts each that has arrived.
+func (c *Client) PutAll(ctx context.Context, blobs []hosts.Blob, tally *Tally) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(4)
-	for _, blob := range lacking {
+	group.SetLimit(putsAtOnce)
+	for _, blob := range blobs {
 		group.Go(func() error {
 			err := c.Put(ctx, blob)
 			if err == nil {

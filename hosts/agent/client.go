@@ -97,9 +97,6 @@ func (c *Client) greet(ctx context.Context, version string) error {
 	}
 }
 
-// Hello is how the agent introduced itself.
-func (c *Client) Hello() Hello { return c.hello }
-
 // Done is closed when the session is over, for whatever reason.
 func (c *Client) Done() <-chan struct{} { return c.ended }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -94,7 +93,7 @@ func newServer(host hosts.Host, in io.Reader, opts ServeOptions) *server {
 func (s *server) greet(ctx context.Context) error {
 	hello, err := encodeBody(kindHello, 0, Hello{
 		Protocol: Protocol, Version: s.opts.Version,
-		OS: runtime.GOOS, Arch: runtime.GOARCH, UID: os.Getuid(),
+		OS: runtime.GOOS, Arch: runtime.GOARCH,
 	})
 	if err != nil {
 		return err

@@ -31,11 +31,12 @@ type session struct {
 	written chan struct{} // closed to let the writer finish its queue and stop
 	finish  sync.Once
 
-	ended chan struct{} // closed when nothing more will be read
-	mute  chan struct{} // closed when nothing more can be written
-	mutex sync.Mutex
-	cause error // why it ended
-	muted bool
+	ended  chan struct{} // closed when nothing more will be read
+	mute   chan struct{} // closed when nothing more can be written
+	mutex  sync.Mutex
+	ending bool  // somebody is about to say why
+	cause  error // why it ended
+	muted  bool
 
 	heard   atomic.Int64 // when a byte last came, in nanoseconds since start
 	start   time.Time
@@ -110,18 +111,19 @@ func (s *session) dispatch(f frame) error {
 
 // end notes why the session is over; the first reason stands.
 func (s *session) end(cause error) {
-	if s.explain != nil && !s.closing.Load() {
-		cause = s.explain(cause)
-	}
 	s.mutex.Lock()
-	first := s.cause == nil
-	if first {
-		s.cause = cause
-	}
+	first := !s.ending
+	s.ending = true
 	s.mutex.Unlock()
 	if !first {
 		return
 	}
+	if s.explain != nil && !s.closing.Load() {
+		cause = s.explain(cause)
+	}
+	s.mutex.Lock()
+	s.cause = cause
+	s.mutex.Unlock()
 	var breach *protocolError
 	if errors.As(cause, &breach) {
 		if f, err := encodeBody(kindBye, 0, byeBody{Error: encodeError(cause)}); err == nil {

@@ -286,9 +286,7 @@ func removed(list *[]string, matches func(string) bool) int {
 }
 
 func (f *Fake) unmount(a hosts.Unmount) (string, error) {
-	n := removed(&f.mounts, func(mount string) bool {
-		return mount == a.Below || strings.HasPrefix(mount, a.Below+"/")
-	})
+	n := removed(&f.mounts, func(mount string) bool { return strings.HasPrefix(mount, a.Below+"/") })
 	return counted(n, "mounts"), nil
 }
 

@@ -70,7 +70,7 @@ func writeNew(ctx context.Context, dir *folder, name string, content io.Reader, 
 	if err != nil {
 		return dir.failed("open", name, err)
 	}
-	_, err = io.Copy(&settlingWriter{file: file}, contextReader{ctx, content})
+	_, err = io.Copy(&syncingWriter{file: file}, contextReader{ctx, content})
 	if err == nil {
 		err = setAttributes(file, attr)
 	}
@@ -80,13 +80,13 @@ func writeNew(ctx context.Context, dir *folder, name string, content io.Reader, 
 	return errors.Join(err, file.Close())
 }
 
-// settleEvery is how many bytes are written before they are synced. A slow disk has them
+// syncEvery is how many bytes are written before they are synced. A slow disk has them
 // down well within the patience of whoever asked; all of a large file at once it may not.
-const settleEvery = 64 << 20
+const syncEvery = 64 << 20
 
-// settlingWriter syncs a file while it is written, so that what is told of a large one is
+// syncingWriter syncs a file while it is written, so that what is told of a large one is
 // true of the disk and its last sync is short: a sync tells nobody how far it is.
-type settlingWriter struct {
+type syncingWriter struct {
 	file interface {
 		io.Writer
 		Sync() error
@@ -94,8 +94,8 @@ type settlingWriter struct {
 	loose int // bytes written since the last sync
 }
 
-func (w *settlingWriter) Write(p []byte) (int, error) {
-	if w.loose >= settleEvery {
+func (w *syncingWriter) Write(p []byte) (int, error) {
+	if w.loose >= syncEvery {
 		if err := w.file.Sync(); err != nil {
 			return 0, err
 		}

@@ -25,16 +25,16 @@ func (f *loosened) Sync() error {
 // TestALargeFileIsSyncedWhileItIsWritten: else its last sync takes minutes on a slow disk,
 // in which nothing is told.
 func TestALargeFileIsSyncedWhileItIsWritten(t *testing.T) {
-	const size = 5*settleEvery + 7
+	const size = 5*syncEvery + 7
 	file := &loosened{}
-	if _, err := io.Copy(&settlingWriter{file: file}, io.LimitReader(zeros{}, size)); err != nil {
+	if _, err := io.Copy(&syncingWriter{file: file}, io.LimitReader(zeros{}, size)); err != nil {
 		t.Fatal(err)
 	}
-	if file.all != size || file.most > settleEvery+(1<<20) {
+	if file.all != size || file.most > syncEvery+(1<<20) {
 		t.Errorf("%d bytes were written, and up to %d at once not synced", file.all, file.most)
 	}
 	small := &loosened{}
-	if _, err := io.Copy(&settlingWriter{file: small}, bytes.NewReader(make([]byte, 1<<20))); err != nil || small.loose != 1<<20 {
+	if _, err := io.Copy(&syncingWriter{file: small}, bytes.NewReader(make([]byte, 1<<20))); err != nil || small.loose != 1<<20 {
 		t.Errorf("a small file is synced before its end: %d bytes are loose, %v", small.loose, err)
 	}
 }

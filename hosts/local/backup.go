@@ -67,7 +67,7 @@ func (h *Host) putBack(ctx context.Context, path, value string) error {
 	}
 	switch hosts.FileType(kind) {
 	case hosts.TypeDirectory:
-		return settleDirectory(h.at(path), attr)
+		return correctDirectory(h.at(path), attr)
 	case hosts.TypeFile:
 		kept, err := os.Open(h.backupPath(path))
 		if err != nil {

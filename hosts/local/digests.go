@@ -21,9 +21,9 @@ import (
 const (
 	// cacheFrom is the size from which a digest is worth keeping.
 	cacheFrom = 256 << 10
-	// settled is how old a change must be for its digest to be kept: a file that changes
+	// quiet is how old a change must be for its digest to be kept: a file that changes
 	// again within the clock's grain would look the same.
-	settled = 2 * time.Second
+	quiet = 2 * time.Second
 )
 
 // digestCache keeps the digests of large files between observations, so that looking at
@@ -41,13 +41,13 @@ type digestCache struct {
 
 // cachedDigest is a digest and the state of the file that had it.
 type cachedDigest struct {
-	Digest  string `json:"digest"`
-	Size    int64  `json:"size"`
-	Inode   uint64 `json:"inode"`
-	Device  uint64 `json:"device"`
-	Mtime   int64  `json:"mtime"`
-	Ctime   int64  `json:"ctime"`
-	settled bool
+	Digest string `json:"digest"`
+	Size   int64  `json:"size"`
+	Inode  uint64 `json:"inode"`
+	Device uint64 `json:"device"`
+	Mtime  int64  `json:"mtime"`
+	Ctime  int64  `json:"ctime"`
+	quiet  bool
 }
 
 // of is the SHA-256 of a file, as sha256:<hex>.
@@ -84,7 +84,7 @@ func (c *digestCache) learn(path, digest string) {
 		return
 	}
 	state := c.stateOf(info)
-	state.settled = true // nobody else writes a file that was just renamed into place
+	state.quiet = true // nobody else writes a file that was just renamed into place
 	c.keep(path, state, digest)
 }
 
@@ -94,7 +94,7 @@ func (c *digestCache) stateOf(info os.FileInfo) cachedDigest {
 	return cachedDigest{
 		Size: info.Size(), Inode: stat.Ino, Device: stat.Dev,
 		Mtime: stat.Mtim.Nano(), Ctime: stat.Ctim.Nano(),
-		settled: c.now().Sub(changed) > settled,
+		quiet: c.now().Sub(changed) > quiet,
 	}
 }
 
@@ -112,7 +112,7 @@ func (c *digestCache) lookup(path string) (cachedDigest, bool) {
 }
 
 func (c *digestCache) keep(path string, state cachedDigest, digest string) {
-	if !state.settled {
+	if !state.quiet {
 		return
 	}
 	c.mu.Lock()

@@ -194,11 +194,11 @@ func (h *Host) makeDirectory(ctx context.Context, a hosts.MakeDirectory) (hosts.
 	}
 	return h.apply(ctx, change{
 		action: a, detail: detail, note: note,
-		act: func(context.Context) error { return settleDirectory(path, want) },
+		act: func(context.Context) error { return correctDirectory(path, want) },
 	})
 }
 
-func settleDirectory(path string, want attributes) error {
+func correctDirectory(path string, want attributes) error {
 	dir, err := makeFolder(path, modeParents)
 	if err != nil {
 		return &placeError{path, err}

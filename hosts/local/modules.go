@@ -38,7 +38,7 @@ func (h *Host) hasModule(name string) bool {
 	if !moduleName.MatchString(name) {
 		return false
 	}
-	kernelName := strings.ReplaceAll(name, "-", "_")
+	kernelName := hosts.Underscored(name)
 	if _, err := os.Stat(h.at("/sys/module/" + kernelName)); err == nil {
 		return true
 	}
@@ -59,11 +59,11 @@ func (h *Host) hasModule(name string) bool {
 
 // isBuiltIn tells whether a module is part of the kernel itself, which no file keeps away.
 func (h *Host) isBuiltIn(name string) bool {
-	kernelName := strings.ReplaceAll(name, "-", "_")
+	kernelName := hosts.Underscored(name)
 	builtin := filepath.Join(h.at("/lib/modules"), kernelRelease(), "modules.builtin")
 	return hasLine(builtin, func(line string) bool {
 		base, _, _ := strings.Cut(path.Base(line), ".ko")
-		return strings.ReplaceAll(base, "-", "_") == kernelName
+		return hosts.Underscored(base) == kernelName
 	})
 }
 
@@ -139,16 +139,14 @@ var modulesLoad = []string{
 // asksForModule is the file, other than Slipway's own, that has a module loaded; "" where
 // none does.
 func (h *Host) asksForModule(record *hosts.Record, name string) string {
-	kernelName := strings.ReplaceAll(name, "-", "_")
+	kernelName := hosts.Underscored(name)
 	for _, pattern := range modulesLoad {
-		files, _ := filepath.Glob(h.at(pattern)) // the patterns are well formed
-		for _, file := range files {
-			path := "/" + strings.TrimPrefix(strings.TrimPrefix(file, h.root), "/")
+		for _, path := range h.glob(pattern) {
 			if _, ours := ownedAt(record, path); ours {
 				continue
 			}
-			if hasLine(file, func(line string) bool {
-				return strings.ReplaceAll(strings.TrimSpace(line), "-", "_") == kernelName
+			if hasLine(h.at(path), func(line string) bool {
+				return hosts.Underscored(strings.TrimSpace(line)) == kernelName
 			}) {
 				return path
 			}
@@ -159,7 +157,7 @@ func (h *Host) asksForModule(record *hosts.Record, name string) string {
 
 // unloadModule takes out a module, if nothing uses it.
 func unloadModule(name string) error {
-	err := unix.DeleteModule(strings.ReplaceAll(name, "-", "_"), unix.O_NONBLOCK)
+	err := unix.DeleteModule(hosts.Underscored(name), unix.O_NONBLOCK)
 	for _, stays := range []error{unix.ENOENT, unix.EBUSY, unix.EWOULDBLOCK, unix.EPERM, unix.ENOSYS} {
 		if errors.Is(err, stays) {
 			return nil

@@ -4,7 +4,6 @@ package local
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -17,15 +16,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// bundleAnnotations are what containerd's CRI plugin notes in the runtime configuration of
-// every task: the Pod that it belongs to.
-type bundleAnnotations struct {
-	Annotations struct {
-		Namespace string `json:"io.kubernetes.cri.sandbox-namespace"`
-		Pod       string `json:"io.kubernetes.cri.sandbox-name"`
-	} `json:"annotations"`
-}
 
 // orphanPods names those Pods of kube-system, of the ones named, whose processes outlive
 // a containerd that does not run.
@@ -49,23 +39,19 @@ func (h *Host) orphansOf(names []string) (map[int]string, error) {
 		return nil, err
 	}
 	found := map[int]string{}
-	for _, task := range tasks {
-		data, err := os.ReadFile(h.at(filepath.Join(taskDir, task.Name(), "config.json")))
+	for _, entry := range tasks {
+		one, err := h.taskOf(entry)
 		if errors.Is(err, os.ErrNotExist) {
 			continue // it ended meanwhile
 		}
 		if err != nil {
 			return nil, err
 		}
-		var bundle bundleAnnotations
-		if err := json.Unmarshal(data, &bundle); err != nil {
-			return nil, fmt.Errorf("read the configuration of task %s: %w", task.Name(), err)
-		}
-		pod := bundle.Annotations.Pod
-		if bundle.Annotations.Namespace != systemNamespace || !slices.Contains(names, pod) {
+		pod := one.Annotations.Pod
+		if one.Annotations.Namespace != systemNamespace || !slices.Contains(names, pod) {
 			continue
 		}
-		processes, err := h.processesIn(task)
+		processes, err := h.processesIn(entry)
 		if err != nil {
 			return nil, err
 		}

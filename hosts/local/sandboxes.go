@@ -27,10 +27,13 @@ const (
 	networkResults = "/var/lib/cni/results"
 )
 
-// task is what of a task's runtime configuration tells about its Pod.
+// task is what of a task's runtime configuration tells about its Pod: containerd's CRI
+// plugin notes there the Pod that it belongs to.
 type task struct {
 	Annotations struct {
-		Sandbox string `json:"io.kubernetes.cri.sandbox-id"`
+		Sandbox   string `json:"io.kubernetes.cri.sandbox-id"`
+		Namespace string `json:"io.kubernetes.cri.sandbox-namespace"`
+		Pod       string `json:"io.kubernetes.cri.sandbox-name"`
 	} `json:"annotations"`
 	Linux struct {
 		Namespaces []struct {
@@ -104,9 +107,9 @@ func (h *Host) sandboxes() (map[string]*hosts.Sandbox, error) {
 				add(entry.Name())
 				continue
 			}
-			var one task
-			if !h.readNote(filepath.Join(dir, entry.Name(), "config.json"), &one) || one.Annotations.Sandbox == "" {
-				continue
+			one, err := h.taskOf(entry)
+			if err != nil || one.Annotations.Sandbox == "" {
+				continue // what cannot be read tells nothing
 			}
 			for _, namespace := range one.Linux.Namespaces {
 				if namespace.Type == "network" {
@@ -116,6 +119,19 @@ func (h *Host) sandboxes() (map[string]*hosts.Sandbox, error) {
 		}
 	}
 	return found, nil
+}
+
+// taskOf reads the runtime configuration of a task by its directory.
+func (h *Host) taskOf(entry os.DirEntry) (task, error) {
+	var one task
+	data, err := os.ReadFile(h.at(filepath.Join(taskDir, entry.Name(), "config.json")))
+	if err == nil {
+		err = json.Unmarshal(data, &one)
+	}
+	if err != nil {
+		return task{}, fmt.Errorf("read the configuration of task %s: %w", entry.Name(), err)
+	}
+	return one, nil
 }
 
 // readNote reads what another program noted; what cannot be read tells nothing.

@@ -18,28 +18,9 @@ func (h *Host) stopPods(ctx context.Context, a hosts.StopPods, report func(hosts
 	if len(a.Only) > 0 {
 		return h.endPods(ctx, a, report)
 	}
-	var found []string
-	var stop func(context.Context) error
-	pods, err := h.containerd.Pods(ctx)
-	switch {
-	case errors.Is(err, errNoContainerd):
-		orphans, err := h.orphans()
-		if err != nil {
-			return hosts.Outcome{}, err
-		}
-		if len(orphans) > 0 {
-			found = append(found, fmt.Sprintf("%d processes that containerd left", len(orphans)))
-		}
-		stop = h.endOrphans
-	case err != nil:
+	found, stop, err := h.findPods(ctx, report)
+	if err != nil {
 		return hosts.Outcome{}, err
-	default:
-		if len(pods) > 0 {
-			found = append(found, fmt.Sprintf("%d sandboxes and containers", len(pods)))
-		}
-		stop = func(ctx context.Context) error {
-			return h.containerd.StopPods(ctx, func(note string) { report(hosts.Progress{Note: note}) })
-		}
 	}
 	groups, err := h.leftoverGroups(ctx)
 	if err != nil {
@@ -65,18 +46,42 @@ func (h *Host) stopPods(ctx context.Context, a hosts.StopPods, report func(hosts
 			if err := stop(ctx); err != nil {
 				return err
 			}
-			if slice {
-				if err := h.systemd.Run(ctx, JobStop, podsSlice); err != nil {
-					return err
-				}
-			}
-			groups, err := h.leftoverGroups(ctx)
-			if err != nil {
-				return err
-			}
-			return removeGroups(groups)
+			return h.removeLeftoverGroups(ctx, slice)
 		},
 	})
+}
+
+// findPods tells what of Pods runs, and how to end it.
+func (h *Host) findPods(ctx context.Context, report func(hosts.Progress)) (found []string, stop func(context.Context) error, err error) {
+	pods, err := h.containerd.Pods(ctx)
+	if errors.Is(err, errNoContainerd) {
+		orphans, err := h.orphans()
+		if len(orphans) > 0 {
+			found = append(found, fmt.Sprintf("%d processes that containerd left", len(orphans)))
+		}
+		return found, h.endOrphans, err
+	}
+	if len(pods) > 0 {
+		found = append(found, fmt.Sprintf("%d sandboxes and containers", len(pods)))
+	}
+	return found, func(ctx context.Context) error {
+		return h.containerd.StopPods(ctx, func(note string) { report(hosts.Progress{Note: note}) })
+	}, err
+}
+
+// removeLeftoverGroups removes the control groups that ended Pods leave, with the unit of
+// systemd's that would make them again, where there is one.
+func (h *Host) removeLeftoverGroups(ctx context.Context, slice bool) error {
+	if slice {
+		if err := h.systemd.Run(ctx, JobStop, podsSlice); err != nil {
+			return err
+		}
+	}
+	groups, err := h.leftoverGroups(ctx)
+	if err != nil {
+		return err
+	}
+	return removeGroups(groups)
 }
 
 // endPods stops and removes the Pods of kube-system that an action names, and gives their

@@ -16,16 +16,12 @@ import (
 
 var sysctlKey = regexp.MustCompile(`^[A-Za-z0-9_./*:-]+$`)
 
-// sysctlPath is where a kernel parameter lies. As with sysctl(8), the first separator says
-// which of . and / separates; the other one is then part of a name (eth0.100).
+// sysctlPath is where a kernel parameter lies.
 func (h *Host) sysctlPath(key string) (string, error) {
 	if !sysctlKey.MatchString(key) || strings.Contains(key, "..") || strings.Contains(key, "//") {
 		return "", fmt.Errorf("%q is not a kernel parameter's name", key)
 	}
-	if i := strings.IndexAny(key, "./"); i >= 0 && key[i] == '.' {
-		key = strings.NewReplacer(".", "/", "/", ".").Replace(key)
-	}
-	return h.at("/proc/sys/" + key), nil
+	return h.at("/proc/sys/" + hosts.Slashed(key)), nil
 }
 
 // readSysctl reads a kernel parameter; blanks between its numbers are single ones.

@@ -34,7 +34,7 @@ func (h *host) putBinary(ctx context.Context, binary Binary, sending *oversight)
 		return fmt.Errorf("send the agent: %w", err)
 	}
 	defer content.Close()
-	in := settlingReader{movingReader{agent.ContextReader{Context: ctx, In: content}, sending}}
+	in := endingReader{movingReader{agent.ContextReader{Context: ctx, In: content}, sending}}
 	said, err := h.connection.feed(ctx, h.rootCommand(putScript, binary.SHA256, h.options.Directory), in)
 	arrived, bad := false, false
 	for line := range strings.Lines(said) {
@@ -79,13 +79,13 @@ func (r movingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// settlingReader tells of the end, too.
-type settlingReader struct{ movingReader }
+// endingReader tells of the end, too.
+type endingReader struct{ movingReader }
 
-func (r settlingReader) Read(p []byte) (int, error) {
+func (r endingReader) Read(p []byte) (int, error) {
 	n, err := r.movingReader.Read(p)
 	if err == io.EOF {
-		r.sending.settle()
+		r.sending.allSent()
 	}
 	return n, err
 }

@@ -96,9 +96,9 @@ func (o *oversight) moved(n int) {
 	o.giveUp.Reset(o.patience)
 }
 
-// settle notes that all was sent. What the host does with it then, as to sync it to its
+// allSent notes that all was sent. What the host does with it then, as to sync it to its
 // disk, takes the longer the more it is, and tells nothing meanwhile.
-func (o *oversight) settle() {
+func (o *oversight) allSent() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.ended {

@@ -43,15 +43,15 @@ func TestOversight(t *testing.T) {
 			}
 		}, true},
 		"the disk of the host syncs what came": {func(o *oversight) {
-			_, _ = io.Copy(io.Discard, settlingReader{movingReader{io.LimitReader(zeros{}, 2<<30), o}})
+			_, _ = io.Copy(io.Discard, endingReader{movingReader{io.LimitReader(zeros{}, 2<<30), o}})
 			time.Sleep(8 * time.Minute)
 		}, false},
 		"the disk never comes to an end": {func(o *oversight) {
-			_, _ = io.Copy(io.Discard, settlingReader{movingReader{io.LimitReader(zeros{}, 2<<30), o}})
+			_, _ = io.Copy(io.Discard, endingReader{movingReader{io.LimitReader(zeros{}, 2<<30), o}})
 			time.Sleep(10 * time.Minute)
 		}, true},
 		"somebody tells of it after its end": {func(o *oversight) {
-			time.AfterFunc(time.Minute, func() { o.moved(1 << 20); o.settle() })
+			time.AfterFunc(time.Minute, func() { o.moved(1 << 20); o.allSent() })
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -24,7 +24,6 @@ type process struct {
 	stdout     *bufio.Reader
 	stderr     *tail
 	noise      *tail       // what came on stdout before anything of ours
-	passed     int         // bytes of stdout up to here
 	atEnd      atomic.Bool // of stdout
 	exited     chan struct{}
 	exit       error // once exited
@@ -92,7 +91,7 @@ const maxNoise = 64 << 10
 // passes over what login shells print by themselves.
 func (p *process) look() (place, error) {
 	var found place
-	for p.passed = 0; p.passed < maxNoise; {
+	for passed := 0; passed < maxNoise; {
 		start, err := p.stdout.Peek(1)
 		if err != nil {
 			return found, p.explain(err)
@@ -101,7 +100,7 @@ func (p *process) look() (place, error) {
 			return found, nil
 		}
 		part, err := p.stdout.ReadSlice('\n')
-		p.passed += len(part)
+		passed += len(part)
 		word, rest, _ := strings.Cut(strings.TrimRight(string(part), "\r\n"), " ")
 		switch {
 		case word == inboxWord:
@@ -116,7 +115,7 @@ func (p *process) look() (place, error) {
 			return found, nil
 		case word == lockedWord:
 			found.locked = true
-			return found, p.settled()
+			return found, p.awaitExit()
 		default:
 			_, _ = p.noise.Write(part)
 			if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
@@ -206,8 +205,8 @@ func (p *process) said() string {
 	return strings.Join(parts, "; ")
 }
 
-// settled waits for the process's end, which is near, so that all that it said is there.
-func (p *process) settled() error {
+// awaitExit waits for the process's end, which is near, so that all that it said is there.
+func (p *process) awaitExit() error {
 	patience := time.NewTimer(exitPatience)
 	defer patience.Stop()
 	select {

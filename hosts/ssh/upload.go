@@ -14,10 +14,8 @@ import (
 	"github.com/slipway-k8s/slipway/hosts/agent"
 )
 
-const (
-	smallAtOnce = 8
-	largeAtOnce = 3
-)
+// largeAtOnce is how many large blobs are sent at the same time.
+const largeAtOnce = 3
 
 // Upload brings to the host what it lacks: small and secret blobs through the agent,
 // large ones by SFTP into the inbox, from where the agent takes them. A large one that
@@ -43,25 +41,10 @@ func (h *host) upload(ctx context.Context, blobs []hosts.Blob, progress func(hos
 			large = append(large, blob)
 		}
 	}
-	if err := h.sendSmall(ctx, small, tally); err != nil {
+	if err := h.agent.PutAll(ctx, small, tally); err != nil {
 		return err
 	}
 	return h.sendAllLarge(ctx, large, tally)
-}
-
-func (h *host) sendSmall(ctx context.Context, blobs []hosts.Blob, tally *agent.Tally) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(smallAtOnce)
-	for _, blob := range blobs {
-		group.Go(func() error {
-			if err := h.agent.Put(ctx, blob); err != nil {
-				return err
-			}
-			tally.Add(blob.Size)
-			return nil
-		})
-	}
-	return group.Wait()
 }
 
 // sendAllLarge sends large blobs, one Upload after another: two must not write into the
