@@ -284,3 +284,14 @@ func TestFakeShowsWhatItIsAskedToTry(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestFakeUnmountsOnlyWhatIsBelow a path, as a real host does.
+func TestFakeUnmountsOnlyWhatIsBelow(t *testing.T) {
+	machine := hosttest.NewFake("cp-1")
+	machine.Leftovers(nil, []string{"/var/lib/etcd"}, nil, nil, nil)
+	host := machine.Host()
+	if outcome, err := host.Do(t.Context(), hosts.Unmount{Below: "/var/lib/etcd"}, nil); err != nil || outcome.Result != hosts.Unchanged {
+		t.Errorf("the path itself: %v, %v", outcome, err)
+	}
+	do(t, host, hosts.Unmount{Below: "/var/lib"})
+}
