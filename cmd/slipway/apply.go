@@ -250,7 +250,7 @@ func (s *session) apply(ctx context.Context, p prepared, show front) error {
 		},
 		Journal: journal,
 		Holder:  holder(),
-		Lease:   s.connectedControlPlanes(),
+		Lease:   s.answeringControlPlanes(),
 		Leased:  p.fresh,
 		Held:    s.leased,
 	}
@@ -265,11 +265,13 @@ func (s *session) apply(ctx context.Context, p prepared, show front) error {
 	return err
 }
 
-// connectedControlPlanes are leased with every plan: they stand for the cluster.
-func (s *session) connectedControlPlanes() []string {
+// answeringControlPlanes are leased with every plan: they stand for the cluster. One that fell
+// silent when it was looked at could not be leased; whether it matters preflight has said.
+func (s *session) answeringControlPlanes() []string {
 	var names []string
 	for _, h := range s.cluster.ControlPlanes() {
-		if _, up := s.hosts[h.Name]; up {
+		_, up := s.hosts[h.Name]
+		if _, silent := s.down[h.Name]; up && !silent {
 			names = append(names, h.Name)
 		}
 	}

@@ -115,12 +115,7 @@ func TestARefusalAfterAChangeIsAFailure(t *testing.T) {
 func TestTheLastLookComesAfterTheChange(t *testing.T) {
 	s := scene{kept: "try/A", records: all("try/A")}.session(t)
 	p := connected(planner{workflow: "init"})
-	p.plan = func(phases.Input) (plan.Plan, plan.Contents, error) {
-		return plan.Plan{Workflow: "init", Steps: []plan.Step{{
-			ID: "cp-1/files/folder", Phase: "files", Host: "cp-1", Lane: plan.LaneWork, Change: plan.Create,
-			Action: hosts.MakeDirectory{Path: "/opt/x", Mode: 0o755},
-		}}}, nil, nil
-	}
+	p.plan = func(phases.Input) (plan.Plan, plan.Contents, error) { return onePlan(), nil, nil }
 	p.verify = func(context.Context, *session) error { return &phases.Refused{} }
 	err := s.change(t.Context(), changeFlags{yes: true, output: formatText}, p)
 	if code := exitCode(err); code != exitFailed || !strings.HasPrefix(err.Error(), "verify: ") {

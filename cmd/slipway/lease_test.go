@@ -108,6 +108,32 @@ func TestAHostThatIsSilentAtTheLeaseIsOneThatWasNotReached(t *testing.T) {
 	}
 }
 
+// TestAHostThatFellSilentIsNotLeased: nobody is kept from what does not need it.
+func TestAHostThatFellSilentIsNotLeased(t *testing.T) {
+	s := scene{kept: "try/A", records: all("try/A")}.session(t)
+	s.hosts["cp-2"] = silent{unleasable{s.hosts["cp-2"], errors.New("no answer")}}
+	p := connected(planner{workflow: "init"})
+	if err := s.look(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	p.plan = func(phases.Input) (plan.Plan, plan.Contents, error) { return onePlan(), nil, nil }
+	ready, err := s.planned(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.apply(t.Context(), ready, newFront(formatJSON, io.Discard)); err != nil {
+		t.Errorf("a plan for cp-1 alone is not applied: %v", err)
+	}
+}
+
+// onePlan makes a folder on cp-1.
+func onePlan() plan.Plan {
+	return plan.Plan{Workflow: "init", Steps: []plan.Step{{
+		ID: "cp-1/files/folder", Phase: "files", Host: "cp-1", Lane: plan.LaneWork, Change: plan.Create,
+		Action: hosts.MakeDirectory{Path: "/opt/x", Mode: 0o755},
+	}}}
+}
+
 // unleasable is a host that is asked for its lease in vain.
 type unleasable struct {
 	hosts.Host
