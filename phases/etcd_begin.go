@@ -46,6 +46,10 @@ func wasToRunEtcd(facts hosts.Facts) bool {
 	return claimed(facts.Record) && (there || owns(facts.Record, manifests.EtcdManifest))
 }
 
+// wasLetBegin tells whether a host's member was let begin, as far as the state folder knows: one
+// that was seen in the cluster was, also where that was before such notes were made.
+func (in Input) wasLetBegin(name string) bool { return in.Begun[name] || in.JoinedBefore[name] }
+
 // Begun are the hosts of the file on which a member of etcd was seen to have begun.
 func Begun(in Input) []cluster.Host {
 	return keep(in.Cluster.ControlPlanes(), func(host cluster.Host) bool { return hasBegun(in.Facts[host.Name]) })
@@ -143,7 +147,7 @@ func (in Input) begunWithout(host cluster.Host, facts hosts.Facts) string {
 		return "etcd has it as a member that has run"
 	case mayBegin(facts):
 		return in.begunOtherwise(host)
-	case in.Begun[host.Name]:
+	case in.wasLetBegin(host.Name):
 		return "this machine's state folder says that its member was let begin"
 	}
 	for _, other := range in.Cluster.ControlPlanes() {

@@ -39,34 +39,41 @@ func TestInitRefusesToBeginBesideTheLastCopyOfEtcd(t *testing.T) {
 		happens func(w *world)
 		begun   map[string]bool // what the state folder knows; nil: all
 		refused map[string]string
+		joined  map[string]bool // what it knows to have been in the cluster
 	}{
 		{"two disks are not mounted", func(w *world) { w.unmount("cp-2"); w.unmount("cp-3") }, nil,
-			map[string]string{"cp-2": "begun before", "cp-3": "begun before"}},
+			map[string]string{"cp-2": "begun before", "cp-3": "begun before"}, nil},
 		{"so are all", func(w *world) { w.unmount("cp-1"); w.unmount("cp-2"); w.unmount("cp-3") }, bare,
-			map[string]string{"cp-1": "begun before", "cp-2": "begun before", "cp-3": "begun before"}},
+			map[string]string{"cp-1": "begun before", "cp-2": "begun before", "cp-3": "begun before"}, nil},
 		{"two hosts are installed anew", func(w *world) { w.reinstall("cp-2"); w.reinstall("cp-3") }, nil,
-			map[string]string{"cp-2": "has run", "cp-3": "has run"}},
+			map[string]string{"cp-2": "has run", "cp-3": "has run"}, nil},
 		{"all are installed anew", func(w *world) { w.reinstall("cp-1"); w.reinstall("cp-2"); w.reinstall("cp-3") }, nil,
-			map[string]string{"cp-1": "state folder", "cp-2": "state folder", "cp-3": "state folder"}},
+			map[string]string{"cp-1": "state folder", "cp-2": "state folder", "cp-3": "state folder"}, nil},
 		{"and this machine too", func(w *world) { w.reinstall("cp-2"); w.reinstall("cp-3") }, bare,
-			map[string]string{"cp-2": "has run", "cp-3": "has run"}},
+			map[string]string{"cp-2": "has run", "cp-3": "has run"}, nil},
 		{"and the last etcd does not run", func(w *world) {
 			w.reinstall("cp-2")
 			w.reinstall("cp-3")
 			w.act("cp-1", hosts.SetUnit{Name: manifests.KubeletUnit})
 			w.running["cp-1"] = map[string]bool{}
-		}, bare, map[string]string{"cp-2": "has begun on cp-1", "cp-3": "has begun on cp-1"}},
+		}, bare, map[string]string{"cp-2": "has begun on cp-1", "cp-3": "has begun on cp-1"}, nil},
 		{"a note was removed", func(w *world) {
 			w.unmount("cp-2")
 			w.unmount("cp-3")
 			w.machines["cp-2"].Lose(manifests.EtcdNotes)
-		}, bare, map[string]string{"cp-2": "begun before", "cp-3": "begun before"}},
+		}, bare, map[string]string{"cp-2": "begun before", "cp-3": "begun before"}, nil},
 		{"nobody but the state folder knows", func(w *world) {
 			w.unmount("cp-1")
 			w.machines["cp-1"].Lose(manifests.EtcdNotes)
 			w.reinstall("cp-2")
 			w.reinstall("cp-3")
-		}, map[string]bool{"cp-2": true}, map[string]string{"cp-1": "begun before", "cp-2": "state folder", "cp-3": "has begun on cp-1"}},
+		}, map[string]bool{"cp-2": true}, map[string]string{"cp-1": "begun before", "cp-2": "state folder", "cp-3": "has begun on cp-1"}, nil},
+		{"nobody but the state folder, which saw it in the cluster", func(w *world) {
+			w.unmount("cp-1")
+			w.machines["cp-1"].Lose(manifests.EtcdNotes)
+			w.reinstall("cp-2")
+			w.reinstall("cp-3")
+		}, bare, map[string]string{"cp-1": "begun before", "cp-2": "state folder", "cp-3": "has begun on cp-1"}, map[string]bool{"cp-2": true}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -76,6 +83,7 @@ func TestInitRefusesToBeginBesideTheLastCopyOfEtcd(t *testing.T) {
 				w.begun = maps.Clone(test.begun)
 			}
 			in := w.observe()
+			in.JoinedBefore = test.joined
 			if in.ClusterFacts.Reachable {
 				t.Fatal("an API server answers: nothing is lost")
 			}

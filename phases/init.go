@@ -211,7 +211,7 @@ func (in Input) membershipProblems(targets []cluster.Host) []Problem {
 // newcomersInSilence refuses hosts that are new to a cluster that was complete and whose API is
 // silent at the moment: else they would be brought in as if the cluster were still being made.
 func (in Input) newcomersInSilence(targets []cluster.Host) []Problem {
-	if in.ClusterFacts.Reachable || len(in.Seen) == 0 {
+	if in.ClusterFacts.Reachable || len(in.JoinedBefore) == 0 {
 		return nil
 	}
 	var outside []string
@@ -234,7 +234,7 @@ func (in Input) newcomersInSilence(targets []cluster.Host) []Problem {
 // there, or has what a host gets last. One that was prepared, or whose join was cut, has a record too.
 func (in Input) hasCome(host cluster.Host, facts hosts.Facts) bool {
 	switch {
-	case in.Seen[host.Name]:
+	case in.JoinedBefore[host.Name]:
 		return true
 	case !isNode(host):
 		return in.balancerJoined(facts, true)

@@ -182,7 +182,7 @@ func TestASilentAPIMakesNoNewcomerAMember(t *testing.T) {
 	silent := func(w *world) Input {
 		in := w.observe()
 		in.ClusterFacts = hosts.ClusterFacts{Cause: "the API server on cp-3: no answer within 3s"}
-		in.Seen = map[string]bool{"cp-1": true, "w-1": true}
+		in.JoinedBefore = map[string]bool{"cp-1": true, "w-1": true}
 		return in
 	}
 	whole := newWorldOf(t, shape{mode: cluster.EndpointVIP, planes: 3, workers: 1})

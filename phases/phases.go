@@ -57,9 +57,9 @@ type Input struct {
 	// Begun names the hosts that were let begin their member of etcd, as far as the operator's
 	// state folder knows.
 	Begun map[string]bool
-	// Seen names the hosts that were in the cluster when a command last ended well, as far as the
-	// operator's state folder knows: with one of them init has completed.
-	Seen map[string]bool
+	// JoinedBefore names the hosts that were in the cluster when a command last ended well, as far as
+	// the operator's state folder knows: with one of them init has completed.
+	JoinedBefore map[string]bool
 	// RemoveStale lets a join remove etcd members that stand in its way.
 	RemoveStale bool
 	// RegistryFiles are the registries' CA and credentials files by the path in the cluster file.

@@ -230,7 +230,7 @@ func Unseen(in Input, joined []string) string {
 func (in Input) mayHaveBegun() bool {
 	return !in.Cluster.StackedEtcd() || slices.ContainsFunc(in.Cluster.ControlPlanes(), func(host cluster.Host) bool {
 		facts, seen := in.Facts[host.Name]
-		return !seen || hasBegun(facts) || !mayBegin(facts) && in.Begun[host.Name]
+		return !seen || hasBegun(facts) || !mayBegin(facts) && in.wasLetBegin(host.Name)
 	})
 }
 

@@ -159,7 +159,7 @@ func (s *session) input() (phases.Input, error) {
 	}
 	if s.keys != nil {
 		in.PKI, in.Leaves, in.ClusterID = s.keys.pki, s.keys.leaves, s.identity()
-		in.Begun, in.Seen = s.begun(), s.seenJoined()
+		in.Begun, in.JoinedBefore = s.noted((*store.Folder).Begun), s.noted((*store.Folder).Joined)
 	}
 	in.RegistryFiles = map[string][]byte{}
 	for _, registry := range s.cluster.Registries {

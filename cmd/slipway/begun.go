@@ -3,36 +3,23 @@ package main
 import (
 	"slices"
 
+	"github.com/slipway-k8s/slipway/certs/store"
 	"github.com/slipway-k8s/slipway/phases"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-// begun are the hosts whose member of etcd was let begin, as far as the state folder knows:
-// one that was seen in the cluster was, also where that was before such notes were made.
-func (s *session) begun() map[string]bool {
-	begun := map[string]bool{}
+// noted are the hosts of the file that the state folder has a note of.
+func (s *session) noted(has func(*store.Folder, string) bool) map[string]bool {
+	noted := map[string]bool{}
 	if s.keys == nil || s.keys.folder == nil {
-		return begun
+		return noted
 	}
 	for _, name := range s.hostNames() {
-		begun[name] = s.keys.folder.Begun(name) || s.keys.folder.Joined(name)
-	}
-	return begun
-}
-
-// seenJoined are the hosts that were in the cluster when a command last ended well, as far as
-// the state folder knows.
-func (s *session) seenJoined() map[string]bool {
-	joined := map[string]bool{}
-	if s.keys == nil || s.keys.folder == nil {
-		return joined
-	}
-	for _, name := range s.hostNames() {
-		if s.keys.folder.Joined(name) {
-			joined[name] = true
+		if has(s.keys.folder, name) {
+			noted[name] = true
 		}
 	}
-	return joined
+	return noted
 }
 
 // noteBegun notes in the state folder that a host's member of etcd was let begin, before it
