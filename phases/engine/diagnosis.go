@@ -45,8 +45,8 @@ var rightful = map[string][]string{
 	"port 10250": {"kube"},
 }
 
-// usurped tells whether a process listens where a component of the cluster should.
-func usurped(source, line string) bool {
+// listensInPlaceOf tells whether a process listens where a component of the cluster should.
+func listensInPlaceOf(source, line string) bool {
 	who, listens := strings.CutSuffix(line, " listens")
 	right, known := rightful[source]
 	if !known || !listens || who == "nobody" {
@@ -55,9 +55,9 @@ func usurped(source, line string) bool {
 	return !slices.ContainsFunc(right, func(name string) bool { return strings.Contains(who, name) })
 }
 
-// usurper is a symptom of one port.
-func usurper(source string) symptom {
-	return symptom{is(source), func(line string) bool { return usurped(source, line) }, portTaken, freePort}
+// portTakenBy is a symptom of one port.
+func portTakenBy(source string) symptom {
+	return symptom{is(source), func(line string) bool { return listensInPlaceOf(source, line) }, portTaken, freePort}
 }
 
 // imageMissing tells whether a line proves that an image is missing. Of a runtime that does
@@ -103,7 +103,7 @@ var symptoms = []symptom{
 		"a cgroup controller is missing", "boot the host with the controller enabled (cgroup_enable=…)"),
 	sees(ownSources, `bind: address already in use|listen tcp.*address already in use`,
 		portTaken, freePort),
-	usurper("port 6443"), usurper("port 2379"), usurper("port 10250"),
+	portTakenBy("port 6443"), portTakenBy("port 2379"), portTakenBy("port 10250"),
 	sees(ownSources, `unknown flag: |unknown shorthand flag`,
 		"a flag is unknown to the component", "correct extraArgs in the cluster file"),
 	sees(is(kubelet), `failed to (load|decode) kubelet config|strict decoding error|failed to validate kubelet configuration`,
@@ -136,7 +136,7 @@ var symptoms = []symptom{
 		"etcd has no leader", "see that most of the control planes are up and reach each other on 2379 and 2380"),
 	sees(ownSources, `connect: network is unreachable`,
 		"the host has no route for an address that it asks", "give it a default route; for a Service's address any route will do"),
-	sees(any(is(kubelet, haproxy), static(staticPods...)), `no route to host|network is unreachable|connect: connection timed out`,
+	sees(anyOf(is(kubelet, haproxy), static(staticPods...)), `no route to host|network is unreachable|connect: connection timed out`,
 		"another host is not reached", "open the way between the hosts (firewall, routes)"),
 }
 

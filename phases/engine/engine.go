@@ -28,8 +28,8 @@ type ClusterDoer interface {
 
 // Options are what Apply works with.
 type Options struct {
-	// Hosts are the connected hosts by name: at least those of the plan. The others serve
-	// as witnesses when something fails.
+	// Hosts are the connected hosts by name: at least those of the plan. The others are
+	// asked why when something fails.
 	Hosts map[string]hosts.Host
 	// Cluster may be nil where the plan has no cluster step.
 	Cluster ClusterDoer

@@ -112,8 +112,8 @@ func (r *recorder) failed(step plan.Step, failure *StepError, took time.Duration
 	r.tell(event, "end")
 }
 
-// suspected tells the known cause of a wait that lasts.
-func (r *recorder) suspected(step plan.Step, cause Cause) {
+// known tells the known cause of a wait that lasts.
+func (r *recorder) known(step plan.Step, cause Cause) {
 	event := about(step, plan.EventStepProgress)
 	event.Detail, event.Fix = cause.String(), cause.Fix
 	r.tell(event, "")

@@ -29,7 +29,7 @@ type run struct {
 	inHand    int              // steps and uploads under way
 	settled   chan func()
 	failures  map[int]*StepError
-	hearsay   map[string]*hearsay // by host
+	last      map[string]*lastEvidence // by host
 }
 
 func newRun(ctx context.Context, p plan.Plan, options Options, record *recorder) *run {
@@ -38,7 +38,7 @@ func newRun(ctx context.Context, p plan.Plan, options Options, record *recorder)
 		ctx: ctx, options: options, graph: graph, record: record,
 		holds: newHolds(p, options.Content), stepsOf: map[string][]int{},
 		ready: graph.in(ready), settled: make(chan func()), failures: map[int]*StepError{},
-		hearsay: newHearsay(slices.Collect(maps.Keys(options.Hosts))),
+		last: noEvidence(slices.Collect(maps.Keys(options.Hosts))),
 	}
 	for i, step := range p.Steps {
 		r.stepsOf[step.Host] = append(r.stepsOf[step.Host], i)
@@ -132,7 +132,7 @@ func (r *run) interrupted(err error) bool {
 
 func (r *run) do(step plan.Step) (hosts.Outcome, error) {
 	progress := r.record.progress(about(step, plan.EventStepProgress))
-	defer r.doubt(step, func(cause Cause) { r.record.suspected(step, cause) })()
+	defer r.askWhileWaiting(step, func(cause Cause) { r.record.known(step, cause) })()
 	if step.Cluster != nil {
 		return r.options.Cluster.Do(r.ctx, step.Cluster, r.bytes, progress)
 	}

@@ -36,8 +36,8 @@ func is(names ...string) scope {
 	return func(source string) bool { return slices.Contains(names, source) }
 }
 
-// any takes what one of the scopes takes.
-func any(scopes ...scope) scope {
+// anyOf takes what one of the scopes takes.
+func anyOf(scopes ...scope) scope {
 	return func(source string) bool {
 		return slices.ContainsFunc(scopes, func(s scope) bool { return s(source) })
 	}
@@ -92,14 +92,14 @@ func ownSources(source string) bool {
 // and what the step is about, with what that stands on.
 func concerns(step plan.Step) scope {
 	pods := is(kubelet, containerd)
-	about := any(pods, ownContainers, is(haproxy, keepalived))
+	about := anyOf(pods, ownContainers, is(haproxy, keepalived))
 	switch action := step.Cluster.(type) {
 	case plan.WaitAPI, plan.MemberPromote:
-		about = any(pods, static("etcd", "kube-apiserver"))
+		about = anyOf(pods, static("etcd", "kube-apiserver"))
 	case plan.WaitNode:
-		about = any(pods, ownContainers)
+		about = anyOf(pods, ownContainers)
 	case plan.WaitAvailable:
-		about = any(pods, static(staticPods...), podsOf(action.Object))
+		about = anyOf(pods, static(staticPods...), podsOf(action.Object))
 	}
 	switch action := step.Action.(type) {
 	case hosts.SetUnit:

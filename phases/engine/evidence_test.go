@@ -8,7 +8,7 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-func TestWitnessesAreThoseWhoMaySayWhy(t *testing.T) {
+func TestAskedAreThoseWhoMaySayWhy(t *testing.T) {
 	all := []string{"cp-1", "cp-2", "w-1"}
 	connected := map[string]hosts.Host{}
 	for _, name := range all {
@@ -31,8 +31,8 @@ func TestWitnessesAreThoseWhoMaySayWhy(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			r := &run{options: Options{Hosts: connected}}
-			if got := r.witnesses(test.step); !slices.Equal(got, test.want) {
-				t.Errorf("witnesses %v, should be %v", got, test.want)
+			if got := r.concerned(test.step); !slices.Equal(got, test.want) {
+				t.Errorf("concerned are %v, should be %v", got, test.want)
 			}
 		})
 	}

@@ -12,26 +12,26 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-// witnessTime bounds how long a failed step waits for the hosts to say why: longer than a
+// evidenceTime bounds how long a failed step waits for the hosts to say why: longer than a
 // host takes to tell what of it does not answer.
-const witnessTime = 15 * time.Second
+const evidenceTime = 15 * time.Second
 
-// doubtTime is how long something is waited for before the hosts are asked what is wrong,
+// askInterval is how long something is waited for before the hosts are asked what is wrong,
 // and from then on between two such questions.
-const doubtTime = 20 * time.Second
+const askInterval = 20 * time.Second
 
-// doubt tells of a wait that lasts the known cause that the hosts show: who watches need
+// askWhileWaiting tells of a wait that lasts the known cause that the hosts show: who watches need
 // not wait for the wait's end to learn it. It ends, and tells nothing more, when the
 // function that it answers returns.
-func (r *run) doubt(step plan.Step, suspect func(Cause)) (end func()) {
-	names := r.witnesses(step)
+func (r *run) askWhileWaiting(step plan.Step, told func(Cause)) (end func()) {
+	names := r.concerned(step)
 	if len(names) == 0 {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(r.ctx)
 	var group sync.WaitGroup
 	group.Go(func() {
-		ticker := time.NewTicker(doubtTime)
+		ticker := time.NewTicker(askInterval)
 		defer ticker.Stop()
 		for {
 			select {
@@ -39,26 +39,26 @@ func (r *run) doubt(step plan.Step, suspect func(Cause)) (end func()) {
 				return
 			case <-ticker.C:
 			}
-			if cause, known := diagnoseAll(names, r.testimony(ctx, step, names, r.lately)); known {
-				suspect(cause)
+			if cause, known := diagnoseAll(names, r.evidenceOf(ctx, step, names, r.lately)); known {
+				told(cause)
 			}
 		}
 	})
 	return func() { cancel(); group.Wait() }
 }
 
-// hearsay is what a host said when a wait last asked it: several wait at a time for the same
+// lastEvidence is what a host said when a wait last asked it: several wait at a time for the same
 // host, and what it has to gather for an answer is worth a whole step's work.
-type hearsay struct {
+type lastEvidence struct {
 	asking   chan struct{} // holds one while somebody asks
 	at       time.Time
 	evidence []hosts.Evidence
 }
 
-func newHearsay(names []string) map[string]*hearsay {
-	all := map[string]*hearsay{}
+func noEvidence(names []string) map[string]*lastEvidence {
+	all := map[string]*lastEvidence{}
 	for _, name := range names {
-		all[name] = &hearsay{asking: make(chan struct{}, 1)}
+		all[name] = &lastEvidence{asking: make(chan struct{}, 1)}
 	}
 	return all
 }
@@ -66,19 +66,19 @@ func newHearsay(names []string) map[string]*hearsay {
 // lately tells what a host said within half of the time between two questions of one wait;
 // a host that nobody has asked since is asked.
 func (r *run) lately(ctx context.Context, name string) ([]hosts.Evidence, error) {
-	h := r.hearsay[name]
+	last := r.last[name]
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
-	case h.asking <- struct{}{}:
-		defer func() { <-h.asking }()
+	case last.asking <- struct{}{}:
+		defer func() { <-last.asking }()
 	}
-	if time.Since(h.at) < doubtTime/2 {
-		return h.evidence, nil
+	if time.Since(last.at) < askInterval/2 {
+		return last.evidence, nil
 	}
 	evidence, err := r.ask(ctx, name)
 	if err == nil {
-		h.at, h.evidence = time.Now(), evidence
+		last.at, last.evidence = time.Now(), evidence
 	}
 	return evidence, err
 }
@@ -104,11 +104,11 @@ func diagnoseAll(names []string, seen map[string][]hosts.Evidence) (Cause, bool)
 
 // explain asks the hosts why a wait failed, and adds what they show to the failure.
 func (r *run) explain(step plan.Step, failure *StepError) {
-	names := r.witnesses(step)
+	names := r.concerned(step)
 	if len(names) == 0 {
 		return
 	}
-	seen := r.testimony(r.ctx, step, names, r.ask)
+	seen := r.evidenceOf(r.ctx, step, names, r.ask)
 	for _, name := range names {
 		for _, one := range seen[name] {
 			if len(names) > 1 {
@@ -122,9 +122,9 @@ func (r *run) explain(step plan.Step, failure *StepError) {
 	}
 }
 
-// witnesses lists the hosts that may show why a step failed: where the thing that was
+// concerned lists the hosts that may show why a step failed: where the thing that was
 // waited for runs, else all that are connected.
-func (r *run) witnesses(step plan.Step) []string {
+func (r *run) concerned(step plan.Step) []string {
 	var wanted string
 	switch action := step.Cluster.(type) {
 	case plan.WaitAPI:
@@ -150,11 +150,11 @@ func (r *run) witnesses(step plan.Step) []string {
 	return slices.Sorted(maps.Keys(r.options.Hosts))
 }
 
-// testimony asks hosts at once for what concerns a step. That one does not answer is told too.
-func (r *run) testimony(ctx context.Context, step plan.Step, names []string,
+// evidenceOf asks hosts at once for what concerns a step. That one does not answer is told too.
+func (r *run) evidenceOf(ctx context.Context, step plan.Step, names []string,
 	ask func(context.Context, string) ([]hosts.Evidence, error),
 ) map[string][]hosts.Evidence {
-	within, cancel := context.WithTimeout(ctx, witnessTime)
+	within, cancel := context.WithTimeout(ctx, evidenceTime)
 	defer cancel()
 	concerned := concerns(step)
 	var mu sync.Mutex
@@ -165,7 +165,7 @@ func (r *run) testimony(ctx context.Context, step plan.Step, names []string,
 			evidence, err := ask(within, name)
 			switch {
 			case err != nil && ctx.Err() == nil && within.Err() != nil:
-				evidence = []hosts.Evidence{{Source: sourceHost, Lines: []string{fmt.Sprintf("no answer within %s", witnessTime)}}}
+				evidence = []hosts.Evidence{{Source: sourceHost, Lines: []string{fmt.Sprintf("no answer within %s", evidenceTime)}}}
 			case err != nil:
 				return
 			}
