@@ -49,18 +49,22 @@ func (in Input) hostsFileProblems(host cluster.Host, facts hosts.Facts) []Proble
 	if facts.Boot.HostsWriter == "" {
 		return nil
 	}
+	leave := "set manage_etc_hosts to false there"
+	if strings.HasPrefix(facts.Boot.HostsWriter, "/var/lib/cloud/") { // cloud-init writes that file itself
+		leave = "set manage_etc_hosts to false in the machine's user data, which goes before the vendor's"
+	}
 	var problems []Problem
 	entries := manifests.HostsEntries(in.Cluster, facts)
 	if len(entries) > 0 {
 		problems = append(problems, warning(checkNextBoot, host,
-			"set manage_etc_hosts to false there, or have the DNS know "+entries[0].Names[0],
+			leave+", or have the DNS know "+entries[0].Names[0],
 			"at each boot cloud-init writes /etc/hosts anew (manage_etc_hosts in %s), without the line for the endpoint: the kubelet's unit adds it again before the kubelet starts", facts.Boot.HostsWriter))
 	}
 	for i, name := range neededNames(in.Cluster, host) {
 		told := i == 0 && len(entries) > 0 // the first is the endpoint's
 		if !told && slices.Contains(facts.Boot.HostsNames, strings.ToLower(name)) {
 			problems = append(problems, warning(checkNextBoot, host,
-				"set manage_etc_hosts to false there, have the DNS know "+name+", or write the line into cloud-init's template (/etc/cloud/templates/hosts.*.tmpl) too",
+				leave+", have the DNS know "+name+", or write the line into cloud-init's template (/etc/cloud/templates/hosts.*.tmpl) too",
 				"at each boot cloud-init writes /etc/hosts anew (manage_etc_hosts in %s), without the line that it has for %s now", facts.Boot.HostsWriter, name))
 		}
 	}

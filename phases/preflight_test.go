@@ -156,6 +156,10 @@ func TestPreflight(t *testing.T) {
 			in.Cluster.Endpoint = cluster.Endpoint{Mode: cluster.EndpointLocal, Host: "api.try.internal", Port: 16443}
 			on("w-1", boot(hosts.Boot{HostsWriter: "/etc/cloud/cloud.cfg"}))(in)
 		}, "boot", "w-1", true, "cloud-init writes /etc/hosts anew (manage_etc_hosts in /etc/cloud/cloud.cfg)", "have the DNS know api.try.internal"},
+		{"a vendor of clouds who writes /etc/hosts", func(in *Input) {
+			in.Cluster.Endpoint = cluster.Endpoint{Mode: cluster.EndpointLocal, Host: "api.try.internal", Port: 16443}
+			on("w-1", boot(hosts.Boot{HostsWriter: "/var/lib/cloud/instance/vendor-cloud-config.txt"}))(in)
+		}, "boot", "w-1", true, "manage_etc_hosts in /var/lib/cloud/instance/vendor-cloud-config.txt", "to false in the machine's user data"},
 		{"who writes /etc/hosts, where the user has a line for the endpoint", func(in *Input) {
 			in.Cluster.Endpoint = cluster.Endpoint{Mode: cluster.EndpointExternal, Host: "api.try.internal", Port: 6443}
 			on("w-1", boot(hosts.Boot{HostsWriter: "/etc/cloud/cloud.cfg", HostsNames: []string{"api.try.internal"}}))(in)
