@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/hosts/agent"
@@ -134,12 +135,14 @@ func TestAHostsKindsAreKnown(t *testing.T) {
 
 // TestAnAnswerThatIsTooLargeIsNotTakenIn, and it is said what of it is.
 func TestAnAnswerThatIsTooLargeIsNotTakenIn(t *testing.T) {
-	client, say := alive(t)
-	defer client.Close()
-	evidence := strings.TrimSuffix(strings.Repeat("{},", 1<<18), ",")
-	go say(`{"kind":"done","id":1,"body":{"hostname":"cp-1","evidence":[` + evidence + `]}}`)
-	_, err := client.Observe(t.Context(), hosts.Query{})
-	if err == nil || !strings.Contains(err.Error(), `most of it for "evidence"`) {
-		t.Errorf("it ends with %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		client, say := alive(t)
+		evidence := strings.TrimSuffix(strings.Repeat("{},", 1<<18), ",")
+		go say(`{"kind":"done","id":1,"body":{"hostname":"cp-1","evidence":[` + evidence + `]}}`)
+		_, err := client.Observe(t.Context(), hosts.Query{})
+		if err == nil || !strings.Contains(err.Error(), `most of it for "evidence"`) {
+			t.Errorf("it ends with %v", err)
+		}
+		_ = client.Close()
+	})
 }
