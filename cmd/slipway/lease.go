@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/engine"
@@ -39,6 +40,7 @@ func (s *session) lost(err error) bool {
 	s.down[silent.Host] = err
 	delete(s.hosts, silent.Host)
 	delete(s.facts, silent.Host)
+	s.viaHosts = slices.DeleteFunc(s.viaHosts, func(name string) bool { return name == silent.Host })
 	go func() { _ = host.Close() }() // which may take a while
 	return true
 }

@@ -108,6 +108,37 @@ func TestAHostThatIsSilentAtTheLeaseIsOneThatWasNotReached(t *testing.T) {
 	}
 }
 
+// TestAHostThatIsLostAtASecondLeaseIsNoWayToTheAPI: a join reaches the API from the worker that
+// comes, then connects to a host that is not ready, and leases once more.
+func TestAHostThatIsLostAtASecondLeaseIsNoWayToTheAPI(t *testing.T) {
+	cut := &hosts.Error{Kind: hosts.KindCut, Host: "worker-1", Op: "take the lease", Err: io.EOF}
+	for name, test := range map[string]struct {
+		err  error // of worker-1, when it is leased
+		want string
+	}{
+		"it answers": {nil, "worker-1"}, "it is cut": {cut, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := scene{kept: "try/A", records: all("try/A")}.session(t)
+			s.cluster.Endpoint.Mode = cluster.EndpointLocal
+			if err := s.findKeys(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if test.err != nil {
+				s.hosts["worker-1"] = unleasable{s.hosts["worker-1"], test.err}
+			}
+			s.leasing, s.viaHosts = true, []string{"worker-1"}
+			if err := s.reach(t.Context(), connected(joinPlanner(true))); err != nil {
+				t.Fatal(err)
+			}
+			defer s.release()
+			if got := strings.Join(s.viaHosts, " "); got != test.want {
+				t.Errorf("the API is reached from %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
 // TestAHostThatFellSilentIsNotLeased: nobody is kept from what does not need it.
 func TestAHostThatFellSilentIsNotLeased(t *testing.T) {
 	s := scene{kept: "try/A", records: all("try/A")}.session(t)
