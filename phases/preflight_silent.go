@@ -17,8 +17,8 @@ var onlyChecked = []string{
 
 // onlyOwn are what only a host's own steps are planned by.
 var onlyOwn = []string{
-	hosts.LookSwap, hosts.LookSysctls, hosts.LookModules, hosts.LookBoot, hosts.LookImages, hosts.LookLinks,
-	hosts.LookTables, hosts.LookChains, hosts.LookSandboxes, hosts.LookVirtualIP,
+	hosts.LookSwap, hosts.LookSysctls, hosts.LookModules, hosts.LookBoot, hosts.LookImages, hosts.LookSandboxes,
+	hosts.LookVirtualIP,
 }
 
 // silentProblems are what the hosts did not tell. Facts that are missing look like things

@@ -32,6 +32,9 @@ var units = []string{
 
 // HostQuery says what to look at on a host, for every workflow. The bill may be empty
 // where no bundle is at hand, as for a reset: then binaries and images are not looked at.
+// The links, tables and chains of the cluster's network are not asked for: no step is planned
+// by them, a reset removes them by the names that the ownership table has, and kube-proxy has
+// a chain for each Service and each endpoint. InspectQuery asks for what is left of them.
 func HostQuery(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) hosts.Query {
 	table := manifests.OwnershipTable()
 	query := hosts.Query{
@@ -42,9 +45,6 @@ func HostQuery(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) hosts.Qu
 		Units:        units,
 		Names:        names(c, host),
 		Ports:        ports(c, host),
-		Links:        table.Links,
-		Tables:       table.Tables,
-		Chains:       table.Chains,
 	}
 	if c.MayHold(host) {
 		query.VirtualIP = &hosts.VirtualIPQuery{

@@ -29,3 +29,16 @@ func TestTheNotesOfEtcdAreLookedAtBeforeItsData(t *testing.T) {
 		t.Errorf("want the note that it may begin, that it has, and then its data, got them at %v of %q", order, paths)
 	}
 }
+
+// kube-proxy has a chain for each Service and each endpoint: thousands, on every host.
+func TestWhatNoPlanIsMadeFromIsAskedForOnlyAtTheEnd(t *testing.T) {
+	c := &cluster.Cluster{Hosts: []cluster.Host{{Name: "cp-1", Roles: []cluster.Role{cluster.RoleControlPlane}}}}
+	asked := HostQuery(c, bundle.Bill{}, c.Hosts[0])
+	if names := slices.Concat(asked.Links, asked.Tables, asked.Chains); len(names) > 0 {
+		t.Errorf("each look asks for %q", names)
+	}
+	table, left := manifests.OwnershipTable(), InspectQuery(c, nil)
+	if !slices.Equal(left.Links, table.Links) || !slices.Equal(left.Tables, table.Tables) || !slices.Equal(left.Chains, table.Chains) {
+		t.Errorf("the last look of a reset asks for links %q, tables %q, chains %q", left.Links, left.Tables, left.Chains)
+	}
+}
