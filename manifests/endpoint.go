@@ -115,24 +115,33 @@ func endpointEntry(c *cluster.Cluster) []HostsEntry {
 func KnowsEndpoint(c *cluster.Cluster) bool { return len(endpointEntry(c)) > 0 }
 
 // HostsEntries are the lines of /etc/hosts that a host needs of Slipway at each boot: where a
-// name does not lead to its address without, or Slipway has written one before. Where no name
-// server answers just now, a host keeps what it has: its kubelet's unit has the line or has not,
-// and is not changed for that.
+// name does not lead to its address without, or Slipway has written one before.
 func HostsEntries(c *cluster.Cluster, facts hosts.Facts) []HostsEntry {
-	var needed []HostsEntry
-	_, decided := facts.Files[UnitsFolder+"/"+KubeletUnit]
-	for _, entry := range endpointEntry(c) {
-		wrote := facts.Record != nil && slices.ContainsFunc(facts.Record.Priors, func(prior hosts.Prior) bool {
-			return prior.Setting == "hosts/"+entry.Address
-		})
-		missing := slices.ContainsFunc(entry.Names, func(name string) bool {
-			return !slices.Contains(facts.Names[name], entry.Address) && !(decided && slices.Contains(facts.Unresolved, name))
-		})
-		if wrote || missing {
-			needed = append(needed, entry)
+	return slices.DeleteFunc(endpointEntry(c), func(entry HostsEntry) bool {
+		return leadsThere(entry, facts) && !wrote(entry, facts.Record)
+	})
+}
+
+// leadsThere tells whether an entry's names lead to its address without the line. Where no name
+// server answers just now, the line stays away from a host whose kubelet Slipway has started
+// without it: the kubelet's unit has the line too, and that kubelet would be restarted for it. A
+// kubelet that was not started yet is started with the line.
+func leadsThere(entry HostsEntry, facts hosts.Facts) bool {
+	started := facts.Units[KubeletUnit].Inputs != ""
+	for _, name := range entry.Names {
+		keeps := started && slices.Contains(facts.Unresolved, name)
+		if !keeps && !slices.Contains(facts.Names[name], entry.Address) {
+			return false
 		}
 	}
-	return needed
+	return true
+}
+
+// wrote tells whether Slipway has written an entry before.
+func wrote(entry HostsEntry, record *hosts.Record) bool {
+	return record != nil && slices.ContainsFunc(record.Priors, func(prior hosts.Prior) bool {
+		return prior.Setting == "hosts/"+entry.Address
+	})
 }
 
 // join writes host:port, with brackets around an IPv6 address.

@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // What others do to a healthy cluster is no difference.
@@ -205,4 +207,66 @@ func TestNameServersThatDoNotAnswerChangeNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestACutFirstInitStillHasTheLineOfHosts: no name server answers, and the first init ends when the
+// files are written and /etc/hosts is not. The same where the name was known when the host was
+// prepared.
+func TestACutFirstInitStillHasTheLineOfHosts(t *testing.T) {
+	for what, begin := range map[string]func(w *world, name string){
+		"cut after the files": func(w *world, name string) {
+			p, contents, err := Init(w.unresolved(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, step := range p.Steps {
+				_, claims := step.Action.(hosts.Claim)
+				if claims || step.Lane == plan.LaneFiles {
+					w.do(step, contents)
+				}
+			}
+		},
+		"prepared where it was known": func(w *world, name string) {
+			in := w.observe()
+			for host := range in.Facts {
+				edit(&in, host, func(f *hosts.Facts) { f.Names = map[string][]string{name: {"127.0.0.1"}} })
+			}
+			p, contents, err := Prepare(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.run(p, contents, seeded(1), -1)
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			w := newWorldOf(t, shape{mode: cluster.EndpointLocal, planes: 1, workers: 1})
+			name := w.cluster.Endpoint.Host
+			begin(w, name)
+			p, _, err := Init(w.unresolved(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, host := range []string{"cp-1", "w-1"} {
+				if !w.has(host, manifests.UnitsFolder+"/"+manifests.KubeletUnit) {
+					t.Errorf("%s: the kubelet's unit was not written before the cut", host)
+				}
+				if !slices.ContainsFunc(p.Steps, func(step plan.Step) bool {
+					_, adds := step.Action.(hosts.AddHostsEntry)
+					return adds && step.Host == host
+				}) {
+					t.Errorf("%s: nothing adds a line for the endpoint to /etc/hosts", host)
+				}
+			}
+		})
+	}
+}
+
+// unresolved is what is seen where no name server answers for a name.
+func (w *world) unresolved(name string) Input {
+	w.t.Helper()
+	in := w.observe()
+	for host := range in.Facts {
+		edit(&in, host, func(f *hosts.Facts) { f.Names, f.Unresolved = nil, []string{name} })
+	}
+	return in
 }

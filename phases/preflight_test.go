@@ -173,7 +173,7 @@ func TestPreflight(t *testing.T) {
 			in.Cluster.Endpoint = cluster.Endpoint{Mode: cluster.EndpointLocal, Host: "api.try.internal", Port: 16443}
 			on("w-1", func(f *hosts.Facts) {
 				f.Unresolved = []string{"api.try.internal"}
-				f.Files[manifests.UnitsFolder+"/"+manifests.KubeletUnit] = hosts.File{Type: hosts.TypeFile}
+				f.Units[manifests.KubeletUnit] = hosts.Unit{Load: "loaded", Active: "active", Inputs: "sha256:x"}
 			})(in)
 		}, "names", "w-1", true, "no name server answers now for the endpoint's name api.try.internal", "getent hosts api.try.internal"},
 		{"a firewall of the next boot", on("w-1", boot(hosts.Boot{Firewall: "ufw"})), "firewall", "w-1", true, "ufw does not run now, but will after the next boot", "ufw allow 10250/tcp"},
