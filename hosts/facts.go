@@ -96,6 +96,7 @@ type Facts struct {
 
 // What an Unanswered may be of, as far as somebody tells one from the other.
 const (
+	LookContents  = "contents"
 	LookCgroups   = "control groups"
 	LookKernel    = "kernel"
 	LookDisks     = "disks"

@@ -33,7 +33,7 @@ func (in Input) silentProblems(workflow Workflow, targets []cluster.Host) []Prob
 			continue
 		}
 		for _, silent := range in.Facts[host.Name].Unanswered {
-			found := problem("answers", host, silentFix(silent), "%s", silent)
+			found := problem("answers", host, SilentFix(silent), "%s", silent)
 			if !planned(workflow, silent.What, target) {
 				found.Severity = SeverityWarning
 			}
@@ -55,8 +55,8 @@ func planned(workflow Workflow, what string, target bool) bool {
 	return !slices.Contains(onlyChecked, what) && !slices.Contains(onlyOwn, what)
 }
 
-// silentFix is how to find out why something does not answer.
-func silentFix(silent hosts.Unanswered) string {
+// SilentFix is how to find out why something does not answer.
+func SilentFix(silent hosts.Unanswered) string {
 	if strings.HasPrefix(silent.At, "/") {
 		return "see what is mounted there (findmnt -T " + silent.At + ") and whether its server answers; or unmount it: umount -l"
 	}

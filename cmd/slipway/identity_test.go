@@ -303,6 +303,35 @@ func TestOneSickControlPlaneKeepsNobodyFromTheKeys(t *testing.T) {
 	}
 }
 
+// TestKeysOnADiskThatDoesNotAnswerMayBeThere: what holds them is not said to hold none, and no
+// workflow goes on as without them.
+func TestKeysOnADiskThatDoesNotAnswerMayBeThere(t *testing.T) {
+	for name, workflow := range map[string]planner{
+		"init": initPlanner(), "join": joinPlanner(false), "reset": resetPlanner(nil, false), "reset by force": resetPlanner(nil, true),
+	} {
+		t.Run(name, func(t *testing.T) {
+			sc := scene{records: all("try/A"), keys: only("cp-1", "A")}
+			s, machine := sc.session(t), sc.machine(t, "cp-1")
+			machine.Stick("/etc/kubernetes")
+			s.hosts["cp-1"] = machine.Host()
+			err := s.settleKeys(t.Context(), workflow)
+			if err == nil || errors.Is(err, errNoKeys) || s.keys != nil {
+				t.Fatalf("keys: %v, error: %v", s.keys, err)
+			}
+			if want := "on cp-1: contents: no answer at /etc/kubernetes/"; !strings.Contains(err.Error(), want) || len(fixes(err)) != 1 {
+				t.Errorf("want %q and a fix, got %v; %q", want, err, fixes(err))
+			}
+		})
+	}
+	sc := scene{records: all("try/A"), keys: all("A")}
+	s, machine := sc.session(t), sc.machine(t, "cp-1")
+	machine.Stick("/etc/kubernetes")
+	s.hosts["cp-1"] = machine.Host()
+	if err := s.findKeys(t.Context()); err != nil || s.identity().ID != idOf(t, "A") {
+		t.Errorf("another has them, and they are not found: %v", err)
+	}
+}
+
 // secretive is a host that does not give its keys.
 type secretive struct {
 	hosts.Host

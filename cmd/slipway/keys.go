@@ -11,6 +11,7 @@ import (
 	"github.com/slipway-k8s/slipway/certs/store"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases"
 	"github.com/slipway-k8s/slipway/phases/engine"
 )
 
@@ -117,11 +118,28 @@ func (s *session) readKeys(ctx context.Context, h cluster.Host, host hosts.Host)
 	if err != nil {
 		return certs.PKI{}, fmt.Errorf("read the cluster's keys from %s: %w", h.Name, err)
 	}
+	if silent := unread(facts); silent != nil {
+		return certs.PKI{}, &hosts.Error{
+			Kind: hosts.KindStuck, Host: h.Name, Op: "read the cluster's keys",
+			Err: errors.New(silent.String()), Fix: phases.SilentFix(*silent),
+		}
+	}
 	pki, err := certs.FromHost(s.cluster, facts.Contents)
 	if err != nil {
 		return certs.PKI{}, nil
 	}
 	return mint.Complete(pki, s.cluster.Certificates.KeyAlgorithm, time.Duration(s.cluster.Certificates.CAValidity), time.Now())
+}
+
+// unread is why the contents of files are not in the facts; nil where they are. What is not
+// there then says nothing about the files.
+func unread(facts hosts.Facts) *hosts.Unanswered {
+	for _, silent := range facts.Unanswered {
+		if silent.What == hosts.LookContents {
+			return &silent
+		}
+	}
+	return nil
 }
 
 // mintKeys makes the keys of a cluster that does not exist yet. They are saved before

@@ -48,15 +48,24 @@ func (t *trial) observesInSpiteOfSilence() {
 	t.Put(t.path("there"), []byte("x"), 0o644)
 	t.Stick(t.path("stuck"))
 	stuck := t.path("stuck/file")
-	facts := t.observe(hosts.Query{Paths: []string{stuck, t.path("there")}, Ports: []int{1}})
-	told := slices.ContainsFunc(facts.Unanswered, func(u hosts.Unanswered) bool {
-		return u.What == "files" && u.At == stuck && u.Seconds > 0
-	})
-	if !told || facts.Files != nil {
-		t.Errorf("of files %v are seen, and not answered: %v", facts.Files, facts.Unanswered)
-	}
-	if facts.Kernel == "" {
-		t.Error("the rest is not seen")
+	for _, test := range []struct {
+		what  string
+		query hosts.Query
+	}{
+		{"files", hosts.Query{Paths: []string{stuck, t.path("there")}, Ports: []int{1}}},
+		{hosts.LookContents, hosts.Query{Contents: []string{stuck, t.path("there")}}},
+		{hosts.LookContents, hosts.Query{Secrets: []string{stuck, t.path("there")}}},
+	} {
+		facts := t.observe(test.query)
+		told := slices.ContainsFunc(facts.Unanswered, func(u hosts.Unanswered) bool {
+			return u.What == test.what && u.At == stuck && u.Seconds > 0
+		})
+		if !told || len(facts.Files)+len(facts.Contents) > 0 {
+			t.Errorf("of %s are seen %v %v, and not answered: %v", test.what, facts.Files, facts.Contents, facts.Unanswered)
+		}
+		if facts.Kernel == "" {
+			t.Error("the rest is not seen")
+		}
 	}
 	if facts := t.observe(hosts.Query{Ports: []int{1}}); len(facts.Unanswered) > 0 {
 		t.Errorf("nothing below it was asked for, and not answered: %v", facts.Unanswered)

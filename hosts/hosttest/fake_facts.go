@@ -32,6 +32,7 @@ func (o *opened) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, e
 		facts.Lease = &lease
 	}
 	f.observeFiles(&facts, query)
+	f.observeContents(&facts, slices.Concat(query.Contents, query.Secrets))
 	f.observeSystem(&facts, query)
 	f.observeProbes(&facts, query)
 	if query.Evidence {
@@ -80,12 +81,6 @@ func (f *Fake) observeFiles(facts *hosts.Facts, query hosts.Query) {
 			f.observePath(facts, name)
 		}
 	}
-	facts.Contents = map[string][]byte{}
-	for _, name := range slices.Concat(query.Contents, query.Secrets) {
-		if n := f.files[name]; n != nil && n.Type == hosts.TypeFile {
-			facts.Contents[name] = slices.Clone(n.content)
-		}
-	}
 	facts.Certificates = map[string]hosts.Certificate{}
 	for _, pair := range query.Certificates {
 		if n := f.files[pair.Cert]; n != nil {
@@ -96,6 +91,19 @@ func (f *Fake) observeFiles(facts *hosts.Facts, query hosts.Query) {
 	for _, name := range query.Kubeconfigs {
 		if n := f.files[name]; n != nil {
 			facts.Kubeconfigs[name] = f.kubeconfig(n.content)
+		}
+	}
+}
+
+func (f *Fake) observeContents(facts *hosts.Facts, names []string) {
+	if at := f.standsStill(names...); at != "" {
+		facts.Unanswered = append(facts.Unanswered, hosts.Unanswered{What: hosts.LookContents, At: at, Seconds: 10})
+		return
+	}
+	facts.Contents = map[string][]byte{}
+	for _, name := range names {
+		if n := f.files[name]; n != nil && n.Type == hosts.TypeFile {
+			facts.Contents[name] = slices.Clone(n.content)
 		}
 	}
 }

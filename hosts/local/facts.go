@@ -114,7 +114,7 @@ func (h *Host) lookers(query hosts.Query) []looker {
 		count int
 	}{
 		{looker{"files", h.seeFiles(query)}, len(query.Paths) + len(query.Trees) + len(query.Entries)},
-		{looker{"contents", h.seeContents(query)}, len(query.Contents) + len(query.Secrets)},
+		{looker{hosts.LookContents, h.seeContents(query)}, len(query.Contents) + len(query.Secrets)},
 		{looker{"certificates", h.seeCertificates(query.Certificates)}, len(query.Certificates)},
 		{looker{"kubeconfigs", h.seeKubeconfigs(query.Kubeconfigs)}, len(query.Kubeconfigs)},
 		{looker{"units", h.seeUnits(query.Units)}, len(query.Units)},
