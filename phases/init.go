@@ -231,16 +231,19 @@ func (in Input) newcomersInSilence(targets []cluster.Host) []Problem {
 }
 
 // hasCome tells whether a host was in the cluster, by what is known without an API: it was seen
-// there, or has what a host gets last. One that was prepared, or whose join was cut, has a record too.
+// there, or has what a host gets last. One that was prepared, or whose join was cut, has a record
+// too. One that has none was installed anew since.
 func (in Input) hasCome(host cluster.Host, facts hosts.Facts) bool {
 	switch {
+	case !claimed(facts.Record):
+		return false
 	case in.JoinedBefore[host.Name]:
 		return true
 	case !isNode(host):
 		return in.balancerJoined(facts, true)
 	}
 	_, there := facts.Files[manifests.KubeletConf]
-	return there && claimed(facts.Record) && facts.Units[manifests.KubeletUnit].Enabled == "enabled"
+	return there && facts.Units[manifests.KubeletUnit].Enabled == "enabled"
 }
 
 func isOrAre(names []string) string {

@@ -233,6 +233,15 @@ func TestASilentAPIMakesNoNewcomerAMember(t *testing.T) {
 			t.Errorf("one that was prepared: %v", err)
 		}
 	})
+	t.Run("a host that was in it and was installed anew", func(t *testing.T) {
+		w := whole.clone(t)
+		w.add(2)
+		in := silent(w)
+		in.JoinedBefore["w-2"] = true
+		if _, _, err := Init(in); err == nil || !strings.Contains(err.Error(), "w-2 is not in it") {
+			t.Errorf("with a silent API: %v", err)
+		}
+	})
 	if _, _, err := Init(newWorld(t, 3, 1).observe()); err != nil {
 		t.Errorf("a first init: %v", err)
 	}

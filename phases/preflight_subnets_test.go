@@ -104,18 +104,22 @@ func TestPrepareRefusesNoHostThatInitTakes(t *testing.T) {
 	}
 }
 
-// TestWhatIsFoundLateIsTold: of a host that is part of the cluster; one that was only prepared comes yet.
+// TestWhatIsFoundLateIsTold: of a host that is part of the cluster. One that was only prepared comes
+// yet, and one that was part of it and was installed anew.
 func TestWhatIsFoundLateIsTold(t *testing.T) {
 	w := newWorld(t, 1, 1)
 	w.init(seeded(1))
 	w.add(2)
 	w.all(Prepare)
+	w.add(3)
 	in := w.observe()
-	for _, name := range []string{"w-1", "w-2"} {
+	in.JoinedBefore = map[string]bool{"cp-1": true, "w-1": true, "w-3": true}
+	for _, name := range []string{"w-1", "w-2", "w-3"} {
 		edit(&in, name, func(f *hosts.Facts) { f.NameServers = nil })
 	}
 	for workflow, want := range map[Workflow]map[string]Severity{
-		WorkflowJoin: {"w-2": SeverityError}, WorkflowInit: {"w-1": SeverityWarning, "w-2": SeverityError},
+		WorkflowJoin: {"w-2": SeverityError, "w-3": SeverityError},
+		WorkflowInit: {"w-1": SeverityWarning, "w-2": SeverityError, "w-3": SeverityError},
 	} {
 		found := map[string]Severity{}
 		for _, p := range Preflight(workflow, in) {
