@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -315,6 +316,72 @@ func TestAResetThatWasNotSeenToTheEndIsNotDone(t *testing.T) {
 	}
 }
 
+// TestAResetForgetsTheHostsThatAreClean, and no others: to the next init they are new.
+func TestAResetForgetsTheHostsThatAreClean(t *testing.T) {
+	for name, test := range map[string]struct {
+		names string // all hosts where empty
+		api   bool   // an API server told of all nodes
+		empty bool   // there is nothing to undo
+		stall string // is not seen again
+		gone  bool   // the keys
+		kept  string // why they are kept, where that is noted
+		notes string // the hosts of which there are notes still
+	}{
+		"all are clean":                        {api: true, gone: true},
+		"all are clean, and no API told":       {kept: "no API server answered"},
+		"nothing is to be undone":              {empty: true, kept: "no API server answered"},
+		"one is not seen again":                {api: true, stall: "cp-2", notes: "cp-2"},
+		"one is not seen again, no API told":   {stall: "cp-2", kept: "no API server answered", notes: "cp-2"},
+		"one leaves":                           {names: "cp-1", notes: "cp-2 cp-3 worker-1"},
+		"one leaves, named as often as can be": {names: "cp-1 cp-1 cp-1 cp-1", api: true, notes: "cp-2 cp-3 worker-1"},
+		"one leaves and is not seen again":     {names: "cp-1", stall: "cp-1", notes: "cp-1 cp-2 cp-3 worker-1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := scene{kept: "try/A", id: "A"}.session(t)
+			if err := s.findKeys(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			folder := s.keys.folder
+			for _, host := range s.hostNames() {
+				if err := errors.Join(folder.MarkJoined(host), folder.MarkBegun(host)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			names := strings.Fields(test.names)
+			if len(names) == 0 {
+				names = s.hostNames()
+			}
+			p := connected(resetPlanner(names, false))
+			p.plan = func(phases.Input) (plan.Plan, plan.Contents, error) {
+				s.live.Reachable = test.api
+				if test.stall != "" {
+					s.hosts[test.stall] = silent{s.hosts[test.stall]}
+				}
+				made := onePlan()
+				made.Steps[0].Action = hosts.Forget{}
+				if test.empty {
+					made.Steps = nil
+				}
+				return made, nil, nil
+			}
+			err := s.reset(t.Context(), changeFlags{yes: true, output: formatText}, p, names)
+			if again := err != nil && strings.HasSuffix(err.Error(), "run the same command again"); again != (test.stall != "") || err != nil && !again {
+				t.Errorf("it ends with: %v", err)
+			}
+			if _, err := folder.PKI(); (err != nil) != test.gone {
+				t.Errorf("the keys are gone: %v, want %v", err != nil, test.gone)
+			}
+			if why, kept := folder.Kept(); kept != (test.kept != "") || !strings.Contains(why, test.kept) {
+				t.Errorf("the keys are kept: %q, want %q", why, test.kept)
+			}
+			noted := slices.DeleteFunc(s.hostNames(), func(name string) bool { return !folder.Joined(name) && !folder.Begun(name) })
+			if got := strings.Join(noted, " "); got != test.notes {
+				t.Errorf("there are notes of %q, want %q", got, test.notes)
+			}
+		})
+	}
+}
+
 // silent is a host that does not answer any more.
 type silent struct{ hosts.Host }
 
@@ -354,7 +421,7 @@ func TestKeysAreKeptWhileOthersMayRun(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := s.dropKeys(s.hostNames(), kept); err != nil {
+			if err := s.dropKeys(s.hostNames(), nil, kept); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := s.keys.folder.PKI(); (err == nil) != test.keep {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -49,24 +51,51 @@ func runReset(ctx context.Context, flags changeFlags, names []string, force bool
 	}
 	defer s.Close()
 	if len(names) == 0 {
-		for _, h := range s.cluster.Hosts {
-			names = append(names, h.Name)
-		}
+		names = s.hostNames()
 	}
-	p, kept := resetPlanner(names, force), "nothing was to be undone on them"
-	look := p.verify
-	p.verify = func(ctx context.Context, s *session) error {
-		why, err := s.whoMayRun() // before what was seen is overwritten
-		if kept = why; err != nil {
+	return s.reset(ctx, flags, resetPlanner(names, force), names)
+}
+
+// reset carries a reset out and forgets what the state folder has of the hosts that are clean.
+func (s *session) reset(ctx context.Context, flags changeFlags, p planner, names []string) error {
+	look, asked, kept := p.verify, false, ""
+	p.verify = func(ctx context.Context, s *session) (err error) {
+		asked = true
+		if kept, err = s.whoMayRun(); err != nil { // before what was seen is overwritten
 			return err
 		}
 		return look(ctx, s)
 	}
-	if err := s.change(ctx, flags, p); err != nil {
+	err := s.change(ctx, flags, p)
+	if err == nil && !asked { // there is no proof that these hosts were the cluster's
+		kept, err = s.whoMayRun()
+		kept = cmp.Or(kept, "nothing was to be undone on its hosts")
+	}
+	left, unclean := errors.AsType[*leftError](err)
+	if err != nil && !unclean {
 		return err
 	}
-	return s.dropKeys(names, kept)
+	return errors.Join(err, s.dropKeys(names, left, kept))
 }
+
+// leftError is a reset that was carried out, and yet some of its hosts have something left,
+// or were not seen again.
+type leftError struct {
+	left map[string][]string // by host
+}
+
+func (e *leftError) Error() string {
+	var b strings.Builder
+	b.WriteString("reset is done, but this is left or not known:")
+	for _, name := range slices.Sorted(maps.Keys(e.left)) {
+		fmt.Fprintf(&b, "\n  %s:\n    %s", name, strings.Join(e.left[name], "\n    "))
+	}
+	b.WriteString("\nrun the same command again")
+	return b.String()
+}
+
+// clean tells whether a host was seen with nothing left on it.
+func (e *leftError) clean(name string) bool { return e == nil || len(e.left[name]) == 0 }
 
 // whoMayRun says why hosts that the file lacks may run in the cluster still; empty: none does.
 func (s *session) whoMayRun() (string, error) {
@@ -87,28 +116,28 @@ func (s *session) whoMayRun() (string, error) {
 
 // dropKeys removes from the state folder what belonged to hosts that were reset; all of
 // it once no host of the file is left, unless kept says why others may run still: they are
-// reached by these keys alone. Keys of a host that could not be reached stay. What the folder
-// has of the hosts themselves goes in any case: they are new to the next init.
-func (s *session) dropKeys(names []string, kept string) error {
+// reached by these keys alone. Keys of a host that could not be reached stay, or that has
+// something left. What the folder has of the other hosts themselves goes in any case: they are
+// new to the next init.
+func (s *session) dropKeys(names []string, left *leftError, kept string) error {
 	if s.keys == nil || s.keys.folder == nil {
 		return nil
 	}
-	var gone []string
-	for _, name := range names {
-		if _, unreached := s.down[name]; !unreached {
-			gone = append(gone, name)
-		}
-	}
-	if len(gone) < len(s.cluster.Hosts) {
-		return s.dropLeaves(gone)
-	}
-	if kept == "" {
+	named := slices.DeleteFunc(s.hostNames(), func(name string) bool { return !slices.Contains(names, name) })
+	gone := slices.DeleteFunc(slices.Clone(named), func(name string) bool {
+		_, unreached := s.down[name]
+		return unreached || !left.clean(name)
+	})
+	all := len(s.cluster.Hosts)
+	if len(gone) == all && kept == "" {
 		return s.keys.folder.Remove()
 	}
-	if err := s.keys.folder.MarkKept(kept); err != nil {
-		return err
+	if len(named) == all && kept != "" { // the next reset can not learn it any more
+		if err := s.keys.folder.MarkKept(kept); err != nil {
+			return err
+		}
 	}
-	if err := s.dropLeaves(gone); err != nil {
+	if err := s.dropLeaves(gone); err != nil || len(gone) < all {
 		return err
 	}
 	_, err := fmt.Fprintf(os.Stderr, "the cluster's keys are kept: %s; when nothing of the cluster runs any more: rm -r %s\n", kept, s.keys.folder.Path())
@@ -180,24 +209,22 @@ func (s *session) nothingLeft(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	var b strings.Builder
-	for _, name := range slices.Sorted(slices.Values(names)) {
+	found := map[string][]string{}
+	for _, name := range names {
 		old, reset := before[name]
 		if !reset { // it could not be reached, and --force left it out
 			continue
 		}
-		var left []string
+		left := []string{fmt.Sprintf("it could not be looked at again: %v", s.down[name])}
 		if facts, seen := s.facts[name]; seen {
 			left = phases.Leftovers(old.Record, facts)
-		} else {
-			left = []string{fmt.Sprintf("it could not be looked at again: %v", s.down[name])}
 		}
 		if len(left) > 0 {
-			fmt.Fprintf(&b, "\n  %s:\n    %s", name, strings.Join(left, "\n    "))
+			found[name] = left
 		}
 	}
-	if b.Len() > 0 {
-		return fmt.Errorf("reset is done, but this is left or not known:%s", b.String())
+	if len(found) > 0 {
+		return &leftError{found}
 	}
 	return nil
 }
