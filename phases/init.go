@@ -243,6 +243,9 @@ func (in Input) hasCome(host cluster.Host, facts hosts.Facts) bool {
 		return in.balancerJoined(facts, true)
 	}
 	_, there := facts.Files[manifests.KubeletConf]
+	if host.HasRole(cluster.RoleControlPlane) { // where that one is written with the first files
+		there = servedOnce(facts)
+	}
 	return there && facts.Units[manifests.KubeletUnit].Enabled == "enabled"
 }
 

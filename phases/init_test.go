@@ -233,6 +233,25 @@ func TestASilentAPIMakesNoNewcomerAMember(t *testing.T) {
 			t.Errorf("one that was prepared: %v", err)
 		}
 	})
+	t.Run("a control plane whose join was cut after its files", func(t *testing.T) {
+		w := newWorldOf(t, shape{mode: cluster.EndpointVIP, planes: 3, workers: 1, external: true})
+		w.init(seeded(1))
+		w.cluster.Hosts = append(w.cluster.Hosts, testPlane(4))
+		w.boot(testPlane(4))
+		w.all(Prepare)
+		p, contents := w.planned(Join)
+		for _, step := range p.Steps {
+			if step.Host == "cp-4" && step.Lane == plan.LaneFiles {
+				w.do(step, contents)
+			}
+		}
+		if !w.has("cp-4", manifests.KubeletConf) {
+			t.Error("the kubelet's kubeconfig is not there yet")
+		}
+		if _, _, err := Init(silent(w)); err == nil || !strings.Contains(err.Error(), "cp-4 is not in it") {
+			t.Errorf("with a silent API: %v", err)
+		}
+	})
 	t.Run("a host that was in it and was installed anew", func(t *testing.T) {
 		w := whole.clone(t)
 		w.add(2)

@@ -30,14 +30,19 @@ func (in Input) takesTurns() bool {
 	return in.workflow == WorkflowInit && (in.completed() || !in.ClusterFacts.Reachable && in.hasWorked())
 }
 
-// hasWorked tells whether a kubelet runs on a control plane whose API server has answered before:
-// what only talks to it is written after that.
+// hasWorked tells whether a kubelet runs on a control plane whose API server has answered before.
 func (in Input) hasWorked() bool {
 	return slices.ContainsFunc(in.Cluster.ControlPlanes(), func(host cluster.Host) bool {
 		facts := in.Facts[host.Name]
-		_, there := facts.Files[manifests.ControllerManifest]
-		return there && facts.Units[manifests.KubeletUnit].Active == "active"
+		return servedOnce(facts) && facts.Units[manifests.KubeletUnit].Active == "active"
 	})
+}
+
+// servedOnce tells whether a control plane's API server has answered before: what only talks to it
+// is written after that.
+func servedOnce(facts hosts.Facts) bool {
+	_, there := facts.Files[manifests.ControllerManifest]
+	return there
 }
 
 // planesTakeTurns tells whether control planes can be changed one after another: where etcd is
