@@ -2,8 +2,12 @@ package agent
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"reflect"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -15,46 +19,117 @@ const (
 	ordinaryMemory = 1 << 20   // of an answer, or of a frame that is still coming
 	mostMemory     = 64 << 20  // of one answer
 	sharedMemory   = 256 << 20 // of all hosts together, beyond the ordinary
+
+	// roomPatience is how long a host waits for what others have taken: those that decode give
+	// back most of it in a moment. It is far below the silence that ends a session, since
+	// nothing more of the host is heard while its frame waits.
+	roomPatience = 5 * time.Second
 )
 
 var budget = semaphore.NewWeighted(sharedMemory)
 
+// Why there is no room for what a host says.
+var (
+	errNoRoom = fmt.Errorf("what all hosts say needs more memory than the %d MiB that they may take together, and not enough became free within %s",
+		sharedMemory>>20, roomPatience)
+	errOver = errors.New("the session has ended")
+)
+
+// fixNoRoom is what to do then: what hosts say is kept while they are connected.
+const fixNoRoom = "run the same command again; where it ends like this again, name fewer hosts at a time, and see why these have so much of it"
+
 // share is what one host has taken of the budget.
 type share struct {
+	over <-chan struct{} // closed when the host's session has ended: nobody waits any longer
+
 	mutex sync.Mutex
 	held  int64
-	over  bool
+	ended bool
 }
 
-// atLeast makes room for so many bytes.
+// take waits for so many bytes of the budget, for a while.
+func (s *share) take(ctx context.Context, bytes int64) error {
+	if bytes <= 0 || budget.TryAcquire(bytes) {
+		return nil
+	}
+	waiting, enough := context.WithTimeout(ctx, roomPatience)
+	defer enough()
+	go func() {
+		select {
+		case <-s.over:
+			enough()
+		case <-waiting.Done():
+		}
+	}()
+	if budget.Acquire(waiting, bytes) == nil {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case <-s.over:
+		return errOver
+	default:
+		return errNoRoom
+	}
+}
+
+// atLeast makes room for so many bytes, until all is given back. It is for one goroutine.
 func (s *share) atLeast(bytes int64) error {
 	s.mutex.Lock()
-	defer s.mutex.Unlock()
 	more := bytes - ordinaryMemory - s.held
+	s.mutex.Unlock()
 	if more <= 0 {
 		return nil
 	}
-	if s.over || !budget.TryAcquire(more) {
-		return fmt.Errorf("what all hosts say needs more memory than the %d MiB that they may take together", sharedMemory>>20)
+	if err := s.take(context.Background(), more); err != nil {
+		return err
 	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
 	s.held += more
 	return nil
+}
+
+// whileDecoding makes room for what an answer may become. done is told what it did become: that
+// stays taken until the session ends, since whoever asked may keep it. Of several answers the
+// largest counts.
+func (s *share) whileDecoding(ctx context.Context, bytes int64) (done func(became int64), err error) {
+	room := max(bytes-ordinaryMemory, 0)
+	if err := s.take(ctx, room); err != nil {
+		return nil, err
+	}
+	return func(became int64) {
+		s.mutex.Lock()
+		defer s.mutex.Unlock()
+		stays := min(max(became-ordinaryMemory-s.held, 0), room)
+		if s.ended {
+			stays = 0
+		}
+		s.held += stays
+		budget.Release(room - stays)
+	}, nil
 }
 
 // giveBack gives back all.
 func (s *share) giveBack() {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	budget.Release(s.held)
-	s.held = 0
+	s.release()
 }
 
 // end gives back all, for good.
 func (s *share) end() {
-	s.giveBack()
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	s.over = true
+	s.ended = true
+	s.release()
+}
+
+func (s *share) release() {
+	budget.Release(s.held)
+	s.held = 0
 }
 
 // What a part of an answer becomes at most: a struct in a map, with the map's own room and
@@ -114,12 +189,52 @@ func endOfString(body []byte, at int) int {
 	return len(body) - 1
 }
 
-// room makes room for an answer before it is decoded.
-func (c *Client) room(body []byte) error {
+// sizeOf is what a decoded value takes beside its own place: text, lists, maps and what it
+// points to.
+func sizeOf(v reflect.Value) int64 {
+	var size int64
+	switch kind := v.Kind(); {
+	case kind == reflect.String:
+		size = int64(v.Len())
+	case kind == reflect.Pointer && !v.IsNil():
+		size = int64(v.Elem().Type().Size()) + sizeOf(v.Elem())
+	case kind == reflect.Struct:
+		for i := range v.NumField() {
+			size += sizeOf(v.Field(i))
+		}
+	case kind == reflect.Slice:
+		size = int64(v.Cap()) * int64(v.Type().Elem().Size())
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			break
+		}
+		for i := range v.Len() {
+			size += sizeOf(v.Index(i))
+		}
+	case kind == reflect.Map:
+		// A map has room for others: at most three times as many.
+		size = 3 * int64(v.Len()) * int64(v.Type().Key().Size()+v.Type().Elem().Size()+1)
+		for entry := v.MapRange(); entry.Next(); {
+			size += sizeOf(entry.Key()) + sizeOf(entry.Value())
+		}
+	}
+	return size
+}
+
+// decode decodes an answer, with room for what it becomes.
+func (c *Client) decode(ctx context.Context, body []byte, into any) error {
 	memory, largest := memoryOf(body)
 	if memory > mostMemory {
 		return fmt.Errorf("it is too large: it would need %d MiB of memory, most of it for %q, and an answer may need %d MiB",
 			memory>>20, largest, mostMemory>>20)
 	}
-	return c.answers.atLeast(memory)
+	done, err := c.answers.whileDecoding(ctx, memory)
+	if err != nil {
+		return fmt.Errorf("it needs %d MiB, most of it for %q: %w", memory>>20, largest, err)
+	}
+	if err := strict(body, into); err != nil {
+		done(0)
+		return err
+	}
+	done(sizeOf(reflect.ValueOf(into)))
+	return nil
 }

@@ -1,12 +1,19 @@
 package agent
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
@@ -81,66 +88,231 @@ func TestOrdinaryFactsNeedNoBudget(t *testing.T) {
 	}
 }
 
-// TestAllHostsTogetherAreBounded, by what each has taken and not given back.
-func TestAllHostsTogetherAreBounded(t *testing.T) {
-	large := []byte(`{"evidence":[` + strings.TrimSuffix(strings.Repeat("{},", 40_000), ",") + `]}`)
-	var clients []*Client
-	t.Cleanup(func() {
-		for _, c := range clients {
-			c.answers.end()
+// TestWhatAnAnswerBecameIsKnown: what stays taken is what the decoded answer takes, and not
+// what it might have.
+func TestWhatAnAnswerBecameIsKnown(t *testing.T) {
+	const elements = 20_000
+	for field := range reflect.TypeFor[hosts.Facts]().Fields() {
+		if kind := field.Type.Kind(); kind != reflect.Slice && kind != reflect.Map {
+			continue
 		}
-	})
-	var err error
-	for err == nil && len(clients) < 100 {
-		clients = append(clients, &Client{})
-		err = clients[len(clients)-1].room(large)
-	}
-	if n := len(clients); err == nil || n < 5 || n > 20 || !strings.Contains(err.Error(), "all hosts") {
-		t.Errorf("the host of number %d is refused: %v", n, err)
-	}
-	last := clients[len(clients)-1]
-	if err := last.room([]byte(`{"hostname":"small"}`)); err != nil {
-		t.Errorf("an ordinary answer is refused: %v", err)
-	}
-	clients[0].answers.end()
-	clients[1].answers.end()
-	if err := last.room(large); err != nil {
-		t.Errorf("what was given back is not there: %v", err)
-	}
-	tooLarge := []byte(`{"evidence":[` + strings.TrimSuffix(strings.Repeat("{},", 2<<20), ",") + `]}`)
-	if err := last.room(tooLarge); err == nil || !strings.Contains(err.Error(), `"evidence"`) {
-		t.Errorf("one that is too large: %v", err)
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		body := []byte(`{"` + name + `":` + many(field.Type, elements) + `}`)
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		var facts hosts.Facts
+		if err := json.Unmarshal(body, &facts); err != nil {
+			t.Fatal(err)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		reckoned, _ := memoryOf(body)
+		lives, size := int64(after.HeapAlloc)-int64(before.HeapAlloc), sizeOf(reflect.ValueOf(&facts))
+		if size < lives-ordinaryMemory/8 || size > reckoned {
+			t.Errorf("%s takes %d bytes, and is said to take %d; %d were reckoned", name, lives, size, reckoned)
+		}
+		runtime.KeepAlive(facts)
+		runtime.KeepAlive(body)
 	}
 }
 
-// TestLongFramesAreBounded over all hosts, while they come.
-func TestLongFramesAreBounded(t *testing.T) {
-	var readers []*frameReader
-	t.Cleanup(func() {
-		for _, r := range readers {
-			r.giveBack()
+// clientsOf are so many without a session; what they took is given back when the test ends.
+func clientsOf(t *testing.T, n int) []*Client {
+	t.Helper()
+	all := make([]*Client, n)
+	for i := range all {
+		all[i] = &Client{}
+		t.Cleanup(all[i].answers.end)
+	}
+	return all
+}
+
+// TestManyHostsOfALargeClusterFit: kube-proxy has 12,000 chains for 3000 Services, and the last look
+// of a reset may find all of them on all hosts.
+func TestManyHostsOfALargeClusterFit(t *testing.T) {
+	var sent hosts.Facts
+	for i := range 12_000 {
+		sent.Chains = append(sent.Chains, fmt.Sprintf("ip nat KUBE-SEP-%016d", i))
+	}
+	body, err := json.Marshal(sent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	for range 20 {
+		group.Go(func() {
+			for _, c := range clientsOf(t, 5) {
+				var facts hosts.Facts
+				if err := c.decode(t.Context(), body, &facts); err != nil || len(facts.Chains) != len(sent.Chains) {
+					t.Errorf("%d chains, %v", len(facts.Chains), err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if !budget.TryAcquire(sharedMemory) {
+		t.Fatal("of answers that are read and take little, room stays taken")
+	}
+	budget.Release(sharedMemory)
+}
+
+// TestAllHostsTogetherAreBounded, by what each has said that may be kept.
+func TestAllHostsTogetherAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		large := []byte(`{"evidence":` + many(reflect.TypeFor[[]hosts.Evidence](), 75_000) + `}`)
+		const others = sharedMemory - 80<<20
+		if !budget.TryAcquire(others) {
+			t.Fatal("a test before has kept some")
+		}
+		defer budget.Release(others)
+		clients, refused := clientsOf(t, 40), -1
+		var err error
+		for i, c := range clients {
+			if err = c.decode(t.Context(), large, &hosts.Facts{}); err != nil {
+				refused = i
+				break
+			}
+		}
+		if refused < 4 || refused > 20 || !errors.Is(err, errNoRoom) || !strings.Contains(err.Error(), `"evidence"`) {
+			t.Fatalf("the host of number %d is refused: %v", refused, err)
+		}
+		last := clients[refused]
+		if err := last.decode(t.Context(), []byte(`{"hostname":"small"}`), &hosts.Facts{}); err != nil {
+			t.Errorf("an ordinary answer is refused: %v", err)
+		}
+		stopped, stop := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, stop)
+		if err := last.decode(stopped, large, &hosts.Facts{}); !errors.Is(err, context.Canceled) {
+			t.Errorf("whoever stops waiting is told: %v", err)
+		}
+		time.AfterFunc(roomPatience/2, func() {
+			for _, c := range clients[:refused/2] {
+				c.answers.end()
+			}
+		})
+		if err := last.decode(t.Context(), large, &hosts.Facts{}); err != nil {
+			t.Errorf("what was given back while it waits is not there: %v", err)
+		}
+		tooLarge := []byte(`{"evidence":[` + strings.TrimSuffix(strings.Repeat("{},", 2<<20), ",") + `]}`)
+		if err := last.decode(t.Context(), tooLarge, &hosts.Facts{}); err == nil || !strings.Contains(err.Error(), `"evidence"`) {
+			t.Errorf("one that is too large: %v", err)
 		}
 	})
-	line := `{"kind":"done","id":1,"body":"` + strings.Repeat("x", 2*ordinaryMemory) + "\"}\n"
-	var err error
-	for err == nil && len(readers) < 100 {
-		r := newFrameReader(strings.NewReader(line+`{"kind":"ping"}`+"\n"), maxAnswerFrame)
-		r.share = &share{}
-		readers = append(readers, r)
-		_, err = r.read()
-	}
-	if n := len(readers); err == nil || n < 40 || n > 60 {
-		t.Errorf("the frame of number %d is refused: %v", n, err)
-	}
-	for _, r := range readers[:len(readers)-1] {
-		if _, err := r.read(); err != nil {
-			t.Error(err)
+}
+
+// TestLongFramesAreBounded over all hosts, while they come: each waits for the others.
+func TestLongFramesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var readers []*frameReader
+		defer func() {
+			for _, r := range readers {
+				r.giveBack()
+			}
+		}()
+		line := `{"kind":"done","id":1,"body":"` + strings.Repeat("x", 2*ordinaryMemory) + "\"}\n"
+		ping := `{"kind":"ping"}` + "\n"
+		reader := func() *frameReader {
+			r := newFrameReader(strings.NewReader(line+ping), maxAnswerFrame)
+			r.share = &share{}
+			readers = append(readers, r)
+			return r
 		}
+		var err error
+		for err == nil && len(readers) < 100 {
+			_, err = reader().read()
+		}
+		if n := len(readers); !errors.Is(err, errNoRoom) || n < 40 || n > 60 {
+			t.Errorf("the frame of number %d is refused: %v", n, err)
+		}
+		before := slices.Clone(readers[:len(readers)-1])
+		time.AfterFunc(roomPatience/2, func() {
+			for _, r := range before {
+				if _, err := r.read(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		if _, err := reader().read(); err != nil {
+			t.Errorf("what was given back while it waits is not there: %v", err)
+		}
+	})
+}
+
+// TestNobodyWaitsForRoomWhenTheSessionIsOver: an answer that came before is not refused for the
+// memory then, and one that finds no room was lost with the connection.
+func TestNobodyWaitsForRoomWhenTheSessionIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		body := []byte(`{"chains":` + many(reflect.TypeFor[[]string](), 40_000) + `}`)
+		ended := make(chan struct{})
+		client := &Client{answers: share{over: ended}}
+		client.answers.end()
+		close(ended)
+		if err := client.decode(t.Context(), body, &hosts.Facts{}); err != nil {
+			t.Errorf("there is room, and it is refused: %v", err)
+		}
+		if !budget.TryAcquire(sharedMemory) {
+			t.Fatal("something of it stays taken")
+		}
+		defer budget.Release(sharedMemory)
+		began := time.Now()
+		if err := client.decode(t.Context(), body, &hosts.Facts{}); !errors.Is(err, errOver) || time.Since(began) > 0 {
+			t.Errorf("after %s: %v", time.Since(began), err)
+		}
+	})
+}
+
+// observing has an agent answer one look at the host, and its stream end when the test says so.
+func observing(t *testing.T, answer string) (ask func() error, cut func()) {
+	t.Helper()
+	in, fromAgent := io.Pipe()
+	toAgent, out := io.Pipe()
+	go func() { _, _ = io.Copy(io.Discard, toAgent) }()
+	say := func(line string) { _, _ = io.WriteString(fromAgent, line+"\n") }
+	go say(`{"kind":"hello","body":{"protocol":1,"version":"v1"}}`)
+	client, err := Connect(t.Context(), in, out, ConnectOptions{Version: "v1"})
+	if err != nil {
+		t.Fatal(err)
 	}
-	again := newFrameReader(strings.NewReader(line), maxAnswerFrame)
-	again.share = &share{}
-	readers = append(readers, again)
-	if _, err := again.read(); err != nil {
-		t.Errorf("what was given back is not there: %v", err)
+	ask = func() error {
+		asked := make(chan error, 1)
+		go func() { _, err := client.Observe(t.Context(), hosts.Query{}); asked <- err }()
+		synctest.Wait()
+		say(`{"kind":"done","id":1,"body":` + answer + `}`)
+		return <-asked
+	}
+	return ask, func() { _ = fromAgent.Close() }
+}
+
+// TestAnAnswerWithoutRoom says what can be done; where the connection is lost meanwhile, that
+// is what is told.
+func TestAnAnswerWithoutRoom(t *testing.T) {
+	answer := `{"chains":` + many(reflect.TypeFor[[]string](), 40_000) + `}`
+	for name, test := range map[string]struct {
+		cut  bool
+		kind hosts.ErrorKind
+		fix  string
+	}{
+		"the connection lives":   {false, hosts.KindBroken, fixNoRoom},
+		"the connection is lost": {true, hosts.KindCut, lost("", nil).Fix},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				if !budget.TryAcquire(sharedMemory) {
+					t.Fatal("a test before has kept some")
+				}
+				defer budget.Release(sharedMemory)
+				ask, cut := observing(t, answer)
+				defer cut()
+				if test.cut {
+					time.AfterFunc(roomPatience/2, cut)
+				}
+				err := ask()
+				var known *hosts.Error
+				if !errors.As(err, &known) || known.Kind != test.kind || known.Fix != test.fix {
+					t.Errorf("it ends with %#v: %v", err, err)
+				}
+			})
+		})
 	}
 }

@@ -331,11 +331,14 @@ func ask[A any](ctx context.Context, c *Client, r request) (A, error) {
 	if err != nil {
 		return answer, err
 	}
-	if err := c.room(body); err != nil {
+	switch err := c.decode(ctx, body, &answer); {
+	case err == nil:
+		return answer, nil
+	case errors.Is(err, errOver):
+		return answer, c.lost(r.op)
+	case errors.Is(err, errNoRoom):
+		return answer, &hosts.Error{Kind: hosts.KindBroken, Op: r.op, Err: fmt.Errorf("read the answer: %w", err), Fix: fixNoRoom}
+	default:
 		return answer, fmt.Errorf("%s: read the answer: %w", r.op, err)
 	}
-	if err := strict(body, &answer); err != nil {
-		return answer, fmt.Errorf("%s: read the answer: %w", r.op, err)
-	}
-	return answer, nil
 }

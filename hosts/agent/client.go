@@ -63,7 +63,8 @@ func Connect(ctx context.Context, in io.ReadCloser, out io.WriteCloser, opts Con
 		sending: make(chan struct{}, 1),
 		calls:   map[uint64]*pending{},
 	}
-	c.session.in.share = &share{}
+	c.session.in.share = &share{over: c.ended}
+	c.answers.over = c.ended
 	c.handle = c.take
 	c.explain = opts.Explain
 	stopBeat := make(chan struct{})
