@@ -55,6 +55,20 @@ func Begun(in Input) []cluster.Host {
 	return keep(in.Cluster.ControlPlanes(), func(host cluster.Host) bool { return hasBegun(in.Facts[host.Name]) })
 }
 
+// BegunMeanwhile are the hosts that have no data of etcd and the note that they may begin, by a look
+// before etcd was asked, while a member that has run is known of them to etcd: they may have
+// begun between the two.
+func BegunMeanwhile(in Input) []cluster.Host {
+	return keep(in.Cluster.ControlPlanes(), func(host cluster.Host) bool {
+		return mayBegin(in.Facts[host.Name]) && hasRun(membersOf(in.ClusterFacts.Members, host))
+	})
+}
+
+// hasRun tells whether one of the members has run: each publishes its clients' URLs when it does.
+func hasRun(members []hosts.Member) bool {
+	return slices.ContainsFunc(members, func(m hosts.Member) bool { return len(m.Clients) > 0 })
+}
+
 // LetsBegin tells whether a step lets a member of etcd begin on its host.
 func LetsBegin(step plan.Step) bool {
 	file, writes := step.Action.(hosts.WriteFile)
@@ -137,13 +151,12 @@ func (in Input) bringBack(host cluster.Host) string {
 // begunWithout says why a member that begins on the host, which has no data, would not be part
 // of what the others began; "" where it would.
 func (in Input) begunWithout(host cluster.Host, facts hosts.Facts) string {
-	members := membersOf(in.ClusterFacts.Members, host)
 	switch {
 	case len(in.ClusterFacts.Members) > 0 && in.completed():
 		return "the cluster's etcd is already running"
 	case hasBegun(facts):
 		return "its member has begun before"
-	case slices.ContainsFunc(members, func(m hosts.Member) bool { return len(m.Clients) > 0 }):
+	case hasRun(membersOf(in.ClusterFacts.Members, host)):
 		return "etcd has it as a member that has run"
 	case mayBegin(facts):
 		return in.begunOtherwise(host)
@@ -155,7 +168,7 @@ func (in Input) begunWithout(host cluster.Host, facts hosts.Facts) string {
 			return fmt.Sprintf("a member has begun on %s, which none does before all have noted that they may", other.Name)
 		}
 	}
-	if slices.ContainsFunc(in.ClusterFacts.Members, func(m hosts.Member) bool { return len(m.Clients) > 0 }) {
+	if hasRun(in.ClusterFacts.Members) {
 		return "the cluster's etcd has run"
 	}
 	return in.begunOtherwise(host)

@@ -12,6 +12,7 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/hosts/hosttest"
+	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases"
 	"github.com/slipway-k8s/slipway/phases/engine"
 	"github.com/slipway-k8s/slipway/phases/plan"
@@ -243,14 +244,54 @@ func TestInitAsksHowTheComponentsAre(t *testing.T) {
 	}
 }
 
+// TestWhatHasBegunMeanwhileIsLookedAtAgain: hosts and etcd are not asked at one moment, and
+// what a killed init has let begin goes on by itself.
+func TestWhatHasBegunMeanwhileIsLookedAtAgain(t *testing.T) {
+	ran := []hosts.Member{{Name: "cp-1", Clients: []string{"https://10.0.0.1:2379"}}}
+	for name, test := range map[string]struct {
+		files   []string
+		members []hosts.Member
+		again   int
+	}{
+		"it may begin, and has run":     {[]string{manifests.EtcdMayBegin}, ran, 1},
+		"it may begin, and has not run": {[]string{manifests.EtcdMayBegin}, []hosts.Member{{Name: "cp-1"}}, 0},
+		"its data are gone":             {[]string{manifests.EtcdBegun}, ran, 0},
+		"another has run":               {nil, ran, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := scene{kept: "try/A", records: all("try/A")}.session(t)
+			p := connected(initPlanner())
+			if err := s.look(t.Context(), p); err != nil {
+				t.Fatal(err)
+			}
+			facts := s.facts["cp-1"]
+			facts.Files = map[string]hosts.File{}
+			for _, file := range test.files {
+				facts.Files[file] = hosts.File{}
+			}
+			s.facts["cp-1"], s.live.Members = facts, test.members
+			asked := &asking{Host: s.hosts["cp-1"]}
+			s.hosts["cp-1"] = asked
+			if err := s.lookAtBegun(t.Context(), p); err != nil {
+				t.Fatal(err)
+			}
+			if asked.times != test.again {
+				t.Errorf("cp-1 was looked at %d times more, want %d", asked.times, test.again)
+			}
+		})
+	}
+}
+
 // asking is a host that notes what it was asked.
 type asking struct {
 	hosts.Host
 	query hosts.Query
+	times int
 }
 
 func (a *asking) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, error) {
 	a.query = query
+	a.times++
 	return a.Host.Observe(ctx, query)
 }
 

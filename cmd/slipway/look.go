@@ -13,8 +13,26 @@ import (
 	"github.com/slipway-k8s/slipway/phases"
 )
 
-// look observes the hosts, finds or mints the keys, and observes the cluster.
+// look observes the hosts, finds or mints the keys, and observes the cluster; it observes hosts
+// once more where the cluster tells that they have changed since.
 func (s *session) look(ctx context.Context, p planner) error {
+	if err := s.lookOnce(ctx, p); err != nil {
+		return err
+	}
+	return s.lookAtBegun(ctx, p)
+}
+
+// lookAtBegun observes the hosts again where etcd, which was asked later, knows a member that by
+// what was seen of its host has not begun: an init that was killed has let it, a moment before.
+func (s *session) lookAtBegun(ctx context.Context, p planner) error {
+	in, err := s.input()
+	if err != nil || len(phases.BegunMeanwhile(in)) == 0 {
+		return err
+	}
+	return s.observeHosts(ctx, p)
+}
+
+func (s *session) lookOnce(ctx context.Context, p planner) error {
 	if s.keys != nil {
 		if err := s.lookAtBoth(ctx, p); err != nil {
 			return err
