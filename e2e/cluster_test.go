@@ -36,10 +36,8 @@ func TestCluster(t *testing.T) {
 		{"a control plane leaves and comes again while clients write", resetAndRejoinPlane},
 		{"the first control plane, dead, is replaced by a new host", replaceFirstPlane},
 	})
-	promises(t, l, nil, []promise{
-		{"the whole cluster's reset leaves nothing", resetAll},
-		{"the lab itself leaves nothing", labDownLeavesNothing},
-	})
+	promises(t, l, (*lab).there, []promise{{"the whole cluster's reset leaves nothing", resetAll}})
+	promises(t, l, nil, []promise{{"the lab itself leaves nothing", labDownLeavesNothing}})
 }
 
 func planBeforeInit(t *testing.T, l *lab) {
@@ -232,12 +230,7 @@ func kubeadmJoins(t *testing.T, l *lab, host string) {
 }
 
 func resetAll(_ *testing.T, l *lab) {
-	hosts := strings.Fields(l.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}"))
-	l.must(l.onCluster("reset", "--all", "--yes")...)
-	for _, host := range hosts {
-		nothingLeft(l, host)
-	}
-	l.made = false
+	resetHosts(l, strings.Fields(l.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}"))...)
 }
 
 // labDownLeavesNothing is the lab's own promise, seen from outside.

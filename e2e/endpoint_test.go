@@ -17,7 +17,7 @@ func TestEndpointModes(t *testing.T) {
 			return slices.Contains([]any{"lb-1", "lb-2"}, host.(map[string]any)["name"])
 		})
 	}
-	promises(t, l, nil, []promise{
+	promises(t, l, (*lab).there, []promise{
 		{"load balancers of their own are brought up too, and are no nodes", loadBalancersComeUp},
 		{"the endpoint survives the balancer that holds it", endpointSurvivesHolder},
 		{"a worker joins, and nobody logs in on a balancer for it", func(t *testing.T, l *lab) {
@@ -34,9 +34,8 @@ func TestEndpointModes(t *testing.T) {
 		noBalancers(file)
 		file["endpoint"] = map[string]any{"mode": "local"}
 	})
-	promises(t, l, nil, []promise{
+	promises(t, l, (*lab).there, []promise{
 		{"a balancer on every host's loopback", func(_ *testing.T, l *lab) {
-			l.init()
 			l.wantReady("cp-1", "worker-1")
 			l.planIsEmpty()
 		}},
@@ -53,10 +52,12 @@ func TestEndpointModes(t *testing.T) {
 		noBalancers(file)
 		file["endpoint"] = map[string]any{"mode": "external", "host": l.address("spare-1"), "port": 6443}
 	})
-	promises(t, l, nil, []promise{
+	forwarded := func(l *lab) {
+		forward(l, "spare-1", l.address("cp-1"))
+		l.there()
+	}
+	promises(t, l, forwarded, []promise{
 		{"a balancer of the user's own", func(_ *testing.T, l *lab) {
-			forward(l, "spare-1", l.address("cp-1"))
-			l.init()
 			l.wantReady("cp-1", "worker-1")
 			l.planIsEmpty()
 		}},
@@ -79,6 +80,7 @@ func loadBalancersComeUp(t *testing.T, l *lab) {
 func resetHosts(l *lab, hosts ...string) {
 	l.t.Helper()
 	l.must(l.onCluster("reset", "--all", "--yes")...)
+	l.made = false
 	for _, host := range hosts {
 		nothingLeft(l, host)
 	}

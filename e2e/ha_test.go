@@ -40,12 +40,18 @@ func promises(t *testing.T, l *lab, before func(*lab), list []promise) {
 	}
 }
 
-// well has the cluster there and healthy.
-func (l *lab) well() {
+// there has the cluster made.
+func (l *lab) there() {
 	l.t.Helper()
 	if !l.made {
 		l.init()
 	}
+}
+
+// well has the cluster there and healthy.
+func (l *lab) well() {
+	l.t.Helper()
+	l.there()
 	l.healthy()
 }
 
