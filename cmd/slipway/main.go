@@ -24,7 +24,7 @@ var version = "dev"
 
 func main() {
 	lab.Main() // a lab host's first process is this program once more
-	ctx, stop := interruptible()
+	ctx, stop := interruptible(endAtOnce)
 	root := newRootCommand()
 	stdout, stderr := newShown(os.Stdout), newShown(os.Stderr)
 	root.SetOut(stdout)
@@ -33,28 +33,48 @@ func main() {
 	stdout.finish()
 	stderr.finish()
 	interrupted := ctx.Err() != nil
+	ssh.EndProxyCommands() // before a signal has its usual effect again
 	stop()
-	code := report(os.Stderr, err, interrupted)
-	ssh.EndProxyCommands() // of logins that were given up: they end by themselves only after minutes
-	os.Exit(code)
+	os.Exit(report(os.Stderr, err, interrupted))
 }
 
-// interruptible is cancelled by the first Ctrl-C or SIGTERM. From then on the signals
-// have their default effect again, so that a second Ctrl-C ends the process at once; and
-// what does not end by itself is ended.
-func interruptible() (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	end := context.AfterFunc(ctx, func() {
-		stop()
-		awaiting.interrupted(os.Stderr, func(code int) {
-			ssh.EndProxyCommands()
-			os.Exit(code)
-		})
-	})
-	return ctx, func() {
-		end() // a command that is through is no longer to be ended
-		stop()
+// interruptible is cancelled by the first Ctrl-C or SIGTERM; what does not end by itself then
+// is ended. A second one ends the process at once, and is waited for until stop: by its usual
+// effect what the process has started would live on.
+func interruptible(exit func(code int)) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals, over := make(chan os.Signal, 2), make(chan struct{})
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	next := func() bool {
+		select {
+		case <-signals:
+			return true
+		case <-over:
+			return false
+		}
 	}
+	go func() {
+		if !next() {
+			return // a command that is through is no longer to be ended
+		}
+		cancel()
+		awaiting.interrupted(os.Stderr, exit)
+		if next() {
+			exit(exitInterrupted)
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(over)
+		cancel()
+	}
+}
+
+// endAtOnce ends the process, and the proxyCommands that it has started: those of logins that
+// were given up would end by themselves only after minutes.
+func endAtOnce(code int) {
+	ssh.EndProxyCommands()
+	os.Exit(code)
 }
 
 func newRootCommand() *cobra.Command {
