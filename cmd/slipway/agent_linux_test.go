@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"os/signal"
 	"runtime"
 	"strings"
 	"testing"
@@ -18,7 +17,9 @@ func TestAnAgentIsNotEnded(t *testing.T) {
 	before := awaiting
 	t.Cleanup(func() { awaiting = before })
 	awaiting = &awaited{say: func(string) {}}
-	operator, stop := signal.NotifyContext(t.Context(), unix.SIGTERM) // as main has it
+	ended := make(chan int, 3)
+	operator, stop := interruptible(func(code int) { ended <- code }) // as main has it
+	defer stop()
 	ctx, end := untilToldToEnd(t.Context())
 	defer end()
 	runtime.LockOSThread()
@@ -29,14 +30,17 @@ func TestAnAgentIsNotEnded(t *testing.T) {
 		}
 		<-ctx.Done()
 		<-operator.Done()
-		stop() // from here on a signal that nobody takes would end this process
 	}
 	synctest.Test(t, func(t *testing.T) {
 		var out strings.Builder
-		awaiting.interrupted(&out, func(code int) { t.Errorf("it is ended with %d", code) })
+		awaiting.interrupted(&out, func(code int) { ended <- code })
+		awaiting.interruptedAgain(func(code int) { ended <- code })
 		time.Sleep(2 * mustPatience) // of the bubble's clock
 		if out.Len() > 0 {
 			t.Errorf("it says %q", out.String())
+		}
+		if len(ended) > 0 {
+			t.Errorf("it is ended with %d", <-ended)
 		}
 	})
 }

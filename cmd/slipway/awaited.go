@@ -174,6 +174,16 @@ func (a *awaited) interrupted(out io.Writer, exit func(code int)) {
 	time.AfterFunc(interruptPatience, func() { a.giveUp(out, exit, began, true) })
 }
 
+// interruptedAgain ends the process at once.
+func (a *awaited) interruptedAgain(exit func(code int)) {
+	a.mu.Lock()
+	itself := a.itself
+	a.mu.Unlock()
+	if !itself {
+		exit(exitInterrupted)
+	}
+}
+
 func (a *awaited) giveUp(out io.Writer, exit func(code int), began time.Time, first bool) {
 	a.mu.Lock()
 	list, itself := a.list(0), a.itself

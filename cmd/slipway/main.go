@@ -40,10 +40,11 @@ func main() {
 
 // interruptible is cancelled by the first Ctrl-C or SIGTERM; what does not end by itself then
 // is ended. A second one ends the process at once, and is waited for until stop: by its usual
-// effect what the process has started would live on.
+// effect what the process has started would live on, and an agent would end in the middle of
+// an action.
 func interruptible(exit func(code int)) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	signals, over := make(chan os.Signal, 2), make(chan struct{})
+	signals, over, waits := make(chan os.Signal, 2), make(chan struct{}), awaiting
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	next := func() bool {
 		select {
@@ -58,9 +59,9 @@ func interruptible(exit func(code int)) (ctx context.Context, stop func()) {
 			return // a command that is through is no longer to be ended
 		}
 		cancel()
-		awaiting.interrupted(os.Stderr, exit)
+		waits.interrupted(os.Stderr, exit)
 		if next() {
-			exit(exitInterrupted)
+			waits.interruptedAgain(exit)
 		}
 	}()
 	return ctx, func() {
