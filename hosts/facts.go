@@ -62,10 +62,10 @@ type Facts struct {
 	Modules      map[string]bool        `json:"modules,omitempty"` // true: loaded or built in
 	Images       map[string]string      `json:"images,omitempty"`  // reference → digest of the manifest
 	Names        map[string][]string    `json:"names,omitempty"`   // name → addresses; absent: does not resolve
-	// Unresolved are names asked for of which nobody could say just now whether they exist: no
-	// name server answered.
-	Unresolved []string       `json:"unresolved,omitempty"`
-	Listeners  map[int]string `json:"listeners,omitempty"`
+	// Unresolved are names asked for of which nobody could say just now whether they exist, and
+	// why: no name server answered, or the one that did failed.
+	Unresolved map[string]string `json:"unresolved,omitempty"`
+	Listeners  map[int]string    `json:"listeners,omitempty"`
 	// Reach tells, by the address asked for, why the host could not connect; empty: it could.
 	Reach map[string]string `json:"reach,omitempty"`
 	// RouteTo is the interface by which a packet to an address asked for would leave; an address

@@ -129,8 +129,8 @@ func HostsEntries(c *cluster.Cluster, facts hosts.Facts) []HostsEntry {
 func leadsThere(entry HostsEntry, facts hosts.Facts) bool {
 	started := facts.Units[KubeletUnit].Inputs != ""
 	for _, name := range entry.Names {
-		keeps := started && slices.Contains(facts.Unresolved, name)
-		if !keeps && !slices.Contains(facts.Names[name], entry.Address) {
+		_, unanswered := facts.Unresolved[name]
+		if keeps := started && unanswered; !keeps && !slices.Contains(facts.Names[name], entry.Address) {
 			return false
 		}
 	}

@@ -184,7 +184,7 @@ func TestNameServersThatDoNotAnswerChangeNothing(t *testing.T) {
 		changed bool
 	}{
 		"it is known":       {known, false},
-		"nobody answers":    {func(f *hosts.Facts) { f.Names, f.Unresolved = nil, []string{name} }, false},
+		"nobody answers":    {func(f *hosts.Facts) { f.Names, f.Unresolved = nil, map[string]string{name: "no answer within 6 s"} }, false},
 		"it does not exist": {func(f *hosts.Facts) { f.Names = nil }, true},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -266,7 +266,7 @@ func (w *world) unresolved(name string) Input {
 	w.t.Helper()
 	in := w.observe()
 	for host := range in.Facts {
-		edit(&in, host, func(f *hosts.Facts) { f.Names, f.Unresolved = nil, []string{name} })
+		edit(&in, host, func(f *hosts.Facts) { f.Names, f.Unresolved = nil, map[string]string{name: "no answer within 6 s"} })
 	}
 	return in
 }

@@ -199,9 +199,11 @@ func checkNames(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 		return nil
 	}
 	found := facts.Names[name]
-	if slices.Contains(facts.Unresolved, name) && manifests.KnowsEndpoint(in.Cluster) && len(manifests.HostsEntries(in.Cluster, facts)) == 0 {
-		return []Problem{warning("names", host, "see what holds up the name servers of the host: `getent hosts "+name+"` there asks them",
-			"no name server answers now for the endpoint's name %s: it is taken to lead where it led when the host came into the cluster", name)}
+	why, unanswered := facts.Unresolved[name]
+	ask := "see what is wrong with the name servers of the host: `getent hosts " + name + "` there asks them"
+	if unanswered && manifests.KnowsEndpoint(in.Cluster) && len(manifests.HostsEntries(in.Cluster, facts)) == 0 {
+		return []Problem{warning("names", host, ask,
+			"the endpoint's name %s cannot be looked up now (%s): it is taken to lead where it led when the host came into the cluster", name, why)}
 	}
 	want := in.Cluster.VirtualAddress()
 	switch in.Cluster.Endpoint.Mode {
@@ -212,6 +214,9 @@ func checkNames(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 	case cluster.EndpointLocal:
 		want = "127.0.0.1"
 	case cluster.EndpointVIP, cluster.EndpointLoadBalancers, cluster.EndpointExternal:
+	}
+	if want == "" && unanswered {
+		return []Problem{problem("names", host, ask, "the endpoint's name %s cannot be looked up now (%s)", name, why)}
 	}
 	if want == "" && len(found) == 0 {
 		return []Problem{problem("names", host, "add it to the DNS, or to /etc/hosts of every host",

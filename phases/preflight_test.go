@@ -172,10 +172,17 @@ func TestPreflight(t *testing.T) {
 		{"name servers that do not answer", func(in *Input) {
 			in.Cluster.Endpoint = cluster.Endpoint{Mode: cluster.EndpointLocal, Host: "api.try.internal", Port: 16443}
 			on("w-1", func(f *hosts.Facts) {
-				f.Unresolved = []string{"api.try.internal"}
+				f.Unresolved = map[string]string{"api.try.internal": "no answer within 6 s"}
 				f.Units[manifests.KubeletUnit] = hosts.Unit{Load: "loaded", Active: "active", Inputs: "sha256:x"}
 			})(in)
-		}, "names", "w-1", true, "no name server answers now for the endpoint's name api.try.internal", "getent hosts api.try.internal"},
+		}, "names", "w-1", true, "the endpoint's name api.try.internal cannot be looked up now (no answer within 6 s)", "getent hosts api.try.internal"},
+		{"a name server that fails for the user's own endpoint", func(in *Input) {
+			in.Cluster.Endpoint = cluster.Endpoint{Mode: cluster.EndpointExternal, Host: "api.try.internal", Port: 6443}
+			on("w-1", func(f *hosts.Facts) {
+				f.Unresolved = map[string]string{"api.try.internal": "the name server 10.0.0.53:53 failed: server misbehaving"}
+			})(in)
+			on("cp-1", func(f *hosts.Facts) { f.Names = map[string][]string{"api.try.internal": {"10.0.9.9"}} })(in)
+		}, "names", "w-1", false, "api.try.internal cannot be looked up now (the name server 10.0.0.53:53 failed: server misbehaving)", "getent hosts api.try.internal"},
 		{"a firewall of the next boot", on("w-1", boot(hosts.Boot{Firewall: "ufw"})), "firewall", "w-1", true, "ufw does not run now, but will after the next boot", "ufw allow 10250/tcp"},
 		{"a host that the file does not have", func(in *Input) { in.Hosts = []string{"w-7"} }, "hosts", "", false, "w-7", "cluster file"},
 	}

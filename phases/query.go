@@ -43,7 +43,7 @@ func HostQuery(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) hosts.Qu
 		Entries:      []string{manifests.KubeletFolder, manifests.CNIState, manifests.ContainerdData},
 		Certificates: certificateQueries(host),
 		Units:        units,
-		Names:        names(c, host),
+		Names:        slices.DeleteFunc(neededNames(c, host), func(name string) bool { return name == "" }),
 		Ports:        ports(c, host),
 	}
 	if c.MayHold(host) {
@@ -216,20 +216,6 @@ func imageReferences(c *cluster.Cluster, bill bundle.Bill) []string {
 		references = append(references, image.Reference(c.ImageRepository))
 	}
 	return references
-}
-
-// names are those that have to resolve: the hosts', the endpoint's, and those of the user's etcd.
-func names(c *cluster.Cluster, host cluster.Host) []string {
-	var found []string
-	for _, other := range c.Hosts {
-		found = append(found, other.Name)
-	}
-	for _, name := range neededNames(c, host) {
-		if name != "" && !slices.Contains(found, name) {
-			found = append(found, name)
-		}
-	}
-	return found
 }
 
 // ports are those that the host's roles listen on.

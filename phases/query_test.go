@@ -42,3 +42,20 @@ func TestWhatNoPlanIsMadeFromIsAskedForOnlyAtTheEnd(t *testing.T) {
 		t.Errorf("the last look of a reset asks for links %q, tables %q, chains %q", left.Links, left.Tables, left.Chains)
 	}
 }
+
+// A name that nobody plans by may hold up the look at a host, and say nothing.
+func TestOnlyNamesThatArePlannedByAreLookedUp(t *testing.T) {
+	plane, worker := cluster.Host{Name: "cp-1", Roles: []cluster.Role{cluster.RoleControlPlane}}, cluster.Host{Name: "w-1", Roles: []cluster.Role{cluster.RoleWorker}}
+	c := &cluster.Cluster{Hosts: []cluster.Host{plane, worker}}
+	want := func(host cluster.Host, names ...string) {
+		t.Helper()
+		if got := HostQuery(c, bundle.Bill{}, host).Names; !slices.Equal(got, names) {
+			t.Errorf("on %s %q are looked up, want %q", host.Name, got, names)
+		}
+	}
+	want(plane)
+	c.Endpoint.Host = "api.example"
+	c.Etcd.External = &cluster.ExternalEtcd{Endpoints: []string{"https://etcd.example:2379", "https://10.0.3.1:2379"}}
+	want(plane, "api.example", "etcd.example")
+	want(worker, "api.example")
+}

@@ -2,7 +2,11 @@
 
 package local
 
-import "github.com/slipway-k8s/slipway/hosts"
+import (
+	"context"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
 
 // ErrNoSystemd is what a host without systemd answers.
 var ErrNoSystemd = errNoSystemd
@@ -15,4 +19,10 @@ func (h *Host) SeeResolver(resolved bool) hosts.Facts {
 	var facts hosts.Facts
 	h.seeResolver(&facts, resolved)
 	return facts
+}
+
+// LookUp looks up names by a name service alone.
+func LookUp(ctx context.Context, by Resolver, names ...string) (found map[string][]string, unanswered map[string]string) {
+	found = map[string][]string{}
+	return found, (&Host{resolver: by}).lookUp(ctx, names, found)
 }

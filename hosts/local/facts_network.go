@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -24,8 +25,9 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-// namePatience bounds resolving all names: a dead DNS server must not hold an observation.
-const namePatience = time.Second
+// namePatience is how long looking up a name may take: a resolver waits 5 s for a name server
+// before it asks the next. It is below the patience of a look, which would say less.
+const namePatience = 6 * time.Second
 
 // seeInterfaces lists the interfaces; the ends of Pods' pairs have no address that leads
 // anywhere, and are left out.
@@ -63,8 +65,6 @@ func isRoutable(cidr string) bool {
 
 func (h *Host) seeNames(names []string) func(context.Context, *hosts.Facts) error {
 	return func(ctx context.Context, facts *hosts.Facts) error {
-		ctx, cancel := context.WithTimeout(ctx, namePatience)
-		defer cancel()
 		file, err := os.ReadFile(h.at(hostsFile))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -86,13 +86,13 @@ func (h *Host) seeNames(names []string) func(context.Context, *hosts.Facts) erro
 }
 
 // lookUp adds the addresses of names to those that are found. A name that does not exist is
-// absent; those of which nobody could say so are given back, sorted.
-func (h *Host) lookUp(ctx context.Context, names []string, found map[string][]string) (unanswered []string) {
+// absent; of those of which nobody could say so it is given back why.
+func (h *Host) lookUp(ctx context.Context, names []string, found map[string][]string) (unanswered map[string]string) {
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	for _, name := range names {
 		group.Go(func() {
-			addresses, err := h.resolver.LookupHost(ctx, name)
+			addresses, err := lookUpOne(ctx, h.resolver, name)
 			var failure *net.DNSError
 			mu.Lock()
 			defer mu.Unlock()
@@ -100,13 +100,35 @@ func (h *Host) lookUp(ctx context.Context, names []string, found map[string][]st
 			case err == nil:
 				found[name] = addresses
 			case !errors.As(err, &failure) || !failure.IsNotFound:
-				unanswered = append(unanswered, name)
+				if unanswered == nil {
+					unanswered = map[string]string{}
+				}
+				unanswered[name] = whyUnresolved(err)
 			}
 		})
 	}
 	group.Wait()
-	slices.Sort(unanswered)
 	return unanswered
+}
+
+func lookUpOne(ctx context.Context, resolver Resolver, name string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, namePatience)
+	defer cancel()
+	return resolver.LookupHost(ctx, name)
+}
+
+// whyUnresolved says why nobody could say whether a name exists.
+func whyUnresolved(err error) string {
+	var failure *net.DNSError
+	switch known := errors.As(err, &failure); {
+	case errors.Is(err, context.DeadlineExceeded), known && failure.IsTimeout:
+		return fmt.Sprintf("no answer within %.0f s", namePatience.Seconds())
+	case known && failure.Server != "":
+		return fmt.Sprintf("the name server %s failed: %s", failure.Server, failure.Err)
+	case known:
+		return "the name server failed: " + failure.Err
+	}
+	return err.Error()
 }
 
 // parseHosts reads a hosts file: name to addresses.

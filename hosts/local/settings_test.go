@@ -4,11 +4,13 @@ package local_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -114,12 +116,48 @@ func TestNamesThatNobodyAnsweredFor(t *testing.T) {
 	host := m.open(local.Options{Resolver: resolver{
 		"gone": &net.DNSError{Err: "no such host", IsNotFound: true},
 		"slow": &net.DNSError{Err: "i/o timeout", IsTimeout: true},
-		"bad":  &net.DNSError{Err: "server misbehaving", IsTemporary: true},
+		"bad":  &net.DNSError{Err: "server misbehaving", Server: "10.0.0.53:53", IsTemporary: true},
+		"odd":  &net.DNSError{Err: "no such device"},
+		"else": errors.New("it broke"),
 	}})
-	facts := m.observe(host, hosts.Query{Names: []string{"slow", "local", "gone", "there", "bad"}})
-	want := hosts.Facts{Names: map[string][]string{"local": {"10.0.0.1"}, "there": {"192.0.2.1"}}, Unresolved: []string{"bad", "slow"}}
+	facts := m.observe(host, hosts.Query{Names: []string{"slow", "local", "gone", "there", "bad", "odd", "else"}})
+	want := hosts.Facts{Names: map[string][]string{"local": {"10.0.0.1"}, "there": {"192.0.2.1"}}, Unresolved: map[string]string{
+		"slow": "no answer within 6 s", "bad": "the name server 10.0.0.53:53 failed: server misbehaving",
+		"odd": "the name server failed: no such device", "else": "it broke",
+	}}
 	if diff := cmp.Diff(want, hosts.Facts{Names: facts.Names, Unresolved: facts.Unresolved}); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
+	}
+}
+
+// slowly is a name service that answers after a while.
+type slowly time.Duration
+
+func (s slowly) LookupHost(ctx context.Context, _ string) ([]string, error) {
+	answer := time.NewTimer(time.Duration(s))
+	defer answer.Stop()
+	select {
+	case <-answer.C:
+		return []string{"192.0.2.1"}, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// TestASlowNameServerIsAnAnswer: where the first of two is dead, a resolver takes 5 s.
+func TestASlowNameServerIsAnAnswer(t *testing.T) {
+	for after, answers := range map[time.Duration]bool{1200 * time.Millisecond: true, 5200 * time.Millisecond: true, time.Minute: false} {
+		t.Run(after.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				names, unanswered := local.LookUp(t.Context(), slowly(after), "api.internal")
+				if got := len(names["api.internal"]) > 0; got != answers || (len(unanswered) > 0) == answers {
+					t.Errorf("found %v, not answered %v", names, unanswered)
+				}
+				if why := unanswered["api.internal"]; !answers && why != "no answer within 6 s" {
+					t.Errorf("it is said that %q", why)
+				}
+			})
+		})
 	}
 }
 
