@@ -85,6 +85,16 @@ type Member struct {
 	Detail  string `json:"detail,omitempty"`
 }
 
+// The components of a control plane, as Health names them: those that are static Pods have the
+// names of these.
+const (
+	ComponentAPIServer  = "kube-apiserver"
+	ComponentController = "kube-controller-manager"
+	ComponentScheduler  = "kube-scheduler"
+	ComponentEtcd       = "etcd"
+	ComponentKubelet    = "kubelet"
+)
+
 // Health is one component's health on one host.
 type Health struct {
 	Host      string `json:"host"`

@@ -128,7 +128,7 @@ func (in Input) controllerManagerPod(host cluster.Host) ([]byte, error) {
 		// client certificate in the kubeconfig is left out: who renews it restarts the Pod.
 		inputs:   digest(in.PKI.CA.Cert, in.PKI.ServiceAccount.Cert, []byte("https://"+APIAddress(in.Cluster, host))),
 		requests: cpu("200m"),
-		port:     10257,
+		port:     controllerPort,
 		probes: probes{
 			host: probeHost(bindAddress(users)), scheme: corev1.URISchemeHTTPS,
 			liveness: "/healthz", startup: "/healthz",
@@ -186,7 +186,7 @@ func (in Input) schedulerPod(host cluster.Host) ([]byte, error) {
 		command:  command("kube-scheduler", clientFlags(SchedulerConf), users),
 		inputs:   digest(in.PKI.CA.Cert, []byte("https://"+APIAddress(in.Cluster, host))), // as above
 		requests: cpu("100m"),
-		port:     10259,
+		port:     schedulerPort,
 		probes: probes{
 			host: probeHost(bindAddress(users)), scheme: corev1.URISchemeHTTPS,
 			liveness: "/livez", readiness: "/readyz", startup: "/livez",

@@ -66,7 +66,7 @@ func (in Input) kubeletConfiguration() document {
 		"clusterDNS":         dns,
 		"clusterDomain":      in.Cluster.Networking.DNSDomain,
 		"failCgroupV1":       in.Settings.FailCgroupV1,
-		"healthzPort":        10248,
+		"healthzPort":        kubeletHealthPort,
 		"authorization":      map[string]any{"mode": "Webhook"},
 		"authentication":     kubeletAuthentication(),
 		"rotateCertificates": true,

@@ -238,6 +238,56 @@ func TestProbesFollowTheUsersAddresses(t *testing.T) {
 	}
 }
 
+// TestHealthIsAskedWhereComponentsServeIt: where the file has them listen.
+func TestHealthIsAskedWhereComponentsServeIt(t *testing.T) {
+	usual := map[string]string{
+		hosts.ComponentEtcd:       "http://127.0.0.1:2381/readyz",
+		hosts.ComponentController: "https://127.0.0.1:10257/healthz",
+		hosts.ComponentScheduler:  "https://127.0.0.1:10259/readyz",
+		hosts.ComponentKubelet:    "http://127.0.0.1:10248/healthz",
+	}
+	const absent = ""
+	for name, test := range map[string]struct {
+		change func(*cluster.Cluster)
+		want   map[string]string // what differs from the usual
+	}{
+		"as Slipway has it": {func(*cluster.Cluster) {}, nil},
+		"IPv6 first": {func(c *cluster.Cluster) { c.Hosts[0].Addresses = []string{"fd00::1", "10.88.0.11"} },
+			map[string]string{hosts.ComponentEtcd: "http://[::1]:2381/readyz"}},
+		"metrics elsewhere": {func(c *cluster.Cluster) {
+			c.ExtraArgs.Etcd = []cluster.Arg{{Name: "listen-metrics-urls", Value: "https://10.88.0.11:9381,http://127.0.0.1:2381"}}
+		}, map[string]string{hosts.ComponentEtcd: "https://10.88.0.11:9381/readyz"}},
+		"the user's own etcd": {func(c *cluster.Cluster) { c.Etcd.External = &cluster.ExternalEtcd{} }, map[string]string{hosts.ComponentEtcd: absent}},
+		"on all addresses": {func(c *cluster.Cluster) {
+			c.ExtraArgs.Scheduler = []cluster.Arg{{Name: "bind-address", Value: "0.0.0.0"}}
+			c.ExtraArgs.ControllerManager = []cluster.Arg{{Name: "bind-address", Value: "::"}}
+		}, map[string]string{hosts.ComponentController: "https://[::1]:10257/healthz"}},
+		"the kubelet's, by its configuration": {func(c *cluster.Cluster) {
+			c.Kubelet = map[string]any{"healthzPort": float64(10348), "healthzBindAddress": "10.88.0.11"}
+		}, map[string]string{hosts.ComponentKubelet: "http://10.88.0.11:10348/healthz"}},
+		"the kubelet's, by flags": {func(c *cluster.Cluster) {
+			c.Kubelet = map[string]any{"healthzPort": 0}
+			c.ExtraArgs.Kubelet = []cluster.Arg{{Name: "healthz-port", Value: "10448"}, {Name: "healthz-bind-address", Value: "::1"}}
+		}, map[string]string{hosts.ComponentKubelet: "http://[::1]:10448/healthz"}},
+		"the kubelet's, turned off": {func(c *cluster.Cluster) { c.Kubelet = map[string]any{"healthzPort": 0} },
+			map[string]string{hosts.ComponentKubelet: absent}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, want := one(), maps.Clone(usual)
+			test.change(c)
+			for component, url := range test.want {
+				want[component] = url
+				if url == absent {
+					delete(want, component)
+				}
+			}
+			if got := HealthURLs(c, c.Hosts[0]); !maps.Equal(got, want) {
+				t.Errorf("%v, want %v", got, want)
+			}
+		})
+	}
+}
+
 // TestRenewedLeavesChangeNoManifest: after kubeadm certs renew the plan is to be empty, and
 // nothing is to restart that reads its certificates anew by itself.
 func TestRenewedLeavesChangeNoManifest(t *testing.T) {

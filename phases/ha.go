@@ -203,7 +203,7 @@ func (h *hostDraft) putBack() error {
 
 // awaitBack waits until the API server answers that the host's kubelet starts again.
 func (h *hostDraft) awaitBack() []string {
-	if !h.runsControlPlane() || !h.changed(phaseTry) && !h.isDown(componentAPIServer) {
+	if !h.runsControlPlane() || !h.changed(phaseTry) && !h.isDown(hosts.ComponentAPIServer) {
 		return nil
 	}
 	var kubelet []string

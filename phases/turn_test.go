@@ -156,11 +156,11 @@ func TestASettingThatStoppedOneHostGoesNoFurther(t *testing.T) {
 		wait      string
 		workers   bool
 	}{
-		{"kube-apiserver", func(c *cluster.Cluster) { c.ExtraArgs.APIServer = bad }, "cluster/wait-control-plane/cp-1", false},
-		{"kube-scheduler", func(c *cluster.Cluster) { c.ExtraArgs.Scheduler = bad }, "cluster/wait-pods/cp-1/unwell", false},
-		{"kube-controller-manager", func(c *cluster.Cluster) { c.ExtraArgs.ControllerManager = bad }, "cluster/wait-pods/cp-1/unwell", false},
-		{"etcd", func(c *cluster.Cluster) { c.ExtraArgs.Etcd = bad }, "cluster/wait-pods/cp-1/unwell", false},
-		{"kubelet", func(c *cluster.Cluster) { c.ExtraArgs.Kubelet = bad }, "cluster/wait-node/cp-1", true},
+		{hosts.ComponentAPIServer, func(c *cluster.Cluster) { c.ExtraArgs.APIServer = bad }, "cluster/wait-control-plane/cp-1", false},
+		{hosts.ComponentScheduler, func(c *cluster.Cluster) { c.ExtraArgs.Scheduler = bad }, "cluster/wait-pods/cp-1/unwell", false},
+		{hosts.ComponentController, func(c *cluster.Cluster) { c.ExtraArgs.ControllerManager = bad }, "cluster/wait-pods/cp-1/unwell", false},
+		{hosts.ComponentEtcd, func(c *cluster.Cluster) { c.ExtraArgs.Etcd = bad }, "cluster/wait-pods/cp-1/unwell", false},
+		{hosts.ComponentKubelet, func(c *cluster.Cluster) { c.ExtraArgs.Kubelet = bad }, "cluster/wait-node/cp-1", true},
 	} {
 		t.Run(test.component, func(t *testing.T) {
 			w := whole.clone(t)
@@ -187,14 +187,14 @@ func TestASettingThatStoppedOneHostGoesNoFurther(t *testing.T) {
 			}
 			silence(&in, test.component, "cp-1", "cp-2", "cp-3")
 			for _, step := range initPlan(t, in).Steps {
-				if test.component != "kube-apiserver" && step.ID == "cluster/wait-pods/cp-1/unwell" {
+				if test.component != hosts.ComponentAPIServer && step.ID == "cluster/wait-pods/cp-1/unwell" {
 					t.Errorf("%s: what answers nowhere may listen elsewhere", step.ID)
 				}
 			}
 			w.run(p, contents, seeded(2), -1)
 			in = w.observe()
 			silence(&in, test.component, "cp-1")
-			if rest := initPlan(t, in); test.component != "kube-apiserver" && !rest.Empty() {
+			if rest := initPlan(t, in); test.component != hosts.ComponentAPIServer && !rest.Empty() {
 				t.Errorf("nothing is changed that goes by it, and yet:\n%s", plan.Text(rest))
 			}
 		})

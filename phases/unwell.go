@@ -13,12 +13,6 @@ import (
 // has ended, and nothing there tells of a scheduler that ends again and again. So the components
 // of control planes are asked too.
 
-// Components as their health names them: those of static Pods have the names of these.
-const (
-	componentAPIServer = "kube-apiserver"
-	componentKubelet   = "kubelet"
-)
-
 // unwell tells whether the host does not do its work now, as far as is known: perhaps by what it
 // was changed to last. well are the waits until it does.
 func (h *hostDraft) unwell(well []string) bool {
@@ -54,7 +48,7 @@ func (h *hostDraft) startsNeeded() bool {
 // isDown tells whether a component of the host was asked and does not answer. One that answers on
 // no host may listen elsewhere, by a flag of the user's; where API servers listen is Slipway's to say.
 func (h *hostDraft) isDown(component string) bool {
-	down, elsewhere := false, component == componentAPIServer
+	down, elsewhere := false, component == hosts.ComponentAPIServer
 	for _, health := range h.in.ClusterFacts.Health {
 		if health.Component == component {
 			down = down || health.Host == h.host.Name && !health.Healthy
@@ -76,7 +70,7 @@ func (s sequence) awaitUnwell(planes []*hostDraft) []string {
 		h.awaitPodsOf("unwell", "it does not answer", nil, func(file manifests.File) bool {
 			return h.isDown(podName(file.Path)) && !h.rewrites(file.Path)
 		})
-		if h.isDown(componentKubelet) && len(ownOf(s.nodes, h)) == 0 {
+		if h.isDown(hosts.ComponentKubelet) && len(ownOf(s.nodes, h)) == 0 {
 			nodes = append(nodes, h.waitNode("its kubelet does not answer", true, nil))
 		}
 	}

@@ -52,7 +52,7 @@ func (h *hostDraft) apiIsAway() string {
 		return "it is being started"
 	case !h.in.ClusterFacts.Reachable:
 		return "no API server answers: " + orUnknown(h.in.ClusterFacts.Cause)
-	case h.isDown(componentAPIServer):
+	case h.isDown(hosts.ComponentAPIServer):
 		return "it does not answer"
 	default:
 		return ""

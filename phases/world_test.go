@@ -303,8 +303,8 @@ func (w *world) health() []hosts.Health {
 		if w.down[host.Name] {
 			continue
 		}
-		add(host.Name, componentAPIServer, w.serves(host.Name))
-		add(host.Name, componentKubelet, w.unitActive(host.Name, manifests.KubeletUnit))
+		add(host.Name, hosts.ComponentAPIServer, w.serves(host.Name))
+		add(host.Name, hosts.ComponentKubelet, w.unitActive(host.Name, manifests.KubeletUnit))
 		for _, manifest := range staticPods {
 			if manifest != manifests.APIServerManifest && (manifest != manifests.EtcdManifest || w.cluster.StackedEtcd()) {
 				add(host.Name, podName(manifest), w.runs(host.Name, manifest))

@@ -108,6 +108,7 @@ func (s *session) openClient() error {
 	options := api.Options{
 		Hosts:     map[string]hosts.Host{},
 		Endpoints: map[string]string{},
+		Health:    map[string]map[string]string{},
 		AllHosts:  maps.Clone(s.hosts),
 		CA:        s.keys.pki.CA.Cert,
 		Cert:      leaf.Cert,
@@ -118,6 +119,7 @@ func (s *session) openClient() error {
 		if host, up := s.hosts[h.Name]; up {
 			options.Hosts[h.Name] = host
 			options.Endpoints[h.Name] = manifests.APIAddress(s.cluster, h)
+			options.Health[h.Name] = manifests.HealthURLs(s.cluster, h)
 		}
 	}
 	if options.Ways, err = s.ways(); err != nil {

@@ -32,6 +32,9 @@ type Options struct {
 	Hosts map[string]hosts.Host
 	// Endpoints are the API servers' host:port, by host, as seen from that host.
 	Endpoints map[string]string
+	// Health is where the hosts' components other than the API server tell how they are: URLs as seen
+	// from that host, by host and component.
+	Health map[string]map[string]string
 	// CA verifies the API servers; Cert and Key are who we are. PEM.
 	CA, Cert, Key []byte
 	// ServerName is looked for in the API servers' certificates: kubernetes unless said.
@@ -65,6 +68,7 @@ type Client struct {
 	hosts     map[string]hosts.Host
 	all       map[string]hosts.Host // those that are no control plane as well
 	endpoints map[string]string
+	health    map[string]map[string]string
 	config    *rest.Config
 	etcd      *etcd // nil where it need not be reached
 	dialer    *dialer
@@ -126,7 +130,7 @@ func New(options Options) (*Client, error) {
 		options.AllHosts = options.Hosts
 	}
 	c := &Client{
-		hosts: options.Hosts, all: options.AllHosts, endpoints: options.Endpoints,
+		hosts: options.Hosts, all: options.AllHosts, endpoints: options.Endpoints, health: options.Health,
 		dialer:  newDialer(theAPI, options.Hosts, options.Endpoints, names),
 		warming: make(chan struct{}, 1), pace: usualPace,
 		single: map[string]*single{}, learned: map[groupKind]resource{},

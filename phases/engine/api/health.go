@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,26 +12,6 @@ import (
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
-
-// probe is where a component tells its health on its host's loopback.
-type probe struct {
-	component string
-	address   string
-	url       string
-}
-
-const componentEtcd = "etcd"
-
-// probes are the components' own ports, where kubeadm's manifests put them.
-var probes = []probe{
-	{componentEtcd, "127.0.0.1:2381", "http://localhost/readyz"},
-	{"kube-controller-manager", "127.0.0.1:10257", "https://localhost/healthz"},
-	{"kube-scheduler", "127.0.0.1:10259", "https://localhost/readyz"},
-	{"kubelet", "127.0.0.1:10248", "http://localhost/healthz"},
-}
-
-// componentAPIServer is what Health calls the API server.
-const componentAPIServer = "kube-apiserver"
 
 // Health asks every component of every connected control plane how it is, all at once.
 // The answers are sorted by host and component.
@@ -47,11 +26,8 @@ func (c *Client) Health(ctx context.Context) []hosts.Health {
 	}
 	for name, host := range c.hosts {
 		group.Go(func() { add(c.apiHealth(ctx, name)) })
-		for _, p := range probes {
-			if p.component == componentEtcd && c.etcd != nil && len(c.etcd.external) > 0 {
-				continue // no control plane runs one
-			}
-			group.Go(func() { add(p.ask(ctx, c.pace.health, name, host)) })
+		for component, url := range c.health[name] {
+			group.Go(func() { add(askHealth(ctx, c.pace.health, host, hosts.Health{Host: name, Component: component}, url)) })
 		}
 	}
 	group.Wait()
@@ -62,7 +38,7 @@ func (c *Client) Health(ctx context.Context) []hosts.Health {
 }
 
 func (c *Client) apiHealth(ctx context.Context, name string) hosts.Health {
-	health := hosts.Health{Host: name, Component: componentAPIServer}
+	health := hosts.Health{Host: name, Component: hosts.ComponentAPIServer}
 	one, err := c.only(name)
 	if err == nil {
 		health.Healthy, health.Detail, err = one.ask(ctx, c.pace.health, "/readyz")
@@ -76,19 +52,12 @@ func (c *Client) apiHealth(ctx context.Context, name string) hosts.Health {
 	return health
 }
 
-// ask gets a component's health through its host.
-func (p probe) ask(ctx context.Context, bound time.Duration, name string, host hosts.Host) hosts.Health {
-	health := hosts.Health{Host: name, Component: p.component}
+// askHealth gets a component's health, where it serves it, through its host.
+func askHealth(ctx context.Context, bound time.Duration, host hosts.Host, health hosts.Health, url string) hosts.Health {
 	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
-	transport := &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return host.Dial(ctx, "tcp", p.address)
-		},
-		TLSClientConfig:   ownCertificate,
-		DisableKeepAlives: true,
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
+	transport := &http.Transport{DialContext: host.Dial, TLSClientConfig: ownCertificate, DisableKeepAlives: true}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		health.Detail = err.Error()
 		return health
@@ -96,7 +65,7 @@ func (p probe) ask(ctx context.Context, bound time.Duration, name string, host h
 	began := time.Now()
 	response, err := transport.RoundTrip(request)
 	if err != nil {
-		health.Detail = brief(orSilence(err, p.component+" at "+p.address, began))
+		health.Detail = brief(orSilence(err, health.Component+" at "+request.URL.Host, began))
 		return health
 	}
 	defer response.Body.Close()
@@ -108,6 +77,6 @@ func (p probe) ask(ctx context.Context, bound time.Duration, name string, host h
 	return health
 }
 
-// ownCertificate accepts what a component presents on its host's loopback: a certificate
+// ownCertificate accepts what a component presents on its own host: a certificate
 // that it made itself. Nothing is sent there that would need a better one.
 var ownCertificate = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12} //nolint:gosec // see above
