@@ -45,17 +45,29 @@ func (h *hostDraft) startsNeeded() bool {
 	})
 }
 
-// isDown tells whether a component of the host was asked and does not answer. One that answers on
-// no host may listen elsewhere, by a flag of the user's; where API servers listen is Slipway's to say.
+// isDown tells whether a component of the host was asked and does not answer. Where it may listen
+// elsewhere than where it was asked, one that answers on no host does so.
 func (h *hostDraft) isDown(component string) bool {
-	down, elsewhere := false, component == hosts.ComponentAPIServer
+	down, certain := false, h.listensAsAsked(component)
 	for _, health := range h.in.ClusterFacts.Health {
 		if health.Component == component {
 			down = down || health.Host == h.host.Name && !health.Healthy
-			elsewhere = elsewhere || health.Healthy
+			certain = certain || health.Healthy
 		}
 	}
-	return down && elsewhere
+	return down && certain
+}
+
+// listensAsAsked tells whether a component runs by what the file says, and so listens where it was
+// asked: the plan changes nothing that says where.
+func (h *hostDraft) listensAsAsked(component string) bool {
+	switch component {
+	case hosts.ComponentAPIServer: // its port stays
+		return true
+	case hosts.ComponentKubelet:
+		return len(h.kubelet) == 0
+	}
+	return !h.rewrites(manifests.ManifestsFolder + "/" + component + ".yaml")
 }
 
 // awaitUnwell waits for the components of control planes that do not answer and that the plan does
