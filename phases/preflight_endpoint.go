@@ -259,7 +259,7 @@ func (in Input) balancerProblems(host cluster.Host, facts hosts.Facts) []Problem
 	switch {
 	case !failed || why == "":
 		return nil
-	case strings.Contains(why, "refused") && !in.ClusterFacts.Reachable:
+	case strings.HasPrefix(why, "connection refused") && !in.ClusterFacts.Reachable: // and not by a name server
 		return []Problem{warning(checkEndpoint, host, "see that it listens there; it may do so only when an API server answers",
 			"the load balancer at %s refuses connections: %s", address, why)}
 	}

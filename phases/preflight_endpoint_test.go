@@ -160,6 +160,8 @@ func TestPreflightOfTheEndpoint(t *testing.T) {
 			reach("w-1", "connection refused")(in)
 		}, "w-1", false, "does not reach the load balancer"},
 		{"an external balancer that is not there", external, reach("w-1", "no answer within 2s"), "w-1", false, "10.0.0.200:6443: no answer within 2s"},
+		{"a name server that refuses", external, reach("w-1", "api.try.internal cannot be looked up: the name server 127.0.0.1:53 failed: connection refused"),
+			"w-1", false, "the name server 127.0.0.1:53 failed"},
 		{"an external balancer that is there", external, reach("w-1", ""), "", false, ""},
 		{"an etcd of the user's", shape{mode: cluster.EndpointVIP, planes: 1, external: true}, spoiled("cp-1", func(f *hosts.Facts) {
 			f.Reach = map[string]string{"10.0.3.1:2379": "no route to host"}

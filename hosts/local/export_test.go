@@ -26,3 +26,8 @@ func LookUp(ctx context.Context, by Resolver, names ...string) (found map[string
 	found = map[string][]string{}
 	return found, (&Host{resolver: by}).lookUp(ctx, names, found)
 }
+
+// Reach says why an address is not reached, where its name is looked up by a name service.
+func Reach(ctx context.Context, by Resolver, address string) string {
+	return (&Host{resolver: by}).whyUnreachable(ctx, address)
+}

@@ -20,14 +20,12 @@ const reachPatience = 2 * time.Second
 // seeReach tries to connect to every address, all at once.
 func (h *Host) seeReach(addresses []string) func(context.Context, *hosts.Facts) error {
 	return func(ctx context.Context, facts *hosts.Facts) error {
-		within, cancel := context.WithTimeout(ctx, reachPatience)
-		defer cancel()
 		reach := make(map[string]string, len(addresses))
 		var mu sync.Mutex
 		var group sync.WaitGroup
 		for _, address := range addresses {
 			group.Go(func() {
-				why := whyUnreachable(within, address)
+				why := h.whyUnreachable(ctx, address)
 				mu.Lock()
 				defer mu.Unlock()
 				reach[address] = why
@@ -39,9 +37,38 @@ func (h *Host) seeReach(addresses []string) func(context.Context, *hosts.Facts) 
 	}
 }
 
-// whyUnreachable says why no connection could be made, in the system's words; "" where
-// one could.
-func whyUnreachable(ctx context.Context, address string) string {
+// whyUnreachable says why no connection could be made; "" where one could. Looking up a name
+// has its own time, as names have elsewhere.
+func (h *Host) whyUnreachable(ctx context.Context, address string) string {
+	name, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return err.Error()
+	}
+	found, err := lookUpOne(ctx, h.resolver, name)
+	var failure *net.DNSError
+	switch {
+	case errors.As(err, &failure) && failure.IsNotFound:
+		return err.Error()
+	case err != nil:
+		return fmt.Sprintf("%s cannot be looked up: %s", name, whyUnresolved(err))
+	}
+	within, cancel := context.WithTimeout(ctx, reachPatience)
+	defer cancel()
+	tried := make(chan string, len(found))
+	for _, one := range found {
+		go func() { tried <- whyNoConnection(within, net.JoinHostPort(one, port)) }()
+	}
+	why := ""
+	for range found {
+		if why = <-tried; why == "" {
+			break
+		}
+	}
+	return why
+}
+
+// whyNoConnection says why no connection could be made to one address, in the system's words.
+func whyNoConnection(ctx context.Context, address string) string {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err == nil {

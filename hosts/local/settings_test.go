@@ -131,14 +131,17 @@ func TestNamesThatNobodyAnsweredFor(t *testing.T) {
 }
 
 // slowly is a name service that answers after a while.
-type slowly time.Duration
+type slowly struct {
+	after   time.Duration
+	address string
+}
 
 func (s slowly) LookupHost(ctx context.Context, _ string) ([]string, error) {
-	answer := time.NewTimer(time.Duration(s))
+	answer := time.NewTimer(s.after)
 	defer answer.Stop()
 	select {
 	case <-answer.C:
-		return []string{"192.0.2.1"}, nil
+		return []string{s.address}, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -146,15 +149,26 @@ func (s slowly) LookupHost(ctx context.Context, _ string) ([]string, error) {
 
 // TestASlowNameServerIsAnAnswer: where the first of two is dead, a resolver takes 5 s.
 func TestASlowNameServerIsAnAnswer(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	for after, answers := range map[time.Duration]bool{1200 * time.Millisecond: true, 5200 * time.Millisecond: true, time.Minute: false} {
 		t.Run(after.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				names, unanswered := local.LookUp(t.Context(), slowly(after), "api.internal")
+				by := slowly{after, "127.0.0.1"}
+				names, unanswered := local.LookUp(t.Context(), by, "api.internal")
 				if got := len(names["api.internal"]) > 0; got != answers || (len(unanswered) > 0) == answers {
 					t.Errorf("found %v, not answered %v", names, unanswered)
 				}
 				if why := unanswered["api.internal"]; !answers && why != "no answer within 6 s" {
 					t.Errorf("it is said that %q", why)
+				}
+				why := local.Reach(t.Context(), by, "api.internal:"+port)
+				if want := "api.internal cannot be looked up: no answer within 6 s"; answers && why != "" || !answers && why != want {
+					t.Errorf("that it is not reached is said to be for %q", why)
 				}
 			})
 		})
