@@ -251,6 +251,7 @@ func (s *session) apply(ctx context.Context, p prepared, show front) error {
 		Journal: journal,
 		Holder:  holder(),
 		Lease:   s.answeringControlPlanes(),
+		Waits:   awaits,
 		Leased:  p.fresh,
 		Held:    s.leased,
 	}

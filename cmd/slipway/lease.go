@@ -14,7 +14,7 @@ import (
 func (s *session) lease(ctx context.Context) error {
 	defer s.timeline.span("lease")()
 	for {
-		release, err := engine.Hold(ctx, engine.Options{Hosts: s.hosts, Holder: holder()})
+		release, err := engine.Hold(ctx, engine.Options{Hosts: s.hosts, Holder: holder(), Waits: awaits})
 		if err == nil {
 			s.leased, s.releaseLease = true, release
 			return nil
@@ -24,6 +24,12 @@ func (s *session) lease(ctx context.Context) error {
 			return &engine.NotBegun{Err: err}
 		}
 	}
+}
+
+// awaits notes that a host is waited for: it is said when that takes long.
+func awaits(host, what string) (end func()) {
+	_, end = awaiting.begin(host, what)
+	return end
 }
 
 // lost takes a host out of the session whose error says that it does not answer any more; it

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
@@ -108,6 +110,50 @@ func TestAHostThatIsSilentAtTheLeaseIsOneThatWasNotReached(t *testing.T) {
 			s.release()
 		})
 	}
+}
+
+// TestItIsSaidWhoseLeaseIsWaitedFor, before the plan is made and when it is applied.
+func TestItIsSaidWhoseLeaseIsWaitedFor(t *testing.T) {
+	for name, lease := range map[string]func(context.Context, *session) error{
+		"before the plan": func(ctx context.Context, s *session) error { return s.lease(ctx) },
+		"with the plan": func(ctx context.Context, s *session) error {
+			return s.apply(ctx, prepared{plan: onePlan()}, newFront(formatJSON, io.Discard))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := scene{kept: "try/A", records: all("try/A")}.session(t)
+			s.hosts["cp-1"] = slowLease{s.hosts["cp-1"]}
+			before := awaiting
+			t.Cleanup(func() { awaiting = before })
+			synctest.Test(t, func(t *testing.T) {
+				awaiting = &awaited{say: func(string) {}}
+				var list string
+				time.AfterFunc(awaitedAfter, func() {
+					awaiting.mu.Lock()
+					defer awaiting.mu.Unlock()
+					list = awaiting.list(awaitedAfter)
+				})
+				if err := lease(t.Context(), s); err != nil {
+					t.Error(err)
+				}
+				if want := "cp-1 (taking the lease, 5 s)"; list != want {
+					t.Errorf("after 5 s one waits for %q, want %q", list, want)
+				}
+				s.release()
+				time.Sleep(time.Minute) // of the bubble's clock
+			})
+		})
+	}
+}
+
+// slowLease is a host that takes its time with its lease.
+type slowLease struct{ hosts.Host }
+
+func (s slowLease) Do(ctx context.Context, action hosts.Action, progress func(hosts.Progress)) (hosts.Outcome, error) {
+	if _, lease := action.(hosts.TakeLease); lease {
+		time.Sleep(10 * time.Second) // of the bubble's clock
+	}
+	return s.Host.Do(ctx, action, progress)
 }
 
 // TestAHostThatIsLostAtASecondLeaseIsNoWayToTheAPI: a join reaches the API from the worker that

@@ -19,6 +19,9 @@ const (
 	blobPatience    = 2 * time.Minute
 	dialPatience    = 30 * time.Second
 	actionPatience  = 2 * time.Minute
+	// leasePatience: a lease is one lock, which the host itself gives up on after seconds, and
+	// one host is asked after another.
+	leasePatience = 15 * time.Second
 	// slowPatience is for what may wait for others on the host: systemd gives a unit 90 s
 	// to start and as long to stop, a Pod has its grace, a tree has its million files, and
 	// containerd tells nothing while it unpacks a layer.
@@ -43,6 +46,8 @@ func patienceFor(action hosts.Action) time.Duration {
 	switch action.(type) {
 	case hosts.SetUnit, hosts.StopUnits, hosts.StopPods, hosts.Restore, hosts.RemovePath, hosts.Forget, hosts.LoadImage:
 		return slowPatience
+	case hosts.TakeLease, hosts.ReleaseLease:
+		return leasePatience
 	default:
 		return actionPatience
 	}

@@ -47,6 +47,9 @@ type Options struct {
 	// Held tells that Hold has taken the lease, and whoever did gives it back: what is taken
 	// again is only told which plan it is for.
 	Held bool
+	// Waits is told which host is asked for its lease; what it gives is called when that has
+	// answered. May be nil.
+	Waits func(host, what string) (end func())
 	// Leased is asked when every host is leased and before the first step: an error ends the
 	// run with nothing done. May be nil.
 	Leased func(context.Context) error

@@ -199,6 +199,27 @@ func TestLeaseIsTakenInOneOrderBeforeAnything(t *testing.T) {
 	})
 }
 
+// TestItIsToldWhoIsAskedForItsLease: a host that is refused, as any, is waited for no longer.
+func TestItIsToldWhoIsAskedForItsLease(t *testing.T) {
+	act(t, func(t *testing.T, s *stage) {
+		s.holders["b"] = hosts.LeaseHolder{Holder: "lee@lab"}
+		_, err := engine.Hold(t.Context(), engine.Options{
+			Hosts: map[string]hosts.Host{"a": host{s, "a"}, "b": host{s, "b"}, "c": host{s, "c"}},
+			Waits: func(host, what string) func() {
+				s.note(host + ": " + what)
+				return func() { s.note(host + " has answered") }
+			},
+		})
+		if err == nil {
+			t.Error("b is leased to two")
+		}
+		want := []string{"a: taking the lease", "take a", "a has answered", "b: taking the lease", "take b", "b has answered", "release a"}
+		if !slices.Equal(s.log, want) {
+			t.Errorf("told is %q, should be %q", s.log, want)
+		}
+	})
+}
+
 func TestAHeldLeaseSpansPlans(t *testing.T) {
 	act(t, func(t *testing.T, s *stage) {
 		s.auto, s.held = true, true

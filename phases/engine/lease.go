@@ -29,14 +29,22 @@ func takeLease(ctx context.Context, names []string, digest string, options Optio
 	var taken []string
 	release = func() { releaseLease(ctx, taken, options) }
 	for _, name := range names {
-		action := hosts.TakeLease{Holder: options.Holder, Plan: digest}
-		if _, err := options.Hosts[name].Do(ctx, action, nil); err != nil {
+		if err := takeOne(ctx, name, digest, options); err != nil {
 			release()
 			return nil, leaseError(name, err)
 		}
 		taken = append(taken, name)
 	}
 	return release, nil
+}
+
+// takeOne asks one host, and has it told that this one is waited for.
+func takeOne(ctx context.Context, name, digest string, options Options) error {
+	if options.Waits != nil {
+		defer options.Waits(name, "taking the lease")()
+	}
+	_, err := options.Hosts[name].Do(ctx, hosts.TakeLease{Holder: options.Holder, Plan: digest}, nil)
+	return err
 }
 
 // releaseLease frees the hosts at once. It does so after an interrupt as well, and a host
