@@ -14,6 +14,12 @@ var ErrNoSystemd = errNoSystemd
 // Acting is how many actions are in hand.
 func (h *Host) Acting() int { return int(h.acting.Load()) }
 
+// WaitForDigests waits until nobody saves digests.
+func (h *Host) WaitForDigests() {
+	h.digests.saving.Lock()
+	defer h.digests.saving.Unlock()
+}
+
 // SeeResolver looks at the resolvers of a host on which systemd-resolved runs, or not.
 func (h *Host) SeeResolver(resolved bool) hosts.Facts {
 	var facts hosts.Facts
