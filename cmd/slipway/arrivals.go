@@ -10,7 +10,6 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
-	"github.com/slipway-k8s/slipway/phases"
 )
 
 // arrivals are hosts that are being connected to and looked at, all at once: who is fast
@@ -98,8 +97,8 @@ func (s *session) connectAPI(ctx context.Context) error {
 			continue
 		}
 		unknown = s.findKeys(ctx)
-		if _, refused := errors.AsType[*phases.Refused](unknown); refused {
-			break // a host is another cluster's; whatever else is wrong, the next may know better
+		if !mayBeKnown(unknown) {
+			break
 		}
 	}
 	switch {
@@ -119,6 +118,14 @@ func (s *session) connectAPI(ctx context.Context) error {
 		go s.late.receive(s, a)
 	}
 	return nil
+}
+
+// mayBeKnown tells whether the next control plane that comes may know the keys: where the others
+// have none, or could not give them. No host helps where one is another cluster's, or where
+// the state folder cannot be read.
+func mayBeKnown(err error) bool {
+	_, unread := errors.AsType[*unreadKeys](err)
+	return err == nil || unread || errors.Is(err, errNoKeys)
 }
 
 // lateHosts are the hosts that came after the command had begun its work.

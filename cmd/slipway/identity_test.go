@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/slipway-k8s/slipway/certs"
@@ -287,7 +288,7 @@ func TestOneSickControlPlaneKeepsNobodyFromTheKeys(t *testing.T) {
 			s.dial = func(_ context.Context, h cluster.Host) (hosts.Host, error) {
 				host := sc.machine(t, h.Name).Host()
 				if h.Name == "cp-1" {
-					return secretive{host, sick}, nil
+					return secretive{host, sick, new(int)}, nil
 				}
 				return host, nil
 			}
@@ -332,14 +333,78 @@ func TestKeysOnADiskThatDoesNotAnswerMayBeThere(t *testing.T) {
 	}
 }
 
+// TestWhoIsWaitedForWhereTheKeysAreNotFound: only where another control plane may have them.
+func TestWhoIsWaitedForWhereTheKeysAreNotFound(t *testing.T) {
+	damage := func(file string) func(*testing.T) {
+		return func(t *testing.T) {
+			found, err := filepath.Glob(filepath.Join(os.Getenv("XDG_STATE_HOME"), "slipway", "try-*", file))
+			if err != nil || len(found) != 1 {
+				t.Fatalf("%s: %v, %v", file, found, err)
+			}
+			if err := os.WriteFile(found[0], []byte("damaged"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	const late = time.Minute
+	for name, test := range map[string]struct {
+		scene
+		damage func(*testing.T)
+		waits  bool
+		asked  int // how often the sick one is asked for its keys
+	}{
+		"a control plane is sick":         {scene: scene{records: all("try/A"), keys: all("A")}, waits: true, asked: 1},
+		"only the last one has them":      {scene: scene{records: all("try/A"), keys: only("cp-3", "A")}, waits: true, asked: 1},
+		"the state folder is damaged":     {scene: scene{kept: "try/A", records: all("try/A")}, damage: damage("cluster")},
+		"the keys in it are damaged":      {scene: scene{kept: "try/A", records: all("try/A")}, damage: damage("pki/ca.key")},
+		"the hosts are another cluster's": {scene: scene{kept: "try/B", records: all("try/A")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := test.session(t)
+			clear(s.hosts)
+			clear(s.facts)
+			if test.damage != nil {
+				test.damage(t)
+			}
+			asked, before := 0, awaiting
+			t.Cleanup(func() { awaiting = before })
+			synctest.Test(t, func(t *testing.T) {
+				awaiting = &awaited{say: func(string) {}}
+				s.dial = func(ctx context.Context, h cluster.Host) (hosts.Host, error) {
+					host := test.machine(t, h.Name).Host()
+					switch h.Name {
+					case "cp-1":
+						return secretive{host, errors.New("it is sick"), &asked}, nil
+					case "cp-2":
+						return secretive{host, errors.New("it is sick as well"), new(int)}, nil
+					}
+					return host, pause(ctx, late)
+				}
+				began := time.Now()
+				err := s.connectAPI(t.Context())
+				if took := time.Since(began); (took >= late) != test.waits || (err == nil) != test.waits {
+					t.Errorf("it took %s: %v", took, err)
+				}
+				s.Close()
+				time.Sleep(time.Hour) // of the bubble's clock
+			})
+			if asked != test.asked {
+				t.Errorf("the sick one was asked %d times, want %d", asked, test.asked)
+			}
+		})
+	}
+}
+
 // secretive is a host that does not give its keys.
 type secretive struct {
 	hosts.Host
-	err error
+	err   error
+	asked *int // how often it was asked for them
 }
 
 func (s secretive) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, error) {
 	if len(query.Secrets) > 0 {
+		*s.asked++
 		return hosts.Facts{}, s.err
 	}
 	return s.Host.Observe(ctx, query)

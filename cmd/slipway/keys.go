@@ -92,7 +92,7 @@ func (s *session) rebuildKeys(ctx context.Context, states *store.Store, id strin
 		if !up || !belongs(h, s.facts[h.Name], id) {
 			continue
 		}
-		pki, err := s.readKeys(ctx, h, host)
+		pki, err := s.readKeysOnce(ctx, h, host)
 		if err != nil {
 			failed = errors.Join(failed, err)
 			continue
@@ -112,17 +112,42 @@ func (s *session) rebuildKeys(ctx context.Context, states *store.Store, id strin
 	return errNoKeys
 }
 
+// unreadKeys is a control plane whose keys could not be read.
+type unreadKeys struct {
+	host string
+	err  error
+}
+
+func (e *unreadKeys) Error() string {
+	return fmt.Sprintf("read the cluster's keys from %s: %v", e.host, e.err)
+}
+
+func (e *unreadKeys) Unwrap() error { return e.err }
+
+// readKeysOnce is readKeys of one that has not failed before: hosts come one by one, and with
+// each the keys are looked for, but one that is sick takes its time.
+func (s *session) readKeysOnce(ctx context.Context, h cluster.Host, host hosts.Host) (certs.PKI, error) {
+	if err, failed := s.sick[h.Name]; failed {
+		return certs.PKI{}, err
+	}
+	pki, err := s.readKeys(ctx, h, host)
+	if err != nil {
+		if s.sick == nil {
+			s.sick = map[string]error{}
+		}
+		s.sick[h.Name] = err
+	}
+	return pki, err
+}
+
 // readKeys reads the keys that lie on a control plane; none where they are not whole.
 func (s *session) readKeys(ctx context.Context, h cluster.Host, host hosts.Host) (certs.PKI, error) {
 	facts, err := lookAt(ctx, h.Name, host, "reading the cluster's keys", hosts.Query{Secrets: certs.SecretPaths()})
-	if err != nil {
-		return certs.PKI{}, fmt.Errorf("read the cluster's keys from %s: %w", h.Name, err)
+	if err == nil {
+		err = unread(h.Name, facts)
 	}
-	if silent := unread(facts); silent != nil {
-		return certs.PKI{}, &hosts.Error{
-			Kind: hosts.KindStuck, Host: h.Name, Op: "read the cluster's keys",
-			Err: errors.New(silent.String()), Fix: phases.SilentFix(*silent),
-		}
+	if err != nil {
+		return certs.PKI{}, &unreadKeys{h.Name, err}
 	}
 	pki, err := certs.FromHost(s.cluster, facts.Contents)
 	if err != nil {
@@ -133,10 +158,13 @@ func (s *session) readKeys(ctx context.Context, h cluster.Host, host hosts.Host)
 
 // unread is why the contents of files are not in the facts; nil where they are. What is not
 // there then says nothing about the files.
-func unread(facts hosts.Facts) *hosts.Unanswered {
+func unread(host string, facts hosts.Facts) error {
 	for _, silent := range facts.Unanswered {
 		if silent.What == hosts.LookContents {
-			return &silent
+			return &hosts.Error{
+				Kind: hosts.KindStuck, Host: host, Op: "read files",
+				Err: errors.New(silent.String()), Fix: phases.SilentFix(silent),
+			}
 		}
 	}
 	return nil

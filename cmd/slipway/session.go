@@ -40,6 +40,7 @@ type session struct {
 	// viaHosts are hosts that are not in the cluster yet, and from which its API is reached.
 	viaHosts []string
 
+	sick map[string]error // why a control plane's keys could not be read
 	keys *keys
 	api  *api.Client // nil while the cluster's keys are not known
 	live hosts.ClusterFacts
