@@ -72,15 +72,22 @@ func (h *hostDraft) awaitPods(name string, of func(path string) bool, written []
 	if !h.in.takesTurns() {
 		return
 	}
-	h.awaitPodsOf(name, "what answers may be the Pod of before", join(written, h.kubelet), func(file manifests.File) bool {
+	wait := podsWait{name: name, why: "what answers may be the Pod of before", after: join(written, h.kubelet), timeout: podTimeout}
+	h.awaitPodsOf(wait, func(file manifests.File) bool {
 		return of(file.Path) && (len(h.kubelet) > 0 || h.rewrites(file.Path))
 	})
 }
 
-// awaitPodsOf waits, after the steps given, until those static Pods run by their manifests that
-// are meant and whose manifest was there before. It notes the wait among what says that the host
-// is well.
-func (h *hostDraft) awaitPodsOf(name, why string, waits []string, meant func(manifests.File) bool) {
+// podsWait is how a host's static Pods are waited for.
+type podsWait struct {
+	name, why string
+	after     []string
+	timeout   int
+}
+
+// awaitPodsOf waits until those static Pods run by their manifests that are meant and whose
+// manifest was there before. It notes the wait among what says that the host is well.
+func (h *hostDraft) awaitPodsOf(wait podsWait, meant func(manifests.File) bool) {
 	var pods []plan.StaticPod
 	for _, file := range h.state.Files {
 		if isStaticPod(file) && h.hadPod(file.Path) && meant(file) {
@@ -91,9 +98,9 @@ func (h *hostDraft) awaitPodsOf(name, why string, waits []string, meant func(man
 		return
 	}
 	h.renewed = append(h.renewed, h.add(plan.Step{
-		ID: "cluster/wait-pods/" + h.host.Name + "/" + name, Phase: phaseWait, Lane: plan.LaneWait + "/pods/" + h.host.Name,
-		After: after(waits), Why: why,
-		Cluster: plan.WaitPods{Host: h.host.Name, Pods: pods, Timeout: podTimeout},
+		ID: "cluster/wait-pods/" + h.host.Name + "/" + wait.name, Phase: phaseWait, Lane: plan.LaneWait + "/pods/" + h.host.Name,
+		After: after(wait.after), Why: wait.why,
+		Cluster: plan.WaitPods{Host: h.host.Name, Pods: pods, Timeout: wait.timeout},
 	}))
 }
 

@@ -181,6 +181,9 @@ func TestASettingThatStoppedOneHostGoesNoFurther(t *testing.T) {
 				if step.Host == "cp-1" {
 					t.Errorf("%s: cp-1 is as the file says", step.ID)
 				}
+				if limit := unwellLimit(step); limit != 0 && limit <= longestBackOff {
+					t.Errorf("%s waits for %d s, and the kubelet may start it again later", step.ID, limit)
+				}
 				if wait, ok := step.Cluster.(plan.WaitNode); ok && !wait.Restarted {
 					t.Errorf("%s believes a Ready from before", step.ID)
 				}
@@ -248,6 +251,25 @@ func TestASettingThatStoppedTheOnlyControlPlaneGoesNoFurther(t *testing.T) {
 			wantGated(t, initPlan(t, in), "w-1", wait)
 		})
 	}
+}
+
+// longestBackOff is how long, in seconds, the kubelet waits at most before it starts a container
+// again that keeps ending.
+const longestBackOff = 300
+
+// unwellLimit is how long a step waits for static Pods of cp-1 that the plan does nothing about.
+func unwellLimit(step plan.Step) int {
+	switch wait := step.Cluster.(type) {
+	case plan.WaitPods:
+		if wait.Host == "cp-1" {
+			return wait.Timeout
+		}
+	case plan.WaitAPI:
+		if wait.Host == "cp-1" {
+			return wait.Timeout
+		}
+	}
+	return 0
 }
 
 // carryOut does on a host what a plan has for it, and nothing else.

@@ -79,7 +79,8 @@ func (s sequence) awaitUnwell(planes []*hostDraft) []string {
 		if len(h.kubelet) > 0 {
 			continue // all of the host is waited for
 		}
-		h.awaitPodsOf("unwell", "it does not answer", nil, func(file manifests.File) bool {
+		wait := podsWait{name: "unwell", why: "it does not answer", timeout: againTimeout}
+		h.awaitPodsOf(wait, func(file manifests.File) bool {
 			return h.isDown(podName(file.Path)) && !h.rewrites(file.Path)
 		})
 		if h.isDown(hosts.ComponentKubelet) && len(ownOf(s.nodes, h)) == 0 {

@@ -17,6 +17,9 @@ const (
 	apiTimeout     = 240
 	nodeTimeout    = 300
 	rolloutTimeout = 300
+	// againTimeout is for a static Pod that may have ended again and again: between two starts of it
+	// the kubelet waits up to 300 s.
+	againTimeout = 330
 )
 
 // running are the phases whose steps a control plane or a node has to get over. Of containerd's
@@ -38,10 +41,14 @@ func (h *hostDraft) awaitAPIServer(name string, serving bool) string {
 	if why == "" {
 		return ""
 	}
+	timeout := apiTimeout
+	if !h.getsOver() {
+		timeout = againTimeout
+	}
 	return h.add(plan.Step{
 		ID: "cluster/" + name + "/" + h.host.Name, Phase: phaseWait, Lane: plan.LaneWait + "/api/" + h.host.Name,
 		After: after(join(h.pods, h.kubelet, h.renewed)), Why: why,
-		Cluster: plan.WaitAPI{Host: h.host.Name, Serving: serving, Timeout: apiTimeout},
+		Cluster: plan.WaitAPI{Host: h.host.Name, Serving: serving, Timeout: timeout},
 	})
 }
 
