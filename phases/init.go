@@ -59,11 +59,11 @@ func Init(in Input) (plan.Plan, plan.Contents, error) {
 	}
 	nodes := collect(nodesOf(drafts), func(h *hostDraft) string { return h.awaitNode(h.answers(apis)) })
 	if d.in.takesTurns() {
-		sequence{apis: apis, nodes: nodes}.take(planes, balancers, workers)
+		nodes = sequence{apis: apis, nodes: nodes}.take(planes, balancers, workers)
 	}
 	marks := collect(nodesOf(drafts), func(h *hostDraft) string { return h.mark(ownOf(nodes, h), apis) })
 	available := d.awaitAddons(objects, applied, nodes, apis)
-	if err := d.complete(join(configured, applied, tokens, reached, nodes, marks, available, balancing(drafts)), apis); err != nil {
+	if err := d.complete(join(configured, applied, tokens, reached, nodes, renewed(drafts), marks, available, balancing(drafts)), apis); err != nil {
 		return plan.Plan{}, nil, err
 	}
 	return d.done()
@@ -159,6 +159,15 @@ func reach(drafts []*hostDraft, apis []string) ([]string, error) {
 		reached = append(reached, ids...)
 	}
 	return reached, nil
+}
+
+// renewed lists the waits for static Pods that had run before.
+func renewed(drafts []*hostDraft) []string {
+	var ids []string
+	for _, h := range drafts {
+		ids = append(ids, h.renewed...)
+	}
+	return ids
 }
 
 // balancing lists the steps that start balancers.

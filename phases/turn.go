@@ -206,8 +206,9 @@ func (s sequence) well(h *hostDraft) []string { return join(s.served(h), ownOf(s
 
 // take has hosts changed one after another: the control planes, the load balancers, one worker,
 // and then the other workers a few at a time. What is not well is put right first, and the others
-// wait for it: a setting that has stopped one host goes no further when init is run again.
-func (s sequence) take(planes, balancers, workers []*hostDraft) {
+// wait for it: a setting that has stopped one host goes no further when init is run again. It gives
+// all waits for nodes.
+func (s sequence) take(planes, balancers, workers []*hostDraft) (nodes []string) {
 	if slices.ContainsFunc(slices.Concat(planes, balancers, workers), func(h *hostDraft) bool { return len(h.disturbed()) > 0 }) {
 		s.nodes = join(s.nodes, s.awaitUnwell(planes))
 	}
@@ -227,6 +228,7 @@ func (s sequence) take(planes, balancers, workers []*hostDraft) {
 		before = join(before, h.disturbed(), s.well(h))
 	}
 	s.abreast(well, before)
+	return s.nodes
 }
 
 // oneByOne has each host that is changed wait for the one before, and the first for the steps

@@ -229,6 +229,32 @@ func TestASettingThatStoppedOneHostGoesNoFurther(t *testing.T) {
 	})
 }
 
+// TestInitCompletesAfterAllThatItWaitsFor: of what does not answer and is not changed, too.
+func TestInitCompletesAfterAllThatItWaitsFor(t *testing.T) {
+	w := newWorld(t, 3, 1)
+	w.init(seeded(1))
+	w.query = nil
+	w.cluster.ExtraArgs.Scheduler = []cluster.Arg{{Name: "v", Value: "3"}}
+	p, contents := w.planned(Init)
+	w.carryOut(p, contents, "cp-1")
+	in := w.observe()
+	silence(&in, hosts.ComponentScheduler, "cp-1")
+	health := in.ClusterFacts.Health
+	in.ClusterFacts = hosts.ClusterFacts{Cause: "no answer within 3s", Members: in.ClusterFacts.Members, Health: health}
+	p = initPlan(t, in)
+	before, completes := plan.Predecessors(p), ""
+	for _, step := range p.Steps {
+		if apply, ok := step.Cluster.(plan.Apply); ok && apply.Object == markerKey {
+			completes = step.ID
+		}
+	}
+	for _, wait := range []string{"cluster/wait-pods/cp-1/unwell", "cluster/wait-pods/cp-2/clients", "cluster/wait-pods/cp-3/clients"} {
+		if !reaches(before, completes, wait) {
+			t.Errorf("%s does not wait for %s", completes, wait)
+		}
+	}
+}
+
 // TestASettingThatStoppedTheOnlyControlPlaneGoesNoFurther: no other is there that the component
 // could answer on.
 func TestASettingThatStoppedTheOnlyControlPlaneGoesNoFurther(t *testing.T) {
