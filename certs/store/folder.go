@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -196,9 +197,12 @@ func (f *Folder) AllJoined() ([]string, error) {
 // keptFile lies beside the keys.
 const keptFile = "kept"
 
+// notNoted is told for the reason where there is a note without one: an earlier version wrote such.
+const notNoted = "the reason was not noted"
+
 // MarkKept notes why the keys were kept when all known hosts were reset. The first reason stays.
 func (f *Folder) MarkKept(why string) error {
-	if _, kept := f.Kept(); kept {
+	if before, kept := f.Kept(); kept && before != notNoted {
 		return nil
 	}
 	if err := writeFile(filepath.Join(f.path, keptFile), []byte(why+"\n")); err != nil {
@@ -207,10 +211,13 @@ func (f *Folder) MarkKept(why string) error {
 	return nil
 }
 
-// Kept tells whether that was noted, and why the keys were kept.
+// Kept tells whether that was noted, and why the keys were kept. A note that cannot be read is one.
 func (f *Folder) Kept() (why string, kept bool) {
 	content, err := os.ReadFile(filepath.Join(f.path, keptFile))
-	return strings.TrimSpace(string(content)), err == nil
+	if errors.Is(err, os.ErrNotExist) {
+		return "", false
+	}
+	return cmp.Or(strings.TrimSpace(string(content)), notNoted), true
 }
 
 // DropKept takes the note away: the cluster is there again.

@@ -297,7 +297,7 @@ func TestLeaves(t *testing.T) {
 	if err := folder.MarkBegun("cp-1"); err != nil || !folder.Begun("cp-1") || folder.Begun("cp-2") {
 		t.Errorf("noted that etcd has begun on cp-1: %v; cp-1 %v, cp-2 %v", err, folder.Begun("cp-1"), folder.Begun("cp-2"))
 	}
-	if why, kept := folder.Kept(); kept {
+	if why, kept := folder.Kept(); kept || why != "" {
 		t.Errorf("the keys are kept of which nobody said so: %s", why)
 	}
 	for _, why := range []string{"others may run", "a later reason"} {
@@ -324,6 +324,34 @@ func TestLeaves(t *testing.T) {
 	}
 	if folder.Joined("cp-1") || folder.Begun("cp-1") {
 		t.Error("a host that has left has still joined, or begun etcd")
+	}
+}
+
+// TestKeysThatAreKeptForNobodyKnowsWhat: a note without a reason, or one that cannot be read, is a
+// note all the same, and a reason is added as soon as there is one.
+func TestKeysThatAreKeptForNobodyKnowsWhat(t *testing.T) {
+	for name, note := range map[string]func(path string) error{
+		"the note is empty":       func(path string) error { return os.WriteFile(path, nil, 0o600) },
+		"the note has no word":    func(path string) error { return os.WriteFile(path, []byte("\n"), 0o600) },
+		"the note cannot be read": func(path string) error { return os.Symlink(filepath.Base(path), path) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := create(t, open(t), "demo", mintPKI(t))
+			if err := note(filepath.Join(folder.Path(), "kept")); err != nil {
+				t.Fatal(err)
+			}
+			if why, kept := folder.Kept(); !kept || why != "the reason was not noted" {
+				t.Errorf("the keys are kept %v: %q", kept, why)
+			}
+			for _, why := range []string{"others may run", "a later reason"} {
+				if err := folder.MarkKept(why); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if why, kept := folder.Kept(); !kept || why != "others may run" {
+				t.Errorf("the keys are kept %v: %q", kept, why)
+			}
+		})
 	}
 }
 
