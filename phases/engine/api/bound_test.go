@@ -3,6 +3,7 @@ package api
 import (
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -81,5 +82,38 @@ func TestAnswersHaveAnEndTogether(t *testing.T) {
 	defer third.Close()
 	if got, err := io.ReadAll(third); err != nil || string(got) != answer {
 		t.Errorf("one after them: %q, %v", got, err)
+	}
+}
+
+// TestAListIsNoMoreThanItsBytes: what three bytes each become is not kept, and has an end.
+func TestAListIsNoMoreThanItsBytes(t *testing.T) {
+	const length = 8 << 20
+	many := strings.Repeat("{},", length/3) + "{}"
+	for name, test := range map[string]struct {
+		body string
+		want int // objects; -1: it is refused
+	}{
+		"nodes":                      {`{"kind":"NodeList","metadata":{"a":[1,{}]},"items":[{"metadata":{"name":"a"}},{}]}`, 2},
+		"none":                       {`{"items":[],"kind":"NodeList"}`, 0},
+		"null":                       {`{"items":null}`, 0},
+		"none said":                  {`{"kind":"NodeList"}`, 0},
+		"no list":                    {`[]`, -1},
+		"cut":                        {`{"items":[{}`, -1},
+		"empty objects":              {`{"items":[` + many + `]}`, -1},
+		"an object of empty objects": {`{"items":[{"status":{"images":[` + many + `]}}]}`, -1},
+		"objects of many parts":      {`{"items":[` + strings.Repeat(`{"status":{"images":[`+strings.Repeat("{},", 10_000)+`{}]}},`, 600) + `{}]}`, -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			nodes, err := each([]byte(test.body), partsSeen, asNode)
+			runtime.ReadMemStats(&after)
+			if (err != nil) != (test.want < 0) || err == nil && len(nodes) != test.want {
+				t.Errorf("%d nodes, %v", len(nodes), err)
+			}
+			if took := after.TotalAlloc - before.TotalAlloc; len(test.body) <= 2*length && took > 128<<20 {
+				t.Errorf("%d MiB were taken for %d bytes", took>>20, len(test.body))
+			}
+		})
 	}
 }

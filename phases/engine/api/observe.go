@@ -157,13 +157,14 @@ func (c *Client) read(ctx context.Context, path string, into any) error {
 }
 
 func (c *Client) nodes(ctx context.Context) ([]hosts.Node, error) {
-	var list corev1.NodeList
-	if err := c.read(ctx, "/api/v1/nodes", &list); err != nil {
-		return nil, err
+	const path = "/api/v1/nodes"
+	body, err := c.get(ctx, path)
+	var nodes []hosts.Node
+	if err == nil {
+		nodes, err = each(body, partsSeen, asNode)
 	}
-	nodes := make([]hosts.Node, 0, len(list.Items))
-	for _, item := range list.Items {
-		nodes = append(nodes, asNode(item))
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", path, err)
 	}
 	return nodes, nil
 }

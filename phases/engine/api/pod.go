@@ -53,11 +53,10 @@ func (c *Client) podsOn(ctx context.Context, node string) ([]corev1.Pod, error) 
 	got, err := c.send(ctx, request{
 		verb: http.MethodGet, path: "/api/v1/pods", params: map[string]string{"fieldSelector": "spec.nodeName=" + node},
 	})
-	var list corev1.PodList
-	if err == nil {
-		err = json.Unmarshal(got.body, &list)
+	if err != nil {
+		return nil, err
 	}
-	return list.Items, err
+	return each(got.body, partsKept, func(pod corev1.Pod) corev1.Pod { return pod })
 }
 
 func (c *Client) deletePod(ctx context.Context, pod corev1.Pod) error {

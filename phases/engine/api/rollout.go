@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -126,17 +127,19 @@ func (c *Client) stuckPods(ctx context.Context, key hosts.ObjectKey) string {
 		verb: http.MethodGet, path: "/api/v1/namespaces/" + key.Namespace + "/pods",
 		params: map[string]string{"labelSelector": metav1.FormatLabelSelector(&workload.Spec.Selector)},
 	})
-	var pods corev1.PodList
-	if err != nil || json.Unmarshal(got.body, &pods) != nil {
+	if err != nil {
 		return ""
 	}
-	var reasons []string
-	for _, pod := range pods.Items {
+	reasons, err := each(got.body, partsSeen, func(pod corev1.Pod) string {
 		if why := podTrouble(pod); why != "" {
-			reasons = append(reasons, "Pod "+pod.Name+": "+why)
+			return "Pod " + pod.Name + ": " + why
 		}
+		return ""
+	})
+	if err != nil {
+		return ""
 	}
-	return strings.Join(reasons, "; ")
+	return strings.Join(slices.DeleteFunc(reasons, func(why string) bool { return why == "" }), "; ")
 }
 
 // podTrouble is why a Pod does not run, in the scheduler's or the kubelet's words.
