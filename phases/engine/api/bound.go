@@ -5,7 +5,7 @@ import (
 	"io"
 	"net/http"
 	"path"
-	"strings"
+	"slices"
 	"sync/atomic"
 )
 
@@ -49,10 +49,15 @@ func (b *boundedAnswers) RoundTrip(request *http.Request) (*http.Response, error
 	return response, nil
 }
 
+// longLists are the paths of the lists of nodes and of Pods.
+var longLists = []string{"/api/v1/nodes", "/api/v1/pods", "/api/v1/namespaces/*/pods"}
+
 // listsMuch tells whether a request is for a list of nodes or Pods.
 func listsMuch(request *http.Request) bool {
-	of := path.Base(request.URL.Path)
-	return strings.HasPrefix(request.URL.Path, "/api/v1/") && (of == "nodes" || of == "pods")
+	return slices.ContainsFunc(longLists, func(pattern string) bool {
+		is, err := path.Match(pattern, request.URL.Path)
+		return is && err == nil
+	})
 }
 
 type boundedBody struct {

@@ -39,6 +39,8 @@ func TestAnAnswerHasAnEnd(t *testing.T) {
 		"an object that fits":                  {"/api/v1/nodes/n-1", 10, 0},
 		"an object that is too long":           {"/api/v1/nodes/n-1", 20, 10},
 		"an object called as lists are":        {"/api/v1/namespaces/x/configmaps/nodes-1", 20, 10},
+		"an object of the name of a list":      {"/api/v1/namespaces/kube-system/configmaps/nodes", 20, 10},
+		"a namespace of such a name":           {"/api/v1/namespaces/pods", 20, 10},
 		"a list of Secrets":                    {"/api/v1/namespaces/kube-system/secrets", 20, 10},
 		"nodes":                                {"/api/v1/nodes", 30, 0},
 		"nodes without an end":                 {"/api/v1/nodes", endless, 30},
