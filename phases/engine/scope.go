@@ -138,7 +138,8 @@ var pulled = regexp.MustCompile(`\bimage="|PullImage|[Ff]ailed to pull|Pulling i
 var started = regexp.MustCompile(`StartContainer|CreateContainer|ExecSync|\bExec for`)
 
 // mounted are lines about any Pod's volumes, in which a storage server's or a CSI driver's words
-// stand. The cluster's own Pods have none of these.
+// stand. The cluster's own Pods have only paths of the host, as the user's extraVolumes: of these
+// a line counts where it names its Pod by the namespace too.
 var mounted = regexp.MustCompile(`Mount(Volume|Device)|mount(Volume|Device)|MapVolume|AttachVolume|AttachDisk|kubernetes\.io/csi|volumeName:`)
 
 // others tells whether a line may be of somebody else's making: of a tenant's Pod, of its
