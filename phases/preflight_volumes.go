@@ -21,37 +21,37 @@ func checkVolumes(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 		if pod.Field == "etcd" && !in.Cluster.StackedEtcd() {
 			continue
 		}
-		for _, lack := range slices.Concat(flagFilesMissing(pod, facts), volumesMissing(pod, facts)) {
-			if !told[lack.place] {
-				told[lack.place] = true
-				problems = append(problems, problem("volumes", host, "put it there first, on each control plane: "+lack.place,
-					"%s needs %s %s, and there is none", lack.whose, lack.what, lack.place))
+		for _, found := range slices.Concat(flagFilesMissing(pod, facts), volumesMissing(pod, facts)) {
+			if !told[found.place] {
+				told[found.place] = true
+				problems = append(problems, problem("volumes", host, "put it there first, on each control plane: "+found.place,
+					"%s needs %s %s, and there is none", found.whose, found.what, found.place))
 			}
 		}
 	}
 	return problems
 }
 
-// missing is what has to be in a place of the host and is not.
-type missing struct{ whose, what, place string }
+// lack is what has to be in a place of the host and is not.
+type lack struct{ whose, what, place string }
 
 // flagFilesMissing are files that a component's flags name and that it reads.
-func flagFilesMissing(pod cluster.StaticPod, facts hosts.Facts) []missing {
-	var found []missing
+func flagFilesMissing(pod cluster.StaticPod, facts hosts.Facts) []lack {
+	var found []lack
 	for _, file := range pod.Files() {
 		if file.Written || file.Host == "" || cluster.Within(file.Host, "/etc/kubernetes/pki") {
 			continue // keys and certificates may be Slipway's, and come
 		}
 		if have, there := facts.Files[file.Host]; !there || have.Type == hosts.TypeDirectory {
-			found = append(found, missing{file.Flag + " of " + pod.Field, "the file", file.Host})
+			found = append(found, lack{file.Flag + " of " + pod.Field, "the file", file.Host})
 		}
 	}
 	return found
 }
 
 // volumesMissing are volumes that have to be there, by what the cluster file says that they are.
-func volumesMissing(pod cluster.StaticPod, facts hosts.Facts) []missing {
-	var found []missing
+func volumesMissing(pod cluster.StaticPod, facts hosts.Facts) []lack {
+	var found []lack
 	for _, volume := range pod.Volumes {
 		place := path.Clean(volume.HostPath)
 		have, there := facts.Files[place]
@@ -71,7 +71,7 @@ func volumesMissing(pod cluster.StaticPod, facts hosts.Facts) []missing {
 			}
 		}
 		if what != "" {
-			found = append(found, missing{"volume " + volume.Name + " of " + pod.Field, what, place})
+			found = append(found, lack{"volume " + volume.Name + " of " + pod.Field, what, place})
 		}
 	}
 	return found
