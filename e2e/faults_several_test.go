@@ -25,9 +25,9 @@ func badInputOfSeveral(t *testing.T, l *lab) {
 		{"a virtual address outside of the subnet", func(file map[string]any) {
 			endpointOf(file)["host"] = "192.0.2.10"
 		}, 4, []string{"192.0.2.10", "subnet"}},
-		{"an endpoint's name that does not resolve", func(file map[string]any) {
+		{"an endpoint's name that no name server knows", func(file map[string]any) {
 			file["endpoint"] = map[string]any{"mode": "external", "host": "api.nowhere.example", "port": 6443}
-		}, 4, []string{"api.nowhere.example", "resolve"}},
+		}, 4, []string{"api.nowhere.example cannot be looked up", "getent hosts"}},
 		{"several control planes behind the address of one", func(file map[string]any) {
 			file["endpoint"] = map[string]any{"mode": "controlPlane", "host": address("cp-1")}
 		}, 2, []string{"vip"}},

@@ -256,8 +256,9 @@ func (in Input) balancerProblems(host cluster.Host, facts hosts.Facts) []Problem
 	}
 	why := facts.Reach[address]
 	_, failed := facts.Reach[address]
+	_, nameless := facts.Unresolved[in.Cluster.Endpoint.Host]
 	switch {
-	case !failed || why == "":
+	case !failed || why == "", nameless: // which the check of names tells
 		return nil
 	case strings.HasPrefix(why, "connection refused") && !in.ClusterFacts.Reachable: // and not by a name server
 		return []Problem{warning(checkEndpoint, host, "see that it listens there; it may do so only when an API server answers",

@@ -208,6 +208,26 @@ func TestPreflightOfTheEndpoint(t *testing.T) {
 	}
 }
 
+// TestANameServerThatRefusesIsToldOnce, and nobody is sent to look at the load balancer.
+func TestANameServerThatRefusesIsToldOnce(t *testing.T) {
+	in := quiet(t, shape{mode: cluster.EndpointExternal, planes: 1, workers: 1})
+	name := "api.try.internal"
+	in.Cluster.Endpoint.Host = name
+	spoiled("w-1", func(f *hosts.Facts) {
+		f.Unresolved = map[string]string{name: "the name server 10.0.0.53:53 failed: refused"}
+		f.Reach = map[string]string{name + ":6443": name + " cannot be looked up"}
+	})(&in)
+	var told []string
+	for _, p := range Preflight(WorkflowInit, in) {
+		if p.Host == "w-1" {
+			told = append(told, p.String())
+		}
+	}
+	if len(told) != 1 || !strings.Contains(told[0], "cannot be looked up now") {
+		t.Errorf("want the name alone to be told, got %q", told)
+	}
+}
+
 func TestWhatIsLookedAtByModeAndRole(t *testing.T) {
 	bill, _ := testBill()
 	query := func(s shape, name string) hosts.Query {
