@@ -131,6 +131,23 @@ func TestPodsEndAsAKubeletEndsThem(t *testing.T) {
 	}
 }
 
+// TestAPodIsEndedWhole: an interrupt leaves none that was told to end and is not ended.
+func TestAPodIsEndedWhole(t *testing.T) {
+	r := &fakeCRI{
+		sandboxes:  []*cri.PodSandbox{sandbox("api", "kube-system", "kube-apiserver-cp-1", true)},
+		containers: []*cri.Container{container("server", "api", true)},
+	}
+	d := newDaemon(r.serve(t))
+	defer d.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	if err := d.EndPods(ctx, []string{"kube-apiserver-cp-1"}, 30*time.Second, func(string) { cancel() }); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"end server within 30s", "stop api", "remove api"}, r.calls); diff != "" {
+		t.Errorf("done was (-want +got):\n%s", diff)
+	}
+}
+
 func TestPodThatDoesNotEndIsAnError(t *testing.T) {
 	r := &fakeCRI{sandboxes: []*cri.PodSandbox{sandbox("stuck", "kube-system", "etcd-cp-1", true)}}
 	d := newDaemon(r.serve(t))
