@@ -44,7 +44,14 @@ func (h *host) unsafePlace(found finding, binary Binary) error {
 	if ours(path.Dir(h.place.inbox)) {
 		owner = h.options.User
 	}
-	fix := fmt.Sprintf("see who can write there (ls -ld %s); then, as root: chown %s %s && chmod go-w %s", typed, word(owner), typed, typed)
+	repair := "correct what is there"
+	switch {
+	case strings.HasPrefix(found.why, "does not belong to "):
+		repair = "chown " + word(owner) + " " + typed
+	case strings.HasPrefix(found.why, "may be written to by others"): // whose it is stays: it may be the user's own
+		repair = "chmod go-w " + typed
+	}
+	fix := fmt.Sprintf("see who can write there (ls -ld %s); then, as root: %s", typed, repair)
 	switch {
 	case strings.Contains(where, binary.SHA256), where == h.place.inbox, ours(h.options.Directory + "/agent"):
 		fix = fmt.Sprintf("see who put what there (ls -la %s); then, as root: rm -r %s", typed, typed)
