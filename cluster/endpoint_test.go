@@ -136,6 +136,8 @@ var endpointCases = map[string]endpointCase{
 		`line 9: endpoint.address: "192.0.2.100/24" is not an address; write it like 192.0.2.100`}},
 	"a name without an address": {three, []string{"", "endpoint: {host: api.example.com}\n"}, []string{
 		"line 9: endpoint.address: is missing; mode vip needs one; write the virtual address that api.example.com leads to: one of the hosts' own subnet that nobody has"}},
+	"an address with a slip alone": {three, []string{"", "endpoint: {host: 10.0.0.300}\n"}, []string{
+		`line 9: endpoint.host: "10.0.0.300" is not an address, nor a name: it has nothing but digits and dots; write four numbers from 0 to 255, without leading zeros, like 192.0.2.10`}},
 	"two virtual addresses": {three, []string{"", "endpoint: {host: 192.0.2.100, address: 192.0.2.101}\n"}, []string{
 		"line 9: endpoint.address: is 192.0.2.101, and endpoint.host is another address; leave it out, or write the endpoint's name to endpoint.host"}},
 	"a virtual address with a slip, beside another": {three, []string{"", "endpoint: {host: 192.0.2.100, address: 192.0.2.300}\n"}, []string{

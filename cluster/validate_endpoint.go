@@ -101,6 +101,7 @@ func (k *checker) virtualEndpoint(c *Cluster) {
 		k.ownName(c)
 	}
 	switch {
+	case e.Address == "" && isNearlyAddress(e.Host): // put right, it is the address as well
 	case e.Address == "":
 		k.wrong("endpoint.address", "write the virtual address that "+e.Host+" leads to: one of the hosts' own subnet that nobody has",
 			"is missing; mode %s needs one", e.Mode).concludedFrom("host")
