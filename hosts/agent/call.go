@@ -45,8 +45,8 @@ func (c *Client) call(ctx context.Context, r request) (json.RawMessage, error) {
 		_ = c.send(context.Background(), frame{Kind: kindCancel, ID: id}) // a session that ended answers by itself
 	})
 	defer stop()
-	answer, given, err := c.await(ctx, r, p)
-	if given {
+	answer, gaveUp, err := c.await(ctx, r, p)
+	if gaveUp {
 		c.giveUp(id, r.kind)
 	}
 	return answer, own(ctx, r.op, err)
@@ -114,8 +114,8 @@ func (c *Client) ask(ctx context.Context, r request) (uint64, *pending, error) {
 	return f.ID, p, nil
 }
 
-// await waits for the answer for as long as the call moves. given tells that it was given up.
-func (c *Client) await(ctx context.Context, r request, p *pending) (answer json.RawMessage, given bool, err error) {
+// await waits for the answer for as long as the call moves. gaveUp tells that it was waited for no longer.
+func (c *Client) await(ctx context.Context, r request, p *pending) (answer json.RawMessage, gaveUp bool, err error) {
 	patience := time.NewTimer(r.patience)
 	defer patience.Stop()
 	limit := time.NewTimer(callLimit)
