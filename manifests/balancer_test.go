@@ -19,7 +19,7 @@ func TestWhoCarriesABalancer(t *testing.T) {
 	const haproxy, both = "haproxy", "haproxy keepalived"
 	alone := one()
 	alone.Endpoint.Mode = cluster.EndpointVIP
-	alone.Endpoint.Host, alone.Endpoint.Address, alone.Endpoint.Port = "10.88.0.100", "10.88.0.100", 16443
+	alone.Endpoint.Host, alone.Endpoint.Address, alone.Endpoint.Port = "10.90.0.100", "10.90.0.100", 16443
 	for name, test := range map[string]struct {
 		cluster *cluster.Cluster
 		want    map[string]string // by host

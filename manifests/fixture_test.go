@@ -46,9 +46,9 @@ func one() *cluster.Cluster {
 	c := &cluster.Cluster{
 		Name: "one",
 		Hosts: []cluster.Host{
-			{Name: "cp-1", Addresses: []string{"10.88.0.11"}, Roles: []cluster.Role{cluster.RoleControlPlane}},
-			{Name: "worker-1", Addresses: []string{"10.88.0.21"}, Roles: []cluster.Role{cluster.RoleWorker}},
-			{Name: "worker-2", Addresses: []string{"10.88.0.22"}, Roles: []cluster.Role{cluster.RoleWorker}},
+			{Name: "cp-1", Addresses: []string{"10.90.0.11"}, Roles: []cluster.Role{cluster.RoleControlPlane}},
+			{Name: "worker-1", Addresses: []string{"10.90.0.21"}, Roles: []cluster.Role{cluster.RoleWorker}},
+			{Name: "worker-2", Addresses: []string{"10.90.0.22"}, Roles: []cluster.Role{cluster.RoleWorker}},
 		},
 	}
 	cluster.Defaults(c)

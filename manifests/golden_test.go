@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	goflag "flag"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,7 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aymanbagabas/go-udiff"
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
 	"sigs.k8s.io/yaml"
 
 	"github.com/slipway-k8s/slipway/certs"
@@ -25,56 +26,122 @@ var update = goflag.Bool("update", false, "write the golden trees anew")
 
 const golden = "../testdata/golden/hosts"
 
-// TestGoldenTrees holds every host's tree of files, and the cluster's objects, against
-// what is in the repository: a difference there is a difference on somebody's machines.
+// tree is what Slipway puts on a host, or into a cluster, by path. Its section STATE says
+// all that is not the content of a file.
+type tree map[string]string
+
+// TestGoldenTrees compares every host's files, and every cluster's objects, with the
+// archives in the repository: a difference there is a difference on somebody's machines.
+//
+// A cluster's first host of each role stands as it differs from the base cluster's, and
+// its other hosts as they differ from the first: what all hosts have, only the first of
+// all says.
 func TestGoldenTrees(t *testing.T) {
+	trees, archives := map[string]tree{}, map[string]string{}
+	first := map[string]string{}
 	for _, test := range []struct {
-		name    string
-		cluster *cluster.Cluster
-		facts   hosts.Facts
+		name, base string
+		cluster    *cluster.Cluster
+		facts      hosts.Facts
 	}{
-		{"one-cgroup-v1", one(), confined()},
-		{"one-cgroup-v2", one(), modern()},
-		{"three", three(), modern()},
-		{"vip", vip(), modern()},
-		{"load-balancers", loadBalancers(), modern()},
-		{"local", local(), modern()},
-		{"external-etcd", externalEtcd(), modern()},
+		{"one-cgroup-v2", "", one(), modern()},
+		{"one-cgroup-v1", "one-cgroup-v2", one(), confined()},
+		{"vip", "one-cgroup-v2", vip(), modern()},
+		{"load-balancers", "vip", loadBalancers(), modern()},
+		{"local", "vip", local(), modern()},
+		{"external-etcd", "vip", externalEtcd(), modern()},
+		{"three", "one-cgroup-v2", three(), modern()},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			in := input(t, test.cluster, test.facts)
-			tree := map[string]string{}
-			for _, host := range in.Cluster.Hosts {
-				addHost(tree, render(t, in, host.Name))
+		in := input(t, test.cluster, test.facts)
+		add := func(name, kind string, content tree) {
+			path, key := test.name+"/"+name, test.name+" "+kind
+			like, isLater := first[key]
+			if !isLater {
+				like, first[key] = first[test.base+" "+kind], path
 			}
-			state, err := ClusterObjects(in)
-			if err != nil {
-				t.Fatal(err)
-			}
-			addObjects(t, tree, state)
-			compareTree(t, filepath.Join(golden, test.name), tree)
-		})
+			trees[path], archives[path+".txtar"] = content, archive(t, content, like, trees[like])
+		}
+		for _, host := range in.Cluster.Hosts {
+			add(host.Name, string(host.Roles[0]), hostTree(render(t, in, host.Name)))
+		}
+		state, err := ClusterObjects(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		add("objects", "objects", objectsTree(t, state))
 	}
+	compareGolden(t, archives)
 }
 
-func addHost(tree map[string]string, state HostState) {
+func hostTree(state HostState) tree {
+	content := tree{}
 	for _, file := range state.Files {
-		tree[state.Host+file.Path] = anonymous(file.Content)
+		if !onlyKeys.MatchString(anonymous(file.Content)) {
+			content[file.Path] = anonymous(file.Content)
+		}
 	}
-	tree[state.Host+"/STATE"] = describe(state)
+	content["STATE"] = describe(state)
+	return content
 }
 
-func addObjects(t *testing.T, tree map[string]string, state ClusterState) {
+func objectsTree(t *testing.T, state ClusterState) tree {
 	t.Helper()
-	for i, object := range state.Objects {
+	content := tree{}
+	for _, object := range state.Objects {
 		text, err := yaml.JSONToYAML(object.Content)
 		if err != nil {
 			t.Fatal(err)
 		}
-		name := strings.ReplaceAll(object.Key.Name, ":", "_")
-		path := fmt.Sprintf("OBJECTS/%02d-%s-%s.yaml", i, strings.ToLower(object.Key.Kind), name)
-		tree[path] = fmt.Sprintf("# %s: %s, %s\n%s", object.Phase, object.Key, object.Compare, anonymous(text))
+		content["STATE"] += fmt.Sprintf("%s: %s, %s\n", object.Phase, object.Key, object.Compare)
+		content[strings.ToLower(object.Key.Kind)+" "+object.Key.Name] = anonymous(text)
 	}
+	return content
+}
+
+// archive writes a tree; where it is like another, as the lines in which it differs.
+func archive(t *testing.T, content tree, likeName string, like tree) string {
+	t.Helper()
+	var a txtar.Archive
+	if likeName != "" {
+		a.Comment = fmt.Appendf(nil, "Like %s, but for these lines.\n", likeName)
+	}
+	for _, path := range slices.Sorted(maps.Keys(content)) {
+		text, before := content[path], like[path]
+		if !strings.HasSuffix(text, "\n") {
+			text += "\n(no newline at the end)\n"
+		}
+		if before != "" {
+			path, text = path+".diff", differences(t, before, content[path])
+		}
+		if text != "" {
+			a.Files = append(a.Files, txtar.File{Name: path, Data: []byte(text)})
+		}
+	}
+	return string(txtar.Format(&a))
+}
+
+// differences are the lines of a diff without their numbers, which would change with
+// every line above. A line that only came has the one before it beside it, as its place.
+func differences(t *testing.T, before, after string) string {
+	t.Helper()
+	diff, err := udiff.ToUnifiedDiff("", "", before, udiff.Lines(before, after), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, hunk := range diff.Hunks {
+		lines := hunk.Lines
+		if lines[len(lines)-1].Kind == udiff.Equal {
+			lines = lines[:len(lines)-1]
+		}
+		if lines[0].Kind == udiff.Equal && lines[1].Kind == udiff.Delete {
+			lines = lines[1:]
+		}
+		for _, line := range lines {
+			b.WriteString(map[udiff.OpKind]string{udiff.Delete: "-", udiff.Insert: "+", udiff.Equal: " "}[line.Kind] + line.Content)
+		}
+	}
+	return b.String()
 }
 
 // describe is all of a host state that is not the content of a file.
@@ -102,7 +169,7 @@ func describe(state HostState) string {
 		line("%s: directory %s %04o%s", d.Phase, d.Path, d.Mode, word(d.Seed, " seed"))
 	}
 	for _, f := range state.Files {
-		line("%s: file %s %04o %s%s%s", f.Phase, f.Path, f.Mode, f.Compare, word(f.Secret, " secret"), leafWord(f))
+		line("%s: file %s %04o %s%s%s%s", f.Phase, f.Path, f.Mode, f.Compare, word(f.Secret, " secret"), leafWord(f), keyWords(f))
 	}
 	for _, l := range state.Links {
 		line("%s: link %s -> %s%s", l.Phase, l.Path, l.Target, word(l.Seed, " seed"))
@@ -133,7 +200,14 @@ func leafWord(f File) string {
 		word(f.Unless != "", " unless "+f.Unless)
 }
 
+// keyWords says what a file of keys and certificates holds.
+func keyWords(f File) string {
+	text := anonymous(f.Content)
+	return word(onlyKeys.MatchString(text), ": "+strings.ReplaceAll(strings.TrimSpace(text), "\n", " "))
+}
+
 var (
+	onlyKeys = regexp.MustCompile(`^(<.*>\n)+$`)
 	pemBlock = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]+-----.*?-----END [A-Z ]+-----\n?`)
 	encoded  = regexp.MustCompile(`LS0tLS1CRUdJTi[A-Za-z0-9+/=]+`)
 	router   = regexp.MustCompile(`(virtual_router_id )\d+`)
@@ -166,37 +240,44 @@ func pemWords(block []byte) string {
 	return "private key"
 }
 
-// compareTree holds a tree of files against the one on disk, both ways; or writes it.
-func compareTree(t *testing.T, root string, tree map[string]string) {
+// compareGolden compares the archives with those on disk, both ways; or writes them.
+func compareGolden(t *testing.T, archives map[string]string) {
 	t.Helper()
 	if *update {
-		writeTree(t, root, tree)
+		writeGolden(t, archives)
 	}
 	found := map[string]string{}
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		content, err := os.ReadFile(path)
-		name, _ := filepath.Rel(root, path)
-		found[filepath.ToSlash(name)] = string(content)
-		return err
-	})
+	paths, err := filepath.Glob(golden + "/*/*")
 	if err != nil {
-		t.Fatalf("read the golden tree (-update writes it): %v", err)
+		t.Fatal(err)
 	}
-	if diff := cmp.Diff(found, tree); diff != "" {
-		t.Errorf("%s differs (-golden +rendered; -update writes it anew):\n%s", root, diff)
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, _ := filepath.Rel(golden, path)
+		found[filepath.ToSlash(name)] = string(content)
+	}
+	for name := range found {
+		if archives[name] == "" {
+			t.Errorf("%s/%s: no cluster of this test has it; -update removes it", golden, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(archives)) {
+		if diff := cmp.Diff(strings.Split(found[name], "\n"), strings.Split(archives[name], "\n")); diff != "" {
+			t.Errorf("%s differs (-golden +rendered; -update writes it anew):\n%s", name, diff)
+		}
 	}
 }
 
-func writeTree(t *testing.T, root string, tree map[string]string) {
+func writeGolden(t *testing.T, archives map[string]string) {
 	t.Helper()
-	if err := os.RemoveAll(root); err != nil {
+	if err := os.RemoveAll(golden); err != nil {
 		t.Fatal(err)
 	}
-	for name, content := range tree {
-		path := filepath.Join(root, filepath.FromSlash(name))
+	for name, content := range archives {
+		path := filepath.Join(golden, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}

@@ -166,7 +166,7 @@ func TestNamedEndpointOfOneControlPlane(t *testing.T) {
 	if text := data(t, in, "kubeadm-config", "ClusterConfiguration"); !strings.Contains(text, "controlPlaneEndpoint: api.one.example:6443\n") {
 		t.Errorf("the endpoint's name is missing:\n%s", text)
 	}
-	want := []HostsEntry{{Address: "10.88.0.11", Names: []string{"api.one.example"}}}
+	want := []HostsEntry{{Address: "10.90.0.11", Names: []string{"api.one.example"}}}
 	if diff := cmp.Diff(want, render(t, in, "worker-1").Entries); diff != "" {
 		t.Error(diff)
 	}

@@ -23,18 +23,18 @@ import (
 var kubeadmFlags = map[string][]string{
 	EtcdManifest: {
 		"etcd",
-		"--advertise-client-urls=https://10.88.0.11:2379",
+		"--advertise-client-urls=https://10.90.0.11:2379",
 		"--cert-file=/etc/kubernetes/pki/etcd/server.crt",
 		"--client-cert-auth=true",
 		"--data-dir=/var/lib/etcd",
 		"--feature-gates=InitialCorruptCheck=true",
-		"--initial-advertise-peer-urls=https://10.88.0.11:2380",
-		"--initial-cluster=cp-1=https://10.88.0.11:2380",
+		"--initial-advertise-peer-urls=https://10.90.0.11:2380",
+		"--initial-cluster=cp-1=https://10.90.0.11:2380",
 		"--initial-cluster-state=existing", // as with kubeadm join: to begin, etcd is told otherwise, once
 		"--key-file=/etc/kubernetes/pki/etcd/server.key",
-		"--listen-client-urls=https://127.0.0.1:2379,https://10.88.0.11:2379",
+		"--listen-client-urls=https://127.0.0.1:2379,https://10.90.0.11:2379",
 		"--listen-metrics-urls=http://127.0.0.1:2381",
-		"--listen-peer-urls=https://10.88.0.11:2380",
+		"--listen-peer-urls=https://10.90.0.11:2380",
 		"--name=cp-1",
 		"--peer-cert-file=/etc/kubernetes/pki/etcd/peer.crt",
 		"--peer-client-cert-auth=true",
@@ -46,7 +46,7 @@ var kubeadmFlags = map[string][]string{
 	},
 	APIServerManifest: {
 		"kube-apiserver",
-		"--advertise-address=10.88.0.11",
+		"--advertise-address=10.90.0.11",
 		"--allow-privileged=true",
 		"--authorization-mode=Node,RBAC",
 		"--client-ca-file=/etc/kubernetes/pki/ca.crt",
@@ -226,14 +226,14 @@ func TestAuthorizationConfigReplacesModes(t *testing.T) {
 func TestProbesFollowTheUsersAddresses(t *testing.T) {
 	c := one()
 	c.ExtraArgs.Scheduler = []cluster.Arg{{Name: "bind-address", Value: "0.0.0.0"}}
-	c.ExtraArgs.Etcd = []cluster.Arg{{Name: "listen-metrics-urls", Value: "https://10.88.0.11:9381,http://127.0.0.1:2381"}}
+	c.ExtraArgs.Etcd = []cluster.Arg{{Name: "listen-metrics-urls", Value: "https://10.90.0.11:9381,http://127.0.0.1:2381"}}
 	state := render(t, input(t, c, modern()), "cp-1")
 	if host := podAt(t, state, SchedulerManifest).Spec.Containers[0].LivenessProbe.HTTPGet.Host; host != "" {
 		t.Errorf("scheduler on all addresses is probed at %q, want the Pod's own", host)
 	}
 	etcd := podAt(t, state, EtcdManifest).Spec.Containers[0]
 	get := etcd.ReadinessProbe.HTTPGet
-	if get.Host != "10.88.0.11" || get.Scheme != corev1.URISchemeHTTPS || etcd.Ports[0].ContainerPort != 9381 {
+	if get.Host != "10.90.0.11" || get.Scheme != corev1.URISchemeHTTPS || etcd.Ports[0].ContainerPort != 9381 {
 		t.Errorf("etcd is probed at %s://%s:%d", get.Scheme, get.Host, etcd.Ports[0].ContainerPort)
 	}
 }
@@ -252,19 +252,19 @@ func TestHealthIsAskedWhereComponentsServeIt(t *testing.T) {
 		want   map[string]string // what differs from the usual
 	}{
 		"as Slipway has it": {func(*cluster.Cluster) {}, nil},
-		"IPv6 first": {func(c *cluster.Cluster) { c.Hosts[0].Addresses = []string{"fd00::1", "10.88.0.11"} },
+		"IPv6 first": {func(c *cluster.Cluster) { c.Hosts[0].Addresses = []string{"fd00::1", "10.90.0.11"} },
 			map[string]string{hosts.ComponentEtcd: "http://[::1]:2381/readyz"}},
 		"metrics elsewhere": {func(c *cluster.Cluster) {
-			c.ExtraArgs.Etcd = []cluster.Arg{{Name: "listen-metrics-urls", Value: "https://10.88.0.11:9381,http://127.0.0.1:2381"}}
-		}, map[string]string{hosts.ComponentEtcd: "https://10.88.0.11:9381/readyz"}},
+			c.ExtraArgs.Etcd = []cluster.Arg{{Name: "listen-metrics-urls", Value: "https://10.90.0.11:9381,http://127.0.0.1:2381"}}
+		}, map[string]string{hosts.ComponentEtcd: "https://10.90.0.11:9381/readyz"}},
 		"the user's own etcd": {func(c *cluster.Cluster) { c.Etcd.External = &cluster.ExternalEtcd{} }, map[string]string{hosts.ComponentEtcd: absent}},
 		"on all addresses": {func(c *cluster.Cluster) {
 			c.ExtraArgs.Scheduler = []cluster.Arg{{Name: "bind-address", Value: "0.0.0.0"}}
 			c.ExtraArgs.ControllerManager = []cluster.Arg{{Name: "bind-address", Value: "::"}}
 		}, map[string]string{hosts.ComponentController: "https://[::1]:10257/healthz"}},
 		"the kubelet's, by its configuration": {func(c *cluster.Cluster) {
-			c.Kubelet = map[string]any{"healthzPort": float64(10348), "healthzBindAddress": "10.88.0.11"}
-		}, map[string]string{hosts.ComponentKubelet: "http://10.88.0.11:10348/healthz"}},
+			c.Kubelet = map[string]any{"healthzPort": float64(10348), "healthzBindAddress": "10.90.0.11"}
+		}, map[string]string{hosts.ComponentKubelet: "http://10.90.0.11:10348/healthz"}},
 		"the kubelet's, by flags": {func(c *cluster.Cluster) {
 			c.Kubelet = map[string]any{"healthzPort": 0}
 			c.ExtraArgs.Kubelet = []cluster.Arg{{Name: "healthz-port", Value: "10448"}, {Name: "healthz-bind-address", Value: "::1"}}
