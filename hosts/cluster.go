@@ -85,6 +85,9 @@ type Member struct {
 	Detail  string `json:"detail,omitempty"`
 }
 
+// Quorum is how many of so many voting members have to agree.
+func Quorum(voters int) int { return voters/2 + 1 }
+
 // The components of a control plane, as Health names them: those that are static Pods have the
 // names of these.
 const (

@@ -96,36 +96,10 @@ func (d *draft) objectDiffers(object manifests.Object) (string, plan.Change, err
 	return where + " differs", plan.Update, nil
 }
 
-// rolledOut tells, by a Deployment's or DaemonSet's own status, whether all of it is
-// there; of other objects it is always true.
+// rolledOut tells whether all of what rolls out is there.
 func rolledOut(key hosts.ObjectKey, live json.RawMessage) bool {
-	var object struct {
-		Metadata struct{ Generation int64 }
-		Spec     struct{ Replicas *int64 }
-		Status   struct {
-			ObservedGeneration     int64
-			UpdatedReplicas        int64
-			AvailableReplicas      int64
-			DesiredNumberScheduled int64
-			UpdatedNumberScheduled int64
-			NumberAvailable        int64
-		}
-	}
-	if json.Unmarshal(live, &object) != nil || object.Status.ObservedGeneration < object.Metadata.Generation {
-		return false
-	}
-	status := object.Status
-	switch key.Kind {
-	case "Deployment":
-		want := int64(1)
-		if object.Spec.Replicas != nil {
-			want = *object.Spec.Replicas
-		}
-		return status.AvailableReplicas >= want && status.UpdatedReplicas >= want
-	case "DaemonSet":
-		return status.NumberAvailable >= status.DesiredNumberScheduled && status.UpdatedNumberScheduled >= status.DesiredNumberScheduled
-	}
-	return true
+	done, _, err := hosts.RolledOut(key, live)
+	return err == nil && done
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

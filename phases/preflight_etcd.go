@@ -40,7 +40,7 @@ func (in Input) evenProblems() []Problem {
 	return []Problem{{
 		Check: "control-planes", Severity: SeverityWarning,
 		Detail: fmt.Sprintf("etcd will have %d members, of which a quorum is %d: it survives the loss of %s, no more than with %d, and has one more to lose",
-			n, majority(n), lossOf(n), n-1),
+			n, hosts.Quorum(n), lossOf(n), n-1),
 		Fix: "take an odd number of control planes",
 	}}
 }

@@ -14,9 +14,6 @@ import (
 // checkQuorum is the check of whatever takes members out of etcd.
 const checkQuorum = "quorum"
 
-// majority is how many of so many voting members have to agree.
-func majority(voters int) int { return voters/2 + 1 }
-
 // voting are the members that have a vote. A learner has none, and counts for nothing.
 func voting(members []hosts.Member) []hosts.Member {
 	return slices.DeleteFunc(slices.Clone(members), func(m hosts.Member) bool { return m.Learner })
@@ -82,7 +79,7 @@ func tooFew(voters []hosts.Member) string {
 		}
 		words = append(words, name)
 	}
-	need := majority(len(voters))
+	need := hosts.Quorum(len(voters))
 	if answer >= need {
 		return ""
 	}
@@ -140,14 +137,14 @@ func (in Input) evenRest(gone []hosts.Member) []Problem {
 	return []Problem{{
 		Check: checkQuorum, Severity: SeverityWarning,
 		Detail: fmt.Sprintf("etcd is left with %d members, of which a quorum is %d: it survives the loss of %s, no more than with %s, and has one more to lose",
-			left, majority(left), lossOf(left), plan.Count(left-1, "member")),
+			left, hosts.Quorum(left), lossOf(left), plan.Count(left-1, "member")),
 		Fix: "add a control plane, or take one more out",
 	}}
 }
 
 // lossOf says how many members may be lost.
 func lossOf(voters int) string {
-	spare := voters - majority(voters)
+	spare := voters - hosts.Quorum(voters)
 	if spare == 0 {
 		return "none"
 	}

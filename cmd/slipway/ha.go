@@ -250,11 +250,7 @@ func (s *session) try(ctx context.Context, p planner, one *trial) (err error) {
 // note takes over what the client saw.
 func (t *trial) note(report api.GapReport) {
 	t.Writes, t.Failures = report.Writes, report.Failures
-	for _, section := range report.Sections {
-		if section.Longest.Seconds() > t.Gap {
-			t.Gap, t.Cause = section.Longest.Seconds(), section.Cause
-		}
-	}
+	t.Gap, t.Cause = report.Longest.Seconds(), report.Cause
 }
 
 // carryOut makes one of the small plans of a test and applies it.

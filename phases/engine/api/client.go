@@ -73,16 +73,15 @@ type Client struct {
 	etcd      *etcd // nil where it need not be reached
 	dialer    *dialer
 	http      *http.Client
-	rest      *rest.RESTClient
 	typed     *kubernetes.Clientset
 	warming   chan struct{} // held by who makes the first connection
 	pace      pace
 	clock     clock
+	learned   sync.Map // kinds that an API server was asked for: an APIResource by GroupVersionKind
 
-	mu      sync.Mutex
-	single  map[string]*single // clients of one API server each, by host
-	learned map[groupKind]resource
-	first   string // the host whose controllers start before the others'
+	mu     sync.Mutex
+	single map[string]*single // clients of one API server each, by host
+	first  string             // the host whose controllers start before the others'
 }
 
 // pace is how often and how long things are tried.
@@ -133,11 +132,11 @@ func New(options Options) (*Client, error) {
 		hosts: options.Hosts, all: options.AllHosts, endpoints: options.Endpoints, health: options.Health,
 		dialer:  newDialer(theAPI, options.Hosts, options.Endpoints, names),
 		warming: make(chan struct{}, 1), pace: usualPace,
-		single: map[string]*single{}, learned: map[groupKind]resource{},
+		single: map[string]*single{},
 	}
 	c.dialer.add(options.Ways)
 	c.config = restConfig(options, c.dialer)
-	c.config.Wrap(c.clock.reader)
+	c.config.Wrap(c.clock.around)
 	c.config.Wrap(newBounds().around)
 	var err error
 	if c.etcd, err = newEtcd(options.Hosts, options.Etcd); err == nil {
@@ -152,9 +151,6 @@ func New(options Options) (*Client, error) {
 func (c *Client) connect() error {
 	var err error
 	if c.http, err = rest.HTTPClientFor(c.config); err != nil {
-		return err
-	}
-	if c.rest, err = rest.UnversionedRESTClientForConfigAndClient(c.config, c.http); err != nil {
 		return err
 	}
 	c.typed, err = kubernetes.NewForConfigAndClient(c.config, c.http)
@@ -176,11 +172,6 @@ func restConfig(options Options, d *dialer) *rest.Config {
 		},
 	}
 }
-
-// RESTConfig is a copy of the configuration that the client itself works with, for other
-// users of client-go. Its Dial goes through the hosts; protocol upgrades (exec, attach,
-// port-forward) ignore Dial in client-go and need Forward.
-func (c *Client) RESTConfig() *rest.Config { return rest.CopyConfig(c.config) }
 
 // Through gives what a program that is built on client-go, such as kubectl, has to work with
 // to reach the API by a local port of Forward: as the holder of a certificate, in memory.

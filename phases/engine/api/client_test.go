@@ -483,4 +483,4 @@ func TestTokens(t *testing.T) {
 	})
 }
 
-func tlsOf(client *Client) (*tls.Config, error) { return rest.TLSConfigFor(client.RESTConfig()) }
+func tlsOf(client *Client) (*tls.Config, error) { return rest.TLSConfigFor(client.config) }

@@ -2,10 +2,8 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -73,7 +71,10 @@ func (e *eviction) round(ctx context.Context) (verdict, error) {
 			ending = append(ending, name+" is ending")
 			continue
 		}
-		err := e.evict(ctx, pod)
+		err := e.client.typed.PolicyV1().Evictions(pod.Namespace).Evict(ctx, &policyv1.Eviction{
+			ObjectMeta:    metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
+			DeleteOptions: &metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(pod.UID))},
+		})
 		switch {
 		case err == nil:
 			e.asked[string(pod.UID)] = true
@@ -108,11 +109,7 @@ func (e *eviction) pods(ctx context.Context) ([]corev1.Pod, error) {
 	}
 	list, errs := helper.GetPodsForDeletion(e.node)
 	if list == nil {
-		err := errors.Join(errs...)
-		if !answered(err) {
-			err = &transportError{err}
-		}
-		return nil, err
+		return nil, errors.Join(errs...)
 	}
 	if len(errs) > 0 {
 		blocked := &DrainError{Node: e.node}
@@ -124,23 +121,7 @@ func (e *eviction) pods(ctx context.Context) ([]corev1.Pod, error) {
 	return list.Pods(), nil
 }
 
-func (e *eviction) evict(ctx context.Context, pod corev1.Pod) error {
-	body, err := json.Marshal(policyv1.Eviction{
-		TypeMeta:      metav1.TypeMeta{APIVersion: "policy/v1", Kind: "Eviction"},
-		ObjectMeta:    metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
-		DeleteOptions: &metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(pod.UID))},
-	})
-	if err != nil {
-		return err
-	}
-	_, err = e.client.send(ctx, request{
-		verb: http.MethodPost, body: body,
-		path: "/api/v1/namespaces/" + pod.Namespace + "/pods/" + pod.Name + "/eviction",
-	})
-	return err
-}
-
-// refusal is why an eviction is refused: the budget's own words where there are any.
+// refusal is why an eviction is refused: with what the budget says where there is one.
 func refusal(err error) string {
 	status := apierrors.APIStatus(nil)
 	if !errors.As(err, &status) {

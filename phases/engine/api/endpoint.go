@@ -52,24 +52,12 @@ func readyAt(ctx context.Context, from hosts.Host, address string, config *tls.C
 		TLSClientConfig:   config,
 		DisableKeepAlives: true,
 	}
-	request, err := http.NewRequestWithContext(within, http.MethodGet, "https://"+config.ServerName+"/readyz", nil)
-	if err != nil {
-		return false, "", err
-	}
-	response, err := transport.RoundTrip(request)
-	if err != nil && ctx.Err() == nil && within.Err() != nil && !gone(err) {
+	ready, seen, err = askHealth(within, bound, transport, "https://"+config.ServerName+"/readyz", address)
+	switch {
+	case err != nil && ctx.Err() == nil && within.Err() != nil && !gone(err):
 		err = fmt.Errorf("no answer within %s", bound)
-	}
-	if errors.Is(err, io.EOF) {
+	case errors.Is(err, io.EOF):
 		err = errors.New("the connection is closed at once: no API server is behind it yet")
 	}
-	if err != nil {
-		return false, "", err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
-	if err != nil {
-		return false, "", err
-	}
-	return response.StatusCode == http.StatusOK, failedChecks(response.Status, string(body)), nil
+	return ready, seen, err
 }

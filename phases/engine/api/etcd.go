@@ -16,6 +16,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/hosts"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
@@ -33,17 +34,17 @@ const (
 
 // etcdPace is how long etcd is asked and tried.
 type etcdPace struct {
-	ask      time.Duration // bounds a member's answers on its own host
-	afar     time.Duration // bounds those of one that is asked from another host
+	loopback time.Duration // bounds a member's answers on its own host
+	network  time.Duration // bounds those of one that is asked from another host
 	list     time.Duration // bounds a list of members that needs the quorum
 	change   time.Duration // bounds one try of a change of members
 	patience time.Duration // how long a change may be refused that etcd may take later
 }
 
 var usualEtcdPace = etcdPace{
-	ask:  2 * time.Second,
-	afar: 1200 * time.Millisecond,
-	list: time.Second,
+	loopback: 2 * time.Second,
+	network:  1200 * time.Millisecond,
+	list:     time.Second,
 	// etcd itself gives a request up after 5 s and two elections' time.
 	change: 8 * time.Second,
 	// etcd refuses a change until its members have been connected for 5 s (HealthInterval in
@@ -51,15 +52,15 @@ var usualEtcdPace = etcdPace{
 	patience: 30 * time.Second,
 }
 
-// etcd knows the ways to the members of the cluster's etcd.
+// etcd has a client for each member of the cluster's etcd.
 type etcd struct {
 	hosts    map[string]hosts.Host
 	external []string
 	config   *tls.Config
 	pace     etcdPace
 
-	mu    sync.Mutex
-	doors map[string]*door // by host, or by URL
+	mu      sync.Mutex
+	clients map[string]*memberClient // by host, or by URL
 }
 
 // newEtcd gives nil where no way to etcd is given.
@@ -76,47 +77,48 @@ func newEtcd(all map[string]hosts.Host, options EtcdOptions) (*etcd, error) {
 		return nil, fmt.Errorf("etcd's client certificate: %w", err)
 	}
 	config := &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-	return &etcd{hosts: all, external: options.External, config: config, pace: usualEtcdPace, doors: map[string]*door{}}, nil
+	return &etcd{hosts: all, external: options.External, config: config, pace: usualEtcdPace, clients: map[string]*memberClient{}}, nil
 }
 
 func (e *etcd) close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, d := range e.doors {
-		d.close()
+	for _, m := range e.clients {
+		m.close()
 	}
 }
 
-// front are the doors that are known without a list of members.
-func (e *etcd) front() []*door {
-	var doors []*door
-	if len(e.external) > 0 {
-		for _, address := range e.external {
-			if d := e.at(address); d != nil {
-				doors = append(doors, d)
-			}
+// known are the clients that need no list of members: of the control planes' own members, or
+// of external URLs.
+func (e *etcd) known() []*memberClient {
+	var clients []*memberClient
+	for _, address := range e.external {
+		if m := e.at(address); m != nil {
+			clients = append(clients, m)
 		}
-		return doors
+	}
+	if len(e.external) > 0 {
+		return clients
 	}
 	for _, host := range slices.Sorted(maps.Keys(e.hosts)) {
-		doors = append(doors, e.own(host))
+		clients = append(clients, e.on(host))
 	}
-	return doors
+	return clients
 }
 
-// own is the door on a control plane's own loopback.
-func (e *etcd) own(host string) *door {
-	return e.door(host, func() *door {
-		return &door{
-			name: "etcd on " + host, host: host, config: e.named(loopbackName), bound: e.pace.ask,
+// on is the client of the member on a control plane's own loopback.
+func (e *etcd) on(host string) *memberClient {
+	return e.client(host, loopbackName, func() *memberClient {
+		return &memberClient{
+			name: "etcd on " + host, host: host, bound: e.pace.loopback,
 			dialer: newDialer("etcd on", e.hosts, map[string]string{host: etcdPort}, []string{host}),
 		}
 	})
 }
 
-// at is the door at a client URL, as seen from whichever control plane reaches it. nil
-// where the URL leads to no member from there.
-func (e *etcd) at(address string) *door {
+// at is the client of the member at a client URL, through whichever control plane reaches it.
+// nil where the URL leads to no member from there.
+func (e *etcd) at(address string) *memberClient {
 	parsed, err := url.Parse(address)
 	if err != nil || parsed.Scheme != "https" || parsed.Hostname() == "" {
 		return nil
@@ -127,45 +129,40 @@ func (e *etcd) at(address string) *door {
 	if parsed.Port() == "" {
 		parsed.Host = net.JoinHostPort(parsed.Hostname(), "2379")
 	}
-	return e.door(address, func() *door {
-		names := slices.Sorted(maps.Keys(e.hosts))
-		everywhere := map[string]string{}
-		for _, name := range names {
-			everywhere[name] = parsed.Host
+	return e.client(address, parsed.Hostname(), func() *memberClient {
+		addresses := map[string]string{}
+		for name := range e.hosts {
+			addresses[name] = parsed.Host
 		}
-		return &door{
-			name: "etcd at " + parsed.Host, url: address, config: e.named(parsed.Hostname()), bound: e.pace.afar,
-			dialer: newDialer("etcd from", e.hosts, everywhere, names),
+		return &memberClient{
+			name: "etcd at " + parsed.Host, url: address, bound: e.pace.network,
+			dialer: newDialer("etcd from", e.hosts, addresses, slices.Sorted(maps.Keys(e.hosts))),
 		}
 	})
 }
 
-func (e *etcd) named(server string) *tls.Config {
-	config := e.config.Clone()
-	config.ServerName = server
-	return config
-}
-
-// door gives the door of that name; it is made once.
-func (e *etcd) door(key string, made func() *door) *door {
+// client gives the client of that name; it is made once.
+func (e *etcd) client(key, serverName string, made func() *memberClient) *memberClient {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	d := e.doors[key]
-	if d == nil {
-		d = made()
-		e.doors[key] = d
+	m := e.clients[key]
+	if m == nil {
+		m = made()
+		m.config = e.config.Clone()
+		m.config.ServerName = serverName
+		e.clients[key] = m
 	}
-	return d
+	return m
 }
 
-// door is a way to one member of etcd.
-type door struct {
+// memberClient is a client of one member of etcd.
+type memberClient struct {
 	name   string // for errors: etcd on cp-1
-	host   string // whose loopback it is on, or else
-	url    string // the client URL that it stands for
+	host   string // whose loopback the member is on, or else
+	url    string // its client URL
 	config *tls.Config
 	dialer *dialer
-	bound  time.Duration // of what is asked when looking around
+	bound  time.Duration // of one question
 
 	mu     sync.Mutex
 	client *clientv3.Client
@@ -173,121 +170,136 @@ type door struct {
 	closed bool
 }
 
-// open gives the door's client; it connects when it is first asked something.
-func (d *door) open() (*clientv3.Client, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
+// open gives etcd's client; it connects when it is first asked something.
+func (m *memberClient) open() (*clientv3.Client, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
 		return nil, net.ErrClosed
 	}
-	if d.client != nil {
-		return d.client, nil
+	if m.client != nil {
+		return m.client, nil
 	}
 	client, err := clientv3.New(clientv3.Config{
-		Endpoints: []string{"https://" + d.config.ServerName}, // the dialer knows where to
-		TLS:       d.config,
+		Endpoints: []string{"https://" + m.config.ServerName}, // the dialer knows where to
+		TLS:       m.config,
 		Logger:    zap.NewNop(), // a library does not print
-		// What is worth another try is for the caller to say: the library's own would go on
-		// for a hundred, without a word of why.
+		// The caller decides what is worth another try: the library's own would go on for a
+		// hundred, and not say why.
 		MaxUnaryRetries:    1,
 		MaxCallRecvMsgSize: longestEtcdAnswer, // without one, 2 GiB
 		DialOptions: []grpc.DialOption{
-			grpc.WithContextDialer(d.dial),
+			grpc.WithContextDialer(m.dial),
 			grpc.WithConnectParams(grpc.ConnectParams{
 				Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.5, MaxDelay: time.Second},
 				MinConnectTimeout: dialTime,
 			}),
 		},
 	})
-	d.client = client
+	m.client = client
 	return client, err
 }
 
-func (d *door) dial(ctx context.Context, _ string) (net.Conn, error) {
-	conn, err := d.dialer.DialContext(ctx, "tcp", "")
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.failed = err
+func (m *memberClient) dial(ctx context.Context, _ string) (net.Conn, error) {
+	conn, err := m.dialer.DialContext(ctx, "tcp", "")
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.failed = err
 	return conn, err
 }
 
-// drop ends a client whose connection is no good, so that the next question makes a new
-// one, through another host where there is one.
-func (d *door) drop(client *clientv3.Client) {
-	d.mu.Lock()
-	if d.client == client {
-		d.client = nil
+// drop ends a client whose connection is lost, so that the next question makes a new one,
+// through another host where there is one.
+func (m *memberClient) drop(client *clientv3.Client) {
+	m.mu.Lock()
+	if m.client == client {
+		m.client = nil
 	}
-	d.mu.Unlock()
+	m.mu.Unlock()
 	_ = client.Close()
-	_, turn := d.dialer.state()
-	d.dialer.turn(turn)
+	_, turn := m.dialer.state()
+	m.dialer.turn(turn)
 }
 
-func (d *door) close() {
-	d.mu.Lock()
-	client := d.client
-	d.client, d.closed = nil, true
-	d.mu.Unlock()
+func (m *memberClient) close() {
+	m.mu.Lock()
+	client := m.client
+	m.client, m.closed = nil, true
+	m.mu.Unlock()
 	if client != nil {
 		_ = client.Close()
 	}
-	d.dialer.close()
+	m.dialer.close()
 }
 
-// ask asks the member behind the door once, bounded.
-func (d *door) ask(ctx context.Context, bound time.Duration, question func(context.Context, *clientv3.Client) error) error {
+// ask asks the member once, bounded.
+func (m *memberClient) ask(ctx context.Context, bound time.Duration, question func(context.Context, *clientv3.Client) error) error {
 	within, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
-	client, err := d.open()
+	client, err := m.open()
 	if err != nil {
-		return fmt.Errorf("%s: %w", d.name, err)
+		return fmt.Errorf("%s: %w", m.name, err)
 	}
 	err = clientv3.ContextError(within, question(within, client))
-	if err == nil || spoke(err) {
+	if err == nil || saidByEtcd(err) {
 		return err
 	}
-	d.drop(client)
+	m.drop(client)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if err = d.plain(err, bound); strings.Contains(err.Error(), "x509: ") || strings.Contains(err.Error(), "tls: ") {
+	if err = m.reason(err, bound); strings.Contains(err.Error(), "x509: ") || strings.Contains(err.Error(), "tls: ") {
 		return err // one side refuses the other's certificate: gRPC tells it as text only
 	}
 	return &transportError{err}
 }
 
 // status asks the member how it is. The library's own Status would dial anew.
-func (d *door) status(ctx context.Context, bound time.Duration) (said *pb.StatusResponse, err error) {
-	err = d.ask(ctx, bound, func(ctx context.Context, client *clientv3.Client) error {
-		var err error
-		said, err = pb.NewMaintenanceClient(client.ActiveConnection()).Status(ctx, &pb.StatusRequest{})
+func (m *memberClient) status(ctx context.Context) (status *pb.StatusResponse, err error) {
+	err = m.ask(ctx, m.bound, func(ctx context.Context, client *clientv3.Client) (err error) {
+		status, err = pb.NewMaintenanceClient(client.ActiveConnection()).Status(ctx, &pb.StatusRequest{})
 		return err
 	})
-	return said, err
+	return status, err
 }
 
 // members asks the member for the list; the one it last knew, where it need not be the
 // quorum's.
-func (d *door) members(ctx context.Context, bound time.Duration, options ...clientv3.OpOption) (list []*pb.Member, err error) {
-	err = d.ask(ctx, bound, func(ctx context.Context, client *clientv3.Client) error {
-		said, err := client.MemberList(ctx, options...)
+func (m *memberClient) members(ctx context.Context, bound time.Duration, options ...clientv3.OpOption) (list []*pb.Member, err error) {
+	err = m.ask(ctx, bound, func(ctx context.Context, client *clientv3.Client) error {
+		response, err := client.MemberList(ctx, options...)
 		if err == nil {
-			list = said.Members
+			list = response.Members
 		}
 		return err
 	})
 	return list, err
 }
 
-// plain is the reason why a member was not reached, without gRPC's wrappings.
-func (d *door) plain(err error, bound time.Duration) error {
-	d.mu.Lock()
-	failed := d.failed
-	d.mu.Unlock()
+// saidByEtcd tells whether an error is a member's own answer.
+func saidByEtcd(err error) bool {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return false
+	}
+	if known := (rpctypes.EtcdError{}); errors.As(err, &known) {
+		return true
+	}
+	switch grpcstatus.Code(err) {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
+		return false
+	default:
+		return true
+	}
+}
+
+// reason is why a member was not reached, without gRPC's wrappings.
+func (m *memberClient) reason(err error, bound time.Duration) error {
+	m.mu.Lock()
+	failed := m.failed
+	m.mu.Unlock()
 	switch code := grpcstatus.Code(err); {
 	case errors.Is(err, context.DeadlineExceeded) || code == codes.DeadlineExceeded:
-		return fmt.Errorf("%s: no answer within %s", d.name, bound)
+		return fmt.Errorf("%s: no answer within %s", m.name, bound)
 	case failed != nil && code == codes.Unavailable:
 		return failed
 	}
@@ -295,5 +307,5 @@ func (d *door) plain(err error, bound time.Duration) error {
 	if _, after, found := strings.Cut(text, `desc = "transport: `); found {
 		text = strings.TrimSuffix(after, `"`)
 	}
-	return fmt.Errorf("%s: %s", d.name, text)
+	return fmt.Errorf("%s: %s", m.name, text)
 }

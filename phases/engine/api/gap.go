@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	core "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 )
 
@@ -33,8 +33,7 @@ type GapOptions struct {
 type Gap struct {
 	client *Client
 	key    hosts.ObjectKey
-	path   string
-	rest   *rest.RESTClient
+	maps   core.ConfigMapInterface // through the endpoint
 	http   *http.Client
 	dialer *dialer
 	pace   gapPace
@@ -62,22 +61,13 @@ var usualGapPace = gapPace{every: 20 * time.Millisecond, bound: time.Second, sta
 
 // GapReport is what a Gap has measured.
 type GapReport struct {
-	Writes      int64        `json:"writes"` // acknowledged: the object's counter
-	Failures    int64        `json:"failures"`
-	Held        int64        `json:"held"` // what the object held at the end
-	Connections int64        `json:"connections"`
-	Sections    []GapSection `json:"sections"`
-}
-
-// GapSection is what was measured from one Mark to the next.
-type GapSection struct {
-	Name     string        `json:"name"`
-	Began    time.Time     `json:"began"`
-	Writes   int64         `json:"writes"`
-	Failures int64         `json:"failures"`
-	Longest  time.Duration `json:"longest"` // from the last success before to the first after
-	At       time.Time     `json:"at"`      // when the longest gap began
-	Cause    string        `json:"cause,omitempty"`
+	Writes      int64 // acknowledged: the object's counter
+	Failures    int64
+	Held        int64 // what the object held at the end
+	Connections int64
+	Longest     time.Duration // the longest gap: from the last success before to the first after
+	At          time.Time     // when that began
+	Cause       string        // what the client was told during it
 }
 
 // LostWriteError is a write that was acknowledged and is not there.
@@ -107,18 +97,19 @@ func (c *Client) Gap(options GapOptions) (*Gap, error) {
 	g := &Gap{
 		client: c, pace: usualGapPace, news: make(chan struct{}),
 		key:    hosts.ObjectKey{APIVersion: "v1", Kind: "ConfigMap", Namespace: options.Namespace, Name: gapObject},
-		path:   "/api/v1/namespaces/" + options.Namespace + "/configmaps/" + gapObject,
 		dialer: newDialer("the endpoint from", c.all, map[string]string{options.Host: options.Address}, []string{options.Host}),
 	}
 	config := rest.CopyConfig(c.config)
 	config.Dial = g.dial
 	var err error
-	if g.http, err = rest.HTTPClientFor(config); err == nil {
-		g.rest, err = rest.UnversionedRESTClientForConfigAndClient(config, g.http)
+	if g.http, err = rest.HTTPClientFor(config); err != nil {
+		return nil, fmt.Errorf("write through %s: %w", options.Address, err)
 	}
+	client, err := core.NewForConfigAndClient(config, g.http)
 	if err != nil {
 		return nil, fmt.Errorf("write through %s: %w", options.Address, err)
 	}
+	g.maps = client.ConfigMaps(options.Namespace)
 	return g, nil
 }
 
@@ -138,22 +129,21 @@ func (g *Gap) Start(ctx context.Context) error {
 	if err := g.make(ctx); err != nil {
 		return fmt.Errorf("make %s: %w", g.key, err)
 	}
-	within, cancel := context.WithTimeout(ctx, g.pace.start)
-	defer cancel()
 	var why error
-	for {
-		err := g.write(within)
+	err := repeat(ctx, g.pace.start, nil, func(ctx context.Context) (retry, error) {
+		err := g.write(ctx)
 		if err == nil {
-			break
+			return retry{}, nil
 		}
-		if within.Err() == nil || why == nil {
+		if ctx.Err() == nil || why == nil {
 			why = err
 		}
-		if pause(within, g.pace.every) != nil {
-			_, _ = g.client.delete(ctx, g.key, nil)
-			g.close()
-			return fmt.Errorf("write %s through the endpoint: %w", g.key, why)
-		}
+		return retry{after: g.pace.every}, nil
+	})
+	if err != nil {
+		_, _ = g.client.delete(ctx, g.key, nil)
+		g.close()
+		return fmt.Errorf("write %s through the endpoint: %w", g.key, why)
 	}
 	writing, end := context.WithCancel(ctx)
 	g.end = end
@@ -166,36 +156,29 @@ func (g *Gap) make(ctx context.Context) error {
 	if _, err := g.client.delete(ctx, g.key, nil); err != nil {
 		return err
 	}
-	body, err := g.body(0)
-	if err != nil {
-		return err
-	}
+	maps := g.client.typed.CoreV1().ConfigMaps(g.key.Namespace)
 	return g.client.persist(ctx, nil, func(ctx context.Context) error {
-		got, err := g.client.send(ctx, request{
-			verb: http.MethodPost, path: "/api/v1/namespaces/" + g.key.Namespace + "/configmaps", body: body,
-			params: map[string]string{"fieldManager": FieldManager},
-		})
+		made, err := maps.Create(ctx, g.object(0), metav1.CreateOptions{FieldManager: FieldManager})
 		if apierrors.IsAlreadyExists(err) { // an earlier try that got no answer
-			var live json.RawMessage
-			live, err = g.client.object(ctx, g.key)
-			got.body = live
+			made, err = maps.Get(ctx, g.key.Name, metav1.GetOptions{})
 		}
-		g.version = versionOf(got.body)
+		if err == nil {
+			g.version = made.ResourceVersion
+		}
 		return err
 	})
 }
 
-// body is the object with a count, for the version that the writer last saw: a write that
+// object is the object with a count, for the version that the writer last saw: a write that
 // was given up and comes late is then refused, and cannot undo a later one.
-func (g *Gap) body(count int64) ([]byte, error) {
-	return json.Marshal(corev1.ConfigMap{
-		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
+func (g *Gap) object(count int64) *corev1.ConfigMap {
+	return &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: g.key.Namespace, Name: g.key.Name, ResourceVersion: g.version,
 			Labels: map[string]string{"app.kubernetes.io/managed-by": FieldManager},
 		},
 		Data: map[string]string{gapKey: strconv.FormatInt(count, 10)},
-	})
+	}
 }
 
 // run writes until the context ends or the object is no longer the writer's own.
@@ -233,12 +216,7 @@ func (g *Gap) write(ctx context.Context) error {
 	g.mu.Lock()
 	next := g.report.Writes + 1
 	g.mu.Unlock()
-	body, err := g.body(next)
-	if err != nil {
-		return err
-	}
-	got, err := answerOf(within, g.rest.Put().AbsPath(g.path).Param("fieldManager", FieldManager).
-		SetHeader("Content-Type", "application/json").Body(body))
+	written, err := g.maps.Update(within, g.object(next), metav1.UpdateOptions{FieldManager: FieldManager})
 	if apierrors.IsConflict(err) {
 		if err = g.reread(within); err == nil {
 			return errStale
@@ -248,7 +226,7 @@ func (g *Gap) write(ctx context.Context) error {
 		g.failed(ctx, err)
 		return err
 	}
-	g.version = versionOf(got.body)
+	g.version = written.ResourceVersion
 	g.acknowledged()
 	return nil
 }
@@ -258,20 +236,16 @@ var errStale = errors.New("the object has been written meanwhile")
 
 // reread learns the object's version, and that all that was acknowledged is in it.
 func (g *Gap) reread(ctx context.Context) error {
-	live, err := answerOf(ctx, g.rest.Get().AbsPath(g.path))
+	live, err := g.maps.Get(ctx, g.key.Name, metav1.GetOptions{})
 	if err != nil {
 		return err
 	}
-	g.version = versionOf(live.body)
-	return g.check(live.body)
+	g.version = live.ResourceVersion
+	return g.check(live)
 }
 
-func (g *Gap) check(live []byte) error {
-	var object corev1.ConfigMap
-	if err := json.Unmarshal(live, &object); err != nil {
-		return err
-	}
-	held, err := strconv.ParseInt(object.Data[gapKey], 10, 64)
+func (g *Gap) check(live *corev1.ConfigMap) error {
+	held, err := strconv.ParseInt(live.Data[gapKey], 10, 64)
 	if err != nil {
 		return fmt.Errorf("%s has no count: %w", g.key, err)
 	}
@@ -282,4 +256,106 @@ func (g *Gap) check(live []byte) error {
 		return &LostWriteError{Object: g.key, Acknowledged: g.report.Writes, Held: held}
 	}
 	return nil
+}
+
+// acknowledged notes a write that has been answered, and the gap that it ends.
+func (g *Gap) acknowledged() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := time.Now()
+	if !g.last.IsZero() {
+		g.gap(now)
+	}
+	g.report.Writes++
+	g.last, g.failure = now, ""
+	g.tell()
+}
+
+func (g *Gap) failed(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.report.Failures++
+	switch {
+	case g.failure != "":
+	case errors.Is(err, context.DeadlineExceeded):
+		g.failure = fmt.Sprintf("no answer within %s", g.pace.bound)
+	default:
+		g.failure = brief(err)
+	}
+}
+
+// gap notes the time since the last success; the caller holds the lock.
+func (g *Gap) gap(until time.Time) {
+	if length := until.Sub(g.last); length > g.report.Longest {
+		g.report.Longest, g.report.At, g.report.Cause = length, g.last, g.failure
+	}
+}
+
+// tell wakes who waits for news; the caller holds the lock.
+func (g *Gap) tell() {
+	close(g.news)
+	g.news = make(chan struct{})
+}
+
+// Await waits until a write that was begun after the call is acknowledged.
+func (g *Gap) Await(ctx context.Context) error {
+	for range 2 { // the first may have been under way
+		g.mu.Lock()
+		news, broken := g.news, g.broken
+		g.mu.Unlock()
+		if broken != nil {
+			return broken
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.broken
+}
+
+// Stop ends the writing, looks whether all that was acknowledged is there, and takes the
+// object away. A gap that lasts still ends here.
+func (g *Gap) Stop(ctx context.Context) (GapReport, error) {
+	if g.end == nil {
+		return GapReport{}, errors.New("stop a writer: it was not started")
+	}
+	g.end()
+	g.group.Wait()
+	g.close()
+	if g.failure != "" {
+		g.gap(time.Now())
+	}
+	err := g.broken
+	if err == nil {
+		err = g.verify(ctx)
+	}
+	if _, failed := g.client.delete(ctx, g.key, nil); failed != nil {
+		err = errors.Join(err, failed)
+	}
+	return g.report, err
+}
+
+// verify looks at the object through any control plane.
+func (g *Gap) verify(ctx context.Context) error {
+	var live *corev1.ConfigMap
+	err := g.client.persist(ctx, nil, func(ctx context.Context) (err error) {
+		live, err = g.client.typed.CoreV1().ConfigMaps(g.key.Namespace).Get(ctx, g.key.Name, metav1.GetOptions{})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("verify the writes: %w", err)
+	}
+	return g.check(live)
+}
+
+func (g *Gap) close() {
+	g.dialer.close()
+	g.http.CloseIdleConnections()
 }

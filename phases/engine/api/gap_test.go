@@ -41,7 +41,7 @@ func length(t *testing.T, what string, got, low, high time.Duration) {
 func TestGapIsMeasuredWhereItHappens(t *testing.T) {
 	measure(t, func(t *testing.T, c *cluster, gap *Gap) {
 		elapse(5 * second)
-		gap.Mark("cp-2 dies")
+		died := time.Now()
 		c.lead(nobody)
 		c.planes["cp-2"].cut(nil)
 		elapse(1500 * time.Millisecond)
@@ -49,21 +49,16 @@ func TestGapIsMeasuredWhereItHappens(t *testing.T) {
 		if err := gap.Await(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		elapse(2 * second)
-		gap.Mark("afterwards")
 		elapse(3 * second)
 		report, err := gap.Stop(t.Context())
-		if err != nil || len(report.Sections) != 3 {
-			t.Fatalf("%+v %v", report, err)
+		if err != nil {
+			t.Fatal(err)
 		}
-		quiet, dead, after := report.Sections[0], report.Sections[1], report.Sections[2]
-		length(t, "the gap before", quiet.Longest, 20*time.Millisecond, 40*time.Millisecond)
-		length(t, "the gap after", after.Longest, 20*time.Millisecond, 40*time.Millisecond)
-		length(t, "the gap", dead.Longest, 1500*time.Millisecond, 2600*time.Millisecond)
-		if dead.Cause == "" || dead.Failures == 0 || dead.At.Sub(dead.Began).Abs() > 40*time.Millisecond {
-			t.Errorf("%+v", dead)
+		length(t, "the gap", report.Longest, 1500*time.Millisecond, 2600*time.Millisecond)
+		if report.Cause == "" || report.Failures == 0 || report.At.Sub(died).Abs() > 40*time.Millisecond {
+			t.Errorf("%+v", report)
 		}
-		if quiet.Writes < 240 || report.Writes != quiet.Writes+dead.Writes+after.Writes || report.Held < report.Writes {
+		if report.Writes < 380 || report.Held < report.Writes {
 			t.Errorf("%+v", report)
 		}
 		if c.objects[gapPath] != nil {
@@ -94,10 +89,9 @@ func TestWriteIsBounded(t *testing.T) {
 		after(10*second, func() { close(held) })
 		elapse(20 * second)
 		report, err := gap.Stop(t.Context())
-		section := report.Sections[0]
-		length(t, "the gap", section.Longest, 10*second, 11*second+100*time.Millisecond)
-		if err != nil || section.Failures < 9 || section.Failures > 11 || !strings.Contains(section.Cause, "no answer within 1s") {
-			t.Errorf("%+v %v", section, err)
+		length(t, "the gap", report.Longest, 10*second, 11*second+100*time.Millisecond)
+		if err != nil || report.Failures < 9 || report.Failures > 11 || !strings.Contains(report.Cause, "no answer within 1s") {
+			t.Errorf("%+v %v", report, err)
 		}
 	})
 }
@@ -105,7 +99,6 @@ func TestWriteIsBounded(t *testing.T) {
 func TestGapThatLastsIsToldToo(t *testing.T) {
 	measure(t, func(t *testing.T, c *cluster, gap *Gap) {
 		elapse(second)
-		gap.Mark("down")
 		c.lead(refuses)
 		c.planes["cp-2"].cut(nil)
 		elapse(30 * second)
@@ -118,9 +111,9 @@ func TestGapThatLastsIsToldToo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		length(t, "the gap", report.Sections[1].Longest, 31*second, 32*second)
-		if down := report.Sections[1]; down.Cause == "" || down.Failures < 1000 || down.Writes != 0 {
-			t.Errorf("%+v", report.Sections[1])
+		length(t, "the gap", report.Longest, 31*second, 32*second)
+		if report.Cause == "" || report.Failures < 1000 || report.Writes > 60 {
+			t.Errorf("%+v", report)
 		}
 	})
 }

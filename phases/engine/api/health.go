@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -24,10 +25,10 @@ func (c *Client) Health(ctx context.Context) []hosts.Health {
 		defer mu.Unlock()
 		found = append(found, one)
 	}
-	for name, host := range c.hosts {
+	for name := range c.hosts {
 		group.Go(func() { add(c.apiHealth(ctx, name)) })
-		for component, url := range c.health[name] {
-			group.Go(func() { add(askHealth(ctx, c.pace.health, host, hosts.Health{Host: name, Component: component}, url)) })
+		for component, address := range c.health[name] {
+			group.Go(func() { add(c.componentHealth(ctx, hosts.Health{Host: name, Component: component}, address)) })
 		}
 	}
 	group.Wait()
@@ -41,38 +42,35 @@ func (c *Client) apiHealth(ctx context.Context, name string) hosts.Health {
 	health := hosts.Health{Host: name, Component: hosts.ComponentAPIServer}
 	one, err := c.only(name)
 	if err == nil {
-		health.Healthy, health.Detail, err = one.ask(ctx, c.pace.health, "/readyz")
+		health.Healthy, health.Detail, err = one.health(ctx, c.pace.health, "/readyz")
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		health.Detail = brief(err)
-	case health.Healthy:
-		health.Detail = ""
 	}
 	return health
 }
 
-// askHealth gets a component's health, where it serves it, through its host.
-func askHealth(ctx context.Context, bound time.Duration, host hosts.Host, health hosts.Health, url string) hosts.Health {
-	ctx, cancel := context.WithTimeout(ctx, bound)
-	defer cancel()
-	transport := &http.Transport{DialContext: host.Dial, TLSClientConfig: ownCertificate, DisableKeepAlives: true}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+// health gets a health endpoint of one API server. Where it does not answer, its connections
+// end: the next question makes a new one.
+func (s *single) health(ctx context.Context, bound time.Duration, path string) (healthy bool, seen string, err error) {
+	healthy, seen, err = askHealth(ctx, bound, s.http.Transport, s.url+path, s.dialer.preferred())
 	if err != nil {
-		health.Detail = err.Error()
-		return health
+		_, turn := s.dialer.state()
+		s.dialer.turn(turn)
 	}
-	began := time.Now()
-	response, err := transport.RoundTrip(request)
-	if err != nil {
-		health.Detail = brief(orSilence(err, health.Component+" at "+request.URL.Host, began))
-		return health
+	return healthy, seen, err
+}
+
+// componentHealth gets a component's health, where it serves it, through its host.
+func (c *Client) componentHealth(ctx context.Context, health hosts.Health, address string) hosts.Health {
+	who := health.Component
+	if parsed, err := url.Parse(address); err == nil {
+		who += " at " + parsed.Host
 	}
-	defer response.Body.Close()
-	body, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10))
-	health.Healthy = response.StatusCode == http.StatusOK
-	if !health.Healthy {
-		health.Detail = failedChecks(response.Status, string(body))
+	transport := &http.Transport{DialContext: c.hosts[health.Host].Dial, TLSClientConfig: ownCertificate, DisableKeepAlives: true}
+	var err error
+	if health.Healthy, health.Detail, err = askHealth(ctx, c.pace.health, transport, address, who); err != nil {
+		health.Detail = brief(err)
 	}
 	return health
 }
@@ -80,3 +78,39 @@ func askHealth(ctx context.Context, bound time.Duration, host hosts.Host, health
 // ownCertificate accepts what a component presents on its own host: a certificate
 // that it made itself. Nothing is sent there that would need a better one.
 var ownCertificate = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12} //nolint:gosec // see above
+
+// askHealth gets a health endpoint: whether it is well and, where not, what it says.
+func askHealth(ctx context.Context, bound time.Duration, transport http.RoundTripper, address, who string) (healthy bool, seen string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, bound)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return false, "", err
+	}
+	began := time.Now()
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		return false, "", orSilence(err, who, began)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
+	if err != nil || response.StatusCode == http.StatusOK {
+		return err == nil, "", err
+	}
+	return false, failedChecks(response.Status, string(body)), nil
+}
+
+// failedChecks lists the checks that a health endpoint's answer marks as failed.
+func failedChecks(status, body string) string {
+	var failed []string
+	for line := range strings.Lines(body) {
+		if check, found := strings.CutPrefix(strings.TrimSpace(line), "[-]"); found {
+			name, _, _ := strings.Cut(check, " ")
+			failed = append(failed, name)
+		}
+	}
+	if len(failed) > 0 {
+		return "not ready: " + strings.Join(failed, ", ")
+	}
+	return status
+}

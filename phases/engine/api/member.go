@@ -1,12 +1,12 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -25,13 +25,12 @@ var (
 // memberAdd adds a member as a learner, unless it is there.
 func (c *Client) memberAdd(ctx context.Context, action plan.MemberAdd, progress func(hosts.Progress)) (hosts.Outcome, error) {
 	op := "add etcd member " + action.Name
-	return c.reconfigure(ctx, op, 0, progress, func(ctx context.Context, r *roster) (bool, error) {
-		for _, s := range r.seats {
-			if s.Name == action.Name || slices.Contains(s.PeerURLs, action.Peer) {
-				return true, nil
-			}
+	return c.reconfigure(ctx, op, 0, progress, func(ctx context.Context, m *membership) (bool, error) {
+		same := func(one *member) bool { return one.Name == action.Name || slices.Contains(one.PeerURLs, action.Peer) }
+		if m.find(same) != nil {
+			return true, nil
 		}
-		return false, c.etcd.tell(ctx, r, 0, func(ctx context.Context, client *clientv3.Client) error {
+		return false, c.etcd.change(ctx, m, 0, func(ctx context.Context, client *clientv3.Client) error {
 			_, err := client.MemberAddAsLearner(ctx, []string{action.Peer})
 			return err
 		})
@@ -40,25 +39,22 @@ func (c *Client) memberAdd(ctx context.Context, action plan.MemberAdd, progress 
 
 // memberPromote gives a learner its vote as soon as it is in sync with the leader.
 func (c *Client) memberPromote(ctx context.Context, action plan.MemberPromote, progress func(hosts.Progress)) (hosts.Outcome, error) {
-	limit := time.Duration(action.Timeout) * time.Second
-	if limit <= 0 {
-		limit = defaultWait
-	}
+	limit := cmp.Or(time.Duration(action.Timeout)*time.Second, defaultWait)
 	op := "promote etcd member " + action.Name
-	return c.reconfigure(ctx, op, limit, progress, func(ctx context.Context, r *roster) (bool, error) {
-		learner := r.find(func(s *seat) bool { return s.Name == action.Name && s.IsLearner })
+	return c.reconfigure(ctx, op, limit, progress, func(ctx context.Context, m *membership) (bool, error) {
+		wanted := m.find(func(one *member) bool { return one.Name == action.Name })
 		switch {
-		case learner != nil:
-			return false, c.etcd.tell(ctx, r, learner.ID, func(ctx context.Context, client *clientv3.Client) error {
-				_, err := client.MemberPromote(ctx, learner.ID)
+		case wanted != nil && !wanted.IsLearner:
+			return true, nil
+		case wanted != nil:
+			return false, c.etcd.change(ctx, m, wanted.ID, func(ctx context.Context, client *clientv3.Client) error {
+				_, err := client.MemberPromote(ctx, wanted.ID)
 				return err
 			})
-		case r.find(func(s *seat) bool { return s.Name == action.Name }) != nil:
-			return true, nil
-		case r.find(func(s *seat) bool { return s.Name == "" }) == nil:
+		case m.find(func(one *member) bool { return one.Name == "" }) == nil:
 			return false, errors.New("etcd has no such member, nor one that is yet to start")
 		}
-		return false, &laterError{errors.New(notStarted)} // it tells its name when it does
+		return false, later(notStarted) // it tells its name when it does
 	})
 }
 
@@ -72,14 +68,14 @@ func (c *Client) memberRemove(ctx context.Context, action plan.MemberRemove, pro
 	if err != nil {
 		return hosts.Outcome{}, fmt.Errorf("%s: its id is no hexadecimal number", op)
 	}
-	return c.reconfigure(ctx, op, 0, progress, func(ctx context.Context, r *roster) (bool, error) {
+	return c.reconfigure(ctx, op, 0, progress, func(ctx context.Context, m *membership) (bool, error) {
 		switch {
-		case r.find(func(s *seat) bool { return s.ID == id }) == nil:
+		case m.find(func(one *member) bool { return one.ID == id }) == nil:
 			return true, nil
-		case len(r.seats) == 1:
+		case len(m.members) == 1:
 			return false, errors.New("it is etcd's last member, and the data would go with it")
 		}
-		return false, c.etcd.tell(ctx, r, id, func(ctx context.Context, client *clientv3.Client) error {
+		return false, c.etcd.change(ctx, m, id, func(ctx context.Context, client *clientv3.Client) error {
 			_, err := client.MemberRemove(ctx, id)
 			return err
 		})
@@ -88,111 +84,75 @@ func (c *Client) memberRemove(ctx context.Context, action plan.MemberRemove, pro
 
 // moveLeader makes the voting member that is furthest the leader, where From is it now.
 func (c *Client) moveLeader(ctx context.Context, action plan.MoveLeader, progress func(hosts.Progress)) (hosts.Outcome, error) {
-	var heir *seat
-	done, err := c.reconfigure(ctx, "move etcd's leadership from "+action.From, 0, progress, func(ctx context.Context, r *roster) (bool, error) {
-		id := r.leader()
-		leader := r.find(func(s *seat) bool { return s.ID == id })
+	var target *member
+	done, err := c.reconfigure(ctx, "move etcd's leadership from "+action.From, 0, progress, func(ctx context.Context, m *membership) (bool, error) {
+		leader := m.leader()
 		switch {
 		case leader == nil:
-			return false, &laterError{errNoQuorum}
+			return false, later("%w", errNoQuorum)
 		case leader.Name != action.From:
 			return true, nil
 		}
-		if heir = c.etcd.choose(ctx, r, id); heir == nil {
-			return false, &laterError{errors.New("no other voting member answers")}
+		if target = c.etcd.choose(ctx, m, leader.ID); target == nil {
+			return false, later("no other voting member answers")
 		}
-		target := heir.ID
-		if leader.word == nil {
-			c.etcd.askAfar(ctx, r)
+		if leader.report == nil {
+			c.etcd.askByURL(ctx, m)
 		}
-		if leader.word == nil {
-			return false, &laterError{errors.New(leader.why)}
+		if leader.report == nil {
+			return false, later("%s", leader.why)
 		}
-		return false, leader.word.door.ask(ctx, c.etcd.pace.change, func(ctx context.Context, client *clientv3.Client) error {
-			_, err := client.MoveLeader(ctx, target)
+		return false, leader.report.client.ask(ctx, c.etcd.pace.change, func(ctx context.Context, client *clientv3.Client) error {
+			_, err := client.MoveLeader(ctx, target.ID)
 			return err
 		})
 	})
-	if err == nil && done.Result == hosts.Changed && heir != nil {
-		done.Detail = heir.Name + " leads now"
+	if err == nil && done.Result == hosts.Changed && target != nil {
+		done.Detail = target.Name + " leads now"
 	}
 	return done, err
 }
 
-// quorumHolds refuses where etcd would have no quorum any more without a member that is
-// about to leave, or to be stopped for a moment. Who does not answer just now is asked again for a while.
+// quorumHolds refuses where etcd would have no quorum any more without a member that is about
+// to leave, or to be stopped for a moment. A member that does not answer is asked again for a while.
 func (c *Client) quorumHolds(ctx context.Context, action plan.QuorumHolds, progress func(hosts.Progress)) (hosts.Outcome, error) {
-	return c.reconfigure(ctx, "keep etcd's quorum without "+action.Without, 0, progress, func(ctx context.Context, r *roster) (bool, error) {
-		c.etcd.askAfar(ctx, r)
-		rest, well := 0, 0
-		for _, s := range r.seats {
-			if s.IsLearner || s.Name == action.Without {
-				continue
-			}
-			rest++
-			if answers, _ := s.well(); answers {
-				well++
-			}
-		}
-		voters := rest
+	return c.reconfigure(ctx, "keep etcd's quorum without "+action.Without, 0, progress, func(ctx context.Context, m *membership) (bool, error) {
+		c.etcd.askByURL(ctx, m)
+		other := func(one *member) bool { return !one.IsLearner && one.Name != action.Without }
+		silent := func(one *member) bool { well, _ := one.well(); return other(one) && !well }
+		others := m.count(other)
+		well, voters := others-m.count(silent), others
 		if action.Stays {
 			voters++
 		}
-		need := voters/2 + 1
+		need := hosts.Quorum(voters)
 		if well >= need {
 			return true, nil
 		}
-		silent := r.those(func(s *seat) bool {
-			answers, _ := s.well()
-			return !answers && !s.IsLearner && s.Name != action.Without
-		})
-		return false, &laterError{fmt.Errorf("of the %d other members %d would have to answer, and %d do%s", rest, need, well, silent)}
+		return false, later("of the %d other members %d would have to answer, and %d do%s", others, need, well, m.names(silent))
 	})
 }
 
-// find is the first member that is meant; nil where there is none.
-func (r *roster) find(meant func(*seat) bool) *seat {
-	if i := slices.IndexFunc(r.seats, meant); i >= 0 {
-		return r.seats[i]
-	}
-	return nil
-}
-
 // choose finds the voting member that is furthest, one excepted; nil where none is well.
-func (e *etcd) choose(ctx context.Context, r *roster, except uint64) *seat {
-	best := r.furthest(except)
-	if best == nil {
-		e.askAfar(ctx, r)
-		best = r.furthest(except)
+func (e *etcd) choose(ctx context.Context, m *membership, except uint64) *member {
+	if best := m.furthest(except); best != nil {
+		return best
 	}
-	return best
+	e.askByURL(ctx, m)
+	return m.furthest(except)
 }
 
-func (r *roster) furthest(except uint64) *seat {
-	var best *seat
-	for _, s := range r.seats {
-		if well, _ := s.well(); !well || s.IsLearner || s.ID == except {
-			continue
-		}
-		if best == nil || s.word.status.RaftAppliedIndex > best.word.status.RaftAppliedIndex {
-			best = s
-		}
+// change has a voting member carry out a change that is about another: the leader, where it
+// can. It need not pass the change on, and says best why it refuses.
+func (e *etcd) change(ctx context.Context, m *membership, about uint64, change func(context.Context, *clientv3.Client) error) error {
+	through := e.choose(ctx, m, about)
+	if leader := m.leader(); leader != nil && leader.ID != about && leader.report != nil {
+		through = leader
 	}
-	return best
-}
-
-// tell has a voting member carry out a change that is about another: the leader, where it
-// can, who need not pass it on and says best why not.
-func (e *etcd) tell(ctx context.Context, r *roster, about uint64, change func(context.Context, *clientv3.Client) error) error {
-	teller := e.choose(ctx, r, about)
-	leads := r.leader()
-	if leader := r.find(func(s *seat) bool { return s.ID == leads && leads != about && s.word != nil }); leader != nil {
-		teller = leader
+	if through == nil {
+		return later("no other voting member of etcd answers")
 	}
-	if teller == nil {
-		return &laterError{errors.New("no other voting member of etcd answers")}
-	}
-	return teller.word.door.ask(ctx, e.pace.change, change)
+	return through.report.client.ask(ctx, e.pace.change, change)
 }
 
 // laterError is a state of etcd in which a change cannot be made yet.
@@ -201,102 +161,67 @@ type laterError struct{ err error }
 func (e *laterError) Error() string { return e.err.Error() }
 func (e *laterError) Unwrap() error { return e.err }
 
-// change is a change of etcd's members on its way to being made.
-type change struct {
-	op  string
-	try func(context.Context, *roster) (there bool, err error)
-	// tried tells whether etcd was asked for it, so that it may be there by that; last is the
-	// roster that was had last.
-	tried bool
-	last  *roster
-}
+func later(format string, args ...any) error { return &laterError{fmt.Errorf(format, args...)} }
 
 // reconfigure tries a change of etcd's members until it is made, etcd refuses it for good,
 // or the time is up. A try compares first, and tells whether all is there already.
 func (c *Client) reconfigure(ctx context.Context, op string, limit time.Duration, progress func(hosts.Progress),
-	try func(context.Context, *roster) (there bool, err error),
+	try func(context.Context, *membership) (there bool, err error),
 ) (hosts.Outcome, error) {
 	if c.etcd == nil {
 		return hosts.Outcome{}, fmt.Errorf("%s: %w", op, errNoEtcd)
 	}
-	if limit == 0 {
-		limit = c.etcd.pace.patience
-	}
-	within, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	wanted := &change{op: op, try: try}
-	told := ""
-	var seen error // what a try that had its time ended with
-	for {
-		there, err := wanted.once(within, c.etcd)
+	limit = cmp.Or(limit, c.etcd.pace.patience)
+	var last *membership
+	var asked, changed bool  // asked: etcd was asked for the change, so that it may be there by that
+	var failure *hosts.Error // what the last try that had its time ended with
+	err := repeat(ctx, limit, progress, func(ctx context.Context) (retry, error) {
+		m, err := c.etcd.membership(ctx)
 		if err == nil {
-			return outcome(!there, ""), nil
+			last = m
+			var there bool
+			there, err = m.try(ctx, try)
+			changed = asked || !there
+			asked = asked || !isLater(err)
 		}
-		if ctx.Err() != nil {
-			return hosts.Outcome{}, fmt.Errorf("%s: %w", op, context.Cause(ctx))
+		if err == nil {
+			return retry{}, nil
 		}
-		if within.Err() == nil || seen == nil {
-			seen = err
-			if errors.Is(seen, context.DeadlineExceeded) {
-				seen = &laterError{errors.New("no member of etcd answers")}
-			}
+		if ctx.Err() == nil || failure == nil {
+			failure = refused(op, err, last)
 		}
-		failure := wanted.refused(seen)
-		if within.Err() == nil && !passingChange(err) {
-			return hosts.Outcome{}, failure
+		if !passingChange(err) {
+			return retry{}, failure
 		}
-		if note := "waiting: " + brief(failure.Err); note != told {
-			told = note
-			progress(hosts.Progress{Note: note})
+		next := retry{c.pace.retry, "waiting: " + brief(failure.Err)}
+		if errors.Is(err, rpctypes.ErrMemberLearnerNotReady) {
+			next.after = c.pace.poll
 		}
-		if pause(within, c.breath(err)) != nil && ctx.Err() == nil {
-			failure.Err = fmt.Errorf("not within %s: %w", limit, failure.Err)
-			return hosts.Outcome{}, failure
-		}
+		return next, nil
+	})
+	switch {
+	case err == nil:
+		return outcome(changed, ""), nil
+	case errors.Is(err, errTimeUp):
+		failure.Err = fmt.Errorf("not within %s: %w", limit, failure.Err)
+		return hosts.Outcome{}, failure
+	case ctx.Err() != nil:
+		return hosts.Outcome{}, fmt.Errorf("%s: %w", op, err)
 	}
+	return hosts.Outcome{}, err
 }
 
-// once compares, and asks etcd for the change where it is not there. What is there after
-// etcd was asked for it, though the answer was lost, was not there before.
-func (w *change) once(ctx context.Context, e *etcd) (there bool, err error) {
-	r, err := e.roster(ctx, false)
-	if err != nil {
-		return false, err
+// try makes a try where etcd has a quorum.
+func (m *membership) try(ctx context.Context, try func(context.Context, *membership) (bool, error)) (there bool, err error) {
+	if !m.quorum {
+		return false, later("%w", errNoQuorum)
 	}
-	w.last = r
-	if !r.quorum {
-		return false, &laterError{errNoQuorum}
-	}
-	there, err = w.try(ctx, r)
-	there = there && !w.tried
-	if later := (*laterError)(nil); !errors.As(err, &later) {
-		w.tried = true
-	}
-	return there, err
+	return try(ctx, m)
 }
 
-// breath is how long is waited before the next try.
-func (c *Client) breath(err error) time.Duration {
-	if errors.Is(err, rpctypes.ErrMemberLearnerNotReady) {
-		return c.pace.poll
-	}
-	return c.pace.retry
-}
-
-// spoke tells whether an error is a member's own answer.
-func spoke(err error) bool {
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		return false
-	}
-	if known := (rpctypes.EtcdError{}); errors.As(err, &known) {
-		return true
-	}
-	switch grpcstatus.Code(err) {
-	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
-		return false
-	default:
-		return true
-	}
+func isLater(err error) bool {
+	var known *laterError
+	return errors.As(err, &known)
 }
 
 // laterChanges are the refusals by which etcd means that it is not ready yet, or those that
@@ -309,9 +234,8 @@ var laterChanges = []error{
 
 // passingChange tells whether a later try may do what this one could not.
 func passingChange(err error) bool {
-	var later *laterError
 	var transport *transportError
-	if errors.As(err, &later) || errors.As(err, &transport) {
+	if isLater(err) || errors.As(err, &transport) {
 		return true
 	}
 	if slices.ContainsFunc(laterChanges, func(known error) bool { return errors.Is(err, known) }) {
@@ -321,55 +245,32 @@ func passingChange(err error) bool {
 		return known.Code() == codes.Unavailable
 	}
 	// What a member has passed on to the leader comes back without a code of its own.
-	said, is := grpcstatus.FromError(err)
-	return is && said.Code() == codes.Unknown
+	status, is := grpcstatus.FromError(err)
+	return is && status.Code() == codes.Unknown
 }
 
 // refused is a change that etcd did not make, in plain words, with what to do about it.
-func (w *change) refused(err error) *hosts.Error {
-	told := &hosts.Error{Kind: hosts.KindBroken, Op: w.op, Err: err}
-	r := w.last
+func refused(op string, err error, m *membership) *hosts.Error {
+	failure := &hosts.Error{Kind: hosts.KindBroken, Op: op, Err: err}
+	silent := func(one *member) bool { return one.report == nil }
 	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		failure.Err = later("no member of etcd answers")
 	case errors.Is(err, rpctypes.ErrUnhealthy):
-		told.Err = fmt.Errorf("etcd changes no member before enough of them have been connected for 5 s%s", r.those(func(s *seat) bool { return s.word == nil }))
-		told.Fix = "bring back the members that do not answer, or remove those of dead hosts: slipway remove NAME --offline"
+		failure.Err = fmt.Errorf("etcd changes no member before enough of them have been connected for 5 s%s", m.names(silent))
+		failure.Fix = "bring back the members that do not answer, or remove those of dead hosts: slipway remove NAME --offline"
 	case errors.Is(err, rpctypes.ErrMemberNotEnoughStarted):
-		told.Err = fmt.Errorf("etcd changes no member before enough of them have started%s", r.those(func(s *seat) bool { return s.Name == "" }))
-		told.Fix = "finish the join of those that have not started, or remove them: slipway join --remove-stale"
+		failure.Err = fmt.Errorf("etcd changes no member before enough of them have started%s", m.names(func(one *member) bool { return one.Name == "" }))
+		failure.Fix = "finish the join of those that have not started, or remove them: slipway join --remove-stale"
 	case errors.Is(err, rpctypes.ErrTooManyLearners):
-		told.Err = fmt.Errorf("etcd has a learner already that has no vote yet%s", r.those(func(s *seat) bool { return s.IsLearner }))
-		told.Fix = "finish its join, or remove it: slipway join --remove-stale"
+		failure.Err = fmt.Errorf("etcd has a learner already that has no vote yet%s", m.names(func(one *member) bool { return one.IsLearner }))
+		failure.Fix = "finish its join, or remove it: slipway join --remove-stale"
 	case errors.Is(err, rpctypes.ErrMemberLearnerNotReady):
-		told.Err = errors.New("it is not in sync with etcd's leader yet")
-		told.Fix = "see that etcd runs there and reaches the other control planes on port 2380"
+		failure.Err = errors.New("it is not in sync with etcd's leader yet")
+		failure.Fix = "see that etcd runs there and reaches the other control planes on port 2380"
 	case errors.Is(err, rpctypes.ErrNoLeader), errors.Is(err, errNoQuorum):
-		told.Err = fmt.Errorf("%w%s", errNoQuorum, r.those(func(s *seat) bool { return s.word == nil }))
-		told.Fix = "bring back control planes until most of etcd's members run"
+		failure.Err = fmt.Errorf("%w%s", errNoQuorum, m.names(silent))
+		failure.Fix = "bring back control planes until most of etcd's members run"
 	}
-	return told
-}
-
-// those lists members, as the end of a sentence.
-func (r *roster) those(meant func(*seat) bool) string {
-	if r == nil {
-		return ""
-	}
-	var names []string
-	for _, s := range r.seats {
-		if !meant(s) {
-			continue
-		}
-		name := s.Name
-		if name == "" {
-			name = strings.Join(s.PeerURLs, ", ")
-		}
-		if s.why != "" && (s.asked || s.Name == "") {
-			name += " (" + s.why + ")"
-		}
-		names = append(names, name)
-	}
-	if len(names) == 0 {
-		return ""
-	}
-	return ": " + strings.Join(names, "; ")
+	return failure
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -12,14 +11,14 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 )
 
-func nodePath(name string) string { return "/api/v1/nodes/" + name }
-
 // node gets a node; found is false where it is not registered.
 func (c *Client) node(ctx context.Context, name string) (node corev1.Node, found bool, err error) {
-	err = c.read(ctx, nodePath(name), &node)
+	err = c.read(ctx, "/api/v1/nodes/"+name, &node)
 	if apierrors.IsNotFound(err) {
 		return node, false, nil
 	}
@@ -41,20 +40,14 @@ func (c *Client) change(ctx context.Context, name string, progress func(hosts.Pr
 		if patch == nil {
 			return nil
 		}
-		metadata, _ := patch["metadata"].(map[string]any)
-		if metadata == nil {
-			metadata = map[string]any{}
+		if err := unstructured.SetNestedField(patch, node.ResourceVersion, "metadata", "resourceVersion"); err != nil {
+			return err
 		}
-		metadata["resourceVersion"] = node.ResourceVersion
-		patch["metadata"] = metadata
 		body, err := json.Marshal(patch)
 		if err != nil {
 			return err
 		}
-		_, err = c.send(ctx, request{
-			verb: http.MethodPatch, path: nodePath(name), patch: types.MergePatchType, body: body,
-			params: map[string]string{"fieldManager": FieldManager},
-		})
+		_, err = c.typed.CoreV1().Nodes().Patch(ctx, name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: FieldManager})
 		changed = err == nil
 		return err
 	})
@@ -195,9 +188,4 @@ func taintText(taint corev1.Taint) string {
 		return fmt.Sprintf("%s:%s", taint.Key, taint.Effect)
 	}
 	return fmt.Sprintf("%s=%s:%s", taint.Key, taint.Value, taint.Effect)
-}
-
-// DeleteNode deletes a node's object; its absence is no error.
-func (c *Client) DeleteNode(ctx context.Context, name string) (hosts.Outcome, error) {
-	return c.delete(ctx, hosts.ObjectKey{APIVersion: "v1", Kind: "Node", Name: name}, func(hosts.Progress) {})
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -54,7 +53,7 @@ func (c *Client) applyOnce(ctx context.Context, key hosts.ObjectKey, body []byte
 	if err != nil {
 		return false, err
 	}
-	send := func() (answer, error) {
+	send := func() ([]byte, error) {
 		return c.send(ctx, request{
 			verb: http.MethodPatch, path: path, patch: types.ApplyPatchType, body: body,
 			params: map[string]string{"fieldManager": FieldManager, "force": "true"},
@@ -67,7 +66,7 @@ func (c *Client) applyOnce(ctx context.Context, key hosts.ObjectKey, body []byte
 	if err != nil {
 		return false, err
 	}
-	return live == nil || versionOf(live) != versionOf(got.body), nil
+	return live == nil || versionOf(live) != versionOf(got), nil
 }
 
 // freeAddress deletes what a creation that was cut off has left of a Service which is not
@@ -78,24 +77,16 @@ func (c *Client) freeAddress(ctx context.Context, key hosts.ObjectKey, body []by
 	if key.Kind != "Service" || json.Unmarshal(body, &service) != nil || service.Spec.ClusterIP == "" {
 		return false
 	}
-	path := "/apis/networking.k8s.io/v1/ipaddresses/" + service.Spec.ClusterIP
-	var taken networkingv1.IPAddress
-	if err := c.read(ctx, path, &taken); err != nil {
+	addresses := c.typed.NetworkingV1().IPAddresses()
+	taken, err := addresses.Get(ctx, service.Spec.ClusterIP, metav1.GetOptions{})
+	if err != nil {
 		return false
 	}
 	owner := taken.Spec.ParentRef
 	if owner == nil || owner.Resource != "services" || owner.Namespace != key.Namespace || owner.Name != key.Name {
 		return false // it is another's
 	}
-	options, err := json.Marshal(metav1.DeleteOptions{
-		TypeMeta:      metav1.TypeMeta{APIVersion: "v1", Kind: "DeleteOptions"},
-		Preconditions: metav1.NewUIDPreconditions(string(taken.UID)),
-	})
-	if err != nil {
-		return false
-	}
-	_, err = c.send(ctx, request{verb: http.MethodDelete, path: path, body: options})
-	return err == nil
+	return addresses.Delete(ctx, taken.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(taken.UID))}) == nil
 }
 
 func (c *Client) seedOnce(ctx context.Context, key hosts.ObjectKey, body []byte) (bool, error) {
@@ -148,7 +139,7 @@ func versionOf(object []byte) string {
 	return meta.ResourceVersion
 }
 
-// discreet hides the API server's words about a secret, since they may quote it.
+// discreet hides what the API server says about a secret, since that may quote it.
 func discreet(err error, secret bool) error {
 	if !secret || !answered(err) {
 		return err
@@ -161,7 +152,7 @@ func discreet(err error, secret bool) error {
 	return fmt.Errorf("the API server refused it: %d %s", status.Status().Code, status.Status().Reason)
 }
 
-// silent keeps the API server's words out of a secret's progress.
+// silent keeps what the API server says out of a secret's progress.
 func silent(progress func(hosts.Progress)) func(hosts.Progress) {
 	return func(hosts.Progress) { progress(hosts.Progress{Note: "waiting: the API server does not take it yet"}) }
 }

@@ -81,7 +81,7 @@ func (c *Client) why(ctx context.Context, err error) string {
 			if err != nil {
 				return
 			}
-			if healthy, seen, err := one.ask(ctx, c.pace.health, "/readyz"); err == nil && !healthy {
+			if healthy, seen, err := one.health(ctx, c.pace.health, "/readyz"); err == nil && !healthy {
 				mu.Lock()
 				defer mu.Unlock()
 				said[name] = "the API server on " + name + ": " + seen
@@ -142,18 +142,6 @@ func (c *Client) object(ctx context.Context, key hosts.ObjectKey) (json.RawMessa
 		return nil, fmt.Errorf("get %s: %w", key, err)
 	}
 	return body, nil
-}
-
-// read gets a path and decodes its JSON.
-func (c *Client) read(ctx context.Context, path string, into any) error {
-	body, err := c.get(ctx, path)
-	if err != nil {
-		return fmt.Errorf("get %s: %w", path, err)
-	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return fmt.Errorf("get %s: %w", path, err)
-	}
-	return nil
 }
 
 func (c *Client) nodes(ctx context.Context) ([]hosts.Node, error) {

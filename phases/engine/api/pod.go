@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"sync/atomic"
@@ -28,7 +27,10 @@ func (c *Client) deletePods(ctx context.Context, action plan.DeletePods, progres
 		group.SetLimit(observeAtOnce)
 		for _, pod := range pods {
 			group.Go(func() error {
-				err := c.deletePod(ctx, pod)
+				err := c.typed.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{
+					GracePeriodSeconds: new(int64), // at once
+					Preconditions:      metav1.NewUIDPreconditions(string(pod.UID)),
+				})
 				if err == nil {
 					deleted.Add(1)
 				}
@@ -50,26 +52,11 @@ func (c *Client) deletePods(ctx context.Context, action plan.DeletePods, progres
 }
 
 func (c *Client) podsOn(ctx context.Context, node string) ([]corev1.Pod, error) {
-	got, err := c.send(ctx, request{
+	body, err := c.send(ctx, request{
 		verb: http.MethodGet, path: "/api/v1/pods", params: map[string]string{"fieldSelector": "spec.nodeName=" + node},
 	})
 	if err != nil {
 		return nil, err
 	}
-	return each(got.body, partsKept, func(pod corev1.Pod) corev1.Pod { return pod })
-}
-
-func (c *Client) deletePod(ctx context.Context, pod corev1.Pod) error {
-	body, err := json.Marshal(metav1.DeleteOptions{
-		TypeMeta:           metav1.TypeMeta{APIVersion: "v1", Kind: "DeleteOptions"},
-		GracePeriodSeconds: new(int64), // at once
-		Preconditions:      metav1.NewUIDPreconditions(string(pod.UID)),
-	})
-	if err != nil {
-		return err
-	}
-	_, err = c.send(ctx, request{
-		verb: http.MethodDelete, path: "/api/v1/namespaces/" + pod.Namespace + "/pods/" + pod.Name, body: body,
-	})
-	return err
+	return each(body, partsKept, func(pod corev1.Pod) corev1.Pod { return pod })
 }

@@ -1,9 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,15 +15,9 @@ import (
 
 	"github.com/slipway-k8s/slipway/hosts"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/rest"
 )
-
-// answer is what the API server gave for one request.
-type answer struct {
-	body   []byte
-	status int
-}
 
 // request is one request to the API server.
 type request struct {
@@ -33,41 +29,36 @@ type request struct {
 }
 
 // send sends a request once.
-func (c *Client) send(ctx context.Context, r request) (answer, error) {
-	call := c.rest.Verb(r.verb).AbsPath(r.path)
+func (c *Client) send(ctx context.Context, r request) ([]byte, error) {
+	call := c.typed.CoreV1().RESTClient().Verb(r.verb).AbsPath(r.path).MaxRetries(0)
 	for name, value := range r.params {
 		call = call.Param(name, value)
 	}
 	if r.body != nil {
-		call = call.Body(r.body)
-		if r.patch != "" {
-			call = call.SetHeader("Content-Type", string(r.patch))
-		} else {
-			call = call.SetHeader("Content-Type", "application/json")
-		}
+		call = call.Body(r.body).SetHeader("Content-Type", cmp.Or(string(r.patch), runtime.ContentTypeJSON))
 	}
-	return answerOf(ctx, call)
-}
-
-// answerOf makes a call once.
-func answerOf(ctx context.Context, call *rest.Request) (answer, error) {
-	var got answer
-	result := call.MaxRetries(0).Do(ctx).StatusCode(&got.status)
+	result := call.Do(ctx)
 	body, err := result.Raw()
 	if err != nil {
-		// Raw leaves the answer's text unread; Error decodes the server's own word.
-		if err = result.Error(); !answered(err) {
-			err = &transportError{err}
-		}
-		return got, err
+		return nil, result.Error() // Raw leaves the answer's text unread; Error decodes what the server says
 	}
-	got.body = body
-	return got, nil
+	return body, nil
 }
 
 func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
-	got, err := c.send(ctx, request{verb: http.MethodGet, path: path})
-	return got.body, err
+	return c.send(ctx, request{verb: http.MethodGet, path: path})
+}
+
+// read gets a path and decodes its JSON.
+func (c *Client) read(ctx context.Context, path string, into any) error {
+	body, err := c.get(ctx, path)
+	if err == nil {
+		err = json.Unmarshal(body, into)
+	}
+	if err != nil {
+		return fmt.Errorf("get %s: %w", path, err)
+	}
+	return nil
 }
 
 // once tries something once, bounded, after making sure that there is a connection, and
@@ -115,51 +106,34 @@ func (c *Client) warm(ctx context.Context) error {
 // persist tries until it works, the error is one that time does not mend, or patience
 // or the context ends.
 func (c *Client) persist(ctx context.Context, progress func(hosts.Progress), try func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, c.pace.patience)
-	defer cancel()
 	began := time.Now()
-	told := ""
 	var seen error // what the last try that had its time ended with
-	for {
+	err := repeat(ctx, c.pace.patience, progress, func(ctx context.Context) (retry, error) {
 		err := c.once(ctx, c.pace.try, try)
-		switch {
-		case err == nil:
-			return nil
-		case outage(err), apierrors.IsConflict(err):
-		case settling(err) && time.Since(began) < c.pace.settling:
-		default:
-			return err
-		}
-		if note := "waiting: " + brief(err); progress != nil && note != told {
-			told = note
-			progress(hosts.Progress{Note: note})
-		}
-		interval := c.pace.retry
-		if !answered(err) {
-			interval = c.pace.away
-		}
 		if ctx.Err() == nil || seen == nil {
 			seen = err
 		}
-		switch waited := pause(ctx, interval); {
-		case errors.Is(waited, context.DeadlineExceeded):
-			return fmt.Errorf("not within %s; last seen: %w", time.Since(began).Round(time.Second), seen)
-		case waited != nil:
-			return fmt.Errorf("%w; last: %w", waited, seen)
+		switch {
+		case err == nil:
+			return retry{}, nil
+		case outage(err), apierrors.IsConflict(err):
+		case settling(err) && time.Since(began) < c.pace.settling:
+		default:
+			return retry{}, err
 		}
+		next := retry{c.pace.retry, "waiting: " + brief(err)}
+		if !answered(err) {
+			next.after = c.pace.away
+		}
+		return next, nil
+	})
+	switch {
+	case errors.Is(err, errTimeUp):
+		return fmt.Errorf("not within %s; last seen: %w", time.Since(began).Round(time.Second), seen)
+	case err != nil && ctx.Err() != nil:
+		return fmt.Errorf("%w; last: %w", err, seen)
 	}
-}
-
-// pause waits, or answers why not.
-func pause(ctx context.Context, length time.Duration) error {
-	timer := time.NewTimer(length)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return err
 }
 
 // transportError is a request that got no answer from an API server.
@@ -179,15 +153,16 @@ func answered(err error) bool {
 var passing = regexp.MustCompile(`etcdserver: |connection (refused|reset)|deadline exceeded|timed? ?out|` +
 	`storage is \(re\)initializing|failed calling webhook|no endpoints available|not (yet )?ready|unexpected EOF`)
 
-// outage tells whether an error is one of the way to the API server, or of the server as
-// a whole: another control plane, or a later try, may do.
+// outage tells whether no API server was reached, or one is out of order as a whole: another
+// control plane, or a later try, may do.
 func outage(err error) bool {
 	if answered(err) {
 		return apierrors.IsServiceUnavailable(err) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) ||
 			apierrors.IsTooManyRequests(err) || passing.MatchString(err.Error())
 	}
 	var transport *transportError
-	return errors.As(err, &transport) && !distrusted(err) && !errors.Is(err, errNoHost)
+	lost := errors.As(err, &transport) || errors.Is(err, context.DeadlineExceeded)
+	return lost && !distrusted(err) && !errors.Is(err, errNoHost)
 }
 
 // distrusted tells whether one side refused the other's certificate.

@@ -3,14 +3,12 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -31,80 +29,12 @@ func (c *Client) waitAvailable(ctx context.Context, action plan.WaitAvailable, p
 
 // rolledOut looks whether an object has rolled out.
 func (c *Client) rolledOut(ctx context.Context, key hosts.ObjectKey) (verdict, error) {
-	judge, known := rollouts[key.Kind]
-	if !known {
-		return verdict{}, fmt.Errorf("a %s does not roll out", key.Kind)
-	}
 	object, err := c.object(ctx, key)
 	if err != nil || object == nil {
 		return verdict{seen: "it does not exist", slow: true}, err
 	}
-	return judge(object)
-}
-
-// rollouts judges, by kind, how far an object has rolled out.
-var rollouts = map[string]func(object []byte) (verdict, error){
-	"Deployment":  judgeDeployment,
-	"DaemonSet":   judgeDaemonSet,
-	"StatefulSet": judgeStatefulSet,
-}
-
-func judgeDeployment(object []byte) (verdict, error) {
-	var d appsv1.Deployment
-	if err := json.Unmarshal(object, &d); err != nil {
-		return verdict{}, err
-	}
-	wanted, status := replicas(d.Spec.Replicas), d.Status
-	if status.ObservedGeneration < d.Generation {
-		return unobserved, nil
-	}
-	return verdict{
-		done: status.UpdatedReplicas == wanted && status.Replicas == wanted && status.AvailableReplicas == wanted,
-		seen: fmt.Sprintf("of %d replicas %d are up to date, %d available", wanted, status.UpdatedReplicas, status.AvailableReplicas),
-		slow: true,
-	}, nil
-}
-
-func judgeDaemonSet(object []byte) (verdict, error) {
-	var d appsv1.DaemonSet
-	if err := json.Unmarshal(object, &d); err != nil {
-		return verdict{}, err
-	}
-	status := d.Status
-	wanted := status.DesiredNumberScheduled
-	if status.ObservedGeneration < d.Generation {
-		return unobserved, nil
-	}
-	return verdict{
-		done: status.UpdatedNumberScheduled == wanted && status.NumberAvailable == wanted,
-		seen: fmt.Sprintf("of %d nodes' Pods %d are up to date, %d available", wanted, status.UpdatedNumberScheduled, status.NumberAvailable),
-		slow: true,
-	}, nil
-}
-
-func judgeStatefulSet(object []byte) (verdict, error) {
-	var s appsv1.StatefulSet
-	if err := json.Unmarshal(object, &s); err != nil {
-		return verdict{}, err
-	}
-	wanted, status := replicas(s.Spec.Replicas), s.Status
-	if status.ObservedGeneration < s.Generation {
-		return unobserved, nil
-	}
-	return verdict{
-		done: status.UpdatedReplicas == wanted && status.AvailableReplicas == wanted,
-		seen: fmt.Sprintf("of %d replicas %d are up to date, %d available", wanted, status.UpdatedReplicas, status.AvailableReplicas),
-		slow: true,
-	}, nil
-}
-
-var unobserved = verdict{seen: "its controller has not taken it up", slow: true}
-
-func replicas(wanted *int32) int32 {
-	if wanted == nil {
-		return 1
-	}
-	return *wanted
+	done, seen, err := hosts.RolledOut(key, object)
+	return verdict{done: done, seen: seen, slow: true}, err
 }
 
 // stuckPods says of the Pods behind an object why they do not run.
@@ -123,14 +53,14 @@ func (c *Client) stuckPods(ctx context.Context, key hosts.ObjectKey) string {
 	if json.Unmarshal(object, &workload) != nil {
 		return ""
 	}
-	got, err := c.send(ctx, request{
+	body, err := c.send(ctx, request{
 		verb: http.MethodGet, path: "/api/v1/namespaces/" + key.Namespace + "/pods",
 		params: map[string]string{"labelSelector": metav1.FormatLabelSelector(&workload.Spec.Selector)},
 	})
 	if err != nil {
 		return ""
 	}
-	reasons, err := each(got.body, partsSeen, func(pod corev1.Pod) string {
+	reasons, err := each(body, partsSeen, func(pod corev1.Pod) string {
 		if why := podTrouble(pod); why != "" {
 			return "Pod " + pod.Name + ": " + why
 		}
@@ -142,7 +72,7 @@ func (c *Client) stuckPods(ctx context.Context, key hosts.ObjectKey) string {
 	return strings.Join(slices.DeleteFunc(reasons, func(why string) bool { return why == "" }), "; ")
 }
 
-// podTrouble is why a Pod does not run, in the scheduler's or the kubelet's words.
+// podTrouble is why a Pod does not run, as the scheduler or the kubelet says it.
 func podTrouble(pod corev1.Pod) string {
 	statuses := append(append([]corev1.ContainerStatus{}, pod.Status.InitContainerStatuses...), pod.Status.ContainerStatuses...)
 	for _, status := range statuses {

@@ -2,9 +2,7 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +10,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	core "k8s.io/client-go/kubernetes/typed/core/v1"
 	bootstrap "k8s.io/cluster-bootstrap/token/api"
 )
 
@@ -34,18 +33,17 @@ func (t Token) GoString() string { return t.String() }
 // Full is the token as a joining host needs it: id.secret.
 func (t Token) Full() string { return t.ID + "." + t.Secret }
 
+// secrets are those among which bootstrap tokens are kept.
+func (c *Client) secrets() core.SecretInterface {
+	return c.typed.CoreV1().Secrets(metav1.NamespaceSystem)
+}
+
 // Tokens lists the cluster's bootstrap tokens by id.
 func (c *Client) Tokens(ctx context.Context) ([]Token, error) {
-	var secrets corev1.SecretList
-	err := c.persist(ctx, nil, func(ctx context.Context) error {
-		got, err := c.send(ctx, request{
-			verb: http.MethodGet, path: "/api/v1/namespaces/" + metav1.NamespaceSystem + "/secrets",
-			params: map[string]string{"fieldSelector": "type=" + string(bootstrap.SecretTypeBootstrapToken)},
-		})
-		if err != nil {
-			return err
-		}
-		return json.Unmarshal(got.body, &secrets)
+	var secrets *corev1.SecretList
+	err := c.persist(ctx, nil, func(ctx context.Context) (err error) {
+		secrets, err = c.secrets().List(ctx, metav1.ListOptions{FieldSelector: "type=" + string(bootstrap.SecretTypeBootstrapToken)})
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list bootstrap tokens: %w", err)
@@ -81,16 +79,8 @@ func asToken(secret corev1.Secret) Token {
 
 // CreateToken makes a bootstrap token; one of the same id is an error.
 func (c *Client) CreateToken(ctx context.Context, token Token) error {
-	body, err := json.Marshal(asSecret(token))
-	if err != nil {
-		return fmt.Errorf("create %s: %w", token, err)
-	}
-	err = c.persist(ctx, nil, func(ctx context.Context) error {
-		_, err := c.send(ctx, request{
-			verb: http.MethodPost, body: body,
-			path:   "/api/v1/namespaces/" + metav1.NamespaceSystem + "/secrets",
-			params: map[string]string{"fieldManager": FieldManager},
-		})
+	err := c.persist(ctx, nil, func(ctx context.Context) error {
+		_, err := c.secrets().Create(ctx, asSecret(token), metav1.CreateOptions{FieldManager: FieldManager})
 		return err
 	})
 	if err != nil {
@@ -99,7 +89,7 @@ func (c *Client) CreateToken(ctx context.Context, token Token) error {
 	return nil
 }
 
-func asSecret(token Token) corev1.Secret {
+func asSecret(token Token) *corev1.Secret {
 	data := map[string]string{
 		bootstrap.BootstrapTokenIDKey:     token.ID,
 		bootstrap.BootstrapTokenSecretKey: token.Secret,
@@ -116,8 +106,7 @@ func asSecret(token Token) corev1.Secret {
 	if len(token.Groups) > 0 {
 		data[bootstrap.BootstrapTokenExtraGroupsKey] = strings.Join(token.Groups, ",")
 	}
-	return corev1.Secret{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: bootstrap.BootstrapTokenSecretPrefix + token.ID},
 		Type:       corev1.SecretType(bootstrap.SecretTypeBootstrapToken),
 		StringData: data,

@@ -1,11 +1,10 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -39,47 +38,43 @@ type verdict struct {
 	seen string // what is still missing
 }
 
+// pause is how long is waited before the next look.
+func (v verdict) pause(pace pace) time.Duration {
+	switch {
+	case v.away:
+		return pace.away
+	case v.rare:
+		return pace.rare
+	case v.slow:
+		return pace.slow
+	}
+	return pace.poll
+}
+
 // until looks again and again until the look says done or fails, or the time is up.
 func (c *Client) until(ctx context.Context, what string, seconds int, progress func(hosts.Progress),
 	look func(context.Context) (verdict, error),
 ) (hosts.Outcome, error) {
-	limit := time.Duration(seconds) * time.Second
-	if limit <= 0 {
-		limit = defaultWait
-	}
-	within, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	last := "no answer"
-	for looks := 1; ; looks++ {
-		found, err := look(within)
-		switch {
-		case ctx.Err() != nil:
-			return hosts.Outcome{}, fmt.Errorf("wait for %s: %w", what, context.Cause(ctx))
-		case within.Err() != nil && !found.done:
-			return hosts.Outcome{}, &WaitError{For: what, After: limit, Last: last}
-		case err != nil:
-			return hosts.Outcome{}, fmt.Errorf("wait for %s: %w", what, err)
-		case found.done:
-			return outcome(looks > 1, ""), nil
+	limit := cmp.Or(time.Duration(seconds)*time.Second, defaultWait)
+	last, looks := "no answer", 0
+	err := repeat(ctx, limit, progress, func(ctx context.Context) (retry, error) {
+		looks++
+		found, err := look(ctx)
+		if err != nil || found.done {
+			return retry{}, err
 		}
-		if found.seen != last {
+		if ctx.Err() == nil {
 			last = found.seen
-			progress(hosts.Progress{Note: last})
 		}
-		interval := c.pace.poll
-		if found.slow {
-			interval = c.pace.slow
-		}
-		if found.rare {
-			interval = c.pace.rare
-		}
-		if found.away {
-			interval = c.pace.away
-		}
-		if pause(within, interval) != nil && ctx.Err() == nil {
-			return hosts.Outcome{}, &WaitError{For: what, After: limit, Last: last}
-		}
+		return retry{found.pause(c.pace), found.seen}, nil
+	})
+	switch {
+	case errors.Is(err, errTimeUp):
+		return hosts.Outcome{}, &WaitError{For: what, After: limit, Last: last}
+	case err != nil:
+		return hosts.Outcome{}, fmt.Errorf("wait for %s: %w", what, err)
 	}
+	return outcome(looks > 1, ""), nil
 }
 
 // glance looks once through any control plane; an outage is something seen, not a failure.
@@ -108,7 +103,7 @@ func (c *Client) waitAPI(ctx context.Context, action plan.WaitAPI, progress func
 		return hosts.Outcome{}, fmt.Errorf("wait for %s: %w", what, err)
 	}
 	return c.until(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
-		healthy, seen, err := one.ask(ctx, c.pace.health, path)
+		healthy, seen, err := one.health(ctx, c.pace.health, path)
 		if gone(err) {
 			return verdict{}, err
 		}
@@ -117,45 +112,6 @@ func (c *Client) waitAPI(ctx context.Context, action plan.WaitAPI, progress func
 		}
 		return verdict{done: healthy, seen: seen, slow: true}, nil
 	})
-}
-
-// ask gets a health endpoint of one API server: what it says, where it is not well.
-func (s *single) ask(ctx context.Context, bound time.Duration, path string) (healthy bool, seen string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, bound)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, nil)
-	if err != nil {
-		return false, "", err
-	}
-	began := time.Now()
-	response, err := s.http.Do(request)
-	if err != nil {
-		err = orSilence(err, s.dialer.preferred(), began)
-		_, turn := s.dialer.state()
-		s.dialer.turn(turn)
-		return false, "", err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
-	if err != nil {
-		return false, "", err
-	}
-	return response.StatusCode == http.StatusOK, failedChecks(response.Status, string(body)), nil
-}
-
-// failedChecks lists the checks that a health endpoint's answer marks as failed.
-func failedChecks(status, body string) string {
-	var failed []string
-	for line := range strings.Lines(body) {
-		if check, found := strings.CutPrefix(strings.TrimSpace(line), "[-]"); found {
-			name, _, _ := strings.Cut(check, " ")
-			failed = append(failed, name)
-		}
-	}
-	if len(failed) > 0 {
-		return "not ready: " + strings.Join(failed, ", ")
-	}
-	return status
 }
 
 // gone tells whether a host's connection has ended: waiting will not bring it back.

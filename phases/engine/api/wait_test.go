@@ -325,29 +325,6 @@ func TestWaitPodsTellsTheOldPodFromTheNewOne(t *testing.T) {
 	})
 }
 
-func TestRollouts(t *testing.T) {
-	tests := []struct {
-		kind, object string
-		done         bool
-	}{
-		{"Deployment", `{"metadata":{"generation":2},"status":{"observedGeneration":1,"replicas":1,"updatedReplicas":1,"availableReplicas":1}}`, false},
-		{"Deployment", `{"metadata":{"generation":2},"status":{"observedGeneration":2,"replicas":1,"updatedReplicas":1,"availableReplicas":1}}`, true},
-		{"Deployment", `{"spec":{"replicas":2},"status":{"replicas":3,"updatedReplicas":2,"availableReplicas":2}}`, false},
-		{"Deployment", `{"spec":{"replicas":0},"status":{}}`, true},
-		{"DaemonSet", `{"metadata":{"generation":1},"status":{}}`, false},
-		{"DaemonSet", `{"metadata":{"generation":1},"status":{"observedGeneration":1,"desiredNumberScheduled":3,"updatedNumberScheduled":3,"numberAvailable":2}}`, false},
-		{"DaemonSet", `{"metadata":{"generation":1},"status":{"observedGeneration":1,"desiredNumberScheduled":3,"updatedNumberScheduled":2,"numberAvailable":3}}`, false},
-		{"DaemonSet", `{"metadata":{"generation":1},"status":{"observedGeneration":1,"desiredNumberScheduled":3,"updatedNumberScheduled":3,"numberAvailable":3}}`, true},
-		{"StatefulSet", `{"spec":{"replicas":2},"status":{"updatedReplicas":2,"availableReplicas":1}}`, false},
-		{"StatefulSet", `{"spec":{"replicas":2},"status":{"updatedReplicas":2,"availableReplicas":2}}`, true},
-	}
-	for i, test := range tests {
-		if got, err := rollouts[test.kind]([]byte(test.object)); err != nil || got.done != test.done || got.seen == "" {
-			t.Errorf("%d: %s %s is %+v %v", i, test.kind, test.object, got, err)
-		}
-	}
-}
-
 func TestMarkNode(t *testing.T) {
 	play(t, one, func(t *testing.T, c *cluster, client *Client) {
 		c.put("/api/v1/nodes/n-1", `{"metadata":{"name":"n-1","labels":{"keep":"me","dropped":"x"},"annotations":{"keep":"me"}},

@@ -1,0 +1,31 @@
+package hosts_test
+
+import (
+	"testing"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+func TestRollouts(t *testing.T) {
+	tests := []struct {
+		kind, object string
+		done         bool
+	}{
+		{"Deployment", `{"metadata":{"generation":2},"status":{"observedGeneration":1,"replicas":1,"updatedReplicas":1,"availableReplicas":1}}`, false},
+		{"Deployment", `{"metadata":{"generation":2},"status":{"observedGeneration":2,"replicas":1,"updatedReplicas":1,"availableReplicas":1}}`, true},
+		{"Deployment", `{"spec":{"replicas":2},"status":{"replicas":3,"updatedReplicas":2,"availableReplicas":2}}`, false},
+		{"Deployment", `{"spec":{"replicas":0},"status":{}}`, true},
+		{"DaemonSet", `{"metadata":{"generation":1},"status":{}}`, false},
+		{"DaemonSet", `{"metadata":{"generation":1},"status":{"observedGeneration":1,"desiredNumberScheduled":3,"updatedNumberScheduled":3,"numberAvailable":2}}`, false},
+		{"DaemonSet", `{"metadata":{"generation":1},"status":{"observedGeneration":1,"desiredNumberScheduled":3,"updatedNumberScheduled":2,"numberAvailable":3}}`, false},
+		{"DaemonSet", `{"metadata":{"generation":1},"status":{"observedGeneration":1,"desiredNumberScheduled":3,"updatedNumberScheduled":3,"numberAvailable":3}}`, true},
+		{"StatefulSet", `{"spec":{"replicas":2},"status":{"updatedReplicas":2,"availableReplicas":1}}`, false},
+		{"StatefulSet", `{"spec":{"replicas":2},"status":{"updatedReplicas":2,"availableReplicas":2}}`, true},
+	}
+	for i, test := range tests {
+		done, seen, err := hosts.RolledOut(hosts.ObjectKey{Kind: test.kind}, []byte(test.object))
+		if err != nil || done != test.done || seen == "" {
+			t.Errorf("%d: %s %s: %t, %q, %v", i, test.kind, test.object, done, seen, err)
+		}
+	}
+}

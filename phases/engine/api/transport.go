@@ -1,0 +1,123 @@
+package api
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// roundTrip is a function as an http.RoundTripper.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
+
+// clock is how far the API servers' clocks are from this machine's, by the Date of their
+// answers.
+type clock struct {
+	mu     sync.Mutex
+	offset *time.Duration
+}
+
+// offsetOrNil is how far ahead they are, to half a second; nil while nothing was answered.
+func (c *clock) offsetOrNil() *time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.offset
+}
+
+// around gives a transport that reads the clock off every answer. It also drops Retry-After:
+// client-go would wait for a server that another control plane can stand in for.
+func (c *clock) around(next http.RoundTripper) http.RoundTripper {
+	return roundTrip(func(request *http.Request) (*http.Response, error) {
+		response, err := next.RoundTrip(request)
+		if err != nil {
+			return nil, &transportError{err}
+		}
+		response.Header.Del("Retry-After")
+		if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
+			offset := time.Until(date.Add(time.Second / 2)) // Date has whole seconds: by the middle of that one
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.offset = &offset
+		}
+		return response, nil
+	})
+}
+
+// longestEtcdAnswer is how much of one answer of etcd's is read, in bytes: its members and
+// their state are some kB.
+const longestEtcdAnswer = 4 << 20
+
+// bounds are how much of the API servers' answers is read, in bytes. A host that was taken
+// over must not fill the operator's memory.
+type bounds struct {
+	object int64 // of one answer
+	list   int64 // of one answer that lists nodes or Pods
+	sum    int64 // of all answers that are being read
+	open   atomic.Int64
+}
+
+// newBounds are the usual ones. An object has at most 1.5 MiB in etcd, and all other answers
+// but long lists are shorter. The nodes of a cluster of 5,000, each with its list of images, are
+// some 100 MB.
+func newBounds() *bounds { return &bounds{object: 8 << 20, list: 256 << 20, sum: 512 << 20} }
+
+// around gives a transport whose answers have an end. A watch has none, and is read event by
+// event, which client-go bounds.
+func (b *bounds) around(next http.RoundTripper) http.RoundTripper {
+	return roundTrip(func(request *http.Request) (*http.Response, error) {
+		response, err := next.RoundTrip(request)
+		if err != nil || request.URL.Query().Get("watch") == "true" {
+			return response, err
+		}
+		most := b.object
+		if listsMuch(request) {
+			most = b.list
+		}
+		response.Body = &boundedBody{ReadCloser: response.Body, bounds: b, most: most}
+		return response, nil
+	})
+}
+
+// longLists are the paths of the lists of nodes and of Pods.
+var longLists = []string{"/api/v1/nodes", "/api/v1/pods", "/api/v1/namespaces/*/pods"}
+
+// listsMuch tells whether a request is for a list of nodes or Pods.
+func listsMuch(request *http.Request) bool {
+	return slices.ContainsFunc(longLists, func(pattern string) bool {
+		is, err := path.Match(pattern, request.URL.Path)
+		return is && err == nil
+	})
+}
+
+type boundedBody struct {
+	io.ReadCloser
+	bounds *bounds
+	most   int64
+	read   atomic.Int64
+}
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	read, sum := b.read.Add(int64(n)), b.bounds.open.Add(int64(n))
+	switch {
+	case read > b.most:
+		return 0, fmt.Errorf("the API server's answer is longer than %d bytes", b.most)
+	case sum > b.bounds.sum:
+		return 0, fmt.Errorf("the API servers' answers together are longer than %d bytes", b.bounds.sum)
+	case err != nil && err != io.EOF:
+		err = &transportError{err}
+	}
+	return n, err
+}
+
+// Close ends the answer: from now on it does not count.
+func (b *boundedBody) Close() error {
+	b.bounds.open.Add(-b.read.Swap(0))
+	return b.ReadCloser.Close()
+}
