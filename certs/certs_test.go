@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -298,27 +297,10 @@ func TestSeals(t *testing.T) {
 	}
 }
 
-func TestInspect(t *testing.T) {
-	pki := mintPKI(t)
-	got, err := certs.Inspect(mintLeaf(t, pki, specOf(t, certs.EtcdServer)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	got.Serial = ""
-	want := certs.Details{
-		CommonName: "cp-1", Issuer: "etcd-ca", NotBefore: now.Add(-5 * time.Minute), NotAfter: now.Add(year),
-		DNSNames: []string{"cp-1", "localhost"}, Addresses: []string{"127.0.0.1", "192.0.2.11", "::1"},
-		Usages: []certs.Usage{certs.ServerAuth, certs.ClientAuth}, KeyAlgorithm: "ECDSA-P256",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("details (-want +got):\n%s", diff)
-	}
-}
-
-func TestTokens(t *testing.T) {
-	token, err := certs.ParseToken("abcdef.0123456789abcdef")
-	if err != nil || token.ID != "abcdef" || token.Secret != "0123456789abcdef" || token.Reveal() != "abcdef.0123456789abcdef" {
-		t.Errorf("got %+v, %v", token, err)
+func TestTokensHideTheirSecret(t *testing.T) {
+	token := certs.Token{ID: "abcdef", Secret: "0123456789abcdef"}
+	if token.Reveal() != "abcdef.0123456789abcdef" {
+		t.Errorf("revealed as %s", token.Reveal())
 	}
 	for _, format := range []string{"%v", "%s", "%+v", "%#v", "%d"} {
 		if text := fmt.Sprintf(format, token); strings.Contains(text, "0123456789abcdef") {
@@ -327,11 +309,6 @@ func TestTokens(t *testing.T) {
 	}
 	if text, err := json.Marshal(token); err != nil || string(text) != `"abcdef.…"` {
 		t.Errorf("as JSON: %s, %v", text, err)
-	}
-	for _, text := range []string{"", "abcdef", "abcdef.", "abcde.0123456789abcdef", "ABCDEF.0123456789abcdef", "abcdef.0123456789abcdeg!", "abcdef.0123456789abcdef0", "abcdef.0123456789abcdef\n"} {
-		if _, err := certs.ParseToken(text); err == nil || text != "" && strings.Contains(err.Error(), text) {
-			t.Errorf("%q: %v", text, err)
-		}
 	}
 }
 

@@ -7,9 +7,6 @@ import (
 	"time"
 )
 
-// Std is the duration as the standard library knows it.
-func (d Duration) Std() time.Duration { return time.Duration(d) }
-
 // IsZero makes omitzero leave an unset duration out.
 func (d Duration) IsZero() bool { return d == 0 }
 

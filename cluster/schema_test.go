@@ -1,17 +1,131 @@
 package cluster
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
-// The schema is written by hand: every field of the Go types must be in it, described
-// and of the right type, and nothing else.
+// schema is as much of JSON schema as schema.json uses.
+type schema struct {
+	Description string             `json:"description"`
+	Ref         string             `json:"$ref"`
+	Type        string             `json:"type"`
+	Const       any                `json:"const"`
+	Enum        []string           `json:"enum"`
+	Pattern     string             `json:"pattern"`
+	MinLength   int                `json:"minLength"`
+	MaxLength   int                `json:"maxLength"`
+	Minimum     int                `json:"minimum"`
+	Maximum     int                `json:"maximum"`
+	Default     any                `json:"default"`
+	Items       *schema            `json:"items"`
+	MinItems    int                `json:"minItems"`
+	MaxItems    int                `json:"maxItems"`
+	UniqueItems bool               `json:"uniqueItems"`
+	Properties  map[string]*schema `json:"properties"`
+	Required    []string           `json:"required"`
+	Additional  *additional        `json:"additionalProperties"`
+	OneOf       []*schema          `json:"oneOf"`
+	AllOf       []*schema          `json:"allOf"`
+	If          *schema            `json:"if"`
+	Then        *schema            `json:"then"`
+	Else        *schema            `json:"else"`
+	Definitions map[string]*schema `json:"definitions"`
+}
+
+// additional is what an object's further fields must be: a schema, or false for none at all.
+type additional struct{ of *schema }
+
+func (a *additional) UnmarshalJSON(text []byte) error {
+	if string(text) == "false" {
+		return nil
+	}
+	return json.Unmarshal(text, &a.of)
+}
+
+var fileSchema = sync.OnceValue(func() *schema {
+	decoder := json.NewDecoder(bytes.NewReader(Schema()))
+	decoder.DisallowUnknownFields()
+	var head struct {
+		Dialect string `json:"$schema"`
+		Title   string `json:"title"`
+		schema
+	}
+	if err := decoder.Decode(&head); err != nil {
+		panic(err)
+	}
+	return &head.schema
+})
+
+func definitions() map[string]*schema { return fileSchema().Definitions }
+
+// TestSchemaSaysWhatValidationSays: patterns, choices and defaults are those of the code.
+func TestSchemaSaysWhatValidationSays(t *testing.T) {
+	property := func(definition, name string) *schema {
+		found := definitions()[definition].Properties[name]
+		if found == nil {
+			t.Fatalf("the schema has no %s.%s", definition, name)
+		}
+		return found
+	}
+	for _, test := range []struct {
+		definition, name string
+		got              func(*schema) any
+		want             any
+	}{
+		{"Cluster", "apiVersion", constant, APIVersion},
+		{"Cluster", "kind", constant, Kind},
+		{"Cluster", "id", pattern, idForm.String()},
+		{"Cluster", "kubernetesVersion", fallback, DefaultKubernetesVersion},
+		{"Cluster", "imageRepository", fallback, DefaultImageRepository},
+		{"Endpoint", "mode", choices, endpointModes},
+		{"VRRP", "interface", pattern, interfaceForm.String()},
+		{"Networking", "podSubnets", fallback, []any{DefaultPodSubnet}},
+		{"Networking", "serviceSubnets", fallback, []any{DefaultServiceSubnet}},
+		{"Networking", "dnsDomain", fallback, DefaultDNSDomain},
+		{"Networking", "addOn", choices, []string{AddOnFlannel, AddOnNone}},
+		{"Networking", "addOn", fallback, AddOnFlannel},
+		{"Host", "hostname", choices, []string{HostnameKeep}},
+		{"Taint", "effect", choices, effects},
+		{"SSH", "port", fallback, float64(DefaultSSHPort)},
+		{"SSH", "user", fallback, DefaultSSHUser},
+		{"SSH", "connectTimeout", fallback, DefaultConnectTimeout.String()},
+		{"Certificates", "validity", fallback, DefaultValidity.String()},
+		{"Certificates", "caValidity", fallback, DefaultCAValidity.String()},
+		{"Certificates", "keyAlgorithm", fallback, DefaultKeyAlgorithm},
+		{"Certificates", "keyAlgorithm", choices, keyAlgorithms},
+		{"Arg", "name", pattern, flagForm.String()},
+		{"HostPathMount", "pathType", choices, PathTypes},
+	} {
+		if got := test.got(property(test.definition, test.name)); !reflect.DeepEqual(got, test.want) {
+			t.Errorf("the schema says %v of %s.%s, the code %v", got, test.definition, test.name, test.want)
+		}
+	}
+	if got := property("Host", "roles").Items.Enum; !slices.Equal(got, allRoles) {
+		t.Errorf("the schema has the roles %v, the code %v", got, allRoles)
+	}
+	if kinds := fileSchema().If.Properties["kind"].Enum; !slices.Equal(kinds, []string{KubeletKind, KubeProxyKind}) {
+		t.Errorf("the schema lets %v follow the cluster", kinds)
+	}
+	if versions := fileSchema().Then.Properties["apiVersion"].Enum; !slices.Equal(versions, []string{KubeletAPIVersion, KubeProxyAPIVersion}) {
+		t.Errorf("the schema knows the versions %v of the further documents", versions)
+	}
+}
+
+func constant(s *schema) any { return s.Const }
+func pattern(s *schema) any  { return s.Pattern }
+func choices(s *schema) any  { return s.Enum }
+func fallback(s *schema) any { return s.Default }
+
+// Every field of the Go types must be in the schema, described and of the right type, and
+// nothing else.
 func TestSchemaHasTheTypesFields(t *testing.T) {
 	all := definitions()
 	checked := map[string]bool{}
@@ -48,7 +162,7 @@ func TestSchemaHasTheTypesFields(t *testing.T) {
 				t.Errorf("the schema's %s.%s is not in Go", structure.Name(), name)
 			}
 		}
-		if definition.Additional != false {
+		if definition.Additional == nil || definition.Additional.of != nil {
 			t.Errorf("the schema's %s takes unknown fields", structure.Name())
 		}
 	}
@@ -112,8 +226,8 @@ func shape(s *schema) string {
 	case s.Type == "array":
 		return "array of " + shape(s.Items)
 	case s.Type == "object":
-		if of, ok := s.Additional.(*schema); ok {
-			return "object of " + shape(of)
+		if s.Additional != nil && s.Additional.of != nil {
+			return "object of " + shape(s.Additional.of)
 		}
 	}
 	return s.Type
@@ -194,17 +308,7 @@ func plainDocuments(t *testing.T, file string) []any {
 	return plain
 }
 
-func TestSchemaIsJSON(t *testing.T) {
-	var decoded map[string]any
-	if err := json.Unmarshal(Schema(), &decoded); err != nil {
-		t.Fatal(err)
-	}
-	if decoded["$schema"] == nil || decoded["definitions"] == nil {
-		t.Errorf("the schema lacks its head: %v", decoded)
-	}
-}
-
-// violations holds a value against as much of JSON schema as ours uses.
+// violations checks a value against as much of JSON schema as ours uses.
 func violations(s *schema, value any, at string) []string {
 	if s.Ref != "" {
 		return violations(definitions()[strings.TrimPrefix(s.Ref, "#/definitions/")], value, at)
@@ -258,11 +362,12 @@ func objectViolations(s *schema, value map[string]any, at string) []string {
 			found = append(found, violations(property, field, child(at, name))...)
 			continue
 		}
-		switch additional := s.Additional.(type) {
-		case bool:
+		switch {
+		case s.Additional == nil:
+		case s.Additional.of == nil:
 			found = append(found, at+": "+name+" is not known")
-		case *schema:
-			found = append(found, violations(additional, field, child(at, name))...)
+		default:
+			found = append(found, violations(s.Additional.of, field, child(at, name))...)
 		}
 	}
 	return found

@@ -1,8 +1,6 @@
 package cluster
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // Skew is two versions that must not meet.
 type Skew struct {
@@ -19,7 +17,7 @@ func (s *Skew) Error() string {
 // kubeletSkew is how many minor versions a kubelet may be behind the API server.
 const kubeletSkew = 3
 
-// KubeletSkew holds a kubelet (and kube-proxy, which obeys the same rule) against an API
+// KubeletSkew checks a kubelet (and kube-proxy, which obeys the same rule) against an API
 // server: never newer, and up to three minor versions older.
 func KubeletSkew(kubelet, apiServer Version) error {
 	behind := minorsBehind(kubelet, apiServer)
@@ -30,7 +28,7 @@ func KubeletSkew(kubelet, apiServer Version) error {
 	return nil
 }
 
-// ComponentSkew holds kube-controller-manager or kube-scheduler against the API server
+// ComponentSkew checks kube-controller-manager or kube-scheduler against the API server
 // that it may talk to: never newer, and at most one minor version older.
 func ComponentSkew(component string, have, apiServer Version) error {
 	if behind := minorsBehind(have, apiServer); behind < 0 || behind > 1 {
@@ -40,7 +38,7 @@ func ComponentSkew(component string, have, apiServer Version) error {
 	return nil
 }
 
-// APIServerSkew holds the API servers of one cluster against each other: at most one
+// APIServerSkew checks the API servers of one cluster against each other: at most one
 // minor version apart.
 func APIServerSkew(one, other Version) error {
 	if behind := minorsBehind(one, other); behind < -1 || behind > 1 {
@@ -49,15 +47,7 @@ func APIServerSkew(one, other Version) error {
 	return nil
 }
 
-// KubectlSkew holds kubectl against an API server: at most one minor version apart.
-func KubectlSkew(kubectl, apiServer Version) error {
-	if behind := minorsBehind(kubectl, apiServer); behind < -1 || behind > 1 {
-		return &Skew{"kubectl", kubectl, apiServer, "kubectl may be at most one minor version older or newer than the API server"}
-	}
-	return nil
-}
-
-// UpgradeSkew holds an upgrade's target against what runs: never back, and never over a
+// UpgradeSkew checks an upgrade's target against what runs: never back, and never over a
 // minor version.
 func UpgradeSkew(from, to Version) error {
 	switch behind := minorsBehind(from, to); {

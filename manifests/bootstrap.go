@@ -78,9 +78,3 @@ func BootstrapToken(token Token) (Object, error) {
 	object.Secret = true
 	return object, err
 }
-
-// DefaultTokenGroups and DefaultTokenUsages are those of the tokens that kubeadm makes.
-var (
-	DefaultTokenGroups = []string{groupBootstrappers}
-	DefaultTokenUsages = []string{"authentication", "signing"}
-)

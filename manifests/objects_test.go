@@ -242,7 +242,7 @@ func TestNoAddOnOfTheUsersOwnKind(t *testing.T) {
 func TestBootstrapToken(t *testing.T) {
 	got, err := BootstrapToken(Token{
 		ID: "abcdef", Secret: "0123456789abcdef", Expiration: "2026-03-02T12:00:00Z",
-		Usages: DefaultTokenUsages, Groups: DefaultTokenGroups,
+		Usages: []string{"authentication", "signing"}, Groups: []string{groupBootstrappers},
 	})
 	if err != nil {
 		t.Fatal(err)

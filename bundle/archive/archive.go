@@ -107,9 +107,6 @@ func (a *Archive) Bill() bundle.Bill { return a.bill }
 // Digest is the digest of the index, and so of everything in the bundle.
 func (a *Archive) Digest() string { return digestOf(a.index) }
 
-// BillBlob is the blob that the bill was read from.
-func (a *Archive) BillBlob() bundle.Blob { return a.billRef }
-
 // Has says whether the bundle holds the blob.
 func (a *Archive) Has(digest string) bool {
 	_, found := a.entries[blobPath(digest)]

@@ -56,7 +56,10 @@ func newTokenCreateCommand() *cobra.Command {
 			return err
 		}
 		defer s.Close()
-		token := mint.BootstrapToken()
+		token, err := mint.BootstrapToken()
+		if err != nil {
+			return err
+		}
 		if err := s.createToken(command, token, ttl, description); err != nil {
 			return err
 		}

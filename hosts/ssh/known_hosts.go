@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -122,26 +123,10 @@ func matchesOne(pattern, name string) bool {
 		mac.Write([]byte(name))
 		return saltErr == nil && hashErr == nil && hmac.Equal(mac.Sum(nil), hash)
 	}
-	return glob(strings.ToLower(pattern), strings.ToLower(name))
-}
-
-// glob matches with * and ?, and nothing else special.
-func glob(pattern, name string) bool {
-	for pattern != "" {
-		switch {
-		case pattern[0] == '*':
-			for i := range len(name) + 1 {
-				if glob(pattern[1:], name[i:]) {
-					return true
-				}
-			}
-			return false
-		case name == "" || pattern[0] != '?' && pattern[0] != name[0]:
-			return false
-		}
-		pattern, name = pattern[1:], name[1:]
-	}
-	return name == ""
+	// Only * and ? are special in these patterns, and a name has no slash.
+	escaped := strings.NewReplacer(`\`, `\\`, "[", `\[`).Replace(strings.ToLower(pattern))
+	matched, _ := path.Match(escaped, strings.ToLower(name))
+	return matched
 }
 
 // preferred are the kinds of key in the order in which ssh likes them, with the
