@@ -30,7 +30,7 @@ var edges = map[string][]string{
 	"hosts/local":       {"hosts"},
 	"hosts/ssh":         {"hosts", "hosts/agent"},
 	"hosts/hosttest":    {"hosts", "hosts/agent"},
-	"manifests":         {"cluster", "certs", "hosts", "bundle", "templates"},
+	"manifests":         {"cluster", "certs", "hosts", "bundle", "templates", "phases/plan"}, // of plan, the phases' names
 	"phases/plan":       {"hosts"},
 	"phases":            {"phases/plan", "manifests", "cluster", "certs", "hosts", "bundle"},
 	"phases/engine":     {"phases/plan", "hosts"},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/templates"
 )
 
@@ -36,7 +37,7 @@ func (in Input) balancerFiles(host cluster.Host) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	files = append(files, File{Phase: PhaseLoadBalancer, Path: BalancerCA, Mode: 0o644, Content: in.PKI.CA.Cert, Compare: Exact})
+	files = append(files, File{Phase: plan.PhaseLoadBalancer, Path: BalancerCA, Mode: 0o644, Content: in.PKI.CA.Cert, Compare: Exact})
 	if !in.Cluster.MayHold(host) {
 		return files, nil
 	}
@@ -205,7 +206,7 @@ func balancerFiles(wanted map[string]balancerFile) ([]File, error) {
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, File{Phase: PhaseLoadBalancer, Path: name, Mode: 0o644, Content: content, Compare: Exact})
+		files = append(files, File{Phase: plan.PhaseLoadBalancer, Path: name, Mode: 0o644, Content: content, Compare: Exact})
 	}
 	slices.SortFunc(files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
 	return files, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // TestWhoCarriesABalancer: each mode puts haproxy and keepalived on its hosts, with all
@@ -69,13 +70,13 @@ func carried(state HostState) string {
 func TestALoadBalancerIsNoNode(t *testing.T) {
 	state := render(t, input(t, loadBalancers(), modern()), "lb-1")
 	for _, file := range state.Files {
-		if file.Phase != PhaseLoadBalancer {
+		if file.Phase != plan.PhaseLoadBalancer {
 			t.Errorf("it has the file %s", file.Path)
 		}
 	}
 	state.file(t, BalancerCA)
 	for _, unit := range state.Units {
-		if unit.Phase != PhaseLoadBalancer {
+		if unit.Phase != plan.PhaseLoadBalancer {
 			t.Errorf("it has the unit %s", unit.Name)
 		}
 	}
@@ -304,7 +305,7 @@ func TestExternalEtcd(t *testing.T) {
 	in := input(t, externalEtcd(), modern())
 	state := render(t, in, "cp-1")
 	for _, file := range state.Files {
-		if file.Phase == PhaseEtcd || strings.HasPrefix(file.Path, certs.EtcdFolder) && file.Path != certs.Etcd.CertPath() {
+		if file.Phase == plan.PhaseEtcd || strings.HasPrefix(file.Path, certs.EtcdFolder) && file.Path != certs.Etcd.CertPath() {
 			t.Errorf("it has the file %s", file.Path)
 		}
 	}

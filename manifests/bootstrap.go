@@ -8,6 +8,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	bootstrapapi "k8s.io/cluster-bootstrap/token/api"
+
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // bootstrapObjects are what joining by a token needs: where the cluster is, for anyone;
@@ -67,7 +69,7 @@ func BootstrapToken(token Token) (Object, error) {
 	for _, usage := range token.Usages {
 		data[bootstrapapi.BootstrapTokenUsagePrefix+usage] = []byte("true")
 	}
-	object, err := objectOf(PhaseBootstrapToken, &corev1.Secret{
+	object, err := objectOf(plan.PhaseBootstrapToken, &corev1.Secret{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: namespaceKubeSystem, Name: bootstrapapi.BootstrapTokenSecretPrefix + token.ID,

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/templates"
 )
 
@@ -43,8 +44,8 @@ func (in Input) containerdFiles(host cluster.Host) ([]File, error) {
 		return nil, err
 	}
 	files := []File{
-		{Phase: PhaseContainerd, Path: ContainerdConfig, Mode: 0o644, Content: config, Compare: Exact},
-		{Phase: PhaseContainerd, Path: CrictlConfig, Mode: 0o644, Content: crictl, Compare: Exact},
+		{Phase: plan.PhaseContainerd, Path: ContainerdConfig, Mode: 0o644, Content: config, Compare: Exact},
+		{Phase: plan.PhaseContainerd, Path: CrictlConfig, Mode: 0o644, Content: crictl, Compare: Exact},
 	}
 	for _, registry := range in.Cluster.Registries {
 		more, err := in.registryFiles(registry)
@@ -77,7 +78,7 @@ func (in Input) registryFiles(registry cluster.Registry) ([]File, error) {
 			return nil, fmt.Errorf("find the CA file %s: it was not read", registry.CAFile)
 		}
 		ca = folder + "/ca.crt"
-		files = append(files, File{Phase: PhaseContainerd, Path: ca, Mode: 0o644, Content: content, Compare: Exact})
+		files = append(files, File{Phase: plan.PhaseContainerd, Path: ca, Mode: 0o644, Content: content, Compare: Exact})
 	}
 	authorization, err := in.authorization(registry)
 	if err != nil {
@@ -95,7 +96,7 @@ func (in Input) registryFiles(registry cluster.Registry) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := File{Phase: PhaseContainerd, Path: folder + "/hosts.toml", Mode: 0o644, Content: content, Compare: Exact}
+	file := File{Phase: plan.PhaseContainerd, Path: folder + "/hosts.toml", Mode: 0o644, Content: content, Compare: Exact}
 	if authorization != "" {
 		file.Mode, file.Secret = 0o600, true
 	}

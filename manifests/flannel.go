@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 const (
@@ -82,7 +83,7 @@ func (in Input) cniFiles() []File {
 	if in.Cluster.Networking.AddOn != cluster.AddOnFlannel {
 		return nil
 	}
-	return []File{{Phase: PhaseKubelet, Path: CNIConf, Mode: 0o644, Content: []byte(in.cniConf()), Compare: Exact}}
+	return []File{{Phase: plan.PhaseKubelet, Path: CNIConf, Mode: 0o644, Content: []byte(in.cniConf()), Compare: Exact}}
 }
 
 // cniConf is the configuration of Pods' networks. Without await-subnet in the bundle the

@@ -6,6 +6,7 @@ import (
 	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // Host renders everything that one host should be.
@@ -77,7 +78,7 @@ func (in Input) files(host cluster.Host) ([]File, []Link, error) {
 	}
 	if host.HasRole(cluster.RoleControlPlane) {
 		// kubectl works for root without a word; a kubeconfig that is there already stays.
-		links = append(links, Link{Phase: PhaseKubeconfig, Path: RootKubeconfig, Target: AdminConf, Seed: true})
+		links = append(links, Link{Phase: plan.PhaseKubeconfig, Path: RootKubeconfig, Target: AdminConf, Seed: true})
 	}
 	return append(files, kubelet...), links, nil
 }
@@ -88,17 +89,18 @@ func (in Input) podFiles(host cluster.Host) ([]File, error) {
 		return nil, nil
 	}
 	type podFile struct {
-		phase, path string
-		render      func(cluster.Host) ([]byte, error)
+		phase  plan.Phase
+		path   string
+		render func(cluster.Host) ([]byte, error)
 	}
 	pods := []podFile{
-		{PhaseControlPlane, APIServerManifest, in.apiServerPod},
-		{PhaseControlPlane, ControllerManifest, in.controllerManagerPod},
-		{PhaseControlPlane, SchedulerManifest, in.schedulerPod},
+		{plan.PhaseControlPlane, APIServerManifest, in.apiServerPod},
+		{plan.PhaseControlPlane, ControllerManifest, in.controllerManagerPod},
+		{plan.PhaseControlPlane, SchedulerManifest, in.schedulerPod},
 	}
 	if in.Cluster.StackedEtcd() {
 		etcd := func(h cluster.Host) ([]byte, error) { return EtcdPod(in, h.Name, StackedCluster(in.Cluster)) }
-		pods = append([]podFile{{PhaseEtcd, EtcdManifest, etcd}}, pods...)
+		pods = append([]podFile{{plan.PhaseEtcd, EtcdManifest, etcd}}, pods...)
 	}
 	var files []File
 	for _, pod := range pods {
@@ -115,16 +117,16 @@ func (in Input) podFiles(host cluster.Host) ([]File, error) {
 // network's configurations is there before containerd starts, which would make it with 0700.
 func directories(c *cluster.Cluster, host cluster.Host) []Directory {
 	found := []Directory{
-		{Phase: PhaseKubelet, Path: ManifestsFolder, Mode: 0o700},
-		{Phase: PhaseContainerd, Path: CNIConfFolder, Mode: 0o755},
+		{Phase: plan.PhaseKubelet, Path: ManifestsFolder, Mode: 0o700},
+		{Phase: plan.PhaseContainerd, Path: CNIConfFolder, Mode: 0o755},
 	}
 	if host.HasRole(cluster.RoleControlPlane) {
 		if c.StackedEtcd() {
-			found = append(found, Directory{Phase: PhaseEtcd, Path: EtcdData, Mode: 0o700})
+			found = append(found, Directory{Phase: plan.PhaseEtcd, Path: EtcdData, Mode: 0o700})
 		}
 		found = append(found,
-			Directory{Phase: PhaseCerts, Path: certs.EtcdFolder, Mode: 0o755},
-			Directory{Phase: PhaseKubeconfig, Path: RootKubeFolder, Mode: 0o750, Seed: true})
+			Directory{Phase: plan.PhaseCerts, Path: certs.EtcdFolder, Mode: 0o755},
+			Directory{Phase: plan.PhaseKubeconfig, Path: RootKubeFolder, Mode: 0o750, Seed: true})
 	}
 	return found
 }

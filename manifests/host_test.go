@@ -16,6 +16,7 @@ import (
 	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // TestRenderingIsDeterministic: the same input gives the same bytes, whatever the order
@@ -226,7 +227,7 @@ func TestNetworkConfiguration(t *testing.T) {
 		if err := json.Unmarshal(file.Content, &list); err != nil {
 			t.Fatal(err)
 		}
-		if file.Phase != PhaseKubelet {
+		if file.Phase != plan.PhaseKubelet {
 			t.Errorf("a host that is only prepared would be a Ready node: phase %s", file.Phase)
 		}
 		var types []string

@@ -7,6 +7,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // kubeletFiles are what kubeadm leaves for a kubelet on a host: its configuration, its
@@ -22,7 +23,7 @@ func (in Input) kubeletFiles(host cluster.Host) ([]File, []Link, error) {
 		return nil, nil, err
 	}
 	plain := func(path string, content []byte) File {
-		return File{Phase: PhaseKubelet, Path: path, Mode: 0o644, Content: content, Compare: Exact}
+		return File{Phase: plan.PhaseKubelet, Path: path, Mode: 0o644, Content: content, Compare: Exact}
 	}
 	files := []File{
 		plain(KubeletConfig, config),
@@ -115,13 +116,13 @@ func (in Input) kubeletCredentials(host cluster.Host) ([]File, Link, error) {
 	entry, _ := certs.Find(certs.Kubelet)
 	spec := entry.Spec(in.Cluster, certs.HostOf(host))
 	content := rotatingKubeconfig(server, in.PKI.CA.Cert, spec.CommonName, certs.KubeletCurrent, in.Cluster.Name)
-	kubeconfig := in.kubeconfigFile(PhaseKubelet, spec, server, content)
+	kubeconfig := in.kubeconfigFile(plan.PhaseKubelet, spec, server, content)
 	kubeconfig.Secret = false // it names the key's file and holds none
 	seed := File{
-		Phase: PhaseKubelet, Path: pem.Path, Mode: pem.Mode, Content: pem.Content, Secret: true,
+		Phase: plan.PhaseKubelet, Path: pem.Path, Mode: pem.Mode, Content: pem.Content, Secret: true,
 		Compare: Seed, Unless: certs.KubeletCurrent,
 	}
-	link := Link{Phase: PhaseKubelet, Path: certs.KubeletCurrent, Target: pem.Path, Seed: true}
+	link := Link{Phase: plan.PhaseKubelet, Path: certs.KubeletCurrent, Target: pem.Path, Seed: true}
 	return []File{seed, kubeconfig}, link, nil
 }
 

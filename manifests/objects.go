@@ -11,6 +11,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // Groups and users that kubeadm's rules speak of.
@@ -26,18 +27,18 @@ const (
 // ClusterObjects renders every API object that the cluster should hold, in the order of
 // ObjectPhases.
 func ClusterObjects(in Input) (ClusterState, error) {
-	renders := map[string]func(Input) ([]runtime.Object, error){
-		PhaseKubeletFinalize: adminObjects,
-		PhaseAddonFlannel:    flannelObjects,
-		PhaseAddonKubeProxy:  kubeProxyObjects,
-		PhaseAddonCoreDNS:    coreDNSObjects,
-		PhaseUploadConfig:    configObjects,
-		PhaseBootstrapToken:  bootstrapObjects,
+	renders := map[plan.Phase]func(Input) ([]runtime.Object, error){
+		plan.PhaseKubeletFinalize: adminObjects,
+		plan.PhaseAddonFlannel:    flannelObjects,
+		plan.PhaseAddonKubeProxy:  kubeProxyObjects,
+		plan.PhaseAddonCoreDNS:    coreDNSObjects,
+		plan.PhaseUploadConfig:    configObjects,
+		plan.PhaseBootstrapToken:  bootstrapObjects,
 	}
 	var state ClusterState
 	seeds := map[hosts.ObjectKey]bool{corefileKey: true}
 	for _, phase := range ObjectPhases {
-		if phase == PhaseAddonFlannel && in.Cluster.Networking.AddOn != cluster.AddOnFlannel {
+		if phase == plan.PhaseAddonFlannel && in.Cluster.Networking.AddOn != cluster.AddOnFlannel {
 			continue
 		}
 		objects, err := renders[phase](in)
@@ -60,7 +61,7 @@ func ClusterObjects(in Input) (ClusterState, error) {
 
 // objectOf writes a typed object as the JSON of the fields that we set. Its status, which
 // the types cannot leave out, is the cluster's to say.
-func objectOf(phase string, object runtime.Object) (Object, error) {
+func objectOf(phase plan.Phase, object runtime.Object) (Object, error) {
 	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {
 		return Object{}, fmt.Errorf("render an object of %s: %w", phase, err)

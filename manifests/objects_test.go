@@ -12,6 +12,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // object finds the content of an object by kind and name.
@@ -233,7 +234,7 @@ func TestNoAddOnOfTheUsersOwnKind(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, o := range state.Objects {
-		if o.Phase == PhaseAddonFlannel {
+		if o.Phase == plan.PhaseAddonFlannel {
 			t.Errorf("%s is there", o.Key)
 		}
 	}

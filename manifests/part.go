@@ -7,6 +7,7 @@ import (
 	bootstrapapi "k8s.io/cluster-bootstrap/token/api"
 
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // What follows the control planes that come and go, on hosts and in the cluster, is
@@ -19,7 +20,7 @@ func Balancer(in Input, name string) (HostState, error) {
 		return HostState{}, err
 	}
 	state := HostState{Host: name, Units: units(in.Cluster, host)}
-	state.Units = slices.DeleteFunc(state.Units, func(unit Unit) bool { return unit.Phase != PhaseLoadBalancer })
+	state.Units = slices.DeleteFunc(state.Units, func(unit Unit) bool { return unit.Phase != plan.PhaseLoadBalancer })
 	if state.Files, err = in.balancerFiles(host); err != nil {
 		return HostState{}, fmt.Errorf("render the balancer of %s: %w", name, err)
 	}
@@ -34,7 +35,7 @@ func ClusterInfo(in Input) (Object, error) {
 		return Object{}, err
 	}
 	for _, object := range objects {
-		one, err := objectOf(PhaseBootstrapToken, object)
+		one, err := objectOf(plan.PhaseBootstrapToken, object)
 		if err != nil {
 			return Object{}, err
 		}
@@ -42,7 +43,7 @@ func ClusterInfo(in Input) (Object, error) {
 			return one, nil
 		}
 	}
-	return Object{}, fmt.Errorf("render %s: it is not among the objects of %s", bootstrapapi.ConfigMapClusterInfo, PhaseBootstrapToken)
+	return Object{}, fmt.Errorf("render %s: it is not among the objects of %s", bootstrapapi.ConfigMapClusterInfo, plan.PhaseBootstrapToken)
 }
 
 // Units are the units of a host and what each reads.

@@ -1,5 +1,7 @@
 package manifests
 
+import "github.com/slipway-k8s/slipway/phases/plan"
+
 // Where things lie on a host. The places below /etc/kubernetes, /var/lib/kubelet and
 // /var/lib/etcd are kubeadm's.
 const (
@@ -74,31 +76,9 @@ const (
 	SubnetFile    = FlannelRun + "/subnet.env"
 )
 
-// The phases that own files, links and units of a host.
-const (
-	PhasePrepare      = "prepare"
-	PhaseContainerd   = "containerd"
-	PhaseCerts        = "certs"
-	PhaseKubeconfig   = "kubeconfig"
-	PhaseEtcd         = "etcd"
-	PhaseControlPlane = "control-plane"
-	PhaseKubelet      = "kubelet"
-	PhaseLoadBalancer = "load-balancer"
-)
-
-// The phases that own API objects: kubeadm's words.
-const (
-	PhaseUploadConfig    = "upload-config"
-	PhaseBootstrapToken  = "bootstrap-token"
-	PhaseKubeletFinalize = "kubelet-finalize"
-	PhaseAddonKubeProxy  = "addon/kube-proxy"
-	PhaseAddonFlannel    = "addon/flannel"
-	PhaseAddonCoreDNS    = "addon/coredns"
-)
-
 // ObjectPhases lists the phases of API objects in the order that serves a new cluster
 // soonest: what Pods wait for comes first. Nothing in one needs another to have ended.
-var ObjectPhases = []string{
-	PhaseKubeletFinalize, PhaseAddonFlannel, PhaseAddonKubeProxy, PhaseAddonCoreDNS,
-	PhaseUploadConfig, PhaseBootstrapToken,
+var ObjectPhases = []plan.Phase{
+	plan.PhaseKubeletFinalize, plan.PhaseAddonFlannel, plan.PhaseAddonKubeProxy, plan.PhaseAddonCoreDNS,
+	plan.PhaseUploadConfig, plan.PhaseBootstrapToken,
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // pkiFiles are the CAs, the service accounts' keys and the leaves that a host keeps
@@ -37,7 +38,7 @@ func (in Input) pkiFiles(host cluster.Host) ([]File, error) {
 
 func pkiFile(file certs.File) File {
 	return File{
-		Phase: PhaseCerts, Path: file.Path, Mode: file.Mode, Content: file.Content,
+		Phase: plan.PhaseCerts, Path: file.Path, Mode: file.Mode, Content: file.Content,
 		Secret: file.Secret, Compare: Exact,
 	}
 }
@@ -82,12 +83,12 @@ func (in Input) kubeconfigFiles(host cluster.Host) ([]File, error) {
 			return nil, err
 		}
 		content := Kubeconfig(server, in.PKI.CA.Cert, spec.CommonName, leaf.Cert, leaf.Key, in.Cluster.Name)
-		files = append(files, in.kubeconfigFile(PhaseKubeconfig, spec, server, content))
+		files = append(files, in.kubeconfigFile(plan.PhaseKubeconfig, spec, server, content))
 	}
 	return files, nil
 }
 
-func (in Input) kubeconfigFile(phase string, spec certs.Spec, server string, content []byte) File {
+func (in Input) kubeconfigFile(phase plan.Phase, spec certs.Spec, server string, content []byte) File {
 	return File{
 		Phase: phase, Path: certs.Folder + "/" + confName(spec.Name), Mode: 0o600, Content: content,
 		Secret: true, Compare: Acceptable, Leaf: &spec,

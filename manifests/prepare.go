@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/templates"
 )
 
@@ -101,7 +102,7 @@ func (in Input) prepareFiles(host cluster.Host) ([]File, error) {
 		return nil, err
 	}
 	return []File{
-		{Phase: PhasePrepare, Path: ModulesFile, Mode: 0o644, Content: loaded, Compare: Exact},
-		{Phase: PhasePrepare, Path: SysctlFile, Mode: 0o644, Content: sysctls, Compare: Exact},
+		{Phase: plan.PhasePrepare, Path: ModulesFile, Mode: 0o644, Content: loaded, Compare: Exact},
+		{Phase: plan.PhasePrepare, Path: SysctlFile, Mode: 0o644, Content: sysctls, Compare: Exact},
 	}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // Input is all that a rendering depends on.
@@ -71,7 +72,7 @@ const (
 
 // File is a file that should be on a host.
 type File struct {
-	Phase   string // the phase that owns it: certs, kubeconfig, etcd, control-plane, kubelet, containerd, prepare
+	Phase   plan.Phase // the phase that owns it: certs, kubeconfig, etcd, control-plane, kubelet, containerd, prepare
 	Path    string
 	Mode    uint32
 	UID     int
@@ -96,7 +97,7 @@ type File struct {
 
 // Directory is a directory that should be on a host.
 type Directory struct {
-	Phase string
+	Phase plan.Phase
 	Path  string
 	Mode  uint32
 	UID   int
@@ -106,7 +107,7 @@ type Directory struct {
 
 // Link is a symbolic link that should be on a host.
 type Link struct {
-	Phase  string
+	Phase  plan.Phase
 	Path   string
 	Target string
 	Seed   bool
@@ -114,7 +115,7 @@ type Link struct {
 
 // Unit is a systemd unit and the state it should be in.
 type Unit struct {
-	Phase   string
+	Phase   plan.Phase
 	Name    string
 	Enabled bool
 	Active  bool
@@ -143,7 +144,7 @@ type ClusterState struct {
 
 // Object is an API object that should exist.
 type Object struct {
-	Phase   string // upload-config, bootstrap-token, addon/…, kubelet-finalize …
+	Phase   plan.Phase // upload-config, bootstrap-token, addon/…, kubelet-finalize …
 	Key     hosts.ObjectKey
 	Content []byte // JSON
 	Secret  bool

@@ -5,32 +5,34 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/templates"
 )
 
 // unitFile is a unit's file, or a drop-in's.
 type unitFile struct {
-	phase, path, template string
-	data                  map[string]any
+	phase          plan.Phase
+	path, template string
+	data           map[string]any
 }
 
 // unitFiles are the units that every node runs, the drop-in by which kubeadm and the
 // kubelet understand each other, and what a control plane with an etcd runs beside them.
 func (in Input) unitFiles(host cluster.Host) ([]File, error) {
 	units := []unitFile{
-		{PhaseContainerd, UnitsFolder + "/" + ContainerdUnit, "containerd.service", map[string]any{
+		{plan.PhaseContainerd, UnitsFolder + "/" + ContainerdUnit, "containerd.service", map[string]any{
 			"Binary": Containerd, "Config": ContainerdConfig,
 		}},
-		{PhaseKubelet, UnitsFolder + "/" + KubeletUnit, "kubelet.service", map[string]any{
+		{plan.PhaseKubelet, UnitsFolder + "/" + KubeletUnit, "kubelet.service", map[string]any{
 			"Binary": KubeletBinary, "Modules": strings.Join(modules, " "), "Sysctls": SysctlFile, "Limits": limits(), "HostsLine": in.hostsLine(host),
 		}},
-		{PhaseKubelet, KubeletDropIn, "10-kubeadm.conf", map[string]any{
+		{plan.PhaseKubelet, KubeletDropIn, "10-kubeadm.conf", map[string]any{
 			"Binary": KubeletBinary, "Bootstrap": BootstrapKubelet, "Kubeconfig": KubeletConf,
 			"Config": KubeletConfig, "Flags": KubeletFlags, "Idle": idleEnv.Name + "=" + idleEnv.Value,
 		}},
 	}
 	if hasEtcd(in.Cluster, host) {
-		units = append(units, unitFile{PhaseEtcd, UnitsFolder + "/" + HandoverUnit, "etcd-handover.service", map[string]any{
+		units = append(units, unitFile{plan.PhaseEtcd, UnitsFolder + "/" + HandoverUnit, "etcd-handover.service", map[string]any{
 			"Binary": Handover, "After": strings.Join([]string{ContainerdUnit, KubeletUnit, HAProxyUnit, KeepalivedUnit}, " "),
 		}})
 	}
@@ -63,7 +65,7 @@ func units(c *cluster.Cluster, host cluster.Host) []Unit {
 	}
 	if hasEtcd(c, host) {
 		found = append(found, Unit{
-			Phase: PhaseEtcd, Name: HandoverUnit, Enabled: true, Active: true, Inputs: []string{UnitsFolder + "/" + HandoverUnit},
+			Phase: plan.PhaseEtcd, Name: HandoverUnit, Enabled: true, Active: true, Inputs: []string{UnitsFolder + "/" + HandoverUnit},
 		})
 	}
 	if c.Balances(host) {
@@ -83,11 +85,11 @@ func hasEtcd(c *cluster.Cluster, host cluster.Host) bool {
 func nodeUnits() []Unit {
 	return []Unit{
 		{
-			Phase: PhaseContainerd, Name: ContainerdUnit, Enabled: true, Active: true,
+			Phase: plan.PhaseContainerd, Name: ContainerdUnit, Enabled: true, Active: true,
 			Inputs: []string{Containerd, ContainerdConfig, UnitsFolder + "/" + ContainerdUnit},
 		},
 		{
-			Phase: PhaseKubelet, Name: KubeletUnit, Enabled: true, Active: true,
+			Phase: plan.PhaseKubelet, Name: KubeletUnit, Enabled: true, Active: true,
 			Inputs: []string{
 				Kube, KubeletConfig, KubeletFlags, KubeletConf,
 				UnitsFolder + "/" + KubeletUnit, KubeletDropIn,
@@ -100,7 +102,7 @@ func nodeUnits() []Unit {
 // CA, the program and the unit itself need a restart.
 func balancerUnit(name, config, binary string) Unit {
 	return Unit{
-		Phase: PhaseLoadBalancer, Name: name, Enabled: true, Active: true,
+		Phase: plan.PhaseLoadBalancer, Name: name, Enabled: true, Active: true,
 		Inputs:  []string{BalancerRoot + binary, UnitsFolder + "/" + name, BalancerCA},
 		Reloads: []string{config},
 	}

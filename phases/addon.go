@@ -2,15 +2,12 @@ package phases
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
-
-const addonPrefix = "addon/"
 
 // addons applies the add-ons as soon as an API answers and the images are where a Pod
 // may be put first.
@@ -23,7 +20,7 @@ func (d *draft) addons(state manifests.ClusterState, drafts []*hostDraft, apis [
 	}
 	var ids []string
 	for _, phase := range objectPhases(state) {
-		if !strings.HasPrefix(phase, addonPrefix) {
+		if !phase.IsAddon() {
 			continue
 		}
 		applied, err := d.applyObjects(state, phase, after(nil, apis, loaded))
@@ -45,7 +42,7 @@ func (d *draft) awaitAddons(state manifests.ClusterState, applied, nodes, apis [
 		if object.Key.Kind == "Deployment" && d.in.Cluster.Networking.AddOn == cluster.AddOnNone {
 			continue // its Pods need the network that the user brings
 		}
-		step := "cluster/" + object.Phase + "/" + thing(object.Key)
+		step := clusterID(object.Phase, thing(object.Key))
 		why := ""
 		switch live, there := d.in.ClusterFacts.Objects[object.Key]; {
 		case !there || slices.Contains(applied, step):
@@ -62,7 +59,7 @@ func (d *draft) awaitAddons(state manifests.ClusterState, applied, nodes, apis [
 			waits = join(waits, []string{step})
 		}
 		ids = append(ids, d.add(plan.Step{
-			ID: step + "/available", Phase: object.Phase, Lane: plan.LaneWait + "/" + thing(object.Key),
+			ID: step + "/available", Phase: object.Phase, Subject: plan.Subject{Object: object.Key}, Lane: plan.LaneWait + "/" + thing(object.Key),
 			After: after(waits, apis), Why: why,
 			Cluster: plan.WaitAvailable{Object: object.Key, Timeout: rolloutTimeout},
 		}))
@@ -85,7 +82,7 @@ func rollsOut(key hosts.ObjectKey) bool { return key.Kind == "Deployment" || key
 
 // objectPhases lists the phases that the state's objects have, in the order that
 // serves a new cluster soonest.
-func objectPhases(state manifests.ClusterState) []string {
+func objectPhases(state manifests.ClusterState) []plan.Phase {
 	phases := slices.Clone(manifests.ObjectPhases)
 	for _, object := range state.Objects {
 		if !slices.Contains(phases, object.Phase) {

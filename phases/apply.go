@@ -13,7 +13,7 @@ import (
 
 // applyObjects brings the objects of one phase that are not as they should be, in
 // their order: what a later one names comes before it.
-func (d *draft) applyObjects(state manifests.ClusterState, phase string, waits []plan.Dependency) ([]string, error) {
+func (d *draft) applyObjects(state manifests.ClusterState, phase plan.Phase, waits []plan.Dependency) ([]string, error) {
 	var ids []string
 	for _, object := range state.Objects {
 		if object.Phase != phase {
@@ -63,7 +63,7 @@ func (d *draft) keepReplicas(object manifests.Object) (manifests.Object, error) 
 
 func (d *draft) apply(object manifests.Object, why string, change plan.Change, waits []plan.Dependency) string {
 	return d.add(plan.Step{
-		ID: "cluster/" + object.Phase + "/" + thing(object.Key), Phase: object.Phase, Lane: object.Phase,
+		ID: clusterID(object.Phase, thing(object.Key)), Phase: object.Phase, Subject: plan.Subject{Object: object.Key}, Lane: string(object.Phase),
 		After: waits, Why: why, Change: change,
 		Cluster: plan.Apply{
 			Object: object.Key, Content: d.put(object.Content, object.Secret), Secret: object.Secret,

@@ -52,7 +52,7 @@ func (h *hostDraft) inTurn(answers []string, planes int, addons []hosts.ObjectKe
 		return answers
 	}
 	return []string{h.add(plan.Step{
-		ID: "cluster/wait-turn/" + h.host.Name, Phase: phaseWait, Lane: plan.LaneWait + "/turn/" + h.host.Name,
+		ID: clusterID("wait-turn", h.host.Name), Phase: plan.PhaseWaitControlPlane, Lane: plan.LaneWait + "/turn/" + h.host.Name,
 		After: after(answers), Why: "one control plane's controllers lead, the others are spares",
 		Cluster: plan.WaitTurn{Host: h.host.Name, Objects: addons, Timeout: turnTimeout},
 	})}
@@ -71,7 +71,7 @@ func (h *hostDraft) startsControllers() bool {
 // writePods writes static Pods, each when its images are there: a kubelet that has to
 // look for an image elsewhere tries again only after ten seconds.
 func (h *hostDraft) writePods(wanted func(manifest string) bool, after []string) []string {
-	ready := join(h.base, after, h.written(manifests.PhaseCerts, manifests.PhaseKubeconfig, manifests.PhaseEtcd, manifests.PhaseControlPlane))
+	ready := join(h.base, after, h.written(plan.PhaseCerts, plan.PhaseKubeconfig, plan.PhaseEtcd, plan.PhaseControlPlane))
 	var written []string
 	for _, file := range h.state.Files {
 		if !isStaticPod(file) || !wanted(file.Path) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // draftHosts renders what the hosts should be and begins each one's part of the plan.
@@ -52,10 +53,10 @@ func (h *hostDraft) install() {
 	h.directories()
 	h.prepare()
 	h.binaries()
-	h.writeFiles(manifests.PhaseContainerd, manifests.PhasePrepare)
+	h.writeFiles(plan.PhaseContainerd, plan.PhasePrepare)
 	h.removeStale()
 	h.startContainerd()
-	h.writeFiles(manifests.PhaseCerts, manifests.PhaseLoadBalancer, manifests.PhaseKubeconfig, manifests.PhaseEtcd, manifests.PhaseControlPlane, manifests.PhaseKubelet)
+	h.writeFiles(plan.PhaseCerts, plan.PhaseLoadBalancer, plan.PhaseKubeconfig, plan.PhaseEtcd, plan.PhaseControlPlane, plan.PhaseKubelet)
 	h.loadImages()
 	h.startHAProxy()
 }

@@ -3,6 +3,7 @@ package phases
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
@@ -51,35 +52,46 @@ type hostDraft struct {
 	reseed map[string]bool
 	judged map[string]string // why a certificate or kubeconfig cannot stay, by path
 
-	base       []string            // what every lane of the host begins after
-	entry      []string            // steps that write lines of /etc/hosts
-	files      map[string][]string // steps that write files and links, by phase
-	sets       map[string]string   // steps that unpack, by the set's name
-	containerd []string            // the step that starts containerd
-	images     map[string]string   // steps that load images, by the image's name
-	imageOrder []string            // the same in their order
-	pods       []string            // steps that write static Pods
-	clients    []string            // steps that write the static Pods of the API's clients
-	kubelet    []string            // the step that starts the kubelet
-	balancer   []string            // steps that start haproxy and keepalived
-	renewed    []string            // the waits for static Pods to run by their manifests
-	reached    []string            // the wait for the endpoint, as seen from the host
+	base       []string                // what every lane of the host begins after
+	entry      []string                // steps that write lines of /etc/hosts
+	files      map[plan.Phase][]string // steps that write files and links, by phase
+	sets       map[string]string       // steps that unpack, by the set's name
+	containerd []string                // the step that starts containerd
+	images     map[string]string       // steps that load images, by the image's name
+	imageOrder []string                // the same in their order
+	pods       []string                // steps that write static Pods
+	clients    []string                // steps that write the static Pods of the API's clients
+	kubelet    []string                // the step that starts the kubelet
+	balancer   []string                // steps that start haproxy and keepalived
+	renewed    []string                // the waits for static Pods to run by their manifests
+	reached    []string                // the wait for the endpoint, as seen from the host
 }
 
 func (d *draft) forHost(host cluster.Host, state manifests.HostState) *hostDraft {
 	return &hostDraft{
 		draft: d, host: host, facts: d.in.Facts[host.Name], state: state,
-		reseed: map[string]bool{}, judged: map[string]string{}, files: map[string][]string{}, sets: map[string]string{}, images: map[string]string{},
+		reseed: map[string]bool{}, judged: map[string]string{}, files: map[plan.Phase][]string{}, sets: map[string]string{}, images: map[string]string{},
 	}
 }
 
 // stepID names what a phase does to a thing on the host.
-func (h *hostDraft) stepID(phase, thing string) string {
-	return h.host.Name + "/" + phase + "/" + thing
+func (h *hostDraft) stepID(phase plan.Phase, thing string) string {
+	return h.host.Name + "/" + string(phase) + "/" + thing
+}
+
+// clusterID names what a phase does to the cluster.
+func clusterID(phase plan.Phase, things ...string) string {
+	return "cluster/" + string(phase) + "/" + strings.Join(things, "/")
+}
+
+// add puts a step that is about the host at the plan's end and gives its id.
+func (h *hostDraft) add(step plan.Step) string {
+	step.Subject.Host = h.host.Name
+	return h.draft.add(step)
 }
 
 // step adds one step of the host.
-func (h *hostDraft) step(phase, thing, lane string, change plan.Change, why string, action hosts.Action, after ...[]string) string {
+func (h *hostDraft) step(phase plan.Phase, thing, lane string, change plan.Change, why string, action hosts.Action, after ...[]string) string {
 	step := plan.Step{
 		ID: h.stepID(phase, thing), Phase: phase, Host: h.host.Name,
 		Lane: lane, Why: why, Change: change, Action: action,
@@ -91,7 +103,7 @@ func (h *hostDraft) step(phase, thing, lane string, change plan.Change, why stri
 }
 
 // changed tells whether any of the host's steps belongs to one of the phases.
-func (h *hostDraft) changed(phases ...string) bool {
+func (h *hostDraft) changed(phases ...plan.Phase) bool {
 	return slices.ContainsFunc(h.plan.Steps, func(step plan.Step) bool {
 		return step.Host == h.host.Name && slices.Contains(phases, step.Phase)
 	})

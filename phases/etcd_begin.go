@@ -82,7 +82,7 @@ func (h *hostDraft) letBegin(state string, after []string) []string {
 		return nil
 	}
 	note := manifests.File{
-		Phase: manifests.PhaseEtcd, Path: manifests.EtcdMayBegin, Mode: 0o600, Content: []byte(state + "\n"), Compare: manifests.Exact,
+		Phase: plan.PhaseEtcd, Path: manifests.EtcdMayBegin, Mode: 0o600, Content: []byte(state + "\n"), Compare: manifests.Exact,
 	}
 	why, change := h.fileDiffers(note)
 	if why == "" {

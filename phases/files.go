@@ -11,7 +11,7 @@ import (
 
 // writeFiles writes the files and links of a phase that are not right. Static Pods are
 // not among them: they have to wait for their images.
-func (h *hostDraft) writeFiles(phases ...string) {
+func (h *hostDraft) writeFiles(phases ...plan.Phase) {
 	for _, phase := range phases {
 		for _, file := range h.state.Files {
 			if file.Phase == phase && !isStaticPod(file) {
@@ -56,7 +56,7 @@ func (h *hostDraft) removeStale() {
 	}
 	for _, at := range slices.Backward(sortedKeys(stale)) { // what lies in a folder goes before it
 		action := hosts.RemovePath{Path: at, IfEmpty: stale[at] == hosts.TypeDirectory}
-		h.step(manifests.PhaseContainerd, "remove/"+trimmed(at), plan.LaneFiles, plan.Remove,
+		h.step(plan.PhaseContainerd, "remove/"+trimmed(at), plan.LaneFiles, plan.Remove,
 			"the cluster file no longer has its registry", action, h.base)
 	}
 }
@@ -83,7 +83,7 @@ func (h *hostDraft) makeLink(link manifests.Link) {
 }
 
 // written lists the steps that write files, of some phases.
-func (h *hostDraft) written(phases ...string) []string {
+func (h *hostDraft) written(phases ...plan.Phase) []string {
 	var ids []string
 	for _, phase := range phases {
 		ids = append(ids, h.files[phase]...)

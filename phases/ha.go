@@ -10,9 +10,6 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-// phaseTry is the phase of what is tried out and put back.
-const phaseTry = "ha-test"
-
 // leastMembers is how many voting members of etcd are needed to do without one.
 const leastMembers = 3
 
@@ -132,8 +129,9 @@ func TakeOut(in Input, name string) (plan.Plan, plan.Contents, error) {
 	stopped := h.try("control-plane", hosts.StopPods{Only: serverPods(name), Grace: stopGrace})
 	if in.Cluster.StackedEtcd() {
 		moved := h.add(plan.Step{
-			ID: "cluster/" + phaseTry + "/" + name + "/move-leader", Phase: phaseTry, Lane: phaseTry, After: after([]string{stopped}),
-			Why: "the others should not have to elect one", Change: plan.Update, Cluster: plan.MoveLeader{From: name},
+			ID: clusterID(plan.PhaseHATest, name, "move-leader"), Phase: plan.PhaseHATest, Lane: string(plan.PhaseHATest), After: after([]string{stopped}),
+			Why: "the others should not have to elect one", Change: plan.Update,
+			Subject: plan.Subject{Member: name}, Cluster: plan.MoveLeader{From: name},
 		})
 		h.try("etcd", hosts.StopPods{Only: []string{"etcd-" + name}, Grace: stopGrace}, []string{moved})
 	}
@@ -194,7 +192,7 @@ func (h *hostDraft) putBack() error {
 		return err
 	}
 	h.add(plan.Step{
-		ID: "cluster/" + phaseTry + "/" + h.host.Name + "/endpoint", Phase: phaseTry, Lane: plan.LaneWait + "/endpoint/" + h.host.Name,
+		ID: clusterID(plan.PhaseHATest, h.host.Name, "endpoint"), Phase: plan.PhaseHATest, Lane: plan.LaneWait + "/endpoint/" + h.host.Name,
 		After: after(waits), Why: "it is being put back",
 		Cluster: plan.WaitEndpoint{Host: h.host.Name, Address: endpoint, Timeout: apiTimeout},
 	})
@@ -203,7 +201,7 @@ func (h *hostDraft) putBack() error {
 
 // awaitBack waits until the API server answers that the host's kubelet starts again.
 func (h *hostDraft) awaitBack() []string {
-	if !h.runsControlPlane() || !h.changed(phaseTry) && !h.isDown(hosts.ComponentAPIServer) {
+	if !h.runsControlPlane() || !h.changed(plan.PhaseHATest) && !h.isDown(hosts.ComponentAPIServer) {
 		return nil
 	}
 	var kubelet []string
@@ -211,7 +209,7 @@ func (h *hostDraft) awaitBack() []string {
 		kubelet = h.kubelet
 	}
 	return []string{h.add(plan.Step{
-		ID: "cluster/" + phaseTry + "/" + h.host.Name + "/api", Phase: phaseTry, Lane: plan.LaneWait + "/api/" + h.host.Name,
+		ID: clusterID(plan.PhaseHATest, h.host.Name, "api"), Phase: plan.PhaseHATest, Lane: plan.LaneWait + "/api/" + h.host.Name,
 		After: after(kubelet), Why: "it is being put back",
 		Cluster: plan.WaitAPI{Host: h.host.Name, Timeout: apiTimeout},
 	})}
@@ -240,7 +238,7 @@ func (in Input) tried(name string) (*hostDraft, error) {
 
 // try adds one step of a test.
 func (h *hostDraft) try(thing string, action hosts.Action, after ...[]string) string {
-	return h.step(phaseTry, thing, plan.LaneWork, plan.Update, "it is taken out to see what the others do", action, after...)
+	return h.step(plan.PhaseHATest, thing, plan.LaneWork, plan.Update, "it is taken out to see what the others do", action, after...)
 }
 
 // pause stops units that stay enabled.
@@ -250,7 +248,7 @@ func (h *hostDraft) pause(thing string, units ...string) string {
 
 // resume starts a unit again, with what it reads as it lies on the host.
 func (h *hostDraft) resume(name string, waits []string) string {
-	id := h.step(phaseTry, name, plan.LaneWork, plan.Update, "is "+orNothing(h.facts.Units[name].Active), hosts.SetUnit{
+	id := h.step(plan.PhaseHATest, name, plan.LaneWork, plan.Update, "is "+orNothing(h.facts.Units[name].Active), hosts.SetUnit{
 		Name: name, Enabled: true, Active: true, Inputs: h.asFound(name),
 	}, waits)
 	if name == manifests.KubeletUnit {

@@ -10,12 +10,6 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-const (
-	phaseBinaries = "binaries"
-	phaseImages   = "images"
-	phaseTidy     = "tidy"
-)
-
 // binaries unpacks the sets of the bundle, of each only the files that are not right.
 func (h *hostDraft) binaries() {
 	for _, set := range h.state.Sets {
@@ -42,7 +36,7 @@ func (h *hostDraft) binaries() {
 		if set.Name == bundle.SetLoadBalancer {
 			lane = laneBalancer
 		}
-		h.sets[set.Name] = h.step(phaseBinaries, set.Name, lane, change, why,
+		h.sets[set.Name] = h.step(plan.PhaseBinaries, set.Name, lane, change, why,
 			hosts.Unpack{Set: set.Name, Files: files}, h.base)
 	}
 }
@@ -93,7 +87,7 @@ func (h *hostDraft) loadImages() {
 		if there {
 			why, change = "another image has this name", plan.Update
 		}
-		id := h.step(phaseImages, image.Name, plan.LaneImages, change, why, loading(image), h.containerd, h.base)
+		id := h.step(plan.PhaseImages, image.Name, plan.LaneImages, change, why, loading(image), h.containerd, h.base)
 		h.images[image.Name] = id
 		h.imageOrder = append(h.imageOrder, id)
 	}
@@ -141,5 +135,5 @@ func (h *hostDraft) tidy() {
 			last = append(last, id)
 		}
 	}
-	h.step(phaseTidy, "store", plan.LaneWork, "", "what was uploaded is in its place", hosts.TidyStore{}, last)
+	h.step(plan.PhaseTidy, "store", plan.LaneWork, "", "what was uploaded is in its place", hosts.TidyStore{}, last)
 }

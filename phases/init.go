@@ -138,7 +138,7 @@ func (in Input) holding(drafts []*hostDraft) []string {
 		if !in.Cluster.MayHold(h.host) {
 			continue
 		}
-		id := h.stepID(manifests.PhaseLoadBalancer, manifests.KeepalivedUnit)
+		id := h.stepID(plan.PhaseLoadBalancer, manifests.KeepalivedUnit)
 		if !slices.Contains(h.balancer, id) {
 			return nil
 		}

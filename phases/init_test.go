@@ -118,7 +118,7 @@ func TestNoHostComesFirst(t *testing.T) {
 					t.Errorf("%s waits for %s, and not for the same on any control plane", step.ID, id)
 				}
 			}
-			if step.Host == "" && strings.HasPrefix(dependency.Steps[0], "cluster/"+phaseWait) && len(dependency.Steps) > 1 && !dependency.Any {
+			if step.Host == "" && strings.HasPrefix(dependency.Steps[0], clusterID(plan.PhaseWaitControlPlane, "")) && len(dependency.Steps) > 1 && !dependency.Any {
 				t.Errorf("%s waits for every API server", step.ID)
 			}
 		}

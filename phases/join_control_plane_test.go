@@ -45,7 +45,7 @@ func TestControlPlanesJoinOneAfterAnotherAndBecomeKnown(t *testing.T) {
 		if step.Host == "" || step.Host == "cp-4" || step.Host == "cp-5" {
 			continue
 		}
-		if step.Phase != manifests.PhaseLoadBalancer && step.Phase != phaseTidy {
+		if step.Phase != plan.PhaseLoadBalancer && step.Phase != plan.PhaseTidy {
 			t.Errorf("%s touches a host that is in the cluster", step.ID)
 		}
 		if unit, ok := step.Action.(hosts.SetUnit); ok && !unit.Reload {
@@ -132,7 +132,7 @@ func TestAHalfJoinedMemberIsTakenUpWhereItStands(t *testing.T) {
 			p, _ = w.planned(Join)
 			var got []string
 			for _, step := range p.Steps {
-				if step.Phase == phaseJoinEtcd {
+				if step.Phase == plan.PhaseEtcdJoin {
 					got = append(got, step.ID)
 				}
 			}
@@ -214,7 +214,7 @@ func TestMembersThatStandInTheWay(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			removed := at(p, "cluster/"+phaseRemoveMember+"/"+test.removes)
+			removed := at(p, clusterID(plan.PhaseRemoveEtcdMember, test.removes))
 			if (removed >= 0) != (test.removes != "") {
 				t.Errorf("removed at %d:\n%s", removed, plan.Text(p))
 			}
@@ -292,7 +292,7 @@ func TestALoadBalancerJoinsWithoutAKubelet(t *testing.T) {
 		switch {
 		case step.Host == "cp-1" || step.Host == "w-1" || step.Cluster != nil:
 			t.Errorf("%s is none of a balancer's", step.ID)
-		case step.Host == "lb-2" && slices.Contains([]string{manifests.PhaseContainerd, manifests.PhaseKubelet, phaseImages}, step.Phase):
+		case step.Host == "lb-2" && slices.Contains([]plan.Phase{plan.PhaseContainerd, plan.PhaseKubelet, plan.PhaseImages}, step.Phase):
 			t.Errorf("%s is a node's", step.ID)
 		}
 	}
@@ -351,7 +351,7 @@ func TestControlPlanesJoinAtOnceWhereEtcdIsTheUsers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, step := range p.Steps {
-		if step.Phase == phaseJoinEtcd || step.Phase == manifests.PhaseEtcd {
+		if step.Phase == plan.PhaseEtcdJoin || step.Phase == plan.PhaseEtcd {
 			t.Errorf("%s is none of Slipway's", step.ID)
 		}
 	}

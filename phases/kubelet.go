@@ -15,8 +15,8 @@ import (
 // startContainerd brings containerd up as soon as its binaries and files are there, so
 // that images can be loaded while the rest is written.
 func (h *hostDraft) startContainerd() {
-	for _, unit := range h.units(manifests.PhaseContainerd) {
-		waits := join(h.base, h.setsWith(unit.Inputs), h.written(manifests.PhaseContainerd, manifests.PhasePrepare))
+	for _, unit := range h.units(plan.PhaseContainerd) {
+		waits := join(h.base, h.setsWith(unit.Inputs), h.written(plan.PhaseContainerd, plan.PhasePrepare))
 		if id := h.setUnit(unit, after(waits)); id != "" {
 			h.containerd = append(h.containerd, id)
 		}
@@ -30,32 +30,32 @@ func (h *hostDraft) startContainerd() {
 // all of one set of steps, and any of each other.
 func (h *hostDraft) startKubelet(reached []string, anyOf ...[]string) {
 	waits := join(h.base, h.setsWith(nil), h.containerd, h.written(
-		manifests.PhasePrepare, manifests.PhaseContainerd, manifests.PhaseCerts, manifests.PhaseKubeconfig, manifests.PhaseKubelet))
+		plan.PhasePrepare, plan.PhaseContainerd, plan.PhaseCerts, plan.PhaseKubeconfig, plan.PhaseKubelet))
 	if h.runsControlPlane() {
 		waits = join(waits, h.pods)
 	} else {
 		waits = join(waits, h.imageOrder, reached)
 	}
-	for _, unit := range h.units(manifests.PhaseKubelet) {
+	for _, unit := range h.units(plan.PhaseKubelet) {
 		if id := h.setUnit(unit, after(waits, anyOf...)); id != "" {
 			h.kubelet = append(h.kubelet, id)
 		}
 	}
-	for _, unit := range h.units(manifests.PhaseEtcd) { // it acts when it is stopped
-		h.setUnit(unit, after(join(h.base, h.setsWith(nil), h.written(manifests.PhaseEtcd))))
+	for _, unit := range h.units(plan.PhaseEtcd) { // it acts when it is stopped
+		h.setUnit(unit, after(join(h.base, h.setsWith(nil), h.written(plan.PhaseEtcd))))
 	}
 }
 
 // startsKubelet tells whether the plan has to start the kubelet, or to restart it.
 func (h *hostDraft) startsKubelet() bool {
-	return slices.ContainsFunc(h.units(manifests.PhaseKubelet), func(unit manifests.Unit) bool {
+	return slices.ContainsFunc(h.units(plan.PhaseKubelet), func(unit manifests.Unit) bool {
 		why, _, _ := h.unitDue(unit)
 		return why != ""
 	})
 }
 
 // units lists the units of one phase.
-func (h *hostDraft) units(phase string) []manifests.Unit {
+func (h *hostDraft) units(phase plan.Phase) []manifests.Unit {
 	return slices.DeleteFunc(slices.Clone(h.state.Units), func(unit manifests.Unit) bool { return unit.Phase != phase })
 }
 
@@ -66,7 +66,7 @@ func (h *hostDraft) setUnit(unit manifests.Unit, after []plan.Dependency) string
 		return ""
 	}
 	lane := plan.LaneWork
-	if unit.Phase == manifests.PhaseLoadBalancer {
+	if unit.Phase == plan.PhaseLoadBalancer {
 		lane = laneBalancer
 	}
 	inputs := h.inputs(unit)
@@ -87,7 +87,7 @@ const balancerSteady = 5
 // steadyFor is how long a unit has to stay up to count as started: a balancer, where hosts take
 // turns. Of a kubelet the API tells, of static Pods the kubelet.
 func (h *hostDraft) steadyFor(unit manifests.Unit) int {
-	if unit.Active && unit.Phase == manifests.PhaseLoadBalancer && h.in.takesTurns() {
+	if unit.Active && unit.Phase == plan.PhaseLoadBalancer && h.in.takesTurns() {
 		return balancerSteady
 	}
 	return 0

@@ -9,12 +9,6 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-// The phases of leaving; the second has kubeadm's name.
-const (
-	phaseRemoveNode   = "remove-node"
-	phaseRemoveMember = "remove-etcd-member"
-)
-
 // drainTimeout is how long, in seconds, a node's Pods have to go elsewhere.
 const drainTimeout = 300
 
@@ -53,7 +47,7 @@ func (h *hostDraft) cordon() []string {
 		return nil
 	}
 	return []string{h.add(plan.Step{
-		ID: "cluster/" + phaseRemoveNode + "/" + h.host.Name + "/cordon", Phase: phaseRemoveNode, Lane: h.leaveLane(),
+		ID: clusterID(plan.PhaseRemoveNode, h.host.Name, "cordon"), Phase: plan.PhaseRemoveNode, Lane: h.leaveLane(),
 		Why: "nothing new should come to it", Change: plan.Update, Cluster: plan.Cordon{Node: h.host.Name},
 	})}
 }
@@ -64,7 +58,7 @@ func (h *hostDraft) drains() (hosts.Node, bool) {
 	return node, there && h.in.ClusterFacts.Reachable && h.facts.Units[manifests.KubeletUnit].Active == "active"
 }
 
-func (h *hostDraft) leaveLane() string { return phaseRemoveNode + "/" + h.host.Name }
+func (h *hostDraft) leaveLane() string { return string(plan.PhaseRemoveNode) + "/" + h.host.Name }
 
 // drain moves a node's Pods away, when no other node that leaves takes any in.
 func (h *hostDraft) drain(cordoned []string) []string {
@@ -72,7 +66,7 @@ func (h *hostDraft) drain(cordoned []string) []string {
 		return nil
 	}
 	return []string{h.add(plan.Step{
-		ID: "cluster/" + phaseRemoveNode + "/" + h.host.Name + "/drain", Phase: phaseRemoveNode, Lane: h.leaveLane(),
+		ID: clusterID(plan.PhaseRemoveNode, h.host.Name, "drain"), Phase: plan.PhaseRemoveNode, Lane: h.leaveLane(),
 		After: after(cordoned),
 		Why:   "its Pods have to run elsewhere", Change: plan.Update,
 		Cluster: plan.Drain{Node: h.host.Name, Timeout: drainTimeout},
@@ -90,8 +84,8 @@ func (h *hostDraft) quorumHolds(waits []string) []string {
 			continue
 		}
 		return []string{h.add(plan.Step{
-			ID: "cluster/" + phaseRemoveMember + "/" + h.host.Name + "/quorum", Phase: phaseRemoveMember, Lane: h.leaveLane(),
-			After: after(waits), Why: "another may have gone since the plan was made", Cluster: plan.QuorumHolds{Without: member.Name},
+			ID: clusterID(plan.PhaseRemoveEtcdMember, h.host.Name, "quorum"), Phase: plan.PhaseRemoveEtcdMember, Lane: h.leaveLane(),
+			After: after(waits), Why: "another may have gone since the plan was made", Subject: plan.Subject{Member: member.Name}, Cluster: plan.QuorumHolds{Without: member.Name},
 		})}
 	}
 	return nil
@@ -103,7 +97,7 @@ func (h *hostDraft) removeMembers(waits []string) []string {
 	if !h.in.Cluster.StackedEtcd() {
 		return nil
 	}
-	lane, id := h.leaveLane(), "cluster/"+phaseRemoveMember+"/"+h.host.Name
+	lane, id := h.leaveLane(), clusterID(plan.PhaseRemoveEtcdMember, h.host.Name)
 	members := membersOf(h.in.ClusterFacts.Members, h.host)
 	var removed []string
 	for i, member := range members {
@@ -113,13 +107,14 @@ func (h *hostDraft) removeMembers(waits []string) []string {
 		}
 		if member.Healthy && !member.Learner && member.Name != "" {
 			waits = []string{h.add(plan.Step{
-				ID: step + "/move-leader", Phase: phaseRemoveMember, Lane: lane, After: after(waits),
-				Why: "the others should not have to elect one", Change: plan.Update, Cluster: plan.MoveLeader{From: member.Name},
+				ID: step + "/move-leader", Phase: plan.PhaseRemoveEtcdMember, Lane: lane, After: after(waits),
+				Why: "the others should not have to elect one", Change: plan.Update,
+				Subject: plan.Subject{Member: member.Name}, Cluster: plan.MoveLeader{From: member.Name},
 			})}
 		}
 		removed = append(removed, h.add(plan.Step{
-			ID: step, Phase: phaseRemoveMember, Lane: lane, After: after(waits),
-			Why: "the host leaves the cluster", Change: plan.Remove,
+			ID: step, Phase: plan.PhaseRemoveEtcdMember, Lane: lane, After: after(waits),
+			Why: "the host leaves the cluster", Change: plan.Remove, Subject: plan.Subject{Member: memberName(member)},
 			Cluster: plan.MemberRemove{ID: member.ID, Name: member.Name},
 		}))
 	}
@@ -132,7 +127,7 @@ func (h *hostDraft) deleteNode(waits []string) {
 		return
 	}
 	h.add(plan.Step{
-		ID: "cluster/" + phaseRemoveNode + "/" + h.host.Name + "/delete", Phase: phaseRemoveNode,
+		ID: clusterID(plan.PhaseRemoveNode, h.host.Name, "delete"), Phase: plan.PhaseRemoveNode,
 		Lane: h.leaveLane(), After: after(waits),
 		Why: "the host leaves the cluster", Change: plan.Remove,
 		Cluster: plan.Delete{Object: hosts.ObjectKey{APIVersion: "v1", Kind: "Node", Name: h.host.Name}},

@@ -34,9 +34,9 @@ func Images(in Input, images []OwnImage) (plan.Plan, plan.Contents, error) {
 			have, there := h.facts.Images[reference]
 			switch {
 			case !there:
-				h.step(phaseImages, reference, plan.LaneImages, plan.Create, "image missing", image)
+				h.step(plan.PhaseImages, reference, plan.LaneImages, plan.Create, "image missing", image)
 			case have != image.Manifest.Digest:
-				h.step(phaseImages, reference, plan.LaneImages, plan.Update, "another image has this name", image)
+				h.step(plan.PhaseImages, reference, plan.LaneImages, plan.Update, "another image has this name", image)
 			}
 		}
 		h.tidy()

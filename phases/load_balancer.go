@@ -14,9 +14,7 @@ import (
 
 // laneBalancer is where a host's balancer is brought up, beside all else: nothing on the
 // host waits for it, and it waits for an API server of any host.
-const laneBalancer = manifests.PhaseLoadBalancer
-
-const phaseEndpoint = "wait-endpoint"
+const laneBalancer = string(plan.PhaseLoadBalancer)
 
 // endpointTimeout is how long, in seconds, the endpoint may take to lead to an API server
 // that answers: a balancer of the user's own may look for it only every half a minute.
@@ -25,7 +23,7 @@ const endpointTimeout = 120
 // startHAProxy starts haproxy as soon as it is there: that its API servers do not answer
 // yet it finds out by itself, and when they do.
 func (h *hostDraft) startHAProxy() {
-	waits := join(h.base, h.unpacked(bundle.SetLoadBalancer), h.written(manifests.PhaseLoadBalancer))
+	waits := join(h.base, h.unpacked(bundle.SetLoadBalancer), h.written(plan.PhaseLoadBalancer))
 	h.balancer = join(h.balancer, h.startBalancerUnits(after(waits), func(name string) bool { return name != manifests.KeepalivedUnit }))
 }
 
@@ -40,7 +38,7 @@ func (h *hostDraft) startKeepalived(told []string) {
 
 func (h *hostDraft) startBalancerUnits(after []plan.Dependency, wanted func(name string) bool) []string {
 	var ids []string
-	for _, unit := range h.units(manifests.PhaseLoadBalancer) {
+	for _, unit := range h.units(plan.PhaseLoadBalancer) {
 		if !wanted(unit.Name) {
 			continue
 		}
@@ -63,7 +61,7 @@ func (h *hostDraft) awaitEndpoint(apis []string) ([]string, error) {
 	}
 	// The network add-on goes by the endpoint too: without it no node gets Ready.
 	h.reached = []string{h.add(plan.Step{
-		ID: "cluster/" + phaseEndpoint + "/" + h.host.Name, Phase: phaseEndpoint, Lane: plan.LaneWait + "/endpoint/" + h.host.Name,
+		ID: clusterID(plan.PhaseWaitEndpoint, h.host.Name), Phase: plan.PhaseWaitEndpoint, Lane: plan.LaneWait + "/endpoint/" + h.host.Name,
 		After: after(join(h.entry, h.balancer), apis), Why: "the cluster is reached by it",
 		Cluster: plan.WaitEndpoint{Host: h.host.Name, Address: address, Timeout: endpointTimeout},
 	})}
@@ -73,7 +71,7 @@ func (h *hostDraft) awaitEndpoint(apis []string) ([]string, error) {
 // usesEndpointAnew tells whether something on the host begins to go by the endpoint: a
 // worker's kubelet; on a control plane, its own balancer or whatever root does.
 func (h *hostDraft) usesEndpointAnew() bool {
-	return h.startsKubelet() || h.getsOver() || h.changed(manifests.PhaseLoadBalancer)
+	return h.startsKubelet() || h.getsOver() || h.changed(plan.PhaseLoadBalancer)
 }
 
 // carriesBalancer tells whether Slipway has put a balancer on the host before.
@@ -132,8 +130,8 @@ func (d *draft) followers(in Input, except []cluster.Host) ([]*hostDraft, error)
 func (h *hostDraft) follow(waits []string, units ...string) []string {
 	whole := h.state
 	h.base, h.state = waits, partOf(whole, units)
-	h.writeFiles(manifests.PhaseLoadBalancer)
-	written := h.written(manifests.PhaseLoadBalancer)
+	h.writeFiles(plan.PhaseLoadBalancer)
+	written := h.written(plan.PhaseLoadBalancer)
 	started := h.startBalancerUnits(after(join(waits, written)), h.isUp)
 	h.state, h.balancer = whole, join(h.balancer, started)
 	return join(written, started)

@@ -13,12 +13,6 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-// The phase has kubeadm's name on control planes.
-const (
-	phaseMarkPlane = "mark-control-plane"
-	phaseMarkNode  = "mark-node"
-)
-
 // LabelManaged is on the nodes of hosts that have come all the way into the cluster. A
 // node without it is still joining, or was not joined by Slipway.
 const LabelManaged = "slipway.dev/managed"
@@ -62,12 +56,12 @@ func (h *hostDraft) mark(waits, apis []string) string {
 	case why == "":
 		return ""
 	}
-	phase := phaseMarkNode
+	phase := plan.PhaseMarkNode
 	if h.runsControlPlane() {
-		phase = phaseMarkPlane
+		phase = plan.PhaseMarkControlPlane
 	}
 	return h.add(plan.Step{
-		ID: "cluster/" + phase + "/" + h.host.Name, Phase: phase, Lane: phase + "/" + h.host.Name,
+		ID: clusterID(phase, h.host.Name), Phase: phase, Lane: string(phase) + "/" + h.host.Name,
 		After: after(waits, apis), Why: why, Change: change,
 		Cluster: plan.MarkNode{Node: h.host.Name, Labels: labels, Taints: taints, RemoveTaints: remove, RemoveLabels: dropped, Seal: seal},
 	})

@@ -9,10 +9,7 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-const (
-	phaseJoinEtcd = "etcd-join" // kubeadm's word
-	laneMembers   = "etcd-members"
-)
+const laneMembers = "etcd-members"
 
 // promoteTimeout is how long, in seconds, a learner has to be started and to catch up.
 const promoteTimeout = 300
@@ -36,7 +33,7 @@ func (d *draft) membership() *membership {
 			continue
 		}
 		m.settled = []string{d.add(plan.Step{
-			ID: "cluster/" + phaseRemoveMember + "/" + member.ID, Phase: phaseRemoveMember, Lane: laneMembers,
+			ID: clusterID(plan.PhaseRemoveEtcdMember, member.ID), Phase: plan.PhaseRemoveEtcdMember, Subject: plan.Subject{Member: memberName(member)}, Lane: laneMembers,
 			Why: stale[at].why, Change: plan.Remove, Cluster: plan.MemberRemove{ID: member.ID, Name: member.Name},
 		})}
 	}
@@ -63,8 +60,8 @@ func (m *membership) join(h *hostDraft, input manifests.Input) ([]string, error)
 	found := membersOf(m.members, h.host)
 	if len(found) == 0 {
 		added := h.add(plan.Step{
-			ID: "cluster/" + phaseJoinEtcd + "/" + h.host.Name + "/add", Phase: phaseJoinEtcd, Lane: laneMembers,
-			After: after(join(m.settled, h.readyForEtcd())), Why: "it is no member of etcd yet", Change: plan.Create,
+			ID: clusterID(plan.PhaseEtcdJoin, h.host.Name, "add"), Phase: plan.PhaseEtcdJoin, Lane: laneMembers,
+			After: after(join(m.settled, h.readyForEtcd())), Why: "it is no member of etcd yet", Change: plan.Create, Subject: plan.Subject{Member: h.host.Name},
 			Cluster: plan.MemberAdd{Name: h.host.Name, Peer: manifests.PeerURL(h.host)},
 		})
 		m.settled = []string{added}
@@ -80,8 +77,8 @@ func (m *membership) join(h *hostDraft, input manifests.Input) ([]string, error)
 		return nil, nil
 	}
 	m.settled = []string{h.add(plan.Step{
-		ID: "cluster/" + phaseJoinEtcd + "/" + h.host.Name + "/promote", Phase: phaseJoinEtcd, Lane: laneMembers,
-		After: after(join(m.settled, h.pods, h.kubelet)), Why: "it is to have a vote", Change: plan.Update,
+		ID: clusterID(plan.PhaseEtcdJoin, h.host.Name, "promote"), Phase: plan.PhaseEtcdJoin, Lane: laneMembers,
+		After: after(join(m.settled, h.pods, h.kubelet)), Why: "it is to have a vote", Change: plan.Update, Subject: plan.Subject{Member: h.host.Name},
 		Cluster: plan.MemberPromote{Name: h.host.Name, Timeout: promoteTimeout},
 	})}
 	return m.settled, nil
@@ -91,7 +88,7 @@ func (m *membership) join(h *hostDraft, input manifests.Input) ([]string, error)
 // is long in coming is one that does not answer.
 func (h *hostDraft) readyForEtcd() []string {
 	return join(h.base, h.setsWith(nil), h.containerd, h.loaded(imagePause, "etcd"), h.written(
-		manifests.PhasePrepare, manifests.PhaseContainerd, manifests.PhaseCerts, manifests.PhaseKubeconfig, manifests.PhaseEtcd, manifests.PhaseKubelet))
+		plan.PhasePrepare, plan.PhaseContainerd, plan.PhaseCerts, plan.PhaseKubeconfig, plan.PhaseEtcd, plan.PhaseKubelet))
 }
 
 // begin renders the host's etcd as one that joins those that there are when its turn

@@ -6,11 +6,8 @@ import (
 	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
-	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
-
-const phasePrepare = manifests.PhasePrepare
 
 // claim notes on the host which cluster it belongs to and which machine it is, before its
 // first change.
@@ -26,7 +23,7 @@ func (h *hostDraft) claim() {
 			return
 		}
 	}
-	id := h.step(phasePrepare, "claim", plan.LaneWork, plan.Create, why, hosts.Claim{Cluster: h.in.ClusterID, Node: h.host.Name})
+	id := h.step(plan.PhasePrepare, "claim", plan.LaneWork, plan.Create, why, hosts.Claim{Cluster: h.in.ClusterID, Node: h.host.Name})
 	h.base = []string{id}
 }
 
@@ -59,7 +56,7 @@ func (h *hostDraft) parents() []string {
 			continue
 		}
 		if why := attributesDiffer(have, modeParents, 0, 0); why != "" {
-			steps = append(steps, h.step(phasePrepare, trimmed(directory)+"/", plan.LaneWork, plan.Update, why,
+			steps = append(steps, h.step(plan.PhasePrepare, trimmed(directory)+"/", plan.LaneWork, plan.Update, why,
 				hosts.MakeDirectory{Path: directory, Mode: modeParents}))
 		}
 	}
@@ -81,12 +78,12 @@ func (h *hostDraft) prepare() {
 		if len(h.facts.Swaps) == 0 {
 			why = "would be back after a reboot: " + strings.Join(h.facts.SwapUnits, ", ")
 		}
-		h.step(phasePrepare, "swap", plan.LaneWork, plan.Update, why, hosts.DisableSwap{})
+		h.step(plan.PhasePrepare, "swap", plan.LaneWork, plan.Update, why, hosts.DisableSwap{})
 	}
 	h.modules()
 	h.sysctls()
 	if why := h.hostnameDiffers(); why != "" {
-		h.step(phasePrepare, "hostname", plan.LaneWork, plan.Update, why, hosts.SetHostname{Name: h.state.Hostname})
+		h.step(plan.PhasePrepare, "hostname", plan.LaneWork, plan.Update, why, hosts.SetHostname{Name: h.state.Hostname})
 	}
 	h.entries()
 }
@@ -108,7 +105,7 @@ func (h *hostDraft) hostnameDiffers() string {
 func (h *hostDraft) modules() {
 	for _, module := range h.state.Modules {
 		if !h.facts.Modules[module] {
-			h.step(phasePrepare, "module/"+module, plan.LaneWork, plan.Create, "not loaded", hosts.LoadModule{Name: module})
+			h.step(plan.PhasePrepare, "module/"+module, plan.LaneWork, plan.Create, "not loaded", hosts.LoadModule{Name: module})
 		}
 	}
 }
@@ -124,7 +121,7 @@ func (h *hostDraft) sysctls() {
 		if !known {
 			why = "not there yet"
 		}
-		h.step(phasePrepare, "sysctl/"+key, plan.LaneWork, plan.Update, why, hosts.SetSysctl{Key: key, Value: want})
+		h.step(plan.PhasePrepare, "sysctl/"+key, plan.LaneWork, plan.Update, why, hosts.SetSysctl{Key: key, Value: want})
 	}
 }
 
@@ -140,7 +137,7 @@ func (h *hostDraft) entries() {
 		if len(missing) == 0 {
 			continue
 		}
-		h.entry = append(h.entry, h.step(phasePrepare, "hosts/"+entry.Address+"/"+missing[0], plan.LaneWork, plan.Create,
+		h.entry = append(h.entry, h.step(plan.PhasePrepare, "hosts/"+entry.Address+"/"+missing[0], plan.LaneWork, plan.Create,
 			strings.Join(missing, ", ")+" resolved otherwise, or not at all",
 			hosts.AddHostsEntry{Address: entry.Address, Names: missing}))
 	}

@@ -32,13 +32,13 @@ func Prepare(in Input) (plan.Plan, plan.Contents, error) {
 func (h *hostDraft) withoutCluster() {
 	// In mode local a host's own haproxy is its only way to the API, also for who joins by hand.
 	local := h.in.Cluster.Endpoint.Mode == cluster.EndpointLocal
-	own := func(phase, file string) bool {
+	own := func(phase plan.Phase, file string) bool {
 		switch phase {
-		case manifests.PhasePrepare, manifests.PhaseContainerd:
+		case plan.PhasePrepare, plan.PhaseContainerd:
 			return false
-		case manifests.PhaseKubelet:
+		case plan.PhaseKubelet:
 			return !within(file, manifests.UnitsFolder)
-		case manifests.PhaseLoadBalancer:
+		case plan.PhaseLoadBalancer:
 			return !local && !within(file, manifests.UnitsFolder)
 		}
 		return true
@@ -48,17 +48,17 @@ func (h *hostDraft) withoutCluster() {
 	h.state.Directories = keep(h.state.Directories, func(dir manifests.Directory) bool { return !own(dir.Phase, dir.Path) })
 	h.state.Units = keep(h.state.Units, func(unit manifests.Unit) bool {
 		switch unit.Phase {
-		case manifests.PhaseLoadBalancer:
+		case plan.PhaseLoadBalancer:
 			return local
-		case manifests.PhaseKubelet:
+		case plan.PhaseKubelet:
 			return h.facts.Units[unit.Name].Active != "active"
-		case manifests.PhaseEtcd:
+		case plan.PhaseEtcd:
 			return false
 		}
 		return true
 	})
 	for i, unit := range h.state.Units {
-		if unit.Phase == manifests.PhaseKubelet {
+		if unit.Phase == plan.PhaseKubelet {
 			h.state.Units[i].Active, h.state.Units[i].Inputs = false, nil
 		}
 	}

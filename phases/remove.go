@@ -42,7 +42,7 @@ func (h *hostDraft) deletePods(waits []string) []string {
 		return nil
 	}
 	return []string{h.add(plan.Step{
-		ID: "cluster/" + phaseRemoveNode + "/" + h.host.Name + "/pods", Phase: phaseRemoveNode, Lane: h.leaveLane(),
+		ID: clusterID(plan.PhaseRemoveNode, h.host.Name, "pods"), Phase: plan.PhaseRemoveNode, Lane: h.leaveLane(),
 		After: after(waits), Why: "nobody is left to end them", Change: plan.Remove,
 		Cluster: plan.DeletePods{Node: h.host.Name},
 	})}

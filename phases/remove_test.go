@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/slipway-k8s/slipway/cluster"
-	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -32,7 +31,7 @@ func TestADeadControlPlaneIsTakenOutByTheLiving(t *testing.T) {
 				t.Error("the dead host was touched")
 			}
 			for _, step := range p.Steps {
-				if step.Host != "" && step.Phase != manifests.PhaseLoadBalancer && step.Phase != phaseTidy {
+				if step.Host != "" && step.Phase != plan.PhaseLoadBalancer && step.Phase != plan.PhaseTidy {
 					t.Errorf("%s touches a host that stays", step.ID)
 				}
 			}

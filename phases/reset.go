@@ -13,8 +13,6 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-const phaseCleanup = "cleanup-node"
-
 // Reset plans to take hosts out of the cluster and to put each back to what it was; no
 // names mean the whole cluster. Of a cluster that goes as a whole nothing is moved, and
 // nothing needs its API or a quorum.
@@ -274,7 +272,7 @@ func (in Input) anyOwned(targets []cluster.Host) bool {
 
 // clean adds one step of the clean-up.
 func (h *hostDraft) clean(thing string, change plan.Change, why string, action hosts.Action, after ...[]string) string {
-	return h.step(phaseCleanup, thing, plan.LaneWork, change, why, action, after...)
+	return h.step(plan.PhaseCleanupNode, thing, plan.LaneWork, change, why, action, after...)
 }
 
 // stopKubelet stops what would start Pods again.

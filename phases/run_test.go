@@ -16,6 +16,11 @@ func (w *world) run(p plan.Plan, contents plan.Contents, chance *rand.Rand, step
 	if err := plan.Validate(p); err != nil {
 		w.t.Fatal(err)
 	}
+	for _, step := range p.Steps {
+		if step.Subject == (plan.Subject{}) || step.Host != "" && step.Subject.Host != step.Host {
+			w.t.Fatalf("step %s is about %+v", step.ID, step.Subject)
+		}
+	}
 	done := map[string]bool{}
 	for steps != 0 && len(done) < len(p.Steps) {
 		open := w.enabled(p, done)

@@ -16,8 +16,6 @@ import (
 // setting stops at one host. All else of the next host waits too, so that what its units read is
 // not yet changed when it reboots meanwhile.
 
-const phaseQuorum = "wait-quorum"
-
 // turnsAbreast is how many workers are changed at a time, once the first of them is well.
 const turnsAbreast = 5
 
@@ -98,7 +96,7 @@ func (h *hostDraft) awaitPodsOf(wait podsWait, meant func(manifests.File) bool) 
 		return
 	}
 	h.renewed = append(h.renewed, h.add(plan.Step{
-		ID: "cluster/wait-pods/" + h.host.Name + "/" + wait.name, Phase: phaseWait, Lane: plan.LaneWait + "/pods/" + h.host.Name,
+		ID: clusterID("wait-pods", h.host.Name, wait.name), Phase: plan.PhaseWaitControlPlane, Lane: plan.LaneWait + "/pods/" + h.host.Name,
 		After: after(wait.after), Why: wait.why,
 		Cluster: plan.WaitPods{Host: h.host.Name, Pods: pods, Timeout: wait.timeout},
 	}))
@@ -175,12 +173,12 @@ func (h *hostDraft) quorumInTurn() []string {
 		return nil
 	}
 	return []string{h.add(plan.Step{
-		ID: h.quorumID(), Phase: phaseQuorum, Lane: phaseQuorum + "/" + h.host.Name,
-		Why: "its etcd is started anew", Cluster: plan.QuorumHolds{Without: own[0].Name, Stays: true},
+		ID: h.quorumID(), Phase: plan.PhaseWaitQuorum, Lane: string(plan.PhaseWaitQuorum) + "/" + h.host.Name,
+		Why: "its etcd is started anew", Subject: plan.Subject{Member: own[0].Name}, Cluster: plan.QuorumHolds{Without: own[0].Name, Stays: true},
 	})}
 }
 
-func (h *hostDraft) quorumID() string { return "cluster/" + phaseQuorum + "/" + h.host.Name }
+func (h *hostDraft) quorumID() string { return clusterID(plan.PhaseWaitQuorum, h.host.Name) }
 
 // postpone has all of the host's own steps wait, and the look at the quorum with them.
 func (h *hostDraft) postpone(before []string) {

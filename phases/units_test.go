@@ -14,7 +14,7 @@ import (
 func TestOnlyAConfigurationIsReloaded(t *testing.T) {
 	const program, config = "/usr/sbin/thing", "/etc/thing.conf"
 	unit := manifests.Unit{
-		Phase: manifests.PhaseLoadBalancer, Name: "thing.service", Enabled: true, Active: true,
+		Phase: plan.PhaseLoadBalancer, Name: "thing.service", Enabled: true, Active: true,
 		Inputs: []string{program}, Reloads: []string{config},
 	}
 	draft := func(content string, have map[string]string, inputs string) *hostDraft {

@@ -2,7 +2,6 @@ package phases
 
 import (
 	"encoding/json"
-	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
@@ -25,11 +24,11 @@ func (in Input) completed() bool {
 func (d *draft) configuration(state manifests.ClusterState, addons, served, apis []string) ([]string, error) {
 	var ids []string
 	for _, phase := range objectPhases(state) {
-		if strings.HasPrefix(phase, addonPrefix) || phase == manifests.PhaseBootstrapToken {
+		if phase.IsAddon() || phase == plan.PhaseBootstrapToken {
 			continue
 		}
 		waits := after(addons, apis)
-		if phase == manifests.PhaseKubeletFinalize {
+		if phase == plan.PhaseKubeletFinalize {
 			waits = after(nil, served)
 		}
 		applied, err := d.applyObjects(state, phase, waits)
@@ -55,7 +54,7 @@ func (d *draft) complete(waits []string, apis []string) error {
 	if err != nil {
 		return err
 	}
-	marker := manifests.Object{Phase: manifests.PhaseUploadConfig, Key: markerKey, Content: content, Compare: manifests.Exact}
+	marker := manifests.Object{Phase: plan.PhaseUploadConfig, Key: markerKey, Content: content, Compare: manifests.Exact}
 	d.apply(marker, "init has not completed before", plan.Create, after(waits, apis))
 	return nil
 }

@@ -10,8 +10,6 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-const phaseWait = "wait-control-plane"
-
 // How long, in seconds, things may take before what holds them up is looked for.
 const (
 	apiTimeout     = 240
@@ -24,9 +22,9 @@ const (
 
 // running are the phases whose steps a control plane or a node has to get over. Of containerd's
 // files it reads some again by itself: there only a restart counts.
-var running = []string{
-	manifests.PhaseCerts, manifests.PhaseKubeconfig, manifests.PhaseEtcd,
-	manifests.PhaseControlPlane, manifests.PhaseKubelet, phaseBinaries,
+var running = []plan.Phase{
+	plan.PhaseCerts, plan.PhaseKubeconfig, plan.PhaseEtcd,
+	plan.PhaseControlPlane, plan.PhaseKubelet, plan.PhaseBinaries,
 }
 
 // awaitServing waits until the API server of one control plane takes requests, where it was
@@ -34,9 +32,9 @@ var running = []string{
 func (h *hostDraft) awaitServing() string { return h.awaitAPIServer("wait-serving", true) }
 
 // awaitAPI waits until it is ready; after awaitServing, as both are of one lane.
-func (h *hostDraft) awaitAPI() string { return h.awaitAPIServer(phaseWait, false) }
+func (h *hostDraft) awaitAPI() string { return h.awaitAPIServer(plan.PhaseWaitControlPlane, false) }
 
-func (h *hostDraft) awaitAPIServer(name string, serving bool) string {
+func (h *hostDraft) awaitAPIServer(name plan.Phase, serving bool) string {
 	why := h.apiIsAway()
 	if why == "" {
 		return ""
@@ -46,7 +44,7 @@ func (h *hostDraft) awaitAPIServer(name string, serving bool) string {
 		timeout = againTimeout
 	}
 	return h.add(plan.Step{
-		ID: "cluster/" + name + "/" + h.host.Name, Phase: phaseWait, Lane: plan.LaneWait + "/api/" + h.host.Name,
+		ID: clusterID(name, h.host.Name), Phase: plan.PhaseWaitControlPlane, Lane: plan.LaneWait + "/api/" + h.host.Name,
 		After: after(join(h.pods, h.kubelet, h.renewed)), Why: why,
 		Cluster: plan.WaitAPI{Host: h.host.Name, Serving: serving, Timeout: timeout},
 	})
@@ -105,7 +103,7 @@ func (h *hostDraft) awaitNode(apis []string) string {
 // waitNode waits for the host's node; restarted tells that a Ready of before does not count.
 func (h *hostDraft) waitNode(why string, restarted bool, after []plan.Dependency) string {
 	return h.add(plan.Step{
-		ID: "cluster/wait-node/" + h.host.Name, Phase: "wait-node", Lane: plan.LaneWait + "/node/" + h.host.Name,
+		ID: clusterID(plan.PhaseWaitNode, h.host.Name), Phase: plan.PhaseWaitNode, Lane: plan.LaneWait + "/node/" + h.host.Name,
 		After: after, Why: why,
 		Cluster: plan.WaitNode{
 			Node: h.host.Name, Ready: h.in.Cluster.Networking.AddOn != cluster.AddOnNone, DaemonSets: h.in.daemonSets(),

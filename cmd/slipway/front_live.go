@@ -170,7 +170,7 @@ func (f *liveFront) spinner(p *place, runs bool) string {
 func doing(steps []*runningStep) string {
 	var parts []string
 	for _, step := range steps {
-		_, thing, _ := strings.Cut(step.id, "/")
+		thing := strings.TrimPrefix(step.id, cmp.Or(step.host, "cluster")+"/") // the line begins with the place
 		parts = append(parts, strings.TrimSpace(thing+" "+step.percent()))
 	}
 	return strings.Join(parts, ", ")

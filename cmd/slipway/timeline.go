@@ -57,23 +57,17 @@ func (t *timeline) Event(event plan.Event) {
 		}
 		delete(t.open, event.Step)
 		t.bars = append(t.bars, bar{
-			place: t.place(event), name: event.Step, phase: event.Phase,
+			place: t.place(event), name: event.Step, phase: string(event.Phase),
 			waits: waits(event.Kind), failed: event.Type == plan.EventStepFailed,
 			from: begun.Time.Sub(t.began), to: event.Time.Sub(t.began),
 		})
 	}
 }
 
-// place is the host that a step is about: what is done to the cluster for one host's sake
-// has that host's name in its id.
+// place is the host that a step is about.
 func (t *timeline) place(event plan.Event) string {
-	if event.Host != "" {
-		return event.Host
-	}
-	for _, host := range t.hosts {
-		if slices.Contains(strings.Split(event.Step, "/"), host) {
-			return host
-		}
+	if slices.Contains(t.hosts, event.Subject.Host) {
+		return event.Subject.Host
 	}
 	return "cluster"
 }

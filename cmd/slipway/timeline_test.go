@@ -15,15 +15,17 @@ func TestTimelineShowsEveryStepAtItsHost(t *testing.T) {
 	kept := newTimeline([]string{"cp-1", "worker-1"})
 	at := func(seconds float64) time.Time { return kept.began.Add(time.Duration(seconds * float64(time.Second))) }
 	for _, step := range []struct {
-		id, host, phase, kind string
-		from, to              float64
+		id, subject string
+		phase       plan.Phase
+		kind        string
+		from, to    float64
 	}{
 		{"cp-1/kubelet/kubelet.service", "cp-1", "kubelet", "set-unit", 1, 2},
 		{"cp-1/images/pause", "cp-1", "images", "load-image", 1.5, 3},
-		{"cluster/wait-node/worker-1", "", "wait-node", "wait-node", 2, 9},
+		{"cluster/wait-node/worker-1", "worker-1", "wait-node", "wait-node", 2, 9},
 		{"cluster/addon/coredns/x<y", "", "addon/coredns", "apply", 4, 5},
 	} {
-		event := plan.Event{Step: step.id, Host: step.host, Phase: step.phase, Kind: step.kind}
+		event := plan.Event{Step: step.id, Subject: plan.Subject{Host: step.subject}, Phase: step.phase, Kind: step.kind}
 		event.Type, event.Time = plan.EventStepStarted, at(step.from)
 		kept.Event(event)
 		event.Type, event.Time = plan.EventStepFinished, at(step.to)

@@ -37,7 +37,7 @@ func (e *NotLeased) Unwrap() error { return e.Err }
 // StepError is one step that failed.
 type StepError struct {
 	Step   string
-	Phase  string
+	Phase  plan.Phase
 	Host   string // empty for the cluster
 	Action string // the action's kind, or upload
 	Err    error

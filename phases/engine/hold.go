@@ -131,7 +131,7 @@ func (r *run) send(u upload, h *hold) {
 	if u.large {
 		r.large++
 	}
-	event := plan.Event{Step: u.step.ID, Phase: u.step.Phase, Host: u.host, Kind: actionUpload}
+	event := plan.Event{Step: u.step.ID, Phase: u.step.Phase, Subject: plan.Subject{Host: u.host}, Host: u.host, Kind: actionUpload}
 	progress := r.record.progress(event)
 	r.launch(func() func() {
 		err := r.options.Hosts[u.host].Upload(r.ctx, u.blobs, progress)

@@ -27,7 +27,8 @@ type Event struct {
 	Time     time.Time       `json:"time"`
 	Type     EventType       `json:"type"`
 	Step     string          `json:"step,omitempty"`
-	Phase    string          `json:"phase,omitempty"`
+	Phase    Phase           `json:"phase,omitempty"`
+	Subject  Subject         `json:"subject,omitzero"`
 	Host     string          `json:"host,omitempty"`
 	Kind     string          `json:"action,omitempty"`
 	Result   hosts.Result    `json:"result,omitempty"`

@@ -28,8 +28,9 @@ type Bundle struct {
 // Step is one action at one place.
 type Step struct {
 	// ID is stable and part of the interface: host/phase/thing, or cluster/phase/thing.
-	ID    string `json:"id"`
-	Phase string `json:"phase"`
+	ID      string  `json:"id"`
+	Phase   Phase   `json:"phase"`
+	Subject Subject `json:"subject,omitzero"`
 	// Host is where the step is done; empty for the cluster, which any healthy
 	// control plane can serve.
 	Host string `json:"host,omitempty"`

@@ -32,14 +32,14 @@ type Overview struct {
 
 // Place is one host's part of a plan, or the cluster's, whose Host is empty.
 type Place struct {
-	Host   string  `json:"host,omitempty"`
-	Phases []Phase `json:"phases"`
-	Counts Counts  `json:"counts"`
+	Host   string       `json:"host,omitempty"`
+	Phases []PlacePhase `json:"phases"`
+	Counts Counts       `json:"counts"`
 }
 
-// Phase is one phase's part at one place.
-type Phase struct {
-	Name  string `json:"name"`
+// PlacePhase is one phase's part at one place.
+type PlacePhase struct {
+	Name  Phase  `json:"name"`
 	Lines []Line `json:"lines"`
 	end   int    // where its last step stands
 }
@@ -70,7 +70,7 @@ func Summarise(p Plan) Overview {
 		return last(a.Host == "") - last(b.Host == "")
 	})
 	for _, place := range summary.Places {
-		slices.SortStableFunc(place.Phases, func(a, b Phase) int { return a.end - b.end })
+		slices.SortStableFunc(place.Phases, func(a, b PlacePhase) int { return a.end - b.end })
 	}
 	return summary
 }
@@ -92,12 +92,12 @@ func (s *Overview) place(host string) *Place {
 	return &s.Places[len(s.Places)-1]
 }
 
-func (p *Place) phase(name string) *Phase {
+func (p *Place) phase(name Phase) *PlacePhase {
 	for i := range p.Phases {
 		if p.Phases[i].Name == name {
 			return &p.Phases[i]
 		}
 	}
-	p.Phases = append(p.Phases, Phase{Name: name})
+	p.Phases = append(p.Phases, PlacePhase{Name: name})
 	return &p.Phases[len(p.Phases)-1]
 }
