@@ -37,30 +37,52 @@ type StaticPod struct {
 	Own     []HostPathMount // Slipway's, at the same place in the Pod
 }
 
-// trusted are the folders of trusted CAs; the Pod sees those that its host has.
-var trusted = []HostPathMount{
-	own("ca-certs", "/etc/ssl/certs"), own("etc-ca-certificates", "/etc/ca-certificates"),
-	own("etc-pki-ca-trust", "/etc/pki/ca-trust"), own("etc-pki-tls-certs", "/etc/pki/tls/certs"),
-	own("usr-local-share-ca-certificates", "/usr/local/share/ca-certificates"),
-	own("usr-share-ca-certificates", "/usr/share/ca-certificates"),
+// CAFolders are the folders that distributions keep trusted CAs in. A Pod is always shown
+// the first, and those of the others that its host has, as the first may hold nothing but
+// links to them.
+var CAFolders = []string{
+	"/etc/ssl/certs", "/etc/ca-certificates", "/etc/pki/ca-trust", "/etc/pki/tls/certs",
+	"/usr/local/share/ca-certificates", "/usr/share/ca-certificates",
 }
 
-func own(name, path string) HostPathMount {
-	return HostPathMount{Name: name, HostPath: path, MountPath: path, ReadOnly: true}
+func folder(name, path string, readOnly bool) HostPathMount {
+	return HostPathMount{Name: name, HostPath: path, MountPath: path, ReadOnly: readOnly, PathType: "DirectoryOrCreate"}
+}
+
+func kubeconfig(path string) HostPathMount {
+	return HostPathMount{Name: "kubeconfig", HostPath: path, MountPath: path, ReadOnly: true, PathType: "FileOrCreate"}
 }
 
 // StaticPods are the components in kubeadm's order.
 func (c *Cluster) StaticPods() []StaticPod {
-	pki := own("k8s-certs", "/etc/kubernetes/pki")
-	data, notes := own("etcd-data", "/var/lib/etcd"), own("etcd-notes", "/var/lib/slipway/etcd")
-	data.ReadOnly, notes.ReadOnly = false, false
-	return []StaticPod{
-		{"apiServer", c.ExtraArgs.APIServer, c.ExtraVolumes.APIServer, append(slices.Clone(trusted), pki)},
-		{"controllerManager", c.ExtraArgs.ControllerManager, c.ExtraVolumes.ControllerManager,
-			append(slices.Clone(trusted), pki, own("kubeconfig", "/etc/kubernetes/controller-manager.conf"))},
-		{"scheduler", c.ExtraArgs.Scheduler, c.ExtraVolumes.Scheduler, []HostPathMount{own("kubeconfig", "/etc/kubernetes/scheduler.conf")}},
-		{"etcd", c.ExtraArgs.Etcd, c.ExtraVolumes.Etcd, []HostPathMount{own("etcd-certs", "/etc/kubernetes/pki/etcd"), data, notes}},
+	withCAs := []HostPathMount{folder("k8s-certs", "/etc/kubernetes/pki", true)}
+	for i, path := range CAFolders {
+		name := strings.ReplaceAll(path[1:], "/", "-")
+		if i == 0 {
+			name = "ca-certs" // kubeadm's name
+		}
+		withCAs = append(withCAs, folder(name, path, true))
 	}
+	return []StaticPod{
+		{"apiServer", c.ExtraArgs.APIServer, c.ExtraVolumes.APIServer, withCAs},
+		{"controllerManager", c.ExtraArgs.ControllerManager, c.ExtraVolumes.ControllerManager,
+			append(slices.Clone(withCAs), kubeconfig("/etc/kubernetes/controller-manager.conf"))},
+		{"scheduler", c.ExtraArgs.Scheduler, c.ExtraVolumes.Scheduler, []HostPathMount{kubeconfig("/etc/kubernetes/scheduler.conf")}},
+		{"etcd", c.ExtraArgs.Etcd, c.ExtraVolumes.Etcd, []HostPathMount{
+			folder("etcd-certs", "/etc/kubernetes/pki/etcd", false),
+			folder("etcd-data", "/var/lib/etcd", false), folder("etcd-notes", "/var/lib/slipway/etcd", false),
+		}},
+	}
+}
+
+// StaticPod is the component of a field.
+func (c *Cluster) StaticPod(field string) StaticPod {
+	for _, pod := range c.StaticPods() {
+		if pod.Field == field {
+			return pod
+		}
+	}
+	return StaticPod{}
 }
 
 // FlagFile is a file or folder that a flag names, as the component sees it.

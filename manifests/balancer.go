@@ -1,7 +1,6 @@
 package manifests
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
 	"path"
@@ -11,7 +10,6 @@ import (
 	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/phases/plan"
-	"github.com/slipway-k8s/slipway/templates"
 )
 
 // planes are the control planes that are in the cluster or will be, in the file's order.
@@ -37,7 +35,7 @@ func (in Input) balancerFiles(host cluster.Host) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	files = append(files, File{Phase: plan.PhaseLoadBalancer, Path: BalancerCA, Mode: 0o644, Content: in.PKI.CA.Cert, Compare: Exact})
+	files = append(files, plainFile(plan.PhaseLoadBalancer, BalancerCA, in.PKI.CA.Cert))
 	if !in.Cluster.MayHold(host) {
 		return files, nil
 	}
@@ -55,15 +53,15 @@ func (in Input) haproxyFiles() ([]File, error) {
 	if c.Endpoint.Mode == cluster.EndpointLocal {
 		bind = "127.0.0.1"
 	}
-	return balancerFiles(map[string]balancerFile{
-		HAProxyConfig: {"haproxy.cfg", map[string]any{
+	return renderFiles(
+		templateFile{plan.PhaseLoadBalancer, HAProxyConfig, "haproxy.cfg", map[string]any{
 			"Run": haproxyRun, "CA": BalancerCA, "Bind": bind, "Port": endpointPort(c), "Servers": servers, "Path": c.VirtualAddress() != "",
 		}},
-		UnitsFolder + "/" + HAProxyUnit: {"haproxy.service", map[string]any{
+		templateFile{plan.PhaseLoadBalancer, UnitsFolder + "/" + HAProxyUnit, "haproxy.service", map[string]any{
 			"Root": BalancerRoot, "Folder": path.Dir(HAProxyConfig), "CA": BalancerCA,
 			"Config": HAProxyConfig, "Binary": "/usr/sbin/haproxy", "Endpoint": endpointProgram, "After": KeepalivedUnit,
 		}},
-	})
+	)
 }
 
 // The places of the balancers' programs are in their root directory.
@@ -106,19 +104,19 @@ func (in Input) keepalivedFiles(host cluster.Host) ([]File, error) {
 		return nil, fmt.Errorf("read the virtual address: %w", err)
 	}
 	vrrp := in.Cluster.Endpoint.VRRP
-	return balancerFiles(map[string]balancerFile{
-		KeepalivedConfig: {"keepalived.conf", map[string]any{
+	return renderFiles(
+		templateFile{plan.PhaseLoadBalancer, KeepalivedConfig, "keepalived.conf", map[string]any{
 			"Name": host.Name, "Address": address, "Bits": parsed.BitLen(), "Interface": link, "RouterID": router,
 			"Endpoint": endpointProgram, "Port": strconv.Itoa(endpointPort(in.Cluster)), "Weight": pathWeight,
 			"Preempt": vrrp.Preempt, "Priority": in.priority(host), "Source": host.Address(), "Peers": in.vrrpPeers(host),
 		}},
-		UnitsFolder + "/" + KeepalivedUnit: {"keepalived.service", map[string]any{
+		templateFile{plan.PhaseLoadBalancer, UnitsFolder + "/" + KeepalivedUnit, "keepalived.service", map[string]any{
 			"Root": BalancerRoot, "Folder": path.Dir(KeepalivedConfig), "CA": BalancerCA,
 			"Config": KeepalivedConfig, "Binary": "/usr/sbin/keepalived", "Endpoint": endpointProgram, "Run": keepalivedRun,
 			"Address": address, "Interface": link, "Port": strconv.Itoa(endpointPort(in.Cluster)), "Family": nftFamily(parsed),
 			"NFT": "/usr/sbin/nft", "Table": guardTable,
 		}},
-	})
+	)
 }
 
 // priority is a host's in VRRP: with preemption the first in the file has the highest.
@@ -191,23 +189,4 @@ func routerOf(identity string) (int, error) {
 		return 0, fmt.Errorf("derive the VRRP router id of identity %s: %w", identity, err)
 	}
 	return int(number%255) + 1, nil
-}
-
-// balancerFile is a file's template and what goes into it.
-type balancerFile struct {
-	template string
-	data     map[string]any
-}
-
-func balancerFiles(wanted map[string]balancerFile) ([]File, error) {
-	var files []File
-	for name, file := range wanted {
-		content, err := templates.Render(file.template, file.data)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, File{Phase: plan.PhaseLoadBalancer, Path: name, Mode: 0o644, Content: content, Compare: Exact})
-	}
-	slices.SortFunc(files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
-	return files, nil
 }

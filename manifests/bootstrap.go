@@ -15,7 +15,7 @@ import (
 // bootstrapObjects are what joining by a token needs: where the cluster is, for anyone;
 // for who has a token, to be known, to ask for a certificate and to get it; and for nodes,
 // to renew theirs.
-func bootstrapObjects(in Input) ([]runtime.Object, error) {
+func bootstrapObjects(in Input) ([]Object, error) {
 	server, err := in.discoveryURL()
 	if err != nil {
 		return nil, err
@@ -35,8 +35,9 @@ func bootstrapObjects(in Input) ([]runtime.Object, error) {
 		clusterRoleBinding("kubeadm:node-autoapprove-bootstrap", approve+"nodeclient", tokens),
 		clusterRoleBinding("kubeadm:node-autoapprove-certificate-rotation", approve+"selfnodeclient", group(groupNodes)),
 	}
-	return append(objects, configMapReaders(metav1.NamespacePublic, "kubeadm:bootstrap-signer-clusterinfo",
-		bootstrapapi.ConfigMapClusterInfo, user("system:anonymous"))...), nil
+	objects = append(objects, configMapReaders(metav1.NamespacePublic, "kubeadm:bootstrap-signer-clusterinfo",
+		bootstrapapi.ConfigMapClusterInfo, user("system:anonymous"))...)
+	return objectsOf(plan.PhaseBootstrapToken, objects...)
 }
 
 // Token is a bootstrap token as the cluster keeps it.
@@ -69,7 +70,7 @@ func BootstrapToken(token Token) (Object, error) {
 	for _, usage := range token.Usages {
 		data[bootstrapapi.BootstrapTokenUsagePrefix+usage] = []byte("true")
 	}
-	object, err := objectOf(plan.PhaseBootstrapToken, &corev1.Secret{
+	objects, err := objectsOf(plan.PhaseBootstrapToken, &corev1.Secret{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: namespaceKubeSystem, Name: bootstrapapi.BootstrapTokenSecretPrefix + token.ID,
@@ -77,6 +78,9 @@ func BootstrapToken(token Token) (Object, error) {
 		Type: bootstrapapi.SecretTypeBootstrapToken,
 		Data: data,
 	})
-	object.Secret = true
-	return object, err
+	if err != nil {
+		return Object{}, err
+	}
+	objects[0].Secret = true
+	return objects[0], nil
 }

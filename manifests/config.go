@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // The keys of kubeadm's ConfigMaps.
@@ -22,7 +23,7 @@ const (
 )
 
 // configObjects are the ConfigMaps by which kubeadm knows the cluster, and who may read them.
-func configObjects(in Input) ([]runtime.Object, error) {
+func configObjects(in Input) ([]Object, error) {
 	clusterConfig, err := in.clusterConfiguration()
 	if err != nil {
 		return nil, err
@@ -40,7 +41,7 @@ func configObjects(in Input) ([]runtime.Object, error) {
 	}
 	objects = append(objects, configMapReaders(namespaceKubeSystem, "kubeadm:nodes-kubeadm-config", "kubeadm-config", readers, group(groupNodes))...)
 	objects = append(objects, configMapReaders(namespaceKubeSystem, "kubeadm:kubelet-config", "kubelet-config", group(groupNodes), readers)...)
-	return objects, nil
+	return objectsOf(plan.PhaseUploadConfig, objects...)
 }
 
 // clusterConfiguration is the cluster in kubeadm's own words.

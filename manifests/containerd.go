@@ -11,7 +11,6 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/phases/plan"
-	"github.com/slipway-k8s/slipway/templates"
 )
 
 // containerdFiles are containerd's configuration and the registries' below certs.d,
@@ -26,26 +25,21 @@ func (in Input) containerdFiles(host cluster.Host) ([]File, error) {
 	if !facts.OverlayFS {
 		snapshotter = "native"
 	}
-	config, err := templates.Render("containerd.toml", map[string]any{
-		"Snapshotter":      snapshotter,
-		"Sandbox":          sandbox,
-		"CertsDir":         CertsFolder,
-		"RestrictOOMScore": !facts.CanRaiseOOMScore,
-		"CNIBin":           CNIBinFolder,
-		"CNIConf":          CNIConfFolder,
-		"Runc":             Runc,
-		"SystemdCgroup":    in.cgroupDriver(host) == driverSystemd,
-	})
+	files, err := renderFiles(
+		templateFile{plan.PhaseContainerd, ContainerdConfig, "containerd.toml", map[string]any{
+			"Snapshotter":      snapshotter,
+			"Sandbox":          sandbox,
+			"CertsDir":         CertsFolder,
+			"RestrictOOMScore": !facts.CanRaiseOOMScore,
+			"CNIBin":           CNIBinFolder,
+			"CNIConf":          CNIConfFolder,
+			"Runc":             Runc,
+			"SystemdCgroup":    in.cgroupDriver(host) == driverSystemd,
+		}},
+		templateFile{plan.PhaseContainerd, CrictlConfig, "crictl.yaml", map[string]any{"Socket": CRISocket}},
+	)
 	if err != nil {
 		return nil, err
-	}
-	crictl, err := templates.Render("crictl.yaml", map[string]any{"Socket": CRISocket})
-	if err != nil {
-		return nil, err
-	}
-	files := []File{
-		{Phase: plan.PhaseContainerd, Path: ContainerdConfig, Mode: 0o644, Content: config, Compare: Exact},
-		{Phase: plan.PhaseContainerd, Path: CrictlConfig, Mode: 0o644, Content: crictl, Compare: Exact},
 	}
 	for _, registry := range in.Cluster.Registries {
 		more, err := in.registryFiles(registry)
@@ -78,7 +72,7 @@ func (in Input) registryFiles(registry cluster.Registry) ([]File, error) {
 			return nil, fmt.Errorf("find the CA file %s: it was not read", registry.CAFile)
 		}
 		ca = folder + "/ca.crt"
-		files = append(files, File{Phase: plan.PhaseContainerd, Path: ca, Mode: 0o644, Content: content, Compare: Exact})
+		files = append(files, plainFile(plan.PhaseContainerd, ca, content))
 	}
 	authorization, err := in.authorization(registry)
 	if err != nil {
@@ -92,15 +86,14 @@ func (in Input) registryFiles(registry cluster.Registry) ([]File, error) {
 	for _, url := range registryURLs(registry, server) {
 		hosts = append(hosts, registryHost{URL: url, OverridePath: registry.OverridePath || holdsRoot(url), CA: ca, SkipVerify: registry.SkipVerify, Authorization: authorization})
 	}
-	content, err := templates.Render("hosts.toml", map[string]any{"Server": server, "Hosts": hosts})
+	more, err := renderFiles(templateFile{plan.PhaseContainerd, folder + "/hosts.toml", "hosts.toml", map[string]any{"Server": server, "Hosts": hosts}})
 	if err != nil {
 		return nil, err
 	}
-	file := File{Phase: plan.PhaseContainerd, Path: folder + "/hosts.toml", Mode: 0o644, Content: content, Compare: Exact}
 	if authorization != "" {
-		file.Mode, file.Secret = 0o600, true
+		more[0].Mode, more[0].Secret = 0o600, true
 	}
-	return append(files, file), nil
+	return append(files, more...), nil
 }
 
 // anyRegistry stands for all registries that have no entry of their own.

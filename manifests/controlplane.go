@@ -11,65 +11,25 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 )
 
-// caTrust are the folders that distributions keep trusted CAs in. /etc/ssl/certs is
-// always shown to what may talk to the world; the others where a host has them, as the
-// first may hold nothing but links to them.
-var caTrust = []mount{
-	{name: "ca-certs", path: "/etc/ssl/certs", readOnly: true},
-	{name: "etc-ca-certificates", path: "/etc/ca-certificates", readOnly: true},
-	{name: "etc-pki-ca-trust", path: "/etc/pki/ca-trust", readOnly: true},
-	{name: "etc-pki-tls-certs", path: "/etc/pki/tls/certs", readOnly: true},
-	{name: "usr-local-share-ca-certificates", path: "/usr/local/share/ca-certificates", readOnly: true},
-	{name: "usr-share-ca-certificates", path: "/usr/share/ca-certificates", readOnly: true},
-}
-
-// CATrustPaths are the paths whose existence on a control plane decides on the API
-// server's and the controller manager's mounts: an observation should look at them.
-func CATrustPaths() []string {
-	var paths []string
-	for _, m := range caTrust[1:] {
-		paths = append(paths, m.path)
-	}
-	return paths
-}
-
-// trustMounts are the folders of trusted CAs that the host has.
-func (in Input) trustMounts(host cluster.Host) []mount {
-	mounts := []mount{caTrust[0]}
-	for _, m := range caTrust[1:] {
-		if _, exists := in.Facts[host.Name].Files[m.path]; exists {
-			mounts = append(mounts, m)
-		}
-	}
-	return mounts
-}
-
 func (in Input) apiServerPod(host cluster.Host) ([]byte, error) {
-	reference, err := in.reference(imageAPIServer)
-	if err != nil {
-		return nil, err
-	}
 	etcdCA, err := in.etcdCA()
 	if err != nil {
 		return nil, err
 	}
-	port := in.Cluster.APIPort()
-	return staticPod(component{
-		name:        "kube-apiserver",
-		image:       reference,
-		command:     command("kube-apiserver", apiServerFlags(in.Cluster, host), in.Cluster.ExtraArgs.APIServer),
+	return in.staticPod(host, component{
+		name:        imageAPIServer,
+		pod:         in.Cluster.StaticPod("apiServer"),
+		flags:       apiServerFlags(in.Cluster, host),
 		annotations: map[string]string{annotationAPIServer: APIAddress(in.Cluster, host)},
 		// It watches its certificates, keys and the CAs of its clients; what it reads once
 		// is the CA of etcd and the service accounts' keys.
 		inputs:   digest(etcdCA, in.PKI.ServiceAccount.Cert),
 		requests: cpu("250m"),
-		port:     int32(port),
+		port:     int32(in.Cluster.APIPort()),
 		probes: probes{
 			host: host.Address(), scheme: corev1.URISchemeHTTPS,
 			liveness: "/livez", readiness: "/readyz", startup: "/livez",
 		},
-		mounts:  append(in.trustMounts(host), mount{name: "k8s-certs", path: certs.PKIFolder, readOnly: true}),
-		volumes: in.Cluster.ExtraVolumes.APIServer,
 	})
 }
 
@@ -112,29 +72,20 @@ func pairFlags(name, cert, key string) []flag {
 }
 
 func (in Input) controllerManagerPod(host cluster.Host) ([]byte, error) {
-	reference, err := in.reference(imageController)
-	if err != nil {
-		return nil, err
-	}
-	users := in.Cluster.ExtraArgs.ControllerManager
-	mounts := append(in.trustMounts(host),
-		mount{name: "k8s-certs", path: certs.PKIFolder, readOnly: true},
-		mount{name: "kubeconfig", path: ControllerConf, file: true, readOnly: true})
-	return staticPod(component{
-		name:    "kube-controller-manager",
-		image:   reference,
-		command: command("kube-controller-manager", controllerManagerFlags(in.Cluster), users),
+	pod := in.Cluster.StaticPod("controllerManager")
+	return in.staticPod(host, component{
+		name:  imageController,
+		pod:   pod,
+		flags: controllerManagerFlags(in.Cluster),
 		// It reads its kubeconfig, the CA for Pods and the service accounts' key once. The
 		// client certificate in the kubeconfig is left out: who renews it restarts the Pod.
 		inputs:   digest(in.PKI.CA.Cert, in.PKI.ServiceAccount.Cert, []byte("https://"+APIAddress(in.Cluster, host))),
 		requests: cpu("200m"),
 		port:     controllerPort,
 		probes: probes{
-			host: probeHost(bindAddress(users)), scheme: corev1.URISchemeHTTPS,
+			host: probeHost(bindAddress(pod.Args)), scheme: corev1.URISchemeHTTPS,
 			liveness: "/healthz", startup: "/healthz",
 		},
-		mounts:  mounts,
-		volumes: in.Cluster.ExtraVolumes.ControllerManager,
 	})
 }
 
@@ -175,24 +126,18 @@ func withQuickStart(users []cluster.Arg) []cluster.Arg {
 }
 
 func (in Input) schedulerPod(host cluster.Host) ([]byte, error) {
-	reference, err := in.reference(imageScheduler)
-	if err != nil {
-		return nil, err
-	}
-	users := in.Cluster.ExtraArgs.Scheduler
-	return staticPod(component{
-		name:     "kube-scheduler",
-		image:    reference,
-		command:  command("kube-scheduler", clientFlags(SchedulerConf), users),
+	pod := in.Cluster.StaticPod("scheduler")
+	return in.staticPod(host, component{
+		name:     imageScheduler,
+		pod:      pod,
+		flags:    clientFlags(SchedulerConf),
 		inputs:   digest(in.PKI.CA.Cert, []byte("https://"+APIAddress(in.Cluster, host))), // as above
 		requests: cpu("100m"),
 		port:     schedulerPort,
 		probes: probes{
-			host: probeHost(bindAddress(users)), scheme: corev1.URISchemeHTTPS,
+			host: probeHost(bindAddress(pod.Args)), scheme: corev1.URISchemeHTTPS,
 			liveness: "/livez", readiness: "/readyz", startup: "/livez",
 		},
-		mounts:  []mount{{name: "kubeconfig", path: SchedulerConf, file: true, readOnly: true}},
-		volumes: in.Cluster.ExtraVolumes.Scheduler,
 	})
 }
 

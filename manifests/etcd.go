@@ -71,17 +71,13 @@ func EtcdPod(in Input, name string, initial InitialCluster) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	reference, err := in.reference(imageEtcd)
-	if err != nil {
-		return nil, err
-	}
-	users := in.Cluster.ExtraArgs.Etcd
+	pod := in.Cluster.StaticPod("etcd")
 	initial.State = StateExisting
-	metrics := etcdMetrics(loopback(host.Address()), users)
-	return staticPod(component{
-		name:        "etcd",
-		image:       reference,
-		command:     command("etcd", etcdFlags(host, initial), users),
+	metrics := etcdMetrics(loopback(host.Address()), pod.Args)
+	return in.staticPod(host, component{
+		name:        imageEtcd,
+		pod:         pod,
+		flags:       etcdFlags(host, initial),
 		annotations: map[string]string{annotationEtcd: ClientURL(host)},
 		// etcd reads its certificates and keys anew for each handshake, and the CA never again.
 		inputs: digest(in.PKI.EtcdCA.Cert),
@@ -94,13 +90,7 @@ func EtcdPod(in Input, name string, initial InitialCluster) ([]byte, error) {
 			host: metrics.host, scheme: metrics.scheme,
 			liveness: "/livez", readiness: "/readyz", startup: "/readyz",
 		},
-		mounts: []mount{
-			{name: "etcd-certs", path: certs.EtcdFolder},
-			{name: "etcd-data", path: EtcdData},
-			{name: "etcd-notes", path: EtcdNotes},
-		},
-		env:     []corev1.EnvVar{{Name: etcdNotes, Value: EtcdNotes}},
-		volumes: in.Cluster.ExtraVolumes.Etcd,
+		env: []corev1.EnvVar{{Name: etcdNotes, Value: EtcdNotes}},
 	})
 }
 

@@ -10,12 +10,8 @@ import (
 // flag is one flag of a component, without its dashes.
 type flag struct{ name, value string }
 
-// command is a component's command line in kubeadm's order: our flags sorted by name,
-// less those that the user sets, then the user's as they stand.
-func command(program string, ours []flag, users []cluster.Arg) []string {
-	return append([]string{program}, arguments(ours, users)...)
-}
-
+// arguments are a component's in kubeadm's order: our flags sorted by name, less those that
+// the user sets, then the user's as they stand.
 func arguments(ours []flag, users []cluster.Arg) []string {
 	ours = slices.Clone(ours)
 	slices.SortFunc(ours, func(a, b flag) int { return strings.Compare(a.name, b.name) })

@@ -22,21 +22,19 @@ func (in Input) kubeletFiles(host cluster.Host) ([]File, []Link, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	plain := func(path string, content []byte) File {
-		return File{Phase: plan.PhaseKubelet, Path: path, Mode: 0o644, Content: content, Compare: Exact}
-	}
 	files := []File{
-		plain(KubeletConfig, config),
+		plainFile(plan.PhaseKubelet, KubeletConfig, config),
 		// What is this host's own, in the form in which kubeadm lays it over what it
 		// downloads when it upgrades.
-		plain(KubeletInstance, fmt.Appendf(nil, "containerRuntimeEndpoint: %q\n", CRISocket)),
-		plain(KubeletFlags, in.kubeletFlags(host)),
+		plainFile(plan.PhaseKubelet, KubeletInstance, fmt.Appendf(nil, "containerRuntimeEndpoint: %q\n", CRISocket)),
+		plainFile(plan.PhaseKubelet, KubeletFlags, in.kubeletFlags(host)),
 	}
 	credentials, link, err := in.kubeletCredentials(host)
 	if err != nil {
 		return nil, nil, err
 	}
-	return slices.Concat(files, credentials, in.cniFiles()), []Link{link}, nil
+	network, err := in.cniFiles()
+	return slices.Concat(files, credentials, network), []Link{link}, err
 }
 
 // kubeletFlags is kubeadm's file of flags that differ from host to host.

@@ -25,16 +25,7 @@ func TestCoreDNSForwardsOnlyWhereThereIsSomebodyToAsk(t *testing.T) {
 		facts := modern()
 		facts.NameServers = test.servers
 		in := input(t, one(), facts)
-		objects, err := coreDNSObjects(in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		corefile := ""
-		for _, object := range objects {
-			if text := string(mustYAML(object)); strings.Contains(text, "Corefile: ") {
-				corefile = text
-			}
-		}
+		corefile := data(t, in, "coredns", "Corefile")
 		if got := strings.Contains(corefile, "forward . /etc/resolv.conf"); got != test.want || !strings.Contains(corefile, "kubernetes cluster.local") {
 			t.Errorf("%s: forwards %v, want %v:\n%s", name, got, test.want, corefile)
 		}

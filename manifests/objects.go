@@ -1,17 +1,22 @@
 package manifests
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/templates"
 )
 
 // Groups and users that kubeadm's rules speak of.
@@ -20,14 +25,13 @@ const (
 	groupBootstrappers  = "system:bootstrappers:kubeadm:default-node-token"
 	groupClusterAdmins  = "kubeadm:cluster-admins"
 	userKubeletClient   = "kube-apiserver-kubelet-client"
-	roleNodeProxier     = "system:node-proxier"
 	namespaceKubeSystem = metav1.NamespaceSystem
 )
 
 // ClusterObjects renders every API object that the cluster should hold, in the order of
 // ObjectPhases.
 func ClusterObjects(in Input) (ClusterState, error) {
-	renders := map[plan.Phase]func(Input) ([]runtime.Object, error){
+	renders := map[plan.Phase]func(Input) ([]Object, error){
 		plan.PhaseKubeletFinalize: adminObjects,
 		plan.PhaseAddonFlannel:    flannelObjects,
 		plan.PhaseAddonKubeProxy:  kubeProxyObjects,
@@ -36,7 +40,6 @@ func ClusterObjects(in Input) (ClusterState, error) {
 		plan.PhaseBootstrapToken:  bootstrapObjects,
 	}
 	var state ClusterState
-	seeds := map[hosts.ObjectKey]bool{corefileKey: true}
 	for _, phase := range ObjectPhases {
 		if phase == plan.PhaseAddonFlannel && in.Cluster.Networking.AddOn != cluster.AddOnFlannel {
 			continue
@@ -46,66 +49,61 @@ func ClusterObjects(in Input) (ClusterState, error) {
 			return ClusterState{}, fmt.Errorf("render the objects of %s: %w", phase, err)
 		}
 		for _, object := range objects {
-			one, err := objectOf(phase, object)
-			if err != nil {
-				return ClusterState{}, err
+			if object.Key == corefileKey {
+				object.Compare = Seed
 			}
-			if seeds[one.Key] {
-				one.Compare = Seed
-			}
-			state.Objects = append(state.Objects, one)
+			state.Objects = append(state.Objects, object)
 		}
 	}
 	return state, nil
 }
 
-// objectOf writes a typed object as the JSON of the fields that we set. Its status, which
-// the types cannot leave out, is the cluster's to say.
-func objectOf(phase plan.Phase, object runtime.Object) (Object, error) {
-	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+// renderObjects reads the objects of a template of YAML documents.
+func renderObjects(phase plan.Phase, template string, data map[string]any) ([]Object, error) {
+	manifest, err := templates.Render(template, data)
 	if err != nil {
-		return Object{}, fmt.Errorf("render an object of %s: %w", phase, err)
+		return nil, err
 	}
-	delete(fields, "status")
-	prune(fields)
-	content, err := json.Marshal(fields)
-	if err != nil {
-		return Object{}, fmt.Errorf("render an object of %s: %w", phase, err)
+	var objects []Object
+	for decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifest), len(manifest)); ; {
+		var content json.RawMessage
+		if err := decoder.Decode(&content); errors.Is(err, io.EOF) {
+			return objects, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("read %s: %w", template, err)
+		}
+		object, err := newObject(phase, content)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", template, err)
+		}
+		objects = append(objects, object)
 	}
-	var meta metav1.PartialObjectMetadata
-	if err := json.Unmarshal(content, &meta); err != nil {
-		return Object{}, fmt.Errorf("render an object of %s: %w", phase, err)
-	}
-	return Object{
-		Phase: phase,
-		Key: hosts.ObjectKey{
-			APIVersion: meta.APIVersion, Kind: meta.Kind, Namespace: meta.Namespace, Name: meta.Name,
-		},
-		Content: content,
-		Compare: Exact,
-	}, nil
 }
 
-// prune takes away what the types write although nobody set it: nulls, and the empty
-// structs that stand for them.
-func prune(fields map[string]any) {
-	for key, value := range fields {
-		switch typed := value.(type) {
-		case nil:
-			delete(fields, key)
-		case map[string]any:
-			prune(typed)
-			if len(typed) == 0 && (key == "resources" || key == "strategy" || key == "updateStrategy") {
-				delete(fields, key)
-			}
-		case []any:
-			for _, item := range typed {
-				if inner, ok := item.(map[string]any); ok {
-					prune(inner)
-				}
-			}
+// objectsOf writes typed objects as JSON.
+func objectsOf(phase plan.Phase, typed ...runtime.Object) ([]Object, error) {
+	var objects []Object
+	for _, one := range typed {
+		content, err := json.Marshal(one)
+		if err != nil {
+			return nil, fmt.Errorf("write an object of %s: %w", phase, err)
 		}
+		object, err := newObject(phase, content)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, object)
 	}
+	return objects, nil
+}
+
+func newObject(phase plan.Phase, content []byte) (Object, error) {
+	var meta metav1.PartialObjectMetadata
+	if err := json.Unmarshal(content, &meta); err != nil {
+		return Object{}, fmt.Errorf("read an object of %s: %w", phase, err)
+	}
+	key := hosts.ObjectKey{APIVersion: meta.APIVersion, Kind: meta.Kind, Namespace: meta.Namespace, Name: meta.Name}
+	return Object{Phase: phase, Key: key, Content: content, Compare: Exact}, nil
 }
 
 func configMap(namespace, name string, data map[string]string) *corev1.ConfigMap {
@@ -113,13 +111,6 @@ func configMap(namespace, name string, data map[string]string) *corev1.ConfigMap
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 		Data:       data,
-	}
-}
-
-func serviceAccount(namespace, name string) *corev1.ServiceAccount {
-	return &corev1.ServiceAccount{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 	}
 }
 
@@ -166,15 +157,10 @@ func user(name string) rbacv1.Subject {
 	return rbacv1.Subject{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: name}
 }
 
-func account(namespace, name string) rbacv1.Subject {
-	return rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: name}
-}
-
 // adminObjects let the administrators in: admin.conf is one of a group that RBAC knows,
 // so that its rights can be taken away.
-func adminObjects(Input) ([]runtime.Object, error) {
-	return []runtime.Object{
+func adminObjects(Input) ([]Object, error) {
+	return objectsOf(plan.PhaseKubeletFinalize,
 		clusterRoleBinding(groupClusterAdmins, "cluster-admin", group(groupClusterAdmins)),
-		clusterRoleBinding("kubeadm:apiserver-kubelet-client", "system:kubelet-api-admin", user(userKubeletClient)),
-	}, nil
+		clusterRoleBinding("kubeadm:apiserver-kubelet-client", "system:kubelet-api-admin", user(userKubeletClient)))
 }

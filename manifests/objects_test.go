@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/yaml"
 
 	"github.com/slipway-k8s/slipway/cluster"
@@ -202,10 +204,26 @@ func TestOverlay(t *testing.T) {
 	}
 }
 
+// TestObjectsFitTheirTypes: a field that its API does not have would be dropped in silence.
+func TestObjectsFitTheirTypes(t *testing.T) {
+	strict := serializer.NewCodecFactory(scheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
+	for _, in := range []Input{input(t, one(), modern()), input(t, one(), withKernel("5.4.0")), input(t, three(), confined())} {
+		state, err := ClusterObjects(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range state.Objects {
+			if _, _, err := strict.Decode(o.Content, nil, nil); err != nil {
+				t.Errorf("%s: %v", o.Key, err)
+			}
+		}
+	}
+}
+
 // TestAddOnsRestartWithTheirConfiguration: what reads its ConfigMap once gets new Pods
 // when that changes.
 func TestAddOnsRestartWithTheirConfiguration(t *testing.T) {
-	for _, set := range []string{proxyName, flannelSet} {
+	for _, set := range []string{proxyName, "kube-flannel-ds"} {
 		before := object(t, input(t, one(), modern()), "DaemonSet", set)
 		after := object(t, input(t, one(), withKernel("5.4.0")), "DaemonSet", set)
 		if string(before) == string(after) {
@@ -216,7 +234,7 @@ func TestAddOnsRestartWithTheirConfiguration(t *testing.T) {
 
 // TestOnlyIPTablesTakesItsLock: with nftables the host is spared a file that nothing uses.
 func TestOnlyIPTablesTakesItsLock(t *testing.T) {
-	for _, set := range []string{proxyName, flannelSet} {
+	for _, set := range []string{proxyName, "kube-flannel-ds"} {
 		nft := string(object(t, input(t, one(), modern()), "DaemonSet", set))
 		iptables := string(object(t, input(t, one(), withKernel("5.4.0")), "DaemonSet", set))
 		if strings.Contains(nft, "/run/xtables.lock") || !strings.Contains(iptables, "/run/xtables.lock") {

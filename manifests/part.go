@@ -35,12 +35,8 @@ func ClusterInfo(in Input) (Object, error) {
 		return Object{}, err
 	}
 	for _, object := range objects {
-		one, err := objectOf(plan.PhaseBootstrapToken, object)
-		if err != nil {
-			return Object{}, err
-		}
-		if one.Key.Kind == "ConfigMap" && one.Key.Name == bootstrapapi.ConfigMapClusterInfo {
-			return one, nil
+		if object.Key.Kind == "ConfigMap" && object.Key.Name == bootstrapapi.ConfigMapClusterInfo {
+			return object, nil
 		}
 	}
 	return Object{}, fmt.Errorf("render %s: it is not among the objects of %s", bootstrapapi.ConfigMapClusterInfo, plan.PhaseBootstrapToken)

@@ -31,17 +31,15 @@ const probePort = "probe-port"
 
 // component is what the static Pods differ in; staticPod adds what they share.
 type component struct {
-	name        string
-	image       string
-	command     []string
+	name        string // of its image and its program too
+	pod         cluster.StaticPod
+	flags       []flag
 	annotations map[string]string
 	inputs      string // digest of what it reads once, for AnnotationInputs
 	requests    corev1.ResourceList
 	port        int32
 	probes      probes
-	mounts      []mount
 	env         []corev1.EnvVar
-	volumes     []cluster.HostPathMount // the user's
 }
 
 // probes are HTTP paths below one host and port; an empty path is no probe.
@@ -51,17 +49,14 @@ type probes struct {
 	liveness, readiness, startup string
 }
 
-// mount is a path of the host, shown to the container at the same place.
-type mount struct {
-	name     string
-	path     string
-	file     bool
-	readOnly bool
-}
-
 // staticPod renders a component as kubeadm does: on the host's network, of the class of
 // what a node cannot do without.
-func staticPod(c component) ([]byte, error) {
+func (in Input) staticPod(host cluster.Host, c component) ([]byte, error) {
+	reference, err := in.reference(c.name)
+	if err != nil {
+		return nil, err
+	}
+	mounts := in.mounts(host, c.pod)
 	annotations := map[string]string{AnnotationInputs: c.inputs}
 	maps.Copy(annotations, c.annotations)
 	priority := int32(2000001000) // system-node-critical; no admission fills it in for a static Pod
@@ -74,14 +69,14 @@ func staticPod(c component) ([]byte, error) {
 			Annotations: annotations,
 		},
 		Spec: corev1.PodSpec{
-			Containers:        []corev1.Container{c.container()},
+			Containers:        []corev1.Container{c.container(reference, mounts)},
 			HostNetwork:       true,
 			Priority:          &priority,
 			PriorityClassName: "system-node-critical",
 			SecurityContext: &corev1.PodSecurityContext{
 				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 			},
-			Volumes: c.podVolumes(),
+			Volumes: podVolumes(mounts),
 		},
 	}
 	data, err := yaml.Marshal(pod)
@@ -95,12 +90,24 @@ func staticPod(c component) ([]byte, error) {
 	return data, nil
 }
 
-func (c component) container() corev1.Container {
+// mounts are what of the host the Pod is shown, in kubeadm's order, so that its own diff of a
+// manifest shows what differs and no more.
+func (in Input) mounts(host cluster.Host, pod cluster.StaticPod) []cluster.HostPathMount {
+	absent := func(mount cluster.HostPathMount) bool {
+		_, exists := in.Facts[host.Name].Files[mount.HostPath]
+		return slices.Contains(cluster.CAFolders[1:], mount.HostPath) && !exists
+	}
+	mounts := append(slices.DeleteFunc(slices.Clone(pod.Own), absent), pod.Volumes...)
+	slices.SortFunc(mounts, func(a, b cluster.HostPathMount) int { return strings.Compare(a.Name, b.Name) })
+	return mounts
+}
+
+func (c component) container(image string, mounts []cluster.HostPathMount) corev1.Container {
 	container := corev1.Container{
 		Name:            c.name,
-		Image:           c.image,
+		Image:           image,
 		ImagePullPolicy: corev1.PullIfNotPresent,
-		Command:         c.command,
+		Command:         append([]string{c.name}, arguments(c.flags, c.pod.Args)...),
 		Env:             c.env,
 		Ports:           []corev1.ContainerPort{{Name: probePort, ContainerPort: c.port, Protocol: corev1.ProtocolTCP}},
 		Resources:       corev1.ResourceRequirements{Requests: c.requests},
@@ -109,43 +116,22 @@ func (c component) container() corev1.Container {
 		// Four minutes to come up, as kubeadm's timeout for the control plane.
 		StartupProbe: c.probes.probe(c.probes.startup, 10, 24, 10),
 	}
-	for _, m := range c.mounts {
+	for _, mount := range mounts {
 		container.VolumeMounts = append(container.VolumeMounts,
-			corev1.VolumeMount{Name: m.name, MountPath: m.path, ReadOnly: m.readOnly})
+			corev1.VolumeMount{Name: mount.Name, MountPath: mount.MountPath, ReadOnly: mount.ReadOnly})
 	}
-	for _, v := range c.volumes {
-		container.VolumeMounts = append(container.VolumeMounts,
-			corev1.VolumeMount{Name: v.Name, MountPath: v.MountPath, ReadOnly: v.ReadOnly})
-	}
-	sortByName(container.VolumeMounts, func(m corev1.VolumeMount) string { return m.Name })
 	return container
 }
 
-func (c component) podVolumes() []corev1.Volume {
+func podVolumes(mounts []cluster.HostPathMount) []corev1.Volume {
 	var volumes []corev1.Volume
-	for _, m := range c.mounts {
-		kind := corev1.HostPathDirectoryOrCreate
-		if m.file {
-			kind = corev1.HostPathFileOrCreate
-		}
-		volumes = append(volumes, corev1.Volume{Name: m.name, VolumeSource: corev1.VolumeSource{
-			HostPath: &corev1.HostPathVolumeSource{Path: m.path, Type: &kind},
+	for _, mount := range mounts {
+		kind := corev1.HostPathType(mount.PathType)
+		volumes = append(volumes, corev1.Volume{Name: mount.Name, VolumeSource: corev1.VolumeSource{
+			HostPath: &corev1.HostPathVolumeSource{Path: mount.HostPath, Type: &kind},
 		}})
 	}
-	for _, v := range c.volumes {
-		kind := corev1.HostPathType(v.PathType)
-		volumes = append(volumes, corev1.Volume{Name: v.Name, VolumeSource: corev1.VolumeSource{
-			HostPath: &corev1.HostPathVolumeSource{Path: v.HostPath, Type: &kind},
-		}})
-	}
-	sortByName(volumes, func(v corev1.Volume) string { return v.Name })
 	return volumes
-}
-
-// sortByName brings volumes into kubeadm's order, so that its own diff of a manifest shows
-// what differs and no more.
-func sortByName[T any](list []T, name func(T) string) {
-	slices.SortFunc(list, func(a, b T) int { return strings.Compare(name(a), name(b)) })
 }
 
 func (p probes) probe(path string, delay, failures, period int32) *corev1.Probe {

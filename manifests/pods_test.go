@@ -188,7 +188,7 @@ func TestOwnMountsAreThoseThatValidationKnows(t *testing.T) {
 	if facts.Files == nil {
 		facts.Files = map[string]hosts.File{}
 	}
-	for _, path := range CATrustPaths() {
+	for _, path := range cluster.CAFolders {
 		facts.Files[path] = hosts.File{Type: hosts.TypeDirectory}
 	}
 	in.Facts["cp-1"] = facts
@@ -349,25 +349,28 @@ func TestWhatIsReadOnceRestarts(t *testing.T) {
 // TestEveryChangeOfAManifestChangesItsDigest: by that alone the Pods of two manifests are told
 // apart.
 func TestEveryChangeOfAManifestChangesItsDigest(t *testing.T) {
+	in := input(t, one(), modern())
 	seen := map[string]string{}
 	for name, change := range map[string]func(*component){
-		"nothing":       func(*component) {},
-		"its image":     func(c *component) { c.image = "etcd:2" },
-		"a flag":        func(c *component) { c.command = append(c.command, "--new") },
-		"a resource":    func(c *component) { c.requests = cpu("200m") },
-		"a variable":    func(c *component) { c.env = []corev1.EnvVar{{Name: "A", Value: "b"}} },
-		"a probe":       func(c *component) { c.probes.liveness = "/livez" },
-		"a volume":      func(c *component) { c.volumes = []cluster.HostPathMount{{Name: "v", HostPath: "/v", MountPath: "/v"}} },
+		"nothing":    func(*component) {},
+		"its image":  func(c *component) { c.name = imagePause },
+		"a flag":     func(c *component) { c.flags = []flag{{"new", ""}} },
+		"a resource": func(c *component) { c.requests = cpu("200m") },
+		"a variable": func(c *component) { c.env = []corev1.EnvVar{{Name: "A", Value: "b"}} },
+		"a probe":    func(c *component) { c.probes.liveness = "/livez" },
+		"a volume": func(c *component) {
+			c.pod.Volumes = []cluster.HostPathMount{{Name: "v", HostPath: "/v", MountPath: "/v"}}
+		},
 		"an input":      func(c *component) { c.inputs = digest([]byte("b")) },
 		"an annotation": func(c *component) { c.annotations = map[string]string{"a": "b"} },
 	} {
-		one := component{name: "etcd", image: "etcd:1", command: []string{"etcd"}, requests: cpu("100m"), inputs: digest([]byte("a"))}
+		one := component{name: imageEtcd, requests: cpu("100m"), inputs: digest([]byte("a"))}
 		change(&one)
-		manifest, err := staticPod(one)
+		manifest, err := in.staticPod(in.Cluster.Hosts[0], one)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := staticPod(one)
+		again, err := in.staticPod(in.Cluster.Hosts[0], one)
 		if err != nil || !bytes.Equal(manifest, again) {
 			t.Errorf("%s: made twice, it differs: %v", name, err)
 		}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/phases/plan"
-	"github.com/slipway-k8s/slipway/templates"
 )
 
 // modules are the kernel modules that Kubernetes needs and that nothing loads by itself:
@@ -88,21 +87,13 @@ func (in Input) sysctls(host cluster.Host) map[string]string {
 type setting struct{ Key, Value string }
 
 func (in Input) prepareFiles(host cluster.Host) ([]File, error) {
-	loaded, err := templates.Render("modules.conf", modules)
-	if err != nil {
-		return nil, err
-	}
 	values := in.sysctls(host)
 	var lines []setting
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		lines = append(lines, setting{key, values[key]})
 	}
-	sysctls, err := templates.Render("sysctl.conf", lines)
-	if err != nil {
-		return nil, err
-	}
-	return []File{
-		{Phase: plan.PhasePrepare, Path: ModulesFile, Mode: 0o644, Content: loaded, Compare: Exact},
-		{Phase: plan.PhasePrepare, Path: SysctlFile, Mode: 0o644, Content: sysctls, Compare: Exact},
-	}, nil
+	return renderFiles(
+		templateFile{plan.PhasePrepare, ModulesFile, "modules.conf", modules},
+		templateFile{plan.PhasePrepare, SysctlFile, "sysctl.conf", lines},
+	)
 }

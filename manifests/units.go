@@ -6,20 +6,12 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
-	"github.com/slipway-k8s/slipway/templates"
 )
-
-// unitFile is a unit's file, or a drop-in's.
-type unitFile struct {
-	phase          plan.Phase
-	path, template string
-	data           map[string]any
-}
 
 // unitFiles are the units that every node runs, the drop-in by which kubeadm and the
 // kubelet understand each other, and what a control plane with an etcd runs beside them.
 func (in Input) unitFiles(host cluster.Host) ([]File, error) {
-	units := []unitFile{
+	units := []templateFile{
 		{plan.PhaseContainerd, UnitsFolder + "/" + ContainerdUnit, "containerd.service", map[string]any{
 			"Binary": Containerd, "Config": ContainerdConfig,
 		}},
@@ -28,23 +20,15 @@ func (in Input) unitFiles(host cluster.Host) ([]File, error) {
 		}},
 		{plan.PhaseKubelet, KubeletDropIn, "10-kubeadm.conf", map[string]any{
 			"Binary": KubeletBinary, "Bootstrap": BootstrapKubelet, "Kubeconfig": KubeletConf,
-			"Config": KubeletConfig, "Flags": KubeletFlags, "Idle": idleEnv.Name + "=" + idleEnv.Value,
+			"Config": KubeletConfig, "Flags": KubeletFlags, "Idle": idleVariable + "=" + idleSeconds,
 		}},
 	}
 	if hasEtcd(in.Cluster, host) {
-		units = append(units, unitFile{plan.PhaseEtcd, UnitsFolder + "/" + HandoverUnit, "etcd-handover.service", map[string]any{
+		units = append(units, templateFile{plan.PhaseEtcd, UnitsFolder + "/" + HandoverUnit, "etcd-handover.service", map[string]any{
 			"Binary": Handover, "After": strings.Join([]string{ContainerdUnit, KubeletUnit, HAProxyUnit, KeepalivedUnit}, " "),
 		}})
 	}
-	var files []File
-	for _, unit := range units {
-		content, err := templates.Render(unit.template, unit.data)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, File{Phase: unit.phase, Path: unit.path, Mode: 0o644, Content: content, Compare: Exact})
-	}
-	return files, nil
+	return renderFiles(units...)
 }
 
 // hostsLine is the line of /etc/hosts that the host needs; "" where it needs none.

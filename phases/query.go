@@ -135,7 +135,7 @@ func hostPaths(c *cluster.Cluster, bill bundle.Bill, host cluster.Host, table ma
 		paths = slices.Concat(paths, unit.Inputs, unit.Reloads)
 	}
 	paths = slices.Concat(paths, table.Trees, table.Logs, table.Shared)
-	paths = append(paths, manifests.CATrustPaths()...)
+	paths = append(paths, cluster.CAFolders[1:]...)
 	for _, set := range setsOf(c, bill, host) {
 		for _, file := range set.Files {
 			paths = append(paths, file.Path)

@@ -1,6 +1,6 @@
-// Package templates holds the text of what Slipway writes to hosts and that is not YAML
-// or JSON: units, containerd's configuration, kernel settings, CoreDNS's Corefile. Each
-// template is embedded, and named by its file below text/.
+// Package templates holds the text of what Slipway writes to hosts and into the cluster:
+// units, containerd's configuration, kernel settings, the add-ons' objects. Each template is
+// embedded, and named by its file below text/.
 package templates
 
 import (
