@@ -36,15 +36,19 @@ var edges = map[string][]string{
 	"phases/engine":     {"phases/plan", "hosts"},
 	"phases/engine/api": {"phases/plan", "hosts", "cluster"},
 	"images":            {"bundle", "hosts"},
-	"lab":               {"cluster"},
-	"e2e":               {"e2e/acks"},
-	"e2e/acks":          {},
-	"e2e/app":           {},
-	"e2e/report":        {},
-	"e2e/stuckfs":       {},
-	"e2e/writer":        {"e2e/acks"},
-	"e2e/bench":         {"e2e/acks"},
-	"e2e/bench/poll":    {},
+	"workflow": {
+		"cluster", "certs", "certs/mint", "certs/store", "hosts", "hosts/ssh", "bundle", "bundle/archive",
+		"images", "manifests", "phases", "phases/plan", "phases/engine", "phases/engine/api",
+	},
+	"lab":            {"cluster"},
+	"e2e":            {"e2e/acks"},
+	"e2e/acks":       {},
+	"e2e/app":        {},
+	"e2e/report":     {},
+	"e2e/stuckfs":    {},
+	"e2e/writer":     {"e2e/acks"},
+	"e2e/bench":      {"e2e/acks"},
+	"e2e/bench/poll": {},
 }
 
 // testEdges are what tests may import on top: fakes and the makers of real material.
@@ -58,6 +62,9 @@ var (
 	impurePackages = []string{"os", "os/exec", "net", "net/http", "math/rand", "math/rand/v2", "crypto/rand"}
 	impureCalls    = []string{"time.Now", "time.Sleep", "time.Since", "time.Until", "time.After"}
 )
+
+// standard are the streams of a process: what is shown, and asked, is the front ends'.
+var standard = []string{"os.Stdin", "os.Stdout", "os.Stderr", "fmt.Print", "fmt.Printf", "fmt.Println"}
 
 // owned are libraries that only the rooms named may use.
 var owned = map[string][]string{
@@ -116,6 +123,19 @@ func TestPureRoomsStayPure(t *testing.T) {
 		for _, call := range s.calls {
 			if slices.Contains(impureCalls, call) {
 				t.Errorf("%s: %s is pure and must not call %s", s.path, s.room, call)
+			}
+		}
+	}
+}
+
+func TestTheWorkflowsSpeakToFrontEndsOnly(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test || s.room != "workflow" {
+			continue
+		}
+		for _, call := range s.calls {
+			if slices.Contains(standard, call) {
+				t.Errorf("%s: %s must not use %s: a front end shows and asks", s.path, s.room, call)
 			}
 		}
 	}

@@ -152,7 +152,7 @@ var withSpareReady = []string{"cp-1", "cp-2", "cp-3", "spare-1", "worker-1"}
 // one cannot have been touched, nor is any control plane.
 func workerComesAndGoes(t *testing.T, l *lab) {
 	with := withSpare(t, l)
-	for _, s := range with.planned("--workflow", "join") {
+	for _, s := range with.planned("join") {
 		if s.Host != "spare-1" && !strings.Contains(s.ID, "spare-1") {
 			t.Errorf("the join of spare-1 plans %s", s.ID)
 		}

@@ -14,7 +14,7 @@ import (
 )
 
 // newAgentCommand is what Slipway runs on the hosts; users have no need of it.
-func newAgentCommand() *cobra.Command {
+func newAgentCommand(waits *awaited) *cobra.Command {
 	command := &cobra.Command{
 		Use:    "agent",
 		Short:  "What Slipway runs on the hosts",
@@ -22,11 +22,11 @@ func newAgentCommand() *cobra.Command {
 		Args:   cobra.NoArgs,
 		RunE:   func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
-	command.AddCommand(newAgentServeCommand())
+	command.AddCommand(newAgentServeCommand(waits))
 	return command
 }
 
-func newAgentServeCommand() *cobra.Command {
+func newAgentServeCommand(waits *awaited) *cobra.Command {
 	var inbox string
 	command := &cobra.Command{
 		Use:   "serve",
@@ -39,7 +39,7 @@ func newAgentServeCommand() *cobra.Command {
 			// What a library or another program makes for the agent does not depend on the
 			// start file of somebody's login shell.
 			syscall.Umask(0o022)
-			ctx, stop := untilToldToEnd(command.Context())
+			ctx, stop := untilToldToEnd(command.Context(), waits)
 			defer stop()
 			host, err := local.New(local.Options{})
 			if err != nil {
@@ -58,7 +58,7 @@ func newAgentServeCommand() *cobra.Command {
 // untilToldToEnd ends with the first SIGTERM, and takes the second as well: systemd ends the
 // agent and the sudo that started it, which passes its own on. Whatever comes, the agent takes
 // the time that an action needs to get to its next safe point, and Serve bounds that.
-func untilToldToEnd(ctx context.Context) (context.Context, context.CancelFunc) {
-	awaiting.endsItself()
+func untilToldToEnd(ctx context.Context, waits *awaited) (context.Context, context.CancelFunc) {
+	waits.endsItself()
 	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 }

@@ -14,13 +14,11 @@ import (
 // TestAnAgentIsNotEnded: it brings an action to its next safe point, however often it is told
 // to end, and the operator is told nothing by it that is for who has pressed Ctrl-C.
 func TestAnAgentIsNotEnded(t *testing.T) {
-	before := awaiting
-	t.Cleanup(func() { awaiting = before })
-	awaiting = &awaited{say: func(string) {}}
+	waits := &awaited{say: func(string) {}}
 	ended := make(chan int, 3)
-	operator, stop := interruptible(func(code int) { ended <- code }) // as main has it
+	operator, stop := interruptible(waits, func(code int) { ended <- code }) // as main has it
 	defer stop()
-	ctx, end := untilToldToEnd(t.Context())
+	ctx, end := untilToldToEnd(t.Context(), waits)
 	defer end()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -33,8 +31,8 @@ func TestAnAgentIsNotEnded(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		var out strings.Builder
-		awaiting.interrupted(&out, func(code int) { ended <- code })
-		awaiting.interruptedAgain(func(code int) { ended <- code })
+		waits.interrupted(&out, func(code int) { ended <- code })
+		waits.interruptedAgain(func(code int) { ended <- code })
 		time.Sleep(2 * mustPatience) // of the bubble's clock
 		if out.Len() > 0 {
 			t.Errorf("it says %q", out.String())

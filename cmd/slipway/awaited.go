@@ -1,14 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/workflow"
 )
 
 const (
@@ -22,24 +25,25 @@ const (
 	writePatience = 100 * time.Millisecond
 	// mustPatience bounds what an interrupt does not cut short: a service manager or a CI job
 	// interrupts once, and waits.
-	mustPatience = trialBack + 30*time.Second
+	mustPatience = workflow.BackWithin + 30*time.Second
 )
 
 // goesOn is said of a command that was interrupted and has left nothing undone.
 const goesOn = "interrupted; the same command goes on from here\n"
 
-// awaiting is what this process waits for: it has one user.
-var awaiting = &awaited{say: func(line string) { fmt.Fprintln(os.Stderr, line) }}
-
 // awaited knows whom a command waits for and with what, and says so when it takes long.
 type awaited struct {
 	mu      sync.Mutex
 	say     func(line string)
-	waits   map[*wait]bool
-	musts   map[*must]bool // what an interrupt does not cut short
-	talking bool           // tell runs
-	itself  bool           // the process ends by itself when it is interrupted
+	display func(line string) // where not nil, it takes say's place
+	waits   map[stage]*wait
+	musts   map[any]must // what an interrupt does not cut short, by whatever began it
+	talking bool         // tell runs
+	itself  bool         // the process ends by itself when it is interrupted
 }
+
+// stage is what a host, or all, is in.
+type stage struct{ name, host string }
 
 // wait is one that is waited for.
 type wait struct {
@@ -51,29 +55,51 @@ type wait struct {
 // is cut short all the same.
 type must struct{ what, fix string }
 
-// begin notes that who is waited for. at changes with what; end ends it.
-func (a *awaited) begin(who, what string) (at func(what string), end func()) {
-	w := &wait{who: who, what: what, since: time.Now()}
+// answering is who is waited for in a stage that is not a host's.
+var answering = map[string]string{
+	workflow.StageCluster: "the cluster's API",
+	workflow.StageHealth:  "the control planes' components",
+}
+
+// Event takes note of a stage: of whom is waited for, and of what an interrupt does not cut short.
+func (a *awaited) Event(event plan.Event) {
+	if event.Stage == "" {
+		return
+	}
+	at := stage{event.Stage, event.Host}
+	switch {
+	case event.Type == plan.EventStageFinished:
+		a.end(at)
+	case event.Fix != "":
+		a.note(at, must{event.Detail, event.Fix})
+	case event.Detail != "":
+		a.begin(at, event.Detail)
+	}
+}
+
+// begin notes that somebody is waited for or, where that is known, with what by now.
+func (a *awaited) begin(at stage, what string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.waits == nil {
-		a.waits = map[*wait]bool{}
+	if known, ok := a.waits[at]; ok {
+		known.what = what
+		return
 	}
-	a.waits[w] = true
+	if a.waits == nil {
+		a.waits = map[stage]*wait{}
+	}
+	a.waits[at] = &wait{who: cmp.Or(at.host, answering[at.name]), what: what, since: time.Now()}
 	if !a.talking {
 		a.talking = true
 		time.AfterFunc(awaitedAfter, a.tell)
 	}
-	at = func(what string) {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		w.what = what
-	}
-	return at, func() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		delete(a.waits, w)
-	}
+}
+
+func (a *awaited) end(at stage) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.waits, at)
+	delete(a.musts, at)
 }
 
 // tell says whom one waits for, where that has taken long, and comes again. It says so
@@ -98,7 +124,10 @@ func (a *awaited) due() (line string, say func(line string), next time.Duration)
 		return "", nil, 0
 	}
 	if list := a.list(awaitedAfter); list != "" {
-		return "waiting for " + list, a.say, awaitedAgain
+		if say = a.say; a.display != nil {
+			say = a.display
+		}
+		return "waiting for " + list, say, awaitedAgain
 	}
 	return "", nil, awaitedAfter // none of these has been waited for that long
 }
@@ -107,7 +136,7 @@ func (a *awaited) due() (line string, say func(line string), next time.Duration)
 // longest.
 func (a *awaited) list(atLeast time.Duration) string {
 	longest := map[string]*wait{}
-	for w := range a.waits {
+	for _, w := range a.waits {
 		if known, ok := longest[w.who]; time.Since(w.since) >= atLeast && (!ok || w.since.Before(known.since)) {
 			longest[w.who] = w
 		}
@@ -120,40 +149,38 @@ func (a *awaited) list(atLeast time.Duration) string {
 	return strings.Join(names, ", ")
 }
 
-// through has what is said go another way, a display's, until restore is called.
-func (a *awaited) through(say func(line string)) (restore func()) {
+// through has what is said go another way, a display's; nil is for the usual one again.
+func (a *awaited) through(display func(line string)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	before := a.say
-	a.say = say
-	return func() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.say = before
-	}
+	a.display = display
 }
 
 // mustEnd notes something that an interrupt does not cut short: what was taken out is put
 // back, within mustPatience. A second interrupt does; fix says what is to be done then.
 func (a *awaited) mustEnd(what, fix string) (end func()) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.musts == nil {
-		a.musts = map[*must]bool{}
-	}
-	m := &must{what, fix}
-	a.musts[m] = true
+	key := new(must)
+	a.note(key, must{what, fix})
 	return func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		delete(a.musts, m)
+		delete(a.musts, key)
 	}
+}
+
+func (a *awaited) note(key any, m must) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.musts == nil {
+		a.musts = map[any]must{}
+	}
+	a.musts[key] = m
 }
 
 // undone names what must end and has not, and gives what is to be done about it, each once.
 func (a *awaited) undone() (what, fix string) {
 	whats, fixes := map[string]bool{}, map[string]bool{}
-	for m := range a.musts {
+	for _, m := range a.musts {
 		whats[m.what], fixes[m.fix] = true, true
 	}
 	return strings.Join(slices.Sorted(maps.Keys(whats)), ", "), strings.Join(slices.Sorted(maps.Keys(fixes)), "; ")

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/workflow"
 )
 
 func TestItIsSaidWhomOneWaitsFor(t *testing.T) {
@@ -14,12 +18,15 @@ func TestItIsSaidWhomOneWaitsFor(t *testing.T) {
 		var said []string
 		began := time.Now()
 		a := &awaited{say: func(line string) { said = append(said, time.Since(began).String()+" "+line) }}
-		_, quick := a.begin("cp-1", "logging in")
-		at, slow := a.begin("worker-1", "logging in")
+		begin := func(name, host, what string) (end func()) {
+			a.Event(plan.Event{Type: plan.EventStageStarted, Stage: name, Host: host, Detail: what})
+			return func() { a.Event(plan.Event{Type: plan.EventStageFinished, Stage: name, Host: host}) }
+		}
+		quick, slow := begin("connect", "cp-1", "logging in"), begin("connect", "worker-1", "logging in")
 		time.Sleep(time.Second) // of the bubble's clock, as all below
 		quick()
-		at("looking at it")
-		_, api := a.begin("the API", "asking")
+		a.Event(plan.Event{Type: plan.EventStageProgress, Stage: "connect", Host: "worker-1", Detail: "looking at it"})
+		api := begin(workflow.StageCluster, "", "asking")
 		time.Sleep(20 * time.Second)
 		slow()
 		api()
@@ -27,12 +34,12 @@ func TestItIsSaidWhomOneWaitsFor(t *testing.T) {
 		synctest.Wait() // for who says it, which holds no lock meanwhile
 		want := []string{
 			"5s waiting for worker-1 (looking at it, 5 s)",
-			"20s waiting for the API (asking, 19 s), worker-1 (looking at it, 20 s)",
+			"20s waiting for the cluster's API (asking, 19 s), worker-1 (looking at it, 20 s)",
 		}
 		if !slices.Equal(said, want) {
 			t.Errorf("said is %q", said)
 		}
-		_, end := a.begin("cp-1", "closing")
+		end := begin("close", "cp-1", "closing")
 		time.Sleep(6 * time.Second)
 		end()
 		synctest.Wait()
@@ -46,11 +53,11 @@ func TestItIsSaidWhomOneWaitsFor(t *testing.T) {
 // TestOfOneHostTheLongestWaitIsSaid, every time.
 func TestOfOneHostTheLongestWaitIsSaid(t *testing.T) {
 	now := time.Now()
-	a := &awaited{waits: map[*wait]bool{}}
+	a := &awaited{waits: map[stage]*wait{}}
 	for i := range 20 {
-		a.waits[&wait{who: "cp-1", what: "closing the connection", since: now.Add(-time.Duration(i) * time.Second)}] = true
+		a.waits[stage{fmt.Sprint(i), "cp-1"}] = &wait{who: "cp-1", what: "closing the connection", since: now.Add(-time.Duration(i) * time.Second)}
 	}
-	a.waits[&wait{who: "cp-1", what: "looking at the host", since: now.Add(-40 * time.Second)}] = true
+	a.waits[stage{"observe hosts", "cp-1"}] = &wait{who: "cp-1", what: "looking at the host", since: now.Add(-40 * time.Second)}
 	if list := a.list(0); list != "cp-1 (looking at the host, 40 s)" {
 		t.Errorf("said is %s", list)
 	}
@@ -73,9 +80,11 @@ func TestAnInterruptEndsWithinTwoSeconds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a := &awaited{say: func(string) {}}
-				_, end := a.begin("cp-1", "looking at it")
+				looking, back := stage{"observe hosts", "cp-1"}, stage{workflow.StagePutBack, "cp-2"}
+				a.begin(looking, "looking at it")
 				if test.must > 0 {
-					time.AfterFunc(test.must, a.mustEnd("putting cp-2 back", "put back by: slipway init"))
+					a.Event(plan.Event{Type: plan.EventStageStarted, Stage: back.name, Host: back.host, Detail: "putting cp-2 back", Fix: "put back by: slipway init"})
+					time.AfterFunc(test.must, func() { a.end(back) })
 				}
 				var out strings.Builder
 				exited, began := make(chan int), time.Now()
@@ -94,7 +103,7 @@ func TestAnInterruptEndsWithinTwoSeconds(t *testing.T) {
 				if goes := strings.HasSuffix(out.String(), goesOn); goes != test.goes {
 					t.Errorf("the same command goes on: want %v, said is %q", test.goes, out.String())
 				}
-				end()
+				a.end(looking)
 				time.Sleep(time.Minute) // of the bubble's clock
 			})
 		})
@@ -115,7 +124,8 @@ func TestAnInterruptEndsWhereNobodyReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := make(standing)
 		a := &awaited{say: func(string) { <-out }}
-		_, end := a.begin("cp-1", "looking at it")
+		looking := stage{"observe hosts", "cp-1"}
+		a.begin(looking, "looking at it")
 		time.Sleep(awaitedAfter + time.Second) // of the bubble's clock
 		exited, began := make(chan int, 1), time.Now()
 		a.interrupted(out, func(code int) { exited <- code })
@@ -128,7 +138,7 @@ func TestAnInterruptEndsWhereNobodyReads(t *testing.T) {
 			t.Error("it does not end")
 		}
 		close(out)
-		end()
+		a.end(looking)
 		time.Sleep(time.Minute)
 	})
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -9,15 +8,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/hosts/ssh"
+	"github.com/slipway-k8s/slipway/workflow"
 )
 
 // ownBinary is this very executable.
@@ -89,26 +86,5 @@ func remember(memory string, known digestMemory) error {
 	if err := os.MkdirAll(filepath.Dir(memory), 0o700); err != nil {
 		return err
 	}
-	return writePrivate(memory, data)
-}
-
-// agentBinary is what runs on a host as the agent: this executable where system and
-// architecture are the host's, else the bundle's.
-func (s *session) agentBinary(ctx context.Context, platform ssh.Platform) (ssh.Binary, error) {
-	if platform.OS == runtime.GOOS && platform.Arch == runtime.GOARCH {
-		return ownBinary()
-	}
-	if s.archive == nil || s.bill.Platform != (bundle.Platform{OS: platform.OS, Arch: platform.Arch}) {
-		return ssh.Binary{}, fmt.Errorf("find an agent for %s: this command has a binary for %s/%s only; name a bundle for %s", platform, runtime.GOOS, runtime.GOARCH, platform)
-	}
-	set, ok := s.bill.Set(bundle.SetSlipway)
-	if !ok || len(set.Files) == 0 {
-		return ssh.Binary{}, fmt.Errorf("find an agent for %s: the bundle has no Slipway in it", platform)
-	}
-	file := set.Files[0]
-	return ssh.Binary{
-		SHA256: strings.TrimPrefix(file.Digest, "sha256:"),
-		Size:   file.Size,
-		Open:   func() (io.ReadCloser, error) { return s.archive.OpenFile(ctx, file) },
-	}, nil
+	return workflow.WritePrivate(memory, data)
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/bundle/archive"
 	"github.com/slipway-k8s/slipway/bundle/build"
+	"github.com/slipway-k8s/slipway/workflow"
 )
 
 func newBundleCommand() *cobra.Command {
@@ -342,14 +343,14 @@ func addTrustedKey(command *cobra.Command, trusted *[]string) {
 // withBundle opens a bundle for one use. Where no keys are named, the operator's own folder
 // of trusted keys tells who is trusted.
 func withBundle(path string, trusted []string, use func(*archive.Archive) error) error {
-	known, err := ownTrust()
+	known, err := workflow.OwnTrust()
 	if len(trusted) > 0 {
-		known.keys, err = readTrustedKeys(trusted)
+		known.Keys, err = workflow.ReadTrustedKeys(trusted)
 	}
 	if err != nil {
 		return err
 	}
-	a, err := archive.Open(path, archive.Trust(known.keys...))
+	a, err := archive.Open(path, archive.Trust(known.Keys...))
 	if err != nil {
 		return err
 	}

@@ -11,16 +11,16 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 )
 
-func newConfigCommand() *cobra.Command {
+func newConfigCommand(p *program) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "config",
 		Short: "Print, validate and describe cluster files",
 	}
-	command.AddCommand(newConfigPrintCommand(), newConfigValidateCommand(), newConfigSchemaCommand())
+	command.AddCommand(newConfigPrintCommand(p), newConfigValidateCommand(p), newConfigSchemaCommand())
 	return command
 }
 
-func newConfigPrintCommand() *cobra.Command {
+func newConfigPrintCommand(p *program) *cobra.Command {
 	var file, output string
 	command := &cobra.Command{
 		Use:   "print [-f FILE]",
@@ -38,7 +38,7 @@ func newConfigPrintCommand() *cobra.Command {
 				_, err := command.OutOrStdout().Write(cluster.Example())
 				return err
 			}
-			return printConfig(command.OutOrStdout(), file, output)
+			return p.printConfig(command.OutOrStdout(), file, output)
 		},
 	}
 	command.Flags().StringVarP(&file, "file", "f", "", "the cluster file; - for standard input")
@@ -46,8 +46,8 @@ func newConfigPrintCommand() *cobra.Command {
 	return command
 }
 
-func printConfig(w io.Writer, file, output string) error {
-	c, err := loadConfig(file)
+func (p *program) printConfig(w io.Writer, file, output string) error {
+	c, err := p.loadConfig(file)
 	if err != nil {
 		return err
 	}
@@ -71,22 +71,22 @@ func printConfig(w io.Writer, file, output string) error {
 
 // loadConfig reads a cluster file as it is written: unlike for the commands that act,
 // the names of files in it stay as they are. Without one it is the example.
-func loadConfig(file string) (*cluster.Cluster, error) {
+func (p *program) loadConfig(file string) (*cluster.Cluster, error) {
 	data := cluster.Example()
 	if file != "" {
 		var err error
-		if data, err = readInput(file); err != nil {
-			return nil, &usageError{fmt.Errorf("read the cluster file: %w", err)}
+		if data, err = p.read(file); err != nil {
+			return nil, err
 		}
 	}
 	c, err := cluster.Load(data)
 	if err != nil {
-		return nil, &usageError{fmt.Errorf("%s: %w", file, err)}
+		return nil, usagef("%s: %w", file, err)
 	}
 	return c, nil
 }
 
-func newConfigValidateCommand() *cobra.Command {
+func newConfigValidateCommand(p *program) *cobra.Command {
 	var file, output string
 	command := &cobra.Command{
 		Use:   "validate -f FILE",
@@ -98,7 +98,7 @@ where, what, and what would be right. Exits with 2 if anything is.`,
 			if err := checkFormat(output); err != nil {
 				return err
 			}
-			return validateConfig(command.OutOrStdout(), file, output)
+			return p.validateConfig(command.OutOrStdout(), file, output)
 		},
 	}
 	command.Flags().StringVarP(&file, "file", "f", "", "the cluster file; - for standard input")
@@ -115,10 +115,10 @@ type verdict struct {
 	Syntax *cluster.SyntaxError `json:"syntax,omitempty"`
 }
 
-func validateConfig(w io.Writer, file, output string) error {
-	data, err := readInput(file)
+func (p *program) validateConfig(w io.Writer, file, output string) error {
+	data, err := p.read(file)
 	if err != nil {
-		return &usageError{fmt.Errorf("read the cluster file: %w", err)}
+		return err
 	}
 	found := verdict{Problems: []cluster.Problem{}}
 	_, err = cluster.Load(data)

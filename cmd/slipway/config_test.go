@@ -16,7 +16,7 @@ import (
 // config runs a config command and gives what it printed.
 func config(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	command := newConfigCommand()
+	command := newConfigCommand(newProgram())
 	var out bytes.Buffer
 	command.SetOut(&out)
 	command.SetErr(io.Discard)

@@ -12,6 +12,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases"
 	"github.com/slipway-k8s/slipway/phases/engine"
+	"github.com/slipway-k8s/slipway/workflow"
 )
 
 // Exit codes: part of the interface, and all of them.
@@ -26,38 +27,18 @@ const (
 	exitInterrupted = 130
 )
 
-// usageError is a mistake in the command line.
-type usageError struct{ err error }
-
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
-
-func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+func usagef(format string, args ...any) error {
+	return &workflow.UsageError{Err: fmt.Errorf(format, args...)}
+}
 
 // exitError ends the command with a code; what there was to say has been said.
 type exitError struct{ code int }
 
 func (e *exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
-// changedError is what went wrong when something had been changed already. A refusal in it is
-// not the command's: to say of it that nothing was changed would be wrong.
-type changedError struct{ err error }
-
-func (e *changedError) Error() string { return e.err.Error() }
-func (e *changedError) Unwrap() error { return e.err }
-
-// undoneError is what a command took away and could not put back, with what puts it back.
-type undoneError struct {
-	err error
-	fix string
-}
-
-func (e *undoneError) Error() string { return fmt.Sprintf("%v; %s", e.err, e.fix) }
-func (e *undoneError) Unwrap() error { return e.err }
-
 // refusedAtOnce gives the refusal of a command that has changed nothing.
 func refusedAtOnce(err error) (*phases.Refused, bool) {
-	if _, late := errors.AsType[*changedError](err); late {
+	if _, late := errors.AsType[*workflow.ChangedError](err); late {
 		return nil, false
 	}
 	return errors.AsType[*phases.Refused](err)
@@ -113,7 +94,7 @@ func report(w io.Writer, err error, interrupted bool) int {
 
 // interruption tells what failed before, if anything did, and how it goes on.
 func interruption(w io.Writer, err error) {
-	if undone, ok := errors.AsType[*undoneError](err); ok {
+	if undone, ok := errors.AsType[*workflow.UndoneError](err); ok {
 		fmt.Fprintf(w, "slipway: %s\ninterrupted\n", hosts.Clean(undone.Error()))
 		return
 	}
@@ -126,10 +107,10 @@ func interruption(w io.Writer, err error) {
 func exitCode(err error) int {
 	var (
 		done    *exitError
-		usage   *usageError
+		usage   *workflow.UsageError
 		invalid *cluster.Invalid
 		syntax  *cluster.SyntaxError
-		late    *changedError
+		late    *workflow.ChangedError
 		held    *engine.NotLeased
 	)
 	_, refused := refusedAtOnce(err)
@@ -146,7 +127,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case refused:
 		return exitRefused
-	case errors.Is(err, errStale):
+	case errors.Is(err, workflow.ErrStale):
 		return exitStale
 	case errors.As(err, &held):
 		return exitLeaseHeld

@@ -11,8 +11,11 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases"
 	"github.com/slipway-k8s/slipway/phases/engine"
-	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/workflow"
 )
+
+// startsAgain is what a failed trial says is to be done.
+const startsAgain = "started again by: slipway init"
 
 func TestExitCodes(t *testing.T) {
 	lease := &hosts.Error{Kind: hosts.KindLease, Host: "cp-1", Op: "take the lease", Err: hosts.LeaseHolder{Holder: "a@b"}}
@@ -30,10 +33,10 @@ func TestExitCodes(t *testing.T) {
 		"cobra's unknown command":  {errors.New(`unknown command "x" for "slipway"`), 2},
 		"changes":                  {&exitError{exitChanges}, 3},
 		"refused":                  {fmt.Errorf("plan: %w", &phases.Refused{}), 4},
-		"refused when all is done": {&changedError{fmt.Errorf("verify: %w", &phases.Refused{})}, 1},
+		"refused when all is done": {&workflow.ChangedError{Err: fmt.Errorf("verify: %w", &phases.Refused{})}, 1},
 		"held":                     {errors.Join(held), 6},
 		"held by another midway":   {midway, 1},
-		"stale":                    {fmt.Errorf("apply: %w", errStale), 5},
+		"stale":                    {fmt.Errorf("apply: %w", workflow.ErrStale), 5},
 		"interrupted":              {fmt.Errorf("x: %w", context.Canceled), 130},
 		"the engine interrupted":   {engine.ErrInterrupted, 130},
 	} {
@@ -77,7 +80,7 @@ func TestARefusalAfterAChangeIsAFailure(t *testing.T) {
 	refused := &phases.Refused{Problems: []phases.Problem{{
 		Check: "connection", Host: "cp-2", Severity: phases.SeverityError, Detail: "no answer", Fix: "see that it is up",
 	}}}
-	undone := &undoneError{fmt.Errorf("put cp-1 back: %w", errors.Join(refused, errors.New("no space"))), startsAgain}
+	undone := &workflow.UndoneError{Err: fmt.Errorf("put cp-1 back: %w", errors.Join(refused, errors.New("no space"))), Fix: startsAgain}
 	for name, test := range map[string]struct {
 		err         error
 		interrupted bool
@@ -90,7 +93,7 @@ func TestARefusalAfterAChangeIsAFailure(t *testing.T) {
 		"a Ctrl-C, and all is as was": {fmt.Errorf("verify: %w", context.Canceled), true, exitInterrupted, []string{goesOn}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := errors.Join(&changedError{test.err}, nil)
+			err := errors.Join(&workflow.ChangedError{Err: test.err}, nil)
 			var out, told strings.Builder
 			if code := report(&out, err, test.interrupted); code != test.code {
 				t.Errorf("want exit code %d, got %d", test.code, code)
@@ -108,18 +111,6 @@ func TestARefusalAfterAChangeIsAFailure(t *testing.T) {
 				t.Errorf("as JSON: %s", told.String())
 			}
 		})
-	}
-}
-
-// TestTheLastLookComesAfterTheChange, and its refusal is told so.
-func TestTheLastLookComesAfterTheChange(t *testing.T) {
-	s := scene{kept: "try/A", records: all("try/A")}.session(t)
-	p := connected(planner{workflow: "init"})
-	p.plan = func(phases.Input) (plan.Plan, plan.Contents, error) { return onePlan(), nil, nil }
-	p.verify = func(context.Context, *session) error { return &phases.Refused{} }
-	err := s.change(t.Context(), changeFlags{yes: true, output: formatText}, p)
-	if code := exitCode(err); code != exitFailed || !strings.HasPrefix(err.Error(), "verify: ") {
-		t.Errorf("want exit code %d, got %d: %v", exitFailed, code, err)
 	}
 }
 

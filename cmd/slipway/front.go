@@ -1,75 +1,131 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/workflow"
 )
 
-// front shows a run while it goes on. Event may be called from several goroutines.
-type front interface {
-	Event(plan.Event)
-	// Note says something that belongs to no step.
-	Note(format string, args ...any)
-	// Close ends the live display; nothing moves after it.
-	Close()
+// newFront chooses how a workflow is shown: as JSON when asked, by a live display on a
+// terminal, else by a line per event. With yes nobody is asked.
+func (p *program) newFront(format string, yes bool, out io.Writer) workflow.Frontend {
+	shown := newShown(out)
+	if format == formatJSON {
+		return &jsonFront{silentFront: p.silent(), yes: yes, encoder: json.NewEncoder(shown)}
+	}
+	text := &textFront{silentFront: p.silent(), yes: yes, out: shown, steps: longSteps{}}
+	if screen := terminal(out); screen != nil {
+		return newLiveFront(text, screen)
+	}
+	return &plainFront{textFront: text}
 }
 
-// newFront chooses how to show a run: JSON when asked, a live display on a terminal,
-// else a line per event.
-func newFront(format string, out io.Writer) front {
-	if format == formatJSON {
-		return &jsonFront{encoder: json.NewEncoder(newShown(out))}
+// silentFront shows nothing of a command but for whom it waits. It is what the others are
+// made of.
+type silentFront struct{ program *program }
+
+func (p *program) silent() silentFront { return silentFront{p} }
+
+func (f silentFront) Event(event plan.Event) { f.program.waits.Event(event) }
+
+func (f silentFront) Plan(plan.Plan) error { return nil }
+
+func (f silentFront) Ask(ctx context.Context, question string) (bool, error) {
+	return f.program.confirm(ctx, newShown(os.Stderr), question)
+}
+
+func (f silentFront) Note(format string, args ...any) {
+	fmt.Fprintln(os.Stderr, hosts.Clean(fmt.Sprintf(format, args...)))
+}
+
+// during has what is said of waits go the way of notes while a plan is applied.
+func (f silentFront) during(event plan.Event, note func(format string, args ...any)) {
+	switch event.Type {
+	case plan.EventRunStarted:
+		f.program.waits.through(func(line string) { note("%s", line) })
+	case plan.EventRunFinished:
+		f.program.waits.through(nil)
 	}
-	if screen := terminal(out); screen != nil {
-		return newLiveFront(screen)
-	}
-	return newPlainFront(newShown(out))
 }
 
 // jsonFront writes one JSON object per event.
 type jsonFront struct {
+	silentFront
+	yes     bool
 	mu      sync.Mutex
 	encoder *json.Encoder
 }
 
 func (f *jsonFront) Event(event plan.Event) {
+	f.silentFront.Event(event)
+	f.during(event, f.Note)
+	f.encode(event)
+}
+
+func (f *jsonFront) encode(value any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	_ = f.encoder.Encode(event) // a reader that went away stops no run
+	_ = f.encoder.Encode(value) // a reader that went away stops no run
+}
+
+func (f *jsonFront) Plan(p plan.Plan) error {
+	if !f.yes {
+		return usagef("--output json asks nothing: say --yes")
+	}
+	if from := p.Bundle; from != nil {
+		f.Note("bundle %s: %s", from.Digest, from.Signature)
+	}
+	for _, warning := range p.Warnings {
+		f.Note("warning: %s", warning)
+	}
+	return nil
 }
 
 func (f *jsonFront) Note(format string, args ...any) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	_ = f.encoder.Encode(map[string]string{"type": "note", "detail": fmt.Sprintf(format, args...)})
+	f.encode(map[string]string{"type": "note", "detail": fmt.Sprintf(format, args...)})
 }
 
-func (f *jsonFront) Close() {}
+// textFront is what a front end for people is made of.
+type textFront struct {
+	silentFront
+	yes   bool
+	out   io.Writer
+	mu    sync.Mutex
+	steps longSteps
+}
+
+// Plan shows all of a plan to whom is asked, and else how much it is.
+func (f *textFront) Plan(p plan.Plan) error {
+	text := plan.Text(p)
+	if f.yes {
+		text = plan.Summary(p) + "\n"
+	}
+	_, err := io.WriteString(f.out, text)
+	return err
+}
+
+func (f *textFront) Ask(ctx context.Context, question string) (bool, error) {
+	return f.program.confirm(ctx, f.out, question)
+}
 
 // plainFront writes one line per event that says something new, and of a step that runs
 // long what it waits for.
 type plainFront struct {
-	mu    sync.Mutex
-	out   io.Writer
-	steps longSteps
-	stop  func()
+	*textFront
+	stop func()
 }
 
 // waitInterval is how often is looked whether there is something to tell of steps that run.
 const waitInterval = time.Second
-
-func newPlainFront(out io.Writer) *plainFront {
-	f := &plainFront{out: out, steps: longSteps{}}
-	f.stop = every(waitInterval, f.tell)
-	return f
-}
 
 // every calls a function again and again until it is stopped, and has it end first.
 func every(interval time.Duration, call func()) (stop func()) {
@@ -91,6 +147,14 @@ func every(interval time.Duration, call func()) (stop func()) {
 }
 
 func (f *plainFront) Event(event plan.Event) {
+	f.silentFront.Event(event)
+	f.during(event, f.Note)
+	switch event.Type {
+	case plan.EventRunStarted:
+		f.stop = every(waitInterval, f.tell)
+	case plan.EventRunFinished:
+		f.stop()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.steps.fold(event, time.Now())
@@ -112,8 +176,6 @@ func (f *plainFront) Note(format string, args ...any) {
 	defer f.mu.Unlock()
 	fmt.Fprintln(f.out, hosts.Clean(fmt.Sprintf(format, args...)))
 }
-
-func (f *plainFront) Close() { f.stop() }
 
 // eventLine is one event in one line, and clean; empty for those that only move a display.
 func eventLine(event plan.Event) string {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/term"
@@ -21,10 +20,9 @@ const liveInterval = 100 * time.Millisecond
 
 // liveFront prints what is finished and, below it, a line per place that moves.
 type liveFront struct {
-	mu      sync.Mutex
+	*textFront
 	area    liveArea
 	places  map[string]*place // by host; the cluster has no name
-	steps   longSteps
 	started time.Time
 	stop    func()
 }
@@ -32,17 +30,19 @@ type liveFront struct {
 // place is how far one host, or the cluster, is.
 type place struct{ done, failed int }
 
-func newLiveFront(out *os.File) *liveFront {
-	f := &liveFront{area: liveArea{out: out}, places: map[string]*place{}, steps: longSteps{}, started: time.Now()}
-	f.stop = every(liveInterval, func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.draw("")
-	})
-	return f
+func newLiveFront(text *textFront, screen *os.File) *liveFront {
+	return &liveFront{textFront: text, area: liveArea{out: screen}}
 }
 
 func (f *liveFront) Event(event plan.Event) {
+	f.silentFront.Event(event)
+	f.during(event, f.Note)
+	switch event.Type {
+	case plan.EventRunStarted:
+		f.begin()
+	case plan.EventRunFinished:
+		f.end()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fold(event)
@@ -57,7 +57,19 @@ func (f *liveFront) Note(format string, args ...any) {
 	f.draw(hosts.Clean(fmt.Sprintf(format, args...)))
 }
 
-func (f *liveFront) Close() {
+// begin has the lines move, and end leaves none behind.
+func (f *liveFront) begin() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.places, f.started = map[string]*place{}, time.Now()
+	f.stop = every(liveInterval, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.draw("")
+	})
+}
+
+func (f *liveFront) end() {
 	f.stop()
 	f.mu.Lock()
 	defer f.mu.Unlock()

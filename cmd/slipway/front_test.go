@@ -12,8 +12,7 @@ import (
 
 func TestPlainFrontSaysOneLinePerFinishedStep(t *testing.T) {
 	var out bytes.Buffer
-	f := newPlainFront(&out)
-	defer f.Close()
+	f := newProgram().newFront(formatText, false, &out)
 	f.Event(plan.Event{Type: plan.EventStepStarted, Step: "cp-1/certs/ca"})
 	f.Event(plan.Event{Type: plan.EventStepProgress, Step: "cp-1/certs/ca", Progress: &hosts.Progress{Done: 1, Total: 2}})
 	f.Event(plan.Event{Type: plan.EventStepFinished, Step: "cp-1/certs/ca", Detail: "new", Seconds: 0.12})
@@ -38,7 +37,7 @@ func TestFailureShowsTheFixOrElseTheLastWords(t *testing.T) {
 
 func TestJSONFrontGivesOneObjectPerEvent(t *testing.T) {
 	var out bytes.Buffer
-	f := newFront(formatJSON, &out)
+	f := newProgram().newFront(formatJSON, true, &out)
 	f.Event(plan.Event{Type: plan.EventStepFinished, Step: "a"})
 	f.Note("done: %d", 1)
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")

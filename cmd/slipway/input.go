@@ -6,46 +6,34 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/term"
 )
 
-// readInput reads a file, or standard input for -.
-func readInput(path string) ([]byte, error) {
+// read reads a cluster file; standard input for -.
+func (p *program) read(path string) (data []byte, err error) {
 	if path == "-" {
-		return io.ReadAll(os.Stdin)
+		data, err = io.ReadAll(p.in)
+	} else {
+		data, err = os.ReadFile(path)
 	}
-	return os.ReadFile(path)
-}
-
-// beside resolves a path that stands in a file: ~ is the operator's home, and what is
-// relative is beside the file that says it.
-func beside(file, path string) string {
-	switch {
-	case path == "" || filepath.IsAbs(path):
-		return path
-	case strings.HasPrefix(path, "~/"):
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return path
-		}
-		return filepath.Join(home, path[2:])
+	if err != nil {
+		return nil, usagef("read the cluster file: %w", err)
 	}
-	return filepath.Join(filepath.Dir(file), path)
+	return data, nil
 }
 
 // confirm asks a question on the terminal; Ctrl-C is an answer too. Without a terminal
 // there is nobody to ask: then it says which flag answers.
-func confirm(ctx context.Context, in *os.File, out io.Writer, question string) (bool, error) {
-	if !term.IsTerminal(int(in.Fd())) {
-		return false, usagef("nobody is here to answer %q: say --yes", question)
+func (p *program) confirm(ctx context.Context, out io.Writer, question string) (bool, error) {
+	if !term.IsTerminal(int(p.in.Fd())) {
+		return false, usagef("nobody is here to answer %q: say --yes", question[strings.LastIndex(question, "\n")+1:])
 	}
 	fmt.Fprintf(out, "%s [y/N] ", question)
 	answers := make(chan string, 1)
 	go func() {
-		line, _ := bufio.NewReader(in).ReadString('\n') // an end without an answer is a no
+		line, _ := bufio.NewReader(p.in).ReadString('\n') // an end without an answer is a no
 		answers <- line
 	}()
 	select {

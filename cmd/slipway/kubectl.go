@@ -15,7 +15,7 @@ import (
 	_ "github.com/slipway-k8s/slipway/cmd/slipway/translations" // none are read but for kubectl
 )
 
-func newKubectlCommand() *cobra.Command {
+func newKubectlCommand(p *program) *cobra.Command {
 	var flags clusterFlags
 	command := &cobra.Command{
 		Use:   "kubectl -f FILE -- ARGUMENTS",
@@ -24,15 +24,15 @@ func newKubectlCommand() *cobra.Command {
 through SSH to any control plane: nothing else needs a route to the hosts.`,
 		Example: "  slipway kubectl -f try.yaml -- get nodes -o wide",
 		RunE: func(command *cobra.Command, args []string) error {
-			return runKubectl(command.Context(), flags, args)
+			return p.kubectl(command.Context(), flags, args)
 		},
 	}
 	flags.add(command)
 	return command
 }
 
-func runKubectl(ctx context.Context, wanted clusterFlags, args []string) error {
-	s, err := openAPI(ctx, wanted)
+func (p *program) kubectl(ctx context.Context, wanted clusterFlags, args []string) error {
+	s, err := p.openAPI(ctx, wanted)
 	if err != nil {
 		return err
 	}
@@ -43,16 +43,15 @@ func runKubectl(ctx context.Context, wanted clusterFlags, args []string) error {
 	}
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
-	go func() { _ = s.api.Forward(serving, listener) }()
-	leaf, err := s.adminLeaf(kubectlValidity)
+	go func() { _ = s.API().Forward(serving, listener) }()
+	server := fmt.Sprintf("https://127.0.0.1:%d", port)
+	leaf, err := s.AdminLeaf(kubectlValidity)
 	if err != nil {
 		return err
 	}
-	server := fmt.Sprintf("https://127.0.0.1:%d", port)
-	flags := genericclioptions.NewConfigFlags(true).
-		WithWrapConfigFn(s.api.Through(server, leaf.Cert, leaf.Key))
+	flags := genericclioptions.NewConfigFlags(true).WithWrapConfigFn(s.API().Through(server, leaf.Cert, leaf.Key))
 	flags.APIServer = &server
-	err = kubectl(flags, args)
+	err = runKubectl(flags, args)
 	if ctx.Err() != nil {
 		return &exitError{exitInterrupted}
 	}
@@ -63,9 +62,9 @@ func runKubectl(ctx context.Context, wanted clusterFlags, args []string) error {
 // a `kubectl logs --follow` that somebody leaves open over a day. It stays in memory.
 const kubectlValidity = 24 * time.Hour
 
-// kubectl runs kubectl's own command in this process. It ends by a call of ours and not
+// runKubectl runs kubectl's own command in this process. It ends by a call of ours and not
 // of os.Exit, so that what was opened for it is closed again.
-func kubectl(flags *genericclioptions.ConfigFlags, args []string) (err error) {
+func runKubectl(flags *genericclioptions.ConfigFlags, args []string) (err error) {
 	// Nobody's own kubeconfig has a say here.
 	if err := os.Setenv("KUBECONFIG", os.DevNull); err != nil {
 		return err

@@ -20,14 +20,15 @@ import (
 
 // labFlags are those that every lab command has.
 type labFlags struct {
-	dir  string
-	name string
+	waits *awaited
+	dir   string
+	name  string
 }
 
 func (f *labFlags) open() (*lab.Lab, error) { return lab.Open(f.dir, f.name) }
 
-func newLabCommand() *cobra.Command {
-	flags := &labFlags{}
+func newLabCommand(waits *awaited) *cobra.Command {
+	flags := &labFlags{waits: waits}
 	cmd := &cobra.Command{
 		Use:   "lab",
 		Short: "Boot hosts on this machine to try Slipway on",
@@ -74,7 +75,7 @@ balancers are not in the file.`,
 			if err := checkEndpoint(endpoint, out); err != nil {
 				return err
 			}
-			defer awaiting.mustEnd("taking away what of the lab was begun", "what is left of it is taken away by: slipway lab down")()
+			defer flags.waits.mustEnd("taking away what of the lab was begun", "what is left of it is taken away by: slipway lab down")()
 			options := lab.Options{
 				Name: flags.name, Dir: flags.dir, Counts: counts, ClusterFile: out, Endpoint: endpoint,
 				Progress: labProgress(cmd.ErrOrStderr()),

@@ -25,7 +25,8 @@ func suspected(step, cause, fix string) plan.Event {
 func TestPipeLearnsWhatIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		f := newPlainFront(&out)
+		f := newProgram().newFront(formatText, false, &out)
+		f.Event(plan.Event{Type: plan.EventRunStarted})
 		f.Event(started("cluster/wait/cp-1"))
 		f.Event(started("cp-1/etcd/manifest"))
 		f.Event(noted("cluster/wait/cp-1", "no answer"))
@@ -38,7 +39,7 @@ func TestPipeLearnsWhatIsWaitedFor(t *testing.T) {
 		time.Sleep(33 * time.Second)
 		f.Event(plan.Event{Type: plan.EventStepFinished, Step: "cluster/wait/cp-1", Seconds: 54.5})
 		time.Sleep(time.Minute)
-		f.Close()
+		f.Event(plan.Event{Type: plan.EventRunFinished})
 		want := `✓ cp-1/etcd/manifest (3.0s)
 … cluster/wait/cp-1 (10s): no answer
 … cluster/wait/cp-1 (20s): not ready: etcd
@@ -75,7 +76,8 @@ func TestPipeLearnsHowFarALongStepIs(t *testing.T) {
 
 // TestLiveFrontShowsWhatIsWaitedFor, the known cause with what to do before the note.
 func TestLiveFrontShowsWhatIsWaitedFor(t *testing.T) {
-	f := &liveFront{places: map[string]*place{}, steps: longSteps{}, started: time.Now()}
+	f := newLiveFront(&textFront{steps: longSteps{}}, nil)
+	f.places, f.started = map[string]*place{}, time.Now()
 	f.fold(started("cluster/wait/cp-1"))
 	f.fold(started("cluster/wait/cp-2"))
 	f.fold(noted("cluster/wait/cp-1", "not ready: etcd"))

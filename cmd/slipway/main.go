@@ -1,22 +1,24 @@
 // Command slipway takes ordinary Linux hosts to a Kubernetes cluster over SSH, from one
 // offline bundle, and looks after it from then on.
 //
-// One file per command; they turn flags into options and make one call. The way that all
-// commands share is in files of its own: load (session.go, trust.go), connect (connect.go,
-// arrivals.go), lease (lease.go), observe (look.go), whose keys and mint (identity.go, keys.go),
-// plan, show, confirm, apply and verify (apply.go, the front*.go).
+// One file per command; they turn flags into a request and make one call of package workflow,
+// which has the way that all commands share. The front ends (front*.go) show it.
 package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/hosts/ssh"
 	"github.com/slipway-k8s/slipway/lab"
+	"github.com/slipway-k8s/slipway/workflow"
 )
 
 // version is set when building.
@@ -24,8 +26,24 @@ var version = "dev"
 
 func main() {
 	lab.Main() // a lab host's first process is this program once more
-	ctx, stop := interruptible(endAtOnce)
-	root := newRootCommand()
+	os.Exit(newProgram().run())
+}
+
+// program is what all commands of this process share.
+type program struct {
+	in    *os.File // where questions are answered
+	waits *awaited
+	dial  func(context.Context, cluster.Host) (hosts.Host, error) // by SSH unless said
+}
+
+func newProgram() *program {
+	return &program{in: os.Stdin, waits: &awaited{say: func(line string) { fmt.Fprintln(os.Stderr, line) }}}
+}
+
+// run runs the command line, and gives the exit code.
+func (p *program) run() int {
+	ctx, stop := interruptible(p.waits, endAtOnce)
+	root := newRootCommand(p)
 	stdout, stderr := newShown(os.Stdout), newShown(os.Stderr)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -35,16 +53,40 @@ func main() {
 	interrupted := ctx.Err() != nil
 	ssh.EndProxyCommands() // before a signal has its usual effect again
 	stop()
-	os.Exit(report(os.Stderr, err, interrupted))
+	return report(os.Stderr, err, interrupted)
+}
+
+// open reads what the flags name.
+func (p *program) open(flags clusterFlags, front workflow.Frontend) (*workflow.Session, error) {
+	data, err := p.read(flags.file)
+	if err != nil {
+		return nil, err
+	}
+	return workflow.Open(workflow.Options{
+		File: flags.file, Data: data, Bundle: flags.bundle, Version: version, Binary: ownBinary, Dial: p.dial,
+	}, front)
+}
+
+// openAPI is open for a command that only speaks to the API.
+func (p *program) openAPI(ctx context.Context, flags clusterFlags) (*workflow.Session, error) {
+	s, err := p.open(flags, p.silent())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.ConnectAPI(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
 }
 
 // interruptible is cancelled by the first Ctrl-C or SIGTERM; what does not end by itself then
 // is ended. A second one ends the process at once, and is waited for until stop: by its usual
 // effect what the process has started would live on, and an agent would end in the middle of
 // an action.
-func interruptible(exit func(code int)) (ctx context.Context, stop func()) {
+func interruptible(waits *awaited, exit func(code int)) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	signals, over, waits := make(chan os.Signal, 2), make(chan struct{}), awaiting
+	signals, over := make(chan os.Signal, 2), make(chan struct{})
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	next := func() bool {
 		select {
@@ -78,7 +120,7 @@ func endAtOnce(code int) {
 	os.Exit(code)
 }
 
-func newRootCommand() *cobra.Command {
+func newRootCommand(p *program) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "slipway",
 		Short: "From bare hosts to a Kubernetes cluster, over SSH, from one offline bundle",
@@ -92,7 +134,7 @@ bundle, and looks after it from then on.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &workflow.UsageError{Err: err} })
 	root.AddGroup(
 		&cobra.Group{ID: groupCluster, Title: "The cluster:"},
 		&cobra.Group{ID: groupUse, Title: "Using it:"},
@@ -104,10 +146,11 @@ bundle, and looks after it from then on.
 			root.AddCommand(command)
 		}
 	}
-	add(groupCluster, newPlanCommand(), newPrepareCommand(), newInitCommand(), newJoinCommand(), newResetCommand(), newRemoveCommand(), newStatusCommand(), newHACommand())
-	add(groupUse, newKubectlCommand(), newKubeconfigCommand(), newProxyCommand(), newTokenCommand(), newImageCommand())
-	add(groupMaterial, newConfigCommand(), newBundleCommand(), newLabCommand())
-	root.AddCommand(newAgentCommand(), newVersionCommand())
+	add(groupCluster, newPlanCommand(p), newWorkflowCommand(p, workflow.Prepare), newWorkflowCommand(p, workflow.Init), newWorkflowCommand(p, workflow.Join),
+		newWorkflowCommand(p, workflow.Reset), newWorkflowCommand(p, workflow.Remove), newStatusCommand(p), newHACommand(p))
+	add(groupUse, newKubectlCommand(p), newKubeconfigCommand(p), newProxyCommand(p), newTokenCommand(p), newImageCommand(p))
+	add(groupMaterial, newConfigCommand(p), newBundleCommand(), newLabCommand(p.waits))
+	root.AddCommand(newAgentCommand(p.waits), newVersionCommand())
 	wrapArgs(root)
 	return root
 }
@@ -123,7 +166,7 @@ func wrapArgs(command *cobra.Command) {
 	if check := command.Args; check != nil {
 		command.Args = func(c *cobra.Command, args []string) error {
 			if err := check(c, args); err != nil {
-				return &usageError{err}
+				return &workflow.UsageError{Err: err}
 			}
 			return nil
 		}

@@ -109,8 +109,9 @@ func ends(t *testing.T, pid int) {
 
 // linger logs in until it is ended, and says so when it is interrupted.
 func linger(proxy string) {
-	ctx, _ := interruptible(endAtOnce)
-	awaiting.mustEnd("lingering", "nothing")
+	p := newProgram()
+	ctx, _ := interruptible(p.waits, endAtOnce)
+	p.waits.mustEnd("lingering", "nothing")
 	go func() {
 		<-ctx.Done()
 		fmt.Println("interrupted")

@@ -4,9 +4,11 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/slipway-k8s/slipway/workflow"
 )
 
-func newProxyCommand() *cobra.Command {
+func newProxyCommand(p *program) *cobra.Command {
 	var (
 		flags clusterFlags
 		port  int
@@ -19,7 +21,7 @@ any control plane, through SSH, until interrupted. TLS goes through untouched: w
 connects needs a kubeconfig, such as 'slipway kubeconfig' writes.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			s, err := openAPI(command.Context(), flags)
+			s, err := p.openAPI(command.Context(), flags)
 			if err != nil {
 				return err
 			}
@@ -28,8 +30,8 @@ connects needs a kubeconfig, such as 'slipway kubeconfig' writes.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(command.OutOrStdout(), "https://127.0.0.1:%d carries to %s; Ctrl-C ends it\n", port, s.cluster.Name)
-			err = s.api.Forward(command.Context(), listener)
+			fmt.Fprintf(command.OutOrStdout(), "https://127.0.0.1:%d carries to %s; Ctrl-C ends it\n", port, s.Name())
+			err = s.API().Forward(command.Context(), listener)
 			if command.Context().Err() != nil {
 				return nil // Ctrl-C is how it ends
 			}
@@ -37,6 +39,6 @@ connects needs a kubeconfig, such as 'slipway kubeconfig' writes.`,
 		},
 	}
 	flags.add(command)
-	command.Flags().IntVar(&port, "port", proxyPort, "the local port; 0 takes a free one")
+	command.Flags().IntVar(&port, "port", workflow.ProxyPort, "the local port; 0 takes a free one")
 	return command
 }

@@ -54,12 +54,11 @@ func TestNoFrontLetsAHostSteerTheTerminal(t *testing.T) {
 	}
 	for _, format := range []string{formatText, formatJSON} {
 		var out bytes.Buffer
-		f := newFront(format, &out)
+		f := newProgram().newFront(format, true, &out)
 		for _, event := range events {
 			f.Event(event)
 		}
 		f.Note("warning: %s", evil)
-		f.Close()
 		if !strings.Contains(out.String(), "said") || steers(out.String()) {
 			t.Errorf("%s: %q", format, out.String())
 		}
@@ -71,7 +70,8 @@ func TestNoFrontLetsAHostSteerTheTerminal(t *testing.T) {
 			}
 		}
 	}
-	live := &liveFront{places: map[string]*place{}, steps: longSteps{}}
+	live := newLiveFront(&textFront{steps: longSteps{}}, nil)
+	live.places = map[string]*place{}
 	for _, event := range events {
 		live.fold(event)
 	}

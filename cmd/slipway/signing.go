@@ -13,6 +13,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/bundle/archive"
 	"github.com/slipway-k8s/slipway/certs/store"
+	"github.com/slipway-k8s/slipway/workflow"
 )
 
 // The user's own key to sign bundles with, in the state folder.
@@ -47,7 +48,7 @@ func ownSigningKey() (key ed25519.PrivateKey, public string, err error) {
 		return nil, "", fmt.Errorf("encode the public key: %w", err)
 	}
 	public = filepath.Join(folder, signingPublic)
-	return key, public, writePrivate(public, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	return key, public, workflow.WritePrivate(public, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }
 
 // makeSigningKey makes a key, and keeps the one that is there should somebody else have made
@@ -67,7 +68,7 @@ func makeSigningKey(path string) error {
 	}
 	defer os.RemoveAll(fresh)
 	made := filepath.Join(fresh, signingPrivate)
-	if err := writePrivate(made, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
+	if err := workflow.WritePrivate(made, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
 		return err
 	}
 	if err := os.Link(made, path); err != nil && !errors.Is(err, fs.ErrExist) {

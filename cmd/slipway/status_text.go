@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -9,66 +8,17 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/workflow"
 )
 
 // Words of the table's cells. The reason for one that is not well stands below the tables,
 // so that no error makes a table too wide to be read.
 const (
 	wordOK      = "ok"
-	wordWaiting = "waiting"
-	wordFailed  = "failed"
 	wordNotWell = "not well"
 )
 
-// connectionWord is a host's connection in a word.
-func connectionWord(err error) string {
-	if host, known := errors.AsType[*hosts.Error](err); known && host.Kind != hosts.KindBroken {
-		return string(host.Kind)
-	}
-	return wordFailed
-}
-
-// reason is why a cell says that something is not well.
-type reason struct{ host, what, text string }
-
-// reasons are those of everything that is not well, in the order of the tables. What a table
-// shows by itself, such as a node that is missing, has none.
-func (s status) reasons() []reason {
-	var all []reason
-	add := func(host, what, text string) {
-		all = append(all, reason{dash(host), what, dash(hosts.CleanLine(text))})
-	}
-	for _, h := range s.Hosts {
-		if h.Connection != wordOK && h.ConnectionKind != wordWaiting {
-			add(h.Name, "SSH", h.Connection)
-		}
-		for _, silent := range h.Unanswered {
-			add(h.Name, "host", silent.String())
-		}
-		if h.Node == nodeNotReady {
-			add(h.Name, "node", h.Reason)
-		}
-		for _, unit := range h.downUnits() {
-			add(h.Name, unit.Name, unit.Active)
-		}
-	}
-	for _, m := range s.Members {
-		if !m.Healthy || m.Detail != "" { // a healthy one's detail is an alarm
-			add(m.Name, "etcd member", m.Detail)
-		}
-	}
-	if len(s.Members) == 0 && s.MembersCause != "" {
-		add("", "etcd", s.MembersCause)
-	}
-	for _, health := range s.Health {
-		if !health.Healthy {
-			add(health.Host, health.Component, health.Detail)
-		}
-	}
-	return all
-}
-
-func writeStatus(w io.Writer, s status) error {
+func writeStatus(w io.Writer, s workflow.Status) error {
 	fmt.Fprintf(w, "cluster   %s\n", s.Cluster)
 	if s.ID != "" {
 		fmt.Fprintf(w, "id        %s\n", s.ID)
@@ -91,10 +41,10 @@ func writeStatus(w io.Writer, s status) error {
 	if err := writeHealth(w, s.Health); err != nil {
 		return err
 	}
-	return writeReasons(w, s.reasons())
+	return writeReasons(w, s.Reasons())
 }
 
-func writeHosts(w io.Writer, list []hostStatus) error {
+func writeHosts(w io.Writer, list []workflow.HostStatus) error {
 	var rows [][]string
 	for _, h := range list {
 		rows = append(rows, []string{h.Name, h.Address, roles(h.Roles), sshState(h), nodeState(h), dash(hosts.CleanLine(h.Kubelet)), units(h)})
@@ -136,13 +86,13 @@ func writeMembers(w io.Writer, members []hosts.Member) error {
 	return writeSection(w, "ETCD MEMBER\tID\tPEER\tROLE\tHEALTH", rows)
 }
 
-func writeReasons(w io.Writer, all []reason) error {
+func writeReasons(w io.Writer, all []workflow.Reason) error {
 	if len(all) == 0 {
 		return nil
 	}
 	fmt.Fprintln(w, "\nwhat is not well:")
 	for _, one := range all {
-		if _, err := fmt.Fprintf(w, "  %s, %s: %s\n", one.host, one.what, one.text); err != nil {
+		if _, err := fmt.Fprintf(w, "  %s, %s: %s\n", dash(one.Host), one.What, dash(one.Text)); err != nil {
 			return err
 		}
 	}
@@ -160,27 +110,19 @@ func held(holders []string) string {
 	return "on several hosts at once: " + strings.Join(holders, ", ")
 }
 
-// What a host's node is.
-const (
-	nodeReady    = "Ready"
-	nodeNotReady = "NotReady"
-	nodeAbsent   = "absent"
-	nodeUnknown  = "unknown"
-)
-
 // sshState is how a host answers, in a word: it may be reached and not answer all.
-func sshState(h hostStatus) string {
-	if h.ConnectionKind == wordOK && len(h.Unanswered) > 0 {
+func sshState(h workflow.HostStatus) string {
+	if h.ConnectionKind == workflow.ConnectionOK && len(h.Unanswered) > 0 {
 		return string(hosts.KindStuck)
 	}
 	return h.ConnectionKind
 }
 
-func nodeState(h hostStatus) string {
+func nodeState(h workflow.HostStatus) string {
 	switch {
 	case slices.Contains(h.Roles, cluster.RoleLoadBalancer):
 		return dash("")
-	case h.Node == nodeAbsent:
+	case h.Node == workflow.NodeAbsent:
 		return "not in the cluster"
 	}
 	return h.Node
@@ -194,9 +136,9 @@ func roles(list []cluster.Role) string {
 	return strings.Join(words, ",")
 }
 
-func units(h hostStatus) string {
+func units(h workflow.HostStatus) string {
 	switch {
-	case len(h.downUnits()) > 0:
+	case len(h.DownUnits()) > 0:
 		return wordNotWell
 	case len(h.Units) == 0:
 		return dash("")

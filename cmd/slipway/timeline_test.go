@@ -12,7 +12,7 @@ import (
 )
 
 func TestTimelineShowsEveryStepAtItsHost(t *testing.T) {
-	kept := newTimeline([]string{"cp-1", "worker-1"})
+	kept := newTimeline()
 	at := func(seconds float64) time.Time { return kept.began.Add(time.Duration(seconds * float64(time.Second))) }
 	for _, step := range []struct {
 		id, subject string
@@ -31,7 +31,7 @@ func TestTimelineShowsEveryStepAtItsHost(t *testing.T) {
 		event.Type, event.Time = plan.EventStepFinished, at(step.to)
 		kept.Event(event)
 	}
-	drawn := string(drawTimeline([]string{"operator", "cp-1", "worker-1", "cluster"}, kept.bars))
+	drawn := string(kept.draw([]string{"cp-1", "worker-1"}))
 	wellFormed(t, drawn)
 	for _, want := range []string{
 		"cp-1/kubelet/kubelet.service: 1.00 s, from 1.00 s", "cp-1/images/pause: 1.50 s, from 1.50 s",

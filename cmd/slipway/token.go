@@ -8,30 +8,17 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/slipway-k8s/slipway/certs"
-	"github.com/slipway-k8s/slipway/certs/mint"
-	"github.com/slipway-k8s/slipway/cluster"
-	"github.com/slipway-k8s/slipway/hosts"
-	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/engine/api"
-	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/workflow"
 )
 
-// tokenTTL is how long a bootstrap token lives unless told otherwise: kubeadm's day.
-const tokenTTL = 24 * time.Hour
-
-// Group and usages of a token that joins nodes, as kubeadm has them.
-const joinersGroup = "system:bootstrappers:kubeadm:default-node-token"
-
-var joinUsages = []string{"signing", "authentication"}
-
-func newTokenCommand() *cobra.Command {
+func newTokenCommand(p *program) *cobra.Command {
 	command := &cobra.Command{Use: "token", Short: "Bootstrap tokens, for joining by hand"}
-	command.AddCommand(newTokenCreateCommand(), newTokenListCommand(), newTokenDeleteCommand())
+	command.AddCommand(newTokenCreateCommand(p), newTokenListCommand(p), newTokenDeleteCommand(p))
 	return command
 }
 
-func newTokenCreateCommand() *cobra.Command {
+func newTokenCreateCommand(p *program) *cobra.Command {
 	var (
 		flags       clusterFlags
 		ttl         time.Duration
@@ -51,21 +38,18 @@ func newTokenCreateCommand() *cobra.Command {
 		if ttl < 0 {
 			return usagef("--ttl %s: must not be negative; 0 is for ever", ttl)
 		}
-		s, err := openAPI(command.Context(), flags)
+		s, err := p.openAPI(command.Context(), flags)
 		if err != nil {
 			return err
 		}
 		defer s.Close()
-		token, err := mint.BootstrapToken()
+		token, err := s.CreateToken(command.Context(), ttl, description)
 		if err != nil {
-			return err
-		}
-		if err := s.createToken(command, token, ttl, description); err != nil {
 			return err
 		}
 		text := token.Reveal()
 		if joinCommand {
-			if text, err = s.joinCommand(token); err != nil {
+			if text, err = s.JoinCommand(token); err != nil {
 				return err
 			}
 		}
@@ -79,54 +63,13 @@ func newTokenCreateCommand() *cobra.Command {
 		})
 	}
 	flags.add(command)
-	command.Flags().DurationVar(&ttl, "ttl", tokenTTL, "how long it lives; 0 for ever")
+	command.Flags().DurationVar(&ttl, "ttl", workflow.TokenTTL, "how long it lives; 0 for ever")
 	command.Flags().StringVar(&description, "description", "", "what it is for")
 	command.Flags().BoolVar(&joinCommand, "print-join-command", false, "print the whole kubeadm join command")
 	return command
 }
 
-func (s *session) createToken(command *cobra.Command, token certs.Token, ttl time.Duration, description string) error {
-	object, err := manifests.BootstrapToken(manifests.Token{
-		ID:          token.ID,
-		Secret:      token.Secret,
-		Expiration:  expiration(time.Now(), ttl),
-		Usages:      joinUsages,
-		Description: description,
-		Groups:      []string{joinersGroup},
-	})
-	if err != nil {
-		return err
-	}
-	action := plan.Apply{Object: object.Key, Content: "token", Secret: true}
-	content := func(string) ([]byte, error) { return object.Content, nil }
-	if _, err := s.api.Do(command.Context(), action, content, func(hosts.Progress) {}); err != nil {
-		return fmt.Errorf("create token %s: %w", token.ID, err)
-	}
-	return nil
-}
-
-// expiration is when a token made now ends, in RFC 3339; empty for one without an end.
-func expiration(now time.Time, ttl time.Duration) string {
-	if ttl == 0 {
-		return ""
-	}
-	return now.Add(ttl).UTC().Format(time.RFC3339)
-}
-
-// joinCommand is what kubeadm's own `token create --print-join-command` prints.
-func (s *session) joinCommand(token certs.Token) (string, error) {
-	endpoint, err := s.joinAddress()
-	if err != nil {
-		return "", err
-	}
-	pin, err := certs.Pin(s.keys.pki.CA.Cert)
-	if err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("kubeadm join %s --token %s --discovery-token-ca-cert-hash %s", endpoint, token.Reveal(), pin), nil
-}
-
-func newTokenListCommand() *cobra.Command {
+func newTokenListCommand(p *program) *cobra.Command {
 	var flags clusterFlags
 	command := &cobra.Command{
 		Use:   "list -f FILE",
@@ -138,12 +81,12 @@ func newTokenListCommand() *cobra.Command {
 		if err := checkFormat(*format); err != nil {
 			return err
 		}
-		s, err := openAPI(command.Context(), flags)
+		s, err := p.openAPI(command.Context(), flags)
 		if err != nil {
 			return err
 		}
 		defer s.Close()
-		found, err := s.api.Tokens(command.Context())
+		found, err := s.API().Tokens(command.Context())
 		if err != nil {
 			return err
 		}
@@ -185,7 +128,7 @@ func writeTokens(w io.Writer, tokens []tokenRow) error {
 	return writeTable(w, "TOKEN\tTTL\tEXPIRES\tUSAGES\tDESCRIPTION", rows)
 }
 
-func newTokenDeleteCommand() *cobra.Command {
+func newTokenDeleteCommand(p *program) *cobra.Command {
 	var flags clusterFlags
 	command := &cobra.Command{
 		Use:   "delete -f FILE TOKEN...",
@@ -197,7 +140,7 @@ func newTokenDeleteCommand() *cobra.Command {
 		if err := checkFormat(*format); err != nil {
 			return err
 		}
-		s, err := openAPI(command.Context(), flags)
+		s, err := p.openAPI(command.Context(), flags)
 		if err != nil {
 			return err
 		}
@@ -205,7 +148,7 @@ func newTokenDeleteCommand() *cobra.Command {
 		var deleted []string
 		for _, token := range tokens {
 			id, _, _ := strings.Cut(token, ".")
-			if err := s.deleteToken(command, id); err != nil {
+			if err := s.DeleteToken(command.Context(), id); err != nil {
 				return err
 			}
 			deleted = append(deleted, id)
@@ -217,29 +160,4 @@ func newTokenDeleteCommand() *cobra.Command {
 	}
 	flags.add(command)
 	return command
-}
-
-func (s *session) deleteToken(command *cobra.Command, id string) error {
-	key := hosts.ObjectKey{APIVersion: "v1", Kind: "Secret", Namespace: "kube-system", Name: "bootstrap-token-" + id}
-	outcome, err := s.api.Do(command.Context(), plan.Delete{Object: key}, nil, func(hosts.Progress) {})
-	if err != nil {
-		return fmt.Errorf("delete token %s: %w", id, err)
-	}
-	if outcome.Result == hosts.Unchanged {
-		return fmt.Errorf("delete token %s: there is no such token", id)
-	}
-	return nil
-}
-
-// joinAddress is where a host that joins by hand finds the cluster: the endpoint or, where
-// that is each host's own balancer, a control plane that answers.
-func (s *session) joinAddress() (string, error) {
-	if s.cluster.Endpoint.Mode == cluster.EndpointLocal {
-		for _, h := range s.cluster.ControlPlanes() {
-			if _, up := s.hosts[h.Name]; up {
-				return manifests.APIAddress(s.cluster, h), nil
-			}
-		}
-	}
-	return manifests.EndpointAddress(s.cluster)
 }

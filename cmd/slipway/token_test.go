@@ -4,26 +4,17 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/slipway-k8s/slipway/phases/engine/api"
+	"github.com/slipway-k8s/slipway/workflow"
 )
 
-func TestTokensExpire(t *testing.T) {
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for ttl, want := range map[time.Duration]string{0: "", time.Second: "2026-01-02T03:04:06Z", 24 * time.Hour: "2026-01-03T03:04:05Z"} {
-		if got := expiration(now, ttl); got != want {
-			t.Errorf("a token for %s ends %q, want %q", ttl, got, want)
-		}
-	}
-}
-
 func TestANegativeLifeIsWrongUsage(t *testing.T) {
-	command := newTokenCommand()
+	command := newTokenCommand(newProgram())
 	command.SetArgs([]string{"create", "-f", "nowhere.yaml", "--ttl", "-5m"})
 	command.SilenceErrors, command.SilenceUsage = true, true
 	err := command.Execute()
-	if usage := (*usageError)(nil); !errors.As(err, &usage) || !strings.Contains(err.Error(), "negative") {
+	if usage := (*workflow.UsageError)(nil); !errors.As(err, &usage) || !strings.Contains(err.Error(), "negative") {
 		t.Errorf("want wrong usage, got %v", err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/bundle/archive"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/workflow"
 )
 
 // smallBundle is a bundle with nothing in it, signed where a key is given.
@@ -93,13 +94,14 @@ func TestABundleIsUsedOnlyWithATrustedSignature(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s, err := load(clusterFlags{file: file, bundle: smallBundle(t, test.key)})
+		p := newProgram()
+		s, err := p.open(clusterFlags{file: file, bundle: smallBundle(t, test.key)}, p.silent())
 		var said bytes.Buffer
 		if code := report(&said, err, false); code != test.code {
 			t.Errorf("%s: exit code %d, want %d: %v", name, code, test.code, err)
 		}
 		if err == nil {
-			said.WriteString(plan.Text(plan.Plan{Bundle: bundleOf(s.archive)}))
+			said.WriteString(plan.Text(plan.Plan{Bundle: s.BundleName()}))
 			s.Close()
 		}
 		for _, want := range test.says {
@@ -123,7 +125,7 @@ func TestTheSigningKeyIsMadeOnceForItsUserOnly(t *testing.T) {
 	if !first.Equal(again) {
 		t.Error("another key the second time")
 	}
-	keys, err := readTrustedKeys([]string{public})
+	keys, err := workflow.ReadTrustedKeys([]string{public})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +194,7 @@ func TestABuiltBundlesSignatureIsChecked(t *testing.T) {
 func TestAFolderWithoutAKeyTrustsNobody(t *testing.T) {
 	config := t.TempDir()
 	t.Setenv("XDG_CONFIG_HOME", config)
-	if own, err := ownTrust(); err != nil || len(own.keys) > 0 {
+	if own, err := workflow.OwnTrust(); err != nil || len(own.Keys) > 0 {
 		t.Fatalf("without a folder: %v, %v", own, err)
 	}
 	folder := filepath.Join(config, "slipway", "trusted-keys")
@@ -202,7 +204,7 @@ func TestAFolderWithoutAKeyTrustsNobody(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, ".key.pub"), []byte("hidden"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if own, err := ownTrust(); err == nil || !strings.Contains(err.Error(), folder+" has no key in it") {
+	if own, err := workflow.OwnTrust(); err == nil || !strings.Contains(err.Error(), folder+" has no key in it") {
 		t.Errorf("with an empty one: %v, %v", own, err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-// EventType is what happened to a step, or to the run.
+// EventType is what happened: to a step, to the run, or in a stage before or after it.
 type EventType string
 
 // The types of event.
@@ -19,13 +19,20 @@ const (
 	EventStepFailed   EventType = "failed"
 	EventStepSkipped  EventType = "skipped"   // something it depends on failed
 	EventStepCanceled EventType = "cancelled" // the run was interrupted first
+
+	// A stage comes before or after the steps.
+	EventStageStarted  EventType = "stage-started"
+	EventStageProgress EventType = "stage-progress"
+	EventStageFinished EventType = "stage-finished"
 )
 
-// Event is one thing that happened while a plan was applied. Detail and Fix of a step's
-// progress are the known cause that makes it last, and what to do about it.
+// Event is one thing that happened. Detail and Fix of a step's progress are the known cause that
+// makes it last, and what to do about it. Detail of a stage is what is waited for; its Fix is
+// what is to be done where the stage is cut short.
 type Event struct {
 	Time     time.Time       `json:"time"`
 	Type     EventType       `json:"type"`
+	Stage    string          `json:"stage,omitempty"`
 	Step     string          `json:"step,omitempty"`
 	Phase    Phase           `json:"phase,omitempty"`
 	Subject  Subject         `json:"subject,omitzero"`

@@ -1,0 +1,67 @@
+package workflow
+
+import (
+	"context"
+	"time"
+
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// Frontend shows what a session does, and answers its questions.
+type Frontend interface {
+	// Event tells that something happened: in a stage, or to a step. It may be called from
+	// several goroutines.
+	Event(plan.Event)
+	// Plan shows what is going to be done.
+	Plan(plan.Plan) error
+	// Ask puts a question, the last line of the text, and gives whether the answer is yes. It
+	// is an error that there is nobody to answer.
+	Ask(ctx context.Context, question string) (bool, error)
+	// Note says something that belongs to no step.
+	Note(format string, args ...any)
+}
+
+// The stages of a command: what comes before and after a plan's steps.
+const (
+	StageConnect      = "connect"
+	StageLease        = "lease"
+	StageHosts        = "observe hosts"
+	StageKeys         = "read keys"
+	StageMint         = "mint"
+	StageCluster      = "observe cluster"
+	StageHealth       = "ask for health"
+	StagePlan         = "plan"
+	StageVerifyBundle = "verify the bundle"
+	StageVerify       = "verify"
+	StageTrial        = "trial"
+	StagePutBack      = "put back"
+	StageClose        = "close"
+)
+
+// stage tells the front end that a stage begins, of one host or of all (then it has no name);
+// what is what is waited for, if anything. at tells that it is something else by now, and end
+// that the stage is over.
+func (s *Session) stage(stage, host, what string) (at func(what string), end func()) {
+	return s.begin(plan.Event{Stage: stage, Host: host, Detail: what})
+}
+
+// span is a stage of all, in which nobody is waited for.
+func (s *Session) span(stage string) (end func()) {
+	_, end = s.stage(stage, "", "")
+	return end
+}
+
+func (s *Session) begin(event plan.Event) (at func(what string), end func()) {
+	began := time.Now()
+	tell := func(kind plan.EventType, event plan.Event) {
+		event.Type, event.Time = kind, time.Now()
+		s.front.Event(event)
+	}
+	tell(plan.EventStageStarted, event)
+	at = func(what string) {
+		tell(plan.EventStageProgress, plan.Event{Stage: event.Stage, Host: event.Host, Detail: what})
+	}
+	return at, func() {
+		tell(plan.EventStageFinished, plan.Event{Stage: event.Stage, Host: event.Host, Seconds: time.Since(began).Seconds()})
+	}
+}

@@ -1,0 +1,57 @@
+package workflow
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// fake is a front end that keeps what it is told, and answers as it was made to.
+type fake struct {
+	answer bool
+
+	mu     sync.Mutex
+	events []plan.Event
+	notes  []string
+	asked  []string
+}
+
+func (f *fake) Event(event plan.Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.events = append(f.events, event)
+}
+
+func (f *fake) Plan(plan.Plan) error { return nil }
+
+func (f *fake) Ask(_ context.Context, question string) (bool, error) {
+	f.asked = append(f.asked, question)
+	return f.answer, nil
+}
+
+func (f *fake) Note(format string, args ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.notes = append(f.notes, fmt.Sprintf(format, args...))
+}
+
+// waits are the stages of hosts that have begun and not ended.
+func (f *fake) waits() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	open := map[string]string{}
+	for _, event := range f.events {
+		switch key := event.Stage + " " + event.Host; {
+		case event.Stage == "" || event.Host == "":
+		case event.Type == plan.EventStageFinished:
+			delete(open, key)
+		default:
+			open[key] = event.Host + ": " + event.Detail
+		}
+	}
+	return slices.Sorted(maps.Values(open))
+}

@@ -1,0 +1,62 @@
+package workflow
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/slipway-k8s/slipway/certs/store"
+	"github.com/slipway-k8s/slipway/phases"
+)
+
+// input is what the planners compute from.
+func (s *Session) input() (phases.Input, error) {
+	in := phases.Input{
+		Cluster:      s.cluster,
+		Bill:         s.bill,
+		Facts:        s.facts,
+		Unreached:    s.down,
+		Observed:     s.seen,
+		ClusterFacts: s.live,
+		Now:          time.Now(),
+	}
+	if s.keys != nil {
+		in.PKI, in.Leaves, in.ClusterID = s.keys.pki, s.keys.leaves, s.identity()
+		in.Begun, in.JoinedBefore = s.noted((*store.Folder).Begun), s.noted((*store.Folder).Joined)
+	}
+	in.RegistryFiles = map[string][]byte{}
+	for _, registry := range s.cluster.Registries {
+		if err := readFiles(in.RegistryFiles, registry.CAFile, registry.CredentialsFile); err != nil {
+			return phases.Input{}, fmt.Errorf("read a file of registry %s: %w", registry.Name, err)
+		}
+	}
+	var err error
+	in.EtcdFiles, err = s.etcdFiles()
+	return in, err
+}
+
+// etcdFiles are the contents of the external etcd's files, where there is such an etcd.
+func (s *Session) etcdFiles() (map[string][]byte, error) {
+	files := map[string][]byte{}
+	if external := s.cluster.Etcd.External; external != nil {
+		if err := readFiles(files, external.CAFile, external.CertFile, external.KeyFile); err != nil {
+			return nil, fmt.Errorf("read a file of the external etcd: %w", err)
+		}
+	}
+	return files, nil
+}
+
+// readFiles adds the files' contents by their paths; an empty path is none.
+func readFiles(contents map[string][]byte, paths ...string) error {
+	for _, path := range paths {
+		if path == "" {
+			continue
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		contents[path] = data
+	}
+	return nil
+}

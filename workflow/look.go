@@ -1,0 +1,169 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases"
+)
+
+// look observes the hosts, finds or mints the keys, and observes the cluster; it observes hosts
+// once more where the cluster tells that they have changed since.
+func (s *Session) look(ctx context.Context, r *Run) error {
+	if err := s.lookOnce(ctx, r); err != nil {
+		return err
+	}
+	return s.lookAtBegun(ctx, r)
+}
+
+// lookAtBegun observes the hosts again where etcd, which was asked later, knows a member that by
+// what was seen of its host has not begun: an init that was killed has let it, a moment before.
+func (s *Session) lookAtBegun(ctx context.Context, r *Run) error {
+	in, err := s.input()
+	if err != nil || len(phases.BegunMeanwhile(in)) == 0 {
+		return err
+	}
+	return s.observeHosts(ctx, r)
+}
+
+func (s *Session) lookOnce(ctx context.Context, r *Run) error {
+	if s.keys != nil {
+		if err := s.lookAtBoth(ctx, r); err != nil {
+			return err
+		}
+		return s.mint(r)
+	}
+	if err := s.observeHosts(ctx, r); err != nil {
+		return err
+	}
+	if err := s.settleKeys(ctx, r); err != nil || s.keys == nil {
+		return err
+	}
+	if err := s.mint(r); err != nil {
+		return err
+	}
+	return s.observeCluster(ctx)
+}
+
+// askHealth asks the control planes' components how they are, where the plan goes by it and an
+// API server answers. It is asked once, before the plan: after a run the plan's own waits tell.
+func (s *Session) askHealth(ctx context.Context, r *Run) {
+	if !r.health || !s.live.Reachable {
+		return
+	}
+	_, end := s.stage(StageHealth, "", "asking how they are")
+	defer end()
+	s.live.Health = s.api.Health(ctx)
+}
+
+// lookAgain is look without what takes time to measure, or changes by itself, and is nobody's
+// doing: how fast a disk is, who answers for an address, and how components are. That is as it was.
+func (s *Session) lookAgain(ctx context.Context, r *Run) error {
+	before, query, health := maps.Clone(s.facts), s.query(r), s.live.Health
+	again := *r
+	again.query = func(_ *Session, h cluster.Host) hosts.Query {
+		q := query(h)
+		if _, measured := before[h.Name]; measured {
+			q.Sync, q.VirtualIP = "", nil
+		}
+		return q
+	}
+	if err := s.look(ctx, &again); err != nil {
+		return err
+	}
+	s.live.Health = health
+	for name, facts := range s.facts {
+		if old, measured := before[name]; measured {
+			facts.Sync, facts.VirtualIP = old.Sync, old.VirtualIP
+			s.facts[name] = facts
+		}
+	}
+	return nil
+}
+
+// lookAtBoth observes the hosts and, with keys that are known, the cluster at the same time.
+func (s *Session) lookAtBoth(ctx context.Context, r *Run) error {
+	ask, err := s.askCluster()
+	if err != nil {
+		return err
+	}
+	group, within := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.observeHosts(within, r) })
+	group.Go(func() error { return ask(within) })
+	return group.Wait()
+}
+
+func (s *Session) mint(r *Run) error {
+	defer s.span(StageMint)()
+	return s.mintLeaves(r.reach(s.cluster, r.Request))
+}
+
+func (s *Session) observeHosts(ctx context.Context, r *Run) error {
+	defer s.span(StageHosts)()
+	return s.observe(ctx, s.query(r))
+}
+
+// query is what the workflow looks at on a host.
+func (s *Session) query(r *Run) func(cluster.Host) hosts.Query {
+	return func(h cluster.Host) hosts.Query {
+		if r.query != nil {
+			return r.query(s, h)
+		}
+		return phases.HostQuery(s.cluster, s.bill, h)
+	}
+}
+
+func (s *Session) settleKeys(ctx context.Context, r *Run) error {
+	err := s.findKeys(ctx)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errNoKeys) && r.mints && s.cluster.ID == "" && len(s.claims()) == 0:
+		return s.mintKeys()
+	case errors.Is(err, errNoKeys) && r.alone:
+		return nil
+	}
+	return fmt.Errorf("find the keys of cluster %s: %w", s.cluster.Name, errors.Join(err, s.downErrors()))
+}
+
+func (s *Session) observeCluster(ctx context.Context) error {
+	ask, err := s.askCluster()
+	if err != nil {
+		return err
+	}
+	return ask(ctx)
+}
+
+// askCluster gets ready to observe the cluster. What it gives reads nothing that observing
+// hosts writes.
+func (s *Session) askCluster() (func(context.Context) error, error) {
+	if err := s.openClient(); err != nil {
+		return nil, err
+	}
+	query, err := s.clusterQuery()
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error {
+		_, end := s.stage(StageCluster, "", "looking at the cluster")
+		defer end()
+		live, err := s.api.Observe(ctx, query)
+		s.live = live
+		return err
+	}, nil
+}
+
+// clusterQuery asks for the objects that a plan compares.
+func (s *Session) clusterQuery() (hosts.ClusterQuery, error) {
+	in, err := s.input()
+	if err != nil {
+		return hosts.ClusterQuery{}, err
+	}
+	return phases.ClusterQuery(in)
+}

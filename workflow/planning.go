@@ -1,0 +1,95 @@
+package workflow
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// Prepared is a plan that is ready to be shown and applied.
+type Prepared struct {
+	Plan     plan.Plan
+	Contents plan.Contents
+	// fresh is asked when the hosts are leased, before the first step: ErrStale where the
+	// plan no longer fits. Nil where they were leased before they were looked at.
+	fresh func(context.Context) error
+}
+
+// Prepare is the way of every workflow up to its plan: connect, observe, mint, preflight,
+// plan. Nothing on any host has changed when it returns.
+func (s *Session) Prepare(ctx context.Context, r *Run) (Prepared, error) {
+	if err := s.known(r.Hosts); err != nil {
+		return Prepared{}, err
+	}
+	if r.begin != nil {
+		if err := r.begin(ctx, s, r); err != nil {
+			return Prepared{}, err
+		}
+	}
+	if err := s.reach(ctx, r); err != nil {
+		return Prepared{}, err
+	}
+	s.askHealth(ctx, r)
+	planned := s.span(StagePlan)
+	ready, err := s.planned(r)
+	if err != nil {
+		return Prepared{}, err
+	}
+	planned()
+	defer s.span(StageVerifyBundle)()
+	return ready, s.verifyBundle(ctx, ready)
+}
+
+// verifyBundle hashes the whole bundle before a plan that takes anything from it: a
+// flipped byte is found while nothing has been touched.
+func (s *Session) verifyBundle(ctx context.Context, ready Prepared) error {
+	if s.archive == nil {
+		return nil
+	}
+	for _, step := range ready.Plan.Steps {
+		for _, ref := range plan.Refs(step) {
+			if s.archive.Has(ref) {
+				return s.archive.Verify(ctx, nil)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Session) planned(r *Run) (Prepared, error) {
+	in, err := s.input()
+	if err != nil {
+		return Prepared{}, err
+	}
+	in.Hosts, in.Force, in.RemoveStale = r.Hosts, r.Force, r.RemoveStale
+	made, contents, err := r.plan(s, in)
+	if err != nil {
+		return Prepared{}, fmt.Errorf("plan %s of %s: %w", r.Name, s.cluster.Name, err)
+	}
+	made.Bundle = s.BundleName()
+	return Prepared{Plan: made, Contents: contents}, nil
+}
+
+// BundleName is how a plan calls the session's bundle; nil where there is none.
+func (s *Session) BundleName() *plan.Bundle {
+	if s.archive == nil {
+		return nil
+	}
+	return &plan.Bundle{Digest: s.archive.Digest(), Signature: s.archive.Signature().String()}
+}
+
+// sameSteps tells whether two plans do the same. Warnings may tell of what is measured, and
+// reasons of how an API server was silent at the moment.
+func sameSteps(one, other plan.Plan) bool {
+	return plan.Digest(withoutReasons(one)) == plan.Digest(withoutReasons(other))
+}
+
+func withoutReasons(p plan.Plan) plan.Plan {
+	p.Warnings, p.Steps = nil, slices.Clone(p.Steps)
+	for i := range p.Steps {
+		p.Steps[i].Why = ""
+	}
+	return p
+}

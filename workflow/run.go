@@ -1,0 +1,154 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/slipway-k8s/slipway/phases"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// Run is the whole way of a workflow that changes something.
+func (s *Session) Run(ctx context.Context, r *Run) error {
+	err := s.run(ctx, r)
+	if r.after != nil {
+		return r.after(s, r, err)
+	}
+	return err
+}
+
+func (s *Session) run(ctx context.Context, r *Run) error {
+	s.leasing = r.Yes // nobody is asked, so nobody keeps others waiting
+	defer s.release()
+	ready, err := s.Prepare(ctx, r)
+	if err != nil {
+		return err
+	}
+	if ready.Plan.Empty() {
+		s.warn(ready.Plan)
+		s.front.Note("nothing to do: %s is as the cluster file says", s.cluster.Name)
+		return nil
+	}
+	if err := s.agreed(ctx, r, ready); err != nil {
+		return err
+	}
+	if s.keys != nil {
+		if err := s.keys.save(s.cluster.Name); err != nil {
+			return fmt.Errorf("save the cluster's keys: %w", err)
+		}
+	}
+	began := time.Now()
+	ready.fresh = s.freshness(r, ready)
+	err = s.apply(ctx, ready)
+	s.release()
+	if err != nil {
+		return errors.Join(err, s.keys.forgetUnused(err))
+	}
+	if err := s.verified(ctx, r); err != nil {
+		return &ChangedError{fmt.Errorf("verify: %w", err)}
+	}
+	s.front.Note("%s of %s done: %d steps in %.1fs", r.Name, s.cluster.Name, len(ready.Plan.Steps), time.Since(began).Seconds())
+	return nil
+}
+
+// warn says what a plan warns of, where the plan itself is not shown.
+func (s *Session) warn(p plan.Plan) {
+	for _, warning := range p.Warnings {
+		s.front.Note("warning: %s", warning)
+	}
+}
+
+// agreed shows the plan and asks; it gives ErrDeclined where the answer is no.
+func (s *Session) agreed(ctx context.Context, r *Run, ready Prepared) error {
+	if err := s.front.Plan(ready.Plan); err != nil || r.Yes {
+		return err
+	}
+	yes, err := s.front.Ask(ctx, "Apply this plan?")
+	if err == nil && !yes {
+		return ErrDeclined
+	}
+	return err
+}
+
+// verified looks whether all is done, and notes what was seen for the next command.
+func (s *Session) verified(ctx context.Context, r *Run) error {
+	defer s.span(StageVerify)()
+	verify := r.verify
+	if verify == nil {
+		verify = func(ctx context.Context, s *Session, r *Run) error { return s.planAgain(ctx, r) }
+	}
+	r.verified = true
+	if err := verify(ctx, s, r); err != nil {
+		return err
+	}
+	if err := s.noteSeen(); err != nil { // all is done: it costs the next join some logins
+		s.front.Note("warning: %v", err)
+	}
+	return nil
+}
+
+// freshness plans once more when nobody else can change anything: a question gave somebody
+// the time to. Where the hosts were leased before they were looked at there is no need.
+func (s *Session) freshness(r *Run, shown Prepared) func(context.Context) error {
+	if s.leased {
+		return nil
+	}
+	return func(ctx context.Context) error {
+		if err := s.lookAgain(ctx, r); err != nil {
+			return err
+		}
+		again, err := s.planned(r)
+		if err != nil {
+			return err
+		}
+		if !sameSteps(again.Plan, shown.Plan) {
+			return ErrStale
+		}
+		return nil
+	}
+}
+
+// After a run an API server may just then be started anew, by its kubelet or by another: what is
+// left to do in the cluster alone, and not on any host, is looked at this often, so far apart.
+const (
+	settleLooks = 10
+	settlePause = 3 * time.Second
+)
+
+// planAgain observes and plans again: after a run nothing may be left to do.
+func (s *Session) planAgain(ctx context.Context, r *Run) error {
+	for looks := 1; ; looks++ {
+		if err := s.look(ctx, r); err != nil {
+			return err
+		}
+		again, err := s.planned(r)
+		if err == nil && again.Plan.Empty() {
+			return nil
+		}
+		mayPass := err == nil && phases.MaySettle(again.Plan) || err != nil && !s.live.Reachable
+		switch {
+		case mayPass && looks < settleLooks:
+		case err != nil:
+			return err
+		default:
+			return fmt.Errorf("every step was done, and yet not all is as it should be:\n%s", plan.Text(again.Plan))
+		}
+		if err := pause(ctx, settlePause); err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits, or answers why not.
+func pause(ctx context.Context, length time.Duration) error {
+	timer := time.NewTimer(length)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,108 @@
+// Package workflow is the way of every command that works on a cluster: load, connect, observe,
+// mint, preflight, plan, show, confirm, lease, apply, verify. All front ends share it: it tells
+// them what happens as events, and asks them what there is to ask.
+package workflow
+
+import (
+	"context"
+
+	"github.com/slipway-k8s/slipway/certs/store"
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// All are the workflows there are. Commands, 'slipway plan NAME', help and completion come from it.
+var All = []Workflow{Init, Join, Prepare, Reset, Remove, ImageLoad, HATest}
+
+// Workflow is one way to change a cluster.
+type Workflow struct {
+	Name string // as it is typed
+
+	// Use, Short, Long and Example are its help.
+	Use, Short, Long, Example string
+
+	Args    Args
+	Bundle  bool // it takes from a bundle
+	Options []Option
+
+	// check refuses a request that says too little or too much, before anything is read.
+	check func(Request) error
+	// begin is called before a host is reached.
+	begin func(context.Context, *Session, *Run) error
+	// reach are the hosts that are reached and observed.
+	reach func(*cluster.Cluster, Request) []cluster.Host
+	// few are those of them that are reached first, where they may do, with the folder of
+	// the cluster's keys; needs tells then, by what has been observed, whom the plan depends
+	// on. Without few all are reached at once, as they are where the few do not reach the
+	// cluster's API.
+	few   func(*Session, Request) ([]cluster.Host, *store.Folder)
+	needs func(phases.Input) []cluster.Host
+	// query is what to look at on a host; phases.HostQuery unless said.
+	query func(*Session, cluster.Host) hosts.Query
+	plan  func(*Session, phases.Input) (plan.Plan, plan.Contents, error)
+	// verify looks whether the work is done; by observing and planning again unless said.
+	verify func(context.Context, *Session, *Run) error
+	// after is called at the end, with what went wrong.
+	after func(*Session, *Run, error) error
+
+	mints  bool // it may make a new cluster's keys
+	alone  bool // it can do without the cluster's keys
+	health bool // its plan goes by how the control planes' components are
+}
+
+// Args is what a workflow's arguments are.
+type Args int
+
+// What arguments are.
+const (
+	NoArgs    Args = iota
+	SomeHosts      // names of hosts; none: all that the workflow is for
+	Hosts          // at least one host's name
+	Archives       // at least one file with images
+)
+
+// Option is a choice that the user has: a flag, or what else a front end makes of it.
+type Option struct {
+	Name, Usage string
+	Of          func(*Request) *bool
+}
+
+// Request is what a workflow is to do.
+type Request struct {
+	Hosts       []string // by name
+	Archives    []string // files with images
+	ImageName   string   // what to call the one image of the archives
+	All         bool     // every host of the file
+	Force       bool
+	Offline     bool
+	RemoveStale bool
+	Yes         bool // do it without asking
+}
+
+// Run is one use of a workflow.
+type Run struct {
+	Workflow
+	Request
+
+	verified bool   // verify was called
+	kept     string // why a reset keeps the cluster's keys; empty: it does not
+}
+
+// New is a workflow put to use.
+func New(w Workflow, request Request) (*Run, error) {
+	if w.check != nil {
+		if err := w.check(request); err != nil {
+			return nil, err
+		}
+	}
+	return &Run{Workflow: w, Request: request}, nil
+}
+
+func everyHost(c *cluster.Cluster, _ Request) []cluster.Host { return c.Hosts }
+
+// of makes a workflow's plan of a planner that needs nothing of the session.
+func of(planner func(phases.Input) (plan.Plan, plan.Contents, error)) func(*Session, phases.Input) (plan.Plan, plan.Contents, error) {
+	return func(_ *Session, in phases.Input) (plan.Plan, plan.Contents, error) { return planner(in) }
+}
