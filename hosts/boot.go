@@ -134,11 +134,3 @@ func WritesHosts(files []ConfigFile) string {
 	}
 	return said
 }
-
-// HostsMark ends the lines of /etc/hosts that are Slipway's.
-const HostsMark = "# slipway"
-
-// HostsLine is Slipway's line of /etc/hosts for an address.
-func HostsLine(address string, names []string) string {
-	return address + "\t" + strings.Join(names, " ") + "\t" + HostsMark
-}

@@ -58,14 +58,3 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
-
-// LeaseHolder is who holds a host's lease.
-type LeaseHolder struct {
-	Holder string `json:"holder"` // user@machine, process id
-	Since  string `json:"since"`  // RFC 3339
-	Heard  string `json:"heard"`  // RFC 3339: the last sign of life
-}
-
-func (h LeaseHolder) Error() string {
-	return fmt.Sprintf("held by %s since %s, last heard %s", h.Holder, h.Since, h.Heard)
-}

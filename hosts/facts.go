@@ -135,15 +135,6 @@ func (u Unanswered) String() string {
 	return fmt.Sprintf("%s: no answer%s in %.0f s", u.What, at, u.Seconds)
 }
 
-// Sandbox is a Pod's sandbox and what it has outside of containerd.
-type Sandbox struct {
-	ID string `json:"id"`
-	// Namespace is the name of its network namespace; empty: it has the host's, or none.
-	Namespace string `json:"namespace,omitempty"`
-	// Chains are the iptables chains that CNI's plugins made for it.
-	Chains []string `json:"chains,omitempty"`
-}
-
 // OS is what /etc/os-release says. For people; nothing is decided by it.
 type OS struct {
 	ID      string `json:"id"`
@@ -162,15 +153,6 @@ type Cgroup struct {
 type Systemd struct {
 	Version int    `json:"version"` // 0: the host was not booted by systemd
 	State   string `json:"state"`   // running, degraded, starting, …
-}
-
-// Link is a network interface and its addresses.
-type Link struct {
-	Name      string   `json:"name"`
-	MAC       string   `json:"mac,omitempty"`
-	MTU       int      `json:"mtu"`
-	Up        bool     `json:"up"`
-	Addresses []string `json:"addresses"` // in CIDR form
 }
 
 // Disk is a file system below one of the paths that Slipway writes to.
@@ -272,66 +254,4 @@ func (e Evidence) Clean() Evidence {
 		lines[i] = strings.ReplaceAll(Clean(line), "\n", " ")
 	}
 	return Evidence{Source: CleanLine(e.Source), Lines: lines}
-}
-
-// VirtualIP is what a host's network says about a virtual address.
-type VirtualIP struct {
-	Interface string `json:"interface"` // where it was asked; empty: no interface's subnet holds the address
-	// Holder is the hardware address that answered for it; empty: nobody did.
-	Holder string `json:"holder,omitempty"`
-	// Routers are the VRRP routers that were heard.
-	Routers []Router `json:"routers,omitempty"`
-}
-
-// Router is one VRRP router that was heard on a network.
-type Router struct {
-	Source   string `json:"source"`
-	RouterID int    `json:"routerID"`
-	Version  int    `json:"version"`
-}
-
-// Identity names a cluster: the SHA-256 of its CA's public key, and its name.
-type Identity struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
-}
-
-// Record is the inventory and undo record, one file on each host: what Slipway made,
-// and what a setting was before.
-type Record struct {
-	Version int      `json:"version"`
-	Cluster Identity `json:"cluster"`
-	// Machine is nil on a host that an older Slipway claimed.
-	Machine *Machine `json:"machine,omitempty"`
-	Paths   []Owned  `json:"paths,omitempty"`
-	Units   []string `json:"units,omitempty"`
-	Images  []string `json:"images,omitempty"`
-	Priors  []Prior  `json:"priors,omitempty"`
-}
-
-// Machine is which machine a host was when it was claimed. The record goes wherever the
-// disk goes; by this it can be told whether it is still, and alone, where it was written.
-type Machine struct {
-	Node      string `json:"node"`     // its name in the cluster file, which is its node's
-	Hostname  string `json:"hostname"` // what it called itself then, before Slipway named it
-	MachineID string `json:"machineID"`
-}
-
-// Owned is a path that Slipway made.
-type Owned struct {
-	Path   string   `json:"path"`
-	Type   FileType `json:"type"`
-	Digest string   `json:"digest,omitempty"` // of a file as written; empty for seeds, which live on
-}
-
-// Prior is what a setting was before Slipway first changed it.
-type Prior struct {
-	// Setting is kind/name: sysctl/net.ipv4.ip_forward, swap/<device>, hostname,
-	// hosts/<address>, module/<name>, unit/<name>, file/<path>.
-	Setting string `json:"setting"`
-	Value   string `json:"value,omitempty"`
-	Absent  bool   `json:"absent,omitempty"` // there was nothing
-	// Set is what Slipway last made of a kernel parameter: where it is something else by
-	// now, somebody else has set it since, and it is not put back.
-	Set string `json:"set,omitempty"`
 }

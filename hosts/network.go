@@ -1,6 +1,66 @@
 package hosts
 
-import "strings"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+var _ = register(RemoveNetwork{})
+
+// RemoveNetwork removes links, nft tables and iptables chains by the names given.
+type RemoveNetwork struct {
+	Links  []string `json:"links,omitempty"`  // exact, or a prefix with a trailing *
+	Tables []string `json:"tables,omitempty"` // nft tables
+	// Chains are iptables chains, with the rules that jump there: exact names or, with a
+	// trailing *, those that kube-proxy ends with 16 characters of a hash (A-Z, 2-7).
+	Chains []string `json:"chains,omitempty"`
+	// Pods are the sandboxes whose network namespaces, chains and rules go. Others' have
+	// names of the same kind.
+	Pods []Sandbox `json:"pods,omitempty"`
+	// HostPorts removes the chains and the nft table that CNI's portmap plugin keeps for the
+	// containers of every runtime, once no rule of another container is left in them.
+	HostPorts bool `json:"hostPorts,omitempty"`
+}
+
+func (a RemoveNetwork) describe() Description {
+	detail := " " + strings.Join(slices.Concat(a.Links, a.Tables, someOf(a.Chains)), ", ")
+	if a.HostPorts {
+		detail += ", host ports' chains that no other runtime uses"
+	}
+	var pods []string
+	for _, pod := range a.Pods {
+		if pod.Namespace != "" {
+			pods = append(pods, pod.Namespace)
+		}
+		pods = append(pods, pod.Chains...)
+	}
+	if len(pods) > 0 {
+		detail += "; its Pods' " + strings.Join(someOf(pods), ", ")
+	}
+	return Description{Kind: "remove-network", Deed: "remove network", Detail: detail}
+}
+
+// namesShown is how many chains, and names of what Pods have, a plan's text shows; its
+// JSON has them all.
+const namesShown = 12
+
+func someOf(names []string) []string {
+	more := len(names) - namesShown
+	if more <= 0 {
+		return names
+	}
+	return append(names[:namesShown:namesShown], fmt.Sprintf("and %d more", more))
+}
+
+// Sandbox is a Pod's sandbox and what it has outside of containerd.
+type Sandbox struct {
+	ID string `json:"id"`
+	// Namespace is the name of its network namespace; empty: it has the host's, or none.
+	Namespace string `json:"namespace,omitempty"`
+	// Chains are the iptables chains that CNI's plugins made for it.
+	Chains []string `json:"chains,omitempty"`
+}
 
 // Route is a row of a host's main routing table by which it reaches others.
 type Route struct {
@@ -9,14 +69,27 @@ type Route struct {
 	Interface   string `json:"interface,omitempty"`
 }
 
-// NameServers lists the name servers of a resolv.conf in its order, as resolv.conf(5) has
-// them and as the kubelet reads them.
-func NameServers(conf []byte) []string {
-	var servers []string
-	for line := range strings.Lines(string(conf)) {
-		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "nameserver" {
-			servers = append(servers, fields[1])
-		}
-	}
-	return servers
+// Link is a network interface and its addresses.
+type Link struct {
+	Name      string   `json:"name"`
+	MAC       string   `json:"mac,omitempty"`
+	MTU       int      `json:"mtu"`
+	Up        bool     `json:"up"`
+	Addresses []string `json:"addresses"` // in CIDR form
+}
+
+// VirtualIP is what a host's network says about a virtual address.
+type VirtualIP struct {
+	Interface string `json:"interface"` // where it was asked; empty: no interface's subnet holds the address
+	// Holder is the hardware address that answered for it; empty: nobody did.
+	Holder string `json:"holder,omitempty"`
+	// Routers are the VRRP routers that were heard.
+	Routers []Router `json:"routers,omitempty"`
+}
+
+// Router is one VRRP router that was heard on a network.
+type Router struct {
+	Source   string `json:"source"`
+	RouterID int    `json:"routerID"`
+	Version  int    `json:"version"`
 }

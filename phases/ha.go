@@ -47,7 +47,7 @@ func (in Input) sparable() []Problem {
 	}
 	if n := len(voting(in.ClusterFacts.Members)); n < leastMembers {
 		problems = append(problems, Problem{Check: checkQuorum, Severity: SeverityError,
-			Detail: fmt.Sprintf("etcd has %s with a vote; to do without one it needs %d", plan.Count(n, "member"), leastMembers), Fix: grow})
+			Detail: fmt.Sprintf("etcd has %s with a vote; to do without one it needs %d", hosts.Count(n, "member"), leastMembers), Fix: grow})
 	}
 	return problems
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
-	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // unpackedFactor is how much larger an image's layers are on disk than as they travel;
@@ -54,11 +53,11 @@ func checkDisks(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 		switch left := v.disk.Free - v.bytes; {
 		case left < 0:
 			problems = append(problems, problem("disk", host, "make room: df -h "+v.disk.Path,
-				"%s free below %s, about %s needed", plan.Size(v.disk.Free), where, plan.Size(v.bytes)))
+				"%s free below %s, about %s needed", hosts.Size(v.disk.Free), where, hosts.Size(v.bytes)))
 		case left < v.disk.Size/100*keptFree:
 			problems = append(problems, warning("disk", host, "make room: df -h "+v.disk.Path,
 				"about %s of %s would be left below %s: the kubelet evicts Pods when less than %d %% is free",
-				plan.Size(left), plan.Size(v.disk.Size), where, keptFree))
+				hosts.Size(left), hosts.Size(v.disk.Size), where, keptFree))
 		}
 	}
 	return problems

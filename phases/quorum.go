@@ -8,7 +8,6 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
-	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // checkQuorum is the check of whatever takes members out of etcd.
@@ -84,7 +83,7 @@ func tooFew(voters []hosts.Member) string {
 		return ""
 	}
 	return fmt.Sprintf("etcd has %s (%s), of which a quorum is %d; %s (%s)",
-		plan.Count(len(voters), "member"), strings.Join(names, ", "), need, answering(answer), strings.Join(words, "; "))
+		hosts.Count(len(voters), "member"), strings.Join(names, ", "), need, answering(answer), strings.Join(words, "; "))
 }
 
 func answering(n int) string {
@@ -137,7 +136,7 @@ func (in Input) evenRest(gone []hosts.Member) []Problem {
 	return []Problem{{
 		Check: checkQuorum, Severity: SeverityWarning,
 		Detail: fmt.Sprintf("etcd is left with %d members, of which a quorum is %d: it survives the loss of %s, no more than with %s, and has one more to lose",
-			left, hosts.Quorum(left), lossOf(left), plan.Count(left-1, "member")),
+			left, hosts.Quorum(left), lossOf(left), hosts.Count(left-1, "member")),
 		Fix: "add a control plane, or take one more out",
 	}}
 }

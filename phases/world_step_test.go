@@ -136,7 +136,7 @@ func (w *world) doCluster(step plan.Step, contents plan.Contents) {
 		}
 	case plan.Drain, plan.WaitAPI, plan.WaitTurn, plan.WaitEndpoint, plan.WaitNode, plan.WaitAvailable, plan.WaitPods:
 	default:
-		w.t.Fatalf("step %s: nobody knows how to %s", step.ID, a.Kind())
+		w.t.Fatalf("step %s: the simulator knows no action %T", step.ID, a)
 	}
 }
 

@@ -200,7 +200,7 @@ func (c *Client) Do(ctx context.Context, action hosts.Action, progress func(host
 		return hosts.Outcome{}, err
 	}
 	outcome, err := ask[hosts.Outcome](ctx, c, request{
-		op: action.Kind(), kind: kindDo, body: json.RawMessage(encoded), progress: progress, patience: patienceFor(action),
+		op: hosts.Describe(action).Deed, kind: kindDo, body: json.RawMessage(encoded), progress: progress, patience: patienceFor(action),
 	})
 	outcome.Detail = quoted(outcome.Detail)
 	return outcome, err

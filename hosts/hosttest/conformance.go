@@ -82,10 +82,10 @@ func (t *trial) do(action hosts.Action, want hosts.Result) {
 	t.Helper()
 	outcome, err := t.host.Do(t.ctx, action, nil)
 	if err != nil {
-		t.Fatalf("%s: %v", action.Kind(), err)
+		t.Fatalf("%s: %v", hosts.Describe(action).Deed, err)
 	}
 	if outcome.Result != want {
-		t.Fatalf("%s is %s, want %s", action.Kind(), outcome.Result, want)
+		t.Fatalf("%s is %s, want %s", hosts.Describe(action).Deed, outcome.Result, want)
 	}
 }
 
@@ -101,11 +101,11 @@ func (t *trial) fails(host hosts.Host, action hosts.Action) *hosts.Error {
 	t.Helper()
 	outcome, err := host.Do(t.ctx, action, nil)
 	if err == nil {
-		t.Fatalf("%s is %s, want an error", action.Kind(), outcome.Result)
+		t.Fatalf("%s is %s, want an error", hosts.Describe(action).Deed, outcome.Result)
 	}
 	var known *hosts.Error
 	if !errors.As(err, &known) {
-		t.Fatalf("%s fails with %T (%v), want a *hosts.Error", action.Kind(), err, err)
+		t.Fatalf("%s fails with %T (%v), want a *hosts.Error", hosts.Describe(action).Deed, err, err)
 	}
 	return known
 }

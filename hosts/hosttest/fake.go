@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -114,7 +113,7 @@ func (o *opened) Close() error {
 
 // Do compares, then carries out one action.
 func (o *opened) Do(ctx context.Context, action hosts.Action, progress func(hosts.Progress)) (hosts.Outcome, error) {
-	op := describe(action)
+	op := hosts.Describe(action).Deed
 	if err := o.enter(op); err != nil {
 		return hosts.Outcome{}, err
 	}
@@ -207,7 +206,7 @@ func (o *opened) change(action hosts.Action) (string, error) {
 	case hosts.Forget:
 		return f.forget()
 	default:
-		return "", fmt.Errorf("no action is called %q", action.Kind())
+		return "", fmt.Errorf("the fake knows no action %T", action)
 	}
 }
 
@@ -240,28 +239,6 @@ func failure(op string, err error) error {
 		wrapped.Kind, wrapped.Fix, wrapped.Err = known.Kind, known.Fix, known.Err
 	}
 	return wrapped
-}
-
-// describe says an action's deed and object.
-func describe(action hosts.Action) string {
-	switch a := action.(type) {
-	case hosts.WriteFile:
-		return "write " + a.Path
-	case hosts.MakeDirectory:
-		return "make directory " + a.Path
-	case hosts.MakeSymlink:
-		return "link " + a.Path
-	case hosts.RemovePath:
-		return "remove " + a.Path
-	case hosts.SetUnit:
-		return "set unit " + a.Name
-	case hosts.StopUnits:
-		return "stop " + strings.Join(a.Names, ", ")
-	case hosts.LoadImage:
-		return "load image " + a.Reference
-	default:
-		return action.Kind()
-	}
 }
 
 // Done lists the actions that changed something, in their order.

@@ -20,10 +20,10 @@ func do(t *testing.T, host hosts.Host, actions ...hosts.Action) {
 		for _, action := range actions {
 			outcome, err := host.Do(t.Context(), action, nil)
 			if err != nil {
-				t.Fatalf("%s: %v", action.Kind(), err)
+				t.Fatalf("%s: %v", hosts.Describe(action).Deed, err)
 			}
 			if outcome.Result != want {
-				t.Errorf("%s is %s, want %s", action.Kind(), outcome.Result, want)
+				t.Errorf("%s is %s, want %s", hosts.Describe(action).Deed, outcome.Result, want)
 			}
 		}
 	}

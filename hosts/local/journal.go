@@ -63,9 +63,10 @@ func (j *journal) begin(action hosts.Action, detail string) (journalEntry, error
 	var id [6]byte
 	_, _ = rand.Read(id[:]) // crypto/rand.Read never fails
 	started := j.now()
+	description := hosts.Describe(action)
 	entry := journalEntry{
 		ID: hex.EncodeToString(id[:]), Time: started.UTC().Format(time.RFC3339Nano), Mark: "begin",
-		Kind: action.Kind(), Deed: describe(action), Detail: detail, started: started,
+		Kind: description.Kind, Deed: description.Deed, Detail: detail, started: started,
 	}
 	return entry, j.append(entry)
 }
@@ -78,7 +79,7 @@ func (j *journal) end(entry journalEntry, err error) error {
 	entry.Outcome = string(hosts.Changed)
 	if err != nil {
 		entry.Outcome, entry.Error = "failed", err.Error()
-	} else if entry.Kind == (hosts.Forget{}).Kind() {
+	} else if entry.Kind == hosts.Describe(hosts.Forget{}).Kind {
 		return nil // the journal went with the rest
 	}
 	return j.append(entry)

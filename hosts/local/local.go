@@ -91,11 +91,11 @@ func New(options Options) (*Host, error) {
 // Do compares, then carries out one action.
 func (h *Host) Do(ctx context.Context, action hosts.Action, progress func(hosts.Progress)) (hosts.Outcome, error) {
 	if err := h.enter(); err != nil {
-		return hosts.Outcome{}, failure(describe(action), err)
+		return hosts.Outcome{}, failure(hosts.Describe(action).Deed, err)
 	}
 	defer h.inHand.Done()
 	if err := ctx.Err(); err != nil {
-		return hosts.Outcome{}, failure(describe(action), err)
+		return hosts.Outcome{}, failure(hosts.Describe(action).Deed, err)
 	}
 	switch action.(type) {
 	case hosts.TakeLease, hosts.ReleaseLease:
@@ -169,7 +169,7 @@ func (h *Host) dispatch(ctx context.Context, action hosts.Action, report func(ho
 	case hosts.Forget:
 		return h.forget(ctx, a, report)
 	default:
-		return hosts.Outcome{}, fmt.Errorf("this version of Slipway knows no action %q", action.Kind())
+		return hosts.Outcome{}, fmt.Errorf("this version of Slipway knows no action %T", action)
 	}
 }
 

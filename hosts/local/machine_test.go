@@ -108,10 +108,10 @@ func (m *machine) once(host hosts.Host, action hosts.Action, want hosts.Result) 
 	m.t.Helper()
 	outcome, err := host.Do(m.t.Context(), action, nil)
 	if err != nil {
-		m.t.Fatalf("%s: %v", action.Kind(), err)
+		m.t.Fatalf("%s: %v", hosts.Describe(action).Deed, err)
 	}
 	if outcome.Result != want {
-		m.t.Fatalf("%s is %s (%s), want %s", action.Kind(), outcome.Result, outcome.Detail, want)
+		m.t.Fatalf("%s is %s (%s), want %s", hosts.Describe(action).Deed, outcome.Result, outcome.Detail, want)
 	}
 	return outcome
 }
@@ -121,7 +121,7 @@ func (m *machine) fails(host hosts.Host, action hosts.Action) *hosts.Error {
 	_, err := host.Do(m.t.Context(), action, nil)
 	var known *hosts.Error
 	if !errors.As(err, &known) {
-		m.t.Fatalf("%s ends with %v, want a *hosts.Error", action.Kind(), err)
+		m.t.Fatalf("%s ends with %v, want a *hosts.Error", hosts.Describe(action).Deed, err)
 	}
 	return known
 }

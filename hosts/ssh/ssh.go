@@ -170,7 +170,7 @@ func (h *host) Do(ctx context.Context, action hosts.Action, progress func(hosts.
 		h.forgotten.Store(true)
 		h.tidies.Store(true)
 	}
-	return outcome, named(h.options.Name, action.Kind(), err)
+	return outcome, named(h.options.Name, hosts.Describe(action).Deed, err)
 }
 
 // Dial connects from the host. The connection's bytes go through the agent: it needs no

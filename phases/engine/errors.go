@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
-	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // ErrInterrupted is in the error of a run that was told to stop.
@@ -98,10 +97,10 @@ func (e *RunError) Error() string {
 		lines = append(lines, failure.Error())
 	}
 	if len(e.Skipped) > 0 {
-		lines = append(lines, fmt.Sprintf("%s skipped for it", plan.Count(len(e.Skipped), "step")))
+		lines = append(lines, fmt.Sprintf("%s skipped for it", hosts.Count(len(e.Skipped), "step")))
 	}
 	if e.Interrupted {
-		lines = append(lines, fmt.Sprintf("%v with %s left", ErrInterrupted, plan.Count(len(e.Cancelled), "step")))
+		lines = append(lines, fmt.Sprintf("%v with %s left", ErrInterrupted, hosts.Count(len(e.Cancelled), "step")))
 	}
 	return strings.Join(lines, "\n")
 }

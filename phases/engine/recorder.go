@@ -157,12 +157,5 @@ func (r *recorder) progress(template plan.Event) func(hosts.Progress) {
 
 // about starts an event on a step.
 func about(step plan.Step, what plan.EventType) plan.Event {
-	return plan.Event{Type: what, Step: step.ID, Phase: step.Phase, Subject: step.Subject, Host: step.Host, Kind: kind(step)}
-}
-
-func kind(step plan.Step) string {
-	if step.Cluster != nil {
-		return step.Cluster.Kind()
-	}
-	return step.Action.Kind()
+	return plan.Event{Type: what, Step: step.ID, Phase: step.Phase, Subject: step.Subject, Host: step.Host, Kind: plan.Kind(step)}
 }

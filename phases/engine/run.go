@@ -118,7 +118,7 @@ func (r *run) start(i int) {
 		if r.interrupted(err) {
 			return func() { r.breakOff(i) }
 		}
-		failure := r.failure(step, kind(step), err)
+		failure := r.failure(step, plan.Kind(step), err)
 		r.explain(step, failure)
 		return func() { r.fail(i, failure, took) }
 	})

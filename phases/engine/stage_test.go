@@ -114,7 +114,7 @@ func identity(action hosts.Action) string {
 	case hosts.LoadImage:
 		return action.Reference
 	}
-	panic("the tests have no such action: " + action.Kind())
+	panic(fmt.Sprintf("the tests have no such action: %T", action))
 }
 
 // clusterOf does the cluster's steps on the stage.
@@ -135,7 +135,7 @@ func (c clusterOf) Do(ctx context.Context, action plan.ClusterAction, content fu
 	case plan.WaitAvailable:
 		return hosts.Outcome{Result: hosts.Unchanged}, c.perform(ctx, "wait-available "+action.Object.Name)
 	}
-	panic("the tests have no such action: " + action.Kind())
+	panic(fmt.Sprintf("the tests have no such action: %T", action))
 }
 
 func (s *stage) note(what string) {

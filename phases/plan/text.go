@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/slipway-k8s/slipway/hosts"
 )
 
 // Marks of the changes, at the beginning of a line.
@@ -101,24 +103,17 @@ func writeLine(b *strings.Builder, line Line) {
 
 // String writes the counts as +12 ~3 -0, and how many steps they are.
 func (c Counts) String() string {
-	return fmt.Sprintf("+%d ~%d -%d (%s)", c.Create, c.Update, c.Remove, Count(c.Steps, "step"))
+	return fmt.Sprintf("+%d ~%d -%d (%s)", c.Create, c.Update, c.Remove, hosts.Count(c.Steps, "step"))
 }
 
 // places says what a plan touches: 3 hosts and the cluster.
 func places(summary Overview) string {
-	hosts, cluster := 0, ""
-	for _, place := range summary.Places {
-		if place.Host == "" {
-			cluster = "the cluster"
-		} else {
-			hosts++
-		}
+	var parts []string
+	if n := len(summary.Places); n > 0 && summary.Places[n-1].Host == "" { // the cluster comes last
+		summary.Places, parts = summary.Places[:n-1], []string{"the cluster"}
 	}
-	switch {
-	case hosts == 0:
-		return cluster
-	case cluster == "":
-		return Count(hosts, "host")
+	if n := len(summary.Places); n > 0 {
+		parts = append([]string{hosts.Count(n, "host")}, parts...)
 	}
-	return Count(hosts, "host") + " and " + cluster
+	return strings.Join(parts, " and ")
 }

@@ -49,9 +49,9 @@ func validateStep(step Step) []error {
 	case step.Action != nil && step.Cluster != nil:
 		bad("it has two actions")
 	case step.Action != nil && step.Host == "":
-		bad("%s is a host's action, but no host is named", step.Action.Kind())
+		bad("%s is a host's action, but no host is named", Kind(step))
 	case step.Cluster != nil && step.Host != "":
-		bad("%s is the cluster's action, but host %s is named", step.Cluster.Kind(), step.Host)
+		bad("%s is the cluster's action, but host %s is named", Kind(step), step.Host)
 	}
 	return problems
 }

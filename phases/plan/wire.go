@@ -8,64 +8,6 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-// clusterActions maps each kind to a decoder; it is the closed set once more, and a test
-// holds it against the types of cluster.go.
-var clusterActions = map[string]func(json.RawMessage) (ClusterAction, error){
-	Apply{}.Kind():         decode[Apply],
-	Delete{}.Kind():        decode[Delete],
-	MarkNode{}.Kind():      decode[MarkNode],
-	Cordon{}.Kind():        decode[Cordon],
-	Uncordon{}.Kind():      decode[Uncordon],
-	Drain{}.Kind():         decode[Drain],
-	WaitAPI{}.Kind():       decode[WaitAPI],
-	WaitNode{}.Kind():      decode[WaitNode],
-	WaitPods{}.Kind():      decode[WaitPods],
-	WaitAvailable{}.Kind(): decode[WaitAvailable],
-	WaitTurn{}.Kind():      decode[WaitTurn],
-	WaitEndpoint{}.Kind():  decode[WaitEndpoint],
-	MemberAdd{}.Kind():     decode[MemberAdd],
-	MemberPromote{}.Kind(): decode[MemberPromote],
-	MemberRemove{}.Kind():  decode[MemberRemove],
-	MoveLeader{}.Kind():    decode[MoveLeader],
-	QuorumHolds{}.Kind():   decode[QuorumHolds],
-	DeletePods{}.Kind():    decode[DeletePods],
-}
-
-type envelope struct {
-	Kind string          `json:"kind"`
-	Args json.RawMessage `json:"args"`
-}
-
-// EncodeClusterAction writes a cluster action as JSON with its kind.
-func EncodeClusterAction(action ClusterAction) ([]byte, error) {
-	args, err := json.Marshal(action)
-	if err != nil {
-		return nil, fmt.Errorf("encode cluster action %s: %w", action.Kind(), err)
-	}
-	return json.Marshal(envelope{Kind: action.Kind(), Args: args})
-}
-
-// DecodeClusterAction reads what EncodeClusterAction wrote; unknown kinds and fields are errors.
-func DecodeClusterAction(data []byte) (ClusterAction, error) {
-	var e envelope
-	if err := json.Unmarshal(data, &e); err != nil {
-		return nil, fmt.Errorf("decode cluster action: %w", err)
-	}
-	decoder, ok := clusterActions[e.Kind]
-	if !ok {
-		return nil, fmt.Errorf("decode cluster action: no cluster action is called %q", e.Kind)
-	}
-	return decoder(e.Args)
-}
-
-func decode[A ClusterAction](args json.RawMessage) (ClusterAction, error) {
-	var action A
-	if err := strict(args, &action); err != nil {
-		return nil, fmt.Errorf("decode cluster action %s: %w", action.Kind(), err)
-	}
-	return action, nil
-}
-
 // bareStep is Step without its methods, so that encoding it does not recurse.
 type bareStep Step
 
@@ -85,7 +27,7 @@ func (s Step) MarshalJSON() ([]byte, error) {
 		}
 	}
 	if s.Cluster != nil {
-		if wire.Cluster, err = EncodeClusterAction(s.Cluster); err != nil {
+		if wire.Cluster, err = clusterActions.Encode(Kind(s), s.Cluster); err != nil {
 			return nil, fmt.Errorf("encode step %s: %w", s.ID, err)
 		}
 	}
@@ -106,7 +48,7 @@ func (s *Step) UnmarshalJSON(data []byte) error {
 		}
 	}
 	if wire.Cluster != nil {
-		if step.Cluster, err = DecodeClusterAction(wire.Cluster); err != nil {
+		if step.Cluster, err = clusterActions.Decode(wire.Cluster); err != nil {
 			return fmt.Errorf("decode step %s: %w", step.ID, err)
 		}
 	}

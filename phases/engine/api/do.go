@@ -53,7 +53,7 @@ func (c *Client) Do(ctx context.Context, action plan.ClusterAction, content func
 	case plan.DeletePods:
 		return c.deletePods(ctx, action, progress)
 	}
-	return hosts.Outcome{}, fmt.Errorf("do %s: the client does not know this action", action.Kind())
+	return hosts.Outcome{}, fmt.Errorf("the client knows no action %T", action)
 }
 
 func outcome(changed bool, detail string) hosts.Outcome {

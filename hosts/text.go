@@ -86,3 +86,24 @@ func shorten(line string) string {
 	return fmt.Sprintf("%s … (%d characters left out) … %s",
 		string(runes[:begin]), len(runes)-MaxLine, string(runes[len(runes)-end:]))
 }
+
+// Size writes a number of bytes for people.
+func Size(bytes int64) string {
+	const unit = 1000
+	if bytes < unit {
+		return fmt.Sprintf("%d B", bytes)
+	}
+	value, prefix := float64(bytes)/unit, 0
+	for value >= unit {
+		value, prefix = value/unit, prefix+1
+	}
+	return fmt.Sprintf("%.1f %cB", value, "kMGTPE"[prefix])
+}
+
+// Count writes a number with its noun.
+func Count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

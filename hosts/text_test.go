@@ -93,3 +93,11 @@ func FuzzClean(f *testing.F) {
 		}
 	})
 }
+
+func TestSize(t *testing.T) {
+	for bytes, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.0 kB", 1_500_000: "1.5 MB", 34_600_000_000: "34.6 GB"} {
+		if got := hosts.Size(bytes); got != want {
+			t.Errorf("%d is %q, want %q", bytes, got, want)
+		}
+	}
+}

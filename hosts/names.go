@@ -1,0 +1,46 @@
+package hosts
+
+import "strings"
+
+var _ = register(SetHostname{}, AddHostsEntry{})
+
+// SetHostname sets the static and the running host name.
+type SetHostname struct {
+	Name string `json:"name"`
+}
+
+func (a SetHostname) describe() Description {
+	return Description{Kind: "set-hostname", Deed: "set hostname " + a.Name}
+}
+
+// AddHostsEntry adds a line to /etc/hosts, marked as Slipway's.
+type AddHostsEntry struct {
+	Address string   `json:"address"`
+	Names   []string `json:"names"`
+}
+
+func (a AddHostsEntry) describe() Description {
+	return Description{
+		Kind: "add-hosts-entry", Deed: "add to /etc/hosts: " + a.Address + " " + strings.Join(a.Names, " "),
+	}
+}
+
+// HostsMark ends the lines of /etc/hosts that are Slipway's.
+const HostsMark = "# slipway"
+
+// HostsLine is Slipway's line of /etc/hosts for an address.
+func HostsLine(address string, names []string) string {
+	return address + "\t" + strings.Join(names, " ") + "\t" + HostsMark
+}
+
+// NameServers lists the name servers of a resolv.conf in its order, as resolv.conf(5) has
+// them and as the kubelet reads them.
+func NameServers(conf []byte) []string {
+	var servers []string
+	for line := range strings.Lines(string(conf)) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "nameserver" {
+			servers = append(servers, fields[1])
+		}
+	}
+	return servers
+}

@@ -1,0 +1,67 @@
+package plan
+
+import (
+	"strings"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+var _ = register(MemberAdd{}, MemberPromote{}, MemberRemove{}, MoveLeader{}, QuorumHolds{})
+
+// MemberAdd adds a member to etcd as a learner, before it is started. A member that is
+// there with this name or peer already is left as it is.
+type MemberAdd struct {
+	Name string `json:"name"`
+	Peer string `json:"peer"` // URL
+}
+
+func (a MemberAdd) describe() hosts.Description {
+	return hosts.Description{Kind: "member-add", Deed: "add etcd member " + a.Name + " (" + a.Peer + ") as a learner"}
+}
+
+// MemberPromote waits until a learner is in sync with the leader, and gives it its vote.
+type MemberPromote struct {
+	Name    string `json:"name"`
+	Timeout int    `json:"timeoutSeconds"`
+}
+
+func (a MemberPromote) describe() hosts.Description {
+	return hosts.Description{Kind: "member-promote", Deed: "promote etcd member " + a.Name + " when it is in sync"}
+}
+
+// MemberRemove removes a member from etcd; its absence is no error.
+type MemberRemove struct {
+	ID   string `json:"id"`   // as hosts.Member has it
+	Name string `json:"name"` // for people: one that never started has none
+}
+
+func (a MemberRemove) describe() hosts.Description {
+	return hosts.Description{
+		Kind: "member-remove", Deed: "remove etcd member " + strings.TrimSpace(a.Name+" ("+a.ID+")"),
+	}
+}
+
+// MoveLeader makes another member of etcd the leader where this one is.
+type MoveLeader struct {
+	From string `json:"from"` // the member's name
+}
+
+func (a MoveLeader) describe() hosts.Description {
+	return hosts.Description{Kind: "move-leader", Deed: "move etcd's leadership away from " + a.From}
+}
+
+// QuorumHolds goes on only while etcd has a quorum, and would have one without a member:
+// between the plan and what cannot be taken back, others may have gone.
+type QuorumHolds struct {
+	Without string `json:"without"` // the member's name
+	// Stays tells that the member only stops for a moment: it counts in what a quorum is of.
+	Stays bool `json:"stays,omitempty"`
+}
+
+func (a QuorumHolds) describe() hosts.Description {
+	without := " without " + a.Without
+	if a.Stays {
+		without = " while " + a.Without + " starts anew"
+	}
+	return hosts.Description{Kind: "quorum-holds", Deed: "see that etcd has a quorum" + without}
+}
