@@ -124,7 +124,7 @@ func TestUnitsStopOneRightAfterAnother(t *testing.T) {
 	m.systemd.failing["a.service"] = errors.New("systemd says failed")
 	pair := hosts.StopUnits{Names: []string{"a.service", "b.service"}, Enabled: true}
 	err := m.fails(host, pair)
-	if !strings.Contains(err.Error(), "stop a.service, b.service") {
+	if !strings.Contains(err.Error(), "stop a.service, then b.service") {
 		t.Errorf("the error does not say what was to be stopped: %v", err)
 	}
 	want = []string{"enable a.service", "stop a.service", "stop b.service"}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // ErrInterrupted is in the error of a run that was told to stop.
