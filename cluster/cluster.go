@@ -222,6 +222,9 @@ func (h Host) HasRole(role Role) bool {
 	return false
 }
 
+// IsNode tells whether the host runs a kubelet.
+func (h Host) IsNode() bool { return !h.HasRole(RoleLoadBalancer) }
+
 // Address is the host's first address: what the other hosts reach it by.
 func (h Host) Address() string {
 	if len(h.Addresses) == 0 {
@@ -237,7 +240,7 @@ func (c *Cluster) ControlPlanes() []Host { return c.withRole(RoleControlPlane) }
 func (c *Cluster) Nodes() []Host {
 	var nodes []Host
 	for _, host := range c.Hosts {
-		if host.HasRole(RoleControlPlane) || host.HasRole(RoleWorker) {
+		if host.IsNode() {
 			nodes = append(nodes, host)
 		}
 	}

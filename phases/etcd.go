@@ -2,23 +2,14 @@ package phases
 
 import (
 	"github.com/slipway-k8s/slipway/cluster"
-	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
-
-// etcdMember is there as soon as an etcd has data. It is its log that etcd itself goes by:
-// the folder above is made by a first start that fails, too, and then --initial-* still count.
-const etcdMember = manifests.EtcdData + "/member/wal"
-
-func hasEtcdData(facts hosts.Facts) bool {
-	_, there := facts.Files[etcdMember]
-	return there
-}
 
 // keepInitialCluster leaves etcd's --initial-* flags as they are found while there are
 // data: etcd reads them once, and a change of them would only restart it.
 func (h *hostDraft) keepInitialCluster(in manifests.Input) error {
-	if !hasEtcdData(h.facts) {
+	if !view.HasEtcdData(h.facts) {
 		return nil
 	}
 	found, ok := manifests.InitialClusterOf(h.facts.Contents[manifests.EtcdManifest])
@@ -31,7 +22,7 @@ func (h *hostDraft) keepInitialCluster(in manifests.Input) error {
 // otherDataProblems is a host whose etcd has data, and of which the living etcd knows nothing.
 func (in Input) otherDataProblems(host cluster.Host) []Problem {
 	members := in.ClusterFacts.Members
-	if len(members) == 0 || len(membersOf(members, host)) > 0 {
+	if len(members) == 0 || len(view.MembersOf(members, host)) > 0 {
 		return nil
 	}
 	return []Problem{otherData(host)}

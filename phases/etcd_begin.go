@@ -9,6 +9,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // A member of etcd begins once. One that begins again without its data votes a second time on
@@ -16,43 +17,9 @@ import (
 // one that has the data. So a host notes that its member may begin, all founders do so before
 // the first of them begins, and etcd makes of that note the one that it has begun.
 
-// What a host shows of it, where it has no data:
-//
-//	begin  begun  a manifest of etcd's   its member
-//	 yes    any          any             may begin, and has not yet
-//	 no     yes          any             has begun
-//	 no     no           yes             has begun: the note was removed, or was not yet made by
-//	                                     the version that began it
-//	 no     no           no              has not begun: also where the record has the note, but
-//	                                     the host was cut before it was written
-//
-// The manifest counts by the record, too: it is written last, when all founders have noted.
-
-// mayBegin tells whether a host has noted that its member may begin, and it has not yet.
-func mayBegin(facts hosts.Facts) bool {
-	_, noted := facts.Files[manifests.EtcdMayBegin]
-	return noted && !hasEtcdData(facts)
-}
-
-// hasBegun tells whether a member has begun on a host.
-func hasBegun(facts hosts.Facts) bool {
-	_, begun := facts.Files[manifests.EtcdBegun]
-	return hasEtcdData(facts) || !mayBegin(facts) && (begun || wasToRunEtcd(facts))
-}
-
-// wasToRunEtcd tells whether the cluster's manifest of etcd is on a host, or was there.
-func wasToRunEtcd(facts hosts.Facts) bool {
-	_, there := facts.Files[manifests.EtcdManifest]
-	return claimed(facts.Record) && (there || owns(facts.Record, manifests.EtcdManifest))
-}
-
-// wasLetBegin tells whether a host's member was let begin, as far as the state folder knows: one
-// that was seen in the cluster was, also where that was before such notes were made.
-func (in Input) wasLetBegin(name string) bool { return in.Begun[name] || in.JoinedBefore[name] }
-
 // Begun are the hosts of the file on which a member of etcd was seen to have begun.
 func Begun(in Input) []cluster.Host {
-	return keep(in.Cluster.ControlPlanes(), func(host cluster.Host) bool { return hasBegun(in.Facts[host.Name]) })
+	return keep(in.Cluster.ControlPlanes(), func(host cluster.Host) bool { return view.HasBegun(in.Facts[host.Name]) })
 }
 
 // BegunMeanwhile are the hosts that have no data of etcd and the note that they may begin, by a look
@@ -60,13 +27,8 @@ func Begun(in Input) []cluster.Host {
 // begun between the two.
 func BegunMeanwhile(in Input) []cluster.Host {
 	return keep(in.Cluster.ControlPlanes(), func(host cluster.Host) bool {
-		return mayBegin(in.Facts[host.Name]) && hasRun(membersOf(in.ClusterFacts.Members, host))
+		return view.MayBegin(in.Facts[host.Name]) && view.HasRun(view.MembersOf(in.ClusterFacts.Members, host))
 	})
-}
-
-// hasRun tells whether one of the members has run: each publishes its clients' URLs when it does.
-func hasRun(members []hosts.Member) bool {
-	return slices.ContainsFunc(members, func(m hosts.Member) bool { return len(m.Clients) > 0 })
 }
 
 // LetsBegin tells whether a step lets a member of etcd begin on its host.
@@ -78,7 +40,7 @@ func LetsBegin(step plan.Step) bool {
 // letBegin notes on the host that its member may begin, in the state given, after the steps
 // given; none where it has data or has noted so.
 func (h *hostDraft) letBegin(state string, after []string) []string {
-	if !h.in.Cluster.StackedEtcd() || hasEtcdData(h.facts) {
+	if !h.in.Cluster.StackedEtcd() || view.HasEtcdData(h.facts) {
 		return nil
 	}
 	note := manifests.File{
@@ -104,10 +66,10 @@ func (in Input) etcdProblems(targets []cluster.Host) []Problem {
 		if !seen || !host.HasRole(cluster.RoleControlPlane) || !in.Cluster.StackedEtcd() {
 			continue
 		}
-		if in.completed() && !in.joined(host.Name) {
+		if in.Completed() && !in.Joined(host.Name) {
 			continue // it has to come by join, which the check of membership says
 		}
-		if hasEtcdData(facts) { // whether they are Slipway's, the check of the trees looks at
+		if view.HasEtcdData(facts) { // whether they are Slipway's, the check of the trees looks at
 			problems = append(problems, in.otherDataProblems(host)...)
 			continue
 		}
@@ -139,7 +101,7 @@ func (in Input) bringBack(host cluster.Host) string {
 	}
 	mount := fmt.Sprintf("mount the disk that holds its data at %s, or restore them", manifests.EtcdData)
 	if in.ClusterFacts.Reachable {
-		if in.completed() {
+		if in.Completed() {
 			return fmt.Sprintf("%s; where they are lost: slipway reset %s, then slipway join", mount, host.Name)
 		}
 		return mount + "; where they are lost, and the cluster holds nothing yet: slipway reset --all, then slipway init"
@@ -152,23 +114,23 @@ func (in Input) bringBack(host cluster.Host) string {
 // of what the others began; "" where it would.
 func (in Input) begunWithout(host cluster.Host, facts hosts.Facts) string {
 	switch {
-	case len(in.ClusterFacts.Members) > 0 && in.completed():
+	case len(in.ClusterFacts.Members) > 0 && in.Completed():
 		return "the cluster's etcd is already running"
-	case hasBegun(facts):
+	case view.HasBegun(facts):
 		return "its member has begun before"
-	case hasRun(membersOf(in.ClusterFacts.Members, host)):
+	case view.HasRun(view.MembersOf(in.ClusterFacts.Members, host)):
 		return "etcd has it as a member that has run"
-	case mayBegin(facts):
+	case view.MayBegin(facts):
 		return in.begunOtherwise(host)
-	case in.wasLetBegin(host.Name):
+	case in.WasLetBegin(host.Name):
 		return "this machine's state folder says that its member was let begin"
 	}
 	for _, other := range in.Cluster.ControlPlanes() {
-		if other.Name != host.Name && hasBegun(in.Facts[other.Name]) {
+		if other.Name != host.Name && view.HasBegun(in.Facts[other.Name]) {
 			return fmt.Sprintf("a member has begun on %s, which none does before all have noted that they may", other.Name)
 		}
 	}
-	if hasRun(in.ClusterFacts.Members) {
+	if view.HasRun(in.ClusterFacts.Members) {
 		return "the cluster's etcd has run"
 	}
 	return in.begunOtherwise(host)
@@ -179,7 +141,7 @@ func (in Input) begunOtherwise(host cluster.Host) string {
 	want := memberNames(manifests.StackedCluster(in.Cluster))
 	for _, other := range in.Cluster.ControlPlanes() {
 		facts, seen := in.Facts[other.Name]
-		if !seen || other.Name == host.Name || !hasEtcdData(facts) {
+		if !seen || other.Name == host.Name || !view.HasEtcdData(facts) {
 			continue
 		}
 		begun, ok := manifests.InitialClusterOf(facts.Contents[manifests.EtcdManifest])

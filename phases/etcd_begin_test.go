@@ -11,6 +11,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // unmount takes etcd's data away from a host, as a disk does that is not mounted.
@@ -161,7 +162,7 @@ func TestAnOldBundlesEtcdIsRefused(t *testing.T) {
 
 // TestWhatAHostShowsOfItsMember is the table of etcd_begin.go.
 func TestWhatAHostShowsOfItsMember(t *testing.T) {
-	const data, may, done, manifest = etcdMember, manifests.EtcdMayBegin, manifests.EtcdBegun, manifests.EtcdManifest
+	const data, may, done, manifest = view.EtcdLog, manifests.EtcdMayBegin, manifests.EtcdBegun, manifests.EtcdManifest
 	for name, test := range map[string]struct {
 		files, owned  []string
 		begins, begun bool
@@ -187,8 +188,8 @@ func TestWhatAHostShowsOfItsMember(t *testing.T) {
 		for _, file := range test.owned {
 			facts.Record.Paths = append(facts.Record.Paths, hosts.Owned{Path: file, Type: hosts.TypeFile})
 		}
-		if mayBegin(facts) != test.begins || hasBegun(facts) != test.begun {
-			t.Errorf("%s: may begin %v, has begun %v; want %v, %v", name, mayBegin(facts), hasBegun(facts), test.begins, test.begun)
+		if view.MayBegin(facts) != test.begins || view.HasBegun(facts) != test.begun {
+			t.Errorf("%s: may begin %v, has begun %v; want %v, %v", name, view.MayBegin(facts), view.HasBegun(facts), test.begins, test.begun)
 		}
 	}
 }

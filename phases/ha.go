@@ -8,6 +8,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // leastMembers is how many voting members of etcd are needed to do without one.
@@ -45,7 +46,7 @@ func (in Input) sparable() []Problem {
 		}
 		return problems
 	}
-	if n := len(voting(in.ClusterFacts.Members)); n < leastMembers {
+	if n := len(view.Voting(in.ClusterFacts.Members)); n < leastMembers {
 		problems = append(problems, Problem{Check: checkQuorum, Severity: SeverityError,
 			Detail: fmt.Sprintf("etcd has %s with a vote; to do without one it needs %d", hosts.Count(n, "member"), leastMembers), Fix: grow})
 	}
@@ -60,10 +61,10 @@ func (in Input) unwell() []Problem {
 		switch {
 		case member.Learner:
 			problems = append(problems, Problem{Check: "health", Severity: SeverityError, Fix: "let the join that was interrupted complete: slipway join",
-				Detail: fmt.Sprintf("etcd's member %s is a learner: a control plane is still joining", memberName(member))})
+				Detail: fmt.Sprintf("etcd's member %s is a learner: a control plane is still joining", view.MemberName(member))})
 		case !member.Healthy:
 			problems = append(problems, Problem{Check: "health", Severity: SeverityError, Fix: fix,
-				Detail: fmt.Sprintf("etcd's member %s does not answer: %s", memberName(member), orUnknown(member.Detail))})
+				Detail: fmt.Sprintf("etcd's member %s does not answer: %s", view.MemberName(member), orUnknown(member.Detail))})
 		}
 	}
 	for _, health := range in.ClusterFacts.Health {
@@ -153,7 +154,7 @@ func ReleaseVIP(in Input, name string) (plan.Plan, plan.Contents, error) {
 // when its API server answers.
 func PutBack(in Input, names ...string) (plan.Plan, plan.Contents, error) {
 	d := in.trial()
-	targets, err := in.named(names)
+	targets, err := in.Named(names)
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
@@ -219,7 +220,7 @@ func (h *hostDraft) awaitBack() []string {
 func (in Input) trial() *draft {
 	return &draft{
 		in:       in,
-		plan:     plan.Plan{Workflow: string(WorkflowHATest), Cluster: in.ClusterID, Steps: []plan.Step{}},
+		plan:     plan.Plan{Workflow: string(view.HATest), Cluster: in.ClusterID, Steps: []plan.Step{}},
 		contents: plan.Contents{},
 	}
 }

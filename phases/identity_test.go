@@ -7,26 +7,27 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // everyWorkflow is one of each kind that does something to w-1 or beside it.
 var everyWorkflow = map[string]func(Input) []Problem{
-	"init":    func(in Input) []Problem { return Preflight(WorkflowInit, in) },
-	"join":    func(in Input) []Problem { return Preflight(WorkflowJoin, in) },
-	"prepare": func(in Input) []Problem { return Preflight(WorkflowPrepare, in) },
+	"init":    func(in Input) []Problem { return Preflight(view.Init, in) },
+	"join":    func(in Input) []Problem { return Preflight(view.Join, in) },
+	"prepare": func(in Input) []Problem { return Preflight(view.Prepare, in) },
 	"reset": func(in Input) []Problem {
 		in.Hosts, in.Force = []string{"w-1"}, true
-		return Preflight(WorkflowReset, in)
+		return Preflight(view.Reset, in)
 	},
 	"reset --all": func(in Input) []Problem {
 		in.Force = true
-		return Preflight(WorkflowReset, in)
+		return Preflight(view.Reset, in)
 	},
 	"remove": func(in Input) []Problem {
 		in.Hosts, in.Force = []string{"w-2"}, true
-		return Preflight(WorkflowRemove, in)
+		return Preflight(view.Remove, in)
 	},
-	"image load": func(in Input) []Problem { return Preflight(WorkflowImageLoad, in) },
+	"image load": func(in Input) []Problem { return Preflight(view.ImageLoad, in) },
 	"ha test":    HATest,
 }
 
@@ -41,7 +42,7 @@ func TestAMachineIDThatWasMadeAnewIsPutBack(t *testing.T) {
 	} {
 		facts := hosts.Facts{MachineID: strings.Repeat("8", 32), Record: &hosts.Record{Cluster: hosts.Identity{ID: "A"}, Machine: &noted}}
 		w := cluster.Host{Name: "w-1"}
-		found := Input{Cluster: &cluster.Cluster{Hosts: []cluster.Host{w}}, ClusterID: hosts.Identity{ID: "A"}}.mistaken(w, facts)
+		found := Input{view.View{Cluster: &cluster.Cluster{Hosts: []cluster.Host{w}}, ClusterID: hosts.Identity{ID: "A"}}}.mistaken(w, facts)
 		if len(found) != 1 || !strings.HasSuffix(found[0].Fix, want) || want == fixCopy && found[0].Fix != want {
 			t.Errorf("%+v: %+v", noted, found)
 		}

@@ -9,13 +9,14 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // Init plans all that lies between the hosts as they are and the cluster of the file.
 // On a cluster that is so already the plan is empty; after an interrupted init it is
 // the rest. No control plane comes first: all hosts are worked on at once.
 func Init(in Input) (plan.Plan, plan.Contents, error) {
-	d, err := in.begin(WorkflowInit)
+	d, err := in.begin(view.Init)
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
@@ -24,7 +25,7 @@ func Init(in Input) (plan.Plan, plan.Contents, error) {
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	drafts, err := d.draftHosts(in.targets(WorkflowInit))
+	drafts, err := d.draftHosts(in.Targets(view.Init))
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
@@ -186,7 +187,7 @@ func (d *draft) warnOfSilence() {
 		return
 	}
 	for _, host := range d.in.Cluster.ControlPlanes() {
-		if facts, seen := d.in.Facts[host.Name]; seen && hasEtcdData(facts) {
+		if facts, seen := d.in.Facts[host.Name]; seen && view.HasEtcdData(facts) {
 			d.plan.Warnings = append(d.plan.Warnings, fmt.Sprintf("%s has etcd's data, but no API server answers (%s): what the cluster holds is not known, and every object is compared only when one does",
 				host.Name, orUnknown(d.in.ClusterFacts.Cause)))
 			return
@@ -197,13 +198,13 @@ func (d *draft) warnOfSilence() {
 // membershipProblems says what init must not do once it has completed: hosts come by join,
 // and the endpoint stays where it is.
 func (in Input) membershipProblems(targets []cluster.Host) []Problem {
-	if !in.completed() {
+	if !in.Completed() {
 		return in.newcomersInSilence(targets)
 	}
 	moved := in.movedEndpoint()
 	var outside []string
 	for _, host := range targets {
-		if !in.joined(host.Name) {
+		if !in.Joined(host.Name) {
 			outside = append(outside, host.Name)
 		}
 	}
@@ -225,7 +226,7 @@ func (in Input) newcomersInSilence(targets []cluster.Host) []Problem {
 	}
 	var outside []string
 	for _, host := range targets {
-		if facts, looked := in.Facts[host.Name]; looked && !in.hasCome(host, facts) {
+		if facts, looked := in.Facts[host.Name]; looked && !in.HasCome(host, facts) {
 			outside = append(outside, host.Name)
 		}
 	}
@@ -237,25 +238,6 @@ func (in Input) newcomersInSilence(targets []cluster.Host) []Problem {
 		Detail: fmt.Sprintf("the cluster %s was complete, no API server of it answers now (%s), and %s not in it", in.Cluster.Name, orUnknown(in.ClusterFacts.Cause), isOrAre(outside)),
 		Fix:    "see what holds the API servers up by: slipway status; then bring in what is new by: slipway join",
 	}}
-}
-
-// hasCome tells whether a host was in the cluster, by what is known without an API: it was seen
-// there, or has what a host gets last. One that was prepared, or whose join was cut, has a record
-// too. One that has none was installed anew since.
-func (in Input) hasCome(host cluster.Host, facts hosts.Facts) bool {
-	switch {
-	case !claimed(facts.Record):
-		return false
-	case in.JoinedBefore[host.Name]:
-		return true
-	case !isNode(host):
-		return in.balancerJoined(facts, true)
-	}
-	_, there := facts.Files[manifests.KubeletConf]
-	if host.HasRole(cluster.RoleControlPlane) { // where that one is written with the first files
-		there = servedOnce(facts)
-	}
-	return there && facts.Units[manifests.KubeletUnit].Enabled == "enabled"
 }
 
 func isOrAre(names []string) string {
@@ -281,7 +263,7 @@ func split(drafts []*hostDraft) (planes, workers, balancers []*hostDraft) {
 }
 
 // isNode tells whether the host runs a kubelet.
-func (h *hostDraft) isNode() bool { return isNode(h.host) }
+func (h *hostDraft) isNode() bool { return h.host.IsNode() }
 
 func isNode(host cluster.Host) bool { return !host.HasRole(cluster.RoleLoadBalancer) }
 

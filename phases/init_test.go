@@ -13,6 +13,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // generated makes a cluster by chance.
@@ -291,7 +292,7 @@ func TestInitRefusesANewEtcdBesideOneThatRuns(t *testing.T) {
 	w.init(seeded(1))
 	in := w.observe()
 	facts := in.Facts["cp-2"]
-	delete(facts.Files, etcdMember)
+	delete(facts.Files, view.EtcdLog)
 	in.Facts["cp-2"] = facts
 	if _, _, err := Init(in); err == nil || !strings.Contains(err.Error(), "cp-2: etcd") {
 		t.Fatalf("a control plane without its data: %v", err)

@@ -7,17 +7,18 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // Join plans to bring in the hosts of the file that are not in the cluster yet. It
 // touches only them, and the balancers that have to know of a new control plane. All are
 // prepared at once; then the control planes become members of etcd one after another.
 func Join(in Input) (plan.Plan, plan.Contents, error) {
-	d, err := in.begin(WorkflowJoin)
+	d, err := in.begin(view.Join)
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	targets := in.targets(WorkflowJoin)
+	targets := in.Targets(view.Join)
 	drafts, err := d.draftHosts(targets)
 	if err != nil {
 		return plan.Plan{}, nil, err
@@ -109,7 +110,7 @@ func (d *draft) joinBalancers(targets []cluster.Host, drafts []*hostDraft, apis 
 
 // JoinTargets are the hosts that a join brings in: those named, or all of the file,
 // that are not in the cluster, or that an interrupted join left half-way.
-func JoinTargets(in Input) []cluster.Host { return in.targets(WorkflowJoin) }
+func JoinTargets(in Input) []cluster.Host { return in.Targets(view.Join) }
 
 // JoinReach are the hosts that a join has to look at, by what has been observed. Where all
 // who come are workers nothing changes on the others, and so these are they, and those
@@ -117,12 +118,12 @@ func JoinTargets(in Input) []cluster.Host { return in.targets(WorkflowJoin) }
 // the file.
 func JoinReach(in Input) []cluster.Host {
 	targets := JoinTargets(in)
-	if !in.completed() || len(targets) == 0 || slices.ContainsFunc(targets, func(h cluster.Host) bool { return !ComesAlone(in.Cluster, h) }) {
+	if !in.Completed() || len(targets) == 0 || slices.ContainsFunc(targets, func(h cluster.Host) bool { return !ComesAlone(in.Cluster, h) }) {
 		return in.Cluster.Hosts
 	}
 	return keep(in.Cluster.Hosts, func(host cluster.Host) bool {
-		node, _ := in.node(host.Name)
-		return among(targets, host.Name) || isNode(host) && !node.Ready
+		node, _ := in.Node(host.Name)
+		return among(targets, host.Name) || host.IsNode() && !node.Ready
 	})
 }
 
@@ -131,14 +132,14 @@ func JoinReach(in Input) []cluster.Host {
 func Joined(in Input) []cluster.Host {
 	return keep(in.Cluster.Hosts, func(host cluster.Host) bool {
 		_, seen := in.Facts[host.Name]
-		_, there := in.node(host.Name)
-		return (seen || there) && in.joined(host.Name)
+		_, there := in.Node(host.Name)
+		return (seen || there) && in.Joined(host.Name)
 	})
 }
 
 // ComesAlone tells whether a host can join without other hosts being told: a worker can.
 func ComesAlone(c *cluster.Cluster, host cluster.Host) bool {
-	return isNode(host) && !host.HasRole(cluster.RoleControlPlane) && !c.MayHold(host)
+	return host.IsNode() && !host.HasRole(cluster.RoleControlPlane) && !c.MayHold(host)
 }
 
 func (in Input) joinProblems(targets []cluster.Host) []Problem {
@@ -149,7 +150,7 @@ func (in Input) joinProblems(targets []cluster.Host) []Problem {
 			Fix:    "see what holds it up by: slipway status; a cluster that is not there yet is made by: slipway init",
 		}}
 	}
-	if !in.completed() {
+	if !in.Completed() {
 		return []Problem{{
 			Check: "membership", Severity: SeverityError,
 			Detail: "the cluster is only half-made: an init was interrupted",
@@ -158,7 +159,7 @@ func (in Input) joinProblems(targets []cluster.Host) []Problem {
 	}
 	problems := problemsOf(in.movedEndpoint(), in.memberProblems(targets), in.untoldHolders(targets))
 	for _, host := range targets {
-		if isNode(host) {
+		if host.IsNode() {
 			problems = append(problems, in.settingsProblems(host.Name)...)
 		}
 	}
@@ -171,7 +172,7 @@ func (in Input) settingsProblems(name string) []Problem {
 	if !seen {
 		return nil
 	}
-	settings, err := in.settings()
+	settings, err := in.ChosenSettings()
 	if err != nil {
 		return []Problem{{Check: "settings", Severity: SeverityError, Detail: fmt.Sprint(err)}}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 func TestControlPlanesJoinOneAfterAnotherAndBecomeKnown(t *testing.T) {
@@ -69,7 +70,7 @@ func TestAControlPlanesJoinResumesFromEveryCut(t *testing.T) {
 		p, contents = w.planned(Join)
 		w.run(p, contents, chance, -1)
 		for _, name := range []string{"cp-4", "cp-5"} {
-			if !w.observe().joined(name) {
+			if !w.observe().Joined(name) {
 				t.Fatalf("after a cut at %d, %s has not joined", cut, name)
 			}
 		}
@@ -198,7 +199,7 @@ func TestMembersThatStandInTheWay(t *testing.T) {
 			w := begun.clone(t)
 			if test.data {
 				w.act("cp-4", hosts.Claim{Cluster: w.observe().ClusterID})
-				w.machines["cp-4"].PutFile(etcdMember+"/0.wal", nil, 0o600)
+				w.machines["cp-4"].PutFile(view.EtcdLog+"/0.wal", nil, 0o600)
 				w.machines["cp-4"].PutFile(manifests.EtcdManifest, nil, 0o600)
 			}
 			in := w.observe()
@@ -393,12 +394,12 @@ func begun(t *testing.T) *world {
 
 func TestABalancersKernelDoesNotCountForTheNodes(t *testing.T) {
 	in := newWorldOf(t, shape{mode: cluster.EndpointLoadBalancers, planes: 1, spares: 1}).observe()
-	want, err := in.settings()
+	want, err := in.ChosenSettings()
 	if err != nil {
 		t.Fatal(err)
 	}
 	spoiled("lb-1", func(f *hosts.Facts) { f.NFTables, f.Cgroup.Version, f.ConntrackWritable = false, 1, false })(&in)
-	if got, err := in.settings(); err != nil || got.ProxyMode != want.ProxyMode || got.FailCgroupV1 != want.FailCgroupV1 {
+	if got, err := in.ChosenSettings(); err != nil || got.ProxyMode != want.ProxyMode || got.FailCgroupV1 != want.FailCgroupV1 {
 		t.Errorf("settings are %+v, %v; want %+v", got, err, want)
 	}
 }

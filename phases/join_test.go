@@ -10,6 +10,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // TestADeletedNodeComesBackByJoin: a kubelet whose node was deleted registers it when it starts,
@@ -82,11 +83,11 @@ func TestJoinResumesFromEveryCut(t *testing.T) {
 		w.run(p, contents, chance, cut)
 		w.reconnect()
 		p, contents = w.planned(Join)
-		if p.Empty() && !w.observe().joined("w-2") { // the last step may have been to tidy up
+		if p.Empty() && !w.observe().Joined("w-2") { // the last step may have been to tidy up
 			t.Fatalf("after %d steps a half-joined host is taken for joined", cut)
 		}
 		w.run(p, contents, chance, -1)
-		if !w.observe().joined("w-2") {
+		if !w.observe().Joined("w-2") {
 			t.Fatalf("after a cut at %d, w-2 has not joined", cut)
 		}
 		p, _ = w.planned(Init)
@@ -101,7 +102,7 @@ func TestJoinWorksWhileAnotherHostIsDown(t *testing.T) {
 	w.down["w-2"] = true
 	p, contents := w.planned(Join)
 	w.run(p, contents, seeded(1), -1)
-	if !w.observe().joined("w-3") {
+	if !w.observe().Joined("w-3") {
 		t.Error("w-3 has not joined")
 	}
 }
@@ -237,7 +238,7 @@ func TestJoinIsRefused(t *testing.T) {
 }
 
 func TestAHostThatWasWipedHasToJoinAgain(t *testing.T) {
-	live := hosts.ClusterFacts{Nodes: []hosts.Node{{Name: "w", Labels: map[string]string{LabelManaged: "true"}}}}
+	live := hosts.ClusterFacts{Nodes: []hosts.Node{{Name: "w", Labels: map[string]string{view.LabelManaged: "true"}}}}
 	record := &hosts.Record{Cluster: hosts.Identity{ID: "1", Name: "one"}}
 	for name, test := range map[string]struct {
 		facts map[string]hosts.Facts
@@ -248,7 +249,7 @@ func TestAHostThatWasWipedHasToJoinAgain(t *testing.T) {
 		"wiped":     {map[string]hosts.Facts{"w": {}}, false},
 	} {
 		file := &cluster.Cluster{Hosts: []cluster.Host{{Name: "w", Roles: []cluster.Role{cluster.RoleWorker}}}}
-		if got := (Input{Cluster: file, ClusterFacts: live, Facts: test.facts}).joined("w"); got != test.want {
+		if got := (Input{view.View{Cluster: file, ClusterFacts: live, Facts: test.facts}}).Joined("w"); got != test.want {
 			t.Errorf("%s: joined is %v, want %v", name, got, test.want)
 		}
 	}
@@ -260,7 +261,7 @@ func TestANewcomersClockIsHeldAgainstTheClusters(t *testing.T) {
 	file := &cluster.Cluster{Hosts: []cluster.Host{testPlane(1), testWorker(1), testWorker(2)}}
 	for name, off := range map[string]time.Duration{"behind": -time.Hour, "ahead": time.Hour} {
 		for _, targets := range [][]cluster.Host{file.Hosts[1:2], file.Hosts[1:]} {
-			in := Input{Cluster: file, Now: noon, Facts: map[string]hosts.Facts{"cp-1": {Time: noon}}}
+			in := Input{view.View{Cluster: file, Now: noon, Facts: map[string]hosts.Facts{"cp-1": {Time: noon}}}}
 			for _, newcomer := range targets {
 				in.Facts[newcomer.Name] = hosts.Facts{Time: noon.Add(off)}
 			}

@@ -112,7 +112,7 @@ func (h *hostDraft) unitDue(unit manifests.Unit) (why string, change plan.Change
 // unregistered tells whether the host's kubelet runs without its node, as where somebody has
 // deleted that.
 func (h *hostDraft) unregistered() bool {
-	_, there := h.in.node(h.host.Name)
+	_, there := h.in.Node(h.host.Name)
 	return h.in.ClusterFacts.Reachable && !there && h.facts.Units[manifests.KubeletUnit].Active == "active"
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // drainTimeout is how long, in seconds, a node's Pods have to go elsewhere.
@@ -26,11 +27,6 @@ func (in Input) without(leaving []cluster.Host) Input {
 
 func among(list []cluster.Host, name string) bool {
 	return slices.ContainsFunc(list, func(host cluster.Host) bool { return host.Name == name })
-}
-
-// rest are the control planes that are in the cluster, or will be, when the hosts have left.
-func (in Input) rest(leaving []cluster.Host) []cluster.Host {
-	return slices.DeleteFunc(in.Cluster.ControlPlanes(), func(host cluster.Host) bool { return among(leaving, host.Name) })
 }
 
 // knownToBalancers tells whether the host's leaving concerns the balancers: it is one that they
@@ -54,7 +50,7 @@ func (h *hostDraft) cordon() []string {
 
 // drains tells whether the host has a node whose Pods can be moved away.
 func (h *hostDraft) drains() (hosts.Node, bool) {
-	node, there := h.in.node(h.host.Name)
+	node, there := h.in.Node(h.host.Name)
 	return node, there && h.in.ClusterFacts.Reachable && h.facts.Units[manifests.KubeletUnit].Active == "active"
 }
 
@@ -79,7 +75,7 @@ func (h *hostDraft) quorumHolds(waits []string) []string {
 	if !h.in.Cluster.StackedEtcd() {
 		return nil
 	}
-	for _, member := range voting(membersOf(h.in.ClusterFacts.Members, h.host)) {
+	for _, member := range view.Voting(view.MembersOf(h.in.ClusterFacts.Members, h.host)) {
 		if member.Name == "" {
 			continue
 		}
@@ -98,7 +94,7 @@ func (h *hostDraft) removeMembers(waits []string) []string {
 		return nil
 	}
 	lane, id := h.leaveLane(), clusterID(plan.PhaseRemoveEtcdMember, h.host.Name)
-	members := membersOf(h.in.ClusterFacts.Members, h.host)
+	members := view.MembersOf(h.in.ClusterFacts.Members, h.host)
 	var removed []string
 	for i, member := range members {
 		step := id
@@ -114,7 +110,7 @@ func (h *hostDraft) removeMembers(waits []string) []string {
 		}
 		removed = append(removed, h.add(plan.Step{
 			ID: step, Phase: plan.PhaseRemoveEtcdMember, Lane: lane, After: after(waits),
-			Why: "the host leaves the cluster", Change: plan.Remove, Subject: plan.Subject{Member: memberName(member)},
+			Why: "the host leaves the cluster", Change: plan.Remove, Subject: plan.Subject{Member: view.MemberName(member)},
 			Cluster: plan.MemberRemove{ID: member.ID, Name: member.Name},
 		}))
 	}
@@ -123,7 +119,7 @@ func (h *hostDraft) removeMembers(waits []string) []string {
 
 // deleteNode deletes the node once its kubelet cannot register it again.
 func (h *hostDraft) deleteNode(waits []string) {
-	if _, there := h.in.node(h.host.Name); !there || !h.in.ClusterFacts.Reachable {
+	if _, there := h.in.Node(h.host.Name); !there || !h.in.ClusterFacts.Reachable {
 		return
 	}
 	h.add(plan.Step{
@@ -175,7 +171,7 @@ func (in Input) leaveProblems(leaving []cluster.Host) []Problem {
 		}
 	}
 	const whole = "put another one in its place first (slipway join); the whole cluster goes by: slipway reset --all"
-	if len(planes) > 0 && len(in.rest(planes)) == 0 {
+	if len(planes) > 0 && len(in.Rest(planes)) == 0 {
 		return []Problem{problem("membership", planes[len(planes)-1], whole, "it is the last control plane: without one there is no cluster")}
 	}
 	var problems []Problem
@@ -198,9 +194,9 @@ func (in Input) unknownMembers(planes []cluster.Host) string {
 		return ""
 	}
 	for _, host := range planes {
-		_, noted := in.node(host.Name)
+		_, noted := in.Node(host.Name)
 		facts, seen := in.Facts[host.Name]
-		if noted || !seen || claimed(facts.Record) {
+		if noted || !seen || view.Claimed(facts.Record) {
 			return orUnknown(in.ClusterFacts.MembersCause)
 		}
 	}

@@ -9,28 +9,22 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
-
-// OwnImage is what there is of one of the user's own images for one platform.
-type OwnImage struct {
-	Load hosts.LoadImage
-	// Platform is the zero value where the image does not say what it is for.
-	Platform bundle.Platform
-}
 
 // Images plans to bring the user's own images onto the hosts: those named in the input,
 // or all. A host has an image when it has the very same under its name. Of an image for
 // several platforms it gets the one that it runs; of several, the first.
-func Images(in Input, images []OwnImage) (plan.Plan, plan.Contents, error) {
-	in.images = images
-	d, err := in.begin(WorkflowImageLoad)
+func Images(in Input, images []view.OwnImage) (plan.Plan, plan.Contents, error) {
+	in.Images = images
+	d, err := in.begin(view.ImageLoad)
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	for _, host := range in.targets(WorkflowImageLoad) {
+	for _, host := range in.Targets(view.ImageLoad) {
 		h := d.forHost(host, manifests.HostState{})
-		for _, reference := range references(images) {
-			image, _ := imageFor(images, reference, h.facts.Arch)
+		for _, reference := range view.References(images) {
+			image, _ := view.ImageFor(images, reference, h.facts.Arch)
 			have, there := h.facts.Images[reference]
 			switch {
 			case !there:
@@ -45,47 +39,19 @@ func Images(in Input, images []OwnImage) (plan.Plan, plan.Contents, error) {
 }
 
 // ImageQuery is a host's query that looks for these images only.
-func ImageQuery(images []OwnImage) hosts.Query {
-	return hosts.Query{Units: []string{manifests.ContainerdUnit}, Images: references(images)}
-}
-
-// references are the images' names, each once.
-func references(images []OwnImage) []string {
-	var names []string
-	for _, image := range images {
-		if !slices.Contains(names, image.Load.Reference) {
-			names = append(names, image.Load.Reference)
-		}
-	}
-	return names
-}
-
-// alsoRuns are the architectures whose programs another one's processors and kernel run
-// too, as containerd has it.
-var alsoRuns = map[string]string{"amd64": "386", "arm64": "arm"}
-
-// imageFor finds what there is of an image for hosts of an architecture: for that, for one
-// that it runs too, or for one that is not said.
-func imageFor(images []OwnImage, reference, arch string) (hosts.LoadImage, bool) {
-	for _, wanted := range []bundle.Platform{{OS: "linux", Arch: arch}, {OS: "linux", Arch: alsoRuns[arch]}, {}} {
-		for _, image := range images {
-			if image.Load.Reference == reference && image.Platform == wanted {
-				return image.Load, true
-			}
-		}
-	}
-	return hosts.LoadImage{}, false
+func ImageQuery(images []view.OwnImage) hosts.Query {
+	return hosts.Query{Units: []string{manifests.ContainerdUnit}, Images: view.References(images)}
 }
 
 // platformProblems are images that the host cannot run.
 func (in Input) platformProblems(name string, facts hosts.Facts) []Problem {
 	var problems []Problem
-	for _, reference := range references(in.images) {
-		if _, found := imageFor(in.images, reference, facts.Arch); found {
+	for _, reference := range view.References(in.Images) {
+		if _, found := view.ImageFor(in.Images, reference, facts.Arch); found {
 			continue
 		}
 		var there []string
-		for _, image := range in.images {
+		for _, image := range in.Images {
 			if text := image.Platform.String(); image.Load.Reference == reference && !slices.Contains(there, text) {
 				there = append(there, text)
 			}

@@ -7,9 +7,9 @@ import (
 
 	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/cluster"
-	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // laneBalancer is where a host's balancer is brought up, beside all else: nothing on the
@@ -74,11 +74,6 @@ func (h *hostDraft) usesEndpointAnew() bool {
 	return h.startsKubelet() || h.getsOver() || h.changed(plan.PhaseLoadBalancer)
 }
 
-// carriesBalancer tells whether Slipway has put a balancer on the host before.
-func carriesBalancer(record *hosts.Record) bool {
-	return record != nil && owns(record, manifests.UnitsFolder+"/"+manifests.HAProxyUnit)
-}
-
 // balancersFollow brings every balancer that is there already to the pool of the input.
 func (d *draft) balancersFollow(in Input, except []cluster.Host, waits []string) ([]string, error) {
 	followers, err := d.followers(in, except)
@@ -112,7 +107,7 @@ func (d *draft) followers(in Input, except []cluster.Host) ([]*hostDraft, error)
 			d.warnOfDeafBalancer(host)
 			continue
 		}
-		if !carriesBalancer(facts.Record) {
+		if !view.CarriesBalancer(facts.Record) {
 			continue
 		}
 		state, err := manifests.Balancer(input, host.Name)

@@ -6,14 +6,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
 	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
-func ownImage(reference, os, arch, digest string) OwnImage {
-	return OwnImage{
+func ownImage(reference, os, arch, digest string) view.OwnImage {
+	return view.OwnImage{
 		Load:     hosts.LoadImage{Reference: reference, Manifest: hosts.ImageBlob{Digest: digest}},
 		Platform: bundle.Platform{OS: os, Arch: arch},
 	}
@@ -22,19 +22,19 @@ func ownImage(reference, os, arch, digest string) OwnImage {
 func TestEachHostGetsTheImageForItsPlatform(t *testing.T) {
 	const app = "docker.io/library/app:1"
 	for name, test := range map[string]struct {
-		images  []OwnImage
+		images  []view.OwnImage
 		digest  string
 		refused string
 	}{
-		"the host's":                 {[]OwnImage{ownImage(app, "linux", "amd64", "a")}, "a", ""},
-		"another's":                  {[]OwnImage{ownImage(app, "linux", "arm64", "b")}, "", "linux/arm64"},
-		"another system's":           {[]OwnImage{ownImage(app, "windows", "amd64", "c")}, "", "windows/amd64"},
-		"several, and none":          {[]OwnImage{ownImage(app, "linux", "arm64", "b"), ownImage(app, "linux", "s390x", "d")}, "", "linux/arm64, linux/s390x"},
-		"several":                    {[]OwnImage{ownImage(app, "linux", "arm64", "b"), ownImage(app, "linux", "amd64", "a")}, "a", ""},
-		"for one older processor":    {[]OwnImage{ownImage(app, "linux", "386", "e")}, "e", ""},
-		"rather the host's own":      {[]OwnImage{ownImage(app, "linux", "386", "e"), ownImage(app, "linux", "amd64", "a")}, "a", ""},
-		"one that does not say":      {[]OwnImage{ownImage(app, "", "", "f")}, "f", ""},
-		"one of two images does not": {[]OwnImage{ownImage(app, "linux", "amd64", "a"), ownImage("docker.io/library/b:1", "linux", "arm64", "b")}, "", "docker.io/library/b:1"},
+		"the host's":                 {[]view.OwnImage{ownImage(app, "linux", "amd64", "a")}, "a", ""},
+		"another's":                  {[]view.OwnImage{ownImage(app, "linux", "arm64", "b")}, "", "linux/arm64"},
+		"another system's":           {[]view.OwnImage{ownImage(app, "windows", "amd64", "c")}, "", "windows/amd64"},
+		"several, and none":          {[]view.OwnImage{ownImage(app, "linux", "arm64", "b"), ownImage(app, "linux", "s390x", "d")}, "", "linux/arm64, linux/s390x"},
+		"several":                    {[]view.OwnImage{ownImage(app, "linux", "arm64", "b"), ownImage(app, "linux", "amd64", "a")}, "a", ""},
+		"for one older processor":    {[]view.OwnImage{ownImage(app, "linux", "386", "e")}, "e", ""},
+		"rather the host's own":      {[]view.OwnImage{ownImage(app, "linux", "386", "e"), ownImage(app, "linux", "amd64", "a")}, "a", ""},
+		"one that does not say":      {[]view.OwnImage{ownImage(app, "", "", "f")}, "f", ""},
+		"one of two images does not": {[]view.OwnImage{ownImage(app, "linux", "amd64", "a"), ownImage("docker.io/library/b:1", "linux", "arm64", "b")}, "", "docker.io/library/b:1"},
 	} {
 		in := newWorld(t, 1, 1).observe()
 		for host, facts := range in.Facts {

@@ -12,6 +12,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // What others do to a healthy cluster is no difference.
@@ -146,7 +147,7 @@ func TestPrepareLeavesOnlyJoining(t *testing.T) {
 	}
 	in = w.observe()
 	// Where it were absent, containerd would make it with 0700, and a join would find that.
-	if folder := in.Facts["w-1"].Files[manifests.CNIConfFolder]; folder.Mode != 0o755 || !madeDirectory(in.Facts["w-1"].Record, manifests.CNIConfFolder) {
+	if folder := in.Facts["w-1"].Files[manifests.CNIConfFolder]; folder.Mode != 0o755 || !view.MadeDirectory(in.Facts["w-1"].Record, manifests.CNIConfFolder) {
 		t.Errorf("%s is %+v", manifests.CNIConfFolder, folder)
 	}
 	in.Hosts = []string{"w-1"}

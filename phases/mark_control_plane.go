@@ -9,43 +9,20 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
-	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
-
-// LabelManaged is on the nodes of hosts that have come all the way into the cluster. A
-// node without it is still joining, or was not joined by Slipway.
-const LabelManaged = "slipway.dev/managed"
-
-// joined tells whether the host has come all the way into the cluster. One that was seen
-// and has nothing of it any more has to come again, whatever its Node still says.
-func (in Input) joined(name string) bool {
-	node, there := in.node(name)
-	facts, seen := in.Facts[name]
-	if host, _ := in.Cluster.Host(name); !isNode(host) {
-		return in.balancerJoined(facts, seen)
-	}
-	bare := seen && (facts.Record == nil || facts.Record.Cluster.ID == "")
-	return there && !bare && node.Labels[LabelManaged] == "true"
-}
-
-// balancerJoined is joined for a host that only balances, and has no node: its keepalived
-// is what is started last. Of one that cannot be seen nobody can say otherwise.
-func (in Input) balancerJoined(facts hosts.Facts, seen bool) bool {
-	unit := facts.Units[manifests.KeepalivedUnit]
-	return !seen || claimed(facts.Record) && carriesBalancer(facts.Record) && unit.Enabled == "enabled"
-}
 
 // mark gives the node its labels and taints, and last the label that it has arrived.
 func (h *hostDraft) mark(waits, apis []string) string {
 	labels := h.host.NodeLabels()
-	labels[LabelManaged] = "true"
+	labels[view.LabelManaged] = "true"
 	var taints []string
 	for _, taint := range h.host.NodeTaints() {
 		taints = append(taints, taintText(taint))
 	}
 	seal := h.in.sealOf(h.host.Name, hosts.Marks{Labels: labels, Taints: taints})
-	node, there := h.in.node(h.host.Name)
+	node, there := h.in.Node(h.host.Name)
 	node.Marks = h.in.believed(node)
 	remove := join(unwantedTaints(h.host, node), droppedTaints(node, taints))
 	dropped := droppedLabels(node, labels)

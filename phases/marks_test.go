@@ -8,6 +8,7 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // TestMarksThatTheFileNoLongerHas: what Slipway set goes, what others set stays, though it
@@ -61,14 +62,14 @@ func TestANoteThatSlipwayDidNotMake(t *testing.T) {
 	w.init(seeded(1))
 	taint := "dedicated=secure:NoSchedule"
 	seal := w.nodes["w-1"].Marks.Seal
-	own := Input{PKI: w.pki}.sealOf("w-1", hosts.Marks{Taints: []string{taint}})
+	own := Input{view.View{PKI: w.pki}}.sealOf("w-1", hosts.Marks{Taints: []string{taint}})
 	for name, test := range map[string]struct {
 		seal    string
 		removed bool
 	}{
 		"without a seal":            {"", false},
 		"with a seal of other ones": {seal, false},
-		"with another node's seal":  {Input{PKI: w.pki}.sealOf("w-2", hosts.Marks{Taints: []string{taint}}), false},
+		"with another node's seal":  {Input{view.View{PKI: w.pki}}.sealOf("w-2", hosts.Marks{Taints: []string{taint}}), false},
 		"with an invented seal":     {strings.Repeat("0", len(seal)), false},
 		"Slipway's":                 {own, true},
 	} {

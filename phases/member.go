@@ -7,6 +7,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 const laneMembers = "etcd-members"
@@ -25,16 +26,16 @@ type membership struct {
 // removed first.
 func (d *draft) membership() *membership {
 	m := &membership{}
-	stale := d.in.staleMembers()
+	stale := d.in.StaleMembers()
 	for _, member := range d.in.ClusterFacts.Members {
-		at := slices.IndexFunc(stale, func(s staleMember) bool { return s.member.ID == member.ID })
+		at := slices.IndexFunc(stale, func(s view.StaleMember) bool { return s.Member.ID == member.ID })
 		if at < 0 {
 			m.members = append(m.members, member)
 			continue
 		}
 		m.settled = []string{d.add(plan.Step{
-			ID: clusterID(plan.PhaseRemoveEtcdMember, member.ID), Phase: plan.PhaseRemoveEtcdMember, Subject: plan.Subject{Member: memberName(member)}, Lane: laneMembers,
-			Why: stale[at].why, Change: plan.Remove, Cluster: plan.MemberRemove{ID: member.ID, Name: member.Name},
+			ID: clusterID(plan.PhaseRemoveEtcdMember, member.ID), Phase: plan.PhaseRemoveEtcdMember, Subject: plan.Subject{Member: view.MemberName(member)}, Lane: laneMembers,
+			Why: stale[at].Why, Change: plan.Remove, Cluster: plan.MemberRemove{ID: member.ID, Name: member.Name},
 		})}
 	}
 	return m
@@ -44,7 +45,7 @@ func (d *draft) membership() *membership {
 func (m *membership) inTurn(planes []*hostDraft) []*hostDraft {
 	turn := slices.Clone(planes)
 	rank := func(h *hostDraft) int {
-		if len(membersOf(m.members, h.host)) > 0 {
+		if len(view.MembersOf(m.members, h.host)) > 0 {
 			return 0
 		}
 		return 1
@@ -57,7 +58,7 @@ func (m *membership) inTurn(planes []*hostDraft) []*hostDraft {
 // there, started, and given its vote when it is in sync. It gives the step after which the
 // host's etcd serves an API server, if there is one.
 func (m *membership) join(h *hostDraft, input manifests.Input) ([]string, error) {
-	found := membersOf(m.members, h.host)
+	found := view.MembersOf(m.members, h.host)
 	if len(found) == 0 {
 		added := h.add(plan.Step{
 			ID: clusterID(plan.PhaseEtcdJoin, h.host.Name, "add"), Phase: plan.PhaseEtcdJoin, Lane: laneMembers,
@@ -94,30 +95,20 @@ func (h *hostDraft) readyForEtcd() []string {
 // begin renders the host's etcd as one that joins those that there are when its turn
 // comes; where it has data, that was done before, and stays.
 func (m *membership) begin(h *hostDraft, input manifests.Input) error {
-	if hasEtcdData(h.facts) {
+	if view.HasEtcdData(h.facts) {
 		return nil // keepInitialCluster has seen to it
 	}
 	initial := manifests.InitialCluster{State: manifests.StateExisting}
 	for _, member := range m.members {
 		name := member.Name
 		if name == "" { // it never started: who it is its peer says
-			name = h.in.nameOf(member)
+			name = h.in.NameOf(member)
 		}
 		for _, peer := range member.Peers {
 			initial.Members = append(initial.Members, manifests.Member{Name: name, PeerURL: peer})
 		}
 	}
 	return h.beginEtcd(input, initial)
-}
-
-// nameOf is the name of the host that a member's peers lead to.
-func (in Input) nameOf(member hosts.Member) string {
-	for _, host := range in.Cluster.ControlPlanes() {
-		if slices.Contains(member.Peers, manifests.PeerURL(host)) {
-			return host.Name
-		}
-	}
-	return member.ID
 }
 
 // beginEtcd puts another initial cluster into the manifest of the host's etcd.

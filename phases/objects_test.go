@@ -1,6 +1,8 @@
 package phases
 
-import "testing"
+import (
+	"testing"
+)
 
 func TestUnlike(t *testing.T) {
 	tests := []struct {

@@ -9,6 +9,7 @@ import (
 	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // check looks at one host that is to be part of the cluster.
@@ -30,7 +31,7 @@ var balancerChecks = []check{
 }
 
 func checksOf(host cluster.Host) []check {
-	if isNode(host) {
+	if host.IsNode() {
 		return checks
 	}
 	return balancerChecks
@@ -38,29 +39,29 @@ func checksOf(host cluster.Host) []check {
 
 // Preflight tells, before anything is changed, all that stands in a workflow's way and
 // what may surprise: on every host that it would touch, and in the cluster.
-func Preflight(workflow Workflow, in Input) []Problem {
-	if _, err := in.named(in.Hosts); err != nil {
+func Preflight(workflow view.Workflow, in Input) []Problem {
+	if _, err := in.Named(in.Hosts); err != nil {
 		return []Problem{{Check: "hosts", Severity: SeverityError, Detail: err.Error(), Fix: "use a name of the cluster file"}}
 	}
-	in.workflow = workflow
-	targets := in.targets(workflow)
+	in.Workflow = workflow
+	targets := in.Targets(workflow)
 	return in.sorted(problemsOf(in.silentProblems(workflow, targets), in.identityProblems(), in.problems(workflow, targets)))
 }
 
-func (in Input) problems(workflow Workflow, targets []cluster.Host) []Problem {
+func (in Input) problems(workflow view.Workflow, targets []cluster.Host) []Problem {
 	var problems []Problem
 	switch workflow {
-	case WorkflowInit:
+	case view.Init:
 		problems = problemsOf(in.bundleProblems(), in.versionProblems(), in.membershipProblems(targets), in.etcdProblems(targets), in.evenProblems(), in.nameServerProblems(targets))
-	case WorkflowJoin:
+	case view.Join:
 		problems = problemsOf(in.bundleProblems(), in.skewProblems(), in.joinProblems(targets), in.evenProblems())
-	case WorkflowPrepare:
+	case view.Prepare:
 		problems = problemsOf(in.bundleProblems(), in.nameServerProblems(targets))
-	case WorkflowRemove:
+	case view.Remove:
 		return in.removeProblems(targets)
-	case WorkflowReset:
+	case view.Reset:
 		return in.resetProblems(targets, len(targets) == len(in.Cluster.Hosts))
-	case WorkflowImageLoad:
+	case view.ImageLoad:
 		for _, host := range targets {
 			problems = append(problems, in.loadProblems(host.Name)...)
 		}
@@ -70,22 +71,6 @@ func (in Input) problems(workflow Workflow, targets []cluster.Host) []Problem {
 		problems = append(problems, in.hostProblems(host)...)
 	}
 	return problemsOf(problems, in.copies(targets), in.clockProblems(targets))
-}
-
-// targets are the hosts that a workflow is for: those named or all; for a join only those
-// that are not in the cluster yet, and for images only those that run containers.
-func (in Input) targets(workflow Workflow) []cluster.Host {
-	named, err := in.named(in.Hosts)
-	if err != nil {
-		return nil
-	}
-	switch workflow {
-	case WorkflowJoin:
-		return keep(named, func(host cluster.Host) bool { return !in.joined(host.Name) })
-	case WorkflowImageLoad:
-		return keep(named, isNode)
-	}
-	return named
 }
 
 func (in Input) hostProblems(host cluster.Host) []Problem {
@@ -176,7 +161,7 @@ func (in Input) unreached(name string) Problem {
 
 // recordProblems is a host that another cluster has noted as its own.
 func (in Input) recordProblems(name string, facts hosts.Facts) []Problem {
-	if !claimed(facts.Record) {
+	if !view.Claimed(facts.Record) {
 		return nil
 	}
 	// The file's name counts too, unless the file says which cluster is meant by its id.

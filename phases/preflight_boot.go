@@ -9,6 +9,7 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 const checkNextBoot = "boot"
@@ -60,7 +61,7 @@ func (in Input) hostsFileProblems(host cluster.Host, facts hosts.Facts) []Proble
 			leave+", or have the DNS know "+entries[0].Names[0],
 			"at each boot cloud-init writes /etc/hosts anew (manage_etc_hosts in %s), without the line for the endpoint: the kubelet's unit adds it again before the kubelet starts", facts.Boot.HostsWriter))
 	}
-	for i, name := range neededNames(in.Cluster, host) {
+	for i, name := range view.NeededNames(in.Cluster, host) {
 		told := i == 0 && len(entries) > 0 // the first is the endpoint's
 		if !told && slices.Contains(facts.Boot.HostsNames, strings.ToLower(name)) {
 			problems = append(problems, warning(checkNextBoot, host,
@@ -69,14 +70,4 @@ func (in Input) hostsFileProblems(host cluster.Host, facts hosts.Facts) []Proble
 		}
 	}
 	return problems
-}
-
-// neededNames are those that a host has to look up for what Kubernetes does on it: the endpoint's
-// and, on control planes, those of the user's own etcd.
-func neededNames(c *cluster.Cluster, host cluster.Host) []string {
-	found := []string{c.Endpoint.Host}
-	if !c.StackedEtcd() && host.HasRole(cluster.RoleControlPlane) {
-		found = append(found, etcdNames(c)...)
-	}
-	return found
 }

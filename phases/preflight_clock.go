@@ -54,7 +54,7 @@ func (in Input) clockProblems(targets []cluster.Host) []Problem {
 		if !among(targets, host.Name) {
 			others = append(others, offsets[host.Name])
 		}
-		strangers = strangers && !in.joined(host.Name)
+		strangers = strangers && !in.Joined(host.Name)
 	}
 	if len(others) == 0 && strangers && in.ClusterFacts.ClockOffset != nil {
 		others, whose = []time.Duration{*in.ClusterFacts.ClockOffset}, "the API server's clock"

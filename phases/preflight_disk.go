@@ -7,6 +7,7 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // unpackedFactor is how much larger an image's layers are on disk than as they travel;
@@ -74,7 +75,7 @@ func (in Input) needs(host cluster.Host, facts hosts.Facts) []need {
 			store += size
 		}
 	}
-	for _, set := range setsOf(in.Cluster, in.Bill, host) {
+	for _, set := range view.SetsOf(in.Cluster, in.Bill, host) {
 		wanted := false
 		for _, file := range set.Files {
 			if have, there := facts.Files[file.Path]; !there || have.Digest != file.Digest {
@@ -90,7 +91,7 @@ func (in Input) needs(host cluster.Host, facts hosts.Facts) []need {
 	}
 	unpacked := map[string]bool{}
 	bill := in.Bill.Images
-	if !isNode(host) {
+	if !host.IsNode() {
 		bill = nil
 	}
 	for _, image := range bill {

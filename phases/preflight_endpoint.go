@@ -9,6 +9,7 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 const checkEndpoint = "endpoint"
@@ -37,11 +38,6 @@ func (in Input) movedEndpoint() []Problem {
 	}}
 }
 
-// carriesKeepalived tells whether Slipway has put a keepalived on the host before.
-func carriesKeepalived(record *hosts.Record) bool {
-	return record != nil && owns(record, manifests.UnitsFolder+"/"+manifests.KeepalivedUnit)
-}
-
 // checkVirtualIP looks whether a host that is to hold the virtual address can, and whether
 // nobody else does.
 func checkVirtualIP(in Input, host cluster.Host, facts hosts.Facts) []Problem {
@@ -53,7 +49,7 @@ func checkVirtualIP(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 	if found != nil {
 		return []Problem{*found}
 	}
-	if !carriesKeepalived(facts.Record) && slices.Contains(addressesOf(facts), address) {
+	if !view.CarriesKeepalived(facts.Record) && slices.Contains(addressesOf(facts), address) {
 		return []Problem{problem(checkEndpoint, host, "set endpoint.address to one that is free, or take it away: ip address del "+address.String()+" dev "+link,
 			"the virtual address %s is the host's own already, and not by Slipway's keepalived", address)}
 	}
@@ -153,7 +149,7 @@ func (in Input) holdsVIP(mac string) bool {
 		switch {
 		case !seen:
 			hidden = true
-		case carriesKeepalived(facts.Record):
+		case view.CarriesKeepalived(facts.Record):
 			begun = true
 			if slices.ContainsFunc(facts.Interfaces, func(link hosts.Link) bool { return strings.EqualFold(link.MAC, mac) }) {
 				return true
@@ -240,7 +236,7 @@ func checkReach(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 	if in.Cluster.StackedEtcd() || !host.HasRole(cluster.RoleControlPlane) {
 		return problems
 	}
-	for _, address := range etcdAddresses(in.Cluster) {
+	for _, address := range view.EtcdAddresses(in.Cluster) {
 		if why := facts.Reach[address]; why != "" {
 			problems = append(problems, problem("etcd", host, "see that etcd listens there, and that nothing between filters it",
 				"it does not reach etcd at %s: %s", address, why))

@@ -11,6 +11,7 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // spoiled changes what was seen of a host.
@@ -167,14 +168,14 @@ func TestPreflightOfTheEndpoint(t *testing.T) {
 			f.Reach = map[string]string{"10.0.3.1:2379": "no route to host"}
 		}), "cp-1", false, "10.0.3.1:2379: no route to host"},
 		{"data of an etcd of the user's", shape{mode: cluster.EndpointVIP, planes: 1, external: true}, spoiled("cp-1", func(f *hosts.Facts) {
-			f.Files[etcdMember] = hosts.File{Type: hosts.TypeDirectory}
+			f.Files[view.EtcdLog] = hosts.File{Type: hosts.TypeDirectory}
 			f.Listeners = map[int]string{2379: "etcd (pid 7)"}
 		}), "", false, ""},
 		{"data of a member that the cluster does not have", vip, func(in *Input) {
 			in.ClusterFacts.Members = []hosts.Member{{ID: "1", Name: "cp-1", Peers: []string{"https://10.0.0.1:2380"}}}
 			spoiled("cp-2", func(f *hosts.Facts) {
 				f.Record = &hosts.Record{Cluster: in.ClusterID, Paths: []hosts.Owned{{Path: manifests.EtcdManifest}}}
-				f.Files[etcdMember] = hosts.File{Type: hosts.TypeDirectory}
+				f.Files[view.EtcdLog] = hosts.File{Type: hosts.TypeDirectory}
 			})(in)
 		}, "cp-2", false, "data of a member that the cluster's etcd does not have"},
 		{"a slow disk", vip, spoiled("cp-1", func(f *hosts.Facts) { f.Sync = 37 * time.Millisecond }), "cp-1", true, "37ms"},
@@ -191,7 +192,7 @@ func TestPreflightOfTheEndpoint(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			in := quiet(t, test.shape)
 			test.spoil(&in)
-			problems := Preflight(WorkflowInit, in)
+			problems := Preflight(view.Init, in)
 			for _, p := range problems {
 				host := p.Host
 				if host == "" {
@@ -218,7 +219,7 @@ func TestANameServerThatRefusesIsToldOnce(t *testing.T) {
 		f.Reach = map[string]string{name + ":6443": name + " cannot be looked up"}
 	})(&in)
 	var told []string
-	for _, p := range Preflight(WorkflowInit, in) {
+	for _, p := range Preflight(view.Init, in) {
 		if p.Host == "w-1" {
 			told = append(told, p.String())
 		}

@@ -33,7 +33,7 @@ func checkSync(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 
 // evenProblems warns of an even number of control planes, where each has a vote in etcd.
 func (in Input) evenProblems() []Problem {
-	n := len(in.pool())
+	n := len(in.Pool())
 	if !in.Cluster.StackedEtcd() || n == 0 || n%2 == 1 {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // checkIdentity is the check that a name leads to the machine that it is the name of. No
@@ -40,7 +41,7 @@ func (in Input) identityProblems() []Problem {
 
 // mistaken says why a host is not the machine that was made part of the cluster by its name.
 func (in Input) mistaken(host cluster.Host, facts hosts.Facts) []Problem {
-	if !claimed(facts.Record) {
+	if !view.Claimed(facts.Record) {
 		return in.takenName(host, facts)
 	}
 	if foreign := in.recordProblems(host.Name, facts); len(foreign) > 0 {
@@ -52,7 +53,7 @@ func (in Input) mistaken(host cluster.Host, facts hosts.Facts) []Problem {
 	if other := in.callsItself(host, facts); other != "" {
 		return []Problem{problem(checkIdentity, host, fixWay+"; if it does: hostnamectl set-hostname "+host.Name, "it calls itself %s, which is another host of the file", other)}
 	}
-	node, _ := in.node(host.Name)
+	node, _ := in.Node(host.Name)
 	switch {
 	case differ(node.MachineID, facts.MachineID):
 		return []Problem{problem(checkIdentity, host, fixCopy, "the node %s is another machine: its machine-id is %s, and this one's is %s", host.Name, node.MachineID, facts.MachineID)}
@@ -92,7 +93,7 @@ func fixMachineID(noted hosts.Machine, host cluster.Host) string {
 // takenName is a host that nobody has claimed, and whose node is Ready somewhere else. One
 // that is not Ready may be what was left of a host that was installed anew.
 func (in Input) takenName(host cluster.Host, facts hosts.Facts) []Problem {
-	node, _ := in.node(host.Name)
+	node, _ := in.Node(host.Name)
 	if !node.Ready || !differ(node.MachineID, facts.MachineID) {
 		return nil
 	}
@@ -114,9 +115,9 @@ func (in Input) callsItself(host cluster.Host, facts hosts.Facts) string {
 
 // checksAddresses tells whether the host's checks look for its addresses anyway.
 func (in Input) checksAddresses(host cluster.Host) bool {
-	switch in.workflow {
-	case WorkflowInit, WorkflowJoin, WorkflowPrepare:
-		return among(in.targets(in.workflow), host.Name)
+	switch in.Workflow {
+	case view.Init, view.Join, view.Prepare:
+		return among(in.Targets(in.Workflow), host.Name)
 	}
 	return false
 }
@@ -162,7 +163,7 @@ func (in Input) machineID(name string) string {
 	if facts, seen := in.Facts[name]; seen {
 		return facts.MachineID
 	}
-	node, _ := in.node(name)
+	node, _ := in.Node(name)
 	return node.MachineID
 }
 

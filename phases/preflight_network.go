@@ -8,6 +8,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // checkAddresses looks for the addresses that the other hosts are to reach it by.
@@ -53,7 +54,7 @@ func listAddresses(addresses []netip.Addr) string {
 func checkPorts(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 	ours := facts.Record != nil && facts.Record.Cluster.ID == in.ClusterID.ID
 	var problems []Problem
-	for _, port := range ports(in.Cluster, host) {
+	for _, port := range view.Ports(in.Cluster, host) {
 		listener, taken := facts.Listeners[port]
 		if !taken || ours && in.isOwn(host, port, listener) {
 			continue
@@ -72,7 +73,7 @@ func checkPorts(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 func (in Input) isOwn(host cluster.Host, port int, listener string) bool {
 	want := "kube"
 	switch {
-	case port == portEtcdClient || port == portEtcdPeer:
+	case port == view.PortEtcdClient || port == view.PortEtcdPeer:
 		want = "etcd"
 	case in.Cluster.Balances(host) && port == in.Cluster.Endpoint.Port:
 		want = "haproxy"
@@ -123,7 +124,7 @@ func firewalldRules(c *cluster.Cluster, host cluster.Host) []string {
 	if c.MayHold(host) {
 		rules = append(rules, "firewall-cmd --permanent --add-protocol=vrrp")
 	}
-	if isNode(host) {
+	if host.IsNode() {
 		for _, subnet := range c.Networking.PodSubnets {
 			rules = append(rules, "firewall-cmd --permanent --zone=trusted --add-source="+subnet)
 		}
@@ -148,7 +149,7 @@ func ufwRules(c *cluster.Cluster, host cluster.Host) []string {
 			}
 		}
 	}
-	if isNode(host) {
+	if host.IsNode() {
 		for _, subnet := range c.Networking.PodSubnets {
 			rules = append(rules, "ufw allow from "+subnet, "ufw route allow from "+subnet)
 		}
@@ -170,10 +171,10 @@ func openedToSome(c *cluster.Cluster, host cluster.Host) []opening {
 	var found []opening
 	if host.HasRole(cluster.RoleControlPlane) && c.StackedEtcd() {
 		members := othersOf(host, c.ControlPlanes())
-		found = append(found, opening{portEtcdClient, "tcp", members}, opening{portEtcdPeer, "tcp", members})
+		found = append(found, opening{view.PortEtcdClient, "tcp", members}, opening{view.PortEtcdPeer, "tcp", members})
 	}
-	if isNode(host) && c.Networking.AddOn == cluster.AddOnFlannel {
-		found = append(found, opening{portFlannel, "udp", othersOf(host, keep(c.Hosts, isNode))})
+	if host.IsNode() && c.Networking.AddOn == cluster.AddOnFlannel {
+		found = append(found, opening{view.PortFlannel, "udp", othersOf(host, keep(c.Hosts, cluster.Host.IsNode))})
 	}
 	return found
 }
@@ -192,9 +193,9 @@ func othersOf(one cluster.Host, all []cluster.Host) []string {
 // opened are the ports, as firewalls write them, that everybody may have to reach.
 func opened(c *cluster.Cluster, host cluster.Host) []string {
 	var found []string
-	for _, port := range ports(c, host) {
+	for _, port := range view.Ports(c, host) {
 		switch port {
-		case portProxy, portController, portScheduler, portEtcdClient, portEtcdPeer:
+		case view.PortProxy, view.PortController, view.PortScheduler, view.PortEtcdClient, view.PortEtcdPeer:
 			continue
 		case c.Endpoint.Port:
 			if c.Endpoint.Mode == cluster.EndpointLocal {

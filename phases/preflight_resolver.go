@@ -8,6 +8,7 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 const checkResolver = "name-servers"
@@ -22,7 +23,7 @@ func checkNameServers(in Input, host cluster.Host, facts hosts.Facts) []Problem 
 	if !in.dnsForwards() || len(manifests.NameServers(in.Cluster, facts)) > 0 {
 		return nil
 	}
-	if in.workflow == WorkflowPrepare {
+	if in.Workflow == view.Prepare {
 		return []Problem{warning(checkResolver, host, nameServerFix(in.Cluster, facts),
 			"%s: if CoreDNS forwards to it, it will not start on this host", resolverLack(in.Cluster, facts))}
 	}
@@ -37,7 +38,7 @@ func (in Input) nameServerProblems(targets []cluster.Host) []Problem {
 		return nil // or the choice was made before
 	}
 	for _, host := range targets {
-		if facts, seen := in.Facts[host.Name]; seen && isNode(host) {
+		if facts, seen := in.Facts[host.Name]; seen && host.IsNode() {
 			return []Problem{{
 				Check: checkResolver, Severity: SeverityWarning,
 				Detail: fmt.Sprintf("no node has a name server that Pods can reach (on %s, %s): CoreDNS will answer for the cluster's own names alone",
@@ -56,13 +57,13 @@ func (in Input) dnsForwards() bool {
 	if live, there := in.ClusterFacts.Objects[corefileKey]; there {
 		return bytes.Contains(live, []byte("forward . "+manifests.ResolvConf))
 	}
-	expected := in.workflow == WorkflowJoin
+	expected := in.Workflow == view.Join
 	for _, host := range in.Cluster.Nodes() {
 		facts, seen := in.Facts[host.Name]
 		if seen && len(manifests.NameServers(in.Cluster, facts)) > 0 {
 			return true
 		}
-		expected = expected || !seen && in.workflow == WorkflowPrepare // one that was not looked at may have some
+		expected = expected || !seen && in.Workflow == view.Prepare // one that was not looked at may have some
 	}
 	return expected
 }

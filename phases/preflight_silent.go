@@ -6,6 +6,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // onlyChecked are what is looked at to judge a host that is to become a node: no step is
@@ -25,11 +26,11 @@ var onlyOwn = []string{
 // that are not there, an etcd's data among them: nothing may be planned by them, neither on
 // the host itself nor on others. What the workflow plans nothing by is a warning. A host
 // that is to be removed for dead may be silent.
-func (in Input) silentProblems(workflow Workflow, targets []cluster.Host) []Problem {
+func (in Input) silentProblems(workflow view.Workflow, targets []cluster.Host) []Problem {
 	var problems []Problem
 	for _, host := range in.Cluster.Hosts {
 		target := among(targets, host.Name)
-		if workflow == WorkflowRemove && target {
+		if workflow == view.Remove && target {
 			continue
 		}
 		for _, silent := range in.Facts[host.Name].Unanswered {
@@ -45,9 +46,9 @@ func (in Input) silentProblems(workflow Workflow, targets []cluster.Host) []Prob
 
 // planned tells whether a workflow plans by what was looked at on a host, which is one of
 // its targets or not. The settings of a cluster that begins come from all its hosts.
-func planned(workflow Workflow, what string, target bool) bool {
+func planned(workflow view.Workflow, what string, target bool) bool {
 	switch {
-	case workflow == WorkflowInit, target && (workflow == WorkflowJoin || workflow == WorkflowPrepare):
+	case workflow == view.Init, target && (workflow == view.Join || workflow == view.Prepare):
 		return true
 	case target:
 		return !slices.Contains(onlyChecked, what)

@@ -8,6 +8,7 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 const checkPlan = "address-plan"
@@ -81,7 +82,7 @@ func (in Input) overlaps(host cluster.Host, facts hosts.Facts, network netip.Pre
 		case network.Bits() >= subnet.Bits() || subnet.Contains(network.Addr()):
 			problems = append(problems, in.problemUnlessSettled(checkPlan, host, facts, otherSubnets,
 				"%s, which lies inside the %s subnet %s", what, subnet.what, subnet.Prefix))
-		case network.Bits() >= widestNetwork && !in.settled(host, facts):
+		case network.Bits() >= widestNetwork && !in.Settled(host, facts):
 			problems = append(problems, warning(checkPlan, host, otherSubnets+", if there are such machines",
 				"%s, a network that has the %s subnet %s within it: its machines with such addresses will not be reached from the nodes", what, subnet.what, subnet.Prefix))
 		}
@@ -94,7 +95,7 @@ func (in Input) overlaps(host cluster.Host, facts hosts.Facts, network netip.Pre
 // cannot be told from others.
 func (in Input) isClusterLink(name string, facts hosts.Facts) bool {
 	return slices.Contains(manifests.OwnershipTable().Links, name) ||
-		in.Cluster.Networking.AddOn == cluster.AddOnNone && claimed(facts.Record)
+		in.Cluster.Networking.AddOn == cluster.AddOnNone && view.Claimed(facts.Record)
 }
 
 // isHostAddress tells whether a route's gateway is a host of the cluster: so lead the ways to

@@ -8,6 +8,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 func withLink(name, address string) func(*hosts.Facts) {
@@ -34,7 +35,7 @@ func TestARunningClusterIsNotStoppedByItsNetwork(t *testing.T) {
 			spoil(&facts)
 		}
 		in.Facts["w-1"] = facts
-		for _, found := range Preflight(WorkflowInit, in) {
+		for _, found := range Preflight(view.Init, in) {
 			severities = append(severities, found.Severity)
 		}
 		return severities
@@ -67,7 +68,7 @@ func TestCoreDNSThatForwardsNowhereIsLeftAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		in.ClusterFacts.Objects = map[hosts.ObjectKey]json.RawMessage{corefileKey: content}
-		if got := Preflight(WorkflowInit, in); len(got) != want {
+		if got := Preflight(view.Init, in); len(got) != want {
 			t.Errorf("%s: %v", corefile, got)
 		}
 	}
@@ -97,7 +98,7 @@ func TestPrepareRefusesNoHostThatInitTakes(t *testing.T) {
 		if name == "others may" {
 			delete(in.Facts, "cp-1")
 		}
-		problems := Preflight(WorkflowPrepare, in)
+		problems := Preflight(view.Prepare, in)
 		if len(problems) != 1 || problems[0].Check != checkResolver || problems[0].Severity != SeverityWarning || problems[0].Host != test.want {
 			t.Errorf("%s: %v", name, problems)
 		}
@@ -117,9 +118,9 @@ func TestWhatIsFoundLateIsTold(t *testing.T) {
 	for _, name := range []string{"w-1", "w-2", "w-3"} {
 		edit(&in, name, func(f *hosts.Facts) { f.NameServers = nil })
 	}
-	for workflow, want := range map[Workflow]map[string]Severity{
-		WorkflowJoin: {"w-2": SeverityError, "w-3": SeverityError},
-		WorkflowInit: {"w-1": SeverityWarning, "w-2": SeverityError, "w-3": SeverityError},
+	for workflow, want := range map[view.Workflow]map[string]Severity{
+		view.Join: {"w-2": SeverityError, "w-3": SeverityError},
+		view.Init: {"w-1": SeverityWarning, "w-2": SeverityError, "w-3": SeverityError},
 	} {
 		found := map[string]Severity{}
 		for _, p := range Preflight(workflow, in) {

@@ -143,7 +143,7 @@ func checkSELinux(_ Input, host cluster.Host, facts hosts.Facts) []Problem {
 func checkForeign(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 	var problems []Problem
 	for _, foreign := range facts.Foreign {
-		inTheWay := isNode(host)
+		inTheWay := host.IsNode()
 		switch foreign.What {
 		case "haproxy":
 			inTheWay = in.Cluster.Balances(host)

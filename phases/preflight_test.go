@@ -14,6 +14,7 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 func TestPreflightFindsNothingOnOrdinaryHosts(t *testing.T) {
@@ -23,7 +24,7 @@ func TestPreflightFindsNothingOnOrdinaryHosts(t *testing.T) {
 		facts.Swaps = nil
 		in.Facts[name] = facts
 	}
-	if problems := Preflight(WorkflowInit, in); len(problems) > 0 {
+	if problems := Preflight(view.Init, in); len(problems) > 0 {
 		t.Errorf("problems: %v", problems)
 	}
 }
@@ -100,7 +101,7 @@ func TestPreflight(t *testing.T) {
 		{"ufw", on("w-1", func(f *hosts.Facts) { f.Firewall = "ufw" }), "firewall", "w-1", true, "ufw", "ufw allow 10250/tcp"},
 		{"no overlay", on("w-1", func(f *hosts.Facts) { f.OverlayFS = false }), "overlay", "w-1", true, "copies", "ftype=1"},
 		{"no packet filter", on("w-1", func(f *hosts.Facts) { f.NFTables, f.IPTables = false, false }), "packet-filter", "w-1", false, "neither", "nf_tables"},
-		{"etcd's data of unknown origin", on("cp-1", func(f *hosts.Facts) { f.Files[etcdMember] = hosts.File{Type: hosts.TypeDirectory} }), "etcd", "cp-1", false, "did not make", "mv /var/lib/etcd"},
+		{"etcd's data of unknown origin", on("cp-1", func(f *hosts.Facts) { f.Files[view.EtcdLog] = hosts.File{Type: hosts.TypeDirectory} }), "etcd", "cp-1", false, "did not make", "mv /var/lib/etcd"},
 		{"the same machine twice", func(in *Input) {
 			on("w-1", func(f *hosts.Facts) { f.MachineID = in.Facts["cp-1"].MachineID })(in)
 		}, "identity", "w-1", false, "same machine as cp-1", "ssh.host"},
@@ -196,7 +197,7 @@ func TestPreflight(t *testing.T) {
 			for name := range in.Facts {
 				in.Facts[name] = sent(t, in.Facts[name])
 			}
-			problems := Preflight(WorkflowInit, in)
+			problems := Preflight(view.Init, in)
 			if test.check == "" {
 				if len(problems) > 0 {
 					t.Errorf("problems: %v", problems)
@@ -232,7 +233,7 @@ func sent(t *testing.T, facts hosts.Facts) (received hosts.Facts) {
 // TestNoWorkflowPlansByMissingFacts, whatever it is for; only a host that is removed for
 // dead may be silent.
 func TestNoWorkflowPlansByMissingFacts(t *testing.T) {
-	for _, workflow := range []Workflow{WorkflowInit, WorkflowJoin, WorkflowPrepare, WorkflowReset, WorkflowImageLoad, WorkflowRemove} {
+	for _, workflow := range []view.Workflow{view.Init, view.Join, view.Prepare, view.Reset, view.ImageLoad, view.Remove} {
 		for _, silent := range []string{"w-1", "cp-1"} {
 			in := newWorld(t, 1, 1).observe()
 			in.Hosts = []string{"w-1"}
@@ -242,7 +243,7 @@ func TestNoWorkflowPlansByMissingFacts(t *testing.T) {
 			told := slices.ContainsFunc(Errors(Preflight(workflow, in)), func(p Problem) bool {
 				return p.Check == "answers" && p.Host == silent
 			})
-			if want := workflow != WorkflowRemove || silent != "w-1"; told != want {
+			if want := workflow != view.Remove || silent != "w-1"; told != want {
 				t.Errorf("%s, and %s is silent: told is %v", workflow, silent, told)
 			}
 		}
@@ -252,29 +253,29 @@ func TestNoWorkflowPlansByMissingFacts(t *testing.T) {
 // TestOnlyWhatAWorkflowPlansByHoldsItUp: what else got no answer is told all the same.
 func TestOnlyWhatAWorkflowPlansByHoldsItUp(t *testing.T) {
 	for _, test := range []struct {
-		workflow Workflow
+		workflow view.Workflow
 		silent   string
 		what     string
 		want     Severity
 	}{
-		{WorkflowReset, "cp-1", hosts.LookSync, SeverityWarning},
-		{WorkflowReset, "cp-1", hosts.LookSandboxes, SeverityWarning},
-		{WorkflowReset, "cp-1", "units", SeverityError},
-		{WorkflowReset, "w-1", hosts.LookSync, SeverityWarning},
-		{WorkflowReset, "w-1", hosts.LookSandboxes, SeverityError},
-		{WorkflowReset, "w-1", "files", SeverityError},
-		{WorkflowRemove, "cp-1", hosts.LookNames, SeverityWarning},
-		{WorkflowRemove, "cp-1", "network", SeverityError},
-		{WorkflowPrepare, "cp-1", hosts.LookCgroups, SeverityWarning},
-		{WorkflowPrepare, "w-1", hosts.LookCgroups, SeverityError},
-		{WorkflowJoin, "cp-1", hosts.LookVirtualIP, SeverityWarning},
-		{WorkflowJoin, "cp-1", "contents", SeverityError},
-		{WorkflowJoin, "w-1", hosts.LookNames, SeverityError},
-		{WorkflowImageLoad, "w-1", hosts.LookDisks, SeverityWarning},
-		{WorkflowImageLoad, "w-1", hosts.LookImages, SeverityError},
-		{WorkflowImageLoad, "cp-1", hosts.LookImages, SeverityWarning},
-		{WorkflowInit, "cp-1", hosts.LookCgroups, SeverityError},
-		{WorkflowInit, "w-1", hosts.LookSync, SeverityError},
+		{view.Reset, "cp-1", hosts.LookSync, SeverityWarning},
+		{view.Reset, "cp-1", hosts.LookSandboxes, SeverityWarning},
+		{view.Reset, "cp-1", "units", SeverityError},
+		{view.Reset, "w-1", hosts.LookSync, SeverityWarning},
+		{view.Reset, "w-1", hosts.LookSandboxes, SeverityError},
+		{view.Reset, "w-1", "files", SeverityError},
+		{view.Remove, "cp-1", hosts.LookNames, SeverityWarning},
+		{view.Remove, "cp-1", "network", SeverityError},
+		{view.Prepare, "cp-1", hosts.LookCgroups, SeverityWarning},
+		{view.Prepare, "w-1", hosts.LookCgroups, SeverityError},
+		{view.Join, "cp-1", hosts.LookVirtualIP, SeverityWarning},
+		{view.Join, "cp-1", "contents", SeverityError},
+		{view.Join, "w-1", hosts.LookNames, SeverityError},
+		{view.ImageLoad, "w-1", hosts.LookDisks, SeverityWarning},
+		{view.ImageLoad, "w-1", hosts.LookImages, SeverityError},
+		{view.ImageLoad, "cp-1", hosts.LookImages, SeverityWarning},
+		{view.Init, "cp-1", hosts.LookCgroups, SeverityError},
+		{view.Init, "w-1", hosts.LookSync, SeverityError},
 	} {
 		in := newWorld(t, 1, 1).observe()
 		in.Hosts = []string{"w-1"}

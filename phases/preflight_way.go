@@ -4,6 +4,7 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // checkWay looks whether haproxy, which is a user of its own, gets to its root folder. What
@@ -16,7 +17,7 @@ func checkWay(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 	var problems []Problem
 	for _, directory := range manifests.ParentsOf([]string{manifests.BalancerRoot + "/bin"}) {
 		have, there := facts.Files[directory]
-		if !there || have.Type != hosts.TypeDirectory || have.Mode&enter != 0 || madeDirectory(facts.Record, directory) {
+		if !there || have.Type != hosts.TypeDirectory || have.Mode&enter != 0 || view.MadeDirectory(facts.Record, directory) {
 			continue
 		}
 		problems = append(problems, problem("permissions", host, "chmod o+x "+directory,

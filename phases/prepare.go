@@ -7,13 +7,14 @@ import (
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // claim notes on the host which cluster it belongs to and which machine it is, before its
 // first change.
 func (h *hostDraft) claim() {
 	why := "it belongs to no cluster yet"
-	if record := h.facts.Record; claimed(record) {
+	if record := h.facts.Record; view.Claimed(record) {
 		switch {
 		case record.Cluster != h.in.ClusterID:
 			why = "it is noted under the name " + record.Cluster.Name
@@ -52,7 +53,7 @@ func (h *hostDraft) parents() []string {
 	var steps []string
 	for _, directory := range h.state.Parents() {
 		have := h.facts.Files[directory]
-		if have.Type != hosts.TypeDirectory || !madeDirectory(h.facts.Record, directory) {
+		if have.Type != hosts.TypeDirectory || !view.MadeDirectory(h.facts.Record, directory) {
 			continue
 		}
 		if why := attributesDiffer(have, modeParents, 0, 0); why != "" {
@@ -61,13 +62,6 @@ func (h *hostDraft) parents() []string {
 		}
 	}
 	return steps
-}
-
-// madeDirectory tells whether Slipway made a directory.
-func madeDirectory(record *hosts.Record, path string) bool {
-	return record != nil && slices.ContainsFunc(record.Paths, func(owned hosts.Owned) bool {
-		return owned.Path == path && owned.Type == hosts.TypeDirectory
-	})
 }
 
 // prepare brings the operating system into the state that Kubernetes needs: only what

@@ -4,17 +4,18 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // Prepare plans to bring hosts to where only joining is left: settings, binaries,
 // containerd, images, and the units of kubelet and balancers, not started. Nothing of the cluster's own
 // is put there but, in mode local, its haproxy; so a host can be joined by hand as well.
 func Prepare(in Input) (plan.Plan, plan.Contents, error) {
-	d, err := in.begin(WorkflowPrepare)
+	d, err := in.begin(view.Prepare)
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	drafts, err := d.draftHosts(in.targets(WorkflowPrepare))
+	drafts, err := d.draftHosts(in.Targets(view.Prepare))
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}

@@ -46,15 +46,9 @@ func Errors(problems []Problem) []Problem {
 
 func problemsOf(lists ...[]Problem) []Problem { return slices.Concat(lists...) }
 
-// settled tells whether a host is part of the cluster already, be its API silent: then what
-// is found late is told, and does not stop what may repair the rest.
-func (in Input) settled(host cluster.Host, facts hosts.Facts) bool {
-	return in.joined(host.Name) || in.hasCome(host, facts)
-}
-
 // problemUnlessSettled is an error of a host that is to come, and a warning of one that is there.
 func (in Input) problemUnlessSettled(check string, host cluster.Host, facts hosts.Facts, fix, detail string, args ...any) Problem {
-	if in.settled(host, facts) {
+	if in.Settled(host, facts) {
 		return warning(check, host, fix, detail, args...)
 	}
 	return problem(check, host, fix, detail, args...)

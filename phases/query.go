@@ -2,8 +2,6 @@ package phases
 
 import (
 	"fmt"
-	"net/netip"
-	"net/url"
 	"path"
 	"slices"
 
@@ -12,17 +10,7 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
-)
-
-// The ports that Kubernetes listens on.
-const (
-	portEtcdClient = 2379
-	portEtcdPeer   = 2380
-	portKubelet    = 10250
-	portController = 10257
-	portScheduler  = 10259
-	portProxy      = 10256
-	portFlannel    = 8472 // UDP
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // units are those that Slipway may have put on a host, whatever its role is now.
@@ -43,15 +31,15 @@ func HostQuery(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) hosts.Qu
 		Entries:      []string{manifests.KubeletFolder, manifests.CNIState, manifests.ContainerdData},
 		Certificates: certificateQueries(host),
 		Units:        units,
-		Names:        slices.DeleteFunc(neededNames(c, host), func(name string) bool { return name == "" }),
-		Ports:        ports(c, host),
+		Names:        slices.DeleteFunc(view.NeededNames(c, host), func(name string) bool { return name == "" }),
+		Ports:        view.Ports(c, host),
 	}
 	if c.MayHold(host) {
 		query.VirtualIP = &hosts.VirtualIPQuery{
 			Address: c.VirtualAddress(), Interface: c.Endpoint.VRRP.Interface, Unit: manifests.KeepalivedUnit,
 		}
 	}
-	if !isNode(host) {
+	if !host.IsNode() {
 		return query
 	}
 	query.Kubeconfigs, query.Sandboxes = []string{manifests.KubeletConf}, true
@@ -86,34 +74,7 @@ func reachable(c *cluster.Cluster, host cluster.Host) []string {
 		}
 	}
 	if !c.StackedEtcd() && host.HasRole(cluster.RoleControlPlane) {
-		found = append(found, etcdAddresses(c)...)
-	}
-	return found
-}
-
-// etcdAddresses are the host:port of the user's own etcd.
-func etcdAddresses(c *cluster.Cluster) []string {
-	var found []string
-	for _, endpoint := range c.Etcd.External.Endpoints {
-		if parsed, err := url.Parse(endpoint); err == nil { // as it is in a valid file
-			found = append(found, parsed.Host)
-		}
-	}
-	return found
-}
-
-// etcdNames are the same without the ports, where they are names.
-func etcdNames(c *cluster.Cluster) []string {
-	var found []string
-	for _, endpoint := range c.Etcd.External.Endpoints {
-		parsed, err := url.Parse(endpoint)
-		if err != nil {
-			continue // not in a valid file
-		}
-		name := parsed.Hostname()
-		if _, notAddress := netip.ParseAddr(name); notAddress != nil && !slices.Contains(found, name) {
-			found = append(found, name)
-		}
+		found = append(found, view.EtcdAddresses(c)...)
 	}
 	return found
 }
@@ -125,7 +86,7 @@ func hostPaths(c *cluster.Cluster, bill bundle.Bill, host cluster.Host, table ma
 		manifests.KubeletConfig, manifests.KubeletInstance, manifests.KubeletFlags,
 		manifests.RootKubeFolder, manifests.RootKubeconfig,
 		manifests.CrictlConfig, manifests.KubeletDropIn,
-		manifests.ModulesFile, manifests.SysctlFile, manifests.EtcdData, etcdMember, manifests.EtcdNotes,
+		manifests.ModulesFile, manifests.SysctlFile, manifests.EtcdData, view.EtcdLog, manifests.EtcdNotes,
 		manifests.HAProxyConfig, manifests.KeepalivedConfig,
 	}
 	for _, unit := range units {
@@ -136,7 +97,7 @@ func hostPaths(c *cluster.Cluster, bill bundle.Bill, host cluster.Host, table ma
 	}
 	paths = slices.Concat(paths, table.Trees, table.Logs, table.Shared)
 	paths = append(paths, cluster.CAFolders[1:]...)
-	for _, set := range setsOf(c, bill, host) {
+	for _, set := range view.SetsOf(c, bill, host) {
 		for _, file := range set.Files {
 			paths = append(paths, file.Path)
 		}
@@ -169,30 +130,9 @@ func mountedPaths(c *cluster.Cluster) []string {
 	return found
 }
 
-// setsOf are the sets that the host's roles ask for.
-func setsOf(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) []bundle.FileSet {
-	names := []string{bundle.SetSlipway}
-	if isNode(host) {
-		names = append(names, bundle.SetNode)
-	}
-	if host.HasRole(cluster.RoleControlPlane) {
-		names = append(names, bundle.SetControlPlane)
-	}
-	if c.Balances(host) {
-		names = append(names, bundle.SetLoadBalancer)
-	}
-	var sets []bundle.FileSet
-	for _, name := range names {
-		if set, ok := bill.Set(name); ok {
-			sets = append(sets, set)
-		}
-	}
-	return sets
-}
-
 func certificateQueries(host cluster.Host) []hosts.CertificateQuery {
 	var queries []hosts.CertificateQuery
-	if isNode(host) {
+	if host.IsNode() {
 		queries = append(queries, hosts.CertificateQuery{Cert: certs.KubeletCurrent, Key: certs.KubeletCurrent})
 	}
 	if !host.HasRole(cluster.RoleControlPlane) {
@@ -218,24 +158,6 @@ func imageReferences(c *cluster.Cluster, bill bundle.Bill) []string {
 	return references
 }
 
-// ports are those that the host's roles listen on.
-func ports(c *cluster.Cluster, host cluster.Host) []int {
-	var found []int
-	if isNode(host) {
-		found = append(found, portKubelet, portProxy)
-	}
-	if host.HasRole(cluster.RoleControlPlane) {
-		found = append(found, c.APIPort(), portController, portScheduler)
-		if c.StackedEtcd() {
-			found = append(found, portEtcdClient, portEtcdPeer)
-		}
-	}
-	if c.Balances(host) {
-		found = append(found, c.Endpoint.Port)
-	}
-	return found
-}
-
 // InspectQuery says what to look at after a reset, to list what is left.
 func InspectQuery(c *cluster.Cluster, before *hosts.Record) hosts.Query {
 	table := manifests.OwnershipTable()
@@ -258,7 +180,7 @@ var clusterInfoKey = hosts.ObjectKey{APIVersion: "v1", Kind: "ConfigMap", Namesp
 // that say what it has settled on. Without a bundle only the latter are planned with, and
 // the one that names a control plane.
 func ClusterQuery(in Input) (hosts.ClusterQuery, error) {
-	query := hosts.ClusterQuery{Objects: []hosts.ObjectKey{markerKey, kubeletConfigKey, kubeProxyConfigKey, clusterInfoKey}}
+	query := hosts.ClusterQuery{Objects: []hosts.ObjectKey{view.MarkerKey, view.KubeletConfigKey, view.KubeProxyConfigKey, clusterInfoKey}}
 	if in.Bill.KubernetesVersion == "" {
 		return query, nil
 	}

@@ -7,12 +7,13 @@ import (
 	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 func TestEtcdIsReachedWhereItsURLsLead(t *testing.T) {
 	c := &cluster.Cluster{}
 	c.Etcd.External = &cluster.ExternalEtcd{Endpoints: []string{"https://10.0.3.1:2379", "HTTPS://etcd.example:2379/", "https://[fd00::1]:2379"}}
-	if got, want := etcdAddresses(c), []string{"10.0.3.1:2379", "etcd.example:2379", "[fd00::1]:2379"}; !slices.Equal(got, want) {
+	if got, want := view.EtcdAddresses(c), []string{"10.0.3.1:2379", "etcd.example:2379", "[fd00::1]:2379"}; !slices.Equal(got, want) {
 		t.Errorf("asked at %q, want %q", got, want)
 	}
 }
@@ -23,7 +24,7 @@ func TestTheNotesOfEtcdAreLookedAtBeforeItsData(t *testing.T) {
 	c := &cluster.Cluster{Hosts: []cluster.Host{{Name: "cp-1", Roles: []cluster.Role{cluster.RoleControlPlane}}}}
 	paths := HostQuery(c, bundle.Bill{}, c.Hosts[0]).Paths
 	order := []int{
-		slices.Index(paths, manifests.EtcdMayBegin), slices.Index(paths, manifests.EtcdBegun), slices.Index(paths, etcdMember),
+		slices.Index(paths, manifests.EtcdMayBegin), slices.Index(paths, manifests.EtcdBegun), slices.Index(paths, view.EtcdLog),
 	}
 	if order[0] < 0 || !slices.IsSorted(order) {
 		t.Errorf("want the note that it may begin, that it has, and then its data, got them at %v of %q", order, paths)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // electorate makes members out of words: a name alone answers, name? does not, and name+
@@ -49,7 +50,7 @@ func TestTheQuorumsSum(t *testing.T) {
 		{"cp-1", "cp-9", ""},
 	}
 	for _, test := range tests {
-		got := noQuorum(electorate(strings.Fields(test.members)...), electorate(strings.Fields(test.leaving)...))
+		got := view.NoQuorum(electorate(strings.Fields(test.members)...), electorate(strings.Fields(test.leaving)...))
 		if got != test.want {
 			t.Errorf("%s, leaving %q:\n got %q\nwant %q", test.members, test.leaving, got, test.want)
 		}
@@ -68,7 +69,7 @@ func TestTheQuorumsSumAgreesWithEtcds(t *testing.T) {
 		}
 		members := electorate(words...)
 		goes := members[chance.IntN(len(members))]
-		voters := voting(members)
+		voters := view.Voting(members)
 		running := 0
 		for _, m := range voters {
 			if m.Healthy {
@@ -77,7 +78,7 @@ func TestTheQuorumsSumAgreesWithEtcds(t *testing.T) {
 		}
 		commits := running >= len(voters)/2+1
 		may := goes.Learner || commits && len(voters) > 1 && (!goes.Healthy || running-1 >= (len(voters)-1)/2+1)
-		if got := noQuorum(members, []hosts.Member{goes}) == ""; got != may {
+		if got := view.NoQuorum(members, []hosts.Member{goes}) == ""; got != may {
 			t.Errorf("%v: %s may leave: %v, etcd says %v", words, goes.Name, got, may)
 		}
 	}
@@ -91,7 +92,7 @@ func TestMembersAreKnownByNameOrPeer(t *testing.T) {
 		{ID: "3", Name: "cp-2", Peers: []string{"https://10.0.0.2:2380"}},
 	}
 	var ids []string
-	for _, member := range membersOf(members, host) {
+	for _, member := range view.MembersOf(members, host) {
 		ids = append(ids, member.ID)
 	}
 	if !slices.Equal(ids, []string{"1", "2"}) {

@@ -8,17 +8,18 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // Remove plans to take hosts out of the cluster that are dead: all of it is done to the
 // cluster and on the living hosts, nothing on the dead ones.
 func Remove(in Input, names []string) (plan.Plan, plan.Contents, error) {
 	in.Hosts = names
-	d, err := in.begin(WorkflowRemove)
+	d, err := in.begin(view.Remove)
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	targets := in.targets(WorkflowRemove)
+	targets := in.Targets(view.Remove)
 	var before []string
 	for _, host := range targets {
 		h := d.forHost(host, manifests.HostState{})
@@ -38,7 +39,7 @@ func Remove(in Input, names []string) (plan.Plan, plan.Contents, error) {
 // deletePods deletes the Pods that only the dead host could end: what runs one of each,
 // as a StatefulSet does, brings none elsewhere before.
 func (h *hostDraft) deletePods(waits []string) []string {
-	if _, there := h.in.node(h.host.Name); !there || !h.in.ClusterFacts.Reachable {
+	if _, there := h.in.Node(h.host.Name); !there || !h.in.ClusterFacts.Reachable {
 		return nil
 	}
 	return []string{h.add(plan.Step{
@@ -76,12 +77,12 @@ func (in Input) removeProblems(targets []cluster.Host) []Problem {
 // alive says what of a host still answers. One that is taken out unheard must be dead.
 func (in Input) alive(host cluster.Host) []Problem {
 	const fix = "take it out by: slipway reset %s; if it has died just now, wait until the cluster has noticed"
-	for _, member := range membersOf(in.ClusterFacts.Members, host) {
+	for _, member := range view.MembersOf(in.ClusterFacts.Members, host) {
 		if member.Healthy {
 			return []Problem{problem("membership", host, fmt.Sprintf(fix, host.Name), "it is not dead: its etcd answers")}
 		}
 	}
-	if node, there := in.node(host.Name); there && node.Ready {
+	if node, there := in.Node(host.Name); there && node.Ready {
 		return []Problem{problem("membership", host, fmt.Sprintf(fix, host.Name), "it is not dead as far as the cluster knows: its node is Ready")}
 	}
 	return nil
@@ -117,8 +118,8 @@ func (in Input) heldUnseen(leaving []cluster.Host) []Problem {
 // known tells whether the cluster still knows anything of the host. Of a load balancer it
 // never does.
 func (in Input) known(host cluster.Host) bool {
-	_, there := in.node(host.Name)
-	return there || len(membersOf(in.ClusterFacts.Members, host)) > 0 || host.HasRole(cluster.RoleLoadBalancer)
+	_, there := in.Node(host.Name)
+	return there || len(view.MembersOf(in.ClusterFacts.Members, host)) > 0 || host.HasRole(cluster.RoleLoadBalancer)
 }
 
 // warnOfReturn tells what a host would do that comes back although it was removed.

@@ -11,6 +11,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // Reset plans to take hosts out of the cluster and to put each back to what it was; no
@@ -18,11 +19,11 @@ import (
 // nothing needs its API or a quorum.
 func Reset(in Input, names []string) (plan.Plan, plan.Contents, error) {
 	in.Hosts = names
-	d, err := in.begin(WorkflowReset)
+	d, err := in.begin(view.Reset)
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	targets := in.targets(WorkflowReset)
+	targets := in.Targets(view.Reset)
 	var drafts []*hostDraft
 	for _, host := range targets {
 		drafts = append(drafts, d.forHost(host, manifests.HostState{}))
@@ -103,7 +104,7 @@ func (h *hostDraft) leaveControlPlane(waits, before []string) []string {
 // stopServers ends what talks to the API, and the API server, while its etcd still runs.
 func (h *hostDraft) stopServers(waits []string) []string {
 	_, serves := h.facts.Files[manifests.APIServerManifest]
-	if !serves || !claimed(h.facts.Record) {
+	if !serves || !view.Claimed(h.facts.Record) {
 		return nil
 	}
 	return []string{h.clean("control-plane", plan.Update, "clients go elsewhere while etcd is there",
@@ -146,7 +147,7 @@ func (h *hostDraft) stopBalancer(waits []string) []string {
 // ours tells whether a unit is one that Slipway put there.
 func (h *hostDraft) ours(unit string) bool {
 	record := h.facts.Record
-	return record != nil && (slices.Contains(record.Units, unit) || owns(record, manifests.UnitsFolder+"/"+unit))
+	return record != nil && (slices.Contains(record.Units, unit) || view.Owns(record, manifests.UnitsFolder+"/"+unit))
 }
 
 // resetProblems says what a reset must not begin with.
@@ -194,10 +195,10 @@ func (in Input) strange() []string {
 			names = append(names, node.Name)
 		}
 	}
-	ours := in.memberships(in.Cluster.ControlPlanes())
+	ours := in.Memberships(in.Cluster.ControlPlanes())
 	for _, member := range in.ClusterFacts.Members {
 		known := slices.ContainsFunc(ours, func(m hosts.Member) bool { return m.ID == member.ID })
-		if name := memberName(member); !known && !slices.Contains(names, name) {
+		if name := view.MemberName(member); !known && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
@@ -228,7 +229,7 @@ func Unseen(in Input, joined []string) string {
 func (in Input) mayHaveBegun() bool {
 	return !in.Cluster.StackedEtcd() || slices.ContainsFunc(in.Cluster.ControlPlanes(), func(host cluster.Host) bool {
 		facts, seen := in.Facts[host.Name]
-		return !seen || hasBegun(facts) || !mayBegin(facts) && in.wasLetBegin(host.Name)
+		return !seen || view.HasBegun(facts) || !view.MayBegin(facts) && in.WasLetBegin(host.Name)
 	})
 }
 
@@ -238,7 +239,7 @@ func (in Input) keptEtcd(targets []cluster.Host) []Problem {
 		return nil
 	}
 	return []Problem{{Check: "etcd", Severity: SeverityWarning,
-		Detail: "the cluster's data stay in the etcd at " + strings.Join(etcdAddresses(in.Cluster), ", ") + ", which is not Slipway's",
+		Detail: "the cluster's data stay in the etcd at " + strings.Join(view.EtcdAddresses(in.Cluster), ", ") + ", which is not Slipway's",
 		Fix:    "before a new init, have whoever owns it delete the keys below /registry",
 	}}
 }
@@ -313,7 +314,7 @@ func (h *hostDraft) cleanUp(waits []string) {
 		return
 	}
 	trees := clusterTrees(record, h.facts)
-	if claimed(record) {
+	if view.Claimed(record) {
 		h.clean("pods", plan.Remove, "they are the cluster's", hosts.StopPods{}, waits)
 	}
 	for _, unit := range record.Units {
@@ -322,7 +323,7 @@ func (h *hostDraft) cleanUp(waits []string) {
 		}
 	}
 	h.stopUnit(manifests.ContainerdUnit, nil)
-	if claimed(record) {
+	if view.Claimed(record) {
 		h.removeTraces()
 	}
 	h.removePaths(record, trees)
@@ -415,7 +416,7 @@ func inTrees(path string, trees []string) bool {
 func (h *hostDraft) removeOwned(owned map[string]hosts.FileType, trees []string) {
 	directories := map[string]string{} // why each may go
 	for _, folder := range manifests.OwnershipTable().Shared {
-		if _, seen := h.facts.Files[folder]; seen && claimed(h.facts.Record) {
+		if _, seen := h.facts.Files[folder]; seen && view.Claimed(h.facts.Record) {
 			directories[folder] = "the cluster may have made it"
 		}
 	}

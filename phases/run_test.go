@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // run carries a plan out in one legal interleaving, chosen by chance from a fixed seed,
@@ -49,7 +50,7 @@ func (w *world) ends(p plan.Plan) bool {
 			return false
 		}
 	}
-	return p.Workflow == string(WorkflowReset)
+	return p.Workflow == string(view.Reset)
 }
 
 func (w *world) enabled(p plan.Plan, done map[string]bool) []plan.Step {

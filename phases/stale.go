@@ -7,44 +7,8 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
-	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
-
-// staleMember is a member of etcd that stands in the way of a join, and why.
-type staleMember struct {
-	member hosts.Member
-	why    string
-}
-
-// staleMembers are those that no host of the file can be.
-func (in Input) staleMembers() []staleMember {
-	var stale []staleMember
-	for _, member := range in.ClusterFacts.Members {
-		if why := in.whyStale(member); why != "" {
-			stale = append(stale, staleMember{member, why})
-		}
-	}
-	return stale
-}
-
-func (in Input) whyStale(member hosts.Member) string {
-	name := member.Name
-	if name == "" {
-		name = in.nameOf(member)
-	}
-	host, known := in.Cluster.Host(name)
-	if !known || !host.HasRole(cluster.RoleControlPlane) {
-		return "the cluster file has no such control plane"
-	}
-	if want := manifests.PeerURL(host); !slices.Contains(member.Peers, want) {
-		return fmt.Sprintf("the cluster file has %s at %s", host.Name, want)
-	}
-	facts, seen := in.Facts[name]
-	if seen && (member.Name != "" || hasBegun(facts)) && in.comes(name) && !hasEtcdData(facts) {
-		return "it has run, and its host has no data of etcd's any more"
-	}
-	return ""
-}
 
 // memberText names a member for people.
 func memberText(m hosts.Member) string {
@@ -69,20 +33,20 @@ func (in Input) memberProblems(targets []cluster.Host) []Problem {
 		}}
 	}
 	problems := in.staleProblems()
-	stale := in.staleMembers()
+	stale := in.StaleMembers()
 	isStale := func(m hosts.Member) bool {
-		return slices.ContainsFunc(stale, func(s staleMember) bool { return s.member.ID == m.ID })
+		return slices.ContainsFunc(stale, func(s view.StaleMember) bool { return s.Member.ID == m.ID })
 	}
 	stay := slices.DeleteFunc(slices.Clone(in.ClusterFacts.Members), isStale)
 	for _, member := range stay {
-		if name := in.nameOf(member); member.Learner && !in.comes(name) {
+		if name := in.NameOf(member); member.Learner && !in.Comes(name) {
 			problems = append(problems, Problem{Check: "etcd", Host: name, Severity: SeverityError,
 				Detail: "it is a learner of etcd's, which takes one at a time", Fix: "let it complete first: slipway join"})
 		}
 	}
 	problems = append(problems, in.growProblems(planes, stay)...)
 	for _, host := range planes {
-		if facts, seen := in.Facts[host.Name]; seen && hasEtcdData(facts) && len(membersOf(stay, host)) == 0 {
+		if facts, seen := in.Facts[host.Name]; seen && view.HasEtcdData(facts) && len(view.MembersOf(stay, host)) == 0 {
 			problems = append(problems, otherData(host))
 		}
 	}
@@ -94,22 +58,22 @@ func (in Input) memberProblems(targets []cluster.Host) []Problem {
 func (in Input) staleProblems() []Problem {
 	var problems []Problem
 	var gone []hosts.Member
-	for _, stale := range in.staleMembers() {
+	for _, stale := range in.StaleMembers() {
 		found := Problem{Check: "etcd", Severity: SeverityError,
-			Detail: fmt.Sprintf("etcd has the member %s, but %s", memberText(stale.member), stale.why)}
+			Detail: fmt.Sprintf("etcd has the member %s, but %s", memberText(stale.Member), stale.Why)}
 		switch {
-		case stale.member.Healthy:
+		case stale.Member.Healthy:
 			found.Detail += "; it answers"
 			found.Fix = "put its host into the cluster file as it is; if it has to go: slipway reset, by a file that has it"
 		case in.RemoveStale:
-			gone = append(gone, stale.member)
+			gone = append(gone, stale.Member)
 			continue
 		default:
 			found.Fix = "if its host is gone for good, have it removed: slipway join --remove-stale"
 		}
 		problems = append(problems, found)
 	}
-	if sum := noQuorum(in.ClusterFacts.Members, gone); sum != "" {
+	if sum := view.NoQuorum(in.ClusterFacts.Members, gone); sum != "" {
 		problems = append(problems, Problem{Check: checkQuorum, Severity: SeverityError, Detail: sum,
 			Fix: "bring back the members that do not answer"})
 	}
@@ -119,14 +83,14 @@ func (in Input) staleProblems() []Problem {
 // growProblems is a member that does not answer: etcd takes in no new one beside it, since
 // that might make it lose its quorum.
 func (in Input) growProblems(planes []cluster.Host, stay []hosts.Member) []Problem {
-	grows := slices.ContainsFunc(planes, func(host cluster.Host) bool { return len(membersOf(stay, host)) == 0 })
+	grows := slices.ContainsFunc(planes, func(host cluster.Host) bool { return len(view.MembersOf(stay, host)) == 0 })
 	if !grows {
 		return nil
 	}
 	var problems []Problem
-	for _, member := range voting(stay) {
+	for _, member := range view.Voting(stay) {
 		if !member.Healthy {
-			name := memberName(member)
+			name := view.MemberName(member)
 			problems = append(problems, Problem{Check: checkQuorum, Host: member.Name, Severity: SeverityError,
 				Detail: "etcd takes in no new member while " + name + " does not answer: " + orUnknown(member.Detail),
 				Fix:    "bring it back; if it is dead: slipway remove --offline " + name})

@@ -10,12 +10,13 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // What others have where a cluster's data would lie stops every workflow that would claim
 // the host, on hosts where the cluster would use the place.
 func TestOccupiedTreesAreRefused(t *testing.T) {
-	all := []Workflow{WorkflowInit, WorkflowPrepare}
+	all := []view.Workflow{view.Init, view.Prepare}
 	tests := []struct {
 		host, file string
 		addOn      string
@@ -203,7 +204,7 @@ func TestResetKeepsAKubeconfigOfTheUsersOwn(t *testing.T) {
 // The cluster's identity may come from the record itself: then only the name tells that
 // the file is another cluster's.
 func TestRecordOfAnotherNameIsRefused(t *testing.T) {
-	for _, workflow := range []Workflow{WorkflowInit, WorkflowJoin, WorkflowPrepare, WorkflowReset, WorkflowImageLoad} {
+	for _, workflow := range []view.Workflow{view.Init, view.Join, view.Prepare, view.Reset, view.ImageLoad} {
 		w := newWorld(t, 1, 1)
 		w.init(seeded(1))
 		delete(w.nodes, "w-1") // so that a join is for it
@@ -212,7 +213,7 @@ func TestRecordOfAnotherNameIsRefused(t *testing.T) {
 		renamed := *in.Cluster
 		renamed.Name = "prod1"
 		in.Cluster, in.Hosts = &renamed, []string{"w-1"}
-		if workflow == WorkflowReset || workflow == WorkflowInit {
+		if workflow == view.Reset || workflow == view.Init {
 			in.Hosts = nil
 		}
 		found := Errors(Preflight(workflow, in))

@@ -9,6 +9,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // On a cluster that is at work, what init changes on its hosts it changes host by host, the next
@@ -25,33 +26,26 @@ const podTimeout = 240
 // takesTurns tells whether hosts are changed one after another: a first init changes all at once.
 // Where no API server says that init has completed, one may only be silent for a moment.
 func (in Input) takesTurns() bool {
-	return in.workflow == WorkflowInit && (in.completed() || !in.ClusterFacts.Reachable && in.hasWorked())
+	return in.Workflow == view.Init && (in.Completed() || !in.ClusterFacts.Reachable && in.hasWorked())
 }
 
 // hasWorked tells whether a kubelet runs on a control plane whose API server has answered before.
 func (in Input) hasWorked() bool {
 	return slices.ContainsFunc(in.Cluster.ControlPlanes(), func(host cluster.Host) bool {
 		facts := in.Facts[host.Name]
-		return servedOnce(facts) && facts.Units[manifests.KubeletUnit].Active == "active"
+		return view.ServedOnce(facts) && facts.Units[manifests.KubeletUnit].Active == "active"
 	})
-}
-
-// servedOnce tells whether a control plane's API server has answered before: what only talks to it
-// is written after that.
-func servedOnce(facts hosts.Facts) bool {
-	_, there := facts.Files[manifests.ControllerManifest]
-	return there
 }
 
 // planesTakeTurns tells whether control planes can be changed one after another: where etcd is
 // silent, it may need what is changed on several of them.
 func (in Input) planesTakeTurns() bool {
-	return in.takesTurns() && (in.completed() || in.etcdServes())
+	return in.takesTurns() && (in.Completed() || in.etcdServes())
 }
 
 // etcdServes tells whether an API server can come up by what is done on its own host alone.
 func (in Input) etcdServes() bool {
-	return !in.Cluster.StackedEtcd() || len(in.ClusterFacts.Members) > 0 && tooFew(voting(in.ClusterFacts.Members)) == ""
+	return !in.Cluster.StackedEtcd() || len(in.ClusterFacts.Members) > 0 && view.TooFew(view.Voting(in.ClusterFacts.Members)) == ""
 }
 
 // answers are the waits for API servers that a host's own steps go by: where hosts take turns,
@@ -166,8 +160,8 @@ func (h *hostDraft) rewrites(path string) bool {
 // as long as that takes to start again.
 func (h *hostDraft) quorumInTurn() []string {
 	const least = 3 // fewer have no quorum without one
-	members := voting(h.in.ClusterFacts.Members)
-	own := voting(membersOf(members, h.host))
+	members := view.Voting(h.in.ClusterFacts.Members)
+	own := view.Voting(view.MembersOf(members, h.host))
 	restarts := h.hadPod(manifests.EtcdManifest) && h.rewrites(manifests.EtcdManifest)
 	if !h.in.planesTakeTurns() || !h.in.Cluster.StackedEtcd() || len(members) < least || len(own) == 0 || !restarts {
 		return nil
@@ -263,7 +257,7 @@ func (s sequence) mend(unwell []*hostDraft) []string {
 }
 
 func (h *hostDraft) etcdIsDown() bool {
-	return slices.ContainsFunc(membersOf(h.in.ClusterFacts.Members, h.host), func(m hosts.Member) bool { return !m.Healthy })
+	return slices.ContainsFunc(view.MembersOf(h.in.ClusterFacts.Members, h.host), func(m hosts.Member) bool { return !m.Healthy })
 }
 
 func (h *hostDraft) etcdIsUp() bool { return !h.etcdIsDown() }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // TestWhoMayRunAfterAResetOfAll: only where surely nobody does are the cluster's keys given up.
@@ -47,7 +48,7 @@ func TestWhoMayRunAfterAResetOfAll(t *testing.T) {
 			}
 			in := w.observe()
 			if test.blank {
-				delete(in.Facts["cp-1"].Files, etcdMember)
+				delete(in.Facts["cp-1"].Files, view.EtcdLog)
 			}
 			got := Unseen(in, test.joined)
 			if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {

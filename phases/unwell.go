@@ -25,7 +25,7 @@ func (h *hostDraft) unwell(well []string) bool {
 	if !h.isNode() {
 		return false
 	}
-	node, there := h.in.node(h.host.Name)
+	node, there := h.in.Node(h.host.Name)
 	return !there || !node.Ready && h.in.Cluster.Networking.AddOn != cluster.AddOnNone ||
 		slices.ContainsFunc(h.in.ClusterFacts.Health, func(health hosts.Health) bool {
 			return health.Host == h.host.Name && h.isDown(health.Component)

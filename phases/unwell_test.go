@@ -10,6 +10,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // TestAHostThatIsNotWellComesFirst: it is put right at once, and what is changed elsewhere waits.
@@ -129,7 +130,7 @@ func TestInitCompletesAfterAllThatItWaitsFor(t *testing.T) {
 	p = initPlan(t, in)
 	before, completes := plan.Predecessors(p), ""
 	for _, step := range p.Steps {
-		if apply, ok := step.Cluster.(plan.Apply); ok && apply.Object == markerKey {
+		if apply, ok := step.Cluster.(plan.Apply); ok && apply.Object == view.MarkerKey {
 			completes = step.ID
 		}
 	}

@@ -84,7 +84,7 @@ func orUnknown(cause string) string {
 // would make it Ready is the user's to bring.
 func (h *hostDraft) awaitNode(apis []string) string {
 	ready := h.in.Cluster.Networking.AddOn != cluster.AddOnNone
-	node, there := h.in.node(h.host.Name)
+	node, there := h.in.Node(h.host.Name)
 	why := ""
 	switch {
 	case !there:

@@ -7,6 +7,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // etcd is the cluster of a world's etcds: who is a member, and whose data lie where.
@@ -36,7 +37,7 @@ func (e *etcd) voters() []member {
 
 // dataOn is the id of the member whose data lie on a host; "" where there are none.
 func (w *world) dataOn(host string) string {
-	if !w.has(host, etcdMember) {
+	if !w.has(host, view.EtcdLog) {
 		delete(w.etcd.data, host)
 	}
 	return w.etcd.data[host]
@@ -87,7 +88,7 @@ func (w *world) startEtcds() {
 		again = false
 		for _, host := range w.cluster.Hosts {
 			if w.runs(host.Name, manifests.EtcdManifest) && w.dataOn(host.Name) == "" && w.beginEtcd(host.Name) {
-				w.machines[host.Name].PutFile(etcdMember+"/snap/db", nil, 0o600)
+				w.machines[host.Name].PutFile(view.EtcdLog+"/snap/db", nil, 0o600)
 				again = true
 			}
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts/hosttest"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // noon is when every test happens.
@@ -226,12 +227,12 @@ func (w *world) observe() Input {
 	if w.unbundled {
 		bill = bundle.Bill{}
 	}
-	in := Input{
+	in := Input{View: view.View{
 		Cluster: w.cluster, ClusterID: hosts.Identity{ID: id, Name: w.cluster.Name}, Bill: bill, PKI: w.pki,
 		Leaves: w.leaves, Facts: map[string]hosts.Facts{}, Unreached: map[string]error{}, Now: w.now,
 		Begun:     w.begun,
 		EtcdFiles: map[string][]byte{"etcd-ca.crt": []byte("ca"), "etcd.crt": []byte("cert"), "etcd.key": []byte("key")},
-	}
+	}}
 	for _, host := range w.cluster.Hosts {
 		if w.down[host.Name] {
 			in.Unreached[host.Name] = &hosts.Error{Kind: hosts.KindUnreachable, Op: "connect", Host: host.Name}

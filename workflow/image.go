@@ -8,6 +8,7 @@ import (
 	"github.com/slipway-k8s/slipway/images"
 	"github.com/slipway-k8s/slipway/phases"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // ImageLoad puts the user's own images onto all hosts.
@@ -50,10 +51,10 @@ func readImages(ctx context.Context, s *Session, r *Run) (err error) {
 	return err
 }
 
-func (s *Session) ownImages() []phases.OwnImage {
-	var own []phases.OwnImage
+func (s *Session) ownImages() []view.OwnImage {
+	var own []view.OwnImage
 	for _, image := range s.images.Images() {
-		own = append(own, phases.OwnImage{Load: image.Load, Platform: image.Platform})
+		own = append(own, view.OwnImage{Load: image.Load, Platform: image.Platform})
 	}
 	return own
 }

@@ -7,11 +7,12 @@ import (
 
 	"github.com/slipway-k8s/slipway/certs/store"
 	"github.com/slipway-k8s/slipway/phases"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // input is what the planners compute from.
 func (s *Session) input() (phases.Input, error) {
-	in := phases.Input{
+	in := phases.Input{View: view.View{
 		Cluster:      s.cluster,
 		Bill:         s.bill,
 		Facts:        s.facts,
@@ -19,7 +20,7 @@ func (s *Session) input() (phases.Input, error) {
 		Observed:     s.seen,
 		ClusterFacts: s.live,
 		Now:          time.Now(),
-	}
+	}}
 	if s.keys != nil {
 		in.PKI, in.Leaves, in.ClusterID = s.keys.pki, s.keys.leaves, s.identity()
 		in.Begun, in.JoinedBefore = s.noted((*store.Folder).Begun), s.noted((*store.Folder).Joined)

@@ -11,6 +11,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts/hosttest"
 	"github.com/slipway-k8s/slipway/phases"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // TestAResetThatWasNotSeenToTheEndIsNotDone: a host that does not answer any more may have all
@@ -157,7 +158,7 @@ func TestKeysAreKeptWhileOthersMayRun(t *testing.T) {
 			if !strings.Contains(again, kept) || err != nil {
 				t.Errorf("the next reset keeps the keys for another reason than %q: %q, %v", kept, again, err)
 			}
-			s.live = hosts.ClusterFacts{Reachable: true, Nodes: []hosts.Node{{Name: "cp-1", Labels: map[string]string{phases.LabelManaged: "true"}}}}
+			s.live = hosts.ClusterFacts{Reachable: true, Nodes: []hosts.Node{{Name: "cp-1", Labels: map[string]string{view.LabelManaged: "true"}}}}
 			err = s.noteSeen()
 			if why, still := s.keys.folder.Kept(); still || err != nil {
 				t.Errorf("the cluster is there again, and its keys are still %s: %v", why, err)

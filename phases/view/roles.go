@@ -1,0 +1,97 @@
+package view
+
+import (
+	"net/netip"
+	"net/url"
+	"slices"
+
+	"github.com/slipway-k8s/slipway/bundle"
+	"github.com/slipway-k8s/slipway/cluster"
+)
+
+// The ports that Kubernetes listens on.
+const (
+	PortEtcdClient = 2379
+	PortEtcdPeer   = 2380
+	PortKubelet    = 10250
+	PortController = 10257
+	PortScheduler  = 10259
+	PortProxy      = 10256
+	PortFlannel    = 8472 // UDP
+)
+
+// SetsOf are the sets that the host's roles ask for.
+func SetsOf(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) []bundle.FileSet {
+	names := []string{bundle.SetSlipway}
+	if host.IsNode() {
+		names = append(names, bundle.SetNode)
+	}
+	if host.HasRole(cluster.RoleControlPlane) {
+		names = append(names, bundle.SetControlPlane)
+	}
+	if c.Balances(host) {
+		names = append(names, bundle.SetLoadBalancer)
+	}
+	var sets []bundle.FileSet
+	for _, name := range names {
+		if set, ok := bill.Set(name); ok {
+			sets = append(sets, set)
+		}
+	}
+	return sets
+}
+
+// EtcdAddresses are the host:port of the user's own etcd.
+func EtcdAddresses(c *cluster.Cluster) []string {
+	var found []string
+	for _, endpoint := range c.Etcd.External.Endpoints {
+		if parsed, err := url.Parse(endpoint); err == nil { // as it is in a valid file
+			found = append(found, parsed.Host)
+		}
+	}
+	return found
+}
+
+// EtcdNames are the same without the ports, where they are names.
+func EtcdNames(c *cluster.Cluster) []string {
+	var found []string
+	for _, endpoint := range c.Etcd.External.Endpoints {
+		parsed, err := url.Parse(endpoint)
+		if err != nil {
+			continue // not in a valid file
+		}
+		name := parsed.Hostname()
+		if _, notAddress := netip.ParseAddr(name); notAddress != nil && !slices.Contains(found, name) {
+			found = append(found, name)
+		}
+	}
+	return found
+}
+
+// NeededNames are those that a host has to look up for what Kubernetes does on it: the endpoint's
+// and, on control planes, those of the user's own etcd.
+func NeededNames(c *cluster.Cluster, host cluster.Host) []string {
+	found := []string{c.Endpoint.Host}
+	if !c.StackedEtcd() && host.HasRole(cluster.RoleControlPlane) {
+		found = append(found, EtcdNames(c)...)
+	}
+	return found
+}
+
+// Ports are those that the host's roles listen on.
+func Ports(c *cluster.Cluster, host cluster.Host) []int {
+	var found []int
+	if host.IsNode() {
+		found = append(found, PortKubelet, PortProxy)
+	}
+	if host.HasRole(cluster.RoleControlPlane) {
+		found = append(found, c.APIPort(), PortController, PortScheduler)
+		if c.StackedEtcd() {
+			found = append(found, PortEtcdClient, PortEtcdPeer)
+		}
+	}
+	if c.Balances(host) {
+		found = append(found, c.Endpoint.Port)
+	}
+	return found
+}

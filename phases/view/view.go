@@ -1,0 +1,128 @@
+// Package view is all that a plan depends on: the cluster file, what was minted, and what was
+// seen of hosts and cluster. It answers what both the checks and the planners ask: which hosts
+// are in the cluster, what of a host is Slipway's, whether etcd has begun.
+//
+// It is pure: it touches no host, no clock and no file.
+package view
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/slipway-k8s/slipway/bundle"
+	"github.com/slipway-k8s/slipway/certs"
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+)
+
+// Workflow is what a plan is for.
+type Workflow string
+
+// The workflows.
+const (
+	Init      Workflow = "init"
+	Join      Workflow = "join"
+	Reset     Workflow = "reset"
+	Prepare   Workflow = "prepare"
+	Remove    Workflow = "remove"
+	HATest    Workflow = "ha-test"
+	ImageLoad Workflow = "image-load"
+)
+
+// View is all that a plan depends on.
+type View struct {
+	Cluster   *cluster.Cluster // completed and valid
+	ClusterID hosts.Identity
+	Bill      bundle.Bill
+	PKI       certs.PKI
+	// Leaves are the minted leaves by host name, then by the catalogue's name.
+	Leaves map[string]map[string]certs.Leaf
+	// Facts are what was seen, by host name; a host that could not be asked has none,
+	// and its error in Unreached.
+	Facts     map[string]hosts.Facts
+	Unreached map[string]error
+	// Observed is when, by the operator's clock, each host's facts were taken; may be nil.
+	Observed map[string]time.Time
+	// ClusterFacts are what was seen of the cluster, by ClusterQuery.
+	ClusterFacts hosts.ClusterFacts
+	// Settings are the cluster-wide choices. Where nil, they are those that the cluster
+	// keeps or, before there is one, those that all hosts' facts allow.
+	Settings *manifests.Settings
+	// EtcdFiles are the external etcd's CA, certificate and key by the path in the cluster file.
+	EtcdFiles map[string][]byte
+	// Begun names the hosts that were let begin their member of etcd, as far as the operator's
+	// state folder knows.
+	Begun map[string]bool
+	// JoinedBefore names the hosts that were in the cluster when a command last ended well, as far as
+	// the operator's state folder knows: with one of them init has completed.
+	JoinedBefore map[string]bool
+	// RemoveStale lets a join remove etcd members that stand in its way.
+	RemoveStale bool
+	// RegistryFiles are the registries' CA and credentials files by the path in the cluster file.
+	RegistryFiles map[string][]byte
+	// Hosts are the names of those that this run touches; none means all that the
+	// workflow is for.
+	Hosts []string
+	// Force goes on where what is lost by it was said: a reset without the API.
+	Force bool
+	// Now is when the plan is made: certificates are judged by it.
+	Now time.Time
+
+	// Workflow is what the plan is for; set when it is begun.
+	Workflow Workflow
+	// Images are the user's own that are to be loaded; set when that is planned.
+	Images []OwnImage
+}
+
+// Named finds the hosts of the file that the names mean; none means all.
+func (v View) Named(names []string) ([]cluster.Host, error) {
+	if len(names) == 0 {
+		return v.Cluster.Hosts, nil
+	}
+	wanted := map[string]bool{}
+	for _, name := range names {
+		if _, ok := v.Cluster.Host(name); !ok {
+			return nil, fmt.Errorf("find host %s: the cluster file has no host of this name", name)
+		}
+		wanted[name] = true
+	}
+	var found []cluster.Host
+	for _, host := range v.Cluster.Hosts {
+		if wanted[host.Name] {
+			found = append(found, host)
+		}
+	}
+	return found, nil
+}
+
+// Node finds a node as the API shows it.
+func (v View) Node(name string) (hosts.Node, bool) {
+	for _, node := range v.ClusterFacts.Nodes {
+		if node.Name == name {
+			return node, true
+		}
+	}
+	return hosts.Node{}, false
+}
+
+// Targets are the hosts that a workflow is for: those named or all; for a join only those
+// that are not in the cluster yet, and for images only those that run containers.
+func (v View) Targets(workflow Workflow) []cluster.Host {
+	named, err := v.Named(v.Hosts)
+	if err != nil {
+		return nil
+	}
+	switch workflow {
+	case Join:
+		return slices.DeleteFunc(slices.Clone(named), func(host cluster.Host) bool { return v.Joined(host.Name) })
+	case ImageLoad:
+		return slices.DeleteFunc(slices.Clone(named), func(host cluster.Host) bool { return !host.IsNode() })
+	}
+	return named
+}
+
+func among(list []cluster.Host, name string) bool {
+	return slices.ContainsFunc(list, func(host cluster.Host) bool { return host.Name == name })
+}
