@@ -9,43 +9,37 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-// addons applies the add-ons as soon as an API answers and the images are where a Pod
+// applyAddons applies the add-ons as soon as an API answers and the images are where a Pod
 // may be put first.
-func (d *draft) addons(state manifests.ClusterState, drafts []*hostDraft, apis []string) ([]string, error) {
+func (d *draft) applyAddons() {
 	var loaded []string
-	for _, h := range drafts {
-		if h.runsControlPlane() && len(h.imageOrder) > 0 {
-			loaded = append(loaded, h.imageOrder[len(h.imageOrder)-1])
+	for _, h := range d.planes {
+		if images := h.made(does[hosts.LoadImage]); len(images) > 0 {
+			loaded = append(loaded, images[len(images)-1])
 		}
 	}
-	var ids []string
-	for _, phase := range objectPhases(state) {
-		if !phase.IsAddon() {
-			continue
+	waits := after(nil, d.inCluster(awaitsAPI), loaded)
+	for _, phase := range objectPhases(d.objects) {
+		if phase.IsAddon() {
+			d.applyObjects(d.objects, phase, waits)
 		}
-		applied, err := d.applyObjects(state, phase, after(nil, apis, loaded))
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, applied...)
 	}
-	return ids, nil
 }
 
 // awaitAddons waits until what was applied, or is not all there yet, has rolled out.
-func (d *draft) awaitAddons(state manifests.ClusterState, applied, nodes, apis []string) []string {
-	var ids []string
-	for _, object := range state.Objects {
+func (d *draft) awaitAddons() {
+	nodes, apis := d.inCluster(does[plan.WaitNode]), d.inCluster(awaitsAPI)
+	for _, object := range d.objects.Objects {
 		if !rollsOut(object.Key) {
 			continue
 		}
 		if object.Key.Kind == "Deployment" && d.in.Cluster.Networking.AddOn == cluster.AddOnNone {
 			continue // its Pods need the network that the user brings
 		}
-		step := clusterID(object.Phase, thing(object.Key))
+		applied := d.inCluster(func(step plan.Step) bool { return step.Subject.Object == object.Key && does[plan.Apply](step) })
 		why := ""
 		switch live, there := d.in.ClusterFacts.Objects[object.Key]; {
-		case !there || slices.Contains(applied, step):
+		case !there || len(applied) > 0:
 			why = "it is being rolled out"
 		case !rolledOut(object.Key, live):
 			why = "not all of it is available"
@@ -54,17 +48,13 @@ func (d *draft) awaitAddons(state manifests.ClusterState, applied, nodes, apis [
 		default:
 			continue
 		}
-		waits := join(nodes)
-		if slices.Contains(applied, step) {
-			waits = join(waits, []string{step})
-		}
-		ids = append(ids, d.add(plan.Step{
-			ID: step + "/available", Phase: object.Phase, Subject: plan.Subject{Object: object.Key}, Lane: plan.LaneWait + "/" + thing(object.Key),
-			After: after(waits, apis), Why: why,
+		d.add(plan.Step{
+			ID: clusterID(object.Phase, thing(object.Key), "available"), Phase: object.Phase,
+			Subject: plan.Subject{Object: object.Key}, Lane: plan.LaneWait + "/" + thing(object.Key),
+			After: after(join(nodes, applied), apis), Why: why,
 			Cluster: plan.WaitAvailable{Object: object.Key, Timeout: rolloutTimeout},
-		}))
+		})
 	}
-	return ids
 }
 
 // rollouts are the objects that bring Pods up.

@@ -13,26 +13,24 @@ import (
 
 // applyObjects brings the objects of one phase that are not as they should be, in
 // their order: what a later one names comes before it.
-func (d *draft) applyObjects(state manifests.ClusterState, phase plan.Phase, waits []plan.Dependency) ([]string, error) {
-	var ids []string
+func (d *draft) applyObjects(state manifests.ClusterState, phase plan.Phase, waits []plan.Dependency) {
 	for _, object := range state.Objects {
 		if object.Phase != phase {
 			continue
 		}
 		object, err := d.keepReplicas(object)
+		why, change := "", plan.Change("")
+		if err == nil {
+			why, change, err = d.objectDiffers(object)
+		}
 		if err != nil {
-			return nil, err
+			d.fail(err)
+			return
 		}
-		why, change, err := d.objectDiffers(object)
-		if err != nil {
-			return nil, err
+		if why != "" {
+			d.apply(object, why, change, waits)
 		}
-		if why == "" {
-			continue
-		}
-		ids = append(ids, d.apply(object, why, change, waits))
 	}
-	return ids, nil
 }
 
 // keepReplicas leaves a Deployment as many replicas as it has: how many CoreDNS needs is
@@ -61,8 +59,8 @@ func (d *draft) keepReplicas(object manifests.Object) (manifests.Object, error) 
 	return object, err
 }
 
-func (d *draft) apply(object manifests.Object, why string, change plan.Change, waits []plan.Dependency) string {
-	return d.add(plan.Step{
+func (d *draft) apply(object manifests.Object, why string, change plan.Change, waits []plan.Dependency) {
+	d.add(plan.Step{
 		ID: clusterID(object.Phase, thing(object.Key)), Phase: object.Phase, Subject: plan.Subject{Object: object.Key}, Lane: string(object.Phase),
 		After: waits, Why: why, Change: change,
 		Cluster: plan.Apply{

@@ -3,47 +3,43 @@ package phases
 import (
 	"fmt"
 
-	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-// draftHosts renders what the hosts should be and begins each one's part of the plan.
-func (d *draft) draftHosts(targets []cluster.Host) ([]*hostDraft, error) {
+// renderHosts renders what the workflow's hosts should be, and begins each one's part of the plan.
+func (d *draft) renderHosts() {
 	input, err := d.in.manifests()
 	if err != nil {
-		return nil, err
+		d.fail(err)
+		return
 	}
-	var drafts []*hostDraft
-	for _, host := range targets {
+	for _, host := range d.in.Targets(d.in.Workflow) {
 		if _, seen := d.in.Facts[host.Name]; !seen {
-			return nil, &Refused{Problems: []Problem{d.in.unreached(host.Name)}}
+			d.fail(&Refused{Problems: []Problem{d.in.unreached(host.Name)}})
+			return
 		}
 		state, err := manifests.Host(input, host.Name)
 		if err != nil {
-			return nil, fmt.Errorf("render %s: %w", host.Name, err)
+			d.fail(fmt.Errorf("render %s: %w", host.Name, err))
+			return
 		}
 		h := d.forHost(host, state)
-		if err := h.keepInitialCluster(input); err != nil {
-			return nil, err
-		}
+		h.keepInitialCluster(input)
 		h.findReseeds()
-		drafts = append(drafts, h)
+		d.begin(h)
 	}
-	return drafts, nil
 }
 
 // renderCluster renders what the cluster should hold.
-func (d *draft) renderCluster() (manifests.ClusterState, error) {
+func (d *draft) renderCluster() {
 	input, err := d.in.manifests()
-	if err != nil {
-		return manifests.ClusterState{}, err
+	if err == nil {
+		d.objects, err = manifests.ClusterObjects(input)
 	}
-	state, err := manifests.ClusterObjects(input)
 	if err != nil {
-		return manifests.ClusterState{}, fmt.Errorf("render the cluster's objects: %w", err)
+		d.fail(fmt.Errorf("render the cluster's objects: %w", err))
 	}
-	return state, nil
 }
 
 // install brings one host to where its static Pods can be written and its kubelet can be
@@ -53,10 +49,10 @@ func (h *hostDraft) install() {
 	h.directories()
 	h.prepare()
 	h.binaries()
-	h.writeFiles(plan.PhaseContainerd, plan.PhasePrepare)
+	h.writeFiles(h.base(), plan.PhaseContainerd, plan.PhasePrepare)
 	h.removeStale()
 	h.startContainerd()
-	h.writeFiles(plan.PhaseCerts, plan.PhaseLoadBalancer, plan.PhaseKubeconfig, plan.PhaseEtcd, plan.PhaseControlPlane, plan.PhaseKubelet)
+	h.writeFiles(h.base(), plan.PhaseCerts, plan.PhaseLoadBalancer, plan.PhaseKubeconfig, plan.PhaseEtcd, plan.PhaseControlPlane, plan.PhaseKubelet)
 	h.loadImages()
 	h.startHAProxy()
 }

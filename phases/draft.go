@@ -11,15 +11,35 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-// draft is a plan being written.
+// draft is a plan being written. What a step waits for is found among the steps that there are:
+// a phase needs to know only what the ones before it do.
 type draft struct {
 	in       Input
 	plan     plan.Plan
 	contents plan.Contents
+	at       map[string][]int // where the steps at a place stand in the plan; "" is the cluster
+	about    map[string][]int // the same of the steps that are about a host
+
+	err error
+
+	objects                    manifests.ClusterState
+	drafts                     []*hostDraft
+	planes, workers, balancers []*hostDraft // the same by what they are
+	followers                  []*hostDraft // other hosts, whose balancers are told who comes and goes
+}
+
+func newDraft(in Input) *draft {
+	return &draft{
+		in:       in,
+		plan:     plan.Plan{Workflow: string(in.Workflow), Cluster: in.ClusterID, Steps: []plan.Step{}},
+		contents: plan.Contents{}, at: map[string][]int{}, about: map[string][]int{},
+	}
 }
 
 // add puts a step at the plan's end and gives its id.
 func (d *draft) add(step plan.Step) string {
+	d.at[step.Host] = append(d.at[step.Host], len(d.plan.Steps))
+	d.about[step.Subject.Host] = append(d.about[step.Subject.Host], len(d.plan.Steps))
 	d.plan.Steps = append(d.plan.Steps, step)
 	return step.ID
 }
@@ -32,17 +52,23 @@ func (d *draft) put(content []byte, secret bool) string {
 	return d.contents.PutSecret(d.in.PKI.Secret, content)
 }
 
+// fail notes what keeps the plan from being made; the first such is told.
+func (d *draft) fail(err error) {
+	if d.err == nil {
+		d.err = err
+	}
+}
+
 // done gives the plan, after a look at its form.
 func (d *draft) done() (plan.Plan, plan.Contents, error) {
-	d.dropIdleEdges()
+	dropIdleEdges(d.plan.Steps)
 	if err := plan.Validate(d.plan); err != nil {
 		return plan.Plan{}, nil, fmt.Errorf("plan %s: %w", d.plan.Workflow, err)
 	}
 	return d.plan, d.contents, nil
 }
 
-// hostDraft is the part of a plan that touches one host, and what of it other parts
-// wait for.
+// hostDraft is the part of a plan that is about one host.
 type hostDraft struct {
 	*draft
 	host  cluster.Host
@@ -51,28 +77,37 @@ type hostDraft struct {
 	// reseed are paths whose seeds are written anew: what grew from them is no good.
 	reseed map[string]bool
 	judged map[string]string // why a certificate or kubeconfig cannot stay, by path
-
-	base       []string                // what every lane of the host begins after
-	entry      []string                // steps that write lines of /etc/hosts
-	files      map[plan.Phase][]string // steps that write files and links, by phase
-	sets       map[string]string       // steps that unpack, by the set's name
-	containerd []string                // the step that starts containerd
-	images     map[string]string       // steps that load images, by the image's name
-	imageOrder []string                // the same in their order
-	pods       []string                // steps that write static Pods
-	clients    []string                // steps that write the static Pods of the API's clients
-	kubelet    []string                // the step that starts the kubelet
-	balancer   []string                // steps that start haproxy and keepalived
-	renewed    []string                // the waits for static Pods to run by their manifests
-	reached    []string                // the wait for the endpoint, as seen from the host
 }
 
 func (d *draft) forHost(host cluster.Host, state manifests.HostState) *hostDraft {
-	return &hostDraft{
-		draft: d, host: host, facts: d.in.Facts[host.Name], state: state,
-		reseed: map[string]bool{}, judged: map[string]string{}, files: map[plan.Phase][]string{}, sets: map[string]string{}, images: map[string]string{},
+	return &hostDraft{draft: d, host: host, facts: d.in.Facts[host.Name], state: state, reseed: map[string]bool{}, judged: map[string]string{}}
+}
+
+// begin begins a host's part of the plan.
+func (d *draft) begin(h *hostDraft) {
+	d.drafts = append(d.drafts, h)
+	switch {
+	case h.runsControlPlane():
+		d.planes = append(d.planes, h)
+	case h.isNode():
+		d.workers = append(d.workers, h)
+	default:
+		d.balancers = append(d.balancers, h)
 	}
 }
+
+// beginHosts begins the parts of hosts that are only taken away from.
+func (d *draft) beginHosts() {
+	for _, host := range d.in.Targets(d.in.Workflow) {
+		d.begin(d.forHost(host, manifests.HostState{}))
+	}
+}
+
+// nodes are the hosts that run a kubelet.
+func (d *draft) nodes() []*hostDraft { return keep(d.drafts, (*hostDraft).isNode) }
+
+func (h *hostDraft) isNode() bool           { return h.host.IsNode() }
+func (h *hostDraft) runsControlPlane() bool { return h.host.HasRole(cluster.RoleControlPlane) }
 
 // stepID names what a phase does to a thing on the host.
 func (h *hostDraft) stepID(phase plan.Phase, thing string) string {
@@ -100,13 +135,6 @@ func (h *hostDraft) step(phase plan.Phase, thing, lane string, change plan.Chang
 		step.After = []plan.Dependency{plan.All(ids...)}
 	}
 	return h.add(step)
-}
-
-// changed tells whether any of the host's steps belongs to one of the phases.
-func (h *hostDraft) changed(phases ...plan.Phase) bool {
-	return slices.ContainsFunc(h.plan.Steps, func(step plan.Step) bool {
-		return step.Host == h.host.Name && slices.Contains(phases, step.Phase)
-	})
 }
 
 // join puts ids together, each once.

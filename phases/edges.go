@@ -18,16 +18,16 @@ type position struct {
 // dropIdleEdges takes away the dependencies that the lanes' order already sees to: of
 // several steps in one lane only the last has to be waited for, and nothing that the
 // step before has waited for already.
-func (d *draft) dropIdleEdges() {
+func dropIdleEdges(steps []plan.Step) {
 	positions := map[string]position{}
 	ends := map[lane]int{}
-	for _, step := range d.plan.Steps {
+	for _, step := range steps {
 		at := lane{step.Host, step.Lane}
 		positions[step.ID] = position{at, ends[at]}
 		ends[at]++
 	}
 	settled := map[lane]*waited{}
-	for i, step := range d.plan.Steps {
+	for i, step := range steps {
 		at := lane{step.Host, step.Lane}
 		if settled[at] == nil {
 			settled[at] = &waited{last: map[lane]int{}, anyOf: map[string]bool{}}
@@ -38,7 +38,7 @@ func (d *draft) dropIdleEdges() {
 				kept = append(kept, dependency)
 			}
 		}
-		d.plan.Steps[i].After = kept
+		steps[i].After = kept
 		settled[at].last[at] = positions[step.ID].at
 	}
 }

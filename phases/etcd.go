@@ -8,15 +8,13 @@ import (
 
 // keepInitialCluster leaves etcd's --initial-* flags as they are found while there are
 // data: etcd reads them once, and a change of them would only restart it.
-func (h *hostDraft) keepInitialCluster(in manifests.Input) error {
+func (h *hostDraft) keepInitialCluster(in manifests.Input) {
 	if !view.HasEtcdData(h.facts) {
-		return nil
+		return
 	}
-	found, ok := manifests.InitialClusterOf(h.facts.Contents[manifests.EtcdManifest])
-	if !ok {
-		return nil
+	if found, ok := manifests.InitialClusterOf(h.facts.Contents[manifests.EtcdManifest]); ok {
+		h.beginEtcd(in, found)
 	}
-	return h.beginEtcd(in, found)
 }
 
 // otherDataProblems is a host whose etcd has data, and of which the living etcd knows nothing.

@@ -50,7 +50,7 @@ func (h *hostDraft) letBegin(state string, after []string) []string {
 	if why == "" {
 		return nil
 	}
-	return []string{h.step(note.Phase, trimmed(note.Path), laneBegin, change, why, h.writing(note), h.base, after)}
+	return []string{h.step(note.Phase, trimmed(note.Path), laneBegin, change, why, h.writing(note), h.base(), after)}
 }
 
 // laneBegin is where a host's note is written, beside all else: every founder waits for it.

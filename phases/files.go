@@ -9,30 +9,28 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-// writeFiles writes the files and links of a phase that are not right. Static Pods are
-// not among them: they have to wait for their images.
-func (h *hostDraft) writeFiles(phases ...plan.Phase) {
+// writeFiles writes the files and links of phases that are not right, after the steps given.
+// Static Pods are not among them: they have to wait for their images.
+func (h *hostDraft) writeFiles(after []string, phases ...plan.Phase) {
 	for _, phase := range phases {
 		for _, file := range h.state.Files {
 			if file.Phase == phase && !isStaticPod(file) {
-				h.writeFile(file)
+				h.writeFile(file, after)
 			}
 		}
 		for _, link := range h.state.Links {
 			if link.Phase == phase {
-				h.makeLink(link)
+				h.makeLink(link, after)
 			}
 		}
 	}
 }
 
-func (h *hostDraft) writeFile(file manifests.File) {
+func (h *hostDraft) writeFile(file manifests.File, after []string) {
 	why, change := h.fileDiffers(file)
-	if why == "" {
-		return
+	if why != "" {
+		h.step(file.Phase, trimmed(file.Path), plan.LaneFiles, change, why, h.writing(file), after)
 	}
-	id := h.step(file.Phase, trimmed(file.Path), plan.LaneFiles, change, why, h.writing(file), h.base)
-	h.files[file.Phase] = append(h.files[file.Phase], id)
 }
 
 // removeStale removes what Slipway once wrote for a registry that the cluster file no
@@ -57,7 +55,7 @@ func (h *hostDraft) removeStale() {
 	for _, at := range slices.Backward(sortedKeys(stale)) { // what lies in a folder goes before it
 		action := hosts.RemovePath{Path: at, IfEmpty: stale[at] == hosts.TypeDirectory}
 		h.step(plan.PhaseContainerd, "remove/"+trimmed(at), plan.LaneFiles, plan.Remove,
-			"the cluster file no longer has its registry", action, h.base)
+			"the cluster file no longer has its registry", action, h.base())
 	}
 }
 
@@ -71,22 +69,21 @@ func (h *hostDraft) writing(file manifests.File) hosts.WriteFile {
 	}
 }
 
-func (h *hostDraft) makeLink(link manifests.Link) {
+func (h *hostDraft) makeLink(link manifests.Link, after []string) {
 	why, change := h.linkDiffers(link)
 	if why == "" {
 		return
 	}
-	id := h.step(link.Phase, trimmed(link.Path), plan.LaneFiles, change, why, hosts.MakeSymlink{
+	h.step(link.Phase, trimmed(link.Path), plan.LaneFiles, change, why, hosts.MakeSymlink{
 		Path: link.Path, Target: link.Target, Seed: link.Seed && !h.reseed[link.Path],
-	}, h.base)
-	h.files[link.Phase] = append(h.files[link.Phase], id)
+	}, after)
 }
 
 // written lists the steps that write files, of some phases.
 func (h *hostDraft) written(phases ...plan.Phase) []string {
 	var ids []string
 	for _, phase := range phases {
-		ids = append(ids, h.files[phase]...)
+		ids = append(ids, h.made(writes(phase))...)
 	}
 	return ids
 }

@@ -202,27 +202,20 @@ func (h *hostDraft) putBack() error {
 
 // awaitBack waits until the API server answers that the host's kubelet starts again.
 func (h *hostDraft) awaitBack() []string {
-	if !h.runsControlPlane() || !h.changed(plan.PhaseHATest) && !h.isDown(hosts.ComponentAPIServer) {
+	if !h.runsControlPlane() || !h.makes(inPhase(plan.PhaseHATest)) && !h.isDown(hosts.ComponentAPIServer) {
 		return nil
-	}
-	var kubelet []string
-	if len(h.kubelet) > 0 {
-		kubelet = h.kubelet
 	}
 	return []string{h.add(plan.Step{
 		ID: clusterID(plan.PhaseHATest, h.host.Name, "api"), Phase: plan.PhaseHATest, Lane: plan.LaneWait + "/api/" + h.host.Name,
-		After: after(kubelet), Why: "it is being put back",
+		After: after(h.made(startsKubelet)), Why: "it is being put back",
 		Cluster: plan.WaitAPI{Host: h.host.Name, Timeout: apiTimeout},
 	})}
 }
 
 // trial begins a plan that only stops and starts.
 func (in Input) trial() *draft {
-	return &draft{
-		in:       in,
-		plan:     plan.Plan{Workflow: string(view.HATest), Cluster: in.ClusterID, Steps: []plan.Step{}},
-		contents: plan.Contents{},
-	}
+	in.Workflow = view.HATest
+	return newDraft(in)
 }
 
 // tried begins the plan for one host that must have been seen.
@@ -249,13 +242,9 @@ func (h *hostDraft) pause(thing string, units ...string) string {
 
 // resume starts a unit again, with what it reads as it lies on the host.
 func (h *hostDraft) resume(name string, waits []string) string {
-	id := h.step(plan.PhaseHATest, name, plan.LaneWork, plan.Update, "is "+orNothing(h.facts.Units[name].Active), hosts.SetUnit{
+	return h.step(plan.PhaseHATest, name, plan.LaneWork, plan.Update, "is "+orNothing(h.facts.Units[name].Active), hosts.SetUnit{
 		Name: name, Enabled: true, Active: true, Inputs: h.asFound(name),
 	}, waits)
-	if name == manifests.KubeletUnit {
-		h.kubelet = append(h.kubelet, id)
-	}
-	return id
 }
 
 // asFound is the digest of what a unit reads, as it lies on the host: a test changes no file.

@@ -36,8 +36,8 @@ func (h *hostDraft) binaries() {
 		if set.Name == bundle.SetLoadBalancer {
 			lane = laneBalancer
 		}
-		h.sets[set.Name] = h.step(plan.PhaseBinaries, set.Name, lane, change, why,
-			hosts.Unpack{Set: set.Name, Files: files}, h.base)
+		h.step(plan.PhaseBinaries, set.Name, lane, change, why,
+			hosts.Unpack{Set: set.Name, Files: files}, h.base())
 	}
 }
 
@@ -46,23 +46,12 @@ func (h *hostDraft) binaries() {
 func (h *hostDraft) setsWith(paths []string) []string {
 	var ids []string
 	for _, set := range h.state.Sets {
-		id, wanted := h.sets[set.Name]
-		holds := len(paths) == 0 && set.Name != bundle.SetLoadBalancer
-		if wanted && (holds || slices.ContainsFunc(set.Files, func(file bundle.HostFile) bool {
-			return slices.Contains(paths, file.Path)
-		})) {
-			ids = append(ids, id)
+		holds := func(file bundle.HostFile) bool { return slices.Contains(paths, file.Path) }
+		if len(paths) == 0 && set.Name != bundle.SetLoadBalancer || slices.ContainsFunc(set.Files, holds) {
+			ids = append(ids, h.made(unpacks(set.Name))...)
 		}
 	}
 	return ids
-}
-
-// unpacked lists the step that unpacks a set.
-func (h *hostDraft) unpacked(set string) []string {
-	if id, ok := h.sets[set]; ok {
-		return []string{id}
-	}
-	return nil
 }
 
 func setDiffers(all, wrong, absent int) (string, plan.Change) {
@@ -87,9 +76,7 @@ func (h *hostDraft) loadImages() {
 		if there {
 			why, change = "another image has this name", plan.Update
 		}
-		id := h.step(plan.PhaseImages, image.Name, plan.LaneImages, change, why, loading(image), h.containerd, h.base)
-		h.images[image.Name] = id
-		h.imageOrder = append(h.imageOrder, id)
+		h.step(plan.PhaseImages, image.Name, plan.LaneImages, change, why, loading(image), h.made(startsContainerd), h.base())
 	}
 }
 
@@ -109,8 +96,10 @@ func imageBlob(blob bundle.Blob) hosts.ImageBlob {
 func (h *hostDraft) loaded(names ...string) []string {
 	var ids []string
 	for _, name := range names {
-		if id, ok := h.images[name]; ok {
-			ids = append(ids, id)
+		for _, image := range h.state.Images {
+			if image.Name == name {
+				ids = append(ids, h.made(loads(image.Reference))...)
+			}
 		}
 	}
 	return ids
@@ -120,11 +109,9 @@ func (h *hostDraft) loaded(names ...string) []string {
 func (h *hostDraft) tidy() {
 	lanes := map[string]string{}
 	uploads := false
-	for _, step := range h.plan.Steps {
-		if step.Host == h.host.Name {
-			lanes[step.Lane] = step.ID
-			uploads = uploads || len(plan.Refs(step)) > 0
-		}
+	for _, step := range h.own() {
+		lanes[step.Lane] = step.ID
+		uploads = uploads || len(plan.Refs(step)) > 0
 	}
 	if !uploads {
 		return

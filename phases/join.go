@@ -14,98 +14,102 @@ import (
 // touches only them, and the balancers that have to know of a new control plane. All are
 // prepared at once; then the control planes become members of etcd one after another.
 func Join(in Input) (plan.Plan, plan.Contents, error) {
-	d, err := in.begin(view.Join)
-	if err != nil {
-		return plan.Plan{}, nil, err
-	}
-	targets := in.Targets(view.Join)
-	drafts, err := d.draftHosts(targets)
-	if err != nil {
-		return plan.Plan{}, nil, err
-	}
-	planes, workers, balancers := split(drafts)
-	for _, h := range workers {
-		if err := h.joinAsWorker(nil, nil); err != nil {
-			return plan.Plan{}, nil, err
-		}
-	}
-	for _, h := range slices.Concat(planes, balancers) {
-		h.install()
-	}
-	apis, err := d.joinPlanes(planes)
-	if err != nil {
-		return plan.Plan{}, nil, err
-	}
-	arrived, err := d.joinBalancers(targets, slices.Concat(planes, balancers), apis)
-	if err != nil {
-		return plan.Plan{}, nil, err
-	}
-	nodes := collect(nodesOf(drafts), func(h *hostDraft) string { return h.awaitNode(ownOf(apis, h)) })
-	collect(nodesOf(drafts), func(h *hostDraft) string {
-		waits := ownOf(nodes, h)
-		if h.runsControlPlane() {
-			waits = join(waits, arrived, h.clients) // what is marked no join looks at again
-		}
-		return h.mark(waits, nil)
-	})
-	return d.done()
+	return planOf(in, view.Join,
+		(*draft).renderHosts,
+		(*draft).joinWorkers,
+		(*draft).installServers,
+		(*draft).joinEtcd,
+		(*draft).joinAPI,
+		(*draft).tellBalancers,
+		(*draft).startBalancers,
+		(*draft).awaitEndpoints,
+		(*draft).awaitJoined,
+		(*draft).markJoined,
+	)
 }
 
-// joinPlanes brings up the API servers of control planes that join.
-func (d *draft) joinPlanes(planes []*hostDraft) ([]string, error) {
-	if len(planes) == 0 {
-		return nil, nil
+// servers are the hosts that join as more than workers.
+func (d *draft) servers() []*hostDraft { return slices.Concat(d.planes, d.balancers) }
+
+// installServers brings them to where their static Pods can be written.
+func (d *draft) installServers() {
+	for _, h := range d.servers() {
+		h.install()
 	}
-	input, err := d.in.manifests()
-	if err != nil {
-		return nil, err
+}
+
+// joinEtcd makes control planes members of etcd, one after another, and writes their API servers'
+// static Pods.
+func (d *draft) joinEtcd() {
+	if len(d.planes) == 0 {
+		return
 	}
-	if d.in.Cluster.StackedEtcd() {
-		members := d.membership()
-		for _, h := range members.inTurn(planes) {
-			voting, err := members.join(h, input)
-			if err != nil {
-				return nil, err
-			}
-			// An API server asks its own etcd only, and a learner answers nobody.
-			h.staticPod(manifests.APIServerManifest, voting)
-		}
-	} else {
-		for _, h := range planes {
+	if !d.in.Cluster.StackedEtcd() {
+		for _, h := range d.planes {
 			h.staticPods(nil)
 			h.startKubelet(nil)
 		}
+		return
 	}
-	apis := collect(planes, (*hostDraft).awaitAPI)
-	for _, h := range planes {
-		h.apiClients(ownOf(apis, h))
+	input, err := d.in.manifests()
+	if err != nil {
+		d.fail(err)
+		return
 	}
-	return apis, nil
+	members := d.membership()
+	for _, h := range members.inTurn(d.planes) {
+		// An API server asks its own etcd only, and a learner answers nobody.
+		h.staticPod(manifests.APIServerManifest, members.join(h, input))
+	}
 }
 
-// joinBalancers makes new API servers known to those who send clients to them, and new
-// balancers to each other. It gives the steps after which a control plane has arrived.
-func (d *draft) joinBalancers(targets []cluster.Host, drafts []*hostDraft, apis []string) ([]string, error) {
-	if len(drafts) == 0 {
-		return nil, nil
+// joinAPI waits for the API servers that join, and brings up what talks to them.
+func (d *draft) joinAPI() {
+	for _, h := range d.planes {
+		h.awaitAPI()
 	}
-	told, err := d.balancersFollow(d.in, targets, apis)
-	if err != nil {
-		return nil, err
+	for _, h := range d.planes {
+		h.apiClients(h.made(awaitsAPI))
 	}
-	informed, err := d.followInfo(d.in, apis)
-	if err != nil {
-		return nil, err
+}
+
+// tellBalancers makes new API servers known to those who send clients to them, and new
+// balancers to each other.
+func (d *draft) tellBalancers() {
+	if len(d.servers()) > 0 {
+		apis := d.inCluster(awaitsAPI)
+		d.balancersFollow(d.in, d.in.Targets(view.Join), apis)
+		d.followInfo(d.in, apis)
 	}
-	for _, h := range drafts {
+}
+
+// startBalancers starts the keepalived that join, when the others know of them.
+func (d *draft) startBalancers() {
+	told := d.told()
+	for _, h := range d.servers() {
 		h.startKeepalived(told)
 		h.tidy()
 	}
-	reached, err := reach(nodesOf(drafts), apis)
-	if err != nil {
-		return nil, err
+}
+
+// awaitJoined waits for the nodes that join.
+func (d *draft) awaitJoined() {
+	for _, h := range d.nodes() {
+		h.awaitNode(h.made(awaitsAPI))
 	}
-	return join(told, informed, balancing(drafts), reached), nil
+}
+
+// markJoined marks the nodes that join: a control plane's, when all is done that others need of
+// it, since what is marked no join looks at again.
+func (d *draft) markJoined() {
+	arrived := join(d.told(), d.inCluster(does[plan.Apply]), madeOn(d.servers(), startsBalancer), madeOn(d.planes, awaitsEndpoint))
+	for _, h := range d.nodes() {
+		waits := h.made(does[plan.WaitNode])
+		if h.runsControlPlane() {
+			waits = join(waits, arrived, h.made(writesPods(isClient)))
+		}
+		h.mark(waits, nil)
+	}
 }
 
 // JoinTargets are the hosts that a join brings in: those named, or all of the file,

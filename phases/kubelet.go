@@ -16,10 +16,7 @@ import (
 // that images can be loaded while the rest is written.
 func (h *hostDraft) startContainerd() {
 	for _, unit := range h.units(plan.PhaseContainerd) {
-		waits := join(h.base, h.setsWith(unit.Inputs), h.written(plan.PhaseContainerd, plan.PhasePrepare))
-		if id := h.setUnit(unit, after(waits)); id != "" {
-			h.containerd = append(h.containerd, id)
-		}
+		h.setUnit(unit, after(join(h.base(), h.setsWith(unit.Inputs), h.written(plan.PhaseContainerd, plan.PhasePrepare))))
 	}
 }
 
@@ -29,20 +26,18 @@ func (h *hostDraft) startContainerd() {
 // API server takes connections a second or two after. Elsewhere it is what the workflow says:
 // all of one set of steps, and any of each other.
 func (h *hostDraft) startKubelet(reached []string, anyOf ...[]string) {
-	waits := join(h.base, h.setsWith(nil), h.containerd, h.written(
+	waits := join(h.base(), h.setsWith(nil), h.made(startsContainerd), h.written(
 		plan.PhasePrepare, plan.PhaseContainerd, plan.PhaseCerts, plan.PhaseKubeconfig, plan.PhaseKubelet))
 	if h.runsControlPlane() {
-		waits = join(waits, h.pods)
+		waits = join(waits, h.made(writesPods(isServer)))
 	} else {
-		waits = join(waits, h.imageOrder, reached)
+		waits = join(waits, h.made(does[hosts.LoadImage]), reached)
 	}
 	for _, unit := range h.units(plan.PhaseKubelet) {
-		if id := h.setUnit(unit, after(waits, anyOf...)); id != "" {
-			h.kubelet = append(h.kubelet, id)
-		}
+		h.setUnit(unit, after(waits, anyOf...))
 	}
 	for _, unit := range h.units(plan.PhaseEtcd) { // it acts when it is stopped
-		h.setUnit(unit, after(join(h.base, h.setsWith(nil), h.written(plan.PhaseEtcd))))
+		h.setUnit(unit, after(join(h.base(), h.setsWith(nil), h.written(plan.PhaseEtcd))))
 	}
 }
 
@@ -59,11 +54,11 @@ func (h *hostDraft) units(phase plan.Phase) []manifests.Unit {
 	return slices.DeleteFunc(slices.Clone(h.state.Units), func(unit manifests.Unit) bool { return unit.Phase != phase })
 }
 
-// setUnit plans a unit's state; "" where it is as it should be.
-func (h *hostDraft) setUnit(unit manifests.Unit, after []plan.Dependency) string {
+// setUnit plans a unit's state, where that is not as it should be.
+func (h *hostDraft) setUnit(unit manifests.Unit, after []plan.Dependency) {
 	why, change, restart := h.unitDue(unit)
 	if why == "" {
-		return ""
+		return
 	}
 	lane := plan.LaneWork
 	if unit.Phase == plan.PhaseLoadBalancer {
@@ -71,7 +66,7 @@ func (h *hostDraft) setUnit(unit manifests.Unit, after []plan.Dependency) string
 	}
 	inputs := h.inputs(unit)
 	reload := len(unit.Reloads) > 0 && startedFor(h.facts.Units[unit.Name].Inputs) == startedFor(inputs) && !h.putsRight(unit.Inputs)
-	return h.add(plan.Step{
+	h.add(plan.Step{
 		ID:    h.stepID(unit.Phase, unit.Name),
 		Phase: unit.Phase, Host: h.host.Name, Lane: lane, After: after, Why: why, Change: change,
 		Action: hosts.SetUnit{

@@ -37,15 +37,15 @@ func knownToBalancers(host cluster.Host) bool {
 
 // cordon keeps new Pods away from a node that leaves, while its kubelet can still end
 // those that it has.
-func (h *hostDraft) cordon() []string {
+func (h *hostDraft) cordon() {
 	node, drains := h.drains()
 	if !drains || node.Unschedulable {
-		return nil
+		return
 	}
-	return []string{h.add(plan.Step{
+	h.add(plan.Step{
 		ID: clusterID(plan.PhaseRemoveNode, h.host.Name, "cordon"), Phase: plan.PhaseRemoveNode, Lane: h.leaveLane(),
 		Why: "nothing new should come to it", Change: plan.Update, Cluster: plan.Cordon{Node: h.host.Name},
-	})}
+	})
 }
 
 // drains tells whether the host has a node whose Pods can be moved away.
@@ -57,16 +57,16 @@ func (h *hostDraft) drains() (hosts.Node, bool) {
 func (h *hostDraft) leaveLane() string { return string(plan.PhaseRemoveNode) + "/" + h.host.Name }
 
 // drain moves a node's Pods away, when no other node that leaves takes any in.
-func (h *hostDraft) drain(cordoned []string) []string {
+func (h *hostDraft) drain(cordoned []string) {
 	if _, drains := h.drains(); !drains {
-		return nil
+		return
 	}
-	return []string{h.add(plan.Step{
+	h.add(plan.Step{
 		ID: clusterID(plan.PhaseRemoveNode, h.host.Name, "drain"), Phase: plan.PhaseRemoveNode, Lane: h.leaveLane(),
 		After: after(cordoned),
 		Why:   "its Pods have to run elsewhere", Change: plan.Update,
 		Cluster: plan.Drain{Node: h.host.Name, Timeout: drainTimeout},
-	})}
+	})
 }
 
 // quorumHolds looks once more, when the host's turn has come, whether etcd can do without
@@ -135,28 +135,23 @@ func (h *hostDraft) deleteNode(waits []string) {
 // that leave are stopped (which stop does) are they told no more of the address's holder:
 // one that hears nothing of him takes the address as well. It gives what the rest of the
 // leaving has to wait for.
-func (d *draft) balancersLose(leaving []cluster.Host, waits []string, stop func(waits []string) []string) ([]string, error) {
+func (d *draft) balancersLose(leaving []cluster.Host, waits []string, stop func(waits []string) []string) []string {
 	if !slices.ContainsFunc(leaving, knownToBalancers) {
-		return nil, nil
+		return nil
 	}
 	rest := d.in.without(leaving)
-	followers, err := d.followers(rest, leaving)
-	if err != nil {
-		return nil, err
-	}
-	if _, err = d.followInfo(rest, waits); err != nil {
-		return nil, err
-	}
+	d.findFollowers(rest, leaving)
+	d.followInfo(rest, waits)
 	avoided := waits
-	for _, h := range followers {
+	for _, h := range d.followers {
 		avoided = join(avoided, h.follow(waits, manifests.HAProxyUnit))
 	}
 	waits = join(avoided, stop(avoided))
-	for _, h := range followers {
+	for _, h := range d.followers {
 		h.follow(waits, manifests.KeepalivedUnit)
 		h.tidy()
 	}
-	return waits, nil
+	return waits
 }
 
 // leaveProblems says which hosts the cluster cannot go on without.

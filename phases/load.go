@@ -17,12 +17,15 @@ import (
 // several platforms it gets the one that it runs; of several, the first.
 func Images(in Input, images []view.OwnImage) (plan.Plan, plan.Contents, error) {
 	in.Images = images
-	d, err := in.begin(view.ImageLoad)
-	if err != nil {
-		return plan.Plan{}, nil, err
-	}
-	for _, host := range in.Targets(view.ImageLoad) {
-		h := d.forHost(host, manifests.HostState{})
+	return planOf(in, view.ImageLoad,
+		(*draft).beginHosts,
+		(*draft).loadOwnImages,
+	)
+}
+
+func (d *draft) loadOwnImages() {
+	images := d.in.Images
+	for _, h := range d.drafts {
 		for _, reference := range view.References(images) {
 			image, _ := view.ImageFor(images, reference, h.facts.Arch)
 			have, there := h.facts.Images[reference]
@@ -35,7 +38,6 @@ func Images(in Input, images []view.OwnImage) (plan.Plan, plan.Contents, error) 
 		}
 		h.tidy()
 	}
-	return d.done()
 }
 
 // ImageQuery is a host's query that looks for these images only.

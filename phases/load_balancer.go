@@ -7,6 +7,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/phases/view"
@@ -23,8 +24,8 @@ const endpointTimeout = 120
 // startHAProxy starts haproxy as soon as it is there: that its API servers do not answer
 // yet it finds out by itself, and when they do.
 func (h *hostDraft) startHAProxy() {
-	waits := join(h.base, h.unpacked(bundle.SetLoadBalancer), h.written(plan.PhaseLoadBalancer))
-	h.balancer = join(h.balancer, h.startBalancerUnits(after(waits), func(name string) bool { return name != manifests.KeepalivedUnit }))
+	waits := join(h.base(), h.made(unpacks(bundle.SetLoadBalancer)), h.written(plan.PhaseLoadBalancer))
+	h.startBalancerUnits(after(waits), func(name string) bool { return name != manifests.KeepalivedUnit })
 }
 
 // startKeepalived starts keepalived beside haproxy, before there is any API: its check costs
@@ -32,72 +33,84 @@ func (h *hostDraft) startHAProxy() {
 // server answers. The others have to know of it before (told): whom the address's holder
 // does not tell of itself, that host takes the address as well.
 func (h *hostDraft) startKeepalived(told []string) {
-	waits := after(join(h.base, h.balancer, told))
-	h.balancer = join(h.balancer, h.startBalancerUnits(waits, func(name string) bool { return name == manifests.KeepalivedUnit }))
+	waits := after(join(h.base(), h.made(startsBalancer), told))
+	h.startBalancerUnits(waits, func(name string) bool { return name == manifests.KeepalivedUnit })
 }
 
-func (h *hostDraft) startBalancerUnits(after []plan.Dependency, wanted func(name string) bool) []string {
-	var ids []string
+func (h *hostDraft) startBalancerUnits(after []plan.Dependency, wanted func(name string) bool) {
 	for _, unit := range h.units(plan.PhaseLoadBalancer) {
-		if !wanted(unit.Name) {
-			continue
-		}
-		if id := h.setUnit(unit, after); id != "" {
-			ids = append(ids, id)
+		if wanted(unit.Name) {
+			h.setUnit(unit, after)
 		}
 	}
-	return ids
+}
+
+// installBalancers brings up the hosts that only balance.
+func (d *draft) installBalancers() {
+	for _, h := range d.balancers {
+		h.install()
+		h.startKeepalived(nil)
+		h.tidy()
+	}
+}
+
+// awaitEndpoints waits until control planes reach the endpoint. Nothing of a control plane's own
+// waits for it, but an endpoint that leads nowhere must not be found later, by whoever uses it first.
+func (d *draft) awaitEndpoints() {
+	for _, h := range d.planes {
+		h.awaitEndpoint(h.apis())
+	}
 }
 
 // awaitEndpoint waits until the host reaches the API by the endpoint, where that is more
 // than a control plane's own address, and where what the host does by it is begun anew.
-func (h *hostDraft) awaitEndpoint(apis []string) ([]string, error) {
+func (h *hostDraft) awaitEndpoint(apis []string) {
 	if h.in.Cluster.Endpoint.Mode == cluster.EndpointControlPlane || !h.usesEndpointAnew() {
-		return nil, nil
+		return
 	}
 	address, err := manifests.EndpointAddress(h.in.Cluster)
 	if err != nil {
-		return nil, fmt.Errorf("plan %s: %w", h.host.Name, err)
+		h.fail(fmt.Errorf("plan %s: %w", h.host.Name, err))
+		return
 	}
 	// The network add-on goes by the endpoint too: without it no node gets Ready.
-	h.reached = []string{h.add(plan.Step{
+	h.add(plan.Step{
 		ID: clusterID(plan.PhaseWaitEndpoint, h.host.Name), Phase: plan.PhaseWaitEndpoint, Lane: plan.LaneWait + "/endpoint/" + h.host.Name,
-		After: after(join(h.entry, h.balancer), apis), Why: "the cluster is reached by it",
+		After: after(h.made(does[hosts.AddHostsEntry], startsBalancer), apis), Why: "the cluster is reached by it",
 		Cluster: plan.WaitEndpoint{Host: h.host.Name, Address: address, Timeout: endpointTimeout},
-	})}
-	return h.reached, nil
+	})
 }
 
 // usesEndpointAnew tells whether something on the host begins to go by the endpoint: a
 // worker's kubelet; on a control plane, its own balancer or whatever root does.
 func (h *hostDraft) usesEndpointAnew() bool {
-	return h.startsKubelet() || h.getsOver() || h.changed(plan.PhaseLoadBalancer)
+	return h.startsKubelet() || h.getsOver() || h.makes(inPhase(plan.PhaseLoadBalancer))
 }
 
 // balancersFollow brings every balancer that is there already to the pool of the input.
-func (d *draft) balancersFollow(in Input, except []cluster.Host, waits []string) ([]string, error) {
-	followers, err := d.followers(in, except)
-	if err != nil {
-		return nil, err
-	}
-	var ids []string
-	for _, h := range followers {
-		ids = append(ids, h.follow(waits)...)
+func (d *draft) balancersFollow(in Input, except []cluster.Host, waits []string) {
+	d.findFollowers(in, except)
+	for _, h := range d.followers {
+		h.follow(waits)
 		h.tidy()
 	}
-	return ids, nil
 }
 
-// followers are the hosts that carry a balancer already, each with what that should be for
-// the pool of the input: its configuration and its units, nothing else of the host. Hosts
-// that are worked on anyway are left out; those that leave are not in the input's file.
+// told lists the steps after which the balancers that are there already know who comes.
+func (d *draft) told() []string {
+	return madeOn(d.followers, writes(plan.PhaseLoadBalancer), startsBalancer)
+}
+
+// findFollowers begins the parts of the hosts that carry a balancer already, each with what that
+// should be for the pool of the input: its configuration and its units, nothing else of the host.
+// Hosts that are worked on anyway are left out; those that leave are not in the input's file.
 // One that cannot be reached is warned of.
-func (d *draft) followers(in Input, except []cluster.Host) ([]*hostDraft, error) {
+func (d *draft) findFollowers(in Input, except []cluster.Host) {
 	input, err := in.manifests()
 	if err != nil {
-		return nil, err
+		d.fail(err)
+		return
 	}
-	var found []*hostDraft
 	for _, host := range in.Cluster.Balancers() {
 		if among(except, host.Name) {
 			continue
@@ -112,24 +125,22 @@ func (d *draft) followers(in Input, except []cluster.Host) ([]*hostDraft, error)
 		}
 		state, err := manifests.Balancer(input, host.Name)
 		if err != nil {
-			return nil, err
+			d.fail(err)
+			return
 		}
-		found = append(found, d.forHost(host, state))
+		d.followers = append(d.followers, d.forHost(host, state))
 	}
-	return found, nil
 }
 
 // follow writes a balancer's configuration and has its units take it up; where units are
 // named, theirs only. One that does not run is not started: a join that was cut may not have
 // told the others of it yet.
 func (h *hostDraft) follow(waits []string, units ...string) []string {
-	whole := h.state
-	h.base, h.state = waits, partOf(whole, units)
-	h.writeFiles(plan.PhaseLoadBalancer)
-	written := h.written(plan.PhaseLoadBalancer)
-	started := h.startBalancerUnits(after(join(waits, written)), h.isUp)
-	h.state, h.balancer = whole, join(h.balancer, started)
-	return join(written, started)
+	part := *h
+	part.state = partOf(h.state, units)
+	part.writeFiles(waits, plan.PhaseLoadBalancer)
+	part.startBalancerUnits(after(join(waits, h.written(plan.PhaseLoadBalancer))), h.isUp)
+	return h.made(writes(plan.PhaseLoadBalancer), startsBalancer)
 }
 
 // isUp tells whether a unit runs, or is about to.
@@ -166,17 +177,18 @@ func (d *draft) warnOfDeafBalancer(host cluster.Host) {
 }
 
 // followInfo applies cluster-info, where that names a control plane and not the endpoint.
-func (d *draft) followInfo(in Input, waits []string) ([]string, error) {
+func (d *draft) followInfo(in Input, waits []string) {
 	if in.Cluster.Endpoint.Mode != cluster.EndpointLocal || !d.in.ClusterFacts.Reachable {
-		return nil, nil
+		return
 	}
+	var info manifests.Object
 	input, err := in.manifests()
-	if err != nil {
-		return nil, err
+	if err == nil {
+		info, err = manifests.ClusterInfo(input)
 	}
-	info, err := manifests.ClusterInfo(input)
 	if err != nil {
-		return nil, err
+		d.fail(err)
+		return
 	}
-	return d.applyObjects(manifests.ClusterState{Objects: []manifests.Object{info}}, info.Phase, after(waits))
+	d.applyObjects(manifests.ClusterState{Objects: []manifests.Object{info}}, info.Phase, after(waits))
 }

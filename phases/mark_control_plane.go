@@ -13,8 +13,16 @@ import (
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
+// markNodes marks the nodes of an init.
+func (d *draft) markNodes() {
+	apis := d.inCluster(awaitsAPI)
+	for _, h := range d.nodes() {
+		h.mark(h.made(does[plan.WaitNode]), apis)
+	}
+}
+
 // mark gives the node its labels and taints, and last the label that it has arrived.
-func (h *hostDraft) mark(waits, apis []string) string {
+func (h *hostDraft) mark(waits, apis []string) {
 	labels := h.host.NodeLabels()
 	labels[view.LabelManaged] = "true"
 	var taints []string
@@ -31,13 +39,13 @@ func (h *hostDraft) mark(waits, apis []string) string {
 	case !there:
 		why, change = "it is a new node", plan.Create
 	case why == "":
-		return ""
+		return
 	}
 	phase := plan.PhaseMarkNode
 	if h.runsControlPlane() {
 		phase = plan.PhaseMarkControlPlane
 	}
-	return h.add(plan.Step{
+	h.add(plan.Step{
 		ID: clusterID(phase, h.host.Name), Phase: phase, Lane: string(phase) + "/" + h.host.Name,
 		After: after(waits, apis), Why: why, Change: change,
 		Cluster: plan.MarkNode{Node: h.host.Name, Labels: labels, Taints: taints, RemoveTaints: remove, RemoveLabels: dropped, Seal: seal},

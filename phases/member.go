@@ -57,7 +57,7 @@ func (m *membership) inTurn(planes []*hostDraft) []*hostDraft {
 // join makes a host a voting member: added as a learner when all that its etcd needs is
 // there, started, and given its vote when it is in sync. It gives the step after which the
 // host's etcd serves an API server, if there is one.
-func (m *membership) join(h *hostDraft, input manifests.Input) ([]string, error) {
+func (m *membership) join(h *hostDraft, input manifests.Input) []string {
 	found := view.MembersOf(m.members, h.host)
 	if len(found) == 0 {
 		added := h.add(plan.Step{
@@ -69,34 +69,32 @@ func (m *membership) join(h *hostDraft, input manifests.Input) ([]string, error)
 		found = []hosts.Member{{Name: h.host.Name, Peers: []string{manifests.PeerURL(h.host)}, Learner: true}}
 		m.members = append(m.members, found...)
 	}
-	if err := m.begin(h, input); err != nil {
-		return nil, err
-	}
+	m.begin(h, input)
 	h.staticPod(manifests.EtcdManifest, join(m.settled, h.letBegin(manifests.StateExisting, m.settled)))
 	h.startKubelet(nil)
 	if !found[0].Learner {
-		return nil, nil
+		return nil
 	}
 	m.settled = []string{h.add(plan.Step{
 		ID: clusterID(plan.PhaseEtcdJoin, h.host.Name, "promote"), Phase: plan.PhaseEtcdJoin, Lane: laneMembers,
-		After: after(join(m.settled, h.pods, h.kubelet)), Why: "it is to have a vote", Change: plan.Update, Subject: plan.Subject{Member: h.host.Name},
+		After: after(join(m.settled, h.made(writesPods(isServer), startsKubelet))), Why: "it is to have a vote", Change: plan.Update, Subject: plan.Subject{Member: h.host.Name},
 		Cluster: plan.MemberPromote{Name: h.host.Name, Timeout: promoteTimeout},
 	})}
-	return m.settled, nil
+	return m.settled
 }
 
 // readyForEtcd lists what has to be done before etcd is told of the host: a member that
 // is long in coming is one that does not answer.
 func (h *hostDraft) readyForEtcd() []string {
-	return join(h.base, h.setsWith(nil), h.containerd, h.loaded(imagePause, "etcd"), h.written(
+	return join(h.base(), h.setsWith(nil), h.made(startsContainerd), h.loaded(imagePause, "etcd"), h.written(
 		plan.PhasePrepare, plan.PhaseContainerd, plan.PhaseCerts, plan.PhaseKubeconfig, plan.PhaseEtcd, plan.PhaseKubelet))
 }
 
 // begin renders the host's etcd as one that joins those that there are when its turn
 // comes; where it has data, that was done before, and stays.
-func (m *membership) begin(h *hostDraft, input manifests.Input) error {
+func (m *membership) begin(h *hostDraft, input manifests.Input) {
 	if view.HasEtcdData(h.facts) {
-		return nil // keepInitialCluster has seen to it
+		return // keepInitialCluster has seen to it
 	}
 	initial := manifests.InitialCluster{State: manifests.StateExisting}
 	for _, member := range m.members {
@@ -108,21 +106,21 @@ func (m *membership) begin(h *hostDraft, input manifests.Input) error {
 			initial.Members = append(initial.Members, manifests.Member{Name: name, PeerURL: peer})
 		}
 	}
-	return h.beginEtcd(input, initial)
+	h.beginEtcd(input, initial)
 }
 
 // beginEtcd puts another initial cluster into the manifest of the host's etcd.
-func (h *hostDraft) beginEtcd(input manifests.Input, initial manifests.InitialCluster) error {
+func (h *hostDraft) beginEtcd(input manifests.Input, initial manifests.InitialCluster) {
 	for i, file := range h.state.Files {
 		if file.Path != manifests.EtcdManifest {
 			continue
 		}
 		content, err := manifests.EtcdPod(input, h.host.Name, initial)
 		if err != nil {
-			return fmt.Errorf("render %s for %s: %w", file.Path, h.host.Name, err)
+			h.fail(fmt.Errorf("render %s for %s: %w", file.Path, h.host.Name, err))
+			return
 		}
 		h.state.Files = slices.Clone(h.state.Files)
 		h.state.Files[i].Content = content
 	}
-	return nil
 }

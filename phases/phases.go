@@ -47,21 +47,22 @@ func (in Input) manifests() (manifests.Input, error) {
 	}, nil
 }
 
-// begin looks whether the workflow may be planned, and begins the plan: what only has to
-// be told is told with it.
-func (in Input) begin(workflow view.Workflow) (*draft, error) {
+// planOf plans the phases of a workflow in their order, if nothing stands in its way: what only
+// has to be told is told with the plan.
+func planOf(in Input, workflow view.Workflow, phases ...func(*draft)) (plan.Plan, plan.Contents, error) {
 	in.Workflow = workflow
 	problems := Preflight(workflow, in)
 	if len(Errors(problems)) > 0 {
-		return nil, &Refused{Problems: problems}
+		return plan.Plan{}, nil, &Refused{Problems: problems}
 	}
-	d := &draft{
-		in:       in,
-		plan:     plan.Plan{Workflow: string(workflow), Cluster: in.ClusterID, Steps: []plan.Step{}},
-		contents: plan.Contents{},
-	}
+	d := newDraft(in)
 	for _, found := range problems {
 		d.plan.Warnings = append(d.plan.Warnings, found.String())
 	}
-	return d, nil
+	for _, phase := range phases {
+		if phase(d); d.err != nil {
+			return plan.Plan{}, nil, d.err
+		}
+	}
+	return d.done()
 }

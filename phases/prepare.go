@@ -24,23 +24,24 @@ func (h *hostDraft) claim() {
 			return
 		}
 	}
-	id := h.step(plan.PhasePrepare, "claim", plan.LaneWork, plan.Create, why, hosts.Claim{Cluster: h.in.ClusterID, Node: h.host.Name})
-	h.base = []string{id}
+	h.step(plan.PhasePrepare, "claim", plan.LaneWork, plan.Create, why, hosts.Claim{Cluster: h.in.ClusterID, Node: h.host.Name})
 }
+
+// base lists the steps after which every lane of the host begins.
+func (h *hostDraft) base() []string { return h.made(does[hosts.Claim], does[hosts.MakeDirectory]) }
 
 // directories makes what files and mounts lie in.
 func (h *hostDraft) directories() {
-	var made []string
 	for _, directory := range h.state.Directories {
 		why, change := h.directoryDiffers(directory)
 		if why == "" {
 			continue
 		}
-		made = append(made, h.step(directory.Phase, trimmed(directory.Path)+"/", plan.LaneWork, change, why, hosts.MakeDirectory{
+		h.step(directory.Phase, trimmed(directory.Path)+"/", plan.LaneWork, change, why, hosts.MakeDirectory{
 			Path: directory.Path, Mode: directory.Mode, UID: directory.UID, GID: directory.GID,
-		}))
+		})
 	}
-	h.base = join(h.base, made, h.parents())
+	h.parents()
 }
 
 // modeParents is the mode of the directories that are made on the way to a path.
@@ -49,19 +50,17 @@ const modeParents = 0o755
 // parents gives those directories back their mode which Slipway made on the way to what it
 // puts there: a daemon that is not root has to get through. One that was there before has
 // the mode that its maker gave it.
-func (h *hostDraft) parents() []string {
-	var steps []string
+func (h *hostDraft) parents() {
 	for _, directory := range h.state.Parents() {
 		have := h.facts.Files[directory]
 		if have.Type != hosts.TypeDirectory || !view.MadeDirectory(h.facts.Record, directory) {
 			continue
 		}
 		if why := attributesDiffer(have, modeParents, 0, 0); why != "" {
-			steps = append(steps, h.step(plan.PhasePrepare, trimmed(directory)+"/", plan.LaneWork, plan.Update, why,
-				hosts.MakeDirectory{Path: directory, Mode: modeParents}))
+			h.step(plan.PhasePrepare, trimmed(directory)+"/", plan.LaneWork, plan.Update, why,
+				hosts.MakeDirectory{Path: directory, Mode: modeParents})
 		}
 	}
-	return steps
 }
 
 // prepare brings the operating system into the state that Kubernetes needs: only what
@@ -131,9 +130,9 @@ func (h *hostDraft) entries() {
 		if len(missing) == 0 {
 			continue
 		}
-		h.entry = append(h.entry, h.step(plan.PhasePrepare, "hosts/"+entry.Address+"/"+missing[0], plan.LaneWork, plan.Create,
+		h.step(plan.PhasePrepare, "hosts/"+entry.Address+"/"+missing[0], plan.LaneWork, plan.Create,
 			strings.Join(missing, ", ")+" resolved otherwise, or not at all",
-			hosts.AddHostsEntry{Address: entry.Address, Names: missing}))
+			hosts.AddHostsEntry{Address: entry.Address, Names: missing})
 	}
 }
 

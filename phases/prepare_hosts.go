@@ -11,21 +11,20 @@ import (
 // containerd, images, and the units of kubelet and balancers, not started. Nothing of the cluster's own
 // is put there but, in mode local, its haproxy; so a host can be joined by hand as well.
 func Prepare(in Input) (plan.Plan, plan.Contents, error) {
-	d, err := in.begin(view.Prepare)
-	if err != nil {
-		return plan.Plan{}, nil, err
-	}
-	drafts, err := d.draftHosts(in.Targets(view.Prepare))
-	if err != nil {
-		return plan.Plan{}, nil, err
-	}
-	for _, h := range drafts {
+	return planOf(in, view.Prepare,
+		(*draft).renderHosts,
+		(*draft).prepareHosts,
+	)
+}
+
+// prepareHosts installs hosts as far as that belongs to no cluster.
+func (d *draft) prepareHosts() {
+	for _, h := range d.drafts {
 		h.withoutCluster()
 		h.install()
 		h.startKubelet(nil)
 		h.tidy()
 	}
-	return d.done()
 }
 
 // withoutCluster takes away from a host's state what belongs to one cluster. A kubelet

@@ -15,25 +15,29 @@ import (
 // cluster and on the living hosts, nothing on the dead ones.
 func Remove(in Input, names []string) (plan.Plan, plan.Contents, error) {
 	in.Hosts = names
-	d, err := in.begin(view.Remove)
-	if err != nil {
-		return plan.Plan{}, nil, err
-	}
-	targets := in.Targets(view.Remove)
+	return planOf(in, view.Remove,
+		(*draft).beginHosts,
+		(*draft).removeDead,
+		(*draft).forgetDead,
+	)
+}
+
+// removeDead takes dead hosts out of etcd and of the API, one after another.
+func (d *draft) removeDead() {
 	var before []string
-	for _, host := range targets {
-		h := d.forHost(host, manifests.HostState{})
+	for _, h := range d.drafts {
 		removed := h.removeMembers(before)
 		h.deleteNode(h.deletePods(removed))
 		if len(removed) > 0 {
 			before = removed
 		}
 	}
+}
+
+// forgetDead has the balancers that live send nobody to dead hosts.
+func (d *draft) forgetDead() {
 	nothing := func([]string) []string { return nil }
-	if _, err := d.balancersLose(targets, nil, nothing); err != nil {
-		return plan.Plan{}, nil, err
-	}
-	return d.done()
+	d.balancersLose(d.in.Targets(view.Remove), nil, nothing)
 }
 
 // deletePods deletes the Pods that only the dead host could end: what runs one of each,

@@ -19,57 +19,59 @@ import (
 // nothing needs its API or a quorum.
 func Reset(in Input, names []string) (plan.Plan, plan.Contents, error) {
 	in.Hosts = names
-	d, err := in.begin(view.Reset)
-	if err != nil {
-		return plan.Plan{}, nil, err
+	if len(in.Targets(view.Reset)) == len(in.Cluster.Hosts) {
+		return planOf(in, view.Reset,
+			(*draft).beginHosts,
+			(*draft).endHosts,
+		)
 	}
-	targets := in.Targets(view.Reset)
-	var drafts []*hostDraft
-	for _, host := range targets {
-		drafts = append(drafts, d.forHost(host, manifests.HostState{}))
-	}
-	if len(targets) < len(in.Cluster.Hosts) {
-		if err := d.leave(targets, drafts); err != nil {
-			return plan.Plan{}, nil, err
-		}
-		return d.done()
-	}
-	for _, h := range drafts {
+	return planOf(in, view.Reset,
+		(*draft).beginHosts,
+		(*draft).cordonNodes,
+		(*draft).drainNodes,
+		(*draft).leaveHosts,
+	)
+}
+
+// endHosts stops and removes all of a cluster that goes as a whole.
+func (d *draft) endHosts() {
+	for _, h := range d.drafts {
 		h.stopBalancer(nil)
 		h.stopKubelet(nil)
 		h.cleanUp(nil)
 	}
-	return d.done()
 }
 
-// leave takes hosts out of a cluster that goes on: each one's Pods are moved away and the
+// cordonNodes keeps new Pods away from all nodes that leave, before any of them is drained.
+func (d *draft) cordonNodes() {
+	for _, h := range d.drafts {
+		h.cordon()
+	}
+}
+
+// drainNodes moves the Pods of the nodes that leave to others.
+func (d *draft) drainNodes() {
+	cordoned := d.inCluster(does[plan.Cordon])
+	for _, h := range d.drafts {
+		h.drain(cordoned)
+	}
+}
+
+// leaveHosts takes hosts out of a cluster that goes on: each one's Pods are moved away and the
 // balancers send no client to it any more, before anything of it is stopped. Control
 // planes go one after another, so that etcd is whole between two changes of its members.
-func (d *draft) leave(targets []cluster.Host, drafts []*hostDraft) error {
-	var cordoned, served []string
-	for _, h := range drafts {
-		cordoned = append(cordoned, h.cordon()...)
-	}
-	drained := map[string][]string{}
-	for _, h := range drafts {
-		drained[h.host.Name] = h.drain(cordoned)
-		if knownToBalancers(h.host) {
-			served = join(served, drained[h.host.Name])
-		}
-	}
-	lost, err := d.balancersLose(targets, served, func(waits []string) []string {
+func (d *draft) leaveHosts() {
+	known := keep(d.drafts, func(h *hostDraft) bool { return knownToBalancers(h.host) })
+	lost := d.balancersLose(d.in.Targets(view.Reset), madeOn(known, does[plan.Drain]), func(waits []string) []string {
 		var released []string
-		for _, h := range drafts {
+		for _, h := range d.drafts {
 			released = append(released, h.release(waits)...)
 		}
 		return released
 	})
-	if err != nil {
-		return err
-	}
 	var before []string // the step that ends the last control plane's membership
-	for _, h := range drafts {
-		waits := drained[h.host.Name]
+	for _, h := range d.drafts {
+		waits := h.made(does[plan.Drain])
 		if knownToBalancers(h.host) {
 			waits = join(waits, lost)
 		}
@@ -82,7 +84,6 @@ func (d *draft) leave(targets []cluster.Host, drafts []*hostDraft) error {
 		h.shutWay(waits)
 		h.cleanUp(nil)
 	}
-	return nil
 }
 
 // leaveControlPlane stops a control plane in the order in which nobody misses it: the way to

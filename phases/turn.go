@@ -48,25 +48,16 @@ func (in Input) etcdServes() bool {
 	return !in.Cluster.StackedEtcd() || len(in.ClusterFacts.Members) > 0 && view.TooFew(view.Voting(in.ClusterFacts.Members)) == ""
 }
 
-// answers are the waits for API servers that a host's own steps go by: where hosts take turns,
-// a control plane goes by its own alone.
-func (h *hostDraft) answers(apis []string) []string {
-	if h.in.takesTurns() && h.runsControlPlane() {
-		return ownOf(apis, h)
-	}
-	return apis
-}
-
 // awaitPods waits until static Pods of the host run, of those that had run before: the ones that
 // the steps write anew and, where the plan starts the kubelet, all of the group. A kubelet that
 // kept ending may not have seen what was written last, and the Pods of before run on.
-func (h *hostDraft) awaitPods(name string, of func(path string) bool, written []string) {
+func (h *hostDraft) awaitPods(name string, of func(path string) bool) {
 	if !h.in.takesTurns() {
 		return
 	}
-	wait := podsWait{name: name, why: "what answers may be the Pod of before", after: join(written, h.kubelet), timeout: podTimeout}
+	wait := podsWait{name: name, why: "what answers may be the Pod of before", after: h.made(writesPods(of), startsKubelet), timeout: podTimeout}
 	h.awaitPodsOf(wait, func(file manifests.File) bool {
-		return of(file.Path) && (len(h.kubelet) > 0 || h.rewrites(file.Path))
+		return of(file.Path) && (h.makes(startsKubelet) || h.rewrites(file.Path))
 	})
 }
 
@@ -78,7 +69,7 @@ type podsWait struct {
 }
 
 // awaitPodsOf waits until those static Pods run by their manifests that are meant and whose
-// manifest was there before. It notes the wait among what says that the host is well.
+// manifest was there before.
 func (h *hostDraft) awaitPodsOf(wait podsWait, meant func(manifests.File) bool) {
 	var pods []plan.StaticPod
 	for _, file := range h.state.Files {
@@ -89,11 +80,11 @@ func (h *hostDraft) awaitPodsOf(wait podsWait, meant func(manifests.File) bool) 
 	if len(pods) == 0 {
 		return
 	}
-	h.renewed = append(h.renewed, h.add(plan.Step{
+	h.add(plan.Step{
 		ID: clusterID("wait-pods", h.host.Name, wait.name), Phase: plan.PhaseWaitControlPlane, Lane: plan.LaneWait + "/pods/" + h.host.Name,
 		After: after(wait.after), Why: wait.why,
 		Cluster: plan.WaitPods{Host: h.host.Name, Pods: pods, Timeout: wait.timeout},
-	}))
+	})
 }
 
 func podName(manifest string) string { return strings.TrimSuffix(path.Base(manifest), ".yaml") }
@@ -109,10 +100,7 @@ func (h *hostDraft) hadPod(file string) bool {
 // ran there before.
 func (h *hostDraft) disturbed() []string {
 	var ids []string
-	for _, step := range h.plan.Steps {
-		if step.Host != h.host.Name {
-			continue
-		}
+	for _, step := range h.own() {
 		switch a := step.Action.(type) {
 		case hosts.SetUnit:
 			if unit := h.facts.Units[a.Name]; a.Active && (unit.Active == "active" || unit.Inputs != "") {
@@ -131,10 +119,7 @@ func (h *hostDraft) disturbed() []string {
 // balancer that runs. They may run though the host is not well: a node that is not Ready says
 // only that nothing is heard of its kubelet.
 func (h *hostDraft) stopsServers() bool {
-	return slices.ContainsFunc(h.plan.Steps, func(step plan.Step) bool {
-		if step.Host != h.host.Name {
-			return false
-		}
+	return slices.ContainsFunc(h.own(), func(step plan.Step) bool {
 		switch a := step.Action.(type) {
 		case hosts.SetUnit:
 			return slices.Contains(balancerUnits, a.Name) && h.isUp(a.Name)
@@ -167,73 +152,74 @@ func (h *hostDraft) quorumInTurn() []string {
 		return nil
 	}
 	return []string{h.add(plan.Step{
-		ID: h.quorumID(), Phase: plan.PhaseWaitQuorum, Lane: string(plan.PhaseWaitQuorum) + "/" + h.host.Name,
+		ID: clusterID(plan.PhaseWaitQuorum, h.host.Name), Phase: plan.PhaseWaitQuorum, Lane: string(plan.PhaseWaitQuorum) + "/" + h.host.Name,
 		Why: "its etcd is started anew", Subject: plan.Subject{Member: own[0].Name}, Cluster: plan.QuorumHolds{Without: own[0].Name, Stays: true},
 	})}
 }
-
-func (h *hostDraft) quorumID() string { return clusterID(plan.PhaseWaitQuorum, h.host.Name) }
 
 // postpone has all of the host's own steps wait, and the look at the quorum with them.
 func (h *hostDraft) postpone(before []string) {
 	if len(before) == 0 {
 		return
 	}
-	for i, step := range h.plan.Steps {
-		if step.Host == h.host.Name || step.ID == h.quorumID() {
+	for _, i := range h.about[h.host.Name] {
+		if step := h.plan.Steps[i]; step.Host == h.host.Name || does[plan.QuorumHolds](step) {
 			h.plan.Steps[i].After = append(slices.Clone(step.After), plan.All(before...))
 		}
 	}
 }
 
-// sequence puts the hosts of a running cluster in the order in which they are changed, by the waits
-// for API servers and for nodes.
-type sequence struct{ apis, nodes []string }
-
-// served lists the steps after which what others need of a host answers again.
-func (s sequence) served(h *hostDraft) []string { return join(ownOf(s.apis, h), h.renewed) }
+// served lists the steps after which what others need of the host answers again.
+func (h *hostDraft) served() []string { return h.made(awaitsAPI, does[plan.WaitPods]) }
 
 // well lists the steps after which the host does all of its work.
-func (s sequence) well(h *hostDraft) []string { return join(s.served(h), ownOf(s.nodes, h), h.reached) }
+func (h *hostDraft) well() []string {
+	return h.made(awaitsAPI, does[plan.WaitPods], does[plan.WaitNode], does[plan.WaitEndpoint])
+}
 
-// take has hosts changed one after another: the control planes, the load balancers, one worker,
-// and then the other workers a few at a time. What is not well is put right first, and the others
-// wait for it: a setting that has stopped one host goes no further when init is run again. It gives
-// all waits for nodes.
-func (s sequence) take(planes, balancers, workers []*hostDraft) (nodes []string) {
-	if slices.ContainsFunc(slices.Concat(planes, balancers, workers), func(h *hostDraft) bool { return len(h.disturbed()) > 0 }) {
-		s.nodes = join(s.nodes, s.awaitUnwell(planes))
+// changed lists the steps that disturb the host, and those after which it is well.
+func (h *hostDraft) changed() []string { return join(h.disturbed(), h.well()) }
+
+// takeTurns has hosts of a running cluster changed one after another: the control planes, the load
+// balancers, one worker, and then the other workers a few at a time. What is not well is put right
+// first, and the others wait for it: a setting that has stopped one host goes no further when init
+// is run again.
+func (d *draft) takeTurns() {
+	if !d.in.takesTurns() {
+		return
+	}
+	if slices.ContainsFunc(d.drafts, func(h *hostDraft) bool { return len(h.disturbed()) > 0 }) {
+		awaitUnwell(d.planes)
 	}
 	var first, last []string
-	if len(planes) > 0 && planes[0].in.planesTakeTurns() {
-		first, last = s.oneByOne(planes, nil)
+	if d.in.planesTakeTurns() {
+		first, last = oneByOne(d.planes, nil)
 	} else {
-		for _, h := range planes {
-			first = join(first, h.disturbed(), s.well(h))
+		for _, h := range d.planes {
+			first = join(first, h.changed())
 		}
 	}
 	// A control plane that is not well may need a balancer for it.
-	mended, balanced := s.oneByOne(balancers, last)
+	mended, balanced := oneByOne(d.balancers, last)
 	before := join(first, last, mended, balanced)
-	unwell, well := s.parted(workers)
+	unwell, well := parted(d.workers)
 	for _, h := range unwell {
-		before = join(before, h.disturbed(), s.well(h))
+		before = join(before, h.changed())
 	}
-	s.abreast(well, before)
-	return s.nodes
+	abreast(well, before)
 }
 
 // oneByOne has each host that is changed wait for the one before, and the first for the steps
 // given and for the hosts that are not well. It gives what those are well after, and the last
 // of the others.
-func (s sequence) oneByOne(drafts []*hostDraft, before []string) (mended, last []string) {
-	unwell, well := s.parted(drafts)
-	mended = s.mend(unwell)
+func oneByOne(drafts []*hostDraft, before []string) (mended, last []string) {
+	unwell, well := parted(drafts)
+	mended = mend(unwell)
 	wait := join(before, mended)
 	for _, h := range well {
-		if changed := h.disturbed(); len(changed) > 0 {
+		if len(h.disturbed()) > 0 {
 			h.postpone(wait)
-			last = join(changed, s.well(h))
+			last = h.changed()
 			wait = last
 		}
 	}
@@ -244,14 +230,14 @@ func (s sequence) oneByOne(drafts []*hostDraft, before []string) (mended, last [
 // at once, but where that stops what others go by: then one after another, and the next goes by
 // what was stopped, not by the node, which may stay as it is. A host whose etcd does not answer
 // comes first: nobody loses by that.
-func (s sequence) mend(unwell []*hostDraft) []string {
+func mend(unwell []*hostDraft) []string {
 	var mended, wait []string
 	for _, h := range slices.Concat(keep(unwell, (*hostDraft).etcdIsDown), keep(unwell, (*hostDraft).etcdIsUp)) {
 		if h.stopsServers() {
 			h.postpone(wait)
-			wait = join(h.disturbed(), s.served(h))
+			wait = join(h.disturbed(), h.served())
 		}
-		mended = join(mended, h.disturbed(), s.well(h))
+		mended = join(mended, h.changed())
 	}
 	return mended
 }
@@ -263,25 +249,24 @@ func (h *hostDraft) etcdIsDown() bool {
 func (h *hostDraft) etcdIsUp() bool { return !h.etcdIsDown() }
 
 // abreast has one worker changed after the steps given, and then a few at a time.
-func (s sequence) abreast(workers []*hostDraft, before []string) {
+func abreast(workers []*hostDraft, before []string) {
 	var done [][]string
 	for _, h := range workers {
-		changed := h.disturbed()
-		if len(changed) == 0 {
+		if len(h.disturbed()) == 0 {
 			continue
 		}
 		if n := len(done); n > 0 {
 			before = done[max(0, n-turnsAbreast)]
 		}
 		h.postpone(before)
-		done = append(done, join(changed, s.well(h)))
+		done = append(done, h.changed())
 	}
 }
 
 // parted tells the hosts that are not well from those that are.
-func (s sequence) parted(drafts []*hostDraft) (unwell, well []*hostDraft) {
+func parted(drafts []*hostDraft) (unwell, well []*hostDraft) {
 	for _, h := range drafts {
-		if h.unwell(s.well(h)) {
+		if h.unwell() {
 			unwell = append(unwell, h)
 		} else {
 			well = append(well, h)

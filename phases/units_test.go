@@ -18,7 +18,7 @@ func TestOnlyAConfigurationIsReloaded(t *testing.T) {
 		Inputs: []string{program}, Reloads: []string{config},
 	}
 	draft := func(content string, have map[string]string, inputs string) *hostDraft {
-		d := &draft{contents: plan.Contents{}}
+		d := newDraft(Input{})
 		h := d.forHost(cluster.Host{Name: "a"}, manifests.HostState{Units: []manifests.Unit{unit}})
 		h.state.Files = []manifests.File{{Path: config, Mode: 0o644, Content: []byte(content), Compare: manifests.Exact}}
 		h.facts.Files = map[string]hosts.File{}
@@ -47,7 +47,8 @@ func TestOnlyAConfigurationIsReloaded(t *testing.T) {
 		"it was started before reloads": {"old", old, startedFor(started), true, true},
 	} {
 		h := draft(test.content, test.have, test.inputs)
-		if acts := h.setUnit(unit, nil) != ""; acts != test.acts {
+		h.setUnit(unit, nil)
+		if acts := h.makes(starts(unit.Name)); acts != test.acts {
 			t.Errorf("%s: planned %v, want %v", name, acts, test.acts)
 			continue
 		}

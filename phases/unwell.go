@@ -14,13 +14,13 @@ import (
 // of control planes are asked too.
 
 // unwell tells whether the host does not do its work now, as far as is known: perhaps by what it
-// was changed to last. well are the waits until it does.
-func (h *hostDraft) unwell(well []string) bool {
+// was changed to last.
+func (h *hostDraft) unwell() bool {
 	if h.startsNeeded() {
 		return true
 	}
 	if !h.in.ClusterFacts.Reachable { // then every host is waited for
-		return len(well) > 0 && len(h.disturbed()) == 0
+		return len(h.well()) > 0 && len(h.disturbed()) == 0
 	}
 	if !h.isNode() {
 		return false
@@ -39,9 +39,9 @@ func (h *hostDraft) startsNeeded() bool {
 	if !h.isNode() {
 		needs = []string{manifests.HAProxyUnit, manifests.KeepalivedUnit}
 	}
-	return slices.ContainsFunc(h.plan.Steps, func(step plan.Step) bool {
+	return slices.ContainsFunc(h.own(), func(step plan.Step) bool {
 		unit, sets := step.Action.(hosts.SetUnit)
-		return sets && step.Host == h.host.Name && unit.Active && slices.Contains(needs, unit.Name) && h.facts.Units[unit.Name].Active != "active"
+		return sets && unit.Active && slices.Contains(needs, unit.Name) && h.facts.Units[unit.Name].Active != "active"
 	})
 }
 
@@ -65,27 +65,25 @@ func (h *hostDraft) listensAsAsked(component string) bool {
 	case hosts.ComponentAPIServer: // its port stays
 		return true
 	case hosts.ComponentKubelet:
-		return len(h.kubelet) == 0
+		return !h.makes(startsKubelet)
 	}
 	return !h.rewrites(manifests.ManifestsFolder + "/" + component + ".yaml")
 }
 
 // awaitUnwell waits for the components of control planes that do not answer and that the plan does
 // nothing about: by these waits the other hosts go. Where nothing is changed on any host there is
-// nothing to go by it, and nothing to do. It gives the waits for kubelets.
-func (s sequence) awaitUnwell(planes []*hostDraft) []string {
-	var nodes []string
+// nothing to go by it, and nothing to do.
+func awaitUnwell(planes []*hostDraft) {
 	for _, h := range planes {
-		if len(h.kubelet) > 0 {
+		if h.makes(startsKubelet) {
 			continue // all of the host is waited for
 		}
 		wait := podsWait{name: "unwell", why: "it does not answer", timeout: againTimeout}
 		h.awaitPodsOf(wait, func(file manifests.File) bool {
 			return h.isDown(podName(file.Path)) && !h.rewrites(file.Path)
 		})
-		if h.isDown(hosts.ComponentKubelet) && len(ownOf(s.nodes, h)) == 0 {
-			nodes = append(nodes, h.waitNode("its kubelet does not answer", true, nil))
+		if h.isDown(hosts.ComponentKubelet) && !h.makes(does[plan.WaitNode]) {
+			h.waitNode("its kubelet does not answer", true, nil)
 		}
 	}
-	return nodes
 }

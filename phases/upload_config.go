@@ -8,33 +8,39 @@ import (
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
-// configuration applies, when what nodes wait for has been applied, what is neither an add-on's nor a token's: the configuration
-// that kubeadm keeps in the cluster, and the rights to read it. Administrators and logs come
-// first of all, as soon as an API server takes requests: who administers may look on.
-func (d *draft) configuration(state manifests.ClusterState, addons, served, apis []string) ([]string, error) {
-	var ids []string
-	for _, phase := range objectPhases(state) {
-		if phase.IsAddon() || phase == plan.PhaseBootstrapToken {
-			continue
+// uploadConfig applies, when what nodes wait for has been applied, what is neither an add-on's nor
+// a token's: the configuration that kubeadm keeps in the cluster, and the rights to read it.
+// Administrators and logs come first of all, as soon as an API server takes requests: who
+// administers may look on.
+func (d *draft) uploadConfig() {
+	waits := after(d.inCluster(applies(plan.Phase.IsAddon)), d.inCluster(awaitsAPI))
+	for _, phase := range objectPhases(d.objects) {
+		switch {
+		case phase == plan.PhaseKubeletFinalize:
+			d.applyObjects(d.objects, phase, after(nil, d.inCluster(awaitsServing)))
+		case isConfig(phase):
+			d.applyObjects(d.objects, phase, waits)
 		}
-		waits := after(addons, apis)
-		if phase == plan.PhaseKubeletFinalize {
-			waits = after(nil, served)
-		}
-		applied, err := d.applyObjects(state, phase, waits)
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, applied...)
 	}
-	return ids, nil
 }
 
-// complete notes in the cluster that init is done.
-func (d *draft) complete(waits []string, apis []string) error {
+func isConfig(phase plan.Phase) bool { return !phase.IsAddon() && phase != plan.PhaseBootstrapToken }
+
+func isToken(phase plan.Phase) bool { return phase == plan.PhaseBootstrapToken }
+
+// complete notes in the cluster that init is done, after all else that it does there.
+func (d *draft) complete() {
 	if d.in.Completed() {
-		return nil
+		return
 	}
+	waits := join(
+		d.inCluster(applies(isConfig), applies(plan.Phase.IsAddon), applies(isToken)),
+		madeOn(d.planes, awaitsEndpoint),
+		d.inCluster(does[plan.WaitNode]),
+		madeOn(d.drafts, does[plan.WaitPods]),
+		d.inCluster(does[plan.MarkNode], does[plan.WaitAvailable]),
+		madeOn(d.drafts, startsBalancer),
+	)
 	content, err := json.Marshal(map[string]any{
 		"apiVersion": view.MarkerKey.APIVersion,
 		"kind":       view.MarkerKey.Kind,
@@ -42,9 +48,9 @@ func (d *draft) complete(waits []string, apis []string) error {
 		"data":       map[string]string{"cluster": d.in.ClusterID.Name, "id": d.in.ClusterID.ID},
 	})
 	if err != nil {
-		return err
+		d.fail(err)
+		return
 	}
 	marker := manifests.Object{Phase: plan.PhaseUploadConfig, Key: view.MarkerKey, Content: content, Compare: manifests.Exact}
-	d.apply(marker, "init has not completed before", plan.Create, after(waits, apis))
-	return nil
+	d.apply(marker, "init has not completed before", plan.Create, after(waits, d.inCluster(awaitsAPI)))
 }

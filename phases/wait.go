@@ -29,23 +29,23 @@ var running = []plan.Phase{
 
 // awaitServing waits until the API server of one control plane takes requests, where it was
 // touched or does not answer.
-func (h *hostDraft) awaitServing() string { return h.awaitAPIServer("wait-serving", true) }
+func (h *hostDraft) awaitServing() { h.awaitAPIServer("wait-serving", true) }
 
 // awaitAPI waits until it is ready; after awaitServing, as both are of one lane.
-func (h *hostDraft) awaitAPI() string { return h.awaitAPIServer(plan.PhaseWaitControlPlane, false) }
+func (h *hostDraft) awaitAPI() { h.awaitAPIServer(plan.PhaseWaitControlPlane, false) }
 
-func (h *hostDraft) awaitAPIServer(name plan.Phase, serving bool) string {
+func (h *hostDraft) awaitAPIServer(name plan.Phase, serving bool) {
 	why := h.apiIsAway()
 	if why == "" {
-		return ""
+		return
 	}
 	timeout := apiTimeout
 	if !h.getsOver() {
 		timeout = againTimeout
 	}
-	return h.add(plan.Step{
+	h.add(plan.Step{
 		ID: clusterID(name, h.host.Name), Phase: plan.PhaseWaitControlPlane, Lane: plan.LaneWait + "/api/" + h.host.Name,
-		After: after(join(h.pods, h.kubelet, h.renewed)), Why: why,
+		After: after(h.made(writesPods(isServer), startsKubelet, does[plan.WaitPods])), Why: why,
 		Cluster: plan.WaitAPI{Host: h.host.Name, Serving: serving, Timeout: timeout},
 	})
 }
@@ -65,7 +65,7 @@ func (h *hostDraft) apiIsAway() string {
 }
 
 // getsOver tells whether the plan changes what the host has to get over.
-func (h *hostDraft) getsOver() bool { return len(h.containerd) > 0 || h.changed(running...) }
+func (h *hostDraft) getsOver() bool { return h.makes(startsContainerd, inPhase(running...)) }
 
 // MaySettle tells whether what a plan has left to do may come to be so by itself: it is all in the
 // cluster, as where an API server is silent for a moment, and nothing has to be done on a host.
@@ -80,9 +80,25 @@ func orUnknown(cause string) string {
 	return cause
 }
 
-// awaitNode waits until the host's node is Ready, or is there where the network that
-// would make it Ready is the user's to bring.
-func (h *hostDraft) awaitNode(apis []string) string {
+// apis lists the waits for API servers that the host's own steps go by: where hosts take turns,
+// a control plane goes by its own alone.
+func (h *hostDraft) apis() []string {
+	if h.in.takesTurns() && h.runsControlPlane() {
+		return h.made(awaitsAPI)
+	}
+	return h.inCluster(awaitsAPI)
+}
+
+// awaitNodes waits for the nodes of an init.
+func (d *draft) awaitNodes() {
+	for _, h := range d.nodes() {
+		h.awaitNode(h.apis())
+	}
+}
+
+// awaitNode waits, after the API servers, until the host's node is Ready, or is there where the
+// network that would make it Ready is the user's to bring.
+func (h *hostDraft) awaitNode(apis []string) {
 	ready := h.in.Cluster.Networking.AddOn != cluster.AddOnNone
 	node, there := h.in.Node(h.host.Name)
 	why := ""
@@ -94,15 +110,15 @@ func (h *hostDraft) awaitNode(apis []string) string {
 	case h.restartsKubelet():
 		why = "it is being restarted"
 	default:
-		return ""
+		return
 	}
 	restarted := h.restartsKubelet() && (there || h.facts.Units[manifests.KubeletUnit].Active == "active")
-	return h.waitNode(why, restarted, after(join(h.kubelet, h.containerd, h.reached), apis))
+	h.waitNode(why, restarted, after(h.made(startsKubelet, startsContainerd, does[plan.WaitEndpoint]), apis))
 }
 
 // waitNode waits for the host's node; restarted tells that a Ready of before does not count.
-func (h *hostDraft) waitNode(why string, restarted bool, after []plan.Dependency) string {
-	return h.add(plan.Step{
+func (h *hostDraft) waitNode(why string, restarted bool, after []plan.Dependency) {
+	h.add(plan.Step{
 		ID: clusterID(plan.PhaseWaitNode, h.host.Name), Phase: plan.PhaseWaitNode, Lane: plan.LaneWait + "/node/" + h.host.Name,
 		After: after, Why: why,
 		Cluster: plan.WaitNode{
@@ -113,7 +129,7 @@ func (h *hostDraft) waitNode(why string, restarted bool, after []plan.Dependency
 }
 
 // restartsKubelet tells whether the plan starts the host's kubelet, or what it needs, anew.
-func (h *hostDraft) restartsKubelet() bool { return len(h.kubelet) > 0 || len(h.containerd) > 0 }
+func (h *hostDraft) restartsKubelet() bool { return h.makes(startsKubelet, startsContainerd) }
 
 // daemonSets are those of ours that the cluster has already: a node has come when its Pods
 // have their network too. Those that the plan itself applies are waited for as a whole.

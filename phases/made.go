@@ -1,0 +1,134 @@
+package phases
+
+import (
+	"path"
+	"slices"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// What later steps wait for: steps by what they do.
+
+// match tells whether a step is one of those meant.
+type match func(plan.Step) bool
+
+// made lists the steps that are about the host so far: those of the first match, then the others'.
+func (h *hostDraft) made(matches ...match) []string { return h.find(h.about[h.host.Name], matches) }
+
+// makes tells whether one of the steps that are about the host is meant.
+func (h *hostDraft) makes(matches ...match) bool { return len(h.made(matches...)) > 0 }
+
+// madeOn lists the same of several hosts.
+func madeOn(drafts []*hostDraft, matches ...match) []string {
+	var ids []string
+	for _, h := range drafts {
+		ids = append(ids, h.made(matches...)...)
+	}
+	return ids
+}
+
+// inCluster lists the steps that are done to the cluster so far.
+func (d *draft) inCluster(matches ...match) []string { return d.find(d.at[""], matches) }
+
+func (d *draft) find(among []int, matches []match) []string {
+	var ids []string
+	for _, is := range matches {
+		for _, i := range among {
+			if step := d.plan.Steps[i]; is(step) && !slices.Contains(ids, step.ID) {
+				ids = append(ids, step.ID)
+			}
+		}
+	}
+	return ids
+}
+
+// own lists the steps that are done on the host.
+func (h *hostDraft) own() []plan.Step {
+	var steps []plan.Step
+	for _, i := range h.at[h.host.Name] {
+		steps = append(steps, h.plan.Steps[i])
+	}
+	return steps
+}
+
+// does matches the steps whose action is an A.
+func does[A any](step plan.Step) bool {
+	_, onHost := any(step.Action).(A)
+	_, inCluster := any(step.Cluster).(A)
+	return onHost || inCluster
+}
+
+// inPhase matches the steps on hosts that belong to one of the phases.
+func inPhase(phases ...plan.Phase) match {
+	return func(step plan.Step) bool { return step.Host != "" && slices.Contains(phases, step.Phase) }
+}
+
+// starts matches the steps that set a unit's state.
+func starts(unit string) match {
+	return func(step plan.Step) bool {
+		set, is := step.Action.(hosts.SetUnit)
+		return is && set.Name == unit
+	}
+}
+
+var (
+	startsContainerd = starts(manifests.ContainerdUnit)
+	startsKubelet    = starts(manifests.KubeletUnit)
+)
+
+// startsBalancer matches the steps that set the state of haproxy or keepalived.
+func startsBalancer(step plan.Step) bool {
+	return step.Phase == plan.PhaseLoadBalancer && does[hosts.SetUnit](step)
+}
+
+// unpacks matches the step that unpacks a set.
+func unpacks(set string) match {
+	return func(step plan.Step) bool {
+		unpack, is := step.Action.(hosts.Unpack)
+		return is && unpack.Set == set
+	}
+}
+
+// loads matches the step that loads an image.
+func loads(reference string) match {
+	return func(step plan.Step) bool {
+		load, is := step.Action.(hosts.LoadImage)
+		return is && load.Reference == reference
+	}
+}
+
+// writes matches the steps that write files and links of a phase, static Pods not among them.
+func writes(phase plan.Phase) match {
+	return func(step plan.Step) bool {
+		return step.Phase == phase && step.Lane == plan.LaneFiles && step.Change != plan.Remove
+	}
+}
+
+// writesPods matches the steps that write static Pods.
+func writesPods(wanted func(manifest string) bool) match {
+	return func(step plan.Step) bool {
+		file, is := step.Action.(hosts.WriteFile)
+		return is && path.Dir(file.Path) == manifests.ManifestsFolder && wanted(file.Path)
+	}
+}
+
+// awaitsServing and awaitsAPI match the waits until an API server takes requests, and until it is ready.
+func awaitsServing(step plan.Step) bool {
+	wait, is := step.Cluster.(plan.WaitAPI)
+	return is && wait.Serving
+}
+
+func awaitsAPI(step plan.Step) bool {
+	wait, is := step.Cluster.(plan.WaitAPI)
+	return is && !wait.Serving
+}
+
+// awaitsEndpoint matches the wait until a host reaches the endpoint.
+func awaitsEndpoint(step plan.Step) bool { return does[plan.WaitEndpoint](step) }
+
+// applies matches the steps that apply an object of one of the phases meant.
+func applies(meant func(plan.Phase) bool) match {
+	return func(step plan.Step) bool { return does[plan.Apply](step) && meant(step.Phase) }
+}
