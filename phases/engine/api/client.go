@@ -119,22 +119,26 @@ func New(options Options) (*Client, error) {
 	if options.ServerName == "" {
 		options.ServerName = defaultServerName
 	}
-	names := slices.Sorted(maps.Keys(options.Hosts))
-	for _, name := range names {
+	var ways []way
+	for _, name := range slices.Sorted(maps.Keys(options.Hosts)) {
 		if options.Endpoints[name] == "" {
 			return nil, fmt.Errorf("make a client of the cluster: no endpoint is known of %s", name)
 		}
+		ways = append(ways, newWay(theAPI, name, options.Hosts[name], options.Endpoints[name]))
+	}
+	for _, further := range options.Ways {
+		name := further.Address + " from " + further.From
+		ways = append(ways, way{name, further.Host, further.Address, "the API at " + name})
 	}
 	if options.AllHosts == nil {
 		options.AllHosts = options.Hosts
 	}
 	c := &Client{
 		hosts: options.Hosts, all: options.AllHosts, endpoints: options.Endpoints, health: options.Health,
-		dialer:  newDialer(theAPI, options.Hosts, options.Endpoints, names),
+		dialer:  newDialer(ways...),
 		warming: make(chan struct{}, 1), pace: usualPace,
 		single: map[string]*single{},
 	}
-	c.dialer.add(options.Ways)
 	c.config = restConfig(options, c.dialer)
 	c.config.Wrap(c.clock.around)
 	c.config.Wrap(newBounds().around)
@@ -186,6 +190,19 @@ func (c *Client) Through(server string, cert, key []byte) func(*rest.Config) *re
 	}
 }
 
+// Await tells the client that control planes are still being connected to: until Settled, a
+// connection that none of those there can make waits for the others, within its time.
+func (c *Client) Await() { c.dialer.await() }
+
+// Join adds a control plane that was connected after the client was made; the endpoint is
+// its API server's host:port as seen from it.
+func (c *Client) Join(name string, host hosts.Host, endpoint string) {
+	c.dialer.join(newWay(theAPI, name, host, endpoint))
+}
+
+// Settled tells the client that all are there that will be.
+func (c *Client) Settled() { c.dialer.settled() }
+
 // ServerName is the name that API servers are verified by.
 func (c *Client) ServerName() string { return c.config.ServerName }
 
@@ -221,7 +238,7 @@ func (c *Client) only(host string) (*single, error) {
 	if c.hosts[host] == nil {
 		return nil, fmt.Errorf("reach the API server on %s: the host is not connected", host)
 	}
-	d := newDialer(theAPI, c.hosts, c.endpoints, []string{host})
+	d := newDialer(newWay(theAPI, host, c.hosts[host], c.endpoints[host]))
 	config := rest.CopyConfig(c.config)
 	config.Dial = d.DialContext
 	client, err := rest.HTTPClientFor(config)

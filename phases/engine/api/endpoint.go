@@ -52,7 +52,7 @@ func readyAt(ctx context.Context, from hosts.Host, address string, config *tls.C
 		TLSClientConfig:   config,
 		DisableKeepAlives: true,
 	}
-	ready, seen, err = askHealth(within, bound, transport, "https://"+config.ServerName+"/readyz", address)
+	ready, seen, err = askHealth(within, transport, "https://"+config.ServerName+"/readyz", address)
 	switch {
 	case err != nil && ctx.Err() == nil && within.Err() != nil && !gone(err):
 		err = fmt.Errorf("no answer within %s", bound)

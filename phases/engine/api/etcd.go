@@ -111,7 +111,7 @@ func (e *etcd) on(host string) *memberClient {
 	return e.client(host, loopbackName, func() *memberClient {
 		return &memberClient{
 			name: "etcd on " + host, host: host, bound: e.pace.loopback,
-			dialer: newDialer("etcd on", e.hosts, map[string]string{host: etcdPort}, []string{host}),
+			dialer: newDialer(newWay("etcd on", host, e.hosts[host], etcdPort)),
 		}
 	})
 }
@@ -130,13 +130,13 @@ func (e *etcd) at(address string) *memberClient {
 		parsed.Host = net.JoinHostPort(parsed.Hostname(), "2379")
 	}
 	return e.client(address, parsed.Hostname(), func() *memberClient {
-		addresses := map[string]string{}
-		for name := range e.hosts {
-			addresses[name] = parsed.Host
+		var ways []way
+		for _, name := range slices.Sorted(maps.Keys(e.hosts)) {
+			ways = append(ways, newWay("etcd from", name, e.hosts[name], parsed.Host))
 		}
 		return &memberClient{
 			name: "etcd at " + parsed.Host, url: address, bound: e.pace.network,
-			dialer: newDialer("etcd from", e.hosts, addresses, slices.Sorted(maps.Keys(e.hosts))),
+			dialer: newDialer(ways...),
 		}
 	})
 }

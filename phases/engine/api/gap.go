@@ -97,7 +97,7 @@ func (c *Client) Gap(options GapOptions) (*Gap, error) {
 	g := &Gap{
 		client: c, pace: usualGapPace, news: make(chan struct{}),
 		key:    hosts.ObjectKey{APIVersion: "v1", Kind: "ConfigMap", Namespace: options.Namespace, Name: gapObject},
-		dialer: newDialer("the endpoint from", c.all, map[string]string{options.Host: options.Address}, []string{options.Host}),
+		dialer: newDialer(newWay("the endpoint from", options.Host, c.all[options.Host], options.Address)),
 	}
 	config := rest.CopyConfig(c.config)
 	config.Dial = g.dial

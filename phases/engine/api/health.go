@@ -53,7 +53,9 @@ func (c *Client) apiHealth(ctx context.Context, name string) hosts.Health {
 // health gets a health endpoint of one API server. Where it does not answer, its connections
 // end: the next question makes a new one.
 func (s *single) health(ctx context.Context, bound time.Duration, path string) (healthy bool, seen string, err error) {
-	healthy, seen, err = askHealth(ctx, bound, s.http.Transport, s.url+path, s.dialer.preferred())
+	ctx, cancel := context.WithTimeout(ctx, bound)
+	defer cancel()
+	healthy, seen, err = askHealth(ctx, s.http.Transport, s.url+path, s.dialer.preferred())
 	if err != nil {
 		_, turn := s.dialer.state()
 		s.dialer.turn(turn)
@@ -68,8 +70,10 @@ func (c *Client) componentHealth(ctx context.Context, health hosts.Health, addre
 		who += " at " + parsed.Host
 	}
 	transport := &http.Transport{DialContext: c.hosts[health.Host].Dial, TLSClientConfig: ownCertificate, DisableKeepAlives: true}
+	ctx, cancel := context.WithTimeout(ctx, c.pace.health)
+	defer cancel()
 	var err error
-	if health.Healthy, health.Detail, err = askHealth(ctx, c.pace.health, transport, address, who); err != nil {
+	if health.Healthy, health.Detail, err = askHealth(ctx, transport, address, who); err != nil {
 		health.Detail = brief(err)
 	}
 	return health
@@ -80,9 +84,7 @@ func (c *Client) componentHealth(ctx context.Context, health hosts.Health, addre
 var ownCertificate = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12} //nolint:gosec // see above
 
 // askHealth gets a health endpoint: whether it is well and, where not, what it says.
-func askHealth(ctx context.Context, bound time.Duration, transport http.RoundTripper, address, who string) (healthy bool, seen string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, bound)
-	defer cancel()
+func askHealth(ctx context.Context, transport http.RoundTripper, address, who string) (healthy bool, seen string, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return false, "", err

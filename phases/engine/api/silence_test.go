@@ -37,7 +37,7 @@ func answers(context.Context) (net.Conn, error) {
 // TestSilenceNamesWhoWasAsked: a deadline that passed is no cause by itself.
 func TestSilenceNamesWhoWasAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDialer(theAPI, map[string]hosts.Host{"cp-1": dialled{dial: mute}}, map[string]string{"cp-1": "127.0.0.1:6443"}, []string{"cp-1"})
+		d := newDialer(newWay(theAPI, "cp-1", dialled{dial: mute}, "127.0.0.1:6443"))
 		_, err := d.DialContext(t.Context(), "", "")
 		if err == nil || brief(err) != "reach the API server on cp-1 (127.0.0.1:6443): no answer within 10s" {
 			t.Errorf("it says: %v", err)
@@ -95,7 +95,7 @@ func TestSilenceIsOfWhoWasAsked(t *testing.T) {
 func TestConnectionWaitsForControlPlanesThatMayStillCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := func() *dialer {
-			return newDialer(theAPI, map[string]hosts.Host{"cp-1": dialled{dial: shut}}, map[string]string{"cp-1": "a"}, []string{"cp-1"})
+			return newDialer(newWay(theAPI, "cp-1", dialled{dial: shut}, "a"))
 		}
 		d, began := begin(), time.Now()
 		if _, err := d.DialContext(t.Context(), "", ""); err == nil || time.Since(began) != 0 {
@@ -105,7 +105,7 @@ func TestConnectionWaitsForControlPlanesThatMayStillCome(t *testing.T) {
 		d.await()
 		go func() {
 			time.Sleep(2 * time.Second)
-			d.join("cp-2", dialled{dial: answers}, "b")
+			d.join(newWay(theAPI, "cp-2", dialled{dial: answers}, "b"))
 		}()
 		conn, err := d.DialContext(t.Context(), "", "")
 		if err != nil || time.Since(began) != 2*time.Second {
