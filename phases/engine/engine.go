@@ -10,7 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sort"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -65,7 +66,7 @@ const defaultUploads = 4
 // *RunError that says what failed, what was skipped for it and what was never begun.
 func Apply(ctx context.Context, p plan.Plan, options Options) error {
 	options = options.withDefaults()
-	if err := errors.Join(plan.Validate(p), options.suit(p)); err != nil {
+	if err := errors.Join(plan.Validate(p), options.check(p)); err != nil {
 		return &NotBegun{fmt.Errorf("apply the plan: %w", err)}
 	}
 	digest := plan.Digest(p)
@@ -98,7 +99,7 @@ func apply(ctx context.Context, p plan.Plan, digest string, options Options, rec
 	}
 	run := newRun(ctx, p, options, record)
 	run.loop()
-	return run.verdict()
+	return run.result()
 }
 
 func (o Options) withDefaults() Options {
@@ -120,16 +121,16 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// suit tells all at once what the plan names and the options do not hold.
-func (o Options) suit(p plan.Plan) error {
+// check tells all at once what the plan names and the options do not hold.
+func (o Options) check(p plan.Plan) error {
 	var problems []error
-	strange := map[string]bool{}
+	told := map[string]bool{}
 	for _, step := range p.Steps {
 		if step.Cluster != nil && o.Cluster == nil {
 			problems = append(problems, fmt.Errorf("step %s: no connection to the cluster", step.ID))
 		}
-		if _, connected := o.Hosts[step.Host]; step.Host != "" && !connected && !strange[step.Host] {
-			strange[step.Host] = true
+		if _, connected := o.Hosts[step.Host]; step.Host != "" && !connected && !told[step.Host] {
+			told[step.Host] = true
 			problems = append(problems, fmt.Errorf("host %s is in the plan, but not connected", step.Host))
 		}
 		for _, ref := range plan.Refs(step) {
@@ -154,10 +155,5 @@ func leased(p plan.Plan, options Options) []string {
 			names[name] = true
 		}
 	}
-	sorted := make([]string, 0, len(names))
-	for name := range names {
-		sorted = append(sorted, name)
-	}
-	sort.Strings(sorted)
-	return sorted
+	return slices.Sorted(maps.Keys(names))
 }

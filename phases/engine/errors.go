@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -62,33 +63,35 @@ func (e *StepError) Error() string {
 
 func (e *StepError) Unwrap() error { return e.Err }
 
+// newStepError is how a step failed, with what to do about it where that is known.
+func newStepError(step plan.Step, action string, err error) *StepError {
+	failure := &StepError{Step: step.ID, Phase: step.Phase, Host: step.Host, Action: action, Err: err}
+	var known *hosts.Error
+	if errors.As(err, &known) {
+		failure.Fix = cmp.Or(known.Fix, fixes[known.Kind])
+	}
+	return failure
+}
+
+// fixes is what to do about a host's error that does not say so itself.
+var fixes = map[hosts.ErrorKind]string{
+	hosts.KindCut:         "see that the host is up, then run the same command again: it goes on from here",
+	hosts.KindUnreachable: "see that the host is up and reached by SSH, then run the same command again",
+	hosts.KindStuck:       "see what the host waits for, a disk or a network file system, then run the same command again",
+	hosts.KindDiskFull:    "make room on the host's disk, then run the same command again",
+}
+
 // SkippedStep is a step that was not begun because another failed.
 type SkippedStep struct {
 	Step    string
-	Host    string
 	Because string // the failed step
 }
 
-// PlaceState is how far one host, or the cluster, has come.
-type PlaceState struct {
-	Host      string // empty for the cluster
-	Steps     int
-	Done      int
-	Failed    int
-	Skipped   int
-	Cancelled int
-}
-
-// Complete tells whether all that the plan had for the place is done.
-func (s PlaceState) Complete() bool { return s.Done == s.Steps }
-
-// RunError is what became of a plan that was not wholly applied.
+// RunError says what became of a plan of which not all was applied.
 type RunError struct {
-	Failed    []*StepError // by host, then in the plan's order
-	Skipped   []SkippedStep
-	Cancelled []string // steps that were not begun, or broken off, when the run was interrupted
-	// Places tells of every place of the plan, the cluster first, then the hosts by name.
-	Places      []PlaceState
+	Failed      []*StepError // by host, then in the plan's order
+	Skipped     []SkippedStep
+	Canceled    []string // steps that were not begun, or broken off, when the run was interrupted
 	Interrupted bool
 }
 
@@ -101,7 +104,7 @@ func (e *RunError) Error() string {
 		lines = append(lines, fmt.Sprintf("%s skipped for it", hosts.Count(len(e.Skipped), "step")))
 	}
 	if e.Interrupted {
-		lines = append(lines, fmt.Sprintf("%v with %s left", ErrInterrupted, hosts.Count(len(e.Cancelled), "step")))
+		lines = append(lines, fmt.Sprintf("%v with %s left", ErrInterrupted, hosts.Count(len(e.Canceled), "step")))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -39,7 +39,7 @@ func (r *run) askWhileWaiting(step plan.Step, told func(Cause)) (end func()) {
 				return
 			case <-ticker.C:
 			}
-			if cause, known := diagnoseAll(names, r.evidenceOf(ctx, step, names, r.lately)); known {
+			if cause, known := diagnoseAll(names, r.evidenceOf(ctx, step, names, r.askOnce)); known {
 				told(cause)
 			}
 		}
@@ -47,26 +47,26 @@ func (r *run) askWhileWaiting(step plan.Step, told func(Cause)) (end func()) {
 	return func() { cancel(); group.Wait() }
 }
 
-// lastEvidence is what a host said when a wait last asked it: several wait at a time for the same
-// host, and what it has to gather for an answer is worth a whole step's work.
-type lastEvidence struct {
-	asking   chan struct{} // holds one while somebody asks
+// recentEvidence is what a host showed when it was last asked: several steps wait for the same
+// host at a time, and gathering an answer costs it a whole step's work.
+type recentEvidence struct {
+	asking   chan struct{} // holds one while the host is asked
 	at       time.Time
 	evidence []hosts.Evidence
 }
 
-func noEvidence(names []string) map[string]*lastEvidence {
-	all := map[string]*lastEvidence{}
-	for _, name := range names {
-		all[name] = &lastEvidence{asking: make(chan struct{}, 1)}
+func noEvidence(all map[string]hosts.Host) map[string]*recentEvidence {
+	none := map[string]*recentEvidence{}
+	for name := range all {
+		none[name] = &recentEvidence{asking: make(chan struct{}, 1)}
 	}
-	return all
+	return none
 }
 
-// lately tells what a host said within half of the time between two questions of one wait;
-// a host that nobody has asked since is asked.
-func (r *run) lately(ctx context.Context, name string) ([]hosts.Evidence, error) {
-	last := r.last[name]
+// askOnce tells what a host showed within half of the time between two questions of one wait,
+// and asks it where nobody has since.
+func (r *run) askOnce(ctx context.Context, name string) ([]hosts.Evidence, error) {
+	last := r.evidence[name]
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -163,11 +163,11 @@ func (r *run) evidenceOf(ctx context.Context, step plan.Step, names []string,
 	for _, name := range names {
 		group.Go(func() {
 			evidence, err := ask(within, name)
-			switch {
-			case err != nil && ctx.Err() == nil && within.Err() != nil:
-				evidence = []hosts.Evidence{{Source: sourceHost, Lines: []string{fmt.Sprintf("no answer within %s", evidenceTime)}}}
-			case err != nil:
+			if err != nil && (ctx.Err() != nil || within.Err() == nil) {
 				return
+			}
+			if err != nil {
+				evidence = []hosts.Evidence{{Source: sourceHost, Lines: []string{fmt.Sprintf("no answer within %s", evidenceTime)}}}
 			}
 			mu.Lock()
 			defer mu.Unlock()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -14,41 +13,39 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-// run is one application of a plan. Its fields but the last belong to the goroutine in loop;
-// steps and uploads run in their own and hand back what is to be noted.
+// run is one application of a plan. Its fields belong to the goroutine in loop, but for the
+// evidence; steps and uploads run in their own and hand back what is to be noted.
 type run struct {
-	ctx       context.Context
-	options   Options
-	graph     *graph
-	record    *recorder
-	holds     map[string]*hold // by host
-	hostNames []string         // sorted
-	stepsOf   map[string][]int // by host
-	large     int              // hosts that large blobs are on their way to
-	ready     []int            // steps that may begin once their content is there, in the plan's order
-	inHand    int              // steps and uploads under way
-	settled   chan func()
-	failures  map[int]*StepError
-	last      map[string]*lastEvidence // by host
+	ctx        context.Context
+	options    Options
+	graph      *graph
+	record     *recorder
+	deliveries map[string]*delivery // by host
+	stepsOf    map[string][]int     // by host
+	large      int                  // hosts that large blobs are on their way to
+	ready      []int                // steps that may begin once their content is there, in the plan's order
+	running    int                  // steps and uploads
+	ended      chan func()
+	failures   map[int]*StepError
+	evidence   map[string]*recentEvidence // by host
 }
 
 func newRun(ctx context.Context, p plan.Plan, options Options, record *recorder) *run {
 	graph := newGraph(p.Steps)
 	r := &run{
 		ctx: ctx, options: options, graph: graph, record: record,
-		holds: newHolds(p, options.Content), stepsOf: map[string][]int{},
-		ready: graph.in(ready), settled: make(chan func()), failures: map[int]*StepError{},
-		last: noEvidence(slices.Collect(maps.Keys(options.Hosts))),
+		deliveries: newDeliveries(p, options.Content),
+		ready:      graph.in(ready), ended: make(chan func()), failures: map[int]*StepError{},
+		stepsOf: map[string][]int{}, evidence: noEvidence(options.Hosts),
 	}
 	for i, step := range p.Steps {
 		r.stepsOf[step.Host] = append(r.stepsOf[step.Host], i)
 	}
-	r.hostNames = slices.Sorted(maps.Keys(r.holds))
 	return r
 }
 
-// loop begins whatever may begin and notes whatever has ended, until nothing is in hand.
-// After an interrupt it begins nothing more, and waits for what is in hand.
+// loop begins whatever may begin and notes whatever has ended, until nothing runs. After an
+// interrupt it begins nothing more, and waits for what runs.
 func (r *run) loop() {
 	interrupt := r.ctx.Done()
 	for {
@@ -56,12 +53,12 @@ func (r *run) loop() {
 			r.startSteps()
 			r.startUploads()
 		}
-		if r.inHand == 0 {
+		if r.running == 0 {
 			break
 		}
 		select {
-		case note := <-r.settled:
-			r.inHand--
+		case note := <-r.ended:
+			r.running--
 			note()
 		case <-interrupt:
 			interrupt = nil
@@ -72,8 +69,8 @@ func (r *run) loop() {
 
 // launch does work beside the loop, and notes its end in the loop.
 func (r *run) launch(work func() (note func())) {
-	r.inHand++
-	go func() { r.settled <- work() }()
+	r.running++
+	go func() { r.ended <- work() }()
 }
 
 // startSteps begins the ready steps whose content is there, and fails those whose
@@ -82,11 +79,11 @@ func (r *run) startSteps() {
 	var kept []int
 	for _, i := range r.ready {
 		step := r.graph.steps[i]
-		there, err := r.content(step)
+		missing, err := r.missing(step)
 		switch {
 		case err != nil:
-			r.fail(i, r.failure(step, actionUpload, err), 0)
-		case there:
+			r.fail(i, newStepError(step, actionUpload, err), 0)
+		case len(missing) == 0:
 			r.start(i)
 		default:
 			kept = append(kept, i)
@@ -95,13 +92,13 @@ func (r *run) startSteps() {
 	r.ready = kept
 }
 
-// content tells whether a step's content is on its host. Cluster steps carry theirs.
-func (r *run) content(step plan.Step) (bool, error) {
-	hold, needed := r.holds[step.Host]
+// missing is what of a step's content is not on its host. Cluster steps carry theirs.
+func (r *run) missing(step plan.Step) ([]hosts.Blob, error) {
+	d, needed := r.deliveries[step.Host]
 	if !needed {
-		return true, nil
+		return nil, nil
 	}
-	return hold.holds(plan.Refs(step))
+	return d.missing(plan.Refs(step))
 }
 
 func (r *run) start(i int) {
@@ -118,7 +115,7 @@ func (r *run) start(i int) {
 		if r.interrupted(err) {
 			return func() { r.breakOff(i) }
 		}
-		failure := r.failure(step, plan.Kind(step), err)
+		failure := newStepError(step, plan.Kind(step), err)
 		r.explain(step, failure)
 		return func() { r.fail(i, failure, took) }
 	})
@@ -188,67 +185,23 @@ func (r *run) cancelRest() {
 	}
 }
 
-func (r *run) failure(step plan.Step, action string, err error) *StepError {
-	failure := &StepError{Step: step.ID, Phase: step.Phase, Host: step.Host, Action: action, Err: err}
-	var known *hosts.Error
-	if errors.As(err, &known) {
-		failure.Fix = known.Fix
-		if failure.Fix == "" {
-			failure.Fix = fixes[known.Kind]
-		}
-	}
-	return failure
-}
-
-// fixes is what to do about a host's error that does not say so itself.
-var fixes = map[hosts.ErrorKind]string{
-	hosts.KindCut:         "see that the host is up, then run the same command again: it goes on from here",
-	hosts.KindUnreachable: "see that the host is up and reached by SSH, then run the same command again",
-	hosts.KindStuck:       "see what the host waits for, a disk or a network file system, then run the same command again",
-	hosts.KindDiskFull:    "make room on the host's disk, then run the same command again",
-}
-
-// verdict is the run's error, or nil where all is done.
-func (r *run) verdict() error {
-	verdict := &RunError{Interrupted: len(r.graph.in(canceled)) > 0, Places: r.places()}
+// result is the run's error, or nil where all is done.
+func (r *run) result() error {
+	result := &RunError{Interrupted: len(r.graph.in(canceled)) > 0}
 	for i, step := range r.graph.steps {
 		switch r.graph.states[i] {
 		case failed:
-			verdict.Failed = append(verdict.Failed, r.failures[i])
+			result.Failed = append(result.Failed, r.failures[i])
 		case skipped:
-			because := r.graph.steps[r.graph.because[i]].ID
-			verdict.Skipped = append(verdict.Skipped, SkippedStep{Step: step.ID, Host: step.Host, Because: because})
+			result.Skipped = append(result.Skipped, SkippedStep{Step: step.ID, Because: r.graph.steps[r.graph.because[i]].ID})
 		case canceled:
-			verdict.Cancelled = append(verdict.Cancelled, step.ID)
+			result.Canceled = append(result.Canceled, step.ID)
 		case waiting, ready, running, done:
 		}
 	}
-	if len(verdict.Failed) == 0 && !verdict.Interrupted {
+	if len(result.Failed) == 0 && !result.Interrupted {
 		return nil
 	}
-	slices.SortStableFunc(verdict.Failed, func(a, b *StepError) int { return strings.Compare(a.Host, b.Host) })
-	return verdict
-}
-
-// places counts each place's steps by what became of them.
-func (r *run) places() []PlaceState {
-	places := map[string]PlaceState{}
-	for i, step := range r.graph.steps {
-		place := places[step.Host]
-		place.Host = step.Host
-		place.Steps++
-		switch r.graph.states[i] {
-		case done:
-			place.Done++
-		case failed:
-			place.Failed++
-		case skipped:
-			place.Skipped++
-		case canceled:
-			place.Cancelled++
-		case waiting, ready, running:
-		}
-		places[step.Host] = place
-	}
-	return slices.SortedFunc(maps.Values(places), func(a, b PlaceState) int { return strings.Compare(a.Host, b.Host) })
+	slices.SortStableFunc(result.Failed, func(a, b *StepError) int { return strings.Compare(a.Host, b.Host) })
+	return result
 }
