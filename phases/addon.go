@@ -1,11 +1,8 @@
 package phases
 
 import (
-	"slices"
-
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
-	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -55,29 +52,4 @@ func (d *draft) awaitAddons() {
 			Cluster: plan.WaitAvailable{Object: object.Key, Timeout: rolloutTimeout},
 		})
 	}
-}
-
-// rollouts are the objects that bring Pods up.
-func rollouts(state manifests.ClusterState) []hosts.ObjectKey {
-	var keys []hosts.ObjectKey
-	for _, object := range state.Objects {
-		if rollsOut(object.Key) {
-			keys = append(keys, object.Key)
-		}
-	}
-	return keys
-}
-
-func rollsOut(key hosts.ObjectKey) bool { return key.Kind == "Deployment" || key.Kind == "DaemonSet" }
-
-// objectPhases lists the phases that the state's objects have, in the order that
-// serves a new cluster soonest.
-func objectPhases(state manifests.ClusterState) []plan.Phase {
-	phases := slices.Clone(manifests.ObjectPhases)
-	for _, object := range state.Objects {
-		if !slices.Contains(phases, object.Phase) {
-			phases = append(phases, object.Phase)
-		}
-	}
-	return phases
 }

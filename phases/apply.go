@@ -2,7 +2,6 @@ package phases
 
 import (
 	"encoding/json"
-	"maps"
 	"slices"
 	"strings"
 
@@ -100,4 +99,27 @@ func rolledOut(key hosts.ObjectKey, live json.RawMessage) bool {
 	return err == nil && done
 }
 
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+// rollouts are the objects that bring Pods up.
+func rollouts(state manifests.ClusterState) []hosts.ObjectKey {
+	var keys []hosts.ObjectKey
+	for _, object := range state.Objects {
+		if rollsOut(object.Key) {
+			keys = append(keys, object.Key)
+		}
+	}
+	return keys
+}
+
+func rollsOut(key hosts.ObjectKey) bool { return key.Kind == "Deployment" || key.Kind == "DaemonSet" }
+
+// objectPhases lists the phases that the state's objects have, in the order that
+// serves a new cluster soonest.
+func objectPhases(state manifests.ClusterState) []plan.Phase {
+	phases := slices.Clone(manifests.ObjectPhases)
+	for _, object := range state.Objects {
+		if !slices.Contains(phases, object.Phase) {
+			phases = append(phases, object.Phase)
+		}
+	}
+	return phases
+}

@@ -2,7 +2,6 @@ package phases
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
@@ -96,13 +95,6 @@ func (d *draft) begin(h *hostDraft) {
 	}
 }
 
-// beginHosts begins the parts of hosts that are only taken away from.
-func (d *draft) beginHosts() {
-	for _, host := range d.in.Targets(d.in.Workflow) {
-		d.begin(d.forHost(host, manifests.HostState{}))
-	}
-}
-
 // nodes are the hosts that run a kubelet.
 func (d *draft) nodes() []*hostDraft { return keep(d.drafts, (*hostDraft).isNode) }
 
@@ -135,31 +127,4 @@ func (h *hostDraft) step(phase plan.Phase, thing, lane string, change plan.Chang
 		step.After = []plan.Dependency{plan.All(ids...)}
 	}
 	return h.add(step)
-}
-
-// join puts ids together, each once.
-func join(lists ...[]string) []string {
-	var ids []string
-	for _, list := range lists {
-		for _, id := range list {
-			if !slices.Contains(ids, id) {
-				ids = append(ids, id)
-			}
-		}
-	}
-	return ids
-}
-
-// after makes the dependencies of a step: on all of one set, and on any of others.
-func after(every []string, anyOf ...[]string) []plan.Dependency {
-	var dependencies []plan.Dependency
-	if len(every) > 0 {
-		dependencies = append(dependencies, plan.All(every...))
-	}
-	for _, ids := range anyOf {
-		if len(ids) > 0 {
-			dependencies = append(dependencies, plan.Any(ids...))
-		}
-	}
-	return dependencies
 }

@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/slipway-k8s/slipway/phases/plan"
@@ -83,4 +84,31 @@ func (w *waited) unsettled(dependency plan.Dependency, positions map[string]posi
 		}
 	}
 	return left
+}
+
+// after makes the dependencies of a step: on all of one set, and on any of others.
+func after(every []string, anyOf ...[]string) []plan.Dependency {
+	var dependencies []plan.Dependency
+	if len(every) > 0 {
+		dependencies = append(dependencies, plan.All(every...))
+	}
+	for _, ids := range anyOf {
+		if len(ids) > 0 {
+			dependencies = append(dependencies, plan.Any(ids...))
+		}
+	}
+	return dependencies
+}
+
+// join puts ids together, each once.
+func join(lists ...[]string) []string {
+	var ids []string
+	for _, list := range lists {
+		for _, id := range list {
+			if !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
 }

@@ -1,6 +1,9 @@
 package phases
 
 import (
+	"fmt"
+	"slices"
+
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/view"
@@ -29,4 +32,20 @@ func (in Input) otherDataProblems(host cluster.Host) []Problem {
 func otherData(host cluster.Host) Problem {
 	return problem("etcd", host, "if nobody needs them: slipway reset "+host.Name+", then slipway join",
 		"%s holds the data of a member that the cluster's etcd does not have", manifests.EtcdData)
+}
+
+// beginEtcd puts another initial cluster into the manifest of the host's etcd.
+func (h *hostDraft) beginEtcd(input manifests.Input, initial manifests.InitialCluster) {
+	for i, file := range h.state.Files {
+		if file.Path != manifests.EtcdManifest {
+			continue
+		}
+		content, err := manifests.EtcdPod(input, h.host.Name, initial)
+		if err != nil {
+			h.fail(fmt.Errorf("render %s for %s: %w", file.Path, h.host.Name, err))
+			return
+		}
+		h.state.Files = slices.Clone(h.state.Files)
+		h.state.Files[i].Content = content
+	}
 }

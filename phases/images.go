@@ -124,3 +124,6 @@ func (h *hostDraft) tidy() {
 	}
 	h.step(plan.PhaseTidy, "store", plan.LaneWork, "", "what was uploaded is in its place", hosts.TidyStore{}, last)
 }
+
+// imagePause is what every Pod's sandbox runs.
+const imagePause = "pause"

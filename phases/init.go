@@ -2,7 +2,6 @@ package phases
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/phases/plan"
@@ -92,11 +91,4 @@ func (in Input) newcomersInSilence(targets []cluster.Host) []Problem {
 		Detail: fmt.Sprintf("the cluster %s was complete, no API server of it answers now (%s), and %s not in it", in.Cluster.Name, orUnknown(in.ClusterFacts.Cause), isOrAre(outside)),
 		Fix:    "see what holds the API servers up by: slipway status; then bring in what is new by: slipway join",
 	}}
-}
-
-func isOrAre(names []string) string {
-	if len(names) == 1 {
-		return names[0] + " is"
-	}
-	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1] + " are"
 }

@@ -13,20 +13,12 @@ import (
 // drainTimeout is how long, in seconds, a node's Pods have to go elsewhere.
 const drainTimeout = 300
 
-// stopGrace is how long, in seconds, a control plane's components have to end: an API
-// server tells its clients to go elsewhere, and lets what is under way come to its end.
-const stopGrace = 10
-
 // without is the input of a cluster that the hosts are not in any more.
 func (in Input) without(leaving []cluster.Host) Input {
 	rest := *in.Cluster
 	rest.Hosts = slices.DeleteFunc(slices.Clone(rest.Hosts), func(host cluster.Host) bool { return among(leaving, host.Name) })
 	in.Cluster = &rest
 	return in
-}
-
-func among(list []cluster.Host, name string) bool {
-	return slices.ContainsFunc(list, func(host cluster.Host) bool { return host.Name == name })
 }
 
 // knownToBalancers tells whether the host's leaving concerns the balancers: it is one that they

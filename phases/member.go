@@ -1,7 +1,6 @@
 package phases
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -9,8 +8,6 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
-
-const laneMembers = "etcd-members"
 
 // promoteTimeout is how long, in seconds, a learner has to be started and to catch up.
 const promoteTimeout = 300
@@ -54,6 +51,32 @@ func (m *membership) inTurn(planes []*hostDraft) []*hostDraft {
 	return turn
 }
 
+// readyForEtcd lists what has to be done before etcd is told of the host: a member that
+// is long in coming is one that does not answer.
+func (h *hostDraft) readyForEtcd() []string {
+	return join(h.base(), h.setsWith(nil), h.made(startsContainerd), h.loaded(imagePause, "etcd"), h.written(
+		plan.PhasePrepare, plan.PhaseContainerd, plan.PhaseCerts, plan.PhaseKubeconfig, plan.PhaseEtcd, plan.PhaseKubelet))
+}
+
+// begin renders the host's etcd as one that joins those that there are when its turn
+// comes; where it has data, that was done before, and stays.
+func (m *membership) begin(h *hostDraft, input manifests.Input) {
+	if view.HasEtcdData(h.facts) {
+		return // keepInitialCluster has seen to it
+	}
+	initial := manifests.InitialCluster{State: manifests.StateExisting}
+	for _, member := range m.members {
+		name := member.Name
+		if name == "" { // it never started: who it is its peer says
+			name = h.in.NameOf(member)
+		}
+		for _, peer := range member.Peers {
+			initial.Members = append(initial.Members, manifests.Member{Name: name, PeerURL: peer})
+		}
+	}
+	h.beginEtcd(input, initial)
+}
+
 // join makes a host a voting member: added as a learner when all that its etcd needs is
 // there, started, and given its vote when it is in sync. It gives the step after which the
 // host's etcd serves an API server, if there is one.
@@ -81,46 +104,4 @@ func (m *membership) join(h *hostDraft, input manifests.Input) []string {
 		Cluster: plan.MemberPromote{Name: h.host.Name, Timeout: promoteTimeout},
 	})}
 	return m.settled
-}
-
-// readyForEtcd lists what has to be done before etcd is told of the host: a member that
-// is long in coming is one that does not answer.
-func (h *hostDraft) readyForEtcd() []string {
-	return join(h.base(), h.setsWith(nil), h.made(startsContainerd), h.loaded(imagePause, "etcd"), h.written(
-		plan.PhasePrepare, plan.PhaseContainerd, plan.PhaseCerts, plan.PhaseKubeconfig, plan.PhaseEtcd, plan.PhaseKubelet))
-}
-
-// begin renders the host's etcd as one that joins those that there are when its turn
-// comes; where it has data, that was done before, and stays.
-func (m *membership) begin(h *hostDraft, input manifests.Input) {
-	if view.HasEtcdData(h.facts) {
-		return // keepInitialCluster has seen to it
-	}
-	initial := manifests.InitialCluster{State: manifests.StateExisting}
-	for _, member := range m.members {
-		name := member.Name
-		if name == "" { // it never started: who it is its peer says
-			name = h.in.NameOf(member)
-		}
-		for _, peer := range member.Peers {
-			initial.Members = append(initial.Members, manifests.Member{Name: name, PeerURL: peer})
-		}
-	}
-	h.beginEtcd(input, initial)
-}
-
-// beginEtcd puts another initial cluster into the manifest of the host's etcd.
-func (h *hostDraft) beginEtcd(input manifests.Input, initial manifests.InitialCluster) {
-	for i, file := range h.state.Files {
-		if file.Path != manifests.EtcdManifest {
-			continue
-		}
-		content, err := manifests.EtcdPod(input, h.host.Name, initial)
-		if err != nil {
-			h.fail(fmt.Errorf("render %s for %s: %w", file.Path, h.host.Name, err))
-			return
-		}
-		h.state.Files = slices.Clone(h.state.Files)
-		h.state.Files[i].Content = content
-	}
 }

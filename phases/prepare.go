@@ -27,9 +27,6 @@ func (h *hostDraft) claim() {
 	h.step(plan.PhasePrepare, "claim", plan.LaneWork, plan.Create, why, hosts.Claim{Cluster: h.in.ClusterID, Node: h.host.Name})
 }
 
-// base lists the steps after which every lane of the host begins.
-func (h *hostDraft) base() []string { return h.made(does[hosts.Claim], does[hosts.MakeDirectory]) }
-
 // directories makes what files and mounts lie in.
 func (h *hostDraft) directories() {
 	for _, directory := range h.state.Directories {
@@ -140,13 +137,3 @@ func (h *hostDraft) entries() {
 func sameSetting(have, want string) bool {
 	return slices.Equal(strings.Fields(have), strings.Fields(want))
 }
-
-func orNothing(value string) string {
-	if value == "" {
-		return "empty"
-	}
-	return value
-}
-
-// trimmed is a path as it stands in a step's id.
-func trimmed(path string) string { return strings.TrimPrefix(path, "/") }

@@ -63,13 +63,3 @@ func (h *hostDraft) withoutCluster() {
 		}
 	}
 }
-
-func keep[T any](list []T, wanted func(T) bool) []T {
-	var kept []T
-	for _, item := range list {
-		if wanted(item) {
-			kept = append(kept, item)
-		}
-	}
-	return kept
-}

@@ -16,39 +16,6 @@ import (
 // etcd, Pods and kubeadm write there. They are the cluster's because they were empty
 // when the host was claimed for it, which is checked here, before that.
 
-// clusterTrees are the trees on a host that are the cluster's. What tells so of etcd's
-// data and of the logs comes after these, so that a reset that is cut still knows.
-func clusterTrees(record *hosts.Record, facts hosts.Facts) []string {
-	if !view.Claimed(record) {
-		return nil
-	}
-	table := manifests.OwnershipTable()
-	var trees []string
-	if view.RanEtcd(record, facts) {
-		trees = append(trees, manifests.EtcdData, manifests.EtcdNotes)
-	}
-	if ranKubelet(record, facts) {
-		trees = append(trees, table.Logs...)
-	}
-	for _, tree := range table.Trees {
-		if tree != manifests.EtcdData {
-			trees = append(trees, tree)
-		}
-	}
-	return trees
-}
-
-// ranKubelet tells whether a kubelet of the cluster was ever begun on a host. Where
-// kubeadm reset emptied its folder, Pods' networks have still left something.
-func ranKubelet(record *hosts.Record, facts hosts.Facts) bool {
-	if !view.Claimed(record) {
-		return false
-	}
-	_, networked := facts.Files[manifests.CNIConf]
-	return networked || view.Owns(record, manifests.KubeletFolder) ||
-		len(view.Inside(manifests.KubeletFolder, facts)) > 0 || len(view.Inside(manifests.CNIState, facts)) > 0
-}
-
 // checkTrees refuses a host where something of others' lies in what a reset would empty.
 func checkTrees(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 	var problems []Problem

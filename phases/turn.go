@@ -1,11 +1,8 @@
 package phases
 
 import (
-	"path"
 	"slices"
-	"strings"
 
-	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
@@ -19,82 +16,6 @@ import (
 
 // turnsAbreast is how many workers are changed at a time, once the first of them is well.
 const turnsAbreast = 5
-
-// podTimeout is how long, in seconds, a static Pod may take to run by its new manifest.
-const podTimeout = 240
-
-// takesTurns tells whether hosts are changed one after another: a first init changes all at once.
-// Where no API server says that init has completed, one may only be silent for a moment.
-func (in Input) takesTurns() bool {
-	return in.Workflow == view.Init && (in.Completed() || !in.ClusterFacts.Reachable && in.hasWorked())
-}
-
-// hasWorked tells whether a kubelet runs on a control plane whose API server has answered before.
-func (in Input) hasWorked() bool {
-	return slices.ContainsFunc(in.Cluster.ControlPlanes(), func(host cluster.Host) bool {
-		facts := in.Facts[host.Name]
-		return view.ServedOnce(facts) && facts.Units[manifests.KubeletUnit].Active == "active"
-	})
-}
-
-// planesTakeTurns tells whether control planes can be changed one after another: where etcd is
-// silent, it may need what is changed on several of them.
-func (in Input) planesTakeTurns() bool {
-	return in.takesTurns() && (in.Completed() || in.etcdServes())
-}
-
-// etcdServes tells whether an API server can come up by what is done on its own host alone.
-func (in Input) etcdServes() bool {
-	return !in.Cluster.StackedEtcd() || len(in.ClusterFacts.Members) > 0 && view.TooFew(view.Voting(in.ClusterFacts.Members)) == ""
-}
-
-// awaitPods waits until static Pods of the host run, of those that had run before: the ones that
-// the steps write anew and, where the plan starts the kubelet, all of the group. A kubelet that
-// kept ending may not have seen what was written last, and the Pods of before run on.
-func (h *hostDraft) awaitPods(name string, of func(path string) bool) {
-	if !h.in.takesTurns() {
-		return
-	}
-	wait := podsWait{name: name, why: "what answers may be the Pod of before", after: h.made(writesPods(of), startsKubelet), timeout: podTimeout}
-	h.awaitPodsOf(wait, func(file manifests.File) bool {
-		return of(file.Path) && (h.makes(startsKubelet) || h.rewrites(file.Path))
-	})
-}
-
-// podsWait is how a host's static Pods are waited for.
-type podsWait struct {
-	name, why string
-	after     []string
-	timeout   int
-}
-
-// awaitPodsOf waits until those static Pods run by their manifests that are meant and whose
-// manifest was there before.
-func (h *hostDraft) awaitPodsOf(wait podsWait, meant func(manifests.File) bool) {
-	var pods []plan.StaticPod
-	for _, file := range h.state.Files {
-		if isStaticPod(file) && h.hadPod(file.Path) && meant(file) {
-			pods = append(pods, plan.StaticPod{Name: podName(file.Path), Manifest: h.put(file.Content, file.Secret)})
-		}
-	}
-	if len(pods) == 0 {
-		return
-	}
-	h.add(plan.Step{
-		ID: clusterID("wait-pods", h.host.Name, wait.name), Phase: plan.PhaseWaitControlPlane, Lane: plan.LaneWait + "/pods/" + h.host.Name,
-		After: after(wait.after), Why: wait.why,
-		Cluster: plan.WaitPods{Host: h.host.Name, Pods: pods, Timeout: wait.timeout},
-	})
-}
-
-func podName(manifest string) string { return strings.TrimSuffix(path.Base(manifest), ".yaml") }
-
-// hadPod tells whether a path is a static Pod's manifest that was there. The Pod may run though
-// the kubelet does not.
-func (h *hostDraft) hadPod(file string) bool {
-	_, there := h.facts.Files[file]
-	return there && path.Dir(file) == manifests.ManifestsFolder
-}
 
 // disturbed lists the steps that stop, for a moment, what runs on the host, or start again what
 // ran there before.
@@ -127,17 +48,6 @@ func (h *hostDraft) stopsServers() bool {
 			return h.hadPod(a.Path)
 		}
 		return false
-	})
-}
-
-// rewrites tells whether a file of the host is not as it should be.
-func (h *hostDraft) rewrites(path string) bool {
-	return slices.ContainsFunc(h.state.Files, func(file manifests.File) bool {
-		if file.Path != path {
-			return false
-		}
-		why, _ := h.fileDiffers(file)
-		return why != ""
 	})
 }
 
@@ -241,12 +151,6 @@ func mend(unwell []*hostDraft) []string {
 	}
 	return mended
 }
-
-func (h *hostDraft) etcdIsDown() bool {
-	return slices.ContainsFunc(view.MembersOf(h.in.ClusterFacts.Members, h.host), func(m hosts.Member) bool { return !m.Healthy })
-}
-
-func (h *hostDraft) etcdIsUp() bool { return !h.etcdIsDown() }
 
 // abreast has one worker changed after the steps given, and then a few at a time.
 func abreast(workers []*hostDraft, before []string) {

@@ -45,31 +45,6 @@ func (h *hostDraft) startsNeeded() bool {
 	})
 }
 
-// isDown tells whether a component of the host was asked and does not answer. Where it may listen
-// elsewhere than where it was asked, one that answers on no host does so.
-func (h *hostDraft) isDown(component string) bool {
-	down, certain := false, h.listensAsAsked(component)
-	for _, health := range h.in.ClusterFacts.Health {
-		if health.Component == component {
-			down = down || health.Host == h.host.Name && !health.Healthy
-			certain = certain || health.Healthy
-		}
-	}
-	return down && certain
-}
-
-// listensAsAsked tells whether a component runs by what the file says, and so listens where it was
-// asked: the plan changes nothing that says where.
-func (h *hostDraft) listensAsAsked(component string) bool {
-	switch component {
-	case hosts.ComponentAPIServer: // its port stays
-		return true
-	case hosts.ComponentKubelet:
-		return !h.makes(startsKubelet)
-	}
-	return !h.rewrites(manifests.ManifestsFolder + "/" + component + ".yaml")
-}
-
 // awaitUnwell waits for the components of control planes that do not answer and that the plan does
 // nothing about: by these waits the other hosts go. Where nothing is changed on any host there is
 // nothing to go by it, and nothing to do.

@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -73,13 +74,6 @@ func MaySettle(p plan.Plan) bool {
 	return !slices.ContainsFunc(p.Steps, func(step plan.Step) bool { return step.Host != "" })
 }
 
-func orUnknown(cause string) string {
-	if cause == "" {
-		return "cause unknown"
-	}
-	return cause
-}
-
 // apis lists the waits for API servers that the host's own steps go by: where hosts take turns,
 // a control plane goes by its own alone.
 func (h *hostDraft) apis() []string {
@@ -142,4 +136,83 @@ func (in Input) daemonSets() []hosts.ObjectKey {
 	}
 	slices.SortFunc(found, func(a, b hosts.ObjectKey) int { return strings.Compare(a.String(), b.String()) })
 	return found
+}
+
+// awaitPods waits until static Pods of the host run, of those that had run before: the ones that
+// the steps write anew and, where the plan starts the kubelet, all of the group. A kubelet that
+// kept ending may not have seen what was written last, and the Pods of before run on.
+func (h *hostDraft) awaitPods(name string, of func(path string) bool) {
+	if !h.in.takesTurns() {
+		return
+	}
+	wait := podsWait{name: name, why: "what answers may be the Pod of before", after: h.made(writesPods(of), startsKubelet), timeout: podTimeout}
+	h.awaitPodsOf(wait, func(file manifests.File) bool {
+		return of(file.Path) && (h.makes(startsKubelet) || h.rewrites(file.Path))
+	})
+}
+
+// podTimeout is how long, in seconds, a static Pod may take to run by its new manifest.
+const podTimeout = 240
+
+// podsWait is how a host's static Pods are waited for.
+type podsWait struct {
+	name, why string
+	after     []string
+	timeout   int
+}
+
+// awaitPodsOf waits until those static Pods run by their manifests that are meant and whose
+// manifest was there before.
+func (h *hostDraft) awaitPodsOf(wait podsWait, meant func(manifests.File) bool) {
+	var pods []plan.StaticPod
+	for _, file := range h.state.Files {
+		if isStaticPod(file) && h.hadPod(file.Path) && meant(file) {
+			pods = append(pods, plan.StaticPod{Name: podName(file.Path), Manifest: h.put(file.Content, file.Secret)})
+		}
+	}
+	if len(pods) == 0 {
+		return
+	}
+	h.add(plan.Step{
+		ID: clusterID("wait-pods", h.host.Name, wait.name), Phase: plan.PhaseWaitControlPlane, Lane: plan.LaneWait + "/pods/" + h.host.Name,
+		After: after(wait.after), Why: wait.why,
+		Cluster: plan.WaitPods{Host: h.host.Name, Pods: pods, Timeout: wait.timeout},
+	})
+}
+
+// endpointTimeout is how long, in seconds, the endpoint may take to lead to an API server
+// that answers: a balancer of the user's own may look for it only every half a minute.
+const endpointTimeout = 120
+
+// awaitEndpoints waits until control planes reach the endpoint. Nothing of a control plane's own
+// waits for it, but an endpoint that leads nowhere must not be found later, by whoever uses it first.
+func (d *draft) awaitEndpoints() {
+	for _, h := range d.planes {
+		h.awaitEndpoint(h.apis())
+	}
+}
+
+// awaitEndpoint waits until the host reaches the API by the endpoint, where that is more
+// than a control plane's own address, and where what the host does by it is begun anew.
+func (h *hostDraft) awaitEndpoint(apis []string) {
+	if h.in.Cluster.Endpoint.Mode == cluster.EndpointControlPlane || !h.usesEndpointAnew() {
+		return
+	}
+	address, err := manifests.EndpointAddress(h.in.Cluster)
+	if err != nil {
+		h.fail(fmt.Errorf("plan %s: %w", h.host.Name, err))
+		return
+	}
+	// The network add-on goes by the endpoint too: without it no node gets Ready.
+	h.add(plan.Step{
+		ID: clusterID(plan.PhaseWaitEndpoint, h.host.Name), Phase: plan.PhaseWaitEndpoint, Lane: plan.LaneWait + "/endpoint/" + h.host.Name,
+		After: after(h.made(does[hosts.AddHostsEntry], startsBalancer), apis), Why: "the cluster is reached by it",
+		Cluster: plan.WaitEndpoint{Host: h.host.Name, Address: address, Timeout: endpointTimeout},
+	})
+}
+
+// usesEndpointAnew tells whether something on the host begins to go by the endpoint: a
+// worker's kubelet; on a control plane, its own balancer or whatever root does.
+func (h *hostDraft) usesEndpointAnew() bool {
+	return h.startsKubelet() || h.getsOver() || h.makes(inPhase(plan.PhaseLoadBalancer))
 }

@@ -111,3 +111,19 @@ func ServedOnce(facts hosts.Facts) bool {
 	_, there := facts.Files[manifests.ControllerManifest]
 	return there
 }
+
+// Targets are the hosts that a workflow is for: those named or all; for a join only those
+// that are not in the cluster yet, and for images only those that run containers.
+func (v View) Targets(workflow Workflow) []cluster.Host {
+	named, err := v.Named(v.Hosts)
+	if err != nil {
+		return nil
+	}
+	switch workflow {
+	case Join:
+		return slices.DeleteFunc(slices.Clone(named), func(host cluster.Host) bool { return v.Joined(host.Name) })
+	case ImageLoad:
+		return slices.DeleteFunc(slices.Clone(named), func(host cluster.Host) bool { return !host.IsNode() })
+	}
+	return named
+}

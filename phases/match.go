@@ -132,3 +132,12 @@ func awaitsEndpoint(step plan.Step) bool { return does[plan.WaitEndpoint](step) 
 func applies(meant func(plan.Phase) bool) match {
 	return func(step plan.Step) bool { return does[plan.Apply](step) && meant(step.Phase) }
 }
+
+// base lists the steps after which every lane of the host begins.
+func (h *hostDraft) base() []string { return h.made(does[hosts.Claim], does[hosts.MakeDirectory]) }
+
+// laneBalancer is where a host's balancer is brought up, beside all else: nothing on the
+// host waits for it, and it waits for an API server of any host.
+const laneBalancer = string(plan.PhaseLoadBalancer)
+
+const laneMembers = "etcd-members"

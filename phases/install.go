@@ -56,3 +56,28 @@ func (h *hostDraft) install() {
 	h.loadImages()
 	h.startHAProxy()
 }
+
+// installControlPlanes brings control planes to where their static Pods can be written, and lets
+// their members of etcd begin.
+func (d *draft) installControlPlanes() {
+	for _, h := range d.planes {
+		h.install()
+		h.letBegin(manifests.StateNew, nil)
+	}
+}
+
+// installBalancers brings up the hosts that only balance.
+func (d *draft) installBalancers() {
+	for _, h := range d.balancers {
+		h.install()
+		h.startKeepalived(nil)
+		h.tidy()
+	}
+}
+
+// beginHosts begins the parts of hosts that are only taken away from.
+func (d *draft) beginHosts() {
+	for _, host := range d.in.Targets(d.in.Workflow) {
+		d.begin(d.forHost(host, manifests.HostState{}))
+	}
+}

@@ -1,0 +1,69 @@
+package phases
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/view"
+)
+
+// Input is all that a plan depends on.
+type Input struct{ view.View }
+
+// Refused is a plan that was not made, because of what would be wrong with it.
+type Refused struct{ Problems []Problem }
+
+// manifests is the input of a rendering.
+func (in Input) manifests() (manifests.Input, error) {
+	settings, err := in.ChosenSettings()
+	if err != nil {
+		return manifests.Input{}, err
+	}
+	return manifests.Input{
+		Cluster:       in.Cluster,
+		PKI:           in.PKI,
+		Leaves:        in.Leaves,
+		Bill:          in.Bill,
+		Facts:         in.Facts,
+		Settings:      settings,
+		ControlPlanes: in.Pool(),
+		Balancers:     in.Holders(),
+		EtcdFiles:     in.EtcdFiles,
+		RegistryFiles: in.RegistryFiles,
+	}, nil
+}
+
+// takesTurns tells whether hosts are changed one after another: a first init changes all at once.
+// Where no API server says that init has completed, one may only be silent for a moment.
+func (in Input) takesTurns() bool {
+	return in.Workflow == view.Init && (in.Completed() || !in.ClusterFacts.Reachable && in.hasWorked())
+}
+
+// hasWorked tells whether a kubelet runs on a control plane whose API server has answered before.
+func (in Input) hasWorked() bool {
+	return slices.ContainsFunc(in.Cluster.ControlPlanes(), func(host cluster.Host) bool {
+		facts := in.Facts[host.Name]
+		return view.ServedOnce(facts) && facts.Units[manifests.KubeletUnit].Active == "active"
+	})
+}
+
+// planesTakeTurns tells whether control planes can be changed one after another: where etcd is
+// silent, it may need what is changed on several of them.
+func (in Input) planesTakeTurns() bool {
+	return in.takesTurns() && (in.Completed() || in.etcdServes())
+}
+
+// etcdServes tells whether an API server can come up by what is done on its own host alone.
+func (in Input) etcdServes() bool {
+	return !in.Cluster.StackedEtcd() || len(in.ClusterFacts.Members) > 0 && view.TooFew(view.Voting(in.ClusterFacts.Members)) == ""
+}
+
+func (e *Refused) Error() string {
+	lines := make([]string, 0, len(e.Problems))
+	for _, found := range e.Problems {
+		lines = append(lines, found.String())
+	}
+	return strings.Join(lines, "\n")
+}
