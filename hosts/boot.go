@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Boot is what the next boot makes of a host, as far as its files tell: what was set by hand
-// or by Slipway lasts only until then where they say otherwise.
+// Boot is what a host's files say about its next boot: they may undo what was set by hand or by
+// Slipway.
 type Boot struct {
 	// Sysctls are what the files of sysctl.d set last, by the parameters asked for.
 	Sysctls map[string]BootSetting `json:"sysctls,omitempty"`
@@ -28,8 +28,8 @@ type BootSetting struct {
 	File  string `json:"file"`
 }
 
-// BarredModule is a kernel module that a file of modprobe.d keeps away: from being loaded at
-// boot or by its aliases (blacklist), or, where Always, by anybody (install … /bin/false).
+// BarredModule is a kernel module that a file of modprobe.d keeps from being loaded: at boot and
+// by its aliases (blacklist), or, where Always, in any way (install … /bin/false).
 type BarredModule struct {
 	File   string `json:"file"`
 	Always bool   `json:"always,omitempty"`

@@ -20,7 +20,7 @@ type ClusterFacts struct {
 	// Members are etcd's; where none could be asked there are none, and MembersCause says why.
 	Members      []Member `json:"members,omitempty"`
 	MembersCause string   `json:"membersCause,omitempty"`
-	// Health is each control-plane component's own word, by host.
+	// Health is what each control-plane component says of itself, by host.
 	Health []Health `json:"health,omitempty"`
 }
 
@@ -53,7 +53,7 @@ type Node struct {
 	Addresses      []string          `json:"addresses"`
 	Labels         map[string]string `json:"labels,omitempty"`
 	Taints         []string          `json:"taints,omitempty"`    // key=value:effect, or key:effect
-	Reason         string            `json:"reason,omitempty"`    // why it is not ready, in the kubelet's words
+	Reason         string            `json:"reason,omitempty"`    // why it is not ready, as the kubelet says it
 	MachineID      string            `json:"machineID,omitempty"` // as the kubelet reports it, of /etc/machine-id
 	SystemUUID     string            `json:"systemUUID,omitempty"`
 	// Marks are what Slipway noted on the node that it has set; nil where there is no note.

@@ -18,15 +18,15 @@ const (
 	KindPlatform       ErrorKind = "platform"         // another system or architecture
 	KindVersion        ErrorKind = "agent-version"    // the agent speaks another protocol
 	KindCut            ErrorKind = "connection-lost"  // the connection ended in the middle
-	KindStuck          ErrorKind = "no-answer"        // the connection lives, and nothing comes of what was asked
+	KindStuck          ErrorKind = "no-answer"        // the connection lives, but the call makes no progress
 	KindLease          ErrorKind = "lease-held"       // another operator is at work
 	KindDiskFull       ErrorKind = "disk-full"
 	KindForeign        ErrorKind = "foreign" // something there is not Slipway's
 	KindBroken         ErrorKind = "failed"  // all else
 )
 
-// Known is the kind, or KindBroken where it is none: a host may call it anything, and it is
-// shown and decided by.
+// Known is the kind, or KindBroken where it is none: the text comes from a host, is shown, and
+// decides what is done.
 func (k ErrorKind) Known() ErrorKind {
 	switch k {
 	case KindUnreachable, KindAuth, KindHostKeyUnknown, KindHostKeyChanged, KindPrivilege, KindPlatform, KindVersion,
@@ -40,7 +40,7 @@ func (k ErrorKind) Known() ErrorKind {
 type Error struct {
 	Kind ErrorKind
 	Host string // as the cluster file names it; empty where the layer does not know it
-	Op   string // the deed and the object: write /etc/kubernetes/pki/ca.crt
+	Op   string // what was done to what: write /etc/kubernetes/pki/ca.crt
 	Err  error
 	Fix  string // what to type or change; may be empty
 }

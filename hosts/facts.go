@@ -15,7 +15,7 @@ type Facts struct {
 	SystemUUID string    `json:"systemUUID,omitempty"`
 	BootID     string    `json:"bootID"`
 	OS         OS        `json:"os"`
-	Arch       string    `json:"arch"` // in Go's words
+	Arch       string    `json:"arch"` // as Go names it
 	Kernel     string    `json:"kernel"`
 	CPUs       int       `json:"cpus"`
 	Memory     int64     `json:"memory"` // bytes
@@ -62,8 +62,8 @@ type Facts struct {
 	Modules      map[string]bool        `json:"modules,omitempty"` // true: loaded or built in
 	Images       map[string]string      `json:"images,omitempty"`  // reference → digest of the manifest
 	Names        map[string][]string    `json:"names,omitempty"`   // name → addresses; absent: does not resolve
-	// Unresolved are names asked for of which nobody could say just now whether they exist, and
-	// why: no name server answered, or the one that did failed.
+	// Unresolved are names asked for that may or may not exist, and why that is not known: no
+	// name server answered, or the one that did failed.
 	Unresolved map[string]string `json:"unresolved,omitempty"`
 	Listeners  map[int]string    `json:"listeners,omitempty"`
 	// Reach tells, by the address asked for, why the host could not connect; empty: it could.
@@ -73,7 +73,7 @@ type Facts struct {
 	RouteTo map[string]string `json:"routeTo,omitzero"`
 	// Sync is how long 99 of 100 writes to the disk asked for took to be durable; 0: not measured.
 	Sync time.Duration `json:"sync,omitempty"`
-	// VirtualIP is what the network said; nil where it was not asked.
+	// VirtualIP is what the network shows of the virtual address; nil where that was not asked.
 	VirtualIP *VirtualIP `json:"virtualIP,omitempty"`
 	Links     []string   `json:"links,omitempty"`
 	Tables    []string   `json:"tables,omitempty"`
@@ -88,13 +88,13 @@ type Facts struct {
 	Record *Record `json:"record,omitempty"`
 	// Lease is who holds the host now; nil where nobody does.
 	Lease *LeaseHolder `json:"lease,omitempty"`
-	// Unanswered lists what got no answer. All facts of its kind are missing then, and say
-	// nothing about the machine: who plans by them must refuse to.
+	// Unanswered lists what got no answer. All facts of its kind are missing then, which says
+	// nothing about the machine: no plan may rely on them.
 	Unanswered []Unanswered `json:"unanswered,omitempty"`
 	Evidence   []Evidence   `json:"evidence,omitempty"`
 }
 
-// What an Unanswered may be of, as far as somebody tells one from the other.
+// The values of Unanswered.What that callers compare with.
 const (
 	LookContents  = "contents"
 	LookCgroups   = "control groups"
@@ -119,11 +119,11 @@ const (
 	LookVirtualIP = "virtual address"
 )
 
-// Unanswered is something that a machine was asked and did not answer in time: a file
-// system whose server is away, a daemon that was stopped.
+// Unanswered is a question that got no answer in time: the server of a file system is away, a
+// daemon was stopped.
 type Unanswered struct {
 	What    string  `json:"what"`         // what was looked at: files, LookDisks, LookImages, …
-	At      string  `json:"at,omitempty"` // where it stood still: a path, for one
+	At      string  `json:"at,omitempty"` // what it was looking at: a path, for example
 	Seconds float64 `json:"seconds"`      // for how long
 }
 
@@ -201,7 +201,7 @@ type Kubeconfig struct {
 	KeyMatches bool   `json:"keyMatches"`
 	User       string `json:"user"`
 	Context    string `json:"context"`
-	// Others are what its other contexts lead to: whoever uses the file may have chosen one.
+	// Others are its other contexts, one of which a user of the file may have selected.
 	Others []Kubeconfig `json:"others,omitempty"`
 	// Invalid says why it could not be read as a kubeconfig.
 	Invalid string `json:"invalid,omitempty"`
@@ -225,8 +225,8 @@ type Foreign struct {
 	Fix    string `json:"fix"`    // what to type
 }
 
-// Clean is the facts with what is only for people cleaned: evidence, and what is foreign.
-// What is compared stays as it is, and is cleaned where it is shown.
+// Clean is the facts with their texts for people cleaned (evidence, what is foreign). What is
+// compared stays as it is, and is cleaned where it is shown.
 func (f Facts) Clean() Facts {
 	f.OS.Pretty = CleanLine(f.OS.Pretty)
 	for i, e := range f.Evidence {

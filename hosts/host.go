@@ -15,14 +15,14 @@ import (
 // All methods may be called concurrently. Every error is, or wraps, an *Error where
 // a caller can decide something by its Kind.
 //
-// No call waits for ever, whatever the machine does: one of which nothing is heard that
-// moves it on ends with KindStuck, and one whose ctx is cancelled a second later at most.
+// No call waits for ever, whatever the machine does: one that makes no progress ends with
+// KindStuck, and one whose ctx is cancelled ends within a second.
 type Host interface {
 	// Observe reads what the query asks for and changes nothing.
 	Observe(ctx context.Context, query Query) (Facts, error)
 
 	// Do compares, then carries out one action; it answers Unchanged where nothing
-	// was to be done. It is safe to repeat. progress may be nil; it is called from one
+	// is to be done. It is safe to repeat. progress may be nil; it is called from one
 	// goroutine at a time and never after Do has returned. Cancelling ctx ends the
 	// action at its next safe point; nothing is left half-written.
 	Do(ctx context.Context, action Action, progress func(Progress)) (Outcome, error)
@@ -34,8 +34,8 @@ type Host interface {
 	// Dial connects to an address as seen from the host; network is tcp or unix.
 	Dial(ctx context.Context, network, address string) (net.Conn, error)
 
-	// Close ends the connection and frees the lease. It waits a few seconds for what is in
-	// hand, and cuts the connection then; the host ends what it has begun by itself.
+	// Close waits a few seconds for the calls that run, then ends the connection and frees the
+	// lease. The host itself brings to its end the action that it has begun.
 	Close() error
 }
 

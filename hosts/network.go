@@ -2,6 +2,7 @@ package hosts
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -39,6 +40,31 @@ func (a RemoveNetwork) describe() Description {
 		detail += "; its Pods' " + strings.Join(someOf(pods), ", ")
 	}
 	return Description{Kind: "remove-network", Deed: "remove network", Detail: detail}
+}
+
+// MatchesLink tells whether a link is one of those named, as RemoveNetwork names them.
+func MatchesLink(patterns []string, link string) bool {
+	return matches(patterns, link, func(string) bool { return true })
+}
+
+// MatchesChain tells the same of an iptables chain.
+func MatchesChain(patterns []string, chain string) bool {
+	return matches(patterns, chain, hashed.MatchString)
+}
+
+// hashed is what kube-proxy ends the names of a Service's and an endpoint's chains with.
+var hashed = regexp.MustCompile(`^[A-Z2-7]{16}$`)
+
+// matches tells whether a name is one of the patterns, a trailing * of which stands for rest.
+func matches(patterns []string, name string, rest func(string) bool) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		prefix, open := strings.CutSuffix(pattern, "*")
+		if !open {
+			return name == pattern
+		}
+		more, begins := strings.CutPrefix(name, prefix)
+		return begins && rest(more)
+	})
 }
 
 // namesShown is how many chains, and names of what Pods have, a plan's text shows; its

@@ -2,7 +2,7 @@ package hosts
 
 import "context"
 
-// Progress is how far a long act has come. Total is 0 where it is not known.
+// Progress is how far a long call has come. Total is 0 where it is not known.
 type Progress struct {
 	Done  int64  `json:"done"`
 	Total int64  `json:"total,omitempty"`
@@ -11,8 +11,8 @@ type Progress struct {
 
 type telling struct{}
 
-// Telling is a context for an Observe that may tell how far it is: that it moves, for whoever
-// waits. progress is called from one goroutine at a time, and never after Observe has returned.
+// Telling is a context in which Observe reports its progress. progress is called from one
+// goroutine at a time, and never after Observe has returned.
 func Telling(ctx context.Context, progress func(Progress)) context.Context {
 	return context.WithValue(ctx, telling{}, progress)
 }

@@ -56,7 +56,7 @@ type VirtualIPQuery struct {
 	Address string `json:"address"`
 	// Interface is where to ask; empty: the one whose subnet holds the address.
 	Interface string `json:"interface,omitempty"`
-	// Unit is that of the host's own keepalived: where it is there already, what would be
-	// heard is the cluster itself, and nothing is asked.
+	// Unit is the host's own keepalived: where it is there already, the network would show the
+	// cluster itself, and nothing is asked.
 	Unit string `json:"unit"`
 }

@@ -1,5 +1,10 @@
 package hosts
 
+import (
+	"slices"
+	"strings"
+)
+
 var _ = register(Claim{}, Restore{}, TidyStore{}, Forget{})
 
 // Claim notes which cluster the host belongs to, before its first change.
@@ -13,8 +18,8 @@ func (a Claim) describe() Description {
 	return Description{Kind: "claim", Deed: "claim for cluster " + a.Cluster.Name}
 }
 
-// Restore puts one setting of the record back to what it was. Value is what the record
-// says, for people; the host believes its record.
+// Restore puts one setting of the record back to what it was. Value is only shown: the host
+// takes the value from its record.
 type Restore struct {
 	Setting string `json:"setting"`
 	Value   string `json:"value,omitempty"`
@@ -24,7 +29,7 @@ func (a Restore) describe() Description {
 	return Description{Kind: "restore", Deed: "restore " + a.Setting}
 }
 
-// TidyStore removes blobs from the host's store once nothing in hand needs them.
+// TidyStore removes the blobs from the host's store, once no running action needs them.
 type TidyStore struct{}
 
 func (TidyStore) describe() Description {
@@ -58,8 +63,8 @@ type Record struct {
 	Priors  []Prior  `json:"priors,omitempty"`
 }
 
-// Machine is which machine a host was when it was claimed. The record goes wherever the
-// disk goes; by this it can be told whether it is still, and alone, where it was written.
+// Machine is which machine a host was when it was claimed. A copied or moved disk carries the
+// record along; this shows whether it is still on the machine where it was written.
 type Machine struct {
 	Node      string `json:"node"`     // its name in the cluster file, which is its node's
 	Hostname  string `json:"hostname"` // what it called itself then, before Slipway named it
@@ -83,4 +88,74 @@ type Prior struct {
 	// Set is what Slipway last made of a kernel parameter: where it is something else by
 	// now, somebody else has set it since, and it is not put back.
 	Set string `json:"set,omitempty"`
+}
+
+// OwnedAt finds what Slipway made at a path; a host without a record has nothing of it.
+func (r *Record) OwnedAt(path string) (owned Owned, found bool) {
+	if r == nil {
+		return Owned{}, false
+	}
+	return first(r.Paths, func(have Owned) bool { return have.Path == path })
+}
+
+// PriorOf finds what a setting was before Slipway changed it.
+func (r *Record) PriorOf(setting string) (prior Prior, found bool) {
+	if r == nil {
+		return Prior{}, false
+	}
+	return first(r.Priors, func(have Prior) bool { return have.Setting == setting })
+}
+
+func first[T any](list []T, is func(T) bool) (found T, ok bool) {
+	if at := slices.IndexFunc(list, is); at >= 0 {
+		return list[at], true
+	}
+	return found, false
+}
+
+// Own notes that paths are Slipway's.
+func (r *Record) Own(paths ...Owned) {
+	for _, owned := range paths {
+		if at := slices.IndexFunc(r.Paths, func(have Owned) bool { return have.Path == owned.Path }); at >= 0 {
+			r.Paths[at] = owned
+		} else {
+			r.Paths = append(r.Paths, owned)
+		}
+	}
+}
+
+// Disown drops a path, and with below all under it.
+func (r *Record) Disown(path string, below bool) {
+	r.Paths = slices.DeleteFunc(r.Paths, func(have Owned) bool {
+		return have.Path == path || below && strings.HasPrefix(have.Path, strings.TrimSuffix(path, "/")+"/")
+	})
+}
+
+// Remember notes what settings were; the first value wins, but of Set the last.
+func (r *Record) Remember(priors ...Prior) {
+	for _, prior := range priors {
+		at := slices.IndexFunc(r.Priors, func(have Prior) bool { return have.Setting == prior.Setting })
+		switch {
+		case at < 0:
+			r.Priors = append(r.Priors, prior)
+		case prior.Set != "":
+			r.Priors[at].Set = prior.Set
+		}
+	}
+}
+
+// ForgetPrior drops what a setting was.
+func (r *Record) ForgetPrior(setting string) {
+	r.Priors = slices.DeleteFunc(r.Priors, func(have Prior) bool { return have.Setting == setting })
+}
+
+// Clone is a copy that shares nothing with the record.
+func (r *Record) Clone() *Record {
+	if r == nil {
+		return nil
+	}
+	clone := *r
+	clone.Paths, clone.Units = slices.Clone(r.Paths), slices.Clone(r.Units)
+	clone.Images, clone.Priors = slices.Clone(r.Images), slices.Clone(r.Priors)
+	return &clone
 }

@@ -30,8 +30,8 @@ func (a SetUnit) describe() Description {
 	return Description{Kind: "set-unit", Deed: "set unit " + a.Name, Detail: fmt.Sprintf(": %s, %s", enabled, active)}
 }
 
-// StopUnits stops units in this order, one right after another: what belongs together is
-// not missed between one's end and the next's. No name may be there twice.
+// StopUnits stops units in this order without a pause between them, for units that need each
+// other. No name may be there twice.
 type StopUnits struct {
 	Names []string `json:"names"`
 	// Enabled has them start again at the host's next boot; else they are disabled.

@@ -139,9 +139,8 @@ func leadsThere(entry HostsEntry, facts hosts.Facts) bool {
 
 // wrote tells whether Slipway has written an entry before.
 func wrote(entry HostsEntry, record *hosts.Record) bool {
-	return record != nil && slices.ContainsFunc(record.Priors, func(prior hosts.Prior) bool {
-		return prior.Setting == "hosts/"+entry.Address
-	})
+	_, noted := record.PriorOf("hosts/" + entry.Address)
+	return noted
 }
 
 // join writes host:port, with brackets around an IPv6 address.

@@ -252,7 +252,7 @@ func (f *Fake) Done() []hosts.Action {
 func (f *Fake) Record() *hosts.Record {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
-	return cloneRecord(f.record)
+	return f.record.Clone()
 }
 
 // Edit changes what every observation shows: the machine as it was delivered. What is
@@ -324,16 +324,4 @@ func ordinaryFacts(hostname string, addresses []string) hosts.Facts {
 		Resolver: "/etc/resolv.conf", NameServers: []string{"192.0.2.53"},
 		Sync: 2 * time.Millisecond,
 	}
-}
-
-func cloneRecord(record *hosts.Record) *hosts.Record {
-	if record == nil {
-		return nil
-	}
-	clone := *record
-	clone.Paths = slices.Clone(record.Paths)
-	clone.Units = slices.Clone(record.Units)
-	clone.Images = slices.Clone(record.Images)
-	clone.Priors = slices.Clone(record.Priors)
-	return &clone
 }

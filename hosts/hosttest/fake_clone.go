@@ -23,7 +23,7 @@ func (f *Fake) Clone() *Fake {
 		units: units, sysctls: maps.Clone(f.sysctls), modules: maps.Clone(f.modules), images: maps.Clone(f.images),
 		names: maps.Clone(f.names), pods: slices.Clone(f.pods), mounts: slices.Clone(f.mounts),
 		links: slices.Clone(f.links), tables: slices.Clone(f.tables), chains: slices.Clone(f.chains),
-		record: cloneRecord(f.record), listeners: map[string]*listener{}, done: slices.Clone(f.done),
+		record: f.record.Clone(), listeners: map[string]*listener{}, done: slices.Clone(f.done),
 	}
 }
 

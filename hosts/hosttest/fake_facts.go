@@ -26,7 +26,7 @@ func (o *opened) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, e
 	defer f.mutex.Unlock()
 	facts := f.base
 	facts.Time = f.now().UTC()
-	facts.Record = cloneRecord(f.record)
+	facts.Record = f.record.Clone()
 	if f.holder != nil {
 		lease := f.lease
 		facts.Lease = &lease
@@ -129,9 +129,9 @@ func (f *Fake) observeSystem(facts *hosts.Facts, query hosts.Query) {
 			facts.Listeners[port] = who
 		}
 	}
-	facts.Links = matching(f.links, func(name string) bool { return matchesLink(query.Links, name) })
+	facts.Links = matching(f.links, func(name string) bool { return hosts.MatchesLink(query.Links, name) })
 	facts.Tables = matching(f.tables, func(name string) bool { return slices.Contains(query.Tables, name) })
-	facts.Chains = matching(f.chains, func(name string) bool { return matchesChain(query.Chains, name) })
+	facts.Chains = matching(f.chains, func(name string) bool { return hosts.MatchesChain(query.Chains, name) })
 }
 
 // observeProbes shows what a machine has to try, and does only when asked.
@@ -182,9 +182,8 @@ func (f *Fake) whyUnreachable(address string) string {
 
 // ownUnit tells whether Slipway has put a unit's file there.
 func (f *Fake) ownUnit(name string) bool {
-	return f.record != nil && slices.ContainsFunc(f.record.Paths, func(owned hosts.Owned) bool {
-		return owned.Path == "/etc/systemd/system/"+name
-	})
+	_, ours := f.record.OwnedAt("/etc/systemd/system/" + name)
+	return ours
 }
 
 func (f *Fake) hasAddress(address string) bool {

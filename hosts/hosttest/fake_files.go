@@ -155,18 +155,18 @@ func (o *opened) writeFile(a hosts.WriteFile) (string, error) {
 func (f *Fake) replace(name string, n *node, owned hosts.Owned) {
 	record := f.noted()
 	old := f.files[name]
-	ours := slices.ContainsFunc(record.Paths, func(p hosts.Owned) bool { return p.Path == name })
+	_, ours := record.OwnedAt(name)
 	if old != nil && !ours {
-		f.remember(hosts.Prior{Setting: "file/" + name, Value: fmt.Sprintf("%s %04o", old.Type, old.Mode)})
+		f.noted().Remember(hosts.Prior{Setting: "file/" + name, Value: fmt.Sprintf("%s %04o", old.Type, old.Mode)})
 		if f.backups[name] == nil {
 			f.backups[name] = old
 		}
 	}
 	for _, dir := range f.makeParents(name) {
-		f.own(hosts.Owned{Path: dir, Type: hosts.TypeDirectory})
+		record.Own(hosts.Owned{Path: dir, Type: hosts.TypeDirectory})
 	}
 	if old == nil || owned.Type != hosts.TypeDirectory {
-		f.own(owned)
+		record.Own(owned)
 	}
 	f.files[name] = n
 }
@@ -241,7 +241,7 @@ func (f *Fake) removePath(a hosts.RemovePath) (string, error) {
 	f.noted()
 	for _, name := range append(inside, a.Path) {
 		delete(f.files, name)
-		f.disown(name)
+		f.record.Disown(name, false)
 		if name == containerdRoot {
 			clear(f.images)
 		}

@@ -16,37 +16,12 @@ func (f *Fake) noted() *hosts.Record {
 	return f.record
 }
 
-// own notes that a path is Slipway's.
-func (f *Fake) own(owned hosts.Owned) {
-	record := f.noted()
-	f.disown(owned.Path)
-	record.Paths = append(record.Paths, owned)
-}
-
-func (f *Fake) disown(name string) {
-	record := f.noted()
-	record.Paths = slices.DeleteFunc(record.Paths, func(p hosts.Owned) bool { return p.Path == name })
-}
-
-// remember notes what a setting was; the first value stays.
-func (f *Fake) remember(prior hosts.Prior) {
-	record := f.noted()
-	known := slices.ContainsFunc(record.Priors, func(p hosts.Prior) bool { return p.Setting == prior.Setting })
-	if !known {
-		record.Priors = append(record.Priors, prior)
-	}
-}
-
 // restore puts one setting back and takes it out of the record.
 func (f *Fake) restore(a hosts.Restore) (string, error) {
-	if f.record == nil {
+	prior, known := f.record.PriorOf(a.Setting)
+	if !known {
 		return "", nil
 	}
-	at := slices.IndexFunc(f.record.Priors, func(p hosts.Prior) bool { return p.Setting == a.Setting })
-	if at < 0 {
-		return "", nil
-	}
-	prior := f.record.Priors[at]
 	kind, name, _ := strings.Cut(prior.Setting, "/")
 	switch kind {
 	case "sysctl":
@@ -78,11 +53,11 @@ func (f *Fake) restore(a hosts.Restore) (string, error) {
 		f.makeParents(name)
 		f.files[name] = f.backups[name]
 		delete(f.backups, name)
-		f.disown(name)
+		f.record.Disown(name, false)
 	default:
 		return "", fmt.Errorf("the record names no setting of kind %q", kind)
 	}
-	f.record.Priors = slices.Delete(f.record.Priors, at, at+1)
+	f.record.ForgetPrior(a.Setting)
 	return "back to " + prior.Value, nil
 }
 

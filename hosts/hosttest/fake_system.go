@@ -77,7 +77,7 @@ func (f *Fake) setUnit(a hosts.SetUnit) (string, error) {
 	want.jobs.count(a, u)
 	record := f.noted()
 	if u.preset {
-		f.remember(hosts.Prior{Setting: "unit/" + a.Name, Value: u.state()})
+		f.noted().Remember(hosts.Prior{Setting: "unit/" + a.Name, Value: u.state()})
 	} else if !slices.Contains(record.Units, a.Name) {
 		record.Units = append(record.Units, a.Name)
 	}
@@ -155,12 +155,7 @@ func (f *Fake) setSysctl(a hosts.SetSysctl) (string, error) {
 	if known && old == a.Value {
 		return "", nil
 	}
-	f.remember(hosts.Prior{Setting: "sysctl/" + a.Key, Value: old, Absent: !known})
-	for i, prior := range f.record.Priors {
-		if prior.Setting == "sysctl/"+a.Key {
-			f.record.Priors[i].Set = a.Value
-		}
-	}
+	f.noted().Remember(hosts.Prior{Setting: "sysctl/" + a.Key, Value: old, Absent: !known, Set: a.Value})
 	f.sysctls[a.Key] = a.Value
 	return "was " + old, nil
 }
@@ -169,7 +164,7 @@ func (f *Fake) loadModule(a hosts.LoadModule) (string, error) {
 	if f.modules[a.Name] {
 		return "", nil
 	}
-	f.remember(hosts.Prior{Setting: "module/" + a.Name, Absent: true})
+	f.noted().Remember(hosts.Prior{Setting: "module/" + a.Name, Absent: true})
 	f.modules[a.Name] = true
 	return "loaded", nil
 }
@@ -179,7 +174,7 @@ func (f *Fake) disableSwap() (string, error) {
 		return "", nil
 	}
 	for _, device := range f.base.Swaps {
-		f.remember(hosts.Prior{Setting: "swap/" + device, Value: device})
+		f.noted().Remember(hosts.Prior{Setting: "swap/" + device, Value: device})
 	}
 	off := strings.Join(append(slices.Clone(f.base.Swaps), f.base.SwapUnits...), ", ")
 	f.base.Swaps, f.base.SwapUnits = nil, nil
@@ -194,7 +189,7 @@ func (f *Fake) setHostname(a hosts.SetHostname) (string, error) {
 	if static := f.base.StaticHostname; static != was {
 		was += " " + cmp.Or(static, noStaticName)
 	}
-	f.remember(hosts.Prior{Setting: "hostname", Value: was})
+	f.noted().Remember(hosts.Prior{Setting: "hostname", Value: was})
 	f.base.Hostname, f.base.StaticHostname = a.Name, a.Name
 	return "was " + was, nil
 }
@@ -210,7 +205,7 @@ func (f *Fake) addHostsEntry(a hosts.AddHostsEntry) (string, error) {
 	if !changed {
 		return "", nil
 	}
-	f.remember(hosts.Prior{Setting: "hosts/" + a.Address, Absent: true})
+	f.noted().Remember(hosts.Prior{Setting: "hosts/" + a.Address, Absent: true})
 	return "added", nil
 }
 
@@ -291,29 +286,10 @@ func (f *Fake) unmount(a hosts.Unmount) (string, error) {
 }
 
 func (f *Fake) removeNetwork(a hosts.RemoveNetwork) (string, error) {
-	n := removed(&f.links, func(name string) bool { return matchesLink(a.Links, name) })
+	n := removed(&f.links, func(name string) bool { return hosts.MatchesLink(a.Links, name) })
 	n += removed(&f.tables, func(name string) bool { return slices.Contains(a.Tables, name) })
-	n += removed(&f.chains, func(name string) bool { return matchesChain(a.Chains, name) })
+	n += removed(&f.chains, func(name string) bool { return hosts.MatchesChain(a.Chains, name) })
 	return counted(n, "things"), nil
-}
-
-func matchesLink(patterns []string, name string) bool {
-	return slices.ContainsFunc(patterns, func(pattern string) bool {
-		if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
-			return strings.HasPrefix(name, prefix)
-		}
-		return name == pattern
-	})
-}
-
-// matchesChain is matchesLink, but that a * stands for the 16 characters of a hash.
-func matchesChain(patterns []string, name string) bool {
-	return slices.ContainsFunc(patterns, func(pattern string) bool {
-		if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
-			return strings.HasPrefix(name, prefix) && len(name) == len(prefix)+16
-		}
-		return name == pattern
-	})
 }
 
 func counted(n int, what string) string {

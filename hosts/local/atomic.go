@@ -30,9 +30,16 @@ func (e *placeError) Error() string { return e.err.Error() }
 func (e *placeError) Unwrap() error { return e.err }
 func (e *placeError) where() string { return e.path }
 
-// writeAtomically puts content at a path: written beside it, synced, renamed.
-func writeAtomically(path string, content []byte, attr attributes) error {
-	return replaceFile(context.Background(), path, bytes.NewReader(content), attr)
+// writeAtomically puts content at a path: written beside it, synced, renamed. Directories that
+// are missing on the way are made with the mode parents; 0: it is an error that they are.
+func writeAtomically(path string, content []byte, attr attributes, parents os.FileMode) error {
+	return replaceFile(context.Background(), path, bytes.NewReader(content), attr, parents)
+}
+
+// replaceFile is writeAtomically for a stream that may end early with ctx.
+func replaceFile(ctx context.Context, path string, content io.Reader, attr attributes, parents os.FileMode) error {
+	temp := filepath.Base(temporary(path))
+	return replace(path, temp, parents, func(dir *folder) error { return writeNew(ctx, dir, temp, content, attr) })
 }
 
 // temporary is the name under which a file is written before it is renamed: with a
@@ -42,20 +49,20 @@ func temporary(path string) string {
 	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".slipway")
 }
 
-// replaceFile is writeAtomically for a stream that may end early with ctx.
-func replaceFile(ctx context.Context, path string, content io.Reader, attr attributes) error {
-	dir, err := openFolder(filepath.Dir(path))
+// replace has something made under a temporary name in a path's directory, and renames it
+// to the path.
+func replace(path, temp string, parents os.FileMode, makeTemp func(*folder) error) error {
+	dir, err := walk{made: parents}.to(filepath.Dir(path))
 	if err != nil {
 		return &placeError{path, err}
 	}
 	defer dir.Close()
-	name, temp := filepath.Base(path), filepath.Base(temporary(path))
 	if err := dir.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return &placeError{path, err}
 	}
-	err = writeNew(ctx, dir, temp, content, attr)
+	err = makeTemp(dir)
 	if err == nil {
-		err = dir.Rename(temp, name)
+		err = dir.Rename(temp, filepath.Base(path))
 	}
 	if err != nil {
 		_ = dir.Remove(temp)
@@ -80,29 +87,29 @@ func writeNew(ctx context.Context, dir *folder, name string, content io.Reader, 
 	return errors.Join(err, file.Close())
 }
 
-// syncEvery is how many bytes are written before they are synced. A slow disk has them
-// down well within the patience of whoever asked; all of a large file at once it may not.
+// syncEvery is how many bytes are written before they are synced: few enough for a slow disk to
+// write them before the caller's timeout, which a large file at once may not be.
 const syncEvery = 64 << 20
 
-// syncingWriter syncs a file while it is written, so that what is told of a large one is
-// true of the disk and its last sync is short: a sync tells nobody how far it is.
+// syncingWriter syncs a file while it is written, so that the progress that is reported is that
+// of the disk, and the last sync, which reports none, is short.
 type syncingWriter struct {
 	file interface {
 		io.Writer
 		Sync() error
 	}
-	loose int // bytes written since the last sync
+	unsynced int // bytes
 }
 
 func (w *syncingWriter) Write(p []byte) (int, error) {
-	if w.loose >= syncEvery {
+	if w.unsynced >= syncEvery {
 		if err := w.file.Sync(); err != nil {
 			return 0, err
 		}
-		w.loose = 0
+		w.unsynced = 0
 	}
 	n, err := w.file.Write(p)
-	w.loose += n
+	w.unsynced += n
 	return n, err
 }
 
@@ -139,11 +146,24 @@ func rewrite(path string, content []byte) error {
 	if info, err := os.Stat(path); err == nil {
 		attr = attributesOf(info)
 	}
-	err := writeAtomically(path, content, attr)
+	err := writeAtomically(path, content, attr, 0)
 	if errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EXDEV) {
 		return overwrite(path, content)
 	}
 	return err
+}
+
+// edit rewrites a file with what change makes of it, where the file is there and that differs.
+func edit(path string, change func([]byte) []byte) error {
+	before, err := readIfThere(path)
+	if err != nil || before == nil {
+		return err
+	}
+	after := change(before)
+	if bytes.Equal(before, after) {
+		return nil
+	}
+	return rewrite(path, after)
 }
 
 // removeFile removes what lies at a path: a file, a link itself, or an empty directory.

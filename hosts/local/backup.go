@@ -29,11 +29,7 @@ func (h *Host) backUp(ctx context.Context, path string, info os.FileInfo) (hosts
 			return hosts.Prior{}, err
 		}
 		defer source.Close()
-		kept := h.backupPath(path)
-		if err := makeParents(kept, 0o700); err != nil {
-			return hosts.Prior{}, err
-		}
-		if err := replaceFile(ctx, kept, source, attributes{mode: 0o600}); err != nil {
+		if err := replaceFile(ctx, h.backupPath(path), source, attributes{mode: 0o600}, modeState); err != nil {
 			return hosts.Prior{}, err
 		}
 	case hosts.TypeSymlink:
@@ -74,10 +70,7 @@ func (h *Host) putBack(ctx context.Context, path, value string) error {
 			return fmt.Errorf("read the file that was kept: %w", err)
 		}
 		defer kept.Close()
-		if err := makeParents(h.at(path), modeParents); err != nil {
-			return err
-		}
-		return replaceFile(ctx, h.at(path), kept, attr)
+		return replaceFile(ctx, h.at(path), kept, attr, modeParents)
 	default:
 		return fmt.Errorf("the record's value %q is not understood", value)
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // leftoverGroups are the control groups that the kubelet made for Pods, in every hierarchy,
-// children before parents. While a kubelet runs they are in use, and none is left over.
+// children before parents; none while a kubelet runs, which uses them.
 func (h *Host) leftoverGroups(ctx context.Context) ([]string, error) {
 	if runs, err := h.runs(ctx, "kubelet.service"); runs || err != nil {
 		return nil, err
@@ -57,10 +57,7 @@ func (h *Host) podsSlice(ctx context.Context) (bool, error) {
 	if runs, err := h.runs(ctx, "kubelet.service"); runs || err != nil {
 		return false, err
 	}
-	state, err := h.systemd.Unit(ctx, podsSlice)
-	if errors.Is(err, errNoSystemd) {
-		return false, nil
-	}
+	state, err := h.unitIfAny(ctx, podsSlice)
 	return state.Active == "active", err
 }
 

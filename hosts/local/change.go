@@ -9,7 +9,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-// change is what an action found to be done.
+// change is what an action has found to do.
 type change struct {
 	action hosts.Action
 	detail string
@@ -17,17 +17,17 @@ type change struct {
 	// it is synced before act runs. nil: the record says enough.
 	note func(*hosts.Record)
 	act  func(ctx context.Context) error
-	// settle drops from the record what is no longer so after act.
+	// settle drops from the record what act has made untrue.
 	settle func(*hosts.Record)
-	// finish removes what only the record's old word needed: a crash before it leaves
-	// something of no use, a crash before settle nothing that is missing. May be nil.
+	// finish removes what is needed only until settle has changed the record: after a crash in
+	// between, something of no use is left. May be nil.
 	finish func() error
 }
 
 var unchanged = hosts.Outcome{Result: hosts.Unchanged}
 
-// apply carries out a change: nobody else may hold the host, the journal has its begin
-// and end, the record is synced first.
+// apply carries out a change, unless another operator has the lease. The journal notes begin and
+// end, the record is synced first.
 func (h *Host) apply(ctx context.Context, c change) (hosts.Outcome, error) {
 	release, err := h.lease.enter()
 	if err != nil {

@@ -34,8 +34,8 @@ const (
 	containerdSocket = "/run/containerd/containerd.sock"
 	// kubernetesNamespace is where containerd's CRI plugin keeps all that is Kubernetes'.
 	kubernetesNamespace = "k8s.io"
-	// criPatience is how long the CRI plugin may take to see an image that was loaded.
-	criPatience = 5 * time.Second
+	// criTimeout is how long the CRI plugin may take to see an image that was loaded.
+	criTimeout  = 5 * time.Second
 	messageSize = 16 << 20
 )
 
@@ -72,7 +72,7 @@ func (d *daemon) connect() (*client.Client, *grpc.ClientConn, error) {
 	}
 	conn, err := grpc.NewClient("unix:"+d.socket,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithChainUnaryInterceptor(patiently), grpc.WithChainStreamInterceptor(patientStream),
+		grpc.WithChainUnaryInterceptor(callContainerd), grpc.WithChainStreamInterceptor(streamContainerd),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(messageSize), grpc.MaxCallSendMsgSize(messageSize)))
 	if err != nil {
 		return nil, nil, fmt.Errorf("connect to containerd: %w", err)
@@ -267,7 +267,7 @@ func nameImage(ctx context.Context, store images.Store, entry images.Image) erro
 // awaitImage waits until the CRI plugin shows the image: it hears of it by an event, and
 // a kubelet that asked before would pull and back off.
 func awaitImage(ctx context.Context, service cri.ImageServiceClient, reference string) error {
-	ctx, cancel := context.WithTimeout(ctx, criPatience)
+	ctx, cancel := context.WithTimeout(ctx, criTimeout)
 	defer cancel()
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()

@@ -21,9 +21,9 @@ import (
 const (
 	// cacheFrom is the size from which a digest is worth keeping.
 	cacheFrom = 256 << 10
-	// quiet is how old a change must be for its digest to be kept: a file that changes
-	// again within the clock's grain would look the same.
-	quiet = 2 * time.Second
+	// settleTime is how old a change must be for its digest to be kept: a file that changes
+	// again within the resolution of its time stamps would look the same.
+	settleTime = 2 * time.Second
 )
 
 // digestCache keeps the digests of large files between observations, so that looking at
@@ -41,18 +41,18 @@ type digestCache struct {
 
 // cachedDigest is a digest and the state of the file that had it.
 type cachedDigest struct {
-	Digest string `json:"digest"`
-	Size   int64  `json:"size"`
-	Inode  uint64 `json:"inode"`
-	Device uint64 `json:"device"`
-	Mtime  int64  `json:"mtime"`
-	Ctime  int64  `json:"ctime"`
-	quiet  bool
+	Digest  string `json:"digest"`
+	Size    int64  `json:"size"`
+	Inode   uint64 `json:"inode"`
+	Device  uint64 `json:"device"`
+	Mtime   int64  `json:"mtime"`
+	Ctime   int64  `json:"ctime"`
+	settled bool
 }
 
 // of is the SHA-256 of a file, as sha256:<hex>.
 func (c *digestCache) of(ctx context.Context, path string) (string, error) {
-	// A file by its caller's word: neither a link nor, which would wait for ever, a pipe.
+	// The caller saw a file. It may be a link by now, or a pipe, whose opening would never end.
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return "", err
@@ -84,7 +84,7 @@ func (c *digestCache) learn(path, digest string) {
 		return
 	}
 	state := c.stateOf(info)
-	state.quiet = true // nobody else writes a file that was just renamed into place
+	state.settled = true // nobody else writes a file that was just renamed into place
 	c.keep(path, state, digest)
 }
 
@@ -94,7 +94,7 @@ func (c *digestCache) stateOf(info os.FileInfo) cachedDigest {
 	return cachedDigest{
 		Size: info.Size(), Inode: stat.Ino, Device: stat.Dev,
 		Mtime: stat.Mtim.Nano(), Ctime: stat.Ctim.Nano(),
-		quiet: c.now().Sub(changed) > quiet,
+		settled: c.now().Sub(changed) > settleTime,
 	}
 }
 
@@ -112,7 +112,7 @@ func (c *digestCache) lookup(path string) (cachedDigest, bool) {
 }
 
 func (c *digestCache) keep(path string, state cachedDigest, digest string) {
-	if !state.quiet {
+	if !state.settled {
 		return
 	}
 	c.mu.Lock()
@@ -140,7 +140,7 @@ func (c *digestCache) load() {
 // is no promise: where it cannot be written, the next look takes longer.
 func (c *digestCache) save() {
 	if !c.saving.TryLock() {
-		return // a save stands still: another would as well
+		return // another save runs, and may be stuck
 	}
 	defer c.saving.Unlock()
 	paths := c.unsaved()
@@ -168,7 +168,7 @@ func (c *digestCache) save() {
 	if err != nil {
 		return
 	}
-	if writeAtomically(c.path, data, attributes{mode: 0o600}) == nil {
+	if writeAtomically(c.path, data, attributes{mode: 0o600}, 0) == nil {
 		c.dirty = false
 	}
 }
@@ -199,7 +199,7 @@ func sum(ctx context.Context, reader io.Reader) (string, error) {
 	return "sha256:" + hex.EncodeToString(hash.Sum(nil)), nil
 }
 
-// watchedReader tells who watches that what is read moves.
+// watchedReader notes how much was read.
 type watchedReader struct{ contextReader }
 
 func (r watchedReader) Read(p []byte) (int, error) {

@@ -24,8 +24,8 @@ const (
 	// blocks of 2300 bytes with fdatasync after each.
 	syncWrites = 50
 	syncSize   = 2300
-	// syncPatience ends measuring on a disk that is slow: few writes say so as well.
-	syncPatience = 300 * time.Millisecond
+	// syncTimeout ends measuring on a disk that is slow: few writes say so as well.
+	syncTimeout = 300 * time.Millisecond
 	// syncTries is how often it is measured until a measurement is not hopeless.
 	syncTries = 3
 	syncPoor  = 500 * time.Millisecond
@@ -36,26 +36,24 @@ const (
 	syncStale   = time.Minute
 )
 
-// seeSync measures the disk that a folder lies on, or will.
-func (h *Host) seeSync(folder string) func(context.Context, *hosts.Facts) error {
-	return func(ctx context.Context, facts *hosts.Facts) error {
-		_, err := os.Stat(h.at(filepath.Join(folder, "member")))
-		if err == nil {
-			return nil // an etcd lives there: it is not to be disturbed, and is past asking
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		place, err := nearestFolder(h.at(folder))
-		if err != nil {
-			return err
-		}
-		facts.Sync, err = bestSync(ctx, place)
-		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EROFS) {
-			return nil // not measured; that nothing can be written there is told by others
-		}
+// observeSync measures the disk that a folder lies on, or will.
+func (h *Host) observeSync(ctx context.Context, query hosts.Query, facts *hosts.Facts) error {
+	_, err := os.Stat(h.at(filepath.Join(query.Sync, "member")))
+	if err == nil {
+		return nil // an etcd lives there: it is not to be disturbed, and is past asking
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	place, err := nearestFolder(h.at(query.Sync))
+	if err != nil {
+		return err
+	}
+	facts.Sync, err = bestSync(ctx, place)
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EROFS) {
+		return nil // not measured; that nothing can be written there is told by others
+	}
+	return err
 }
 
 // bestSync is the best of a few measurements: a disk is not slow because somebody else was
@@ -63,7 +61,7 @@ func (h *Host) seeSync(folder string) func(context.Context, *hosts.Facts) error 
 func bestSync(ctx context.Context, folder string) (time.Duration, error) {
 	var best time.Duration
 	for range syncTries {
-		took, err := measureSync(ctx, folder, syncPatience)
+		took, err := measureSync(ctx, folder, syncTimeout)
 		if err != nil {
 			return 0, err
 		}
@@ -96,8 +94,8 @@ func nearestFolder(path string) (string, error) {
 func measures(name string) bool { return strings.HasPrefix(name, syncPrefix) }
 
 // measureSync writes as etcd does, into space that was set aside as etcd's is, and tells
-// how long each write took to be durable. After patience it begins no other.
-func measureSync(ctx context.Context, folder string, patience time.Duration) ([]time.Duration, error) {
+// how long each write took to be durable. It begins no write after the time limit.
+func measureSync(ctx context.Context, folder string, limit time.Duration) ([]time.Duration, error) {
 	if err := removeStale(folder); err != nil {
 		return nil, err
 	}
@@ -124,7 +122,7 @@ func measureSync(ctx context.Context, folder string, patience time.Duration) ([]
 	}
 	block := make([]byte, syncSize)
 	var took []time.Duration
-	for began := time.Now(); len(took) < syncWrites && (len(took) == 0 || time.Since(began) < patience); {
+	for began := time.Now(); len(took) < syncWrites && (len(took) == 0 || time.Since(began) < limit); {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}

@@ -33,7 +33,7 @@ func TestSyncIsMeasuredWhereEtcdWillLive(t *testing.T) {
 				}
 			}
 			var facts hosts.Facts
-			if err := h.seeSync("/var/lib/etcd")(t.Context(), &facts); err != nil {
+			if err := h.observeSync(t.Context(), hosts.Query{Sync: "/var/lib/etcd"}, &facts); err != nil {
 				t.Fatal(err)
 			}
 			if measured := facts.Sync > 0; measured != test.measured {
@@ -58,10 +58,10 @@ func wantNoFiles(t *testing.T, root string) {
 }
 
 func TestMeasuringEndsInTime(t *testing.T) {
-	for patience, writes := range map[time.Duration]int{0: 1, time.Hour: syncWrites} {
-		took, err := measureSync(t.Context(), t.TempDir(), patience)
+	for limit, writes := range map[time.Duration]int{0: 1, time.Hour: syncWrites} {
+		took, err := measureSync(t.Context(), t.TempDir(), limit)
 		if err != nil || len(took) != writes {
-			t.Errorf("within %s there were %d writes, want %d: %v", patience, len(took), writes, err)
+			t.Errorf("within %s there were %d writes, want %d: %v", limit, len(took), writes, err)
 		}
 	}
 }

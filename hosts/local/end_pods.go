@@ -39,10 +39,10 @@ func (d *daemon) Running(ctx context.Context, names []string) ([]string, error) 
 	return running, nil
 }
 
-// EndPods ends the Pods as a kubelet does: their containers first, then the sandboxes. A
-// kubelet that does the same meanwhile is not in the way. A Pod that it has begun with is ended
-// also where ctx is done: a container that was told to end, and that nobody ends when its time
-// is over, may serve nobody and take a minute to go (an API server does).
+// EndPods ends the Pods as a kubelet does: their containers first, then the sandboxes. A kubelet
+// may do the same meanwhile. A Pod that it has begun with is ended even if ctx is done: else a
+// container that was asked to end, such as an API server, may take a minute in which it serves
+// no requests.
 func (d *daemon) EndPods(ctx context.Context, names []string, grace time.Duration, note func(string)) error {
 	_, conn, err := d.connect()
 	if err != nil {
@@ -56,7 +56,7 @@ func (d *daemon) EndPods(ctx context.Context, names []string, grace time.Duratio
 	var group errgroup.Group
 	for _, sandbox := range sandboxes {
 		group.Go(func() error {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace+podPatience)
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace+podTimeout)
 			defer cancel()
 			name := sandbox.GetMetadata().GetNamespace() + "/" + sandbox.GetMetadata().GetName()
 			note(name)

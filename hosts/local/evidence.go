@@ -22,9 +22,9 @@ import (
 const (
 	unitEvidence      = 30 // lines of a unit
 	containerEvidence = 15 // lines of a container
-	// evidencePatience bounds each part of collecting it, well below what the operator's side
-	// allows for the whole: a daemon that hangs may be the very reason, and is to be told.
-	evidencePatience = 4 * time.Second
+	// evidenceTimeout bounds each part of collecting it, well below what the operator's side
+	// allows for the whole: a daemon that does not answer may be the cause, and is named.
+	evidenceTimeout = 4 * time.Second
 	// lowSpace is the part of a disk below which it is worth telling.
 	lowSpace = 10
 	// evidenceReach is how much of a log's end is read.
@@ -40,13 +40,13 @@ const (
 // evidencePorts are where the API server, etcd and the kubelet listen.
 var evidencePorts = []int{6443, 2379, 10250}
 
-// ownNamespaces are those of static Pods and add-ons. What other Pods say is their owners'
-// business: it is not read, for it explains nothing here and anybody may have written it.
+// ownNamespaces are those of static Pods and add-ons. Other Pods' logs are not read: they explain
+// nothing here, and anybody may have written them.
 var ownNamespaces = []string{"kube-system", "kube-flannel"}
 
-// seeEvidence collects what may explain a failed wait, everything at the same time. It tells
-// what it can, also who does not answer it, and fails for nothing. What it tells is clean.
-func (h *Host) seeEvidence(ctx context.Context, facts *hosts.Facts) error {
+// observeEvidence collects what may explain a failed wait, everything at the same time. What
+// cannot be read is left out, and who does not answer is named: it never fails.
+func (h *Host) observeEvidence(ctx context.Context, _ hosts.Query, facts *hosts.Facts) error {
 	looks := []struct {
 		at   func(context.Context) []hosts.Evidence
 		whom string // is asked
@@ -69,22 +69,18 @@ func (h *Host) seeEvidence(ctx context.Context, facts *hosts.Facts) error {
 	return ctx.Err()
 }
 
-// inTime looks for evidencePatience. A look that is stuck in the kernel, as one at a file
-// system is whose server has gone, goes on alone.
+// inTime looks for evidenceTimeout, and says who was asked where no answer comes by then.
 func inTime(ctx context.Context, look func(context.Context) []hosts.Evidence, whom string) []hosts.Evidence {
-	within, cancel := context.WithTimeout(ctx, evidencePatience)
-	found := make(chan []hosts.Evidence, 1)
-	go func() {
+	const grace = evidenceTimeout / 8 // for a look that ends by its context
+	found, none, _ := within(ctx, evidenceTimeout+grace, whom, func(ctx context.Context) ([]hosts.Evidence, error) {
+		ctx, cancel := context.WithTimeout(ctx, evidenceTimeout)
 		defer cancel()
-		found <- look(within)
-	}()
-	const grace = evidencePatience / 8 // for a look that ends by its context
-	select {
-	case evidence := <-found:
-		return evidence
-	case <-time.After(evidencePatience + grace):
+		return look(ctx), nil
+	})
+	if none != nil {
 		return []hosts.Evidence{unanswered(whom)}
 	}
+	return found
 }
 
 const unitAbsent = "there is no such unit"
@@ -93,7 +89,7 @@ func (h *Host) unitEvidence(ctx context.Context) []hosts.Evidence {
 	var all []hosts.Evidence
 	for _, name := range []string{"kubelet.service", "containerd.service", haproxyUnit, keepalivedUnit} {
 		state, err := h.systemd.Unit(ctx, name)
-		if silent(ctx, err) {
+		if timedOut(ctx, err) {
 			return append(all, unanswered("systemd"))
 		}
 		if err != nil {
@@ -124,21 +120,21 @@ func (h *Host) unitEvidence(ctx context.Context) []hosts.Evidence {
 	return all
 }
 
-// silent tells whether a call ended because nobody answered it in time.
-func silent(ctx context.Context, err error) bool {
+// timedOut tells whether a call ended because nobody answered it in time.
+func timedOut(ctx context.Context, err error) bool {
 	return err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded)
 }
 
-// unanswered is the evidence that somebody who was asked kept silent.
+// unanswered is the evidence that somebody did not answer.
 func unanswered(who string) hosts.Evidence {
-	return hosts.Evidence{Source: who, Lines: []string{fmt.Sprintf("no answer within %s", evidencePatience)}}
+	return hosts.Evidence{Source: who, Lines: []string{fmt.Sprintf("no answer within %s", evidenceTimeout)}}
 }
 
 // containerEvidence shows the newest attempt of every container of the cluster's own Pods
 // that ended, and of those that the cluster stands on.
 func (h *Host) containerEvidence(ctx context.Context) []hosts.Evidence {
 	containers, err := h.containerd.Containers(ctx)
-	if silent(ctx, err) {
+	if timedOut(ctx, err) {
 		return []hosts.Evidence{unanswered("containerd")}
 	}
 	if err != nil {

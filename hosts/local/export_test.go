@@ -20,10 +20,10 @@ func (h *Host) WaitForDigests() {
 	defer h.digests.saving.Unlock()
 }
 
-// SeeResolver looks at the resolvers of a host on which systemd-resolved runs, or not.
-func (h *Host) SeeResolver(resolved bool) hosts.Facts {
+// ObserveResolver looks at the resolvers of a host on which systemd-resolved runs, or not.
+func (h *Host) ObserveResolver(resolved bool) hosts.Facts {
 	var facts hosts.Facts
-	h.seeResolver(&facts, resolved)
+	h.observeResolver(&facts, resolved)
 	return facts
 }
 

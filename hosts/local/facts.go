@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -19,7 +18,7 @@ func (h *Host) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, err
 	if err := h.enter(); err != nil {
 		return hosts.Facts{}, failure("look at the host", err)
 	}
-	defer h.inHand.Done()
+	defer h.calls.Done()
 	if err := ctx.Err(); err != nil {
 		return hosts.Facts{}, failure("look at the host", err)
 	}
@@ -32,14 +31,19 @@ func (h *Host) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, err
 	}
 	report(hosts.Progress{Note: "looking"}) // each part has its time
 	facts := hosts.Facts{Record: record, Arch: runtime.GOARCH, Kernel: kernelRelease()}
-	lookers := h.lookers(query)
-	parts, silent := make([]hosts.Facts, len(lookers)), make([]*hosts.Unanswered, len(lookers))
-	group, looking := errgroup.WithContext(ctx)
-	for i, look := range lookers {
+	observers := h.observers(query)
+	parts, unanswered := make([]hosts.Facts, len(observers)), make([]*hosts.Unanswered, len(observers))
+	group, inGroup := errgroup.WithContext(ctx)
+	for i, o := range observers {
 		group.Go(func() error {
 			var err error
-			if parts[i], silent[i], err = look.see(looking, record, h.patience); err != nil {
-				return fmt.Errorf("%s: %w", look.object, err)
+			parts[i], unanswered[i], err = within(inGroup, h.timeout, o.object, func(ctx context.Context) (hosts.Facts, error) {
+				part := hosts.Facts{Record: record} // some judge by it
+				err := o.observe(ctx, query, &part)
+				return part, err
+			})
+			if err != nil {
+				return fmt.Errorf("%s: %w", o.object, err)
 			}
 			return nil
 		})
@@ -48,9 +52,9 @@ func (h *Host) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, err
 		return hosts.Facts{}, failure("look at the host", err)
 	}
 	for i, part := range parts {
-		take(&facts, part)
-		if silent[i] != nil {
-			facts.Unanswered = append(facts.Unanswered, *silent[i])
+		merge(&facts, part)
+		if unanswered[i] != nil {
+			facts.Unanswered = append(facts.Unanswered, *unanswered[i])
 		}
 	}
 	report(hosts.Progress{Note: "keeping what was hashed"})
@@ -59,10 +63,10 @@ func (h *Host) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, err
 	return facts, nil
 }
 
-// saveDigests saves what was learnt, also where not all was: the next look goes on from
-// there. Saving looks at all that is kept, and is left behind where that stands still.
+// saveDigests saves the digests that were computed, also after an observation that failed: the
+// next one goes on from there. It is given up where a file system does not answer.
 func (h *Host) saveDigests(ctx context.Context) {
-	_, _, _ = within(ctx, h.patience, "digests", func(context.Context) (struct{}, error) {
+	_, _, _ = within(ctx, h.timeout, "digests", func(context.Context) (struct{}, error) {
 		h.digests.save()
 		return struct{}{}, nil
 	})
@@ -70,92 +74,77 @@ func (h *Host) saveDigests(ctx context.Context) {
 
 // readRecord reads the record, without which nothing that is seen can be judged.
 func (h *Host) readRecord(ctx context.Context) (*hosts.Record, error) {
-	record, silent, err := within(ctx, h.patience, "the record", func(ctx context.Context) (*hosts.Record, error) {
+	record, unanswered, err := within(ctx, h.timeout, "the record", func(ctx context.Context) (*hosts.Record, error) {
 		lookingAt(ctx, h.record.path)
 		return h.record.read()
 	})
-	if silent != nil {
-		return nil, &hosts.Error{Kind: hosts.KindStuck, Op: "look at the host", Err: errors.New(silent.String())}
+	if unanswered != nil {
+		return nil, &hosts.Error{Kind: hosts.KindStuck, Op: "look at the host", Err: errors.New(unanswered.String())}
 	}
 	return record, err
 }
 
-// see has the looker look, at most until patience is over.
-func (l looker) see(ctx context.Context, record *hosts.Record, patience time.Duration) (hosts.Facts, *hosts.Unanswered, error) {
-	return within(ctx, patience, l.object, func(ctx context.Context) (hosts.Facts, error) {
-		part := hosts.Facts{Record: record} // some judge by it
-		err := l.at(ctx, &part)
-		return part, err
-	})
+// observer fills one part of the facts: fields that no other observer fills. It notes with
+// lookingAt what it looks at next, so that one that is stuck can say where.
+type observer struct {
+	object  string
+	observe func(ctx context.Context, query hosts.Query, facts *hosts.Facts) error
 }
 
-// looker reads one part of the facts: it writes fields that no other writes, and tells
-// by lookingAt what it is at.
-type looker struct {
-	object string
-	at     func(ctx context.Context, facts *hosts.Facts) error
-}
-
-// lookers are those that a query asks for, beside those that every observation has.
-func (h *Host) lookers(query hosts.Query) []looker {
-	all := []looker{
-		{"system", h.seeSystem},
-		{hosts.LookCgroups, h.seeCgroups},
-		{hosts.LookKernel, h.seeKernel},
-		{hosts.LookDisks, h.seeDisks},
-		{"systemd", h.seeSystemd},
-		{hosts.LookSwap, h.seeSwap},
-		{"network", h.seeInterfaces},
-		{"lease", h.seeLease},
-		{hosts.LookForeign, h.seeForeign},
+// observers are those of every observation, and those that a query asks for.
+func (h *Host) observers(query hosts.Query) []observer {
+	all := []observer{
+		{"system", h.observeSystem},
+		{hosts.LookCgroups, h.observeCgroups},
+		{hosts.LookKernel, h.observeKernel},
+		{hosts.LookDisks, h.observeDisks},
+		{"systemd", h.observeSystemd},
+		{hosts.LookSwap, h.observeSwap},
+		{"network", h.observeInterfaces},
+		{"lease", h.observeLease},
+		{hosts.LookForeign, h.observeForeign},
 	}
 	asked := []struct {
-		looker
-		count int
+		observer
+		asked bool
 	}{
-		{looker{"files", h.seeFiles(query)}, len(query.Paths) + len(query.Trees) + len(query.Entries)},
-		{looker{hosts.LookContents, h.seeContents(query)}, len(query.Contents) + len(query.Secrets)},
-		{looker{"certificates", h.seeCertificates(query.Certificates)}, len(query.Certificates)},
-		{looker{"kubeconfigs", h.seeKubeconfigs(query.Kubeconfigs)}, len(query.Kubeconfigs)},
-		{looker{"units", h.seeUnits(query.Units)}, len(query.Units)},
-		{looker{hosts.LookSysctls, h.seeSysctls(query.Sysctls)}, len(query.Sysctls)},
-		{looker{hosts.LookModules, h.seeModules(query.Modules)}, len(query.Modules)},
-		{looker{hosts.LookBoot, h.seeBoot(query)}, len(query.Sysctls) + len(query.Modules)},
-		{looker{hosts.LookImages, h.seeImages(query.Images)}, len(query.Images)},
-		{looker{hosts.LookNames, h.seeNames(query.Names)}, len(query.Names)},
-		{looker{hosts.LookPorts, h.seeListeners(query.Ports)}, len(query.Ports)},
-		{looker{hosts.LookLinks, h.seeLinks(query.Links)}, len(query.Links)},
-		{looker{hosts.LookTables, h.seeTables(query.Tables)}, len(query.Tables)},
-		{looker{hosts.LookChains, h.seeChains(query.Chains)}, len(query.Chains)},
-		{looker{hosts.LookReach, h.seeReach(query.Reach)}, len(query.Reach)},
-		{looker{hosts.LookRoutes, h.seeRoutes(query.Subnets)}, len(query.Subnets)},
-		{looker{hosts.LookRouteTo, h.seeRouteTo(query.RouteTo)}, len(query.RouteTo)},
-		{looker{hosts.LookSync, h.seeSync(query.Sync)}, len(query.Sync)},
+		{observer{"files", h.observeFiles}, len(query.Paths)+len(query.Trees)+len(query.Entries) > 0},
+		{observer{hosts.LookContents, h.observeContents}, len(query.Contents)+len(query.Secrets) > 0},
+		{observer{"certificates", h.observeCertificates}, len(query.Certificates) > 0},
+		{observer{"kubeconfigs", h.observeKubeconfigs}, len(query.Kubeconfigs) > 0},
+		{observer{"units", h.observeUnits}, len(query.Units) > 0},
+		{observer{hosts.LookSysctls, h.observeSysctls}, len(query.Sysctls) > 0},
+		{observer{hosts.LookModules, h.observeModules}, len(query.Modules) > 0},
+		{observer{hosts.LookBoot, h.observeBoot}, len(query.Sysctls)+len(query.Modules) > 0},
+		{observer{hosts.LookImages, h.observeImages}, len(query.Images) > 0},
+		{observer{hosts.LookNames, h.observeNames}, len(query.Names) > 0},
+		{observer{hosts.LookPorts, h.observeListeners}, len(query.Ports) > 0},
+		{observer{hosts.LookLinks, h.observeLinks}, len(query.Links) > 0},
+		{observer{hosts.LookTables, h.observeTables}, len(query.Tables) > 0},
+		{observer{hosts.LookChains, h.observeChains}, len(query.Chains) > 0},
+		{observer{hosts.LookReach, h.observeReach}, len(query.Reach) > 0},
+		{observer{hosts.LookRoutes, h.observeRoutes}, len(query.Subnets) > 0},
+		{observer{hosts.LookRouteTo, h.observeRouteTo}, len(query.RouteTo) > 0},
+		{observer{hosts.LookSync, h.observeSync}, query.Sync != ""},
+		{observer{hosts.LookSandboxes, h.observeSandboxes}, query.Sandboxes},
+		{observer{hosts.LookVirtualIP, h.observeVirtualIP}, query.VirtualIP != nil},
+		{observer{"evidence", h.observeEvidence}, query.Evidence},
 	}
 	for _, a := range asked {
-		if a.count > 0 {
-			all = append(all, a.looker)
+		if a.asked {
+			all = append(all, a.observer)
 		}
-	}
-	if query.Sandboxes {
-		all = append(all, looker{hosts.LookSandboxes, h.seeSandboxes})
-	}
-	if query.VirtualIP != nil {
-		all = append(all, looker{hosts.LookVirtualIP, h.seeVirtualIP(query.VirtualIP)})
-	}
-	if query.Evidence {
-		all = append(all, looker{"evidence", h.seeEvidence})
 	}
 	return all
 }
 
-func (h *Host) seeLease(_ context.Context, facts *hosts.Facts) error {
+func (h *Host) observeLease(_ context.Context, _ hosts.Query, facts *hosts.Facts) error {
 	holder, err := h.lease.seen()
 	facts.Lease = holder
 	return err
 }
 
-func (h *Host) seeSystemd(ctx context.Context, facts *hosts.Facts) error {
+func (h *Host) observeSystemd(ctx context.Context, _ hosts.Query, facts *hosts.Facts) error {
 	lookingAt(ctx, "systemd")
 	manager, err := h.systemd.Manager(ctx)
 	if err != nil {
@@ -163,7 +152,7 @@ func (h *Host) seeSystemd(ctx context.Context, facts *hosts.Facts) error {
 	}
 	facts.Systemd = manager
 	if manager.Version == 0 {
-		h.seeResolver(facts, false)
+		h.observeResolver(facts, false)
 		return nil
 	}
 	runs := map[string]bool{}
@@ -173,7 +162,7 @@ func (h *Host) seeSystemd(ctx context.Context, facts *hosts.Facts) error {
 			return err
 		}
 	}
-	h.seeResolver(facts, runs["systemd-resolved"])
+	h.observeResolver(facts, runs["systemd-resolved"])
 	switch {
 	case runs["firewalld"]:
 		facts.Firewall = "firewalld"
@@ -183,13 +172,9 @@ func (h *Host) seeSystemd(ctx context.Context, facts *hosts.Facts) error {
 	return nil
 }
 
-// runs tells whether a unit runs, also in the moment in which it is restarted. No answer says
-// nothing about it, and is an error.
+// runs tells whether a unit runs or is being restarted. No answer is an error: the unit may run.
 func (h *Host) runs(ctx context.Context, name string) (bool, error) {
-	state, err := h.systemd.Unit(ctx, name)
-	if errors.Is(err, errNoSystemd) {
-		return false, nil
-	}
+	state, err := h.unitIfAny(ctx, name)
 	switch state.Active {
 	case "active", "activating", "reloading", "deactivating":
 		return true, err
@@ -197,57 +182,49 @@ func (h *Host) runs(ctx context.Context, name string) (bool, error) {
 	return false, err
 }
 
-func (h *Host) seeUnits(names []string) func(context.Context, *hosts.Facts) error {
-	return func(ctx context.Context, facts *hosts.Facts) error {
-		units := make(map[string]hosts.Unit, len(names))
-		for _, name := range names {
-			lookingAt(ctx, name)
-			state, err := h.systemd.Unit(ctx, name)
-			if errors.Is(err, errNoSystemd) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			units[name] = hosts.Unit{
-				Load: state.Load, Active: state.Active, Enabled: state.Enabled,
-				Inputs: h.unitInputs(name, state), Restarts: state.Restarts,
-			}
+func (h *Host) observeUnits(ctx context.Context, query hosts.Query, facts *hosts.Facts) error {
+	units := make(map[string]hosts.Unit, len(query.Units))
+	for _, name := range query.Units {
+		lookingAt(ctx, name)
+		state, err := h.systemd.Unit(ctx, name)
+		if errors.Is(err, errNoSystemd) {
+			return nil
 		}
-		facts.Units = units
-		return nil
+		if err != nil {
+			return err
+		}
+		units[name] = hosts.Unit{
+			Load: state.Load, Active: state.Active, Enabled: state.Enabled,
+			Inputs: h.unitInputs(name, state), Restarts: state.Restarts,
+		}
 	}
+	facts.Units = units
+	return nil
 }
 
-func (h *Host) seeSysctls(keys []string) func(context.Context, *hosts.Facts) error {
-	return func(_ context.Context, facts *hosts.Facts) error {
-		values := map[string]string{}
-		for _, key := range keys {
-			if value, err := h.readSysctl(key); err == nil { // what the kernel lacks is absent
-				values[key] = value
-			}
+func (h *Host) observeSysctls(_ context.Context, query hosts.Query, facts *hosts.Facts) error {
+	values := map[string]string{}
+	for _, key := range query.Sysctls {
+		if value, err := h.readSysctl(key); err == nil { // what the kernel lacks is absent
+			values[key] = value
 		}
-		facts.Sysctls = values
-		return nil
 	}
+	facts.Sysctls = values
+	return nil
 }
 
-func (h *Host) seeModules(names []string) func(context.Context, *hosts.Facts) error {
-	return func(_ context.Context, facts *hosts.Facts) error {
-		modules := map[string]bool{}
-		for _, name := range names {
-			modules[name] = h.hasModule(name)
-		}
-		facts.Modules = modules
-		return nil
+func (h *Host) observeModules(_ context.Context, query hosts.Query, facts *hosts.Facts) error {
+	modules := map[string]bool{}
+	for _, name := range query.Modules {
+		modules[name] = h.hasModule(name)
 	}
+	facts.Modules = modules
+	return nil
 }
 
-func (h *Host) seeImages(references []string) func(context.Context, *hosts.Facts) error {
-	return func(ctx context.Context, facts *hosts.Facts) error {
-		lookingAt(ctx, "containerd")
-		found, err := h.images(ctx, references)
-		facts.Images = found
-		return err
-	}
+func (h *Host) observeImages(ctx context.Context, query hosts.Query, facts *hosts.Facts) error {
+	lookingAt(ctx, "containerd")
+	found, err := h.images(ctx, query.Images)
+	facts.Images = found
+	return err
 }

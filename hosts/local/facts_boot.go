@@ -4,7 +4,6 @@ package local
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path"
 	"path/filepath"
@@ -38,33 +37,28 @@ var cloudConfigs = []string{
 // ufwSysctls is what ufw sets when it starts, which is after sysctl.d.
 const ufwSysctls = "/etc/ufw/sysctl.conf"
 
-// seeBoot reads what the next boot will do to what is asked for.
-func (h *Host) seeBoot(query hosts.Query) func(context.Context, *hosts.Facts) error {
-	return func(ctx context.Context, facts *hosts.Facts) error {
-		sysctls := h.configFiles("sysctl.d")
-		if h.ufwEnabled() {
-			sysctls = append(sysctls, h.readConfigs(ufwSysctls)...)
-		}
-		facts.Boot.Sysctls = hosts.BootSysctls(sysctls, query.Sysctls)
-		loadable := slices.DeleteFunc(slices.Clone(query.Modules), h.isBuiltIn)
-		facts.Boot.Barred = hosts.BarredModules(h.configFiles("modprobe.d"), loadable)
-		if facts.Boot.HostsWriter = h.hostsWriter(); facts.Boot.HostsWriter != "" {
-			facts.Boot.HostsNames = h.hostsNamesLost(query.Names)
-		}
-		for _, name := range []string{"firewalld", "ufw"} {
-			unit, err := h.systemd.Unit(ctx, name+".service")
-			if errors.Is(err, errNoSystemd) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			if unit.Enabled == "enabled" && unit.Active != "active" && (name != "ufw" || h.ufwEnabled()) {
-				facts.Boot.Firewall = name
-			}
-		}
-		return nil
+// observeBoot reads what the next boot will do to what is asked for.
+func (h *Host) observeBoot(ctx context.Context, query hosts.Query, facts *hosts.Facts) error {
+	sysctls := h.configFiles("sysctl.d")
+	if h.ufwEnabled() {
+		sysctls = append(sysctls, h.readConfigs(ufwSysctls)...)
 	}
+	facts.Boot.Sysctls = hosts.BootSysctls(sysctls, query.Sysctls)
+	loadable := slices.DeleteFunc(slices.Clone(query.Modules), h.isBuiltIn)
+	facts.Boot.Barred = hosts.BarredModules(h.configFiles("modprobe.d"), loadable)
+	if facts.Boot.HostsWriter = h.hostsWriter(); facts.Boot.HostsWriter != "" {
+		facts.Boot.HostsNames = h.hostsNamesLost(query.Names)
+	}
+	for _, name := range []string{"firewalld", "ufw"} {
+		unit, err := h.unitIfAny(ctx, name+".service")
+		if err != nil {
+			return err
+		}
+		if unit.Enabled == "enabled" && unit.Active != "active" && (name != "ufw" || h.ufwEnabled()) {
+			facts.Boot.Firewall = name
+		}
+	}
+	return nil
 }
 
 // configFiles reads the .conf files of one kind in the order in which a boot does: by name,

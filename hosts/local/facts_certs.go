@@ -9,43 +9,39 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"sigs.k8s.io/yaml"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-func (h *Host) seeCertificates(queries []hosts.CertificateQuery) func(context.Context, *hosts.Facts) error {
-	return func(ctx context.Context, facts *hosts.Facts) error {
-		certificates := map[string]hosts.Certificate{}
-		for _, query := range queries {
-			lookingAt(ctx, query.Cert)
-			data, err := os.ReadFile(h.at(query.Cert))
-			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-				continue
-			}
+func (h *Host) observeCertificates(ctx context.Context, query hosts.Query, facts *hosts.Facts) error {
+	certificates := map[string]hosts.Certificate{}
+	for _, asked := range query.Certificates {
+		lookingAt(ctx, asked.Cert)
+		data, err := readIfThere(h.at(asked.Cert))
+		if err != nil {
+			return err
+		}
+		if data == nil {
+			continue
+		}
+		certificate := hosts.Certificate{PEM: publicParts(data)}
+		if asked.Key != "" {
+			key, err := readIfThere(h.at(asked.Key))
 			if err != nil {
 				return err
 			}
-			certificate := hosts.Certificate{PEM: publicParts(data)}
-			if query.Key != "" {
-				key, err := os.ReadFile(h.at(query.Key))
-				if err != nil && !errors.Is(err, fs.ErrNotExist) {
-					return err
-				}
-				certificate.KeyPresent = hasPrivateKey(key)
-				certificate.KeyMatches = keyMatches(data, key)
-			}
-			certificates[query.Cert] = certificate
+			certificate.KeyPresent = hasPrivateKey(key)
+			certificate.KeyMatches = keyMatches(data, key)
 		}
-		facts.Certificates = certificates
-		return nil
+		certificates[asked.Cert] = certificate
 	}
+	facts.Certificates = certificates
+	return nil
 }
 
 // publicParts keeps of a PEM file what may leave the host: certificates and public keys.
@@ -146,18 +142,16 @@ type kubeconfigFile struct {
 	} `json:"users"`
 }
 
-func (h *Host) seeKubeconfigs(paths []string) func(context.Context, *hosts.Facts) error {
-	return func(ctx context.Context, facts *hosts.Facts) error {
-		kubeconfigs := map[string]hosts.Kubeconfig{}
-		facts.Kubeconfigs = kubeconfigs
-		return h.eachFile(ctx, paths, func(path string, data []byte) {
-			kubeconfig, err := h.judgeKubeconfig(path, data)
-			if err != nil {
-				kubeconfig.Invalid = err.Error()
-			}
-			kubeconfigs[path] = kubeconfig
-		})
-	}
+func (h *Host) observeKubeconfigs(ctx context.Context, query hosts.Query, facts *hosts.Facts) error {
+	kubeconfigs := map[string]hosts.Kubeconfig{}
+	facts.Kubeconfigs = kubeconfigs
+	return h.eachFile(ctx, query.Kubeconfigs, func(path string, data []byte) {
+		kubeconfig, err := h.judgeKubeconfig(path, data)
+		if err != nil {
+			kubeconfig.Invalid = err.Error()
+		}
+		kubeconfigs[path] = kubeconfig
+	})
 }
 
 // judgeKubeconfig reads a kubeconfig's contexts, the current one first, and leaves its

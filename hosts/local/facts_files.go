@@ -18,32 +18,30 @@ import (
 // at for what there is, and hold etcd's data.
 const treeDigestLimit = 1 << 20
 
-func (h *Host) seeFiles(query hosts.Query) func(context.Context, *hosts.Facts) error {
-	return func(ctx context.Context, facts *hosts.Facts) error {
-		files := map[string]hosts.File{}
-		for _, path := range query.Paths {
-			file, err := h.lookAt(ctx, path, 0)
-			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			files[path] = file
+func (h *Host) observeFiles(ctx context.Context, query hosts.Query, facts *hosts.Facts) error {
+	files := map[string]hosts.File{}
+	for _, path := range query.Paths {
+		file, err := h.lookAt(ctx, path, 0)
+		if isAbsent(err) {
+			continue
 		}
-		for _, folder := range query.Entries {
-			if err := h.lookIn(ctx, folder, files); err != nil {
-				return err
-			}
+		if err != nil {
+			return err
 		}
-		for _, tree := range query.Trees {
-			if err := h.lookBelow(ctx, tree, files); err != nil {
-				return err
-			}
-		}
-		facts.Files = files
-		return nil
+		files[path] = file
 	}
+	for _, folder := range query.Entries {
+		if err := h.lookIn(ctx, folder, files); err != nil {
+			return err
+		}
+	}
+	for _, tree := range query.Trees {
+		if err := h.lookBelow(ctx, tree, files); err != nil {
+			return err
+		}
+	}
+	facts.Files = files
+	return nil
 }
 
 // lookAt describes what lies at a path; regular files are hashed up to a limit, 0 for any.
@@ -72,7 +70,7 @@ func (h *Host) lookAt(ctx context.Context, path string, limit int64) (hosts.File
 func (h *Host) lookIn(ctx context.Context, folder string, files map[string]hosts.File) error {
 	lookingAt(ctx, folder)
 	entries, err := os.ReadDir(h.at(folder))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+	if isAbsent(err) {
 		return nil
 	}
 	if err != nil {
@@ -101,14 +99,14 @@ func (h *Host) lookIn(ctx context.Context, folder string, files map[string]hosts
 func (h *Host) lookBelow(ctx context.Context, tree string, files map[string]hosts.File) error {
 	lookingAt(ctx, tree)
 	start, err := filepath.EvalSymlinks(h.at(tree))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+	if isAbsent(err) {
 		start, err = h.at(tree), nil // a link that leads nowhere is one all the same
 	}
 	if err != nil {
 		return err
 	}
 	root, err := os.Lstat(start)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+	if isAbsent(err) {
 		return nil
 	}
 	if err != nil {
@@ -152,26 +150,23 @@ func (h *Host) lookBelow(ctx context.Context, tree string, files map[string]host
 	})
 }
 
-func (h *Host) seeContents(query hosts.Query) func(context.Context, *hosts.Facts) error {
-	return func(ctx context.Context, facts *hosts.Facts) error {
-		contents := map[string][]byte{}
-		facts.Contents = contents
-		return h.eachFile(ctx, slices.Concat(query.Contents, query.Secrets), func(path string, data []byte) { contents[path] = data })
-	}
+func (h *Host) observeContents(ctx context.Context, query hosts.Query, facts *hosts.Facts) error {
+	contents := map[string][]byte{}
+	facts.Contents = contents
+	return h.eachFile(ctx, slices.Concat(query.Contents, query.Secrets), func(path string, data []byte) { contents[path] = data })
 }
 
 // eachFile reads those of the files that are there.
 func (h *Host) eachFile(ctx context.Context, paths []string, use func(path string, data []byte)) error {
 	for _, path := range paths {
 		lookingAt(ctx, path)
-		data, err := os.ReadFile(h.at(path))
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-			continue
-		}
+		data, err := readIfThere(h.at(path))
 		if err != nil {
 			return err
 		}
-		use(path, data)
+		if data != nil {
+			use(path, data)
+		}
 	}
 	return nil
 }

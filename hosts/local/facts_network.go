@@ -15,7 +15,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -25,13 +24,13 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-// namePatience is how long looking up a name may take: a resolver waits 5 s for a name server
-// before it asks the next. It is below the patience of a look, which would say less.
-const namePatience = 6 * time.Second
+// nameTimeout is how long looking up a name may take: a resolver waits 5 s for a name server
+// before it asks the next. It is below stuckAfter, of which the error would say less.
+const nameTimeout = 6 * time.Second
 
-// seeInterfaces lists the interfaces; the ends of Pods' pairs have no address that leads
+// observeInterfaces lists the interfaces; the ends of Pods' pairs have no address that leads
 // anywhere, and are left out.
-func (h *Host) seeInterfaces(_ context.Context, facts *hosts.Facts) error {
+func (h *Host) observeInterfaces(_ context.Context, _ hosts.Query, facts *hosts.Facts) error {
 	links, err := netlink.LinkList()
 	if err != nil {
 		return err
@@ -63,26 +62,24 @@ func isRoutable(cidr string) bool {
 	return err == nil && !prefix.Addr().IsLinkLocalUnicast()
 }
 
-func (h *Host) seeNames(names []string) func(context.Context, *hosts.Facts) error {
-	return func(ctx context.Context, facts *hosts.Facts) error {
-		file, err := os.ReadFile(h.at(hostsFile))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		known := parseHosts(string(file))
-		found := map[string][]string{}
-		var unknown []string
-		for _, name := range names {
-			// The file first: the resolver keeps its own, older view of it for a while.
-			if addresses, ok := known[strings.ToLower(name)]; ok {
-				found[name] = addresses
-			} else {
-				unknown = append(unknown, name)
-			}
-		}
-		facts.Names, facts.Unresolved = found, h.lookUp(ctx, unknown, found)
-		return nil
+func (h *Host) observeNames(ctx context.Context, query hosts.Query, facts *hosts.Facts) error {
+	file, err := readIfThere(h.at(hostsFile))
+	if err != nil {
+		return err
 	}
+	known := parseHosts(string(file))
+	found := map[string][]string{}
+	var unknown []string
+	for _, name := range query.Names {
+		// The file first: the resolver keeps its own, older view of it for a while.
+		if addresses, ok := known[strings.ToLower(name)]; ok {
+			found[name] = addresses
+		} else {
+			unknown = append(unknown, name)
+		}
+	}
+	facts.Names, facts.Unresolved = found, h.lookUp(ctx, unknown, found)
+	return nil
 }
 
 // lookUp adds the addresses of names to those that are found. A name that does not exist is
@@ -112,7 +109,7 @@ func (h *Host) lookUp(ctx context.Context, names []string, found map[string][]st
 }
 
 func lookUpOne(ctx context.Context, resolver Resolver, name string) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, namePatience)
+	ctx, cancel := context.WithTimeout(ctx, nameTimeout)
 	defer cancel()
 	return resolver.LookupHost(ctx, name)
 }
@@ -122,7 +119,7 @@ func whyUnresolved(err error) string {
 	var failure *net.DNSError
 	switch known := errors.As(err, &failure); {
 	case errors.Is(err, context.DeadlineExceeded), known && failure.IsTimeout:
-		return fmt.Sprintf("no answer within %.0f s", namePatience.Seconds())
+		return fmt.Sprintf("no answer within %.0f s", nameTimeout.Seconds())
 	case known && failure.Server != "":
 		return fmt.Sprintf("the name server %s failed: %s", failure.Server, failure.Err)
 	case known:
@@ -147,12 +144,10 @@ func parseHosts(file string) map[string][]string {
 	return known
 }
 
-func (h *Host) seeListeners(ports []int) func(context.Context, *hosts.Facts) error {
-	return func(ctx context.Context, facts *hosts.Facts) error {
-		listeners, err := h.listeners(ctx, ports)
-		facts.Listeners = listeners
-		return err
-	}
+func (h *Host) observeListeners(ctx context.Context, query hosts.Query, facts *hosts.Facts) error {
+	listeners, err := h.listeners(ctx, query.Ports)
+	facts.Listeners = listeners
+	return err
 }
 
 // listeners tells which process listens on which of the ports.
@@ -209,30 +204,26 @@ func (h *Host) nameListeners(ctx context.Context, inodes map[string]int, found m
 	if left == 0 {
 		return nil
 	}
-	processes, err := os.ReadDir(h.at("/proc"))
+	processes, err := h.processes()
 	if err != nil {
 		return err
 	}
-	for _, process := range processes {
-		if _, err := strconv.Atoi(process.Name()); err != nil {
-			continue
-		}
+	for _, pid := range processes {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		dir := h.at(filepath.Join("/proc", process.Name()))
-		descriptors, err := os.ReadDir(filepath.Join(dir, "fd"))
+		descriptors, err := os.ReadDir(h.proc(pid, "fd"))
 		if err != nil {
 			continue // it ended, or is not ours to see
 		}
 		for _, descriptor := range descriptors {
-			target, err := os.Readlink(filepath.Join(dir, "fd", descriptor.Name()))
+			target, err := os.Readlink(filepath.Join(h.proc(pid, "fd"), descriptor.Name()))
 			if err != nil || !strings.HasPrefix(target, "socket:[") {
 				continue
 			}
 			inode := strings.TrimSuffix(strings.TrimPrefix(target, "socket:["), "]")
 			if port, ok := inodes[inode]; ok {
-				found[port] = processName(dir)
+				found[port] = h.processName(pid)
 				delete(inodes, inode)
 				if left--; left == 0 {
 					return nil
@@ -244,14 +235,14 @@ func (h *Host) nameListeners(ctx context.Context, inodes map[string]int, found m
 }
 
 // processName is what a process was started as; its comm is cut at 15 characters.
-func processName(process string) string {
-	if data, err := os.ReadFile(filepath.Join(process, "cmdline")); err == nil {
+func (h *Host) processName(pid int) string {
+	if data, err := os.ReadFile(h.proc(pid, "cmdline")); err == nil {
 		if first, _, _ := strings.Cut(string(data), "\x00"); first != "" {
 			first, _, _ = strings.Cut(first, " ") // some rewrite their title
 			return strings.TrimSuffix(filepath.Base(first), ":")
 		}
 	}
-	data, err := os.ReadFile(filepath.Join(process, "comm"))
+	data, err := os.ReadFile(h.proc(pid, "comm"))
 	if err != nil {
 		return "" // it ended
 	}

@@ -24,10 +24,10 @@ const (
 	resolvedConf = "/run/systemd/resolve/resolv.conf"
 )
 
-// seeResolver finds the resolv.conf that Pods should inherit, and what it says. A link that
+// observeResolver finds the resolv.conf that Pods should inherit, and what it says. A link that
 // leads nowhere is none: the kubelet cannot read it, and starts no Pod. systemd-resolved may
 // run and know nobody, where something else keeps the host's own: then that one counts.
-func (h *Host) seeResolver(facts *hosts.Facts, resolved bool) {
+func (h *Host) observeResolver(facts *hosts.Facts, resolved bool) {
 	own, ownErr := os.ReadFile(h.at(resolvConf))
 	if resolved {
 		data, err := os.ReadFile(h.at(resolvedConf))
@@ -51,35 +51,33 @@ func asksOthers(conf []byte) bool {
 	})
 }
 
-// seeRoutes lists the routes of the main table that have addresses in common with subnets. The
+// observeRoutes lists the routes of the main table that have addresses in common with subnets. The
 // default route, and halves of it as VPNs set them, have with all: they are told as well.
-func (h *Host) seeRoutes(subnets []string) func(context.Context, *hosts.Facts) error {
-	return func(_ context.Context, facts *hosts.Facts) error {
-		links, err := netlink.LinkList()
+func (h *Host) observeRoutes(_ context.Context, query hosts.Query, facts *hosts.Facts) error {
+	links, err := netlink.LinkList()
+	if err != nil {
+		return err
+	}
+	names := map[int]string{}
+	for _, link := range links {
+		names[link.Attrs().Index] = link.Attrs().Name
+	}
+	filter := &netlink.Route{Table: unix.RT_TABLE_MAIN, Type: unix.RTN_UNICAST}
+	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+		routes, err := netlink.RouteListFiltered(family, filter, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_TYPE)
+		if errors.Is(err, syscall.EAFNOSUPPORT) {
+			continue // a kernel without IPv6
+		}
 		if err != nil {
 			return err
 		}
-		names := map[int]string{}
-		for _, link := range links {
-			names[link.Attrs().Index] = link.Attrs().Name
-		}
-		filter := &netlink.Route{Table: unix.RT_TABLE_MAIN, Type: unix.RTN_UNICAST}
-		for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
-			routes, err := netlink.RouteListFiltered(family, filter, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_TYPE)
-			if errors.Is(err, syscall.EAFNOSUPPORT) {
-				continue // a kernel without IPv6
-			}
-			if err != nil {
-				return err
-			}
-			for _, route := range routes {
-				if found := routeFacts(route, family, names); overlapsAny(found.Destination, subnets) {
-					facts.Routes = append(facts.Routes, found)
-				}
+		for _, route := range routes {
+			if found := routeFacts(route, family, names); overlapsAny(found.Destination, query.Subnets) {
+				facts.Routes = append(facts.Routes, found)
 			}
 		}
-		return nil
 	}
+	return nil
 }
 
 // overlapsAny tells whether a subnet has an address in common with one of others.
@@ -110,26 +108,24 @@ func routeFacts(route netlink.Route, family int, names map[int]string) hosts.Rou
 	return found
 }
 
-// seeRouteTo asks the kernel, with all its rules and tables, where packets would go.
-func (h *Host) seeRouteTo(addresses []string) func(context.Context, *hosts.Facts) error {
-	return func(_ context.Context, facts *hosts.Facts) error {
-		found := map[string]string{}
-		for _, text := range addresses {
-			address, err := netip.ParseAddr(text)
-			if err != nil {
-				return err
-			}
-			routes, err := netlink.RouteGet(net.IP(address.AsSlice()))
-			if err != nil || len(routes) == 0 {
-				continue // the kernel says in one of several ways that there is none
-			}
-			link, err := netlink.LinkByIndex(routes[0].LinkIndex)
-			if err != nil {
-				continue // it has just gone
-			}
-			found[text] = link.Attrs().Name
+// observeRouteTo asks the kernel, with all its rules and tables, where packets would go.
+func (h *Host) observeRouteTo(_ context.Context, query hosts.Query, facts *hosts.Facts) error {
+	found := map[string]string{}
+	for _, text := range query.RouteTo {
+		address, err := netip.ParseAddr(text)
+		if err != nil {
+			return err
 		}
-		facts.RouteTo = found
-		return nil
+		routes, err := netlink.RouteGet(net.IP(address.AsSlice()))
+		if err != nil || len(routes) == 0 {
+			continue // the kernel says in one of several ways that there is none
+		}
+		link, err := netlink.LinkByIndex(routes[0].LinkIndex)
+		if err != nil {
+			continue // it has just gone
+		}
+		found[text] = link.Attrs().Name
 	}
+	facts.RouteTo = found
+	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -23,7 +22,7 @@ import (
 // writtenPlaces are where Slipway, and what it sets up, writes.
 var writtenPlaces = []string{"/", "/opt", "/var/lib/slipway", "/var/lib/containerd", "/var/lib/kubelet", "/var/lib/etcd"}
 
-func (h *Host) seeSystem(_ context.Context, facts *hosts.Facts) error {
+func (h *Host) observeSystem(_ context.Context, _ hosts.Query, facts *hosts.Facts) error {
 	running, static, err := h.hostnames()
 	if err != nil {
 		return err
@@ -93,14 +92,14 @@ func (h *Host) release() hosts.OS {
 	return hosts.OS{ID: get("ID"), Version: get("VERSION_ID"), Pretty: get("PRETTY_NAME")}
 }
 
-func (h *Host) seeCgroups(_ context.Context, facts *hosts.Facts) error {
+func (h *Host) observeCgroups(_ context.Context, _ hosts.Query, facts *hosts.Facts) error {
 	if unified := strings.Fields(h.line("/sys/fs/cgroup/cgroup.controllers")); len(unified) > 0 {
 		facts.Cgroup = hosts.Cgroup{Version: 2, Controllers: unified}
 		return nil
 	}
 	facts.Cgroup = hosts.Cgroup{Version: 1, Controllers: []string{}}
-	data, err := os.ReadFile(h.at("/proc/cgroups"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	data, err := readIfThere(h.at("/proc/cgroups"))
+	if err != nil {
 		return err
 	}
 	for line := range strings.Lines(string(data)) {
@@ -116,7 +115,7 @@ func (h *Host) seeCgroups(_ context.Context, facts *hosts.Facts) error {
 	return nil
 }
 
-func (h *Host) seeKernel(ctx context.Context, facts *hosts.Facts) error {
+func (h *Host) observeKernel(ctx context.Context, _ hosts.Query, facts *hosts.Facts) error {
 	facts.CanRaiseOOMScore = h.hasCapability(unix.CAP_SYS_RESOURCE)
 	facts.ConntrackWritable = h.conntrackWritable()
 	facts.NFTables = nftablesAnswer()
@@ -179,7 +178,7 @@ func (h *Host) overlayUsable() bool {
 	}
 }
 
-func (h *Host) seeDisks(ctx context.Context, facts *hosts.Facts) error {
+func (h *Host) observeDisks(ctx context.Context, _ hosts.Query, facts *hosts.Facts) error {
 	for _, path := range writtenPlaces {
 		lookingAt(ctx, path)
 		free, size, err := space(h.at(path))
@@ -191,7 +190,7 @@ func (h *Host) seeDisks(ctx context.Context, facts *hosts.Facts) error {
 	return nil
 }
 
-func (h *Host) seeSwap(ctx context.Context, facts *hosts.Facts) error {
+func (h *Host) observeSwap(ctx context.Context, _ hosts.Query, facts *hosts.Facts) error {
 	areas, err := h.readSwaps()
 	if err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-// failure wraps an error as the Host interface promises: with the deed and, where a
+// failure wraps an error as the Host interface promises: with what was done and, where a
 // caller can decide something by it, the kind.
 func failure(op string, err error) *hosts.Error {
 	var known *hosts.Error
@@ -31,7 +31,7 @@ func failure(op string, err error) *hosts.Error {
 	return &hosts.Error{Kind: kind, Op: op, Err: err}
 }
 
-// explain is failure for an action; a full disk is told with what is free.
+// explain is failure for an action; of a full disk it says how much is free.
 func (h *Host) explain(action hosts.Action, err error) error {
 	e := failure(hosts.Describe(action).Deed, err)
 	if e.Kind == hosts.KindDiskFull && e.Fix == "" {

@@ -53,12 +53,7 @@ func (h *Host) writeFile(ctx context.Context, a hosts.WriteFile) (hosts.Outcome,
 	}
 	return h.apply(ctx, change{
 		action: a, detail: detail, note: note,
-		act: func(ctx context.Context) error {
-			if err := makeParents(path, modeParents); err != nil {
-				return err
-			}
-			return replaceFile(ctx, path, content, want)
-		},
+		act: func(ctx context.Context) error { return replaceFile(ctx, path, content, want, modeParents) },
 	})
 }
 
@@ -107,7 +102,7 @@ func (h *Host) takeOver(ctx context.Context, path string, info os.FileInfo, owne
 		return nil, err
 	}
 	notes := []func(*hosts.Record){own(parents...)}
-	_, ours := ownedAt(record, path)
+	_, ours := record.OwnedAt(path)
 	if !ours {
 		note, err := h.overrides(ctx, path, info)
 		if err != nil {
@@ -116,7 +111,7 @@ func (h *Host) takeOver(ctx context.Context, path string, info os.FileInfo, owne
 		notes = append(notes, note) // before the file's: a reset goes backwards
 	}
 	if info != nil && !ours {
-		if _, known := priorOf(record, fileSetting(path)); !known {
+		if _, known := record.PriorOf(fileSetting(path)); !known {
 			prior, err := h.backUp(ctx, path, info)
 			if err != nil {
 				return nil, fmt.Errorf("keep what was there: %w", err)
@@ -258,23 +253,8 @@ func (h *Host) makeSymlink(ctx context.Context, a hosts.MakeSymlink) (hosts.Outc
 
 // replaceLink makes a link beside the path and renames it.
 func replaceLink(path, target string) error {
-	dir, err := makeFolder(filepath.Dir(path), modeParents)
-	if err != nil {
-		return &placeError{path, err}
-	}
-	defer dir.Close()
 	temp := filepath.Base(temporary(path))
-	if err := dir.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return &placeError{path, err}
-	}
-	if err := dir.Symlink(target, temp); err != nil {
-		return &placeError{path, err}
-	}
-	if err := dir.Rename(temp, filepath.Base(path)); err != nil {
-		_ = dir.Remove(temp)
-		return &placeError{path, err}
-	}
-	return dir.sync()
+	return replace(path, temp, modeParents, func(dir *folder) error { return dir.Symlink(target, temp) })
 }
 
 // absolute is where a path lies; only clean absolute ones are taken.
@@ -283,6 +263,20 @@ func (h *Host) absolute(path string) (string, error) {
 		return "", fmt.Errorf("path %q is not a clean absolute path below /", path)
 	}
 	return h.at(path), nil
+}
+
+// readIfThere is os.ReadFile that answers nil where nothing is.
+func readIfThere(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if isAbsent(err) {
+		return nil, nil
+	}
+	return data, err
+}
+
+// isAbsent tells whether an error says that nothing lies at a path.
+func isAbsent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
 // lstat is os.Lstat that answers nil where nothing is.

@@ -14,8 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// modeParents is the mode of the directories that are made on the way to a path.
-const modeParents = 0o755
+// modeParents is the mode of the directories that are made on the way to a path, modeState of
+// those in Slipway's own.
+const (
+	modeParents = 0o755
+	modeState   = 0o700
+)
 
 // folder is a directory that is held open.
 type folder struct {
@@ -23,13 +27,12 @@ type folder struct {
 	path string // where it was when it was opened, for errors
 }
 
-// A walk goes to a directory one name at a time and holds each directory open that it comes
-// through. What is done in the directory that it arrives at is done there, whatever the path
-// leads to by then: somebody who swaps a directory for a link while root works cannot lead
-// root elsewhere.
+// A walk opens a path one name at a time and keeps each directory on the way open. What is done
+// in the directory that it ends in is done there, whatever the path leads to by then: somebody
+// who replaces a directory with a link while root works cannot lead root elsewhere.
 type walk struct {
-	made     os.FileMode // what is missing is made with this mode; 0: it is an error
-	straight bool        // no link is followed, whoever made it
+	made    os.FileMode // what is missing is made with this mode; 0: it is an error
+	noLinks bool        // no link is followed, whoever made it
 }
 
 // openFolder opens a directory; links on the way are followed where only root can have
@@ -121,7 +124,7 @@ func (w walk) step(here *folder, name string) (next *folder, target string, err 
 	return nil, target, err
 }
 
-// errSwapped is what there is to say of a name that is not what it was a moment ago.
+// errSwapped is the error of a name that is no longer what was seen there.
 var errSwapped = errors.New("somebody put something else in its place meanwhile")
 
 // open opens a directory that was seen in this one: that one, and nothing else of its name.
@@ -160,7 +163,7 @@ func (f *folder) make(name string, mode os.FileMode) (*folder, error) {
 	if err != nil || !made {
 		return next, err
 	}
-	if err := next.Chmod(".", mode); err != nil { // the umask had its part in mkdir's
+	if err := next.Chmod(".", mode); err != nil { // mkdir heeds the umask
 		next.Close()
 		return nil, f.failed("chmod", name, err)
 	}
@@ -179,10 +182,10 @@ func (f *folder) failed(op, name string, err error) error {
 	return &fs.PathError{Op: op, Path: f.at(name), Err: err}
 }
 
-// mayFollow tells whether a link on the way is one to follow: root made it (or whoever
-// this process is), and nobody else could have put it there.
+// mayFollow refuses a link on the way unless root, or the user of this process, made it and
+// nobody else could have put it there.
 func (w walk) mayFollow(here *folder, name string, link os.FileInfo) error {
-	if w.straight {
+	if w.noLinks {
 		return here.failed("open", name, errSwapped)
 	}
 	info, err := here.Stat(".")
@@ -201,8 +204,8 @@ func (w walk) mayFollow(here *folder, name string, link os.FileInfo) error {
 		here.at(name), owner, parent.mode, parent.uid, parent.gid, listed)
 }
 
-// hasList tells whether an access control list says who may do what in a directory: the bits
-// of the group in its mode are then the most that anybody named there may.
+// hasList tells whether a directory has an access control list: the group bits of its mode are
+// then the most that anybody in the list may do.
 func (f *folder) hasList() bool {
 	dir, err := f.Open(".")
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
-	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -18,8 +17,8 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-// software is what does on the host what Slipway's own would do, and would be in its way:
-// its units, its binaries and the sockets that it listens at.
+// software is other software that does what Slipway's own does, and conflicts with it: its units,
+// its binaries and the sockets that it listens at.
 type software struct {
 	what     string
 	units    []string
@@ -28,7 +27,7 @@ type software struct {
 	fix      string
 }
 
-var inTheWay = []software{
+var conflicting = []software{
 	{
 		what: "containerd", units: []string{"containerd.service"}, binaries: []string{"containerd"},
 		sockets: []string{containerdSocket},
@@ -62,8 +61,8 @@ var inTheWay = []software{
 		what: "k0s", units: []string{"k0scontroller.service", "k0sworker.service"}, binaries: []string{"k0s"},
 		fix: "k0s stop && k0s reset",
 	}, {
-		// Of these two only what runs, or will at the next boot, is in the way, and only of a
-		// host that is to carry a balancer: a unit of ours goes before one that is disabled.
+		// These two conflict only while they run, or if they are started at the next boot, and only
+		// on a host that is to have a balancer: our unit takes precedence over a disabled one.
 		what: "haproxy", units: []string{haproxyUnit},
 		fix: "systemctl disable --now haproxy.service, or choose another endpoint mode or host for the load balancer",
 	}, {
@@ -78,10 +77,10 @@ var binaryPlaces = []string{"/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/u
 // packagedDropIn is what the kubelet's own package changes kubelet.service by.
 const packagedDropIn = "10-kubeadm.conf"
 
-// seeForeign lists what is there that the record does not name.
-func (h *Host) seeForeign(ctx context.Context, facts *hosts.Facts) error {
+// observeForeign lists what is there that the record does not name.
+func (h *Host) observeForeign(ctx context.Context, _ hosts.Query, facts *hosts.Facts) error {
 	record := facts.Record
-	for _, s := range inTheWay {
+	for _, s := range conflicting {
 		found, err := h.signsOf(ctx, s, record)
 		if err != nil {
 			return err
@@ -118,15 +117,12 @@ func (h *Host) signsOf(ctx context.Context, s software, record *hosts.Record) ([
 	var found []string
 	ours := false
 	for _, name := range s.units {
-		state, err := h.systemd.Unit(ctx, name)
-		if errors.Is(err, errNoSystemd) {
-			break
-		}
+		state, err := h.unitIfAny(ctx, name)
 		if err != nil {
 			return nil, err
 		}
 		if state.Fragment != "" {
-			if _, owned := ownedAt(record, state.Fragment); owned {
+			if _, owned := record.OwnedAt(state.Fragment); owned {
 				ours = true
 				continue
 			}
@@ -146,7 +142,7 @@ func (h *Host) signsOf(ctx context.Context, s software, record *hosts.Record) ([
 		}
 	}
 	if len(found) > 0 || ours {
-		return found, nil // a socket would only say the same again
+		return found, nil // the socket shows nothing more
 	}
 	for _, path := range s.sockets {
 		if h.socketAnswers(ctx, path) {
@@ -162,7 +158,7 @@ func (h *Host) isForeignFile(path string, record *hosts.Record) bool {
 	if _, err := os.Stat(h.at(path)); err != nil {
 		return false
 	}
-	if _, owned := ownedAt(record, path); owned {
+	if _, owned := record.OwnedAt(path); owned {
 		return false
 	}
 	// /bin may be /usr/bin, and /usr/sbin too.
@@ -174,7 +170,7 @@ func (h *Host) isForeignFile(path string, record *hosts.Record) bool {
 	if err != nil {
 		return true
 	}
-	_, owned := ownedAt(record, "/"+inside)
+	_, owned := record.OwnedAt("/" + inside)
 	return !owned
 }
 
@@ -222,13 +218,13 @@ func (h *Host) otherClusterFiles(record *hosts.Record) ([]string, error) {
 
 // isOursOrBelow tells whether the record names a path or, for data, its directory.
 func (h *Host) isOursOrBelow(record *hosts.Record, path string) bool {
-	if _, owned := ownedAt(record, path); owned {
+	if _, owned := record.OwnedAt(path); owned {
 		return true
 	}
 	if filepath.Base(path) != "member" {
 		return false
 	}
-	_, owned := ownedAt(record, filepath.Dir(path))
+	_, owned := record.OwnedAt(filepath.Dir(path))
 	return owned
 }
 

@@ -45,7 +45,7 @@ func (h *Host) forget(ctx context.Context, a hosts.Forget, report func(hosts.Pro
 		act: func(ctx context.Context) error {
 			h.digests.drop()
 			if record != nil && len(record.Units) > 0 {
-				if err := h.systemd.Reload(ctx); err != nil && !errors.Is(err, errNoSystemd) {
+				if err := h.readUnits(ctx); err != nil {
 					return err
 				}
 			}
@@ -98,10 +98,7 @@ func (h *Host) stillThere(ctx context.Context, record *hosts.Record) ([]string, 
 		}
 	}
 	for _, name := range record.Units {
-		state, err := h.systemd.Unit(ctx, name)
-		if errors.Is(err, errNoSystemd) {
-			break
-		}
+		state, err := h.unitIfAny(ctx, name)
 		if err != nil {
 			return nil, err
 		}

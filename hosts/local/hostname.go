@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"regexp"
 	"strings"
@@ -32,8 +31,8 @@ func (h *Host) hostnames() (running, static string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	data, err := os.ReadFile(h.at("/etc/hostname"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	data, err := readIfThere(h.at("/etc/hostname"))
+	if err != nil {
 		return "", "", err
 	}
 	for line := range strings.Lines(string(data)) {

@@ -99,13 +99,9 @@ func hostPortRules(pods []hosts.Sandbox) (whole []*nftables.Table, rules []*nfta
 	if err != nil || len(tables) == 0 {
 		return nil, nil, err
 	}
-	conn, err := nftables.New()
+	conn, chains, err := allNFTChains()
 	if err != nil {
-		return nil, nil, fmt.Errorf("reach nftables: %w", err)
-	}
-	chains, err := conn.ListChains()
-	if err != nil {
-		return nil, nil, fmt.Errorf("list nft chains: %w", err)
+		return nil, nil, err
 	}
 	for _, table := range tables {
 		var ours []*nftables.Rule

@@ -5,11 +5,8 @@ package local
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 
@@ -57,8 +54,8 @@ func (h *Host) addHostsEntry(ctx context.Context, a hosts.AddHostsEntry) (hosts.
 		return hosts.Outcome{}, fmt.Errorf("%q are not host names", a.Names)
 	}
 	defer h.paths.lock(h.at(hostsFile))()
-	before, err := os.ReadFile(h.at(hostsFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	before, err := readIfThere(h.at(hostsFile))
+	if err != nil {
 		return hosts.Outcome{}, err
 	}
 	after := withHostsLine(before, a.Address, hosts.HostsLine(a.Address, a.Names))
@@ -76,16 +73,5 @@ func (h *Host) addHostsEntry(ctx context.Context, a hosts.AddHostsEntry) (hosts.
 // removeHostsEntry takes Slipway's line for an address out again.
 func (h *Host) removeHostsEntry(address string) error {
 	defer h.paths.lock(h.at(hostsFile))()
-	before, err := os.ReadFile(h.at(hostsFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	after := withHostsLine(before, address, "")
-	if bytes.Equal(before, after) {
-		return nil
-	}
-	return rewrite(h.at(hostsFile), after)
+	return edit(h.at(hostsFile), func(before []byte) []byte { return withHostsLine(before, address, "") })
 }

@@ -8,12 +8,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+
+	"github.com/slipway-k8s/slipway/hosts"
 )
 
 // chain is an iptables chain: of the variant that lives in nftables, or of the legacy one.
@@ -34,22 +35,6 @@ func (c chain) String() string {
 // iptablesTables are the tables that iptables keeps its chains in, in both variants.
 var iptablesTables = []string{"filter", "nat", "mangle", "raw", "security"}
 
-// hashed is what kube-proxy ends the names of a Service's and an endpoint's chains with.
-var hashed = regexp.MustCompile(`^[A-Z2-7]{16}$`)
-
-// matchesChain tells whether a chain has one of the names: exact ones or, with a trailing
-// *, those that go on with a hash of kube-proxy's.
-func matchesChain(names []string, chain string) bool {
-	return slices.ContainsFunc(names, func(name string) bool {
-		prefix, generated := strings.CutSuffix(name, "*")
-		if !generated {
-			return name == chain
-		}
-		rest, ok := strings.CutPrefix(chain, prefix)
-		return ok && hashed.MatchString(rest)
-	})
-}
-
 // matchingChains lists the chains with one of the names, in both variants.
 func (h *Host) matchingChains(ctx context.Context, names []string) ([]chain, error) {
 	if len(names) == 0 {
@@ -65,7 +50,7 @@ func (h *Host) matchingChains(ctx context.Context, names []string) ([]chain, err
 			return nil, err
 		}
 		for _, c := range saved.chains {
-			if matchesChain(names, c.name) {
+			if hosts.MatchesChain(names, c.name) {
 				found = append(found, c)
 			}
 		}
@@ -78,17 +63,13 @@ func nftChains(names []string) ([]chain, error) {
 	if !nftablesAnswer() {
 		return nil, nil
 	}
-	conn, err := nftables.New()
+	_, all, err := allNFTChains()
 	if err != nil {
-		return nil, fmt.Errorf("reach nftables: %w", err)
-	}
-	all, err := conn.ListChains()
-	if err != nil {
-		return nil, fmt.Errorf("list nft chains: %w", err)
+		return nil, err
 	}
 	var found []chain
 	for _, c := range all {
-		if isIPTables(c.Table) && matchesChain(names, c.Name) {
+		if isIPTables(c.Table) && hosts.MatchesChain(names, c.Name) {
 			found = append(found, chain{family: c.Table.Family, table: c.Table.Name, name: c.Name})
 		}
 	}
@@ -127,13 +108,9 @@ func removeNFTChains(chains []chain) error {
 	if len(chains) == 0 {
 		return nil
 	}
-	conn, err := nftables.New()
+	conn, all, err := allNFTChains()
 	if err != nil {
-		return fmt.Errorf("reach nftables: %w", err)
-	}
-	all, err := conn.ListChains()
-	if err != nil {
-		return fmt.Errorf("list nft chains: %w", err)
+		return err
 	}
 	ours := func(table *nftables.Table, name string) bool {
 		return slices.Contains(chains, chain{family: table.Family, table: table.Name, name: name})
@@ -185,13 +162,9 @@ func deleteJumps(conn *nftables.Conn, from *nftables.Chain, ours func(*nftables.
 // removeEmptyTables removes those tables that have only empty base chains which accept:
 // the same as no table.
 func removeEmptyTables(touched map[nftables.TableFamily][]string) error {
-	conn, err := nftables.New()
+	conn, chains, err := allNFTChains()
 	if err != nil {
-		return fmt.Errorf("reach nftables: %w", err)
-	}
-	chains, err := conn.ListChains()
-	if err != nil {
-		return fmt.Errorf("list nft chains: %w", err)
+		return err
 	}
 	for family, names := range touched {
 		for _, name := range names {

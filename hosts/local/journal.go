@@ -103,7 +103,7 @@ func (j *journal) write(entry journalEntry) error {
 	if err != nil {
 		return fmt.Errorf("write the journal: %w", err)
 	}
-	if err := makeParents(j.path, 0o700); err != nil {
+	if err := makeParents(j.path, modeState); err != nil {
 		return fmt.Errorf("write the journal: %w", err)
 	}
 	file, err := j.open(int64(len(line)) + 1)

@@ -22,8 +22,8 @@ import (
 const (
 	// heartbeat is how often a holder shows that it lives.
 	heartbeat = 3 * time.Second
-	// leasePatience is how long TakeLease waits for an action of someone without a lease.
-	leasePatience = 2 * time.Second
+	// leaseTimeout is how long TakeLease waits for an action of someone without a lease.
+	leaseTimeout = 2 * time.Second
 	// noteAge is how old a holder's note may be and still speak for one that lives.
 	noteAge = 3 * heartbeat
 	// leaseSize pads the holder's note, so that one write replaces it whole.
@@ -49,7 +49,7 @@ func (l *lease) take(ctx context.Context, holder string) (bool, error) {
 	if l.file != nil {
 		return false, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, leasePatience)
+	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
 	defer cancel()
 	file, err := l.acquire(ctx, unix.LOCK_EX)
 	if err != nil {
@@ -66,9 +66,8 @@ func (l *lease) take(ctx context.Context, holder string) (bool, error) {
 	return true, nil
 }
 
-// acquire locks the lease's file. A holder that shows itself is the answer at once; what
-// else locks it is an action or a look of somebody without a lease, or a holder that was
-// stopped, and waited for until ctx ends.
+// acquire locks the lease's file. A live holder is an error at once. Anybody else is waited for
+// until ctx ends: an action or an observation without a lease, or a holder that was stopped.
 func (l *lease) acquire(ctx context.Context, how int) (*os.File, error) {
 	retry := time.NewTicker(20 * time.Millisecond)
 	defer retry.Stop()
@@ -93,8 +92,8 @@ func (l *lease) acquire(ctx context.Context, how int) (*os.File, error) {
 	}
 }
 
-// exclusive is the note of the one who has the file for himself. Where it can be shared
-// nobody has, and a note in it is a dead holder's.
+// exclusive is the note of the one who has locked the file exclusively; nil where nobody has:
+// a note in it is then a dead holder's.
 func (l *lease) exclusive() *hosts.LeaseHolder {
 	file, err := l.try(unix.LOCK_SH)
 	if err == nil {
@@ -108,8 +107,8 @@ func (l *lease) exclusive() *hosts.LeaseHolder {
 	return holder
 }
 
-// fresh tells whether a holder was heard of lately enough to be alive: between taking the
-// lock and writing its note, a new holder's file shows the old one's.
+// fresh tells whether a holder has written its note recently enough to be alive: until a new
+// holder, which has the lock, has written its own, the file shows the note of the one before.
 func (l *lease) fresh(holder hosts.LeaseHolder) bool {
 	heard, err := time.Parse(time.RFC3339, holder.Heard)
 	return err == nil && l.now().Sub(heard) < noteAge
@@ -162,7 +161,7 @@ func (l *lease) enter() (release func(), err error) {
 	if held {
 		return func() {}, nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), leasePatience)
+	ctx, cancel := context.WithTimeout(context.Background(), leaseTimeout)
 	defer cancel()
 	file, err := l.acquire(ctx, unix.LOCK_SH)
 	if err != nil {
@@ -287,7 +286,7 @@ func (h *Host) takeLease(ctx context.Context, a hosts.TakeLease) (hosts.Outcome,
 // releaseLease gives the lease back, for a run that could not have all of its hosts.
 func (h *Host) releaseLease(_ context.Context, _ hosts.ReleaseLease) (hosts.Outcome, error) {
 	if count := h.acting.Load(); count > 0 {
-		return hosts.Outcome{}, fmt.Errorf("%d actions are in hand still: the lease goes with them", count)
+		return hosts.Outcome{}, fmt.Errorf("%d actions still run: the lease is freed when they have ended", count)
 	}
 	if held, err := h.lease.held(), h.lease.free(); err != nil || !held {
 		return unchanged, err

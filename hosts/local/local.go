@@ -26,7 +26,7 @@ type Host struct {
 	runDir   string
 	holder   string
 	now      func() time.Time
-	patience time.Duration // of a look
+	timeout  time.Duration // of an observer, while it makes no progress
 
 	systemd    Systemd
 	containerd Containerd
@@ -43,8 +43,8 @@ type Host struct {
 
 	mu     sync.Mutex
 	closed bool
-	inHand sync.WaitGroup
-	acting atomic.Int32 // actions in hand, but those of the lease
+	calls  sync.WaitGroup // that run
+	acting atomic.Int32   // actions that run, but those of the lease
 }
 
 var _ hosts.Host = (*Host)(nil)
@@ -65,8 +65,8 @@ func New(options Options) (*Host, error) {
 		return nil, fmt.Errorf("open the local host: root %q, state %q and run directory %q must be absolute",
 			h.root, h.stateDir, h.runDir)
 	}
-	if h.patience = options.Patience; h.patience == 0 {
-		h.patience = lookPatience
+	if h.timeout = options.Timeout; h.timeout == 0 {
+		h.timeout = stuckAfter
 	}
 	if h.now == nil {
 		h.now = time.Now
@@ -93,7 +93,7 @@ func (h *Host) Do(ctx context.Context, action hosts.Action, progress func(hosts.
 	if err := h.enter(); err != nil {
 		return hosts.Outcome{}, failure(hosts.Describe(action).Deed, err)
 	}
-	defer h.inHand.Done()
+	defer h.calls.Done()
 	if err := ctx.Err(); err != nil {
 		return hosts.Outcome{}, failure(hosts.Describe(action).Deed, err)
 	}
@@ -105,16 +105,15 @@ func (h *Host) Do(ctx context.Context, action hosts.Action, progress func(hosts.
 	}
 	report, done := guardProgress(progress)
 	defer done()
-	hashed := &watch{moved: func(read int64) { report(hosts.Progress{Done: read, Note: "reading files"}) }}
-	outcome, err := h.dispatch(watching(ctx, hashed), action, report)
+	outcome, err := h.dispatch(withActivity(ctx, &activity{report: reportRead(report)}), action, report)
 	if err != nil {
 		return hosts.Outcome{}, h.explain(action, orCanceled(ctx, err))
 	}
 	return outcome, nil
 }
 
-// orCanceled says of an error that comes of the context's end that it does: containerd's
-// clients say so in gRPC's words, which errors.Is does not know.
+// orCanceled adds the context's error to one that comes from it: containerd's clients give
+// gRPC's, which errors.Is does not know.
 func orCanceled(ctx context.Context, err error) error {
 	if code := status.Code(err); ctx.Err() != nil && (code == codes.Canceled || code == codes.DeadlineExceeded) {
 		return fmt.Errorf("%w: %w", ctx.Err(), err)
@@ -187,9 +186,8 @@ func (h *Host) Dial(ctx context.Context, network, address string) (net.Conn, err
 	return conn, nil
 }
 
-// Close waits for what is in hand, for half the patience of a look, then frees the lease. While an action does
-// not end, the lease stays: the kernel frees it with the process, when nothing of that can
-// go on any longer.
+// Close waits for the calls that run, for half the timeout, then frees the lease. While an action
+// does not end, the lease stays: the kernel frees it when the process ends, and the action with it.
 func (h *Host) Close() error {
 	h.mu.Lock()
 	if h.closed {
@@ -198,39 +196,37 @@ func (h *Host) Close() error {
 	}
 	h.closed = true
 	h.mu.Unlock()
-	if err := h.awaitHands(); err != nil {
+	if err := h.awaitCalls(); err != nil {
 		return err
 	}
 	return errors.Join(h.lease.free(), h.containerd.Close(), h.systemd.Close())
 }
 
-// awaitHands waits until nothing is in hand, or only looks that have no answer.
-func (h *Host) awaitHands() error {
-	through := make(chan struct{})
+// awaitCalls waits until no call runs any more, or only observations that get no answer.
+func (h *Host) awaitCalls() error {
+	ended := make(chan struct{})
 	go func() {
-		h.inHand.Wait()
-		close(through)
+		h.calls.Wait()
+		close(ended)
 	}()
-	patience := time.NewTimer(h.patience / 2)
-	defer patience.Stop()
 	select {
-	case <-through:
-	case <-patience.C:
+	case <-ended:
+	case <-time.After(h.timeout / 2):
 		if count := h.acting.Load(); count > 0 {
-			return failure("close the host", fmt.Errorf("%d actions in hand do not end", count))
+			return failure("close the host", fmt.Errorf("%d actions do not end", count))
 		}
 	}
 	return nil
 }
 
-// enter counts one more thing in hand, unless the Host was closed.
+// enter counts one more call, unless the Host was closed.
 func (h *Host) enter() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
 		return errClosed
 	}
-	h.inHand.Add(1)
+	h.calls.Add(1)
 	return nil
 }
 
@@ -241,7 +237,7 @@ func (h *Host) state(name string) string { return h.at(filepath.Join(h.stateDir,
 
 func (h *Host) run(name string) string { return h.at(filepath.Join(h.runDir, name)) }
 
-// guardProgress makes progress safe to call from anywhere and silent after done.
+// guardProgress makes progress safe to call from any goroutine, and a no-op after done.
 func guardProgress(progress func(hosts.Progress)) (report func(hosts.Progress), done func()) {
 	if progress == nil {
 		return func(hosts.Progress) {}, func() {}

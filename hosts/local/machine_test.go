@@ -202,7 +202,7 @@ func (m *machine) Echo() string {
 func TestConforms(t *testing.T) {
 	hosttest.Conformance(t, func(t *testing.T) (hosts.Host, hosttest.Prober) {
 		m := newMachine(t)
-		return m.open(local.Options{Patience: 2 * time.Second}), m
+		return m.open(local.Options{Timeout: 2 * time.Second}), m
 	})
 }
 

@@ -142,7 +142,7 @@ func (h *Host) asksForModule(record *hosts.Record, name string) string {
 	kernelName := hosts.Underscored(name)
 	for _, pattern := range modulesLoad {
 		for _, path := range h.glob(pattern) {
-			if _, ours := ownedAt(record, path); ours {
+			if _, ours := record.OwnedAt(path); ours {
 				continue
 			}
 			if hasLine(h.at(path), func(line string) bool {

@@ -117,10 +117,10 @@ func (h *Host) unmount(ctx context.Context, a hosts.Unmount) (hosts.Outcome, err
 	})
 }
 
-// unmountPoint unmounts one mount point; a busy one is taken out of sight and goes when
-// its last user does.
+// unmountPoint unmounts one mount point; a busy one is detached, and unmounted when its last
+// user ends.
 func unmountPoint(path string) error {
-	dir, err := walk{straight: true}.to(filepath.Dir(path)) // the kernel's path has no links
+	dir, err := walk{noLinks: true}.to(filepath.Dir(path)) // the kernel's path has no links
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

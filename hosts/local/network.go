@@ -21,51 +21,28 @@ import (
 // namespaceDir is where named network namespaces are mounted.
 const namespaceDir = "/run/netns"
 
-func (h *Host) seeLinks(patterns []string) func(context.Context, *hosts.Facts) error {
-	return func(_ context.Context, facts *hosts.Facts) error {
-		links, err := matchingLinks(patterns)
-		for _, link := range links {
-			facts.Links = append(facts.Links, link.Attrs().Name)
-		}
-		return err
+func (h *Host) observeLinks(_ context.Context, query hosts.Query, facts *hosts.Facts) error {
+	links, err := matchingLinks(query.Links)
+	for _, link := range links {
+		facts.Links = append(facts.Links, link.Attrs().Name)
 	}
+	return err
 }
 
-func (h *Host) seeTables(names []string) func(context.Context, *hosts.Facts) error {
-	return func(_ context.Context, facts *hosts.Facts) error {
-		tables, err := matchingTables(names)
-		for _, table := range tables {
-			facts.Tables = append(facts.Tables, tableName(table))
-		}
-		return err
+func (h *Host) observeTables(_ context.Context, query hosts.Query, facts *hosts.Facts) error {
+	tables, err := matchingTables(query.Tables)
+	for _, table := range tables {
+		facts.Tables = append(facts.Tables, tableName(table))
 	}
+	return err
 }
 
-func (h *Host) seeChains(prefixes []string) func(context.Context, *hosts.Facts) error {
-	return func(ctx context.Context, facts *hosts.Facts) error {
-		chains, err := h.matchingChains(ctx, prefixes)
-		for _, chain := range chains {
-			facts.Chains = append(facts.Chains, chain.String())
-		}
-		return err
+func (h *Host) observeChains(ctx context.Context, query hosts.Query, facts *hosts.Facts) error {
+	chains, err := h.matchingChains(ctx, query.Chains)
+	for _, chain := range chains {
+		facts.Chains = append(facts.Chains, chain.String())
 	}
-}
-
-// matches tells whether a name is the pattern or, with a trailing *, begins with it.
-func matches(pattern, name string) bool {
-	if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
-		return strings.HasPrefix(name, prefix)
-	}
-	return name == pattern
-}
-
-func matchesAny(patterns []string, name string) bool {
-	for _, pattern := range patterns {
-		if matches(pattern, name) {
-			return true
-		}
-	}
-	return false
+	return err
 }
 
 func matchingLinks(patterns []string) ([]netlink.Link, error) {
@@ -78,7 +55,7 @@ func matchingLinks(patterns []string) ([]netlink.Link, error) {
 	}
 	var found []netlink.Link
 	for _, link := range links {
-		if matchesAny(patterns, link.Attrs().Name) {
+		if hosts.MatchesLink(patterns, link.Attrs().Name) {
 			found = append(found, link)
 		}
 	}

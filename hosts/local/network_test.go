@@ -142,7 +142,7 @@ func TestResolverThatPodsInherit(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if facts := m.host().SeeResolver(test.runs); facts.Resolver != test.want || !slices.Equal(facts.NameServers, test.servers) {
+			if facts := m.host().ObserveResolver(test.runs); facts.Resolver != test.want || !slices.Equal(facts.NameServers, test.servers) {
 				t.Errorf("Pods inherit %q with %q, want %q with %q", facts.Resolver, facts.NameServers, test.want, test.servers)
 			}
 		})

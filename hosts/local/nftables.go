@@ -19,6 +19,19 @@ func nftablesAnswer() bool {
 	return err == nil
 }
 
+// allNFTChains lists all chains of nftables, and gives the connection to go on with.
+func allNFTChains() (*nftables.Conn, []*nftables.Chain, error) {
+	conn, err := nftables.New()
+	if err != nil {
+		return nil, nil, fmt.Errorf("reach nftables: %w", err)
+	}
+	chains, err := conn.ListChains()
+	if err != nil {
+		return nil, nil, fmt.Errorf("list nft chains: %w", err)
+	}
+	return conn, chains, nil
+}
+
 // familyNames are nft's own words.
 var familyNames = map[nftables.TableFamily]string{
 	nftables.TableFamilyINet: "inet", nftables.TableFamilyIPv4: "ip", nftables.TableFamilyIPv6: "ip6",

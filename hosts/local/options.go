@@ -37,8 +37,8 @@ type Options struct {
 	Containerd Containerd
 	// Resolver looks names up that are not in /etc/hosts; nil means the machine's.
 	Resolver Resolver
-	// Patience is how long a looker may be at one thing before it is given up; 0 means 10 s.
-	Patience time.Duration
+	// Timeout is how long an observer may look at one thing before it is given up; 0 means 10 s.
+	Timeout time.Duration
 	// Now tells the time; nil means the clock.
 	Now func() time.Time
 }

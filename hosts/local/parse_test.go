@@ -3,6 +3,7 @@
 package local
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,10 +28,10 @@ func TestParseMounts(t *testing.T) {
 }
 
 func TestParseSwaps(t *testing.T) {
-	areas, err := parseSwaps(strings.NewReader(
+	areas, err := parseSwaps(
 		"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n" +
 			"/dev/sda2                               partition\t8388604\t\t0\t\t-2\n" +
-			"/swap\\040file                           file\t\t1024\t\t0\t\t5\n"))
+			"/swap\\040file                           file\t\t1024\t\t0\t\t5\n")
 	want := []swapArea{{"/dev/sda2", -2}, {"/swap file", 5}}
 	if err != nil || !slices.Equal(areas, want) {
 		t.Errorf("areas are %v, %v", areas, err)
@@ -131,7 +132,7 @@ func TestOrphansAreKubernetesOwn(t *testing.T) {
 		}
 	}
 	orphans, err := h.orphans()
-	if err != nil || !slices.Equal(orphans, []int{10, 11}) {
+	if err != nil || !maps.Equal(orphans, map[int]string{10: "a shim", 11: "a container"}) {
 		t.Errorf("orphans are %v, %v", orphans, err)
 	}
 }
@@ -183,7 +184,7 @@ func FuzzParsers(f *testing.F) {
 	f.Add("22 28 0:21 / /sys\\040 rw - sysfs sysfs rw\n*nat\n:A - [0:0]\n-A B -j A\n/dev/sda2 none swap sw 0 0\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		_, _ = parseMounts(strings.NewReader(text))
-		_, _ = parseSwaps(strings.NewReader(text))
+		_, _ = parseSwaps(text)
 		_ = parseListeners(strings.NewReader(text), []int{22}, map[string]int{})
 		parseHosts(text)
 		legacyTool("x").parse(text).removal(func(string, string) bool { return true })

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// podPatience bounds stopping one Pod through CRI, its CNI plugins' DEL included.
-	podPatience = 20 * time.Second
+	// podTimeout bounds stopping one Pod through CRI, its CNI plugins' DEL included.
+	podTimeout = 20 * time.Second
 	// podsAtOnce bounds how many are stopped at the same time.
 	podsAtOnce = 8
 	// podRounds is how often Pods are looked for again: a kubelet that runs makes new ones.
@@ -81,16 +81,10 @@ func stopSandboxes(ctx context.Context, runtime cri.RuntimeServiceClient, note f
 	for _, sandbox := range answer.Items {
 		name := sandbox.GetMetadata().GetNamespace() + "/" + sandbox.GetMetadata().GetName()
 		group.Go(func() error {
-			ctx, cancel := context.WithTimeout(ctx, podPatience)
+			ctx, cancel := context.WithTimeout(ctx, podTimeout)
 			defer cancel()
 			note(name)
-			if _, err := runtime.StopPodSandbox(ctx, &cri.StopPodSandboxRequest{PodSandboxId: sandbox.Id}); err != nil {
-				return fmt.Errorf("stop Pod %s: %w", name, err)
-			}
-			if _, err := runtime.RemovePodSandbox(ctx, &cri.RemovePodSandboxRequest{PodSandboxId: sandbox.Id}); err != nil {
-				return fmt.Errorf("remove Pod %s: %w", name, err)
-			}
-			return nil
+			return removeSandbox(ctx, runtime, sandbox.Id, name)
 		})
 	}
 	return group.Wait()
@@ -104,7 +98,7 @@ func removeContainers(ctx context.Context, c *client.Client, note func(string)) 
 	}
 	var problems error
 	for _, container := range containers {
-		ctx, cancel := context.WithTimeout(ctx, podPatience)
+		ctx, cancel := context.WithTimeout(ctx, podTimeout)
 		note(container.ID())
 		if err := removeContainer(ctx, container); err != nil && !errdefs.IsNotFound(err) {
 			problems = errors.Join(problems, fmt.Errorf("remove container %s: %w", container.ID(), err))

@@ -14,27 +14,25 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-// reachPatience is how long a connection may take to be made.
-const reachPatience = 2 * time.Second
+// reachTimeout is how long a connection may take to be made.
+const reachTimeout = 2 * time.Second
 
-// seeReach tries to connect to every address, all at once.
-func (h *Host) seeReach(addresses []string) func(context.Context, *hosts.Facts) error {
-	return func(ctx context.Context, facts *hosts.Facts) error {
-		reach := make(map[string]string, len(addresses))
-		var mu sync.Mutex
-		var group sync.WaitGroup
-		for _, address := range addresses {
-			group.Go(func() {
-				why := h.whyUnreachable(ctx, address)
-				mu.Lock()
-				defer mu.Unlock()
-				reach[address] = why
-			})
-		}
-		group.Wait()
-		facts.Reach = reach
-		return ctx.Err()
+// observeReach tries to connect to every address, all at once.
+func (h *Host) observeReach(ctx context.Context, query hosts.Query, facts *hosts.Facts) error {
+	reach := make(map[string]string, len(query.Reach))
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	for _, address := range query.Reach {
+		group.Go(func() {
+			why := h.whyUnreachable(ctx, address)
+			mu.Lock()
+			defer mu.Unlock()
+			reach[address] = why
+		})
 	}
+	group.Wait()
+	facts.Reach = reach
+	return ctx.Err()
 }
 
 // whyUnreachable says why no connection could be made; "" where one could. Looking up a name
@@ -52,7 +50,7 @@ func (h *Host) whyUnreachable(ctx context.Context, address string) string {
 	case err != nil:
 		return fmt.Sprintf("%s cannot be looked up: %s", name, whyUnresolved(err))
 	}
-	within, cancel := context.WithTimeout(ctx, reachPatience)
+	within, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
 	tried := make(chan string, len(found))
 	for _, one := range found {
@@ -67,7 +65,7 @@ func (h *Host) whyUnreachable(ctx context.Context, address string) string {
 	return why
 }
 
-// whyNoConnection says why no connection could be made to one address, in the system's words.
+// whyNoConnection gives the system's error for a connection to one address; "" where it is made.
 func whyNoConnection(ctx context.Context, address string) string {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", address)
@@ -77,7 +75,7 @@ func whyNoConnection(ctx context.Context, address string) string {
 	}
 	var timeout net.Error
 	if errors.As(err, &timeout) && timeout.Timeout() {
-		return fmt.Sprintf("no answer within %s", reachPatience)
+		return fmt.Sprintf("no answer within %s", reachTimeout)
 	}
 	var refused *os.SyscallError
 	if errors.As(err, &refused) {

@@ -7,10 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -31,12 +29,12 @@ type recordFile struct {
 
 // read returns the record, or nil where there is none.
 func (r *recordFile) read() (*hosts.Record, error) {
-	data, err := os.ReadFile(r.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	data, err := readIfThere(r.path)
 	if err != nil {
 		return nil, fmt.Errorf("read the record: %w", err)
+	}
+	if data == nil {
+		return nil, nil
 	}
 	var record hosts.Record
 	if err := json.Unmarshal(data, &record); err != nil {
@@ -76,10 +74,7 @@ func (r *recordFile) update(change func(*hosts.Record)) error {
 	if slices.Equal(before, after) {
 		return nil
 	}
-	if err := makeParents(r.path, 0o700); err != nil {
-		return fmt.Errorf("write the record: %w", err)
-	}
-	if err := writeAtomically(r.path, after, attributes{mode: 0o600}); err != nil {
+	if err := writeAtomically(r.path, after, attributes{mode: 0o600}, modeState); err != nil {
 		return fmt.Errorf("write the record: %w", err)
 	}
 	return nil
@@ -107,64 +102,17 @@ func lockFile(path string) (func(), error) {
 	return func() { file.Close() }, nil
 }
 
-// own notes paths as Slipway's.
-func own(owned ...hosts.Owned) func(*hosts.Record) {
-	return func(r *hosts.Record) {
-		for _, o := range owned {
-			i := slices.IndexFunc(r.Paths, func(have hosts.Owned) bool { return have.Path == o.Path })
-			if i < 0 {
-				r.Paths = append(r.Paths, o)
-			} else {
-				r.Paths[i] = o
-			}
-		}
-	}
+// own, disown and remember are changes of the record, to be made when an action is applied.
+func own(paths ...hosts.Owned) func(*hosts.Record) {
+	return func(r *hosts.Record) { r.Own(paths...) }
 }
 
-// disown drops a path, and with below all under it.
 func disown(path string, below bool) func(*hosts.Record) {
-	return func(r *hosts.Record) {
-		r.Paths = slices.DeleteFunc(r.Paths, func(have hosts.Owned) bool {
-			return have.Path == path || below && strings.HasPrefix(have.Path, strings.TrimSuffix(path, "/")+"/")
-		})
-	}
+	return func(r *hosts.Record) { r.Disown(path, below) }
 }
 
-// remember notes what a setting was; the first value wins.
 func remember(priors ...hosts.Prior) func(*hosts.Record) {
-	return func(r *hosts.Record) {
-		for _, p := range priors {
-			if _, ok := priorOf(r, p.Setting); !ok {
-				r.Priors = append(r.Priors, p)
-			}
-		}
-	}
-}
-
-// rememberSet is remember with the value that Slipway now sets.
-func rememberSet(prior hosts.Prior) func(*hosts.Record) {
-	return func(r *hosts.Record) {
-		remember(prior)(r)
-		for i := range r.Priors {
-			if r.Priors[i].Setting == prior.Setting {
-				r.Priors[i].Set = prior.Set
-			}
-		}
-	}
-}
-
-// dropUnit drops a unit that is no longer Slipway's.
-func dropUnit(name string) func(*hosts.Record) {
-	return func(r *hosts.Record) {
-		r.Units = slices.DeleteFunc(r.Units, func(have string) bool { return have == name })
-	}
-}
-
-// forgetPrior drops what a setting was.
-func forgetPrior(setting string) func(*hosts.Record) {
-	return func(r *hosts.Record) {
-		r.Priors = slices.DeleteFunc(r.Priors, func(p hosts.Prior) bool { return p.Setting == setting })
-	}
+	return func(r *hosts.Record) { r.Remember(priors...) }
 }
 
 // both joins record changes; nil ones are left out.
@@ -176,28 +124,6 @@ func both(changes ...func(*hosts.Record)) func(*hosts.Record) {
 			}
 		}
 	}
-}
-
-func priorOf(r *hosts.Record, setting string) (hosts.Prior, bool) {
-	if r == nil {
-		return hosts.Prior{}, false
-	}
-	return among(r.Priors, func(p hosts.Prior) bool { return p.Setting == setting })
-}
-
-func ownedAt(r *hosts.Record, path string) (hosts.Owned, bool) {
-	if r == nil {
-		return hosts.Owned{}, false
-	}
-	return among(r.Paths, func(o hosts.Owned) bool { return o.Path == path })
-}
-
-// among gives the first of a list that is meant.
-func among[T any](list []T, is func(T) bool) (found T, ok bool) {
-	if at := slices.IndexFunc(list, is); at >= 0 {
-		return list[at], true
-	}
-	return found, false
 }
 
 // addOnce appends a name to a list unless it is there.

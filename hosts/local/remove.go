@@ -30,7 +30,7 @@ func (h *Host) removePath(ctx context.Context, a hosts.RemovePath, report func(h
 		if err != nil {
 			return hosts.Outcome{}, err
 		}
-		if owned, ours := ownedAt(record, a.Path); !ours || owned.Type != hosts.TypeSymlink {
+		if owned, ours := record.OwnedAt(a.Path); !ours || owned.Type != hosts.TypeSymlink {
 			return h.emptyLinked(ctx, a, path, report)
 		}
 	}
@@ -81,9 +81,8 @@ func (h *Host) remover(a hosts.RemovePath, path string, info os.FileInfo, gone f
 	return func(_ context.Context, dir *folder, name string) error { return dir.Remove(name) }, nil
 }
 
-// emptyLinked is removePath where somebody's link leads to a directory elsewhere, as
-// /var/lib/etcd does to a disk of its own: what the cluster put there goes, the link and
-// the directory stay.
+// emptyLinked is removePath where somebody has made a link to a directory elsewhere, for example
+// from /var/lib/etcd to a disk of its own: the directory is emptied, it and the link stay.
 func (h *Host) emptyLinked(ctx context.Context, a hosts.RemovePath, path string, report func(hosts.Progress)) (hosts.Outcome, error) {
 	target, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !a.Recursive {

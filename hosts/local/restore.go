@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -19,7 +20,7 @@ func (h *Host) restore(ctx context.Context, a hosts.Restore) (hosts.Outcome, err
 	if err != nil {
 		return hosts.Outcome{}, err
 	}
-	prior, ok := priorOf(record, a.Setting)
+	prior, ok := record.PriorOf(a.Setting)
 	if !ok {
 		return unchanged, nil // put back already, or never changed
 	}
@@ -32,7 +33,7 @@ func (h *Host) restore(ctx context.Context, a hosts.Restore) (hosts.Outcome, err
 		action: a,
 		detail: "to " + prior.Value,
 		act:    func(ctx context.Context) error { return back(ctx, name, prior) },
-		settle: forgetPrior(a.Setting),
+		settle: func(r *hosts.Record) { r.ForgetPrior(a.Setting) },
 	}
 	if prior.Absent {
 		todo.detail = "to nothing"
@@ -42,7 +43,9 @@ func (h *Host) restore(ctx context.Context, a hosts.Restore) (hosts.Outcome, err
 		todo.settle = both(todo.settle, disown(name, false))
 		todo.finish = func() error { return h.dropBackup(name) }
 	case "unit":
-		todo.settle = both(todo.settle, dropUnit(name)) // it is its first owner's again
+		todo.settle = both(todo.settle, func(r *hosts.Record) { // it is not Slipway's any more
+			r.Units = slices.DeleteFunc(r.Units, func(have string) bool { return have == name })
+		})
 	case "sysctl", "module":
 		if why := h.changedSince(record, kind, name, prior); why != "" {
 			todo.detail = "left alone: " + why
@@ -93,14 +96,11 @@ func (h *Host) restoreSysctl(_ context.Context, key string, prior hosts.Prior) e
 
 func (h *Host) restoreSwap(ctx context.Context, name string, prior hosts.Prior) error {
 	if name == "fstab" {
-		err := h.rewriteFstab(enableFstabSwaps)
-		if err == nil {
-			err = h.systemd.Reload(ctx)
+		err := edit(h.at(fstabFile), enableFstabSwaps)
+		if err != nil {
+			return err
 		}
-		if errors.Is(err, errNoSystemd) {
-			return nil
-		}
-		return err
+		return h.readUnits(ctx)
 	}
 	var priority int
 	if _, err := fmt.Sscanf(prior.Value, "on, priority %d", &priority); err != nil {
@@ -163,7 +163,7 @@ func (h *Host) restoreUnit(ctx context.Context, name string, prior hosts.Prior) 
 	return h.workUnit(ctx, want, h.unitWork(want, state))
 }
 
-// restoreFile leaves the backup: it goes once the record no longer asks for it.
+// restoreFile keeps the backup: it is removed when the record no longer names it.
 func (h *Host) restoreFile(ctx context.Context, path string, prior hosts.Prior) error {
 	defer h.paths.lock(h.at(path))()
 	return h.putBack(ctx, path, prior.Value)

@@ -27,9 +27,9 @@ const (
 	networkResults = "/var/lib/cni/results"
 )
 
-// task is what of a task's runtime configuration tells about its Pod: containerd's CRI
+// taskConfig is what of a task's runtime configuration tells about its Pod: containerd's CRI
 // plugin notes there the Pod that it belongs to.
-type task struct {
+type taskConfig struct {
 	Annotations struct {
 		Sandbox   string `json:"io.kubernetes.cri.sandbox-id"`
 		Namespace string `json:"io.kubernetes.cri.sandbox-namespace"`
@@ -50,8 +50,8 @@ type networked struct {
 	Namespace string `json:"netns"`
 }
 
-// seeSandboxes tells which sandboxes are Kubernetes' own, and the names of what they have.
-func (h *Host) seeSandboxes(ctx context.Context, facts *hosts.Facts) error {
+// observeSandboxes tells which sandboxes are Kubernetes' own, and the names of what they have.
+func (h *Host) observeSandboxes(ctx context.Context, _ hosts.Query, facts *hosts.Facts) error {
 	sandboxes, err := h.sandboxes()
 	if err != nil || len(sandboxes) == 0 {
 		return err
@@ -107,7 +107,7 @@ func (h *Host) sandboxes() (map[string]*hosts.Sandbox, error) {
 				add(entry.Name())
 				continue
 			}
-			one, err := h.taskOf(entry)
+			one, err := h.taskConfigOf(entry)
 			if err != nil || one.Annotations.Sandbox == "" {
 				continue // what cannot be read tells nothing
 			}
@@ -121,15 +121,15 @@ func (h *Host) sandboxes() (map[string]*hosts.Sandbox, error) {
 	return found, nil
 }
 
-// taskOf reads the runtime configuration of a task by its directory.
-func (h *Host) taskOf(entry os.DirEntry) (task, error) {
-	var one task
+// taskConfigOf reads the runtime configuration of a task by its directory.
+func (h *Host) taskConfigOf(entry os.DirEntry) (taskConfig, error) {
+	var one taskConfig
 	data, err := os.ReadFile(h.at(filepath.Join(taskDir, entry.Name(), "config.json")))
 	if err == nil {
 		err = json.Unmarshal(data, &one)
 	}
 	if err != nil {
-		return task{}, fmt.Errorf("read the configuration of task %s: %w", entry.Name(), err)
+		return taskConfig{}, fmt.Errorf("read the configuration of task %s: %w", entry.Name(), err)
 	}
 	return one, nil
 }

@@ -27,14 +27,14 @@ import (
 type store struct {
 	dir string // blobs lie in dir/sha256, backups in dir/backup
 
-	// using is held for reading by whoever reads blobs, for writing by what removes them.
+	// using is locked for reading while blobs are read, for writing while they are removed.
 	using *sync.RWMutex
 
 	mu      *sync.Mutex
 	secrets map[string]secret // by Ref
 }
 
-// secret is content that never touches a disk but where it belongs.
+// secret is content that is never written to the store, only to its own path.
 type secret struct {
 	content []byte
 	sha256  string
@@ -110,7 +110,7 @@ func (h *Host) Has(_ context.Context, refs []string) ([]string, error) {
 	if err := h.enter(); err != nil {
 		return nil, failure("look into the store", err)
 	}
-	defer h.inHand.Done()
+	defer h.calls.Done()
 	var present []string
 	for _, ref := range refs {
 		if h.store.has(ref) {
@@ -125,7 +125,7 @@ func (h *Host) Upload(ctx context.Context, blobs []hosts.Blob, progress func(hos
 	if err := h.enter(); err != nil {
 		return failure("upload", err)
 	}
-	defer h.inHand.Done()
+	defer h.calls.Done()
 	h.store.using.RLock()
 	defer h.store.using.RUnlock()
 	report, done := guardProgress(progress)
@@ -206,29 +206,10 @@ func (s *store) put(ctx context.Context, blob hosts.Blob, counted func(int64)) e
 		s.secrets[blob.Ref] = secret{content: content, sha256: blob.SHA256}
 		return nil
 	}
-	path := s.blobPath(blob.Ref)
-	if err := makeParents(path, 0o700); err != nil {
-		return err
-	}
-	return s.putFile(path, reader)
-}
-
-// putFile is replaceFile with a temporary name of its own, for two that upload the same.
-func (s *store) putFile(path string, reader io.Reader) (err error) {
-	dir, err := openFolder(filepath.Dir(path))
-	if err != nil {
-		return &placeError{path, err}
-	}
-	defer dir.Close()
-	name := ".incoming-" + rand.Text()
-	if err = writeNew(context.Background(), dir, name, reader, attributes{mode: 0o600}); err == nil {
-		err = dir.Rename(name, filepath.Base(path))
-	}
-	if err != nil {
-		_ = dir.Remove(name)
-		return &placeError{path, err}
-	}
-	return dir.sync()
+	temp := ".incoming-" + rand.Text() // of its own: two may upload the same
+	return replace(s.blobPath(blob.Ref), temp, modeState, func(dir *folder) error {
+		return writeNew(context.Background(), dir, temp, reader, attributes{mode: 0o600})
+	})
 }
 
 // verifyingReader fails at the end of content that is not what it should be.
@@ -256,7 +237,7 @@ func (v *verifyingReader) Read(p []byte) (int, error) {
 			return n, fmt.Errorf("it has %d bytes and should have %d", v.read, v.size)
 		}
 		if got := hex.EncodeToString(v.hash.Sum(nil)); got != v.want {
-			return n, errors.New("its content is not what its digest says: it was damaged on the way")
+			return n, errors.New("its content is not what its digest says: it was damaged in transfer")
 		}
 	}
 	return n, err

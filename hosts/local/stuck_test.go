@@ -19,8 +19,8 @@ import (
 	"github.com/slipway-k8s/slipway/hosts/local"
 )
 
-// shortPatience is that of a machine in these tests.
-const shortPatience = 300 * time.Millisecond
+// shortTimeout is that of a machine in these tests.
+const shortTimeout = 300 * time.Millisecond
 
 // stick mounts a file system whose server never answers, as that of a server which is
 // away. Every call into it waits until release is called, or the test ends.
@@ -47,7 +47,7 @@ func (m *machine) stick(path string) (release func()) {
 
 // impatient opens the machine with little patience.
 func (m *machine) impatient() *local.Host {
-	return m.open(local.Options{Patience: shortPatience})
+	return m.open(local.Options{Timeout: shortTimeout})
 }
 
 // TestAStuckFileSystemIsTold and all else is seen: what stands still at it, and where.
@@ -76,10 +76,10 @@ func TestAStuckFileSystemIsTold(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if took := time.Since(began); took > 20*shortPatience {
+			if took := time.Since(began); took > 20*shortTimeout {
 				t.Errorf("it took %s", took)
 			}
-			if facts.Time.Before(began.Add(shortPatience)) {
+			if facts.Time.Before(began.Add(shortTimeout)) {
 				t.Errorf("the clock was read at %s, and not at the end: another's clock would seem wrong", facts.Time.Sub(began))
 			}
 			told := false
@@ -104,7 +104,7 @@ func TestWhatWasHashedIsKeptBesideSilence(t *testing.T) {
 	m.write("/etc/large", strings.Repeat("x", 1<<20))
 	m.stick("/opt")
 	later := func() time.Time { return time.Now().Add(time.Hour) } // the file has long settled
-	host := m.open(local.Options{Patience: shortPatience, Now: later})
+	host := m.open(local.Options{Timeout: shortTimeout, Now: later})
 	facts, err := host.Observe(t.Context(), hosts.Query{Paths: []string{"/etc/large", "/opt/x"}})
 	if err != nil || len(facts.Unanswered) == 0 {
 		t.Fatalf("%v, unanswered: %v", err, facts.Unanswered)
@@ -130,13 +130,13 @@ func TestALookThatIsCancelledEnds(t *testing.T) {
 	m := newMachine(t)
 	m.stick("/opt")
 	host := m.host()
-	ctx, cancel := context.WithTimeout(t.Context(), shortPatience)
+	ctx, cancel := context.WithTimeout(t.Context(), shortTimeout)
 	defer cancel()
 	began := time.Now()
 	if _, err := host.Observe(ctx, hosts.Query{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("it ends with %v", err)
 	}
-	if took := time.Since(began); took > 20*shortPatience {
+	if took := time.Since(began); took > 20*shortTimeout {
 		t.Errorf("it took %s", took)
 	}
 }
@@ -165,7 +165,7 @@ func TestTheLeaseStaysWhileAnActionIsStuck(t *testing.T) {
 	if err := host.Close(); err == nil {
 		t.Error("it was closed as if nothing were in hand")
 	}
-	if took := time.Since(began); took > 20*shortPatience {
+	if took := time.Since(began); took > 20*shortTimeout {
 		t.Errorf("closing took %s", took)
 	}
 	var known *hosts.Error
@@ -187,7 +187,7 @@ func TestUnpackingEndsBesideAKeptFileThatIsStuck(t *testing.T) {
 	m.write("/var/lib/slipway/.keep", "")
 	m.write("/opt/large", strings.Repeat("x", 1<<20))
 	later := func() time.Time { return time.Now().Add(time.Hour) } // the file has long settled
-	host := m.open(local.Options{Patience: shortPatience, Now: later})
+	host := m.open(local.Options{Timeout: shortTimeout, Now: later})
 	m.observe(host, hosts.Query{Paths: []string{"/opt/large"}})
 	tool := strings.Repeat("tool", 1<<18)
 	blob := layer(t, map[string]string{"tool": tool})
@@ -204,7 +204,7 @@ func TestUnpackingEndsBesideAKeptFileThatIsStuck(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(50 * shortPatience): // it would never end
+	case <-time.After(50 * shortTimeout): // it would never end
 		t.Error("it waits for the kept file")
 		release()
 		<-ended

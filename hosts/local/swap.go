@@ -3,14 +3,10 @@
 package local
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +17,8 @@ import (
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
+
+const fstabFile = "/etc/fstab"
 
 // fstabMark comments out a line of fstab that would bring swap back.
 const fstabMark = "#slipway# "
@@ -33,32 +31,27 @@ type swapArea struct {
 
 // readSwaps reads /proc/swaps.
 func (h *Host) readSwaps() ([]swapArea, error) {
-	file, err := os.Open(h.at("/proc/swaps"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // a kernel without swap
-	}
+	data, err := readIfThere(h.at("/proc/swaps")) // not there: a kernel without swap
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	return parseSwaps(file)
+	return parseSwaps(string(data))
 }
 
-func parseSwaps(reader io.Reader) ([]swapArea, error) {
+func parseSwaps(table string) ([]swapArea, error) {
 	var areas []swapArea
-	scanner := bufio.NewScanner(reader)
-	for first := true; scanner.Scan(); first = false {
-		fields := strings.Fields(scanner.Text())
-		if first || len(fields) < 5 {
+	for line := range strings.Lines(table) {
+		fields := strings.Fields(line)
+		if len(fields) < 5 || fields[0] == "Filename" {
 			continue // the heading
 		}
 		priority, err := strconv.Atoi(fields[4])
 		if err != nil {
-			return nil, fmt.Errorf("read /proc/swaps: line %q is not understood", scanner.Text())
+			return nil, fmt.Errorf("read /proc/swaps: line %q is not understood", strings.TrimSpace(line))
 		}
 		areas = append(areas, swapArea{device: unescapeOctal(fields[0]), priority: priority})
 	}
-	return areas, scanner.Err()
+	return areas, nil
 }
 
 // fstabSwaps lists the lines of fstab that bring swap, by what they name.
@@ -104,8 +97,8 @@ func enableFstabSwaps(fstab []byte) []byte {
 
 // swapSources are the units and fstab lines that would bring swap back.
 func (h *Host) swapSources(ctx context.Context) (units, lines []string, err error) {
-	fstab, err := os.ReadFile(h.at("/etc/fstab"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	fstab, err := readIfThere(h.at(fstabFile))
+	if err != nil {
 		return nil, nil, err
 	}
 	lines = fstabSwaps(fstab)
@@ -139,7 +132,7 @@ var swapServices = []string{
 // makes of fstab, which goes with its line, nor one that it only found in use, nor one that
 // nothing enables.
 func bringsSwap(state UnitState) bool {
-	if state.Load != "loaded" || state.Fragment == "" || state.Source == "/etc/fstab" {
+	if state.Load != "loaded" || state.Fragment == "" || state.Source == fstabFile {
 		return false
 	}
 	return !isAdministrators(state) || state.Enabled == "enabled"
@@ -191,11 +184,11 @@ func (h *Host) disableSwap(ctx context.Context, a hosts.DisableSwap) (hosts.Outc
 }
 
 func (h *Host) swapOff(ctx context.Context, areas []swapArea, units []string) error {
-	if err := h.rewriteFstab(disableFstabSwaps); err != nil {
+	if err := edit(h.at(fstabFile), disableFstabSwaps); err != nil {
 		return err
 	}
 	// Its units of fstab's lines are made anew, or rather not.
-	if err := h.systemd.Reload(ctx); err != nil && !errors.Is(err, errNoSystemd) {
+	if err := h.readUnits(ctx); err != nil {
 		return err
 	}
 	for _, unit := range units {
@@ -220,23 +213,6 @@ func (h *Host) swapOff(ctx context.Context, areas []swapArea, units []string) er
 		}
 	}
 	return nil
-}
-
-// rewriteFstab changes fstab, where that changes anything.
-func (h *Host) rewriteFstab(edit func([]byte) []byte) error {
-	path := h.at("/etc/fstab")
-	before, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	after := edit(before)
-	if bytes.Equal(before, after) {
-		return nil
-	}
-	return rewrite(path, after)
 }
 
 func swapoff(device string) error {

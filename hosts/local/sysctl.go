@@ -73,7 +73,7 @@ func (h *Host) setSysctl(ctx context.Context, a hosts.SetSysctl) (hosts.Outcome,
 	return h.apply(ctx, change{
 		action: a,
 		detail: "was " + have,
-		note:   rememberSet(hosts.Prior{Setting: "sysctl/" + a.Key, Value: have, Set: want}),
+		note:   remember(hosts.Prior{Setting: "sysctl/" + a.Key, Value: have, Set: want}),
 		act: func(context.Context) error {
 			if err := h.writeSysctl(a.Key, want); err != nil {
 				return err

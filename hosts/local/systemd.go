@@ -3,7 +3,6 @@
 package local
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -223,19 +222,14 @@ func (b *bus) Run(ctx context.Context, job UnitJob, name string) error {
 
 // Journal reads with journalctl: the library for it needs cgo.
 func (b *bus) Journal(ctx context.Context, name string, lines int) ([]string, error) {
-	return lastLines(ctx, lines, "journalctl", "--no-pager", "--quiet", "--output=cat", "--boot",
-		"--lines="+strconv.Itoa(lines), "--unit="+name)
-}
-
-// lastLines runs a command and returns the last lines of its output.
-func lastLines(ctx context.Context, lines int, name string, args ...string) ([]string, error) {
-	output, err := exec.CommandContext(ctx, name, args...).Output()
+	output, err := exec.CommandContext(ctx, "journalctl", "--no-pager", "--quiet", "--output=cat", "--boot",
+		"--lines="+strconv.Itoa(lines), "--unit="+name).Output()
 	if err != nil {
-		return nil, fmt.Errorf("run %s: %w", name, err)
+		return nil, fmt.Errorf("run journalctl: %w", err)
 	}
 	var all []string
-	for line := range bytes.Lines(output) {
-		all = append(all, strings.TrimRight(string(line), "\n"))
+	for line := range strings.Lines(string(output)) {
+		all = append(all, strings.TrimRight(line, "\n"))
 	}
-	return all[max(0, len(all)-lines):], nil
+	return all[max(0, len(all)-lines):], nil // an entry may have several lines
 }

@@ -34,9 +34,9 @@ type removal struct {
 	gone  func() // is told of each thing that is removed
 }
 
-// counting reports how many things are gone: a tree of millions takes its time, and moves.
+// counting reports how many files are removed: a tree of millions takes long.
 func counting(report func(hosts.Progress)) (gone func()) {
-	const some = 10_000 // are worth a new note
+	const some = 10_000 // files between two notes
 	var p hosts.Progress
 	return func() {
 		if p.Done++; p.Done%some == 0 {

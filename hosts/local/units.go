@@ -15,7 +15,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-// errNoSystemd is what there is to say of a host that another init booted.
+// errNoSystemd is the error on a host that another init booted.
 var errNoSystemd = errors.New("the host was not booted by systemd")
 
 var unitName = regexp.MustCompile(`^[A-Za-z0-9:_.@\\-]+\.[a-z]+$`)
@@ -23,9 +23,26 @@ var unitName = regexp.MustCompile(`^[A-Za-z0-9:_.@\\-]+\.[a-z]+$`)
 const (
 	// journalTail is how many of a unit's lines an error carries.
 	journalTail = 15
-	// journalPatience bounds reading them.
-	journalPatience = 5 * time.Second
+	// journalTimeout bounds reading them.
+	journalTimeout = 5 * time.Second
 )
+
+// unitIfAny is a unit's state; on a host that systemd did not boot it is the zero one.
+func (h *Host) unitIfAny(ctx context.Context, name string) (UnitState, error) {
+	state, err := h.systemd.Unit(ctx, name)
+	if errors.Is(err, errNoSystemd) {
+		return UnitState{}, nil
+	}
+	return state, err
+}
+
+// readUnits has systemd, where there is one, read its unit files again.
+func (h *Host) readUnits(ctx context.Context) error {
+	if err := h.systemd.Reload(ctx); !errors.Is(err, errNoSystemd) {
+		return err
+	}
+	return nil
+}
 
 // setUnit brings a unit into a state.
 func (h *Host) setUnit(ctx context.Context, a hosts.SetUnit) (hosts.Outcome, error) {
@@ -49,8 +66,8 @@ func (h *Host) setUnit(ctx context.Context, a hosts.SetUnit) (hosts.Outcome, err
 	})
 }
 
-// stopUnits stops units. They are disabled and noted before the first one ends, so that
-// nothing that takes long comes between its end and the next one's.
+// stopUnits stops units. It disables and notes all of them before it stops the first, so that the
+// stops follow each other without a pause.
 func (h *Host) stopUnits(ctx context.Context, a hosts.StopUnits) (hosts.Outcome, error) {
 	var details []string
 	var notes []func(*hosts.Record)
@@ -97,8 +114,8 @@ func (h *Host) stopUnits(ctx context.Context, a hosts.StopUnits) (hosts.Outcome,
 	})
 }
 
-// together does what comes before, and then all stops, whether one fails or not and, once
-// there are more than one, whether the context ends or not: half of them is worse than none.
+// together does what comes before, and then all stops: also when one fails and, if there is more
+// than one, when the context ends. To stop only some of them is worse than to stop none.
 func together(ctx context.Context, before, stops []func(context.Context) error) error {
 	for _, act := range before {
 		if err := act(ctx); err != nil {
@@ -115,7 +132,7 @@ func together(ctx context.Context, before, stops []func(context.Context) error) 
 	return errors.Join(failures...)
 }
 
-// lockUnit keeps a unit's work in this process apart.
+// lockUnit lets one action at a time work on a unit.
 func (h *Host) lockUnit(name string) (unlock func(), err error) {
 	if !unitName.MatchString(name) {
 		return nil, fmt.Errorf("%q is not a unit's name", name)
@@ -145,9 +162,8 @@ func (h *Host) compareUnit(ctx context.Context, a hosts.SetUnit) (unitWork, func
 	return todo, note, err
 }
 
-// readAgain has systemd read its unit files where it knows no such unit yet, or one of the
-// distribution's in whose place Slipway has put its own. On a host that has no file to
-// read, that changes nothing.
+// readAgain has systemd read its unit files where it does not know the unit yet, or knows the
+// distribution's although Slipway has put its own unit file in front of it.
 func (h *Host) readAgain(ctx context.Context, a hosts.SetUnit, state UnitState) (UnitState, error) {
 	missing := state.Load == "not-found" && (a.Active || a.Enabled)
 	if !missing {
@@ -166,8 +182,7 @@ func (h *Host) readAgain(ctx context.Context, a hosts.SetUnit, state UnitState) 
 	return state, err
 }
 
-// isHidden tells whether the unit file that systemd knows is no longer the one that counts:
-// Slipway's lies before it.
+// isHidden tells whether Slipway's unit file now takes precedence over the one that systemd knows.
 func (h *Host) isHidden(name string, state UnitState) (bool, error) {
 	path := filepath.Join(unitDirectory, name)
 	if state.Fragment == "" || state.Fragment == path {
@@ -180,7 +195,7 @@ func (h *Host) isHidden(name string, state UnitState) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	_, ours := ownedAt(record, path)
+	_, ours := record.OwnedAt(path)
 	return ours, nil
 }
 
@@ -228,7 +243,7 @@ func (h *Host) unitWork(a hosts.SetUnit, state UnitState) unitWork {
 			todo.job = JobReload
 		}
 	case a.Active && a.Restart:
-		todo.job, todo.because = JobRestart, ": what it reads was put right"
+		todo.job, todo.because = JobRestart, ": a file that it reads was corrected"
 		if a.Reload {
 			todo.job = JobReload
 		}
@@ -278,9 +293,9 @@ func (h *Host) workUnit(ctx context.Context, a hosts.SetUnit, todo unitWork) err
 	return h.noteInputs(a.Name, a.Inputs)
 }
 
-// withJournal adds what the unit last said to an error.
+// withJournal adds the unit's last lines to an error.
 func (h *Host) withJournal(ctx context.Context, name string, err error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journalPatience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journalTimeout)
 	defer cancel()
 	lines, journalErr := h.systemd.Journal(ctx, name, journalTail)
 	if journalErr != nil || len(lines) == 0 {
@@ -296,7 +311,7 @@ func (h *Host) noteUnit(name string, state UnitState) (func(*hosts.Record), erro
 	if err != nil {
 		return nil, err
 	}
-	if _, ours := ownedAt(record, state.Fragment); ours {
+	if _, ours := record.OwnedAt(state.Fragment); ours {
 		return func(r *hosts.Record) { r.Units = addOnce(r.Units, name) }, nil
 	}
 	return remember(hosts.Prior{Setting: "unit/" + name, Value: state.prior(), Absent: state.Load == "not-found"}), nil
@@ -313,11 +328,8 @@ func (h *Host) overrides(ctx context.Context, path string, info os.FileInfo) (fu
 	if filepath.Dir(path) != unitDirectory || !unitName.MatchString(name) {
 		return nil, nil
 	}
-	state, err := h.systemd.Unit(ctx, name)
-	if errors.Is(err, errNoSystemd) || err == nil && state.Load == "not-found" {
-		return nil, nil
-	}
-	if err != nil {
+	state, err := h.unitIfAny(ctx, name)
+	if err != nil || state.Load == "not-found" || state.Load == "" {
 		return nil, err
 	}
 	if info == nil && state.Fragment == path {
@@ -364,10 +376,7 @@ func (h *Host) noteInputs(name, inputs string) error {
 		return nil
 	}
 	for _, path := range []string{h.state(inputsFile(name)), h.run(inputsFile(name))} {
-		if err := makeParents(path, modeParents); err != nil {
-			return fmt.Errorf("note the unit's inputs: %w", err)
-		}
-		if err := writeAtomically(path, []byte(inputs+"\n"), attributes{mode: 0o600}); err != nil {
+		if err := writeAtomically(path, []byte(inputs+"\n"), attributes{mode: 0o600}, modeParents); err != nil {
 			return fmt.Errorf("note the unit's inputs: %w", err)
 		}
 	}

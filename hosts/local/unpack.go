@@ -220,14 +220,11 @@ func (h *Host) unpackEntry(ctx context.Context, entry io.Reader, places []hosts.
 func (h *Host) unpackFile(ctx context.Context, content io.Reader, file hosts.UnpackFile, counted func(int64)) error {
 	at := h.at(file.Path)
 	defer h.paths.lock(at)()
-	if err := makeParents(at, modeParents); err != nil {
-		return err
-	}
 	verified := &verifyingReader{
 		reader: content, counted: counted, size: file.Size, want: strings.TrimPrefix(file.Digest, "sha256:"),
 	}
 	// A binary that runs is not written to: it is replaced, and lives on for its process.
-	if err := replaceFile(ctx, at, verified, attributes{mode: file.Mode}); err != nil {
+	if err := replaceFile(ctx, at, verified, attributes{mode: file.Mode}, modeParents); err != nil {
 		return err
 	}
 	h.digests.learn(at, file.Digest)

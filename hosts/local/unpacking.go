@@ -19,15 +19,15 @@ import (
 const (
 	// writesEvery is how often it is looked at what containerd has written.
 	writesEvery = 10 * time.Second
-	// writesLeast is how much that has to be each time to count as moving: it writes a little
-	// of its own, whatever it is at.
+	// writesLeast is how much it has to be each time to count as progress: containerd always
+	// writes a little.
 	writesLeast = 1 << 20
 )
 
 type unpackingKey struct{}
 
-// tellingUnpacked is a context in which it is told how many bytes were written while layers
-// are unpacked: containerd itself tells nothing of a layer before its end.
+// tellingUnpacked is a context whose Load reports how many bytes were written while a layer is
+// unpacked: containerd itself reports nothing before the layer's end.
 func tellingUnpacked(ctx context.Context, wrote func(bytes int64)) context.Context {
 	return context.WithValue(ctx, unpackingKey{}, wrote)
 }
@@ -40,8 +40,8 @@ func whileUnpacking(ctx context.Context, written func() (int64, error)) (stop fu
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	var hand sync.WaitGroup
-	hand.Go(func() {
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
 		ticker := time.NewTicker(writesEvery)
 		defer ticker.Stop()
 		for last := first; ; {
@@ -62,7 +62,7 @@ func whileUnpacking(ctx context.Context, written func() (int64, error)) (stop fu
 	})
 	return func() {
 		cancel()
-		hand.Wait()
+		watcher.Wait()
 	}
 }
 

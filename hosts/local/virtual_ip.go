@@ -4,7 +4,6 @@ package local
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -15,35 +14,33 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-// seeVirtualIP asks the network who uses an address, unless this host itself has to do
+// observeVirtualIP asks the network who uses an address, unless this host itself has to do
 // with it: then the answer would be the cluster's own.
-func (h *Host) seeVirtualIP(query *hosts.VirtualIPQuery) func(context.Context, *hosts.Facts) error {
-	return func(ctx context.Context, facts *hosts.Facts) error {
-		address, err := netip.ParseAddr(query.Address)
-		if err != nil || !address.Is4() {
-			return fmt.Errorf("%q is no IPv4 address", query.Address)
-		}
-		state, err := h.systemd.Unit(ctx, query.Unit)
-		if err != nil && !errors.Is(err, errNoSystemd) {
-			return err
-		}
-		if _, ours := ownedAt(facts.Record, state.Fragment); ours && state.Load == "loaded" {
-			return nil
-		}
-		ports, err := networkPorts()
-		if err != nil {
-			return err
-		}
-		port, own := choosePort(ports, query.Interface, address)
-		if own {
-			return nil
-		}
-		facts.VirtualIP = &hosts.VirtualIP{}
-		if port == nil {
-			return nil
-		}
-		return port.ask(ctx, address, facts.VirtualIP)
+func (h *Host) observeVirtualIP(ctx context.Context, query hosts.Query, facts *hosts.Facts) error {
+	address, err := netip.ParseAddr(query.VirtualIP.Address)
+	if err != nil || !address.Is4() {
+		return fmt.Errorf("%q is no IPv4 address", query.VirtualIP.Address)
 	}
+	state, err := h.unitIfAny(ctx, query.VirtualIP.Unit)
+	if err != nil {
+		return err
+	}
+	if _, ours := facts.Record.OwnedAt(state.Fragment); ours && state.Load == "loaded" {
+		return nil
+	}
+	ports, err := networkPorts()
+	if err != nil {
+		return err
+	}
+	port, own := choosePort(ports, query.VirtualIP.Interface, address)
+	if own {
+		return nil
+	}
+	facts.VirtualIP = &hosts.VirtualIP{}
+	if port == nil {
+		return nil
+	}
+	return port.ask(ctx, address, facts.VirtualIP)
 }
 
 // networkPort is an interface by which a network may be asked.

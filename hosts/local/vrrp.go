@@ -19,7 +19,7 @@ import (
 const (
 	// vrrpProtocol and vrrpGroup are VRRP's protocol number and multicast address (RFC 5798).
 	vrrpProtocol = 112
-	vrrpPatience = 1100 * time.Millisecond // routers are heard every second, unless told otherwise
+	vrrpTimeout  = 1100 * time.Millisecond // routers are heard every second, unless told otherwise
 	vrrpLength   = 8                       // of an advertisement without addresses
 	vrrpTTL      = 255                     // of one that no router has passed on
 	vrrpAdvert   = 1                       // its type
@@ -45,7 +45,7 @@ func (p *networkPort) listen(ctx context.Context) ([]hosts.Router, error) {
 		return nil, err
 	}
 	var routers []hosts.Router
-	err = socket.receive(ctx, vrrpPatience, func(packet []byte) bool {
+	err = socket.receive(ctx, vrrpTimeout, func(packet []byte) bool {
 		if router, ok := parseAdvert(packet); ok && !slices.Contains(routers, router) {
 			routers = append(routers, router)
 		}

@@ -44,9 +44,8 @@ func RanEtcd(record *hosts.Record, facts hosts.Facts) bool {
 
 // MadeDirectory tells whether Slipway made a directory.
 func MadeDirectory(record *hosts.Record, directory string) bool {
-	return record != nil && slices.ContainsFunc(record.Paths, func(owned hosts.Owned) bool {
-		return owned.Path == directory && owned.Type == hosts.TypeDirectory
-	})
+	owned, ours := record.OwnedAt(directory)
+	return ours && owned.Type == hosts.TypeDirectory
 }
 
 // CarriesKeepalived tells whether Slipway has put a keepalived on the host before.

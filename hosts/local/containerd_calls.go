@@ -13,14 +13,14 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// containerdPatience is how long containerd may take for one answer.
-const containerdPatience = 30 * time.Second
+// containerdTimeout is how long containerd may take for one answer.
+const containerdTimeout = 30 * time.Second
 
 // applying is the call that unpacks a layer.
 const applying = "/containerd.services.diff.v1.Diff/Apply"
 
 // unpacking are the calls that take as long as the disk needs: it may still be writing what
-// was unpacked before. They are bounded by the patience of whoever asked for the image.
+// was unpacked before. They are bounded by the caller's timeout alone.
 var unpacking = map[string]bool{
 	applying: true,
 	"/containerd.services.snapshots.v1.Snapshots/Prepare": true,
@@ -53,16 +53,16 @@ func (e *silenceError) GRPCStatus() *status.Status {
 	return status.New(codes.DeadlineExceeded, e.Error())
 }
 
-// patiently bounds a call of containerd, and says of one that ended by a deadline, ours or
-// the caller's, who did not answer.
-func patiently(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn,
+// callContainerd bounds a call of containerd. The error of one that ends by a deadline, ours or
+// the caller's, says who did not answer.
+func callContainerd(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn,
 	invoke grpc.UnaryInvoker, options ...grpc.CallOption,
 ) error {
 	began := time.Now()
 	within := ctx
 	if !unpacking[method] {
 		var cancel context.CancelFunc
-		within, cancel = context.WithTimeout(ctx, containerdPatience)
+		within, cancel = context.WithTimeout(ctx, containerdTimeout)
 		defer cancel()
 	}
 	err := invoke(within, method, request, reply, conn, options...)
@@ -72,9 +72,8 @@ func patiently(ctx context.Context, method string, request, reply any, conn *grp
 	return named(within, err, method, began)
 }
 
-// patientStream does for a stream of answers what patiently does for one: a stream has no
-// bound but its caller's.
-func patientStream(ctx context.Context, desc *grpc.StreamDesc, conn *grpc.ClientConn, method string,
+// streamContainerd is callContainerd for a stream of answers, which has no bound but its caller's.
+func streamContainerd(ctx context.Context, desc *grpc.StreamDesc, conn *grpc.ClientConn, method string,
 	open grpc.Streamer, options ...grpc.CallOption,
 ) (grpc.ClientStream, error) {
 	began := time.Now()

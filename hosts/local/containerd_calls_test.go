@@ -70,7 +70,7 @@ func TestUnpackingTakesWhatTheDiskNeeds(t *testing.T) {
 					return nil
 				}
 			}
-			err := patiently(ctx, method, nil, nil, nil, busy)
+			err := callContainerd(ctx, method, nil, nil, nil, busy)
 			if (err != nil) != test.bounded || told != test.told {
 				t.Errorf("%s: %v; %d layers were told", method, err, told)
 			}

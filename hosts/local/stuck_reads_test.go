@@ -34,7 +34,7 @@ func TestALookThatReadsOnIsNotGivenUp(t *testing.T) {
 	}{
 		"a large file on a slow disk":         {slowly{60_000, 32 << 10, 10 * time.Millisecond}, 0},
 		"a file that has a byte now and then": {slowly{10_000, 1, time.Second}, lookLimit},
-		"a file that stands still":            {slowly{1, 1, time.Hour}, lookPatience},
+		"a file that stands still":            {slowly{1, 1, time.Hour}, stuckAfter},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -47,7 +47,7 @@ func TestALookThatReadsOnIsNotGivenUp(t *testing.T) {
 					last = time.Now()
 				})
 				began := time.Now()
-				_, given, err := within(ctx, lookPatience, "files", func(ctx context.Context) (string, error) {
+				_, given, err := within(ctx, stuckAfter, "files", func(ctx context.Context) (string, error) {
 					lookingAt(ctx, "/large")
 					return sum(ctx, &test.file)
 				})
