@@ -5,7 +5,12 @@
 // file; bundle/build makes one.
 package bundle
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+
+	"github.com/slipway-k8s/slipway/cluster"
+)
 
 // MediaTypeBill is the media type of the bill of materials: the config blob of the
 // bundle's own manifest in the OCI image layout.
@@ -47,6 +52,22 @@ type Platform struct {
 }
 
 func (p Platform) String() string { return p.OS + "/" + p.Arch }
+
+// Runs says whether the bundle's binaries run on that platform.
+func (b *Bill) Runs(host Platform) error {
+	if b.Platform != host {
+		return fmt.Errorf("the bundle is for %s, the host is %s", b.Platform, host)
+	}
+	return nil
+}
+
+// Serves says whether the bundle holds that version of Kubernetes, given with a leading v.
+func (b *Bill) Serves(kubernetesVersion string) error {
+	if b.KubernetesVersion != kubernetesVersion {
+		return fmt.Errorf("the bundle holds Kubernetes %s, wanted is %s", b.KubernetesVersion, kubernetesVersion)
+	}
+	return nil
+}
 
 // Component is one piece of software in the bundle and where it came from.
 type Component struct {
@@ -101,6 +122,21 @@ const (
 	SetControlPlane = "control-plane" // etcdctl, etcdutl
 	SetLoadBalancer = "load-balancer" // the root directory of haproxy and keepalived
 )
+
+// SetNames are the sets that a host gets by its roles, beside Slipway's own.
+func SetNames(c *cluster.Cluster, host cluster.Host) []string {
+	var names []string
+	if host.IsNode() {
+		names = append(names, SetNode)
+	}
+	if host.HasRole(cluster.RoleControlPlane) {
+		names = append(names, SetControlPlane)
+	}
+	if c.Balances(host) {
+		names = append(names, SetLoadBalancer)
+	}
+	return names
+}
 
 // FileSet is what is unpacked onto a host's file system from one or more layers.
 type FileSet struct {

@@ -2,7 +2,6 @@ package certs
 
 import (
 	"net/netip"
-	"slices"
 
 	"github.com/slipway-k8s/slipway/cluster"
 )
@@ -92,7 +91,7 @@ type Entry struct {
 	CommonName    string
 	Organizations []string
 	// names gives the subject alternative names; nil for client certificates.
-	names func(*cluster.Cluster, Host) names
+	names func(*cluster.Cluster, cluster.Host) names
 }
 
 // Spec is one certificate to be minted, and what an existing one is judged by.
@@ -153,11 +152,6 @@ func Find(name string) (Entry, bool) {
 	return Entry{}, false
 }
 
-// HostOf is what minting needs to know of a host of the cluster file.
-func HostOf(host cluster.Host) Host {
-	return Host{Name: host.Name, Addresses: slices.Clone(host.Addresses)}
-}
-
 // Specs lists the certificates that belong on a host, by its roles. Where etcd is the
 // user's own its CA is not ours: the user's certificate takes the place of the API
 // servers', and there is no member to have the others.
@@ -165,7 +159,7 @@ func Specs(c *cluster.Cluster, host cluster.Host) []Spec {
 	var specs []Spec
 	for _, entry := range Catalogue() {
 		if entry.Place.has(host) && (entry.Authority != Etcd || c.StackedEtcd()) {
-			specs = append(specs, entry.Spec(c, HostOf(host)))
+			specs = append(specs, entry.Spec(c, host))
 		}
 	}
 	return specs
@@ -177,7 +171,7 @@ func (p Place) has(host cluster.Host) bool {
 	case OnControlPlanes:
 		return host.HasRole(cluster.RoleControlPlane)
 	case OnNodes:
-		return host.HasRole(cluster.RoleControlPlane) || host.HasRole(cluster.RoleWorker)
+		return host.IsNode()
 	case WithOperator:
 	}
 	return false
@@ -193,5 +187,5 @@ func EtcdClientSpec(c *cluster.Cluster) Spec { return operatorSpec(c, EtcdOperat
 // operatorSpec is a certificate that stays with the operator.
 func operatorSpec(c *cluster.Cluster, name string) Spec {
 	entry, _ := Find(name)
-	return entry.Spec(c, Host{})
+	return entry.Spec(c, cluster.Host{})
 }

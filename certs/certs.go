@@ -34,9 +34,3 @@ type Leaf struct {
 	Name string // the catalogue's name: apiserver, etcd/peer, admin.conf, kubelet, …
 	Pair
 }
-
-// Host is what minting needs to know of a host.
-type Host struct {
-	Name      string   // the node's name
-	Addresses []string // what other hosts reach it by
-}

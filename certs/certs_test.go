@@ -249,22 +249,6 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-func TestSecretRefs(t *testing.T) {
-	one, other := mintPKI(t), mintPKI(t)
-	content := []byte("content")
-	ref := one.SecretRef(content)
-	if ref != one.SecretRef(content) || ref == other.SecretRef(content) || ref == one.SecretRef([]byte("other")) {
-		t.Error("a ref must be the same for the same content and cluster, and for nothing else")
-	}
-	if !strings.HasPrefix(ref, "secret:") || len(ref) != len("secret:")+64 {
-		t.Errorf("ref %s", ref)
-	}
-	if sum := sha256.Sum256(content); strings.Contains(ref, hex.EncodeToString(sum[:])) {
-		t.Error("the ref gives the content's digest away")
-	}
-}
-
-// TestSeals: all operators of a cluster make the same seal, though each has a secret of its own.
 func TestSeals(t *testing.T) {
 	const purpose = "a note"
 	one, other := mintPKI(t), mintPKI(t)

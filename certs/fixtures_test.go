@@ -55,5 +55,5 @@ func specOf(t *testing.T, name string) certs.Spec {
 	if !ok {
 		t.Fatalf("the catalogue has no %s", name)
 	}
-	return entry.Spec(c, certs.HostOf(c.Hosts[0]))
+	return entry.Spec(c, c.Hosts[0])
 }

@@ -34,14 +34,6 @@ func KeyDigest(certPEM []byte) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// SecretRef is the digest that stands for a secret content wherever people look: keyed
-// with the cluster's own secret, so that nobody can guess the content from it.
-func (p PKI) SecretRef(content []byte) string {
-	mac := hmac.New(sha256.New, p.Secret)
-	mac.Write(content)
-	return "secret:" + hex.EncodeToString(mac.Sum(nil))
-}
-
 // Seal is a digest by which the cluster's operators know a content again as theirs, where
 // others can write too. It is keyed by the CA's key, since that is the same for all operators;
 // Secret is not. No seal is good for another purpose.

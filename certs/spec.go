@@ -29,7 +29,7 @@ func (n *names) add(values ...string) {
 }
 
 // Spec is the certificate that the row means on a host of a cluster.
-func (e Entry) Spec(c *cluster.Cluster, host Host) Spec {
+func (e Entry) Spec(c *cluster.Cluster, host cluster.Host) Spec {
 	spec := Spec{
 		Name:          e.Name,
 		Authority:     e.Authority,
@@ -48,7 +48,7 @@ func (e Entry) Spec(c *cluster.Cluster, host Host) Spec {
 
 // apiServerNames is every name that a client may know an API server by: kubeadm's, and
 // all of the host's addresses.
-func apiServerNames(c *cluster.Cluster, host Host) names {
+func apiServerNames(c *cluster.Cluster, host cluster.Host) names {
 	var n names
 	n.add(host.Name, "kubernetes", "kubernetes.default", "kubernetes.default.svc")
 	if c.Networking.DNSDomain != "" {
@@ -61,7 +61,7 @@ func apiServerNames(c *cluster.Cluster, host Host) names {
 	return n
 }
 
-func etcdNames(_ *cluster.Cluster, host Host) names {
+func etcdNames(_ *cluster.Cluster, host cluster.Host) names {
 	var n names
 	n.add(host.Name, "localhost", "127.0.0.1", "::1")
 	n.add(host.Addresses...)

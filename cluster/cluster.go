@@ -213,14 +213,7 @@ type Arg struct {
 type Duration time.Duration
 
 // HasRole tells whether the host has the role.
-func (h Host) HasRole(role Role) bool {
-	for _, r := range h.Roles {
-		if r == role {
-			return true
-		}
-	}
-	return false
-}
+func (h Host) HasRole(role Role) bool { return slices.Contains(h.Roles, role) }
 
 // IsNode tells whether the host runs a kubelet.
 func (h Host) IsNode() bool { return !h.HasRole(RoleLoadBalancer) }

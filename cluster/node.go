@@ -41,6 +41,14 @@ func (h Host) NodeTaints() []Taint {
 	return taints
 }
 
+// String writes a taint as key=value:effect, with an equals sign only before a value.
+func (t Taint) String() string {
+	if t.Value == "" {
+		return t.Key + ":" + t.Effect
+	}
+	return t.Key + "=" + t.Value + ":" + t.Effect
+}
+
 // MapFiles applies a function to every name of a file on the operator's machine, so
 // that whoever knows that machine can make them absolute.
 func (c *Cluster) MapFiles(apply func(string) string) {

@@ -19,7 +19,7 @@ func Host(in Input, name string) (HostState, error) {
 	if host.Hostname == cluster.HostnameKeep { // nothing of Kubernetes goes by it: all are told the node's
 		state.Hostname = ""
 	}
-	if runsKubelet(host) {
+	if host.IsNode() {
 		state.DisableSwap = true
 		state.Modules = ModuleNames()
 		state.Sysctls = in.sysctls(host)
@@ -38,12 +38,6 @@ func Host(in Input, name string) (HostState, error) {
 	return state, nil
 }
 
-// runsKubelet tells whether a host is a node of the cluster: a load balancer is not, and
-// has nothing of Kubernetes but the CA by which it knows the API servers.
-func runsKubelet(host cluster.Host) bool {
-	return host.HasRole(cluster.RoleControlPlane) || host.HasRole(cluster.RoleWorker)
-}
-
 func (in Input) host(name string) (cluster.Host, error) {
 	host, ok := in.Cluster.Host(name)
 	if !ok {
@@ -55,7 +49,7 @@ func (in Input) host(name string) (cluster.Host, error) {
 // files are all files and links of a host, in the order of the phases.
 func (in Input) files(host cluster.Host) ([]File, []Link, error) {
 	renders := []func(cluster.Host) ([]File, error){in.pkiFiles, in.balancerFiles}
-	if runsKubelet(host) {
+	if host.IsNode() {
 		renders = []func(cluster.Host) ([]File, error){
 			in.prepareFiles, in.containerdFiles, in.pkiFiles, in.kubeconfigFiles, in.podFiles,
 			in.unitFiles, in.balancerFiles,
@@ -69,7 +63,7 @@ func (in Input) files(host cluster.Host) ([]File, []Link, error) {
 		}
 		files = append(files, more...)
 	}
-	if !runsKubelet(host) {
+	if !host.IsNode() {
 		return files, nil, nil
 	}
 	kubelet, links, err := in.kubeletFiles(host)
@@ -133,18 +127,8 @@ func directories(c *cluster.Cluster, host cluster.Host) []Directory {
 
 // sets are the parts of the bundle that are unpacked onto the host itself.
 func (in Input) sets(host cluster.Host) ([]bundle.FileSet, error) {
-	var names []string
-	if runsKubelet(host) {
-		names = append(names, bundle.SetNode)
-	}
-	if host.HasRole(cluster.RoleControlPlane) {
-		names = append(names, bundle.SetControlPlane)
-	}
-	if in.Cluster.Balances(host) {
-		names = append(names, bundle.SetLoadBalancer)
-	}
 	var sets []bundle.FileSet
-	for _, name := range names {
+	for _, name := range bundle.SetNames(in.Cluster, host) {
 		set, ok := in.Bill.Set(name)
 		if !ok {
 			return nil, fmt.Errorf("find set %s: it is not in the bundle", name)

@@ -35,7 +35,7 @@ func (in Input) reference(name string) (string, error) {
 // images are those that a host's containers may need, in the order in which it will
 // ask for them.
 func (in Input) images(host cluster.Host) ([]Image, error) {
-	if !runsKubelet(host) {
+	if !host.IsNode() {
 		return nil, nil
 	}
 	names := []string{imagePause}

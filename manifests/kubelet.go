@@ -47,8 +47,12 @@ func (in Input) kubeletFlags(host cluster.Host) []byte {
 	}
 	// A node that registers with its taints has no moment without them, in which the
 	// scheduler could send it what the taints are to keep away.
-	if taints := host.NodeTaints(); len(taints) > 0 {
-		flags = append(flags, flag{"register-with-taints", taintList(taints)})
+	var taints []string
+	for _, taint := range host.NodeTaints() {
+		taints = append(taints, taint.String())
+	}
+	if len(taints) > 0 {
+		flags = append(flags, flag{"register-with-taints", strings.Join(taints, ",")})
 	}
 	words := arguments(flags, in.Cluster.ExtraArgs.Kubelet)
 	for i, word := range words {
@@ -83,18 +87,6 @@ func nodeIP(host cluster.Host) string {
 	return first
 }
 
-func taintList(taints []cluster.Taint) string {
-	var words []string
-	for _, taint := range taints {
-		word := taint.Key
-		if taint.Value != "" {
-			word += "=" + taint.Value
-		}
-		words = append(words, word+":"+taint.Effect)
-	}
-	return strings.Join(words, ",")
-}
-
 // kubeletCredentials are the minted certificate under a dated name, the link that says
 // which one is current, and the kubeconfig that names the link: what kubeadm's
 // kubelet-finalize leaves. From then on the first two are the kubelet's.
@@ -112,7 +104,7 @@ func (in Input) kubeletCredentials(host cluster.Host) ([]File, Link, error) {
 		return nil, Link{}, err
 	}
 	entry, _ := certs.Find(certs.Kubelet)
-	spec := entry.Spec(in.Cluster, certs.HostOf(host))
+	spec := entry.Spec(in.Cluster, host)
 	content := rotatingKubeconfig(server, in.PKI.CA.Cert, spec.CommonName, certs.KubeletCurrent, in.Cluster.Name)
 	kubeconfig := in.kubeconfigFile(plan.PhaseKubelet, spec, server, content)
 	kubeconfig.Secret = false // it names the key's file and holds none

@@ -44,7 +44,7 @@ func (in Input) hostsLine(host cluster.Host) string {
 // its certificate and its manifests.
 func units(c *cluster.Cluster, host cluster.Host) []Unit {
 	var found []Unit
-	if runsKubelet(host) {
+	if host.IsNode() {
 		found = nodeUnits()
 	}
 	if hasEtcd(c, host) {

@@ -85,7 +85,7 @@ func TestPlansHoldNoSecret(t *testing.T) {
 		if bytes.Contains(data, content) || bytes.Contains(data, []byte(digest)) || bytes.Contains(data, []byte(hex.EncodeToString(content))) {
 			t.Errorf("the plan tells of %s", file.Path)
 		}
-		if !strings.HasPrefix(file.Content, "secret:") || file.Content != w.pki.SecretRef(content) {
+		if !strings.HasPrefix(file.Content, "secret:") || file.Content != plan.SecretRef(w.pki.Secret, content) {
 			t.Errorf("%s is called %s", file.Path, file.Content)
 		}
 	}

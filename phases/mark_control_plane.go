@@ -27,7 +27,7 @@ func (h *hostDraft) mark(waits, apis []string) {
 	labels[view.LabelManaged] = "true"
 	var taints []string
 	for _, taint := range h.host.NodeTaints() {
-		taints = append(taints, taintText(taint))
+		taints = append(taints, taint.String())
 	}
 	seal := h.in.sealOf(h.host.Name, hosts.Marks{Labels: labels, Taints: taints})
 	node, there := h.in.Node(h.host.Name)
@@ -134,18 +134,10 @@ func markDiffers(node hosts.Node, labels map[string]string, taints, remove, drop
 
 // unwantedTaints is the control plane's own taint on a host that is a worker too.
 func unwantedTaints(host cluster.Host, node hosts.Node) []string {
-	taint := taintText(cluster.Taint{Key: cluster.TaintControlPlane, Effect: cluster.EffectNoSchedule})
+	taint := cluster.Taint{Key: cluster.TaintControlPlane, Effect: cluster.EffectNoSchedule}.String()
 	if host.HasRole(cluster.RoleWorker) && slices.Contains(node.Taints, taint) &&
-		!slices.ContainsFunc(host.NodeTaints(), func(t cluster.Taint) bool { return taintText(t) == taint }) {
+		!slices.ContainsFunc(host.NodeTaints(), func(t cluster.Taint) bool { return t.String() == taint }) {
 		return []string{taint}
 	}
 	return nil
-}
-
-// taintText writes a taint as key=value:effect, with an equals sign only before a value.
-func taintText(taint cluster.Taint) string {
-	if taint.Value == "" {
-		return taint.Key + ":" + taint.Effect
-	}
-	return taint.Key + "=" + taint.Value + ":" + taint.Effect
 }

@@ -137,7 +137,7 @@ func (w *world) register(host cluster.Host) {
 		node = hosts.Node{Name: name, KubeletVersion: w.cluster.KubernetesVersion, Labels: map[string]string{"kubernetes.io/hostname": name},
 			MachineID: w.look(name, hosts.Query{}).MachineID}
 		for _, taint := range host.NodeTaints() {
-			node.Taints = append(node.Taints, taintText(taint))
+			node.Taints = append(node.Taints, taint.String())
 		}
 		machine := w.machines[name]
 		machine.Leftovers([]string{"kube-flannel-" + name}, []string{"/var/lib/kubelet/pods/x/volumes/y"},

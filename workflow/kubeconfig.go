@@ -9,6 +9,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/certs/mint"
+	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/manifests"
 )
 
@@ -84,7 +85,7 @@ const administrator = "kubernetes-admin"
 // AdminLeaf is a fresh certificate of an administrator.
 func (s *Session) AdminLeaf(validity time.Duration) (certs.Leaf, error) {
 	entry, _ := certs.Find(certs.Admin)
-	leaf, err := mint.Leaf(s.keys.pki, entry.Spec(s.cluster, certs.Host{}), validity, time.Now())
+	leaf, err := mint.Leaf(s.keys.pki, entry.Spec(s.cluster, cluster.Host{}), validity, time.Now())
 	if err != nil {
 		return certs.Leaf{}, fmt.Errorf("mint an administrator's certificate: %w", err)
 	}

@@ -38,7 +38,7 @@ func newKubeconfig(t *testing.T, name, server, context string) madeKubeconfig {
 func kubeconfigOf(t *testing.T, pki certs.PKI, name, server, context string) madeKubeconfig {
 	t.Helper()
 	entry, _ := certs.Find(certs.Admin)
-	leaf, err := mint.Leaf(pki, entry.Spec(&cluster.Cluster{Name: name, Certificates: cluster.Certificates{KeyAlgorithm: "ECDSA-P256"}}, certs.Host{}), time.Hour, time.Now())
+	leaf, err := mint.Leaf(pki, entry.Spec(&cluster.Cluster{Name: name, Certificates: cluster.Certificates{KeyAlgorithm: "ECDSA-P256"}}, cluster.Host{}), time.Hour, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,18 +22,8 @@ const (
 
 // SetsOf are the sets that the host's roles ask for.
 func SetsOf(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) []bundle.FileSet {
-	names := []string{bundle.SetSlipway}
-	if host.IsNode() {
-		names = append(names, bundle.SetNode)
-	}
-	if host.HasRole(cluster.RoleControlPlane) {
-		names = append(names, bundle.SetControlPlane)
-	}
-	if c.Balances(host) {
-		names = append(names, bundle.SetLoadBalancer)
-	}
 	var sets []bundle.FileSet
-	for _, name := range names {
+	for _, name := range append(bundle.SetNames(c, host), bundle.SetSlipway) {
 		if set, ok := bill.Set(name); ok {
 			sets = append(sets, set)
 		}

@@ -140,7 +140,7 @@ func marksOf(node corev1.Node) *hosts.Marks {
 }
 
 func sameTaints(a, b []corev1.Taint) bool {
-	return slices.EqualFunc(a, b, func(x, y corev1.Taint) bool { return taintText(x) == taintText(y) })
+	return slices.EqualFunc(a, b, func(x, y corev1.Taint) bool { return x.ToString() == y.ToString() })
 }
 
 // setSchedulable cordons or uncordons. A node that is not registered takes no Pods, so
@@ -180,12 +180,4 @@ func parseTaints(texts []string) ([]corev1.Taint, error) {
 		taints = append(taints, corev1.Taint{Key: key, Value: value, Effect: corev1.TaintEffect(effect)})
 	}
 	return taints, nil
-}
-
-// taintText writes a taint as hosts.Node has it: key=value:effect, or key:effect.
-func taintText(taint corev1.Taint) string {
-	if taint.Value == "" {
-		return fmt.Sprintf("%s:%s", taint.Key, taint.Effect)
-	}
-	return fmt.Sprintf("%s=%s:%s", taint.Key, taint.Value, taint.Effect)
 }

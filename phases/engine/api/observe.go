@@ -174,7 +174,7 @@ func asNode(item corev1.Node) hosts.Node {
 		}
 	}
 	for _, taint := range item.Spec.Taints {
-		node.Taints = append(node.Taints, taintText(taint))
+		node.Taints = append(node.Taints, taint.ToString())
 	}
 	slices.Sort(node.Taints)
 	return node
