@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
+EMBEDDED := cmd/slipway/embedded/slipway-agent
 export CGO_ENABLED ?= 0
 # With -trimpath everywhere, what bin/slipway is built of is not compiled once more for the tests.
 export GOFLAGS := $(filter-out -trimpath,$(shell go env GOFLAGS)) -trimpath
@@ -14,7 +15,10 @@ help: ## list the targets
 	@grep -hE '^[a-z/-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 .PHONY: build
-build: ## bin/slipway, one static binary
+build: ## bin/slipway, one static binary, with slipway-agent for the hosts in it
+	GOOS=linux go build -ldflags '$(LDFLAGS)' -o bin/slipway-agent ./cmd/slipway-agent
+	gzip -9nc bin/slipway-agent > $(EMBEDDED).gz
+	{ { sha256sum bin/slipway-agent 2>/dev/null || shasum -a 256 bin/slipway-agent; } | cut -d' ' -f1; wc -c < bin/slipway-agent; } > $(EMBEDDED).sum
 	go build -ldflags '$(LDFLAGS)' -o bin/slipway ./cmd/slipway
 
 .PHONY: setup

@@ -15,7 +15,7 @@ import (
 const module = "github.com/slipway-k8s/slipway/"
 
 // edges lists, for every room, the rooms that it may import. A room may always import
-// those below itself that it lists; cmd may import all.
+// those below itself that it lists; what of cmd is not listed may import all.
 var edges = map[string][]string{
 	"cluster":           {},
 	"templates":         {},
@@ -26,6 +26,7 @@ var edges = map[string][]string{
 	"certs/store":       {"certs"},
 	"bundle/archive":    {"bundle"},
 	"bundle/build":      {"bundle", "bundle/archive"},
+	"cmd/slipway-agent": {"hosts", "hosts/agent", "hosts/local"},
 	"hosts/agent":       {"hosts"},
 	"hosts/local":       {"hosts"},
 	"hosts/ssh":         {"hosts", "hosts/agent"},
@@ -94,13 +95,13 @@ type source struct {
 func TestImportsFollowTheArrows(t *testing.T) {
 	for _, s := range sources(t) {
 		allowed, known := edges[s.room]
-		if !known && !strings.HasPrefix(s.room, "cmd") {
+		if !known && !strings.HasPrefix(s.room, "cmd/") {
 			t.Errorf("%s: no room is called %s: DESIGN.md has the list of rooms", s.path, s.room)
 			continue
 		}
 		for _, imported := range s.imports {
 			room, ours := strings.CutPrefix(imported, module)
-			if !ours || room == s.room || strings.HasPrefix(s.room, "cmd") || slices.Contains(allowed, room) {
+			if !ours || room == s.room || !known || slices.Contains(allowed, room) {
 				continue
 			}
 			if s.test && slices.Contains(testEdges, room) {

@@ -115,9 +115,10 @@ type Blob struct {
 	DiffID string `json:"diffID,omitempty"`
 }
 
-// Set names. A host gets the sets that its roles ask for.
+// Set names. A host gets the agent when it is connected to, and else the sets that its roles
+// ask for.
 const (
-	SetSlipway      = "slipway"       // the slipway binary itself
+	SetAgent        = "agent"         // slipway-agent
 	SetNode         = "node"          // containerd, shim, ctr, runc, CNI plugins, kubelet, kubectl
 	SetControlPlane = "control-plane" // etcdctl, etcdutl
 	SetLoadBalancer = "load-balancer" // the root directory of haproxy and keepalived

@@ -30,10 +30,10 @@ type Options struct {
 	File   string // the cluster file's name, for messages; what it names lies beside it
 	Data   []byte // what is in it
 	Bundle string // the bundle's file; empty for none
-	// Version is this program's, and Binary the program itself, which is the agent of hosts of
-	// its own platform.
+	// Version is this program's, and Agent the one that it carries, for Linux on this machine's
+	// architecture.
 	Version string
-	Binary  func() (ssh.Binary, error)
+	Agent   func() (ssh.Binary, error)
 	// Dial connects to a host; by SSH unless said.
 	Dial func(context.Context, cluster.Host) (hosts.Host, error)
 }
@@ -144,9 +144,6 @@ func (s *Session) connect(ctx context.Context, wanted []cluster.Host) error {
 	if len(wanted) > 0 {
 		defer s.span(StageConnect)()
 	}
-	if s.Binary != nil {
-		go func() { _, _ = s.Binary() }() // it may have to be hashed, meanwhile
-	}
 	var (
 		mu   sync.Mutex
 		wait sync.WaitGroup
@@ -195,18 +192,24 @@ func (s *Session) sshOptions(h cluster.Host) ssh.Options {
 	}
 }
 
-// agentBinary is what runs on a host as the agent: this executable where system and
-// architecture are the host's, else the bundle's.
+// agentBinary is the agent for a host: the one that this program carries where that fits, else
+// the bundle's.
 func (s *Session) agentBinary(ctx context.Context, platform ssh.Platform) (ssh.Binary, error) {
-	if platform.OS == runtime.GOOS && platform.Arch == runtime.GOARCH {
-		return s.Binary()
+	own := ssh.Platform{OS: "linux", Arch: runtime.GOARCH}
+	why := fmt.Errorf("find an agent for %s: this command has one for %s only; name a bundle for %s", platform, own, platform)
+	if platform == own {
+		agent, err := s.Agent()
+		if err == nil {
+			return agent, nil
+		}
+		why = err
 	}
 	if s.archive == nil || s.bill.Platform != (bundle.Platform{OS: platform.OS, Arch: platform.Arch}) {
-		return ssh.Binary{}, fmt.Errorf("find an agent for %s: this command has a binary for %s/%s only; name a bundle for %s", platform, runtime.GOOS, runtime.GOARCH, platform)
+		return ssh.Binary{}, why
 	}
-	set, ok := s.bill.Set(bundle.SetSlipway)
+	set, ok := s.bill.Set(bundle.SetAgent)
 	if !ok || len(set.Files) == 0 {
-		return ssh.Binary{}, fmt.Errorf("find an agent for %s: the bundle has no Slipway in it", platform)
+		return ssh.Binary{}, fmt.Errorf("find an agent for %s: the bundle has none in it, and %w", platform, why)
 	}
 	file := set.Files[0]
 	return ssh.Binary{

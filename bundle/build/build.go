@@ -41,9 +41,9 @@ type Options struct {
 	Out string
 	// Cache is kept between builds; empty is slipway/bundle in the user's cache folder.
 	Cache string
-	// Slipway is the slipway binary to put in, built without cgo for this platform.
-	// Empty leaves the slipway set out.
-	Slipway        string
+	// Agent is the slipway-agent to put in, built without cgo for this platform. Empty leaves
+	// the agent set out.
+	Agent          string
 	SlipwayVersion string
 	// Fast compresses little: for trying a bundle out.
 	Fast bool
@@ -251,8 +251,8 @@ func (b *builder) makeParts(ctx context.Context, options Options) (*parts, error
 		})
 	}
 	group.Go(func() error { return b.makeRoot(ctx, p) })
-	if options.Slipway != "" {
-		group.Go(func() error { return b.makeSlipway(ctx, options, p) })
+	if options.Agent != "" {
+		group.Go(func() error { return b.makeAgent(ctx, options, p) })
 	}
 	return p, group.Wait()
 }

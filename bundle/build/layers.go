@@ -25,13 +25,16 @@ const (
 	layerCNI          = "cni"
 	layerNetTools     = "net-tools"
 	layerLoadBalancer = "load-balancer"
-	layerSlipway      = "slipway"
+	layerAgent        = "agent"
 	layerLicences     = "licences"
 )
 
-// componentSlipway is the bundle's own component: the binary, and the few files in the
-// images that are written here.
+// componentSlipway is the bundle's own component: the agent, and the few files in the images
+// that are written here.
 const componentSlipway = "slipway"
+
+// agentProgram is what Slipway runs on the hosts.
+const agentProgram = "slipway-agent"
 
 // recipe is a layer made of one component's programs: those that are named, or all.
 type recipe struct {
@@ -154,13 +157,13 @@ func mergedFolders() []layerFile {
 	return links
 }
 
-// slipwayLayer packs the operator's and agent's binary.
-func (b *builder) slipwayLayer(ctx context.Context, made compiled) (layer, error) {
-	program, source, err := made.program("slipway")
+// agentLayer packs the agent.
+func (b *builder) agentLayer(ctx context.Context, made compiled) (layer, error) {
+	program, source, err := made.program(agentProgram)
 	if err != nil {
-		return layer{}, fmt.Errorf("pack layer %s: %w", layerSlipway, err)
+		return layer{}, fmt.Errorf("pack layer %s: %w", layerAgent, err)
 	}
-	return b.pack(ctx, layerSlipway, []layerFile{{
-		Path: "usr/local/bin/slipway", Mode: 0o755, Digest: program.Digest, Size: program.Size, Component: componentSlipway, Source: source,
+	return b.pack(ctx, layerAgent, []layerFile{{
+		Path: "usr/local/bin/" + agentProgram, Mode: 0o755, Digest: program.Digest, Size: program.Size, Component: componentSlipway, Source: source,
 	}})
 }

@@ -52,8 +52,8 @@ func makeSets(layers map[string]layer, root debRoot) []bundle.FileSet {
 		makeSet(bundle.SetControlPlane, layers, controlPlaneFiles),
 		makeSet(bundle.SetLoadBalancer, layers, loadBalancerFiles(layers, root)),
 	}
-	if own, found := layers[layerSlipway]; found {
-		sets = append(sets, makeSet(bundle.SetSlipway, layers, wholeLayer(own, "/")))
+	if own, found := layers[layerAgent]; found {
+		sets = append(sets, makeSet(bundle.SetAgent, layers, wholeLayer(own, "/")))
 	}
 	return sets
 }

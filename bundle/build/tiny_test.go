@@ -47,9 +47,9 @@ func tinyParts(t *testing.T, b *builder) *parts {
 	base, err := b.pack(ctx, layerBase, baseFiles())
 	must(t, err)
 	p.add(base)
-	own := tinyCompiled(t, component{name: componentSlipway, programs: []program{{name: "slipway"}}})
+	own := tinyCompiled(t, component{name: componentSlipway, programs: []program{{name: agentProgram}}})
 	p.addCompiled(componentSlipway, "v0.1.0", own)
-	packed, err := b.slipwayLayer(ctx, own)
+	packed, err := b.agentLayer(ctx, own)
 	must(t, err)
 	p.add(packed)
 	return p

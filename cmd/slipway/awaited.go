@@ -39,7 +39,6 @@ type awaited struct {
 	waits   map[stage]*wait
 	musts   map[any]must // what an interrupt does not cut short, by whatever began it
 	talking bool         // tell runs
-	itself  bool         // the process ends by itself when it is interrupted
 }
 
 // stage is what a host, or all, is in.
@@ -186,14 +185,6 @@ func (a *awaited) undone() (what, fix string) {
 	return strings.Join(slices.Sorted(maps.Keys(whats)), ", "), strings.Join(slices.Sorted(maps.Keys(fixes)), "; ")
 }
 
-// endsItself tells that nobody is to end this process for an interrupt, nor to say anything
-// of it: it has its own way to come to an end.
-func (a *awaited) endsItself() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.itself = true
-}
-
 // interrupted ends the process soon after its interrupt, whoever does not answer: a host
 // ends by itself what it has in hand, and lets go of its lease with the connection.
 func (a *awaited) interrupted(out io.Writer, exit func(code int)) {
@@ -201,24 +192,11 @@ func (a *awaited) interrupted(out io.Writer, exit func(code int)) {
 	time.AfterFunc(interruptPatience, func() { a.giveUp(out, exit, began, true) })
 }
 
-// interruptedAgain ends the process at once.
-func (a *awaited) interruptedAgain(exit func(code int)) {
-	a.mu.Lock()
-	itself := a.itself
-	a.mu.Unlock()
-	if !itself {
-		exit(exitInterrupted)
-	}
-}
-
 func (a *awaited) giveUp(out io.Writer, exit func(code int), began time.Time, first bool) {
 	a.mu.Lock()
-	list, itself := a.list(0), a.itself
+	list := a.list(0)
 	undone, fix := a.undone()
 	a.mu.Unlock()
-	if itself {
-		return
-	}
 	if undone != "" && time.Since(began) < mustPatience {
 		if first {
 			written(out, fmt.Sprintf("interrupted; still %s: a second Ctrl-C ends at once, and leaves it undone; %s\n", undone, fix))

@@ -1,90 +1,75 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
+	"compress/gzip"
+	"embed"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/slipway-k8s/slipway/hosts/ssh"
-	"github.com/slipway-k8s/slipway/workflow"
 )
 
-// ownBinary is this very executable.
-var ownBinary = sync.OnceValues(func() (ssh.Binary, error) {
-	path, err := os.Executable()
-	if err != nil {
-		return ssh.Binary{}, fmt.Errorf("find Slipway's own binary: %w", err)
-	}
-	memory := ""
-	if base, err := os.UserCacheDir(); err == nil {
-		memory = filepath.Join(base, "slipway", "own-binary.json")
-	}
-	return readOnce(path, memory, time.Now())
-})
+// embedded is what `make build` puts into this program: slipway-agent for Linux on this
+// machine's architecture. Where it was built by Go alone there is none.
+//
+//go:embed embedded
+var embedded embed.FS
 
-// digestMemory is what is noted of a binary that was read: its digest, and which file in
-// which state it is the digest of.
-type digestMemory struct {
-	File   string `json:"file"`
-	SHA256 string `json:"sha256"`
-}
+var errNoAgent = errors.New("this slipway was built without its agent; build it anew, in its checkout, by: make build")
 
-// settled is how old a file's last change has to be for its time to tell it from the next:
-// most kernels' ctime goes by their tick, some file systems' by the second.
-const settled = 2 * time.Second
+// ownAgent is the agent that this program has in it.
+func ownAgent() (ssh.Binary, error) { return embeddedAgent(embedded) }
 
-// readOnce makes a Binary of a file, and reads it only where the memory, a file as well, does
-// not know it: to hash some 80 MB takes processor time from every command's first handshakes,
-// a quarter of a second where the processor has no instruction for it. Nothing fails for
-// what the memory cannot keep.
-func readOnce(path, memory string, now time.Time) (ssh.Binary, error) {
-	state, size, changed := fileState(path)
-	var known digestMemory
-	if data, err := os.ReadFile(memory); err == nil && json.Unmarshal(data, &known) == nil && known.of(state) {
-		return ssh.Binary{SHA256: known.SHA256, Size: size, Open: func() (io.ReadCloser, error) { return os.Open(path) }}, nil
+// embeddedAgent opens the agent that is in these files; what it is was noted when it was built.
+func embeddedAgent(files fs.FS) (ssh.Binary, error) {
+	noted, err := fs.ReadFile(files, "embedded/slipway-agent.sum")
+	if errors.Is(err, fs.ErrNotExist) {
+		return ssh.Binary{}, errNoAgent
 	}
-	binary, err := ssh.BinaryFile(path)
 	if err != nil {
 		return ssh.Binary{}, err
 	}
-	if after, _, _ := fileState(path); memory != "" && after != "" && after == state && now.Sub(changed) > settled {
-		_ = remember(memory, digestMemory{File: state, SHA256: binary.SHA256})
+	var agent ssh.Binary
+	if _, err := fmt.Sscan(string(noted), &agent.SHA256, &agent.Size); err != nil {
+		return ssh.Binary{}, fmt.Errorf("read what the embedded agent is: %w", err)
 	}
-	return binary, nil
-}
-
-// of tells whether what is noted is the digest of a file in this state.
-func (m digestMemory) of(state string) bool {
-	digest, err := hex.DecodeString(m.SHA256)
-	return state != "" && m.File == state && err == nil && len(digest) == sha256.Size
-}
-
-// fileState is a file's identity and the last change of its content or status, by the
-// kernel's clock, which nobody sets back on a file; empty where it cannot be told.
-func fileState(path string) (state string, size int64, changed time.Time) {
-	var s unix.Stat_t
-	if err := unix.Stat(path, &s); err != nil {
-		return "", 0, time.Time{}
+	agent.Open = func() (io.ReadCloser, error) {
+		packed, err := files.Open("embedded/slipway-agent.gz")
+		if err != nil {
+			return nil, err
+		}
+		return gzip.NewReader(packed) // the file is in memory: nothing is left open
 	}
-	changed = time.Unix(s.Ctim.Unix())
-	return fmt.Sprintf("%d:%d %d bytes, changed %d", s.Dev, s.Ino, s.Size, changed.UnixNano()), s.Size, changed
+	return agent, nil
 }
 
-func remember(memory string, known digestMemory) error {
-	data, err := json.Marshal(known)
+// unpackAgent writes the embedded agent into a folder of its own, which remove takes away.
+func unpackAgent() (path string, remove func(), err error) {
+	agent, err := ownAgent()
 	if err != nil {
-		return err
+		return "", nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(memory), 0o700); err != nil {
-		return err
+	content, err := agent.Open()
+	if err != nil {
+		return "", nil, err
 	}
-	return workflow.WritePrivate(memory, data)
+	folder, err := os.MkdirTemp("", "slipway-")
+	if err != nil {
+		return "", nil, err
+	}
+	remove = func() { _ = os.RemoveAll(folder) }
+	path = filepath.Join(folder, "slipway-agent")
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o700)
+	if err == nil {
+		_, err = io.Copy(file, content)
+		err = errors.Join(err, file.Close())
+	}
+	if err != nil {
+		remove()
+	}
+	return path, remove, err
 }

@@ -1,77 +1,45 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
-	"strings"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
 	"testing"
-	"time"
+	"testing/fstest"
 )
 
-// TestABinaryIsReadOnceAndAgainWhenItChanges: also where the new one has the old one's size
-// and time, and where what was noted is no such note.
-func TestABinaryIsReadOnceAndAgainWhenItChanges(t *testing.T) {
-	folder := t.TempDir()
-	path, memory := filepath.Join(folder, "slipway"), filepath.Join(folder, "cache", "own-binary.json")
-	write := func(file, content string) {
-		t.Helper()
-		if err := os.WriteFile(file, []byte(content), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	now := time.Now().Add(2 * settled)
-	digest := func() string {
-		t.Helper()
-		binary, err := readOnce(path, memory, now)
-		if err != nil || binary.Size != 3 {
-			t.Fatalf("%+v %v", binary, err)
-		}
-		return binary.SHA256
-	}
-	write(path, "one")
-	if _, err := readOnce(path, memory, time.Now()); err != nil {
+func TestTheEmbeddedAgentIsWhatWasBuilt(t *testing.T) {
+	var packed bytes.Buffer
+	zip := gzip.NewWriter(&packed)
+	_, _ = zip.Write([]byte("the agent"))
+	if err := zip.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(memory); err == nil {
-		t.Error("a file is noted whose next change may have the same time")
+	agent, err := embeddedAgent(fstest.MapFS{
+		"embedded/slipway-agent.sum": {Data: []byte("abc123  9\n")},
+		"embedded/slipway-agent.gz":  {Data: packed.Bytes()},
+	})
+	if err != nil || agent.SHA256 != "abc123" || agent.Size != 9 {
+		t.Fatalf("%+v, %v", agent, err)
 	}
-	first := digest()
-	noted, err := os.ReadFile(memory)
-	if err != nil || !strings.Contains(string(noted), first) {
-		t.Fatalf("nothing is noted: %s %v", noted, err)
-	}
-	told := strings.Repeat("0", len(first))
-	write(memory, strings.Replace(string(noted), first, told, 1))
-	if got := digest(); got != told {
-		t.Errorf("it was read again: %s", got)
-	}
-	for _, broken := range []string{"{", strings.Replace(string(noted), first, "no digest", 1), ""} {
-		write(memory, broken)
-		if got := digest(); got != first {
-			t.Errorf("by the note %q: %s, want %s", broken, got, first)
+	for range 2 { // one host after another is sent it
+		content, err := agent.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(content); err != nil || string(got) != "the agent" {
+			t.Errorf("it holds %q, %v", got, err)
 		}
 	}
+}
 
-	was, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
+// TestASlipwayWithoutAnAgentSaysSo: go build alone makes one.
+func TestASlipwayWithoutAnAgentSaysSo(t *testing.T) {
+	if _, err := embeddedAgent(fstest.MapFS{"embedded/README": {}}); !errors.Is(err, errNoAgent) {
+		t.Errorf("it says %v", err)
 	}
-	for before, _, _ := fileState(path); ; { // a kernel's clock may have ticks
-		write(path, "two")
-		if err := os.Chtimes(path, was.ModTime(), was.ModTime()); err != nil {
-			t.Fatal(err)
-		}
-		if after, _, _ := fileState(path); after != before {
-			break
-		}
-	}
-	if second := digest(); second == first {
-		t.Error("another binary is taken for the first")
-	}
-	if left, err := filepath.Glob(filepath.Join(folder, "cache", ".*")); err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v %v", left, err)
-	}
-	if _, err := readOnce(path, filepath.Join(path, "nowhere"), now); err != nil {
-		t.Errorf("where nothing can be noted: %v", err)
+	if _, err := embeddedAgent(fstest.MapFS{"embedded/slipway-agent.sum": {Data: []byte("what?")}}); err == nil || errors.Is(err, errNoAgent) {
+		t.Errorf("of a broken one it says %v", err)
 	}
 }

@@ -45,7 +45,7 @@ type bundleBuildFlags struct {
 	sign       bool
 	components string
 	cache      string
-	slipway    string
+	agent      string
 	component  string
 	fast       bool
 	format     *string
@@ -71,7 +71,7 @@ What was built is kept in the user's cache folder, so that the next build takes 
 	command.Flags().BoolVar(&flags.sign, "sign", false, "sign with your own key, made once: "+signingFolder+"/"+signingPrivate+" in Slipway's state folder, "+signingPublic+" for those who are to trust it")
 	command.Flags().StringVar(&flags.components, "components", "", "the folder bundle/components (default: of the checkout around the current folder)")
 	command.Flags().StringVar(&flags.cache, "cache", "", "the folder to keep what was built (default: slipway/bundle in the user's cache folder)")
-	command.Flags().StringVar(&flags.slipway, "slipway", "", "the slipway binary to put in (default: this one)")
+	command.Flags().StringVar(&flags.agent, "agent", "", "the slipway-agent to put in (default: the one that this slipway has in it)")
 	command.Flags().StringVar(&flags.component, "component", "", "build this program alone, such as kubeadm")
 	command.Flags().BoolVar(&flags.fast, "fast", false, "compress little, to try a bundle out")
 	_ = command.Flags().MarkHidden("component")
@@ -96,6 +96,14 @@ func runBundleBuild(ctx context.Context, out io.Writer, flags bundleBuildFlags) 
 	if err != nil {
 		return err
 	}
+	if options.Agent == "" && flags.component == "" {
+		path, remove, err := unpackAgent()
+		if err != nil {
+			return fmt.Errorf("find the agent that the bundle is to carry: %w", err)
+		}
+		defer remove()
+		options.Agent = path
+	}
 	key, public, err := flags.signingKey()
 	if err != nil {
 		return err
@@ -116,19 +124,16 @@ func runBundleBuild(ctx context.Context, out io.Writer, flags bundleBuildFlags) 
 
 func (f bundleBuildFlags) options() (build.Options, error) {
 	options := build.Options{
-		Components: f.components, Out: f.out, Cache: f.cache, Slipway: f.slipway, SlipwayVersion: version, Fast: f.fast,
+		Components: f.components, Out: f.out, Cache: f.cache, Agent: f.agent, SlipwayVersion: version, Fast: f.fast,
 	}
-	var err error
-	if options.Slipway == "" {
-		if options.Slipway, err = os.Executable(); err != nil {
-			return options, fmt.Errorf("find this binary: %w", err)
-		}
+	if options.Components != "" {
+		return options, nil
 	}
-	if options.Components == "" {
-		if options.Components, err = findComponents(options.Slipway); err != nil {
-			return options, err
-		}
+	binary, err := os.Executable()
+	if err != nil {
+		return options, fmt.Errorf("find this binary: %w", err)
 	}
+	options.Components, err = findComponents(binary)
 	return options, err
 }
 

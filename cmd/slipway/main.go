@@ -63,7 +63,7 @@ func (p *program) open(flags clusterFlags, front workflow.Frontend) (*workflow.S
 		return nil, err
 	}
 	return workflow.Open(workflow.Options{
-		File: flags.file, Data: data, Bundle: flags.bundle, Version: version, Binary: ownBinary, Dial: p.dial,
+		File: flags.file, Data: data, Bundle: flags.bundle, Version: version, Agent: ownAgent, Dial: p.dial,
 	}, front)
 }
 
@@ -82,8 +82,7 @@ func (p *program) openAPI(ctx context.Context, flags clusterFlags) (*workflow.Se
 
 // interruptible is cancelled by the first Ctrl-C or SIGTERM; what does not end by itself then
 // is ended. A second one ends the process at once, and is waited for until stop: by its usual
-// effect what the process has started would live on, and an agent would end in the middle of
-// an action.
+// effect what the process has started would live on.
 func interruptible(waits *awaited, exit func(code int)) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals, over := make(chan os.Signal, 2), make(chan struct{})
@@ -103,7 +102,7 @@ func interruptible(waits *awaited, exit func(code int)) (ctx context.Context, st
 		cancel()
 		waits.interrupted(os.Stderr, exit)
 		if next() {
-			waits.interruptedAgain(exit)
+			exit(exitInterrupted)
 		}
 	}()
 	return ctx, func() {
@@ -150,7 +149,7 @@ bundle, and looks after it from then on.
 		newWorkflowCommand(p, workflow.Reset), newWorkflowCommand(p, workflow.Remove), newStatusCommand(p), newHACommand(p))
 	add(groupUse, newKubectlCommand(p), newKubeconfigCommand(p), newProxyCommand(p), newTokenCommand(p), newImageCommand(p))
 	add(groupMaterial, newConfigCommand(p), newBundleCommand(), newLabCommand(p.waits))
-	root.AddCommand(newAgentCommand(p.waits), newVersionCommand())
+	root.AddCommand(newVersionCommand())
 	wrapArgs(root)
 	return root
 }

@@ -207,7 +207,7 @@ func (s *Server) currentFaults() Faults {
 // the Fake in its place.
 const agentMark = "hosttest-agent "
 
-// AgentBinary is a stand-in for Slipway's binary of about the size given, and its
+// AgentBinary is a stand-in for slipway-agent of about the size given, and its
 // SHA-256 in hex. Different marks give different binaries.
 func AgentBinary(mark string, size int) (content []byte, digest string) {
 	content = []byte("#!/bin/sh\necho \"" + agentMark + "$*\"\nexit\n# " + mark + "\n")

@@ -126,9 +126,9 @@ func (a *agentSession) kill() {
 	})
 }
 
-// serveAgent serves the Fake as `slipway agent serve --inbox DIR` would.
+// serveAgent serves the Fake as `slipway-agent --inbox DIR` would.
 func (s *Server) serveAgent(channel ssh.Channel, in io.Reader, args []string) {
-	if len(args) != 4 || args[0] != "agent" || args[1] != "serve" || args[2] != "--inbox" {
+	if len(args) != 2 || args[0] != "--inbox" {
 		_, _ = io.WriteString(channel.Stderr(), "unknown arguments: "+strings.Join(args, " "))
 		exitStatus(channel, 2)
 		return
@@ -141,7 +141,7 @@ func (s *Server) serveAgent(channel ssh.Channel, in io.Reader, args []string) {
 	s.agents[session] = true
 	s.mutex.Unlock()
 	host := s.Machine.Host()
-	err := agent.Serve(ctx, host, in, channel, agent.ServeOptions{Version: Version, Inbox: args[3], Life: s.Life})
+	err := agent.Serve(ctx, host, in, channel, agent.ServeOptions{Version: Version, Inbox: args[1], Life: s.Life})
 	_ = host.Close()
 	s.mutex.Lock()
 	delete(s.agents, session)

@@ -1,5 +1,5 @@
 // Package local is a Host in this process: the only code of Slipway that changes a
-// machine. It runs on every host, served by `slipway agent serve`, and on the operator's
+// machine. It runs on every host, served by slipway-agent, and on the operator's
 // own machine when that is one of the hosts.
 //
 // Every action compares before it acts. What it is about to change is noted in the

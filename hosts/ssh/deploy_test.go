@@ -27,9 +27,9 @@ func TestTheAgentIsPutOnTheHostOnce(t *testing.T) {
 	}
 	dir := filepath.Join(server.Directory(), "agent", binary.SHA256)
 	for path, mode := range map[string]os.FileMode{
-		server.Directory():            0o700 | os.ModeDir,
-		dir:                           0o700 | os.ModeDir,
-		filepath.Join(dir, "slipway"): 0o700,
+		server.Directory():                  0o700 | os.ModeDir,
+		dir:                                 0o700 | os.ModeDir,
+		filepath.Join(dir, "slipway-agent"): 0o700,
 	} {
 		info, err := os.Stat(path)
 		if err != nil || info.Mode() != mode {
@@ -74,7 +74,7 @@ func withAgent(t *testing.T) (server *hosttest.Server, o ssh.Options, binary *te
 	if err := used(t, o).Close(); err != nil {
 		t.Fatal(err)
 	}
-	return server, o, binary, filepath.Join(server.Directory(), "agent", binary.SHA256, "slipway")
+	return server, o, binary, filepath.Join(server.Directory(), "agent", binary.SHA256, "slipway-agent")
 }
 
 func TestABrokenAgentIsReplaced(t *testing.T) {

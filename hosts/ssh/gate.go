@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// sendsAtOnce is how many hosts are sent the agent at the same time: each is some
-	// 75 MB, and the operator's line is one.
+	// sendsAtOnce is how many hosts are sent the agent at the same time: it is some 20 MB, and
+	// the operator's line is one.
 	sendsAtOnce = 8
 	// loginsAtOnce is how many hosts are logged in to through one proxyCommand at the same
 	// time. sshd turns away some of those that come while ten are logging in (MaxStartups

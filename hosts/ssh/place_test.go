@@ -41,8 +41,8 @@ func TestAPlaceThatOthersMayWriteToIsRefused(t *testing.T) {
 		"agents: all may":           {agent("agent"), open(0o703), "may be written to by others"},
 		"agents: a stranger's":      {agent("agent"), give, "does not belong to"},
 		"one agent: all may":        {agent("agent/" + digest), open(0o777), "may be written to by others"},
-		"the binary: all may":       {agent("agent/" + digest + "/slipway"), open(0o777), "may be written to by others"},
-		"the binary: not ours":      {agent("agent/" + digest + "/slipway"), give, "does not belong to"},
+		"the binary: all may":       {agent("agent/" + digest + "/slipway-agent"), open(0o777), "may be written to by others"},
+		"the binary: not ours":      {agent("agent/" + digest + "/slipway-agent"), give, "does not belong to"},
 		"above: all may":            {agent(".."), open(0o777), "may be written to by others"},
 		"above: a stranger's":       {agent(".."), give, "does not belong to"},
 		"further above: group may":  {agent("../.."), shared, "may be written to by others"},
@@ -174,7 +174,7 @@ func TestAnotherUsersFileIsNeverRun(t *testing.T) {
 	server.SetFaults(hosttest.Faults{UID: 1000})
 	o := options(server)
 	o.Binary = binary.get
-	planted := filepath.Join(server.Home, ".cache", "slipway", "agent", binary.SHA256, "slipway")
+	planted := filepath.Join(server.Home, ".cache", "slipway", "agent", binary.SHA256, "slipway-agent")
 	if err := os.MkdirAll(filepath.Dir(planted), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -72,9 +72,9 @@ const startScript = `LC_ALL=C; export LC_ALL; u=$(id -u); i=$3; ` + checkScript 
 
 // rootScript runs the agent where its binary is there already, and else says what kind of
 // host this is.
-const rootScript = `LC_ALL=C; export LC_ALL; a=$2/agent/$1/slipway; ` + checkScript +
+const rootScript = `LC_ALL=C; export LC_ALL; a=$2/agent/$1/slipway-agent; ` + checkScript +
 	`checkAll "$a" "$2" 0 root ""; ` +
-	`if [ -f "$a" ]; then echo "` + thereWord + ` $2"; exec "$a" agent serve --inbox "$3"; fi; ` +
+	`if [ -f "$a" ]; then echo "` + thereWord + ` $2"; exec "$a" --inbox "$3"; fi; ` +
 	`echo "` + absentWord + ` $(uname -s) $(uname -m) $2"`
 
 // putScript is root's: it writes the agent, which comes by stdin, beside its place, and
@@ -86,7 +86,7 @@ const putScript = `LC_ALL=C; export LC_ALL; umask 077; d=$2/agent/$1; t=$d/.$$; 
 	`mk "$d" && trap 'rm -f "$t"' EXIT && rm -f "$t" && cat > "$t" || exit 1; ` +
 	`s=$(sha256sum < "$t") || exit 1; ` +
 	`[ "${s%% *}" = "$1" ] || { echo "` + badWord + `"; exit 1; }; ` +
-	`chmod 0700 "$t" && { sync "$t" 2>/dev/null || sync; } && mv -f "$t" "$d/slipway" && echo "` + putWord + `" || exit 1; ` +
+	`chmod 0700 "$t" && { sync "$t" 2>/dev/null || sync; } && mv -f "$t" "$d/slipway-agent" && echo "` + putWord + `" || exit 1; ` +
 	`find "$2/agent" -mindepth 1 -maxdepth 1 -type d ! -name "$1" -mmin +10 -exec rm -rf {} + 2>/dev/null || :`
 
 // untouchScript is root's: it removes the agent $1, where that is named, and the

@@ -85,7 +85,9 @@ func (h *host) isBroken(ctx context.Context, err error, binary Binary) bool {
 }
 
 // binary is where a binary lies on the host.
-func (p place) binary(b Binary) string { return path.Join(p.directory, "agent", b.SHA256, "slipway") }
+func (p place) binary(b Binary) string {
+	return path.Join(p.directory, "agent", b.SHA256, "slipway-agent")
+}
 
 func (o Options) binary(ctx context.Context, p Platform) (Binary, error) {
 	if o.Binary == nil {

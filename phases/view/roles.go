@@ -23,7 +23,7 @@ const (
 // SetsOf are the sets that the host's roles ask for.
 func SetsOf(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) []bundle.FileSet {
 	var sets []bundle.FileSet
-	for _, name := range append(bundle.SetNames(c, host), bundle.SetSlipway) {
+	for _, name := range bundle.SetNames(c, host) {
 		if set, ok := bill.Set(name); ok {
 			sets = append(sets, set)
 		}

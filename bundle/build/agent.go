@@ -9,20 +9,20 @@ import (
 	"github.com/slipway-k8s/slipway/bundle"
 )
 
-// makeSlipway takes in the slipway binary, checks that it will run on any host of this
-// platform, and packs it.
-func (b *builder) makeSlipway(ctx context.Context, options Options, p *parts) error {
-	if err := checkStatic(options.Slipway, b.platform); err != nil {
-		return fmt.Errorf("take in %s: %w", options.Slipway, err)
+// makeAgent takes in slipway-agent, checks that it will run on any host of this platform, and
+// packs it.
+func (b *builder) makeAgent(ctx context.Context, options Options, p *parts) error {
+	if err := checkStatic(options.Agent, b.platform); err != nil {
+		return fmt.Errorf("take in %s: %w", options.Agent, err)
 	}
-	digest, size, err := hashFile(options.Slipway)
+	digest, size, err := hashFile(options.Agent)
 	if err != nil {
-		return fmt.Errorf("take in %s: %w", options.Slipway, err)
+		return fmt.Errorf("take in %s: %w", options.Agent, err)
 	}
-	directory, made, _, err := entry(b.cache, "slipway", "slipway", digest, func(directory string) (compiled, error) {
+	directory, made, _, err := entry(b.cache, "agent", agentProgram, digest, func(directory string) (compiled, error) {
 		bin := filepath.Join(directory, "bin")
-		made := compiled{Programs: []builtFile{{Name: "slipway", Digest: digest, Size: size}}, Size: size}
-		if err := copyFile(options.Slipway, filepath.Join(bin, "slipway")); err != nil {
+		made := compiled{Programs: []builtFile{{Name: agentProgram, Digest: digest, Size: size}}, Size: size}
+		if err := copyFile(options.Agent, filepath.Join(bin, agentProgram)); err != nil {
 			return made, err
 		}
 		var err error
@@ -32,11 +32,11 @@ func (b *builder) makeSlipway(ctx context.Context, options Options, p *parts) er
 		return made, gatherLicences(ctx, b.modCache, made.Modules, filepath.Join(directory, "licences"))
 	})
 	if err != nil {
-		return fmt.Errorf("take in %s: %w", options.Slipway, err)
+		return fmt.Errorf("take in %s: %w", options.Agent, err)
 	}
 	made.directory = directory
 	p.addCompiled(componentSlipway, options.SlipwayVersion, made)
-	packed, err := b.slipwayLayer(ctx, made)
+	packed, err := b.agentLayer(ctx, made)
 	if err != nil {
 		return err
 	}

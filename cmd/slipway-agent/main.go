@@ -1,0 +1,52 @@
+// Command slipway-agent is the hands of slipway on a host: it serves the machine that it
+// runs on over its stdin and stdout. slipway puts it there and starts it over SSH.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/slipway-k8s/slipway/hosts/agent"
+	"github.com/slipway-k8s/slipway/hosts/local"
+)
+
+// version is set when building, and has to be that of the slipway at the other end.
+var version = "dev"
+
+func main() {
+	inbox := flag.String("inbox", "", "the folder that large blobs are put into")
+	flag.Parse()
+	if err := serve(*inbox); err != nil {
+		fmt.Fprintln(os.Stderr, "slipway-agent:", err)
+		os.Exit(1)
+	}
+}
+
+func serve(inbox string) error {
+	// The operator's going away must not end an action in the middle: an end of stdin tells
+	// of it, and a pipe that nobody reads is an error like others.
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
+	// What a library or another program makes for the agent does not depend on the start
+	// file of somebody's login shell.
+	syscall.Umask(0o022)
+	ctx, stop := untilToldToEnd()
+	defer stop()
+	host, err := local.New(local.Options{})
+	if err != nil {
+		return err
+	}
+	err = agent.Serve(ctx, host, os.Stdin, os.Stdout, agent.ServeOptions{Version: version, Inbox: inbox})
+	return errors.Join(err, host.Close())
+}
+
+// untilToldToEnd ends with the first SIGTERM, and takes the second as well: systemd ends the
+// agent and the sudo that started it, which passes its own on. Whatever comes, the agent takes
+// the time that an action needs to get to its next safe point, and Serve bounds that.
+func untilToldToEnd() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+}
