@@ -1,6 +1,8 @@
 package phases
 
 import (
+	"slices"
+
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
@@ -23,9 +25,10 @@ func (d *draft) startControlPlanes() {
 
 // startControllers brings up what only talks to the API server.
 func (d *draft) startControllers() {
+	first := d.firstControllers()
 	for _, h := range d.planes {
 		h.startKeepalived(nil)
-		h.apiClients(h.inTurn())
+		h.apiClients(h.inTurn(first))
 		h.awaitPods("clients", isClient)
 		h.tidy()
 	}
@@ -35,12 +38,22 @@ func (d *draft) startControllers() {
 // have brought up nodes and add-ons.
 const turnTimeout = 30
 
-// inTurn has the controllers of one control plane start before those of the others, whichever
-// host's API server answers first: one leads, and the others' starting costs it time.
-func (h *hostDraft) inTurn() []string {
+// firstControllers is the control plane whose controllers start before the others': the strongest.
+func (d *draft) firstControllers() *hostDraft {
+	starting := keep(d.planes, (*hostDraft).startsControllers)
+	if len(starting) == 0 {
+		return nil
+	}
+	return slices.MaxFunc(starting, func(a, b *hostDraft) int { return a.facts.CPUs - b.facts.CPUs })
+}
+
+// inTurn gives the steps after which the host's controllers start. Those of one control plane do so
+// first: one leads, and the others' starting costs it time. The others wait for nothing of the
+// first's, only for a while: where it never comes up, they do.
+func (h *hostDraft) inTurn(first *hostDraft) []string {
 	answers := h.made(awaitsAPI)
 	network := h.in.Cluster.Networking.AddOn != cluster.AddOnNone // else nodes get Ready when the user brings one
-	if h.in.takesTurns() || len(h.planes) < 2 || !network || len(answers) == 0 || !h.startsControllers() {
+	if h == first || h.in.takesTurns() || !network || len(answers) == 0 || !h.startsControllers() {
 		return answers
 	}
 	return []string{h.add(plan.Step{

@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/slipway-k8s/slipway/cluster"
@@ -23,7 +24,7 @@ func turns(p plan.Plan) []string {
 func TestControllersWaitForTheirTurnAfterTheirOwnAPI(t *testing.T) {
 	w := newWorld(t, 3, 1)
 	p, contents := w.planned(Init)
-	if got := turns(p); len(got) != 3 {
+	if got := turns(p); !slices.Equal(got, []string{"cluster/wait-turn/cp-2", "cluster/wait-turn/cp-3"}) {
 		t.Fatalf("turns: %q", got)
 	}
 	for _, step := range p.Steps {
@@ -38,6 +39,8 @@ func TestControllersWaitForTheirTurnAfterTheirOwnAPI(t *testing.T) {
 		for _, name := range []string{"controller-manager", "scheduler"} {
 			if id := wait.Host + "/control-plane/etc/kubernetes/manifests/kube-" + name + ".yaml"; !reaches(before, id, step.ID) {
 				t.Errorf("%s does not wait for its turn", id)
+			} else if reaches(before, id, "cluster/wait-control-plane/cp-1") {
+				t.Errorf("%s never starts where the first control plane is broken", id)
 			}
 		}
 		if id := "cluster/wait-node/" + wait.Host; reaches(before, id, step.ID) {
@@ -51,6 +54,15 @@ func TestControllersWaitForTheirTurnAfterTheirOwnAPI(t *testing.T) {
 	w.act("cp-1", hosts.RemovePath{Path: manifests.APIServerManifest})
 	if p, _ = w.planned(Init); at(p, "cluster/wait-control-plane/cp-1") < 0 || len(turns(p)) > 0 {
 		t.Errorf("turns where only an API server starts: %q, in\n%s", turns(p), plan.Text(p))
+	}
+}
+
+func TestTheStrongestControlPlanesControllersStartFirst(t *testing.T) {
+	w := newWorld(t, 3, 0)
+	w.machines["cp-2"].Edit(func(f *hosts.Facts) { f.CPUs = 64 })
+	p, _ := w.planned(Init)
+	if got := turns(p); !slices.Equal(got, []string{"cluster/wait-turn/cp-1", "cluster/wait-turn/cp-3"}) {
+		t.Errorf("turns: %q", got)
 	}
 }
 

@@ -90,9 +90,8 @@ func (a WaitEndpoint) describe() hosts.Description {
 	return hosts.Description{Kind: "wait-endpoint", Deed: "wait until " + a.Host + " reaches the API by " + a.Address}
 }
 
-// WaitTurn lets one control plane's controllers start before the others': the first to ask
-// goes on at once, the others when all nodes there are Ready and the objects have rolled
-// out, or the time is over. It never fails for that: it saves the others' work for when
+// WaitTurn has controllers that are spares start when all nodes there are Ready and the objects
+// have rolled out, or the time is over. It never fails for that: it saves their work for when
 // there is nothing more urgent.
 type WaitTurn struct {
 	Host    string            `json:"host"`

@@ -81,7 +81,6 @@ type Client struct {
 
 	mu     sync.Mutex
 	single map[string]*single // clients of one API server each, by host
-	first  string             // the host whose controllers start before the others'
 }
 
 // pace is how often and how long things are tried.

@@ -9,13 +9,9 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-// waitTurn lets whoever asks first go on at once, and the others when what the cluster is
-// made for runs or their time is over: they are spares, and whatever they do meanwhile slows
-// down the first.
+// waitTurn goes on when what the cluster is made for runs, or the time is over: whoever waits is
+// a spare, and whatever it does meanwhile slows down the first.
 func (c *Client) waitTurn(ctx context.Context, action plan.WaitTurn, progress func(hosts.Progress)) (hosts.Outcome, error) {
-	if c.isFirst(action.Host) {
-		return outcome(false, "the first"), nil
-	}
 	done, err := c.until(ctx, "the turn of "+action.Host, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
 		return c.glance(ctx, func(ctx context.Context) (verdict, error) { return c.underway(ctx, action.Objects) })
 	})
@@ -42,13 +38,4 @@ func (c *Client) underway(ctx context.Context, objects []hosts.ObjectKey) (verdi
 		}
 	}
 	return verdict{done: true}, nil
-}
-
-func (c *Client) isFirst(host string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.first == "" {
-		c.first = host
-	}
-	return c.first == host
 }

@@ -26,18 +26,13 @@ const (
 	dnsRolledOut = `{"spec":{"replicas":1},"status":{"replicas":1,"updatedReplicas":1,"availableReplicas":1}}`
 )
 
-func TestTheFirstGoesAtOnceAndOthersWhenAddOnsRun(t *testing.T) {
+func TestATurnComesWhenAddOnsRun(t *testing.T) {
 	play(t, three, func(t *testing.T, c *cluster, client *Client) {
-		for range 2 { // the first stays it
-			if took, _ := turn(t, client, "cp-2"); took != 0 {
-				t.Errorf("the first waited %s", took)
-			}
-		}
 		after(4*time.Second, func() { c.put("/api/v1/nodes/n-1", nodeUnready) }) // no node is none that is ready
 		after(8*time.Second, func() { c.put("/api/v1/nodes/n-1", nodeReady) })
 		after(12*time.Second, func() { c.put(dnsPath, dnsRolledOut) })
 		if took, _ := turn(t, client, "cp-1"); took < 12*time.Second || took > 16*time.Second {
-			t.Errorf("another waited %s, should be 12 s and a look", took)
+			t.Errorf("it waited %s, should be 12 s and a look", took)
 		}
 		if took, _ := turn(t, client, "cp-3"); took > time.Second {
 			t.Errorf("with all up another waited %s", took)
@@ -48,7 +43,6 @@ func TestTheFirstGoesAtOnceAndOthersWhenAddOnsRun(t *testing.T) {
 func TestALateTurnGoesOnAfterItsTime(t *testing.T) {
 	play(t, three, func(t *testing.T, c *cluster, client *Client) {
 		c.put("/api/v1/nodes/n-1", nodeUnready)
-		turn(t, client, "cp-1")
 		took, done := turn(t, client, "cp-3")
 		if took < 30*time.Second || took > 31*time.Second || !strings.Contains(done.Detail, "not all nodes were ready after 30s") {
 			t.Errorf("after %s: %q", took, done.Detail)
