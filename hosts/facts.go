@@ -184,29 +184,6 @@ type File struct {
 	Target string   `json:"target,omitempty"` // of a symbolic link, or of one that a tree's directory is reached by
 }
 
-// Certificate is a certificate on a host's disk, with what only the host can say of it.
-type Certificate struct {
-	PEM        []byte `json:"pem"`
-	KeyPresent bool   `json:"keyPresent"`
-	KeyMatches bool   `json:"keyMatches"`
-}
-
-// Kubeconfig is a kubeconfig on a host's disk without its private parts.
-type Kubeconfig struct {
-	Server string `json:"server"`
-	CA     []byte `json:"ca"`   // PEM
-	Cert   []byte `json:"cert"` // PEM of the client's certificate, read from the file it names where it names one
-	// CertFile is set where the kubeconfig names a file and does not embed.
-	CertFile   string `json:"certFile,omitempty"`
-	KeyMatches bool   `json:"keyMatches"`
-	User       string `json:"user"`
-	Context    string `json:"context"`
-	// Others are its other contexts, one of which a user of the file may have selected.
-	Others []Kubeconfig `json:"others,omitempty"`
-	// Invalid says why it could not be read as a kubeconfig.
-	Invalid string `json:"invalid,omitempty"`
-}
-
 // Unit is a systemd unit's state.
 type Unit struct {
 	Load    string `json:"load"`    // loaded, not-found, masked

@@ -10,7 +10,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-// Conformance is what every Host keeps: each promise on a machine of its own.
+// Conformance tests what every Host promises, each promise on a machine of its own.
 func Conformance(t *testing.T, open func(t *testing.T) (hosts.Host, Prober)) {
 	for _, promise := range promises {
 		t.Run(promise.name, func(t *testing.T) {
@@ -38,7 +38,7 @@ var promises = []struct {
 	{"a directory that is not empty is removed only if asked", (*trial).removesCarefully},
 	{"the entries of a folder are observed", (*trial).observesAFoldersEntries},
 	{"what was done is observed and on record", (*trial).observesWhatItDid},
-	{"what does not answer is told beside the rest", (*trial).observesInSpiteOfSilence},
+	{"what does not answer is named, and the rest is observed", (*trial).observesInSpiteOfSilence},
 	{"addresses that can be reached are told from others", (*trial).observesReach},
 	{"a disk is measured where no etcd lives, and left as it was", (*trial).observesSync},
 	{"a virtual address is asked for where that means something", (*trial).observesVirtualIP},

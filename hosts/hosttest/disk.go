@@ -9,8 +9,7 @@ import (
 	"github.com/pkg/sftp"
 )
 
-// disk is this machine's files as SFTP shows them, with so much space to write to and no
-// more; 0 is without end.
+// disk is this machine's files as SFTP shows them, with a limit to the space for writing; 0 is no limit.
 type disk struct {
 	mutex   sync.Mutex
 	space   int64

@@ -74,12 +74,12 @@ func (f *Fake) Host() hosts.Host {
 	return &opened{machine: f, secrets: map[string][]byte{}}
 }
 
-// opened is one way into a machine.
+// opened is a machine that was opened once.
 type opened struct {
 	machine *Fake
 	mutex   sync.Mutex
 	closed  bool
-	hands   sync.WaitGroup
+	calls   sync.WaitGroup    // that run
 	secrets map[string][]byte // guarded by the machine's mutex
 }
 
@@ -91,16 +91,16 @@ func (o *opened) enter(op string) error {
 	if o.closed {
 		return &hosts.Error{Kind: hosts.KindBroken, Op: op, Err: errClosed}
 	}
-	o.hands.Add(1)
+	o.calls.Add(1)
 	return nil
 }
 
-// Close waits for what is in hand, then frees the lease.
+// Close waits for the calls that run, then frees the lease.
 func (o *opened) Close() error {
 	o.mutex.Lock()
 	o.closed = true
 	o.mutex.Unlock()
-	o.hands.Wait()
+	o.calls.Wait()
 	f := o.machine
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
@@ -117,7 +117,7 @@ func (o *opened) Do(ctx context.Context, action hosts.Action, progress func(host
 	if err := o.enter(op); err != nil {
 		return hosts.Outcome{}, err
 	}
-	defer o.hands.Done()
+	defer o.calls.Done()
 	if o.machine.Before != nil {
 		if err := o.machine.Before(ctx, action); err != nil {
 			return hosts.Outcome{}, failure(op, err)
@@ -216,7 +216,7 @@ func (o *opened) Dial(ctx context.Context, network, address string) (net.Conn, e
 	if err := o.enter(op); err != nil {
 		return nil, err
 	}
-	defer o.hands.Done()
+	defer o.calls.Done()
 	o.machine.mutex.Lock()
 	l := o.machine.listeners[network+" "+address]
 	o.machine.mutex.Unlock()
@@ -231,7 +231,7 @@ func (o *opened) Dial(ctx context.Context, network, address string) (net.Conn, e
 	return conn, nil
 }
 
-// failure gives an error its deed, and the kind of what it wraps.
+// failure says what was done, and keeps the kind of the error that it wraps.
 func failure(op string, err error) error {
 	wrapped := &hosts.Error{Kind: hosts.KindBroken, Op: op, Err: err}
 	var known *hosts.Error

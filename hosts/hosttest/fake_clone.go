@@ -7,8 +7,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-// Clone makes another machine that is as this one is. What Serve offers, leases and the
-// hosts opened so far stay this one's.
+// Clone makes another machine like this one, without what Serve offers, leases and opened hosts.
 func (f *Fake) Clone() *Fake {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()

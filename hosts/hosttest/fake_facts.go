@@ -1,9 +1,7 @@
 package hosttest
 
 import (
-	"bytes"
 	"context"
-	"encoding/pem"
 	"net/netip"
 	"path"
 	"slices"
@@ -17,7 +15,7 @@ func (o *opened) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, e
 	if err := o.enter("observe"); err != nil {
 		return hosts.Facts{}, err
 	}
-	defer o.hands.Done()
+	defer o.calls.Done()
 	if err := ctx.Err(); err != nil {
 		return hosts.Facts{}, failure("observe", err)
 	}
@@ -41,16 +39,16 @@ func (o *opened) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, e
 	return facts, nil
 }
 
-// Stick makes everything below a path one that never answers. What is looked at there is
-// told as unanswered at once, as a machine does when its patience is over.
+// Stick makes everything below a path never answer. An observation there says so at once, as a
+// machine does after its timeout.
 func (f *Fake) Stick(path string) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	f.stuck = path
 }
 
-// standsStill tells which of the paths a look at them would wait at; "" if at none.
-func (f *Fake) standsStill(paths ...string) string {
+// stuckAt is the first of the paths that does not answer; "" if all do.
+func (f *Fake) stuckAt(paths ...string) string {
 	for _, name := range paths {
 		if f.stuck != "" && (name == f.stuck || strings.HasPrefix(name, f.stuck+"/")) {
 			return name
@@ -60,7 +58,7 @@ func (f *Fake) standsStill(paths ...string) string {
 }
 
 func (f *Fake) observeFiles(facts *hosts.Facts, query hosts.Query) {
-	if at := f.standsStill(slices.Concat(query.Paths, query.Trees, query.Entries)...); at != "" {
+	if at := f.stuckAt(slices.Concat(query.Paths, query.Trees, query.Entries)...); at != "" {
 		facts.Unanswered = append(facts.Unanswered, hosts.Unanswered{What: "files", At: at, Seconds: 10})
 		return
 	}
@@ -96,7 +94,7 @@ func (f *Fake) observeFiles(facts *hosts.Facts, query hosts.Query) {
 }
 
 func (f *Fake) observeContents(facts *hosts.Facts, names []string) {
-	if at := f.standsStill(names...); at != "" {
+	if at := f.stuckAt(names...); at != "" {
 		facts.Unanswered = append(facts.Unanswered, hosts.Unanswered{What: hosts.LookContents, At: at, Seconds: 10})
 		return
 	}
@@ -134,7 +132,7 @@ func (f *Fake) observeSystem(facts *hosts.Facts, query hosts.Query) {
 	facts.Chains = matching(f.chains, func(name string) bool { return hosts.MatchesChain(query.Chains, name) })
 }
 
-// observeProbes shows what a machine has to try, and does only when asked.
+// observeProbes shows what a machine finds only by trying, and only when asked.
 func (f *Fake) observeProbes(facts *hosts.Facts, query hosts.Query) {
 	if query.Sync == "" || f.files[path.Join(query.Sync, "member")] != nil {
 		facts.Sync = 0
@@ -240,51 +238,13 @@ func (f *Fake) certificate(content []byte, keyFile string) hosts.Certificate {
 	return found
 }
 
-// kubeconfigFile is as much of a kubeconfig as is looked at.
-type kubeconfigFile struct {
-	CurrentContext string `json:"current-context"`
-	Clusters       []struct {
-		Cluster struct {
-			Server string `json:"server"`
-			CA     []byte `json:"certificate-authority-data"`
-		} `json:"cluster"`
-	} `json:"clusters"`
-	Users []struct {
-		Name string `json:"name"`
-		User struct {
-			Cert     []byte `json:"client-certificate-data"`
-			Key      []byte `json:"client-key-data"`
-			CertFile string `json:"client-certificate"`
-			KeyFile  string `json:"client-key"`
-		} `json:"user"`
-	} `json:"users"`
-}
-
-// kubeconfig judges a kubeconfig with one cluster and one user.
+// kubeconfig judges a kubeconfig.
 func (f *Fake) kubeconfig(content []byte) hosts.Kubeconfig {
 	file, err := parseKubeconfig(content)
 	if err != nil {
 		return hosts.Kubeconfig{Invalid: err.Error()}
 	}
-	if len(file.Clusters) != 1 || len(file.Users) != 1 {
-		return hosts.Kubeconfig{Invalid: "it has not one cluster and one user"}
-	}
-	user := file.Users[0].User
-	found := hosts.Kubeconfig{
-		Server:   file.Clusters[0].Cluster.Server,
-		CA:       file.Clusters[0].Cluster.CA,
-		Cert:     user.Cert,
-		CertFile: user.CertFile,
-		User:     file.Users[0].Name,
-		Context:  file.CurrentContext,
-	}
-	key := user.Key
-	if user.CertFile != "" {
-		found.Cert = certificatesOf(f.follow(user.CertFile))
-		key = f.follow(user.KeyFile)
-	}
-	found.KeyMatches = pairs(found.Cert, key)
-	return found
+	return file.Judge(f.follow, pairs)
 }
 
 // follow reads a file, through a link.
@@ -297,15 +257,4 @@ func (f *Fake) follow(name string) []byte {
 		return nil
 	}
 	return n.content
-}
-
-// certificatesOf keeps of a PEM file what is no secret.
-func certificatesOf(content []byte) []byte {
-	var kept bytes.Buffer
-	for block, rest := pem.Decode(content); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type == "CERTIFICATE" {
-			kept.WriteString(strings.TrimLeft(string(pem.EncodeToMemory(block)), "\n"))
-		}
-	}
-	return kept.Bytes()
 }

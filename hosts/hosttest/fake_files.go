@@ -50,7 +50,7 @@ func (f *Fake) Rename(from, to string) {
 	delete(f.files, from)
 }
 
-// Lose takes away a path and all below it, as a disk does that is not there any more.
+// Lose removes a path and all below it, as when a disk is gone.
 func (f *Fake) Lose(name string) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
@@ -107,8 +107,7 @@ func (o *opened) blob(ref string) ([]byte, error) {
 	return nil, fmt.Errorf("content %s is not in the host's store: it must be uploaded first", ref)
 }
 
-// contentDigest is the digest of what a ref names, which for content that is no secret
-// needs no content.
+// contentDigest is the digest of what a ref names. Of content that is no secret, the ref has it.
 func (o *opened) contentDigest(ref string) (string, error) {
 	if strings.HasPrefix(ref, "sha256:") {
 		return ref, nil
@@ -150,7 +149,7 @@ func (o *opened) writeFile(a hosts.WriteFile) (string, error) {
 	return "written", nil
 }
 
-// replace puts a node in place: noted in the record, with what was there if it was not
+// replace puts a node in place and notes it in the record, with what was there unless that was
 // Slipway's.
 func (f *Fake) replace(name string, n *node, owned hosts.Owned) {
 	record := f.noted()

@@ -1,43 +1,41 @@
 package hosttest
 
 import (
-	"crypto/tls"
 	"sync"
 
-	"sigs.k8s.io/yaml"
+	"github.com/slipway-k8s/slipway/hosts"
 )
 
-// Machines are looked at over and over, and what lies on them is mostly the same: what it
-// takes long to judge is judged once.
+// Tests observe many machines with the same files many times: what takes long is computed once.
 var (
 	knownPairs       sync.Map // certificate and key → whether they belong together
 	knownKubeconfigs sync.Map // content → readKubeconfig
 )
 
-// pairs tells whether a key is a certificate's.
+// pairs is hosts.KeyMatches.
 func pairs(cert, key []byte) bool {
 	id := string(cert) + "\x00" + string(key)
 	if known, ok := knownPairs.Load(id); ok {
 		return known.(bool)
 	}
-	_, err := tls.X509KeyPair(cert, key)
-	knownPairs.Store(id, err == nil)
-	return err == nil
+	matches := hosts.KeyMatches(cert, key)
+	knownPairs.Store(id, matches)
+	return matches
 }
 
 // readKubeconfig is a kubeconfig, or why it cannot be read as one.
 type readKubeconfig struct {
-	file kubeconfigFile
+	file hosts.KubeconfigFile
 	err  error
 }
 
-func parseKubeconfig(content []byte) (kubeconfigFile, error) {
+func parseKubeconfig(content []byte) (hosts.KubeconfigFile, error) {
 	if known, ok := knownKubeconfigs.Load(string(content)); ok {
 		read := known.(readKubeconfig)
 		return read.file, read.err
 	}
 	var read readKubeconfig
-	read.err = yaml.Unmarshal(content, &read.file)
+	read.file, read.err = hosts.ParseKubeconfig(content)
 	knownKubeconfigs.Store(string(content), read)
 	return read.file, read.err
 }

@@ -19,7 +19,7 @@ func (o *opened) Upload(ctx context.Context, blobs []hosts.Blob, progress func(h
 	if err := o.enter("upload"); err != nil {
 		return err
 	}
-	defer o.hands.Done()
+	defer o.calls.Done()
 	var lacking []hosts.Blob
 	sum := hosts.Progress{}
 	for _, blob := range blobs {
@@ -82,7 +82,7 @@ func (o *opened) Has(_ context.Context, refs []string) ([]string, error) {
 	if err := o.enter("look into the store"); err != nil {
 		return nil, err
 	}
-	defer o.hands.Done()
+	defer o.calls.Done()
 	var found []string
 	for _, ref := range refs {
 		if o.has(ref) {
@@ -120,14 +120,14 @@ func (f *Fake) Serve(network, address string, handle func(net.Conn)) (stop func(
 	f.mutex.Lock()
 	f.listeners[key] = &listener{Listener: socket, address: address}
 	f.mutex.Unlock()
-	var hands sync.WaitGroup
-	hands.Go(func() {
+	var serving sync.WaitGroup
+	serving.Go(func() {
 		for {
 			conn, err := socket.Accept()
 			if err != nil {
 				return
 			}
-			hands.Go(func() {
+			serving.Go(func() {
 				defer conn.Close()
 				handle(conn)
 			})
@@ -138,7 +138,7 @@ func (f *Fake) Serve(network, address string, handle func(net.Conn)) (stop func(
 		delete(f.listeners, key)
 		f.mutex.Unlock()
 		_ = socket.Close()
-		hands.Wait()
+		serving.Wait()
 	}, nil
 }
 

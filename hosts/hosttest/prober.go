@@ -8,7 +8,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-// Prober looks at the machine that a Host under test stands for, from beside that Host.
+// Prober looks at the machine of a Host under test without using that Host.
 type Prober interface {
 	// Scratch is a directory on the machine, which exists and belongs to the suite.
 	Scratch() string
@@ -18,8 +18,8 @@ type Prober interface {
 	Put(path string, content []byte, mode uint32)
 	// Another opens the same machine a second time.
 	Another(t *testing.T) hosts.Host
-	// Stick makes everything below a path of the machine one that never answers, until the
-	// test ends: a file system whose server is away.
+	// Stick makes everything below a path of the machine never answer, until the test ends, as a
+	// file system does whose server is away.
 	Stick(path string)
 	// Echo is the TCP address, as seen from the machine, of a service that reads all,
 	// then writes it back and closes.

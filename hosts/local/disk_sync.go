@@ -26,7 +26,7 @@ const (
 	syncSize   = 2300
 	// syncTimeout ends measuring on a disk that is slow: few writes say so as well.
 	syncTimeout = 300 * time.Millisecond
-	// syncTries is how often it is measured until a measurement is not hopeless.
+	// syncTries is how often it is measured until one measurement is not above syncPoor.
 	syncTries = 3
 	syncPoor  = 500 * time.Millisecond
 	// syncPattern names the file; one that is older than syncStale was left by a process
@@ -40,7 +40,7 @@ const (
 func (h *Host) observeSync(ctx context.Context, query hosts.Query, facts *hosts.Facts) error {
 	_, err := os.Stat(h.at(filepath.Join(query.Sync, "member")))
 	if err == nil {
-		return nil // an etcd lives there: it is not to be disturbed, and is past asking
+		return nil // etcd has its data there already: measuring would disturb it
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -51,7 +51,7 @@ func (h *Host) observeSync(ctx context.Context, query hosts.Query, facts *hosts.
 	}
 	facts.Sync, err = bestSync(ctx, place)
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EROFS) {
-		return nil // not measured; that nothing can be written there is told by others
+		return nil // not measured: other checks find that nothing can be written
 	}
 	return err
 }
@@ -89,8 +89,8 @@ func nearestFolder(path string) (string, error) {
 	}
 }
 
-// measures tells whether a file of that name is a measurement's: what is looked at
-// meanwhile has it in it, and is none the fuller for it.
+// measures tells whether a file has the name of a measurement's, which does not count among
+// what lies in a folder.
 func measures(name string) bool { return strings.HasPrefix(name, syncPrefix) }
 
 // measureSync writes as etcd does, into space that was set aside as etcd's is, and tells

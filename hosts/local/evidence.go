@@ -4,6 +4,7 @@ package local
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -175,7 +176,7 @@ func (h *Host) portEvidence(ctx context.Context) []hosts.Evidence {
 	for _, port := range evidencePorts {
 		who := "nobody listens"
 		if name, ok := listeners[port]; ok {
-			who = orDefault(name, "somebody") + " listens"
+			who = cmp.Or(name, "somebody") + " listens"
 		}
 		all = append(all, hosts.Evidence{Source: fmt.Sprintf("port %d", port), Lines: []string{who}})
 	}

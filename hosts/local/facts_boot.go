@@ -24,7 +24,7 @@ const (
 )
 
 // cloudConfigs are what cloud-init goes by at boot, the last to say something deciding: its own
-// files, what was found out at this boot, what the vendor of the cloud said, and what the user did.
+// files, what was found out at this boot, what the cloud's vendor configured, and what the user did.
 var cloudConfigs = []string{
 	"/etc/cloud/cloud.cfg",
 	"/etc/cloud/cloud.cfg.d/*.cfg",
@@ -87,8 +87,7 @@ func (h *Host) configFiles(folder string) []hosts.ConfigFile {
 // hostsWriter is the file that has cloud-init write /etc/hosts at each boot; "" where none
 // does, or cloud-init does not run.
 func (h *Host) hostsWriter() string {
-	_, missing := os.Stat(h.at(cloudInit)) // its configuration outlives it
-	if _, err := os.Stat(h.at(cloudDisabled)); err == nil || missing != nil {
+	if h.exists(cloudDisabled) || !h.exists(cloudInit) { // its configuration outlives it
 		return ""
 	}
 	var names []string

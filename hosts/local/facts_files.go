@@ -14,8 +14,8 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-// treeDigestLimit is the size up to which the files of a tree are hashed. Trees are looked
-// at for what there is, and hold etcd's data.
+// treeDigestLimit is the size up to which the files of a tree are hashed: what matters of a tree
+// is which files it has, and etcd's data are in one.
 const treeDigestLimit = 1 << 20
 
 func (h *Host) observeFiles(ctx context.Context, query hosts.Query, facts *hosts.Facts) error {

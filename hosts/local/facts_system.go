@@ -3,7 +3,6 @@
 package local
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"os"
@@ -58,19 +57,15 @@ func (h *Host) line(path string) string {
 }
 
 // value is what follows a key in a file of lines.
-func (h *Host) value(path, key string) string {
-	file, err := os.Open(h.at(path))
-	if err != nil {
-		return ""
-	}
-	defer file.Close()
-	scanner := bufio.NewScanner(file)
-	for scanner.Scan() {
-		if rest, ok := strings.CutPrefix(scanner.Text(), key); ok {
-			return strings.TrimSpace(rest)
+func (h *Host) value(path, key string) (value string) {
+	hasLine(h.at(path), func(line string) bool {
+		rest, found := strings.CutPrefix(line, key)
+		if found {
+			value = strings.TrimSpace(rest)
 		}
-	}
-	return ""
+		return found
+	})
+	return value
 }
 
 func (h *Host) kilobytes(path, key string) int64 {
@@ -85,7 +80,7 @@ func (h *Host) kilobytes(path, key string) int64 {
 // release reads os-release: for people, nothing is decided by it.
 func (h *Host) release() hosts.OS {
 	path := "/etc/os-release"
-	if _, err := os.Stat(h.at(path)); err != nil {
+	if !h.exists(path) {
 		path = "/usr/lib/os-release"
 	}
 	get := func(key string) string { return strings.Trim(h.value(path, key+"="), `"'`) }
@@ -107,7 +102,7 @@ func (h *Host) observeCgroups(_ context.Context, _ hosts.Query, facts *hosts.Fac
 		if len(fields) != 4 || strings.HasPrefix(line, "#") || fields[3] != "1" {
 			continue
 		}
-		if _, err := os.Stat(h.at("/sys/fs/cgroup/" + fields[0])); err == nil {
+		if h.exists("/sys/fs/cgroup/" + fields[0]) {
 			facts.Cgroup.Controllers = append(facts.Cgroup.Controllers, fields[0])
 		}
 	}

@@ -279,6 +279,12 @@ func isAbsent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
+// exists tells whether something lies at a path, links followed.
+func (h *Host) exists(path string) bool {
+	_, err := os.Stat(h.at(path))
+	return err == nil
+}
+
 // lstat is os.Lstat that answers nil where nothing is.
 func lstat(path string) (os.FileInfo, error) {
 	info, err := os.Lstat(path)

@@ -155,10 +155,7 @@ func (h *Host) signsOf(ctx context.Context, s software, record *hosts.Record) ([
 // isForeignFile tells whether there is something at a path that the record does not name,
 // be it there itself or through a link.
 func (h *Host) isForeignFile(path string, record *hosts.Record) bool {
-	if _, err := os.Stat(h.at(path)); err != nil {
-		return false
-	}
-	if _, owned := record.OwnedAt(path); owned {
+	if _, owned := record.OwnedAt(path); owned || !h.exists(path) {
 		return false
 	}
 	// /bin may be /usr/bin, and /usr/sbin too.
@@ -176,7 +173,7 @@ func (h *Host) isForeignFile(path string, record *hosts.Record) bool {
 
 // socketAnswers tells whether somebody listens: a socket may outlive its daemon.
 func (h *Host) socketAnswers(ctx context.Context, path string) bool {
-	if _, err := os.Stat(h.at(path)); err != nil {
+	if !h.exists(path) {
 		return false
 	}
 	dialer := net.Dialer{Timeout: 200 * time.Millisecond}

@@ -33,7 +33,7 @@ func (h *Host) images(ctx context.Context, names []string) (map[string]string, e
 	return found, nil
 }
 
-// errNoContainerd is what there is to say where containerd does not run.
+// errNoContainerd is the error where containerd does not run.
 var errNoContainerd = errors.New("containerd does not run")
 
 // loadImage puts an image into containerd's store, unpacks it and pins it.

@@ -4,6 +4,7 @@ package local
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -270,17 +271,18 @@ func readHolder(path string) (*hosts.LeaseHolder, error) {
 
 // takeLease takes the host for an operator until the Host is closed.
 func (h *Host) takeLease(ctx context.Context, a hosts.TakeLease) (hosts.Outcome, error) {
-	taken, err := h.lease.take(ctx, orDefault(a.Holder, h.holder))
+	holder := cmp.Or(a.Holder, h.holder)
+	taken, err := h.lease.take(ctx, holder)
 	if err != nil {
 		return hosts.Outcome{}, err
 	}
 	if taken || a.Plan != "" {
-		h.journal.setHolder(orDefault(a.Holder, h.holder), a.Plan)
+		h.journal.setHolder(holder, a.Plan)
 	}
 	if !taken {
 		return unchanged, nil
 	}
-	return hosts.Outcome{Result: hosts.Changed, Detail: "held by " + orDefault(a.Holder, h.holder)}, nil
+	return hosts.Outcome{Result: hosts.Changed, Detail: "held by " + holder}, nil
 }
 
 // releaseLease gives the lease back, for a run that could not have all of its hosts.

@@ -3,6 +3,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,18 +56,16 @@ var errClosed = errors.New("the host was closed")
 // New opens the machine. It changes nothing.
 func New(options Options) (*Host, error) {
 	h := &Host{
-		root:     orDefault(options.Root, "/"),
-		stateDir: orDefault(options.StateDir, DefaultStateDir),
-		runDir:   orDefault(options.RunDir, DefaultRunDir),
-		holder:   orDefault(options.Holder, thisProcess()),
+		root:     cmp.Or(options.Root, "/"),
+		stateDir: cmp.Or(options.StateDir, DefaultStateDir),
+		runDir:   cmp.Or(options.RunDir, DefaultRunDir),
+		holder:   cmp.Or(options.Holder, thisProcess()),
 		now:      options.Now,
+		timeout:  cmp.Or(options.Timeout, stuckAfter),
 	}
 	if !filepath.IsAbs(h.root) || !filepath.IsAbs(h.stateDir) || !filepath.IsAbs(h.runDir) {
 		return nil, fmt.Errorf("open the local host: root %q, state %q and run directory %q must be absolute",
 			h.root, h.stateDir, h.runDir)
-	}
-	if h.timeout = options.Timeout; h.timeout == 0 {
-		h.timeout = stuckAfter
 	}
 	if h.now == nil {
 		h.now = time.Now
@@ -264,11 +263,4 @@ func thisProcess() string {
 		name = "localhost"
 	}
 	return fmt.Sprintf("root@%s, process %d", name, os.Getpid())
-}
-
-func orDefault(value, otherwise string) string {
-	if value == "" {
-		return otherwise
-	}
-	return value
 }

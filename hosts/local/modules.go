@@ -22,15 +22,13 @@ import (
 
 var moduleName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
-// moduleFeatures are what the kernel shows of a module that is built in and names itself
-// nowhere: a file that is there, or a word in a file.
-var moduleFeatures = map[string]struct{ file, word string }{
-	"overlay":      {"/proc/filesystems", "overlay"},
-	"br_netfilter": {"/proc/sys/net/bridge/bridge-nf-call-iptables", ""},
-	"nf_conntrack": {"/proc/sys/net/netfilter/nf_conntrack_max", ""},
-	"ip_tables":    {"/proc/net/ip_tables_names", ""},
-	"ip6_tables":   {"/proc/net/ip6_tables_names", ""},
-	"ip_vs":        {"/proc/net/ip_vs", ""},
+// moduleFeatures are files by which the kernel shows that it has a module that is built in.
+var moduleFeatures = map[string]string{
+	"br_netfilter": "/proc/sys/net/bridge/bridge-nf-call-iptables",
+	"nf_conntrack": "/proc/sys/net/netfilter/nf_conntrack_max",
+	"ip_tables":    "/proc/net/ip_tables_names",
+	"ip6_tables":   "/proc/net/ip6_tables_names",
+	"ip_vs":        "/proc/net/ip_vs",
 }
 
 // hasModule tells whether the kernel has what a module brings: loaded or built in.
@@ -39,22 +37,12 @@ func (h *Host) hasModule(name string) bool {
 		return false
 	}
 	kernelName := hosts.Underscored(name)
-	if _, err := os.Stat(h.at("/sys/module/" + kernelName)); err == nil {
-		return true
-	}
-	if hasLine(h.at("/proc/modules"), func(line string) bool { return strings.HasPrefix(line, kernelName+" ") }) {
-		return true
-	}
-	if feature, ok := moduleFeatures[kernelName]; ok {
-		if feature.word == "" {
-			if _, err := os.Stat(h.at(feature.file)); err == nil {
-				return true
-			}
-		} else if hasLine(h.at(feature.file), func(line string) bool { return lastWord(line) == feature.word }) {
-			return true
-		}
-	}
-	return h.isBuiltIn(name)
+	loaded := func(line string) bool { return strings.HasPrefix(line, kernelName+" ") }
+	overlay := func(line string) bool { return strings.HasSuffix(line, "\toverlay") }
+	feature, known := moduleFeatures[kernelName]
+	return h.exists("/sys/module/"+kernelName) || hasLine(h.at("/proc/modules"), loaded) ||
+		known && h.exists(feature) || kernelName == "overlay" && hasLine(h.at("/proc/filesystems"), overlay) ||
+		h.isBuiltIn(name)
 }
 
 // isBuiltIn tells whether a module is part of the kernel itself, which no file keeps away.
@@ -80,14 +68,6 @@ func hasLine(path string, matches func(string) bool) bool {
 		}
 	}
 	return false
-}
-
-func lastWord(line string) string {
-	fields := strings.Fields(line)
-	if len(fields) == 0 {
-		return ""
-	}
-	return fields[len(fields)-1]
 }
 
 func kernelRelease() string {
@@ -116,7 +96,7 @@ func (h *Host) loadModule(ctx context.Context, a hosts.LoadModule) (hosts.Outcom
 
 // modprobe has kmod load a module with what it depends on.
 func (h *Host) modprobe(ctx context.Context, name string) error {
-	if _, err := os.Stat(h.at("/proc/modules")); err != nil {
+	if !h.exists("/proc/modules") {
 		return errors.New("this kernel takes no modules and does not have it built in")
 	}
 	command := exec.CommandContext(ctx, "modprobe", "--", name)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -126,7 +125,7 @@ func (h *Host) restoreHostname(_ context.Context, _ string, prior hosts.Prior) e
 
 // restoreModule takes a module out again; one in use stays until the next boot.
 func (h *Host) restoreModule(_ context.Context, name string, _ hosts.Prior) error {
-	if _, err := os.Stat(h.at("/proc/modules")); err != nil {
+	if !h.exists("/proc/modules") {
 		return nil // this kernel takes none, and lets none go
 	}
 	return unloadModule(name)

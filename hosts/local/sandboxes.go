@@ -43,7 +43,7 @@ type taskConfig struct {
 	} `json:"linux"`
 }
 
-// networked is what libcni noted of a container in a network.
+// networked is what libcni noted about a container in a network.
 type networked struct {
 	Container string `json:"containerId"`
 	Network   string `json:"networkName"`
@@ -109,7 +109,7 @@ func (h *Host) sandboxes() (map[string]*hosts.Sandbox, error) {
 			}
 			one, err := h.taskConfigOf(entry)
 			if err != nil || one.Annotations.Sandbox == "" {
-				continue // what cannot be read tells nothing
+				continue // it cannot be read
 			}
 			for _, namespace := range one.Linux.Namespaces {
 				if namespace.Type == "network" {
@@ -134,7 +134,7 @@ func (h *Host) taskConfigOf(entry os.DirEntry) (taskConfig, error) {
 	return one, nil
 }
 
-// readNote reads what another program noted; what cannot be read tells nothing.
+// readNote reads what another program noted; false where it cannot be read.
 func (h *Host) readNote(path string, into any) bool {
 	data, err := os.ReadFile(h.at(path))
 	return err == nil && json.Unmarshal(data, into) == nil

@@ -173,7 +173,7 @@ func (b *bus) Change(ctx context.Context, change UnitChange, name string) error 
 		return fmt.Errorf("%s %s: %w", change, name, err)
 	}
 	if change == UnitEnable {
-		return nil // it is for the next boot: to read every unit anew costs a second on a busy host
+		return nil // only the next boot needs it, and to read all units again takes a second on a busy host
 	}
 	return b.Reload(ctx)
 }

@@ -3,6 +3,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -185,10 +186,7 @@ func (h *Host) readAgain(ctx context.Context, a hosts.SetUnit, state UnitState) 
 // isHidden tells whether Slipway's unit file now takes precedence over the one that systemd knows.
 func (h *Host) isHidden(name string, state UnitState) (bool, error) {
 	path := filepath.Join(unitDirectory, name)
-	if state.Fragment == "" || state.Fragment == path {
-		return false, nil
-	}
-	if _, err := os.Stat(h.at(path)); err != nil {
+	if state.Fragment == "" || state.Fragment == path || !h.exists(path) {
 		return false, nil
 	}
 	record, err := h.record.read()
@@ -347,7 +345,7 @@ func (s UnitState) prior() string {
 	if s.Active == "active" || s.Active == "reloading" || s.Active == "activating" {
 		active = "active"
 	}
-	enabled := orDefault(s.Enabled, "static")
+	enabled := cmp.Or(s.Enabled, "static")
 	if s.Load == "masked" {
 		enabled = "masked"
 	}

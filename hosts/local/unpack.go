@@ -223,7 +223,7 @@ func (h *Host) unpackFile(ctx context.Context, content io.Reader, file hosts.Unp
 	verified := &verifyingReader{
 		reader: content, counted: counted, size: file.Size, want: strings.TrimPrefix(file.Digest, "sha256:"),
 	}
-	// A binary that runs is not written to: it is replaced, and lives on for its process.
+	// The file is replaced, not written to: a process that runs it keeps the old one.
 	if err := replaceFile(ctx, at, verified, attributes{mode: file.Mode}, modeParents); err != nil {
 		return err
 	}

@@ -16,14 +16,14 @@ import (
 // memory: secrets are among them.
 type Contents map[string][]byte
 
-// Put keeps open content and gives its ref.
+// Put keeps content that is no secret and gives its ref.
 func (c Contents) Put(content []byte) string {
 	ref := Ref(content)
 	c[ref] = content
 	return ref
 }
 
-// PutSecret keeps secret content and gives its ref, keyed with the cluster's secret.
+// PutSecret keeps secret content and gives its ref: a digest keyed with the cluster's secret.
 func (c Contents) PutSecret(key, content []byte) string {
 	ref := SecretRef(key, content)
 	c[ref] = content
@@ -49,7 +49,7 @@ func (c Contents) Blob(ref string) (hosts.Blob, bool) {
 	}, true
 }
 
-// MarshalJSON refuses: contents hold secrets and are never written down.
+// MarshalJSON refuses: contents hold secrets and are never serialised.
 func (c Contents) MarshalJSON() ([]byte, error) {
 	return nil, errors.New("encode contents: they are never serialised")
 }

@@ -15,9 +15,9 @@ const (
 	prefixSecret = "secret:"
 )
 
-// Digest names a plan: sha256:<hex> of its canonical JSON. Two plans with one digest do
-// the same, but for Pods that came or went meanwhile, as they do on any node: what a plan
-// removes is all of the cluster's Pods. A plan that cannot be encoded has none.
+// Digest names a plan: sha256:<hex> of its canonical JSON. Pods that a plan removes do not
+// count: they come and go on any node, and a plan removes all of the cluster's. A plan that
+// cannot be encoded has no digest.
 func Digest(p Plan) string {
 	p.Steps = slices.Clone(p.Steps)
 	for i, step := range p.Steps {
@@ -33,14 +33,14 @@ func Digest(p Plan) string {
 	return Ref(data)
 }
 
-// Ref is what open content is called by: sha256:<hex> of it.
+// Ref is what content that is no secret is called by: sha256:<hex> of it.
 func Ref(content []byte) string {
 	sum := sha256.Sum256(content)
 	return prefixDigest + hex.EncodeToString(sum[:])
 }
 
-// SecretRef is what secret content is called by: a digest that says nothing about the
-// content to whoever lacks the cluster's key.
+// SecretRef is what secret content is called by: a digest from which nothing about the content
+// can be learnt without the cluster's key.
 func SecretRef(key, content []byte) string {
 	mac := hmac.New(sha256.New, key)
 	mac.Write(content)

@@ -50,11 +50,11 @@ func (a MoveLeader) describe() hosts.Description {
 	return hosts.Description{Kind: "move-leader", Deed: "move etcd's leadership away from " + a.From}
 }
 
-// QuorumHolds goes on only while etcd has a quorum, and would have one without a member:
-// between the plan and what cannot be taken back, others may have gone.
+// QuorumHolds fails unless etcd has a quorum and would keep it without a member: other members
+// may have failed since the plan was made.
 type QuorumHolds struct {
 	Without string `json:"without"` // the member's name
-	// Stays tells that the member only stops for a moment: it counts in what a quorum is of.
+	// Stays: the member only restarts. It still counts among the members of which a quorum is needed.
 	Stays bool `json:"stays,omitempty"`
 }
 

@@ -9,7 +9,7 @@ type Apply struct {
 	Object  hosts.ObjectKey `json:"object"`
 	Content string          `json:"content"` // ref of its JSON
 	Secret  bool            `json:"secret,omitempty"`
-	// Seed creates it where it is absent, and otherwise leaves it alone.
+	// Seed creates the object where it is absent, and otherwise leaves it as it is.
 	Seed bool `json:"seed,omitempty"`
 }
 

@@ -1,5 +1,5 @@
-// Package plan is what Slipway means to do, as data: steps, the actions on the cluster,
-// events, and what can be said of a plan without carrying it out.
+// Package plan is what Slipway is going to do, as data: steps, the actions on the cluster,
+// events, and what can be told from a plan without applying it.
 //
 // phases makes plans; phases/engine applies them.
 package plan
@@ -12,14 +12,14 @@ import (
 type Plan struct {
 	Workflow string         `json:"workflow"` // init, join, reset, …
 	Cluster  hosts.Identity `json:"cluster"`
-	// Bundle is what the hosts' binaries and images come from; nil where none is at hand.
+	// Bundle is what the hosts' binaries and images come from; nil where there is none.
 	Bundle *Bundle `json:"bundle,omitempty"`
 	Steps  []Step  `json:"steps"`
-	// Warnings are told with the plan; they stop nothing.
+	// Warnings are shown with the plan; they do not stop it.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// Bundle names a bundle, and who stands for it.
+// Bundle names a bundle and says who signed it.
 type Bundle struct {
 	Digest    string `json:"digest"`    // of its index, and so of all that is in it
 	Signature string `json:"signature"` // who signed it, or that nobody did
@@ -63,7 +63,7 @@ type Dependency struct {
 
 // Lanes that the planners use.
 const (
-	LaneWork     = "work"     // the spine: settings, units, static Pods
+	LaneWork     = "work"     // settings, units, static Pods
 	LaneFiles    = "files"    // files and links, while binaries are on their way
 	LaneBinaries = "binaries" // sets of the bundle
 	LaneImages   = "images"   // images into containerd

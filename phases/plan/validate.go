@@ -74,7 +74,7 @@ func validateEdges(step Step, known map[string]bool) []error {
 // lane is one lane of one place.
 type lane struct{ host, name string }
 
-// Predecessors lists, by step id, all that has to be settled first: the lane's order
+// Predecessors lists, by step id, all steps that have to end first: by the lane's order
 // and the edges, those on any one of a set included.
 func Predecessors(p Plan) map[string][]string {
 	before := make(map[string][]string, len(p.Steps))

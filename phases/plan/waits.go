@@ -30,9 +30,9 @@ type WaitNode struct {
 	Node       string            `json:"node"`
 	Ready      bool              `json:"ready"`
 	DaemonSets []hosts.ObjectKey `json:"daemonSets,omitempty"`
-	// Restarted tells that its kubelet was restarted: a Ready from before does not count until
-	// the kubelet has renewed its lease twice with the usual interval of ten seconds between: one
-	// that starts again and again renews it sooner.
+	// Restarted: its kubelet was restarted, and Ready may still be from before. It counts once the
+	// kubelet has renewed its lease twice, ten seconds apart as usual: a kubelet that crashes in a
+	// loop renews it sooner.
 	Restarted bool `json:"restarted,omitempty"`
 	Timeout   int  `json:"timeoutSeconds"`
 }
