@@ -22,7 +22,7 @@ var embedded embed.FS
 var errNoAgent = errors.New("this slipway was built without its agent; build it anew, in its checkout, by: make build")
 
 // ownAgent is the agent that this program has in it.
-func ownAgent() (ssh.Binary, error) { return embeddedAgent(embedded) }
+var ownAgent = func() (ssh.Binary, error) { return embeddedAgent(embedded) }
 
 // embeddedAgent opens the agent that is in these files; what it is was noted when it was built.
 func embeddedAgent(files fs.FS) (ssh.Binary, error) {

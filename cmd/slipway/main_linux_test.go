@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 
 	"github.com/slipway-k8s/slipway/hosts/ssh"
@@ -36,7 +37,7 @@ func TestMain(m *testing.M) {
 	if proxy := os.Getenv(lingers); proxy != "" {
 		linger(proxy)
 	}
-	os.Exit(m.Run())
+	testscript.Main(m, map[string]func(){"slipway": slipwayOfScripts})
 }
 
 // newKey writes a private key.

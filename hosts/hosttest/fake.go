@@ -20,6 +20,9 @@ type Fake struct {
 	// Before, if set, is asked before each action; its error is the action's. It may
 	// block, and is called without any lock held. Set it before the machine is used.
 	Before func(ctx context.Context, action hosts.Action) error
+	// Network, if set, finds what the machine reaches beside what Serve offers: where it really
+	// listens, on this machine's loopback. Set it before the machine is used.
+	Network func(address string) (listens string, err error)
 	// Now tells the time; nil means the clock.
 	Now func() time.Time
 
@@ -220,11 +223,17 @@ func (o *opened) Dial(ctx context.Context, network, address string) (net.Conn, e
 	o.machine.mutex.Lock()
 	l := o.machine.listeners[network+" "+address]
 	o.machine.mutex.Unlock()
-	if l == nil {
-		return nil, failure(op, errors.New("connection refused"))
+	listens, err := "", errors.New("connection refused")
+	if l != nil {
+		listens, err = l.Addr().String(), nil
+	} else if o.machine.Network != nil && network == "tcp" {
+		listens, err = o.machine.Network(address)
+	}
+	if err != nil {
+		return nil, failure(op, err)
 	}
 	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, l.Addr().Network(), l.Addr().String())
+	conn, err := dialer.DialContext(ctx, "tcp", listens)
 	if err != nil {
 		return nil, failure(op, err)
 	}

@@ -36,7 +36,7 @@ type Server struct {
 	KnownHostsFile string // has the server's key
 	Life           agent.Life
 
-	t        *testing.T
+	t        testing.TB
 	dir      string
 	listener net.Listener
 	hands    sync.WaitGroup
@@ -78,7 +78,7 @@ type Faults struct {
 }
 
 // NewServer starts a Server that ends with the test.
-func NewServer(t *testing.T, machine *Fake) *Server {
+func NewServer(t testing.TB, machine *Fake) *Server {
 	t.Helper()
 	over, stop := context.WithCancel(context.Background())
 	s := &Server{
@@ -116,7 +116,7 @@ func (s *Server) must(err error) {
 	}
 }
 
-func newKey(t *testing.T) (ed25519.PrivateKey, ssh.Signer) {
+func newKey(t testing.TB) (ed25519.PrivateKey, ssh.Signer) {
 	t.Helper()
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -218,8 +218,12 @@ func AgentBinary(mark string, size int) (content []byte, digest string) {
 	return content, hex.EncodeToString(sum[:])
 }
 
-// Directory is where root keeps the agent, which a client has to be told.
-func (s *Server) Directory() string { return filepath.Join(s.dir, "var", "lib", "slipway") }
+// usualDirectory is where root keeps the agent on a host.
+const usualDirectory = "/var/lib/slipway"
+
+// Directory is where it lies here, which is not this machine's own; a client that is not told
+// names the usual one and means this.
+func (s *Server) Directory() string { return filepath.Join(s.dir, usualDirectory) }
 
 // Inbox is where a login user other than root keeps the inbox.
 func (s *Server) Inbox() string { return filepath.Join(s.Home, ".cache", "slipway", "inbox") }
@@ -238,6 +242,12 @@ func (s *Server) Cut() {
 	for conn := range s.conns {
 		_ = conn.Conn.Close()
 	}
+}
+
+// Unplug takes the host off the network: nobody answers at its address any more.
+func (s *Server) Unplug() {
+	_ = s.listener.Close()
+	s.Cut()
 }
 
 // Hold lets nothing through, in either direction, until release is called.

@@ -74,6 +74,7 @@ func (s *Server) execute(channel ssh.Channel, command string) {
 		_ = fromClient.Close()
 	})
 	var stdout, stderr bytes.Buffer
+	command = strings.ReplaceAll(command, "'"+usualDirectory+"'", "'"+s.Directory()+"'")
 	run := exec.CommandContext(s.over, "sh", "-c", command)
 	run.Env = []string{"HOME=" + s.Home, "PATH=" + filepath.Join(s.dir, "bin") + ":" + os.Getenv("PATH")}
 	run.Dir = s.Home

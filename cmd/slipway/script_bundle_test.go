@@ -1,0 +1,121 @@
+package main_test
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/slipway-k8s/slipway/bundle"
+	"github.com/slipway-k8s/slipway/bundle/archive"
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts/hosttest"
+	"github.com/slipway-k8s/slipway/manifests"
+)
+
+// placeBundle puts a signed bundle into a script's work folder: all that the manifests ask for,
+// and nothing that could run. signer.pub is whose signature it has, stranger.pub is another's.
+func placeBundle(dir string) error {
+	content := madeUpBundle()
+	for _, name := range []string{"stranger.pub", "signer.pub"} {
+		public, private, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			return err
+		}
+		der, err := x509.MarshalPKIXPublicKey(public)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o644); err != nil {
+			return err
+		}
+		content.SignKey = private
+	}
+	_, err := archive.Write(filepath.Join(dir, "bundle.tar"), content, nil)
+	return err
+}
+
+// placeImage puts an image of the user's own into a script's work folder.
+func placeImage(dir string) error {
+	image, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{OS: "linux", Architecture: "amd64", RootFS: v1.RootFS{Type: "layers"}})
+	if err != nil {
+		return err
+	}
+	return tarball.WriteToFile(filepath.Join(dir, "app.tar"), name.MustParseReference("example.com/app:1"), image)
+}
+
+func digestOf(content string) string {
+	sum := sha256.Sum256([]byte(content))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+func descriptor(b bundle.Blob) map[string]any {
+	return map[string]any{"mediaType": b.MediaType, "digest": b.Digest, "size": b.Size}
+}
+
+func madeUpBundle() archive.Content {
+	blobs := map[string]string{}
+	blob := func(content string) bundle.Blob {
+		blobs[digestOf(content)] = content
+		return bundle.Blob{Digest: digestOf(content), Size: int64(len(content)), MediaType: "application/octet-stream"}
+	}
+	set := func(name string, paths ...string) bundle.FileSet {
+		layer := blob("the layer of " + name)
+		made := bundle.FileSet{Name: name, Layers: []bundle.Blob{layer}}
+		for _, path := range paths {
+			made.Files = append(made.Files, bundle.HostFile{
+				Path: path, Component: name, Layer: layer.Digest, Entry: path[1:], Digest: digestOf(path), Size: 1, Mode: 0o755,
+			})
+		}
+		return made
+	}
+	bill := bundle.Bill{
+		APIVersion: bundle.APIVersion, SlipwayVersion: hosttest.Version, KubernetesVersion: cluster.DefaultKubernetesVersion,
+		Platform: bundle.Platform{OS: "linux", Arch: "amd64"}, Source: "source",
+		Components: []bundle.Component{
+			{Name: "cni-install"}, {Name: "cni-await"}, {Name: "etcd", Features: []string{bundle.FeatureStartGuard}},
+		},
+		Sets: []bundle.FileSet{
+			set(bundle.SetNode, manifests.Containerd, manifests.Runc, manifests.Kube, manifests.KubeletBinary, manifests.CNIBinFolder+"/bridge"),
+			set(bundle.SetControlPlane, "/opt/slipway/bin/etcdctl"),
+			set(bundle.SetLoadBalancer, manifests.BalancerRoot+"/usr/sbin/haproxy", manifests.BalancerRoot+"/usr/sbin/keepalived",
+				manifests.BalancerRoot+"/usr/sbin/nft", manifests.BalancerRoot+"/usr/bin/endpoint"),
+		},
+	}
+	for _, name := range []string{
+		"pause", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "flannel", "coredns/coredns",
+	} {
+		layer, config := blob("layer "+name), blob(`{"architecture":"amd64","os":"linux","config":{"Labels":{"of":"`+name+`"}}}`)
+		manifest, err := json.Marshal(map[string]any{
+			"schemaVersion": 2, "mediaType": ocispec.MediaTypeImageManifest, "config": descriptor(config), "layers": []any{descriptor(layer)},
+		})
+		if err != nil {
+			panic(err)
+		}
+		image := bundle.Image{Name: name, Tag: "v1", Manifest: blob(string(manifest)), Config: config, Layers: []bundle.Blob{layer}}
+		image.Manifest.MediaType = ocispec.MediaTypeImageManifest
+		bill.Images = append(bill.Images, image)
+	}
+	return archive.Content{Bill: bill, Open: func(digest string) (io.ReadCloser, error) {
+		content, there := blobs[digest]
+		if !there {
+			return nil, fmt.Errorf("the made-up bundle has no %s", digest)
+		}
+		return io.NopCloser(bytes.NewReader([]byte(content))), nil
+	}}
+}
