@@ -1,50 +1,46 @@
-// Package agent is the protocol between the operator and the agent on a host: frames of
-// JSON, one a line, over any pair of streams. Serve puts any hosts.Host at one end,
-// Connect gives a Client at the other, and neither knows what carries the bytes.
+// Package agent is the protocol between the operator and the agent on a host: HTTP/2 over any
+// pair of streams, a request for each call. Serve puts any hosts.Host at one end, Connect gives
+// a Client at the other, and neither knows what carries the bytes.
 //
-// Each request has an id; answers and progress come back in any order, a request can be
-// cancelled, and connections made from the host are carried as streams of their own.
-// Both ends ping; the one that hears nothing for too long takes the other for gone.
+// The agent begins with a line that says who it is, the operator answers with one, and from
+// then on Go's net/http does what is the same in every such protocol: streams side by side,
+// their windows, pings. Of ours is what a call says: a line of JSON that asks, which content may
+// follow; lines that tell of progress, one that answers, and then, of a connection that was made
+// from the host, its bytes. A request that ends before its answer is cancelled.
 package agent
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-// Protocol is the version of the frames. It changes whenever an older end would
-// misunderstand a newer one.
-const Protocol = 1
+// Protocol is the version of all this. It changes whenever an older end would misunderstand a
+// newer one.
+const Protocol = 2
 
-// MaxInline is the size up to which a blob that is no secret travels in a frame;
+// MaxInline is the size up to which a blob that is no secret travels in a request;
 // larger ones are put into the inbox and ingested from there.
 const MaxInline = 256 << 10
 
-// MaxSecret is the size up to which secret blobs, which only travel in frames, may go.
+// MaxSecret is the size up to which secret blobs, which only travel in requests, may go.
 const MaxSecret = 4 << 20
 
 const (
-	maxRequestFrame = 8 << 20 // what the agent reads: the largest is a secret blob in base64
-	maxAnswerFrame  = 8 << 20 // what the operator reads of each host: the largest are facts, far below one MiB
-	maxCalls        = 64      // requests in hand at once
-	maxStreams      = 128     // connections at once
-	queueLength     = 64      // frames waiting to be written
+	maxRequest   = 4 << 20   // bytes of a line that asks
+	maxAnswer    = 8 << 20   // of one that answers: the largest are facts, far below one MiB
+	maxHeader    = 64 << 10  // of HTTP's own
+	maxCalls     = 64        // in hand at once
+	maxStreams   = 128       // connections at once
+	streamWindow = 512 << 10 // bytes that may be under way to a reader that does not read
 )
 
 // BlobStore is what a Host implements that can tell which blobs it has.
 type BlobStore interface {
 	// Has answers those of the refs that need not be sent.
 	Has(ctx context.Context, refs []string) ([]string, error)
-}
-
-// Hello is how an end introduces itself.
-type Hello struct {
-	Protocol int    `json:"protocol"`
-	Version  string `json:"version"` // Slipway's
-	OS       string `json:"os"`      // in Go's words, as is Arch
-	Arch     string `json:"arch"`
 }
 
 // Life says how often an end pings, and how long the other may be silent.
@@ -61,6 +57,22 @@ func (l Life) withDefaults() Life {
 		l.Silence = 15 * time.Second
 	}
 	return l
+}
+
+// deafness times the allowed silence is how long the other end may take to take in what is
+// sent: lines are slow.
+const deafness = 4
+
+// http2 is how both ends speak it.
+func (l Life) http2() (*http.Protocols, *http.HTTP2Config) {
+	only := &http.Protocols{}
+	only.SetUnencryptedHTTP2(true)
+	return only, &http.HTTP2Config{
+		MaxConcurrentStreams:      maxCalls + maxStreams,
+		MaxReceiveBufferPerStream: streamWindow,
+		SendPingTimeout:           l.Interval,
+		PingTimeout:               deafness * l.Silence,
+	}
 }
 
 func lost(op string, err error) *hosts.Error {

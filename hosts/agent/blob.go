@@ -18,7 +18,7 @@ import (
 // InboxName is what a blob of this digest is called in the inbox, whole or in part.
 func InboxName(sha256 string) string { return sha256 + ".part" }
 
-// put takes a blob that came in the frame.
+// put takes a blob that came with the request.
 func (s *server) put(ctx context.Context, body blobBody, data []byte, progress func(hosts.Progress)) error {
 	if int64(len(data)) != body.Size {
 		return fmt.Errorf("take blob %s: %d bytes came, not %d", body.Ref, len(data), body.Size)

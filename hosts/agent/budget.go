@@ -16,13 +16,12 @@ import (
 // become a hundred in memory. What is ordinary is let be; what is more comes out of one
 // budget that all hosts of this process share.
 const (
-	ordinaryMemory = 1 << 20   // of an answer, or of a frame that is still coming
+	ordinaryMemory = 1 << 20   // of an answer, or of a host's lines that are still coming
 	mostMemory     = 64 << 20  // of one answer
 	sharedMemory   = 256 << 20 // of all hosts together, beyond the ordinary
 
 	// roomPatience is how long a host waits for what others have taken: those that decode give
-	// back most of it in a moment. It is far below the silence that ends a session, since
-	// nothing more of the host is heard while its frame waits.
+	// back most of it in a moment.
 	roomPatience = 5 * time.Second
 )
 
@@ -42,13 +41,15 @@ const fixNoRoom = "run the same command again; where it ends like this again, na
 type share struct {
 	over <-chan struct{} // closed when the host's session has ended: nobody waits any longer
 
-	mutex sync.Mutex
-	held  int64
-	ended bool
+	mutex   sync.Mutex
+	lines   int64 // bytes of lines that are still coming
+	forLine int64 // taken for these
+	kept    int64 // taken for what was decoded, until the session ends
+	ended   bool
 }
 
-// take waits for so many bytes of the budget, for a while.
-func (s *share) take(ctx context.Context, bytes int64) error {
+// acquire waits for so many bytes of the budget, for a while.
+func (s *share) acquire(ctx context.Context, bytes int64) error {
 	if bytes <= 0 || budget.TryAcquire(bytes) {
 		return nil
 	}
@@ -75,21 +76,31 @@ func (s *share) take(ctx context.Context, bytes int64) error {
 	}
 }
 
-// atLeast makes room for so many bytes, until all is given back. It is for one goroutine.
-func (s *share) atLeast(bytes int64) error {
+// take makes room for so many bytes more of lines that are coming, until they are given back.
+func (s *share) take(bytes int64) error {
 	s.mutex.Lock()
-	more := bytes - ordinaryMemory - s.held
+	s.lines += bytes
+	more := max(s.lines-ordinaryMemory-s.forLine, 0)
+	s.forLine += more
 	s.mutex.Unlock()
-	if more <= 0 {
-		return nil
+	err := s.acquire(context.Background(), more)
+	if err != nil {
+		s.mutex.Lock()
+		s.lines, s.forLine = s.lines-bytes, s.forLine-more
+		s.mutex.Unlock()
 	}
-	if err := s.take(context.Background(), more); err != nil {
-		return err
-	}
+	return err
+}
+
+// giveBack gives back what was taken for a line.
+func (s *share) giveBack(bytes int64) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	s.held += more
-	return nil
+	s.lines -= bytes
+	if less := s.forLine - max(s.lines-ordinaryMemory, 0); less > 0 {
+		s.forLine -= less
+		budget.Release(less)
+	}
 }
 
 // whileDecoding makes room for what an answer may become. done is told what it did become: that
@@ -97,39 +108,28 @@ func (s *share) atLeast(bytes int64) error {
 // largest counts.
 func (s *share) whileDecoding(ctx context.Context, bytes int64) (done func(became int64), err error) {
 	room := max(bytes-ordinaryMemory, 0)
-	if err := s.take(ctx, room); err != nil {
+	if err := s.acquire(ctx, room); err != nil {
 		return nil, err
 	}
 	return func(became int64) {
 		s.mutex.Lock()
 		defer s.mutex.Unlock()
-		stays := min(max(became-ordinaryMemory-s.held, 0), room)
+		stays := min(max(became-ordinaryMemory-s.kept, 0), room)
 		if s.ended {
 			stays = 0
 		}
-		s.held += stays
+		s.kept += stays
 		budget.Release(room - stays)
 	}, nil
 }
 
-// giveBack gives back all.
-func (s *share) giveBack() {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	s.release()
-}
-
-// end gives back all, for good.
+// end gives back what was kept, for good.
 func (s *share) end() {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.ended = true
-	s.release()
-}
-
-func (s *share) release() {
-	budget.Release(s.held)
-	s.held = 0
+	budget.Release(s.kept)
+	s.kept = 0
 }
 
 // What a part of an answer becomes at most: a struct in a map, with the map's own room and
@@ -227,7 +227,7 @@ func (c *Client) decode(ctx context.Context, body []byte, into any) error {
 		return fmt.Errorf("it is too large: it would need %d MiB of memory, most of it for %q, and an answer may need %d MiB",
 			memory>>20, largest, mostMemory>>20)
 	}
-	done, err := c.answers.whileDecoding(ctx, memory)
+	done, err := c.memory.whileDecoding(ctx, memory)
 	if err != nil {
 		return fmt.Errorf("it needs %d MiB, most of it for %q: %w", memory>>20, largest, err)
 	}

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"reflect"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -123,7 +123,7 @@ func clientsOf(t *testing.T, n int) []*Client {
 	all := make([]*Client, n)
 	for i := range all {
 		all[i] = &Client{}
-		t.Cleanup(all[i].answers.end)
+		t.Cleanup(all[i].memory.end)
 	}
 	return all
 }
@@ -188,7 +188,7 @@ func TestAllHostsTogetherAreBounded(t *testing.T) {
 		}
 		time.AfterFunc(roomPatience/2, func() {
 			for _, c := range clients[:refused/2] {
-				c.answers.end()
+				c.memory.end()
 			}
 		})
 		if err := last.decode(t.Context(), large, &hosts.Facts{}); err != nil {
@@ -201,42 +201,64 @@ func TestAllHostsTogetherAreBounded(t *testing.T) {
 	})
 }
 
-// TestLongFramesAreBounded over all hosts, while they come: each waits for the others.
-func TestLongFramesAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var readers []*frameReader
-		defer func() {
-			for _, r := range readers {
-				r.giveBack()
-			}
-		}()
-		line := `{"kind":"done","id":1,"body":"` + strings.Repeat("x", 2*ordinaryMemory) + "\"}\n"
-		ping := `{"kind":"ping"}` + "\n"
-		reader := func() *frameReader {
-			r := newFrameReader(strings.NewReader(line+ping), maxAnswerFrame)
-			r.share = &share{}
-			readers = append(readers, r)
-			return r
-		}
-		var err error
-		for err == nil && len(readers) < 100 {
-			_, err = reader().read()
-		}
-		if n := len(readers); !errors.Is(err, errNoRoom) || n < 40 || n > 60 {
-			t.Errorf("the frame of number %d is refused: %v", n, err)
-		}
-		before := slices.Clone(readers[:len(readers)-1])
-		time.AfterFunc(roomPatience/2, func() {
-			for _, r := range before {
-				if _, err := r.read(); err != nil {
-					t.Error(err)
+// TestLongLinesAreBounded over all hosts, and over all calls of one, while they come: each waits
+// for the others.
+func TestLongLinesAreBounded(t *testing.T) {
+	for name, hostOf := range map[string]func(int) int{
+		"a call to each of many hosts": func(n int) int { return n },
+		"many calls to one host":       func(int) int { return 0 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				hosts := make([]share, 100)
+				decode := func(n int, end io.Reader) error {
+					line := io.MultiReader(strings.NewReader(`"`+strings.Repeat("x", 2*ordinaryMemory)), end)
+					return newLineReader(line, maxAnswer, &hosts[hostOf(n)]).decode(new(string))
 				}
+				before, goOn := make(chan error, 100), make(chan struct{})
+				n := 0
+				for ; n < 100; n++ {
+					refused := make(chan error, 1)
+					go func() { err := decode(n, &waiting{goOn, strings.NewReader("\"\n")}); refused <- err; before <- err }()
+					time.Sleep(roomPatience + time.Second) // of the bubble's clock
+					if len(refused) > 0 {
+						if err := <-refused; !errors.Is(err, errNoRoom) {
+							t.Fatalf("the line of number %d: %v", n, err)
+						}
+						<-before
+						break
+					}
+				}
+				if n < 35 || n > 60 {
+					t.Errorf("the line of number %d is refused", n)
+				}
+				time.AfterFunc(roomPatience/2, func() { close(goOn) })
+				if err := decode(n, strings.NewReader("\"\n")); err != nil {
+					t.Errorf("what was given back while it waits is not there: %v", err)
+				}
+				for range n {
+					if err := <-before; err != nil {
+						t.Error(err)
+					}
+				}
+			})
+			if !budget.TryAcquire(sharedMemory) {
+				t.Fatal("room stays taken")
 			}
+			budget.Release(sharedMemory)
 		})
-		if _, err := reader().read(); err != nil {
-			t.Errorf("what was given back while it waits is not there: %v", err)
-		}
-	})
+	}
+}
+
+// waiting reads once it may go on.
+type waiting struct {
+	goOn <-chan struct{}
+	io.Reader
+}
+
+func (w *waiting) Read(p []byte) (int, error) {
+	<-w.goOn
+	return w.Reader.Read(p)
 }
 
 // TestNobodyWaitsForRoomWhenTheSessionIsOver: an answer that came before is not refused for the
@@ -245,8 +267,8 @@ func TestNobodyWaitsForRoomWhenTheSessionIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		body := []byte(`{"chains":` + many(reflect.TypeFor[[]string](), 40_000) + `}`)
 		ended := make(chan struct{})
-		client := &Client{answers: share{over: ended}}
-		client.answers.end()
+		client := &Client{memory: share{over: ended}}
+		client.memory.end()
 		close(ended)
 		if err := client.decode(t.Context(), body, &hosts.Facts{}); err != nil {
 			t.Errorf("there is room, and it is refused: %v", err)
@@ -267,20 +289,14 @@ func observing(t *testing.T, answer string) (ask func() error, cut func()) {
 	t.Helper()
 	in, fromAgent := io.Pipe()
 	toAgent, out := io.Pipe()
-	go func() { _, _ = io.Copy(io.Discard, toAgent) }()
-	say := func(line string) { _, _ = io.WriteString(fromAgent, line+"\n") }
-	go say(`{"kind":"hello","body":{"protocol":1,"version":"v1"}}`)
+	go Scripted(toAgent, fromAgent, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"done":`+answer+"}\n")
+	}))
 	client, err := Connect(t.Context(), in, out, ConnectOptions{Version: "v1"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ask = func() error {
-		asked := make(chan error, 1)
-		go func() { _, err := client.Observe(t.Context(), hosts.Query{}); asked <- err }()
-		synctest.Wait()
-		say(`{"kind":"done","id":1,"body":` + answer + `}`)
-		return <-asked
-	}
+	ask = func() error { _, err := client.Observe(t.Context(), hosts.Query{}); return err }
 	return ask, func() { _ = fromAgent.Close() }
 }
 

@@ -1,15 +1,16 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
+	"net/http"
+	"net/url"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
@@ -17,48 +18,131 @@ import (
 // request is what is asked of the agent.
 type request struct {
 	op       string // the deed and its object, for errors
-	kind     kind
+	path     string
 	body     any
-	data     []byte
+	content  []byte        // that follows the body
+	stream   io.ReadCloser // that follows, of a connection; then the call's end is not awaited
 	patience time.Duration // without an answer, and without progress
 	progress func(hosts.Progress)
-	// opened is told the id before the request leaves.
-	opened func(id uint64) error
+}
+
+// answer is what the agent made of a request.
+type answer struct {
+	body json.RawMessage
+	rest io.Reader // of a connection
+	err  error
 }
 
 // call sends a request and waits for its answer. When ctx is cancelled it says so to the
-// agent, and waits for a moment for what that makes of it. A call that is given up stays
-// in hand until its answer comes, however late.
-func (c *Client) call(ctx context.Context, r request) (json.RawMessage, error) {
+// agent, and waits for a moment for what that makes of it. hangUp breaks the request off, with
+// all that follows the answer.
+func (c *Client) call(ctx context.Context, r request) (a answer, hangUp func(), err error) {
 	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", r.op, err)
+		return answer{}, nil, fmt.Errorf("%s: %w", r.op, err)
+	}
+	line, err := encodeLine(r.body)
+	if err != nil {
+		return answer{}, nil, fmt.Errorf("%s: %w", r.op, err)
 	}
 	if err := c.reserve(ctx, r); err != nil {
-		return nil, err
+		return answer{}, nil, err
 	}
-	id, p, err := c.ask(ctx, r)
-	if err != nil {
-		<-c.places
-		return nil, err
+	defer func() { <-c.places }()
+	asked, hangUp := context.WithCancel(context.Background())
+	body, cancel := r.stream, hangUp
+	if body == nil {
+		open := &openBody{ended: make(chan struct{})}
+		body, cancel = open, func() { _ = open.Close() }
 	}
-	stop := context.AfterFunc(ctx, func() {
-		_ = c.send(context.Background(), frame{Kind: kindCancel, ID: id}) // a session that ended answers by itself
-	})
-	defer stop()
-	answer, gaveUp, err := c.await(ctx, r, p)
-	if gaveUp {
-		c.giveUp(id, r.kind)
+	sent := io.MultiReader(bytes.NewReader(line), bytes.NewReader(r.content), body)
+	e := &exchange{progress: make(chan hosts.Progress, 1), answer: make(chan answer, 1)}
+	go c.exchange(asked, r.path, readCloser{sent, body}, e)
+	defer context.AfterFunc(ctx, cancel)()
+	if a, err = c.await(ctx, r, e); err != nil || r.stream == nil {
+		hangUp()
 	}
-	return answer, own(ctx, r.op, err)
+	return a, hangUp, own(ctx, r.op, err)
 }
 
-// giveUp has the host end a call that nobody waits for any longer, and the connection that a
-// dial may yet have made.
-func (c *Client) giveUp(id uint64, of kind) {
-	c.try(frame{Kind: kindCancel, ID: id})
-	if of == kindDial {
-		c.try(frame{Kind: kindClose, ID: id})
+type readCloser struct {
+	io.Reader
+	io.Closer
+}
+
+// openBody holds a request open until it is closed: its end cancels the call.
+type openBody struct {
+	once  sync.Once
+	ended chan struct{}
+}
+
+func (b *openBody) Read([]byte) (int, error) {
+	<-b.ended
+	return 0, io.EOF
+}
+
+func (b *openBody) Close() error {
+	b.once.Do(func() { close(b.ended) })
+	return nil
+}
+
+// exchange is a request that is under way.
+type exchange struct {
+	progress chan hosts.Progress // keeps the latest
+	answer   chan answer         // gets one
+}
+
+// exchange carries a request out: what does not go by the protocol ends the session.
+func (c *Client) exchange(ctx context.Context, path string, body io.ReadCloser, e *exchange) {
+	request := &http.Request{
+		Method: http.MethodPost, URL: &url.URL{Scheme: "http", Host: authority, Path: path}, Header: http.Header{}, Body: body,
 	}
+	response, err := c.http.RoundTrip(request.WithContext(ctx))
+	if err == nil {
+		in := newLineReader(response.Body, maxAnswer, &c.memory)
+		var a answer
+		if a, err = readAnswer(in, e.progress); err == nil {
+			a.rest = in
+			e.answer <- a
+			return
+		}
+	}
+	if ctx.Err() == nil && !errors.Is(err, errNoRoom) && !errors.Is(err, errOver) {
+		if known := new(protocolError); !errors.As(err, &known) {
+			err = breach("%v", err)
+		}
+		c.link.end(err)
+	}
+	e.answer <- answer{err: err}
+}
+
+// readAnswer reads lines up to the one that answers.
+func readAnswer(in *lineReader, progress chan hosts.Progress) (answer, error) {
+	for {
+		var line answerLine
+		if err := in.decode(&line); err != nil {
+			return answer{}, err
+		}
+		switch {
+		case line.Progress != nil && line.Done == nil && line.Failed == nil:
+			line.Progress.Note = hosts.CleanLine(line.Progress.Note)
+			latest(progress, *line.Progress)
+		case line.Progress == nil && line.Done != nil && line.Failed == nil:
+			return answer{body: line.Done}, nil
+		case line.Progress == nil && line.Done == nil && line.Failed != nil:
+			return answer{err: decodeError(line.Failed)}, nil
+		default:
+			return answer{}, breach("a line that says not one thing")
+		}
+	}
+}
+
+// latest puts progress where one has room, for whoever is slow: this one is newer.
+func latest(progress chan hosts.Progress, p hosts.Progress) {
+	select {
+	case <-progress:
+	default:
+	}
+	progress <- p
 }
 
 // reserve takes a place among the calls in hand.
@@ -68,7 +152,7 @@ func (c *Client) reserve(ctx context.Context, r request) error {
 	select {
 	case c.places <- struct{}{}:
 		return nil
-	case <-c.ended:
+	case <-c.link.ended:
 		return c.lost(r.op)
 	case <-ctx.Done():
 		return fmt.Errorf("%s: %w", r.op, ctx.Err())
@@ -77,45 +161,8 @@ func (c *Client) reserve(ctx context.Context, r request) error {
 	}
 }
 
-func (c *Client) ask(ctx context.Context, r request) (uint64, *pending, error) {
-	f, err := encodeBody(r.kind, 0, r.body)
-	if err != nil {
-		return 0, nil, err
-	}
-	f.Data = r.data
-	p := &pending{progress: make(chan hosts.Progress, 1), answer: make(chan frame, 1)}
-	select {
-	case c.sending <- struct{}{}:
-		defer func() { <-c.sending }()
-	case <-c.ended:
-		return 0, nil, c.lost(r.op)
-	case <-ctx.Done():
-		return 0, nil, fmt.Errorf("%s: %w", r.op, ctx.Err())
-	}
-	f.ID = c.last + 1
-	if r.opened != nil {
-		if err := r.opened(f.ID); err != nil {
-			return 0, nil, err
-		}
-	}
-	c.calling.Lock()
-	c.calls[f.ID] = p
-	c.calling.Unlock()
-	if err := c.send(ctx, f); err != nil {
-		c.calling.Lock()
-		delete(c.calls, f.ID)
-		c.calling.Unlock()
-		if errors.Is(err, errClosed) {
-			return 0, nil, c.lost(r.op)
-		}
-		return 0, nil, fmt.Errorf("%s: %w", r.op, err)
-	}
-	c.last = f.ID
-	return f.ID, p, nil
-}
-
-// await waits for the answer for as long as the call moves. gaveUp tells that it was waited for no longer.
-func (c *Client) await(ctx context.Context, r request, p *pending) (answer json.RawMessage, gaveUp bool, err error) {
+// await waits for the answer for as long as the call moves.
+func (c *Client) await(ctx context.Context, r request, e *exchange) (answer, error) {
 	patience := time.NewTimer(r.patience)
 	defer patience.Stop()
 	limit := time.NewTimer(callLimit)
@@ -124,7 +171,7 @@ func (c *Client) await(ctx context.Context, r request, p *pending) (answer json.
 	var last hosts.Progress
 	for {
 		select {
-		case progress := <-p.progress:
+		case progress := <-e.progress:
 			if progress != last && ctx.Err() == nil {
 				patience.Reset(r.patience)
 			}
@@ -134,19 +181,17 @@ func (c *Client) await(ctx context.Context, r request, p *pending) (answer json.
 			cancelled = nil
 			patience.Reset(cancelPatience)
 		case <-patience.C:
-			return nil, true, unanswered(ctx, r.op, noAnswer(r.patience))
+			return answer{}, unanswered(ctx, r.op, noAnswer(r.patience))
 		case <-limit.C:
-			return nil, true, unanswered(ctx, r.op, fmt.Sprintf("it says that it moves, and has not ended in %s", callLimit))
-		case came := <-p.answer:
-			answer, err = r.conclude(p, came)
-			return answer, false, err
-		case <-c.ended:
+			return answer{}, unanswered(ctx, r.op, fmt.Sprintf("it says that it moves, and has not ended in %s", callLimit))
+		case a := <-e.answer:
+			return c.conclude(r, e, a)
+		case <-c.link.ended:
 			select {
-			case came := <-p.answer:
-				answer, err = r.conclude(p, came)
-				return answer, false, err
+			case a := <-e.answer:
+				return c.conclude(r, e, a)
 			default:
-				return nil, false, c.lost(r.op)
+				return answer{}, c.lost(r.op)
 			}
 		}
 	}
@@ -158,187 +203,46 @@ func (r request) report(p hosts.Progress) {
 	}
 }
 
-// conclude reports the last progress, if it was not yet, and opens the answer.
-func (r request) conclude(p *pending, answer frame) (json.RawMessage, error) {
+// conclude reports the last progress, if it was not yet, and tells an answer from what came
+// instead of one.
+func (c *Client) conclude(r request, e *exchange, a answer) (answer, error) {
 	select {
-	case progress := <-p.progress:
+	case progress := <-e.progress:
 		r.report(progress)
 	default:
 	}
-	return open(answer)
-}
-
-// open gives what is in an answer.
-func open(f frame) (json.RawMessage, error) {
-	if f.Kind == kindDone {
-		return f.Body, nil
+	known := new(protocolError)
+	switch {
+	case errors.As(a.err, &known), errors.Is(a.err, errOver):
+		return answer{}, c.lost(r.op)
+	case errors.Is(a.err, errNoRoom):
+		return answer{}, noRoom(r.op, a.err)
 	}
-	w, err := decodeBody[wireError](f)
-	if err != nil {
-		return nil, err
-	}
-	return nil, decodeError(&w)
+	return a, a.err
 }
 
 // lost is what a request fails with when the session ends under it.
-func (c *Client) lost(op string) error {
-	<-c.ended
-	return lost(op, c.why())
-}
-
-// Observe is that of the agent's host.
-func (c *Client) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, error) {
-	facts, err := ask[hosts.Facts](ctx, c, request{op: "observe", kind: kindObserve, body: query, patience: observePatience})
-	return facts.Clean(), err
-}
-
-// Do is that of the agent's host. When ctx is cancelled it waits for the action's next
-// safe point, where that comes soon.
-func (c *Client) Do(ctx context.Context, action hosts.Action, progress func(hosts.Progress)) (hosts.Outcome, error) {
-	encoded, err := hosts.EncodeAction(action)
-	if err != nil {
-		return hosts.Outcome{}, err
-	}
-	outcome, err := ask[hosts.Outcome](ctx, c, request{
-		op: hosts.Describe(action).Deed, kind: kindDo, body: json.RawMessage(encoded), progress: progress, patience: patienceFor(action),
-	})
-	outcome.Detail = quoted(outcome.Detail)
-	return outcome, err
-}
-
-// Dial connects from the agent's host; the connection's bytes travel in frames.
-func (c *Client) Dial(ctx context.Context, network, address string) (net.Conn, error) {
-	op := "connect to " + address
-	var st *stream
-	_, err := c.call(ctx, request{
-		op: op, kind: kindDial, body: dialBody{Network: network, Address: address}, patience: dialPatience,
-		opened: func(id uint64) error {
-			st = newStream(id, c.session, network, address)
-			return c.streams.add(st)
-		},
-	})
-	if err != nil {
-		if st != nil {
-			c.streams.remove(st.id)
-		}
-		return nil, err
-	}
-	return st, nil
-}
-
-// Lacks answers those of the blobs that the host does not have, each once.
-func (c *Client) Lacks(ctx context.Context, blobs []hosts.Blob) ([]hosts.Blob, error) {
-	var refs []string
-	byRef := map[string]hosts.Blob{}
-	for _, blob := range blobs {
-		if _, seen := byRef[blob.Ref]; !seen {
-			byRef[blob.Ref] = blob
-			refs = append(refs, blob.Ref)
-		}
-	}
-	if len(refs) == 0 {
-		return nil, nil
-	}
-	has, err := ask[haveBody](ctx, c, request{op: "ask for blobs", kind: kindHave, body: haveBody{Refs: refs}, patience: blobPatience})
-	if err != nil {
-		return nil, err
-	}
-	for _, ref := range has.Refs {
-		delete(byRef, ref)
-	}
-	var lacking []hosts.Blob
-	for _, ref := range refs {
-		if blob, lacks := byRef[ref]; lacks {
-			lacking = append(lacking, blob)
-		}
-	}
-	return lacking, nil
-}
-
-// Inline tells whether a blob travels in a frame.
-func Inline(blob hosts.Blob) bool { return blob.Secret || blob.Size <= MaxInline }
-
-// Put sends one blob in a frame.
-func (c *Client) Put(ctx context.Context, blob hosts.Blob) error {
-	op := "send blob " + blob.Ref
-	if blob.Size > MaxSecret {
-		return fmt.Errorf("%s: %d bytes are too many for a frame", op, blob.Size)
-	}
-	data, err := content(blob)
-	if err != nil {
-		return fmt.Errorf("%s: %w", op, err)
-	}
-	_, err = c.call(ctx, request{op: op, kind: kindPut, body: nameOf(blob), data: data, patience: blobPatience})
-	return err
-}
-
-// Ingest has the agent take a blob from its inbox, where it lies under InboxName.
-// An error that is ErrBadContent says that it was not the blob.
-func (c *Client) Ingest(ctx context.Context, blob hosts.Blob) error {
-	_, err := c.call(ctx, request{op: "take blob " + blob.Ref, kind: kindIngest, body: nameOf(blob), patience: blobPatience})
-	return err
-}
-
-// Upload sends in frames what the host lacks. Use it where no blob is large.
-func (c *Client) Upload(ctx context.Context, blobs []hosts.Blob, progress func(hosts.Progress)) error {
-	lacking, err := c.Lacks(ctx, blobs)
-	if err != nil {
-		return err
-	}
-	return c.PutAll(ctx, lacking, NewTally(lacking, progress))
-}
-
-// putsAtOnce is how many blobs travel in frames at the same time.
-const putsAtOnce = 8
-
-// PutAll sends blobs in frames, and counts each that has arrived.
-func (c *Client) PutAll(ctx context.Context, blobs []hosts.Blob, tally *Tally) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(putsAtOnce)
-	for _, blob := range blobs {
-		group.Go(func() error {
-			err := c.Put(ctx, blob)
-			if err == nil {
-				tally.Add(blob.Size)
-			}
-			return err
-		})
-	}
-	return group.Wait()
-}
-
-func nameOf(blob hosts.Blob) blobBody {
-	return blobBody{Ref: blob.Ref, SHA256: blob.SHA256, Size: blob.Size, Secret: blob.Secret}
-}
-
-func content(blob hosts.Blob) ([]byte, error) {
-	in, err := blob.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer in.Close()
-	data, err := io.ReadAll(io.LimitReader(in, blob.Size+1))
-	if err == nil && int64(len(data)) != blob.Size {
-		err = fmt.Errorf("its content is not of %d bytes", blob.Size)
-	}
-	return data, err
-}
+func (c *Client) lost(op string) error { return lost(op, c.link.why()) }
 
 // ask makes a call whose answer is an A.
 func ask[A any](ctx context.Context, c *Client, r request) (A, error) {
-	var answer A
-	body, err := c.call(ctx, r)
+	var made A
+	a, _, err := c.call(ctx, r)
 	if err != nil {
-		return answer, err
+		return made, err
 	}
-	switch err := c.decode(ctx, body, &answer); {
+	switch err := c.decode(ctx, a.body, &made); {
 	case err == nil:
-		return answer, nil
+		return made, nil
 	case errors.Is(err, errOver):
-		return answer, c.lost(r.op)
+		return made, c.lost(r.op)
 	case errors.Is(err, errNoRoom):
-		return answer, &hosts.Error{Kind: hosts.KindBroken, Op: r.op, Err: fmt.Errorf("read the answer: %w", err), Fix: fixNoRoom}
+		return made, noRoom(r.op, err)
 	default:
-		return answer, fmt.Errorf("%s: read the answer: %w", r.op, err)
+		return made, fmt.Errorf("%s: read the answer: %w", r.op, err)
 	}
+}
+
+func noRoom(op string, err error) error {
+	return &hosts.Error{Kind: hosts.KindBroken, Op: op, Err: fmt.Errorf("read the answer: %w", err), Fix: fixNoRoom}
 }

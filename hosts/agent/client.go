@@ -1,11 +1,13 @@
 package agent
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"sync"
+	"net"
+	"net/http"
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -21,187 +23,108 @@ type ConnectOptions struct {
 }
 
 // Client is the operator's end of a session. It is a hosts.Host, but that blobs larger
-// than a frame have to be put into the agent's inbox by other means and Ingested.
+// than a request have to be put into the agent's inbox by other means and Ingested.
 type Client struct {
-	*session
-	hello Hello
-	in    io.Closer
-	out   io.Closer
-
-	met    chan struct{} // closed once the agent has said hello
-	over   chan struct{} // closed once nothing of the session is left
-	places chan struct{} // one for each call that may be in hand
-
-	sending chan struct{} // held by the one that sends a request: ids are in order on the wire
-	last    uint64        // id
-
-	answers share // of the budget
-
-	calling sync.Mutex // guards calls
-	calls   map[uint64]*pending
-}
-
-// pending is a request that was not answered yet.
-type pending struct {
-	progress chan hosts.Progress // keeps the latest
-	answer   chan frame          // gets one frame
+	link    *link
+	http    *http.ClientConn
+	out     io.Closer
+	places  chan struct{} // one for each call that may be in hand
+	streams chan struct{} // one for each connection that may be open
+	memory  share         // of the budget
 }
 
 var _ hosts.Host = (*Client)(nil)
 
-// Connect introduces itself to the agent at the other end of in and out and waits for
-// its hello until ctx is done. If it fails, or the agent is lost later, it closes both;
-// that must free whoever reads or writes them.
+// Connect hears who the agent at the other end of in and out is and introduces itself, until
+// ctx is done. If it fails, or the agent is lost later, it closes both; that must free whoever
+// reads or writes them.
 func Connect(ctx context.Context, in io.ReadCloser, out io.WriteCloser, opts ConnectOptions) (*Client, error) {
+	reader := bufio.NewReaderSize(in, maxHello)
+	l := newLink(reader, out, opts.Life)
 	c := &Client{
-		session: newSession(in, maxAnswerFrame, opts.Life),
-		in:      in,
-		out:     out,
-		met:     make(chan struct{}),
-		over:    make(chan struct{}),
-		places:  make(chan struct{}, maxCalls),
-		sending: make(chan struct{}, 1),
-		calls:   map[uint64]*pending{},
+		link: l, out: out,
+		places: make(chan struct{}, maxCalls), streams: make(chan struct{}, maxStreams),
+		memory: share{over: l.ended},
 	}
-	c.session.in.share = &share{over: c.ended}
-	c.answers.over = c.ended
-	c.handle = c.take
-	c.explain = opts.Explain
-	stopBeat := make(chan struct{})
-	go c.write(out)
-	go c.read()
-	go c.beat(stopBeat)
-	go c.mourn(stopBeat)
-	if err := c.greet(ctx, opts.Version); err != nil {
-		c.end(err)
-		<-c.over
-		return nil, err
+	if opts.Explain != nil {
+		l.explain = c.unlessClosing(opts.Explain)
 	}
+	l.release = func() {
+		_ = in.Close() // first: it frees a Write that waits for the other end
+		_ = out.Close()
+		c.memory.end()
+	}
+	stop := context.AfterFunc(ctx, func() { l.end(ctx.Err()) })
+	err := c.greet(ctx, reader, opts.Version)
+	if !stop() {
+		err = ctx.Err()
+	}
+	if err != nil {
+		l.end(err)
+		if known := new(hosts.Error); errors.As(err, &known) {
+			return nil, err
+		}
+		return nil, fmt.Errorf("greet the agent: %w", l.why())
+	}
+	go l.watch()
 	return c, nil
 }
 
-func (c *Client) greet(ctx context.Context, version string) error {
-	hello, err := encodeBody(kindHello, 0, Hello{Protocol: Protocol, Version: version})
-	if err != nil {
-		return err
-	}
-	if err := c.send(ctx, hello); err != nil {
-		return fmt.Errorf("greet the agent: %w", err)
-	}
-	select {
-	case <-c.met:
-		return compare(c.hello, version)
-	case <-c.ended:
-		return fmt.Errorf("greet the agent: %w", c.why())
-	case <-ctx.Done():
-		return fmt.Errorf("greet the agent: %w", ctx.Err())
+// unlessClosing leaves the end that Close has brought about as it is.
+func (c *Client) unlessClosing(explain func(error) error) func(error) error {
+	return func(cause error) error {
+		if c.link.closing.Load() {
+			return cause
+		}
+		return explain(cause)
 	}
 }
+
+func (c *Client) greet(ctx context.Context, in *bufio.Reader, version string) error {
+	if err := readHello(in, version); err != nil {
+		return err
+	}
+	if err := writeHello(c.link, version); err != nil {
+		return err
+	}
+	protocols, config := c.link.life.http2()
+	transport := &http.Transport{
+		Protocols: protocols, HTTP2: config, DisableCompression: true, MaxResponseHeaderBytes: maxHeader,
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return c.link, nil },
+	}
+	var err error
+	c.http, err = transport.NewClientConn(ctx, "http", authority)
+	return err
+}
+
+// authority stands in every request, and means nothing: there is one agent at the other end.
+const authority = "agent:80"
 
 // Done is closed when the session is over, for whatever reason.
-func (c *Client) Done() <-chan struct{} { return c.ended }
+func (c *Client) Done() <-chan struct{} { return c.link.ended }
 
-// mourn clears up once the session has ended.
-func (c *Client) mourn(stopBeat chan<- struct{}) {
-	<-c.ended
-	var breach *protocolError
-	if errors.As(c.why(), &breach) {
-		c.finishWriting() // it should hear why
-	}
-	c.silence()
-	_ = c.in.Close() // first: it frees a Write that waits for the other end
-	_ = c.out.Close()
-	close(stopBeat)
-	c.answers.end()
-	close(c.over)
-}
-
-// Close tells the agent that nothing more will come, and waits until it has finished
-// what it has in hand and gone. One that does not go in time is cut off. Closing a session
-// that was lost is no error.
+// Close tells the agent that nothing more will come once it has finished what it has in hand,
+// and waits until it is gone. One that does not go in time is cut off. Closing a session that
+// was lost is no error.
 func (c *Client) Close() error {
-	select {
-	case <-c.ended:
-		<-c.over
+	if c.link.over() || !c.link.closing.CompareAndSwap(false, true) {
+		<-c.link.ended
 		return nil
-	default:
 	}
-	c.closing.Store(true)
 	cut := time.AfterFunc(closePatience, func() {
-		c.end(fmt.Errorf("%w: it was cut off after %s, and ends what it has in hand by itself", errLingers, closePatience))
-		c.silence()
+		c.link.end(fmt.Errorf("%w: it was cut off after %s, and ends what it has in hand by itself", errLingers, closePatience))
 	})
 	defer cut.Stop()
-	c.finishWriting()
+	for range maxCalls { // then none is in hand, and none begins any more
+		select {
+		case c.places <- struct{}{}:
+		case <-c.link.ended:
+		}
+	}
 	_ = c.out.Close() // the end of the session will tell
-	<-c.over
-	if cause := c.why(); !errors.Is(cause, io.EOF) {
+	<-c.link.ended
+	if cause := c.link.why(); !errors.Is(cause, io.EOF) {
 		return lost("close", cause)
 	}
-	return nil
-}
-
-// take takes one frame from the agent. What it returns ends the session.
-func (c *Client) take(f frame) error {
-	greeted := c.greeted()
-	switch {
-	case f.Kind == kindHello && !greeted:
-		hello, err := decodeHello(f)
-		if err != nil {
-			return err
-		}
-		c.hello = hello
-		close(c.met)
-		return nil
-	case !greeted:
-		return breach("the first frame is %q and not hello", f.Kind)
-	case f.Kind == kindDone || f.Kind == kindFailed:
-		return c.answered(f)
-	case f.Kind == kindProgress:
-		return c.progressed(f)
-	default:
-		return breach("the agent sent a frame of kind %q", f.Kind)
-	}
-}
-
-func (c *Client) greeted() bool {
-	select {
-	case <-c.met:
-		return true
-	default:
-		return false
-	}
-}
-
-func (c *Client) answered(f frame) error {
-	c.calling.Lock()
-	defer c.calling.Unlock()
-	p := c.calls[f.ID]
-	if p == nil {
-		return breach("an answer to request %d, which is not in hand", f.ID)
-	}
-	delete(c.calls, f.ID)
-	p.answer <- f
-	<-c.places
-	return nil
-}
-
-func (c *Client) progressed(f frame) error {
-	progress, err := decodeBody[hosts.Progress](f)
-	if err != nil {
-		return err
-	}
-	progress.Note = hosts.CleanLine(progress.Note)
-	c.calling.Lock()
-	defer c.calling.Unlock()
-	p := c.calls[f.ID]
-	if p == nil {
-		return breach("progress of request %d, which is not in hand", f.ID)
-	}
-	select {
-	case <-p.progress: // the caller is slow; this one is newer
-	default:
-	}
-	p.progress <- progress
 	return nil
 }

@@ -8,49 +8,26 @@ import (
 	"net"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-// FuzzFrameReader: whatever comes, the reader ends, gives only frames that can be
-// written again as they were read, and keeps to its bound.
-func FuzzFrameReader(f *testing.F) {
-	f.Add([]byte(`{"kind":"hello","body":{"protocol":1,"version":"v1"}}` + "\n"))
-	f.Add([]byte(`{"kind":"data","id":1,"data":"aGVsbG8="}` + "\n" + `{"kind":"eof","id":1}` + "\n"))
-	f.Add([]byte(`{"kind":"do","id":18446744073709551615,"body":{"kind":"forget","args":{}}}` + "\n"))
-	f.Add([]byte("{\"kind\":\"ping\"}\n\n{}\n"))
+// FuzzAnswer: whatever comes, the reader ends, says one thing, and keeps to its bound.
+func FuzzAnswer(f *testing.F) {
+	f.Add([]byte(`{"progress":{"done":1,"total":2,"note":"x"}}` + "\n" + `{"done":{"hostname":"cp-1"}}` + "\nbytes"))
+	f.Add([]byte(`{"failed":{"text":"x","cause":{"mark":"canceled"}}}` + "\n"))
+	f.Add([]byte("{}\n\n"))
 	f.Add(bytes.Repeat([]byte("x"), 5000))
 	const most = 4096
 	f.Fuzz(func(t *testing.T, input []byte) {
-		reader := newFrameReader(bytes.NewReader(input), most)
-		for {
-			read, err := reader.read()
-			if err != nil {
-				var breach *protocolError
-				if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.As(err, &breach) {
-					t.Fatalf("an error of no kind: %v", err)
-				}
-				return
-			}
-			line, err := encodeFrame(read)
-			if err != nil {
-				t.Fatalf("what was read cannot be written: %v", err)
-			}
-			if bytes.Count(line, []byte("\n")) != 1 {
-				t.Fatalf("a frame of several lines: %q", line)
-			}
-			again, err := newFrameReader(bytes.NewReader(line), 8*most).read()
-			if err != nil {
-				t.Fatalf("what was written cannot be read: %v", err)
-			}
-			read.Body, again.Body = nil, nil // its blanks are not kept
-			if len(read.Data) == 0 {
-				read.Data = nil // none and empty are one
-			}
-			if diff := cmp.Diff(read, again); diff != "" {
-				t.Fatal(diff)
-			}
+		in := newLineReader(bytes.NewReader(input), most, &share{})
+		a, err := readAnswer(in, make(chan hosts.Progress, 1))
+		known := new(protocolError)
+		switch {
+		case err == nil && (a.err != nil) == (a.body != nil):
+			t.Fatalf("an answer that says %s and %v", a.body, a.err)
+		case err == nil, errors.As(err, &known), errors.Is(err, io.ErrUnexpectedEOF):
+		default:
+			t.Fatalf("an error of no kind: %v", err)
 		}
 	})
 }
@@ -72,15 +49,38 @@ func (nothing) Upload(context.Context, []hosts.Blob, func(hosts.Progress)) error
 
 func (nothing) Dial(context.Context, string, string) (net.Conn, error) { return nil, errNothing }
 
+// recorded is all that an operator says who makes every call there is.
+func recorded(f *testing.F) []byte {
+	agentIn, out := io.Pipe()
+	in, agentOut := io.Pipe()
+	var said bytes.Buffer
+	served := make(chan error, 1)
+	go func() {
+		served <- Serve(context.Background(), nothing{}, io.TeeReader(agentIn, &said), agentOut, ServeOptions{Version: "v1"})
+		_ = agentOut.Close()
+	}()
+	client, err := Connect(f.Context(), in, out, ConnectOptions{Version: "v1"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	blob := hosts.Blob{Ref: "r", SHA256: "../../etc/shadow", Size: 1, Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader([]byte("x"))), nil
+	}}
+	_, _ = client.Observe(f.Context(), hosts.Query{})
+	_, _ = client.Do(f.Context(), hosts.LoadModule{Name: "overlay"}, nil)
+	_, _ = client.Dial(f.Context(), "tcp", "a:1")
+	_ = client.Upload(f.Context(), []hosts.Blob{blob}, nil)
+	_ = client.Ingest(f.Context(), blob)
+	_ = client.Close()
+	<-served
+	return said.Bytes()
+}
+
 // FuzzServe: whatever an operator says, the agent ends when it stops talking.
 func FuzzServe(f *testing.F) {
-	const hello = `{"kind":"hello","body":{"protocol":1,"version":"v1"}}` + "\n"
-	f.Add([]byte(hello + `{"kind":"observe","id":1,"body":{}}` + "\n" + `{"kind":"cancel","id":1}` + "\n"))
-	f.Add([]byte(hello + `{"kind":"put","id":1,"data":"eA==","body":{"ref":"r","sha256":"s","size":1}}` + "\n"))
-	f.Add([]byte(hello + `{"kind":"ingest","id":1,"body":{"ref":"r","sha256":"../../etc/shadow","size":1}}` + "\n"))
-	f.Add([]byte(hello + `{"kind":"have","id":1,"body":{"refs":["a"]}}` + "\n" + `{"kind":"window","id":1,"n":-1}` + "\n"))
-	f.Add([]byte(hello + `{"kind":"dial","id":3,"body":{"network":"tcp","address":"a:1"}}` + "\n" + `{"kind":"eof","id":3}` + "\n"))
-	f.Add([]byte(hello + `{"kind":"bye","body":{"error":{"text":"enough"}}}` + "\n"))
+	f.Add(recorded(f))
+	f.Add([]byte(`{"protocol":2,"version":"v1"}` + "\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
+	f.Add([]byte("{\n"))
 	f.Fuzz(func(t *testing.T, input []byte) {
 		_ = Serve(context.Background(), nothing{}, bytes.NewReader(input), io.Discard, ServeOptions{Version: "v1", Inbox: t.TempDir()})
 	})

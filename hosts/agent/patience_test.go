@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,36 +19,9 @@ import (
 	"github.com/slipway-k8s/slipway/hosts/hosttest"
 )
 
-// alive is an agent that greets, pings and hears all, and otherwise says only what say is
-// told to.
-func alive(t *testing.T) (client *agent.Client, say func(string)) {
-	t.Helper()
-	in, fromAgent := io.Pipe()
-	toAgent, out := io.Pipe()
-	lines := make(chan string)
-	go func() {
-		ping := time.NewTicker(3 * time.Second)
-		defer ping.Stop()
-		line := hello
-		for {
-			if _, err := io.WriteString(fromAgent, line); err != nil {
-				return
-			}
-			select {
-			case <-t.Context().Done():
-				return
-			case line = <-lines:
-			case <-ping.C:
-				line = `{"kind":"ping"}` + "\n"
-			}
-		}
-	}()
-	go func() { _, _ = io.Copy(io.Discard, toAgent) }()
-	client, err := agent.Connect(t.Context(), in, out, agent.ConnectOptions{Version: "v1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return client, func(line string) { lines <- line + "\n" }
+// alive is an agent that lives and takes all in, and answers nothing.
+func alive(t *testing.T) *agent.Client {
+	return scripted(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 }
 
 // calls are all that an operator asks a host.
@@ -78,8 +52,8 @@ func TestNoCallWaitsForEver(t *testing.T) {
 	limits := map[string]time.Duration{"take-lease": 15 * time.Second} // one host is asked after another
 	for name, call := range calls {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				client, _ := alive(t)
+			bubble(t, func(t *testing.T) {
+				client := alive(t)
 				begin := time.Now()
 				err := call(context.Background(), client)
 				var known *hosts.Error
@@ -97,7 +71,7 @@ func TestNoCallWaitsForEver(t *testing.T) {
 
 // TestACallThatIsGivenUpEndsOnTheHost, too: else the same command finds the lease held by it.
 func TestACallThatIsGivenUpEndsOnTheHost(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		ended := false
 		here, there := net.Pipe()
 		client, _ := connect(t, stub{
@@ -135,8 +109,8 @@ func TestACallThatIsGivenUpEndsOnTheHost(t *testing.T) {
 func TestACancelledCallIsNotWaitedForLong(t *testing.T) {
 	for name, call := range calls {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				client, _ := alive(t)
+			bubble(t, func(t *testing.T) {
+				client := alive(t)
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(time.Second, cancel)
 				begin := time.Now()
@@ -152,31 +126,37 @@ func TestACancelledCallIsNotWaitedForLong(t *testing.T) {
 	}
 }
 
-// TestWhatMovesMayTakeItsTime: the bound of a long action is on its standing still. An
-// answer that comes too late is passed over.
+// TestWhatMovesMayTakeItsTime: the bound of a long action is on its standing still. That one
+// was given up is nothing to the next.
 func TestWhatMovesMayTakeItsTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		client, say := alive(t)
-		ended := make(chan error, 1)
+	bubble(t, func(t *testing.T) {
+		moves := true
+		client := scripted(t, func(w http.ResponseWriter, r *http.Request) {
+			for _, progress := range []string{`{"done":1}`, `{"done":2}`, `{"done":3}`, `{"done":3}`} {
+				if !moves {
+					break
+				}
+				time.Sleep(100 * time.Second) // of the bubble's clock
+				_, _ = io.WriteString(w, `{"progress":`+progress+"}\n")
+				_ = http.NewResponseController(w).Flush()
+			}
+			if moves {
+				<-r.Context().Done()
+			}
+			_, _ = io.WriteString(w, `{"done":{"result":"changed"}}`+"\n")
+		})
 		begin := time.Now()
-		go func() { _, err := client.Do(context.Background(), anAction, nil); ended <- err }()
-		for _, progress := range []string{`{"done":1}`, `{"done":2}`, `{"done":3}`, `{"done":3}`} {
-			time.Sleep(100 * time.Second) // of the bubble's clock
-			say(`{"kind":"progress","id":1,"body":` + progress + `}`)
-		}
+		_, err := client.Do(context.Background(), anAction, nil)
 		var known *hosts.Error
-		if err := <-ended; !errors.As(err, &known) || known.Kind != hosts.KindStuck {
+		if !errors.As(err, &known) || known.Kind != hosts.KindStuck {
 			t.Errorf("it ends with %v", err)
 		}
 		if took := time.Since(begin); took < 410*time.Second || took > 430*time.Second {
 			t.Errorf("what moved for 300 s was given up after %s", took)
 		}
-		say(`{"kind":"progress","id":1,"body":{"done":4}}`)
-		say(`{"kind":"done","id":1,"body":{"result":"changed"}}`)
-		go func() { _, err := client.Do(context.Background(), anAction, nil); ended <- err }()
 		synctest.Wait()
-		say(`{"kind":"done","id":2,"body":{"result":"changed"}}`)
-		if err := <-ended; err != nil {
+		moves = false
+		if _, err := client.Do(context.Background(), anAction, nil); err != nil {
 			t.Errorf("the next call ends with %v", err)
 		}
 		_ = client.Close()
@@ -185,7 +165,7 @@ func TestWhatMovesMayTakeItsTime(t *testing.T) {
 
 // TestABlobMayTakeItsTimeToTheDisk: the host tells how far it is, and is not given up.
 func TestABlobMayTakeItsTimeToTheDisk(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		inbox, blob := t.TempDir(), hosttest.Content([]byte("a layer"))
 		if err := os.WriteFile(filepath.Join(inbox, agent.InboxName(blob.SHA256)), []byte("a layer"), 0o600); err != nil {
 			t.Fatal(err)
@@ -213,7 +193,7 @@ func TestABlobMayTakeItsTimeToTheDisk(t *testing.T) {
 
 // TestALayerMayTakeItsTimeToBeUnpacked: containerd tells nothing of it before its end.
 func TestALayerMayTakeItsTimeToBeUnpacked(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		client, _ := connect(t, stub{do: func(context.Context, hosts.Action, func(hosts.Progress)) (hosts.Outcome, error) {
 			time.Sleep(8 * time.Minute) // of the bubble's clock
 			return hosts.Outcome{Result: hosts.Changed}, nil
@@ -227,7 +207,7 @@ func TestALayerMayTakeItsTimeToBeUnpacked(t *testing.T) {
 
 // TestALookMayTakeItsTime where it tells that it moves.
 func TestALookMayTakeItsTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		client, _ := connect(t, stub{observe: func(ctx context.Context) (hosts.Facts, error) {
 			for read := range int64(10) {
 				time.Sleep(50 * time.Second) // of the bubble's clock
@@ -244,7 +224,7 @@ func TestALookMayTakeItsTime(t *testing.T) {
 
 // TestProgressWithoutEndIsGivenUp: a host may count up for days.
 func TestProgressWithoutEndIsGivenUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		client, _ := connect(t, stub{do: func(ctx context.Context, _ hosts.Action, progress func(hosts.Progress)) (hosts.Outcome, error) {
 			for done := int64(1); done < 1000; done++ {
 				time.Sleep(100 * time.Second) // of the bubble's clock
@@ -271,7 +251,7 @@ func TestProgressWithoutEndIsGivenUp(t *testing.T) {
 
 // TestClosingIsBounded: the agent has an action in hand that does not end.
 func TestClosingIsBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		freed := make(chan struct{})
 		client, w := connect(t, stub{do: func(context.Context, hosts.Action, func(hosts.Progress)) (hosts.Outcome, error) {
 			<-freed
@@ -296,39 +276,36 @@ func TestClosingIsBounded(t *testing.T) {
 	})
 }
 
-// TestADeafHostIsGivenUp: it pings, and reads nothing.
+// TestADeafHostIsGivenUp: it pings, and reads nothing. The clock is the real one: net/http has a
+// lock that waits for whoever writes, and the bubble's would stand still.
 func TestADeafHostIsGivenUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		in, fromAgent := io.Pipe()
-		toAgent, out := io.Pipe()
-		go func() {
-			line := hello
-			for {
-				if _, err := io.WriteString(fromAgent, line); err != nil {
-					return
-				}
-				select {
-				case <-t.Context().Done():
-					return
-				case <-time.After(3 * time.Second): // of the bubble's clock
-				}
-				line = `{"kind":"ping"}` + "\n"
+	in, fromAgent := io.Pipe()
+	toAgent, out := io.Pipe()
+	go func() {
+		settings, ping := "\x00\x00\x00\x04\x00\x00\x00\x00\x00", "\x00\x00\x08\x06\x00\x00\x00\x00\x00abcdefgh"
+		frame := hello + settings
+		ticker := time.NewTicker(20 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			if _, err := io.WriteString(fromAgent, frame); err != nil {
+				return
 			}
-		}()
-		go func() { _, _ = io.CopyN(io.Discard, toAgent, 10) }()
-		client, err := agent.Connect(t.Context(), in, out, agent.ConnectOptions{Version: "v1"})
-		if err != nil {
-			t.Fatal(err)
+			<-ticker.C
+			frame = ping
 		}
-		begin := time.Now()
-		if err := client.Put(context.Background(), hosttest.Content([]byte("x"))); err == nil {
-			t.Error("it took the blob")
-		}
-		if took := time.Since(begin); took > 2*time.Minute {
-			t.Errorf("it took %s", took)
-		}
-		if err := client.Close(); err != nil {
-			t.Errorf("closing ends with %v", err)
-		}
+	}()
+	go func() { _, _ = io.CopyN(io.Discard, toAgent, 200) }()
+	client, err := agent.Connect(t.Context(), in, out, agent.ConnectOptions{
+		Version: "v1", Life: agent.Life{Interval: 20 * time.Millisecond, Silence: 200 * time.Millisecond},
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var known *hosts.Error
+	if err := client.Put(context.Background(), hosttest.Content([]byte("x"))); !errors.As(err, &known) || known.Kind != hosts.KindCut {
+		t.Errorf("the blob ends with %v", err)
+	}
+	if err := client.Close(); err != nil {
+		t.Errorf("closing ends with %v", err)
+	}
 }

@@ -2,70 +2,77 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
-	"sync"
+	"net/http"
 	"time"
+
+	"github.com/slipway-k8s/slipway/hosts"
 )
 
 // lingering is how long data that the operator sent before it hung up may take to be
 // delivered.
 const lingering = 5 * time.Second
 
-// dial connects from this host and carries the connection over the stream of this id.
-func (s *server) dial(ctx context.Context, id uint64, body dialBody) error {
-	st := newStream(id, s.session, body.Network, body.Address)
-	if err := s.streams.add(st); err != nil {
-		return err
+// prepareDial connects from this host, and then carries the connection's bytes.
+func (s *server) prepareDial(body dialBody) call {
+	var conn net.Conn
+	return call{
+		run: func(ctx context.Context, _ func(hosts.Progress)) (_ any, err error) {
+			conn, err = s.host.Dial(ctx, body.Network, body.Address)
+			if err == nil && ctx.Err() != nil { // it was made too late
+				_ = conn.Close()
+				err = ctx.Err()
+			}
+			return nil, err
+		},
+		follow: func(ctx context.Context, in io.Reader, out http.ResponseWriter) {
+			defer context.AfterFunc(s.quick, func() { _ = conn.Close() })()
+			relay(ctx, conn, in, flushing{out, http.NewResponseController(out)})
+		},
 	}
-	conn, err := s.host.Dial(ctx, body.Network, body.Address)
-	if err != nil {
-		s.streams.remove(id)
-		return err
-	}
-	go relay(st, conn)
-	return nil
 }
 
-// relay carries bytes both ways between a stream and a connection until both are done,
-// or the operator has hung up.
-func relay(st *stream, conn net.Conn) {
-	var ways sync.WaitGroup
-	ways.Add(2)
+// relay carries bytes both ways until the connection has said its last, or the operator has
+// hung up, which ends ctx.
+func relay(ctx context.Context, conn net.Conn, in io.Reader, out io.Writer) {
+	delivered := make(chan struct{})
+	defer context.AfterFunc(ctx, func() {
+		_ = conn.SetReadDeadline(time.Now())
+		_ = conn.SetWriteDeadline(time.Now().Add(lingering))
+	})()
 	go func() {
-		defer ways.Done()
-		if _, err := io.Copy(conn, st); err != nil {
-			_ = conn.Close() // a connection that takes no more is over
-			return
-		}
-		_ = closeWrite(conn) // to what it was told, the other end may still answer
-	}()
-	go func() {
-		defer ways.Done()
-		_, _ = io.Copy(st, conn) // an error is an end as well
-		_ = st.CloseWrite()
-	}()
-	through := make(chan struct{})
-	go func() {
-		st.waitGone()
-		select {
-		case <-through:
-		default:
-			_ = conn.SetReadDeadline(time.Now())
-			_ = conn.SetWriteDeadline(time.Now().Add(lingering))
+		defer close(delivered)
+		if _, err := io.Copy(conn, in); err == nil {
+			closeWrite(conn) // to what it was told, the other end may still answer
 		}
 	}()
-	ways.Wait()
-	close(through)
+	_, _ = io.Copy(out, conn) // an error is an end as well
+	if ctx.Err() != nil {
+		<-delivered
+	}
 	_ = conn.Close()
-	_ = st.Close()
 }
 
-// closeWrite ends one direction of a connection that has two.
-func closeWrite(conn net.Conn) error {
+// closeWrite ends one direction of a connection that has two, and else all of it.
+func closeWrite(conn net.Conn) {
 	if half, ok := conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
+		_ = half.CloseWrite()
+		return
 	}
-	return errors.ErrUnsupported
+	_ = conn.Close()
+}
+
+// flushing sends what is written at once.
+type flushing struct {
+	out http.ResponseWriter
+	*http.ResponseController
+}
+
+func (f flushing) Write(p []byte) (int, error) {
+	n, err := f.out.Write(p)
+	if err == nil {
+		err = f.Flush()
+	}
+	return n, err
 }

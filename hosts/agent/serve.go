@@ -1,12 +1,14 @@
 package agent
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
+	"log"
+	"net/http"
 	"sync"
 	"time"
 
@@ -26,33 +28,30 @@ type ServeOptions struct {
 // Serve serves the host until in ends or the operator falls silent; then it lets the
 // actions in hand come to their end and returns. Once ctx is done, they end at their next
 // safe point, and the operator is told that the agent was stopped: it is not the
-// operator's own interrupt. Serve closes neither the host nor the streams: a Read of in may still be under
-// way. An end of in is no error.
+// operator's own interrupt. Serve closes neither the host nor the streams: a Read of in may
+// still be under way. An end of in is no error.
 func Serve(ctx context.Context, host hosts.Host, in io.Reader, out io.Writer, opts ServeOptions) error {
 	if opts.Grace == 0 {
 		opts.Grace = time.Minute
 	}
-	s := newServer(host, in, opts)
+	s := newServer(host, in, out, opts)
 	defer s.stopQuick()
-	defer s.silence()
-	stopBeat := make(chan struct{})
-	defer close(stopBeat)
-	go s.write(out)
-	if err := s.greet(ctx); err != nil {
-		return err
-	}
-	go s.read()
-	go s.beat(stopBeat)
-	select {
-	case <-s.ended:
-	case <-ctx.Done():
-		s.end(errStopped)
-	}
+	defer s.link.end(errClosed)
+	go s.link.watch()
+	web := s.web()
+	go s.listen(web)
+	cause := s.untilOver(ctx)
 	if !s.wind(ctx, opts.Grace) {
 		return errStuck
 	}
-	s.finishWriting()
-	if cause := s.why(); !errors.Is(cause, io.EOF) {
+	if s.link.over() {
+		_ = web.Close()
+	} else { // what was answered last goes out
+		bounded, cancel := context.WithTimeout(context.Background(), s.link.life.Silence)
+		defer cancel()
+		_ = web.Shutdown(bounded)
+	}
+	if !errors.Is(cause, io.EOF) {
 		return fmt.Errorf("serve the agent: %w", cause)
 	}
 	return nil
@@ -60,10 +59,11 @@ func Serve(ctx context.Context, host hosts.Host, in io.Reader, out io.Writer, op
 
 // server is the agent's end of a session.
 type server struct {
-	*session
-	host    hosts.Host
-	opts    ServeOptions
-	greeted bool
+	link   *link
+	in     *bufio.Reader // of the link
+	host   hosts.Host
+	opts   ServeOptions
+	broken chan error // the operator's first breach of the protocol
 
 	quick       context.Context // of all but actions: over as soon as the operator is gone
 	stopQuick   context.CancelFunc
@@ -71,34 +71,52 @@ type server struct {
 	stopPatient context.CancelFunc
 
 	mutex   sync.Mutex
-	calls   map[uint64]context.CancelFunc
-	last    uint64 // id
-	winding bool   // nothing new is begun
+	winding bool // nothing new is begun
 	hands   sync.WaitGroup
 }
 
-func newServer(host hosts.Host, in io.Reader, opts ServeOptions) *server {
-	s := &server{
-		session: newSession(in, maxRequestFrame, opts.Life),
-		host:    host,
-		opts:    opts,
-		calls:   map[uint64]context.CancelFunc{},
-	}
-	s.handle = s.request
+func newServer(host hosts.Host, in io.Reader, out io.Writer, opts ServeOptions) *server {
+	reader := bufio.NewReaderSize(in, maxHello)
+	s := &server{link: newLink(reader, out, opts.Life), in: reader, host: host, opts: opts, broken: make(chan error, 1)}
 	s.quick, s.stopQuick = context.WithCancel(context.Background())
 	s.patient, s.stopPatient = context.WithCancel(context.Background())
 	return s
 }
 
-func (s *server) greet(ctx context.Context) error {
-	hello, err := encodeBody(kindHello, 0, Hello{
-		Protocol: Protocol, Version: s.opts.Version,
-		OS: runtime.GOOS, Arch: runtime.GOARCH,
-	})
-	if err != nil {
-		return err
+func (s *server) web() *http.Server {
+	protocols, config := s.link.life.http2()
+	// All streams share what the link may have unread, so one that nobody reads gets little.
+	config.MaxReceiveBufferPerConnection = 4<<20 - 1
+	config.MaxReceiveBufferPerStream = 128 << 10
+	return &http.Server{
+		Handler: s, Protocols: protocols, HTTP2: config, MaxHeaderBytes: maxHeader,
+		ErrorLog: log.New(io.Discard, "", 0), // how it ended is Serve's to say
 	}
-	return s.send(ctx, hello)
+}
+
+// listen greets the operator, and then takes requests.
+func (s *server) listen(web *http.Server) {
+	err := writeHello(s.link, s.opts.Version)
+	if err == nil {
+		err = readHello(s.in, s.opts.Version)
+	}
+	if err != nil {
+		s.link.end(err)
+		return
+	}
+	_ = web.Serve(&oneLink{link: s.link}) // its end is the link's
+}
+
+// untilOver waits for the session's end and tells why it came.
+func (s *server) untilOver(ctx context.Context) error {
+	select {
+	case <-s.link.ended:
+		return s.link.why()
+	case err := <-s.broken:
+		return err
+	case <-ctx.Done():
+		return errStopped
+	}
 }
 
 // errStuck is why an agent ends with something in hand. Its process ends with it: nothing
@@ -137,150 +155,87 @@ func (s *server) wind(ctx context.Context, grace time.Duration) bool {
 	}
 }
 
-// request takes one frame from the operator. What it returns ends the session.
-func (s *server) request(f frame) error {
-	if !s.greeted {
-		return s.meet(f)
-	}
-	switch f.Kind {
-	case kindObserve, kindDo, kindHave, kindPut, kindIngest, kindDial:
-		return s.begin(f)
-	case kindCancel:
-		s.mutex.Lock()
-		defer s.mutex.Unlock()
-		if cancel := s.calls[f.ID]; cancel != nil {
-			cancel()
-		}
-		return nil
-	default:
-		return breach("the operator sent a frame of kind %q", f.Kind)
-	}
-}
-
-func (s *server) meet(f frame) error {
-	if f.Kind != kindHello {
-		return breach("the first frame is %q and not hello", f.Kind)
-	}
-	hello, err := decodeHello(f)
+// ServeHTTP serves one call.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	in, out := newLineReader(r.Body, maxRequest, nil), newAnswers(w)
+	c, err := s.prepare(r.URL.Path, in)
 	if err != nil {
-		return err
-	}
-	if err := compare(hello, s.opts.Version); err != nil {
-		if f, bad := encodeBody(kindBye, 0, byeBody{Error: encodeError(err)}); bad == nil {
-			s.try(f)
+		out.end(nil, err)
+		select {
+		case s.broken <- err:
+		default:
 		}
-		return err
+		return
 	}
-	s.greeted = true
-	return nil
-}
-
-// begin starts a request in a goroutine of its own.
-func (s *server) begin(f frame) error {
 	base := s.quick
-	if f.Kind == kindDo {
+	if c.patient {
 		base = s.patient
 	}
 	ctx, cancel := context.WithCancel(base)
+	defer cancel()
+	// What is broken off is cancelled; but where the operator is gone, wind decides.
+	defer context.AfterFunc(r.Context(), func() {
+		if !s.link.over() {
+			cancel()
+		}
+	})()
+	if c.follow == nil {
+		go func() {
+			if _, err := io.Copy(io.Discard, in); err == nil { // its end cancels the call
+				cancel()
+			}
+		}()
+	}
+	answer, err := s.carryOut(ctx, c, out)
+	if base.Err() != nil {
+		err = stopped(err)
+	}
+	out.end(answer, err)
+	if c.follow != nil && err == nil {
+		c.follow(r.Context(), in, w)
+	}
+}
+
+// outcome is what a call came to.
+type outcome struct {
+	answer any
+	err    error
+}
+
+// carryOut runs a call in a goroutine of its own, where a panic ends the agent as it should, and
+// tells its progress meanwhile.
+func (s *server) carryOut(ctx context.Context, c call, out *answers) (any, error) {
+	progress, ended := make(chan hosts.Progress, 1), make(chan outcome, 1)
 	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	switch {
-	case s.winding:
-		cancel()
-		return errClosed
-	case f.ID <= s.last:
-		cancel()
-		return breach("request %d comes after request %d", f.ID, s.last)
-	case len(s.calls) >= maxCalls:
-		cancel()
-		return breach("more than %d requests at once", maxCalls)
-	}
-	run, err := s.prepare(f)
-	if err != nil {
-		cancel()
-		return err
-	}
-	s.last = f.ID
-	s.calls[f.ID] = cancel
-	s.hands.Add(1)
-	go func() {
-		defer s.hands.Done()
-		answer, err := run(ctx)
-		if base.Err() != nil {
-			err = stopped(err)
-		}
-		s.mutex.Lock()
-		delete(s.calls, f.ID)
+	if s.winding {
 		s.mutex.Unlock()
-		cancel()
-		s.answer(f.ID, answer, err)
-	}()
-	return nil
-}
-
-func (s *server) answer(id uint64, body any, err error) {
-	if err == nil {
-		var f frame
-		if f, err = encodeBody(kindDone, id, body); err == nil && len(f.Body) > maxAnswerFrame-1024 {
-			err = fmt.Errorf("the answer has %d bytes, more than a frame may", len(f.Body))
+		return nil, errStopped
+	}
+	s.hands.Go(func() {
+		answer, err := c.run(ctx, thinned(progress))
+		ended <- outcome{answer, err}
+	})
+	s.mutex.Unlock()
+	for {
+		select {
+		case p := <-progress:
+			out.progress(p)
+		case o := <-ended:
+			select {
+			case p := <-progress:
+				out.progress(p)
+			default:
+			}
+			return o.answer, o.err
 		}
-		if err == nil {
-			_ = s.send(context.Background(), f) // nobody is there who could be told otherwise
-			return
-		}
-	}
-	if f, bad := encodeBody(kindFailed, id, encodeError(err)); bad == nil {
-		_ = s.send(context.Background(), f)
 	}
 }
 
-type call func(ctx context.Context) (any, error)
-
-// prepare decodes a request; the error is a breach of the protocol.
-func (s *server) prepare(f frame) (call, error) {
-	switch f.Kind {
-	case kindObserve:
-		query, err := decodeBody[hosts.Query](f)
-		return func(ctx context.Context) (any, error) {
-			return s.host.Observe(hosts.Telling(ctx, s.progress(f.ID)), query)
-		}, err
-	case kindDo:
-		return s.prepareDo(f)
-	case kindHave:
-		body, err := decodeBody[haveBody](f)
-		return func(ctx context.Context) (any, error) { return s.have(ctx, body.Refs) }, err
-	case kindPut:
-		body, err := decodeBody[blobBody](f)
-		return func(ctx context.Context) (any, error) { return nil, s.put(ctx, body, f.Data, s.progress(f.ID)) }, err
-	case kindIngest:
-		body, err := decodeBody[blobBody](f)
-		return func(ctx context.Context) (any, error) { return nil, s.ingest(ctx, body, s.progress(f.ID)) }, err
-	default:
-		body, err := decodeBody[dialBody](f)
-		s.streams.expect(f.ID)
-		return func(ctx context.Context) (any, error) { return nil, s.dial(ctx, f.ID, body) }, err
-	}
-}
-
-func (s *server) prepareDo(f frame) (call, error) {
-	raw, err := rawBody(f)
-	if err != nil {
-		return nil, err
-	}
-	action, err := hosts.DecodeAction(raw)
-	if err != nil {
-		return nil, breach("malformed do: %v", err)
-	}
-	return func(ctx context.Context) (any, error) {
-		return s.host.Do(ctx, action, s.progress(f.ID))
-	}, nil
-}
-
-// progressInterval is how often a request's progress is worth a frame.
+// progressInterval is how often a call's progress is worth a line.
 const progressInterval = 100 * time.Millisecond
 
-// progress reports a request's progress, thinned out, without ever holding it up.
-func (s *server) progress(id uint64) func(hosts.Progress) {
+// thinned reports a call's progress, thinned out, without ever holding it up.
+func thinned(to chan hosts.Progress) func(hosts.Progress) {
 	var last time.Time
 	var note string
 	return func(p hosts.Progress) {
@@ -289,10 +244,80 @@ func (s *server) progress(id uint64) func(hosts.Progress) {
 			return
 		}
 		last, note = time.Now(), p.Note
-		if f, err := encodeBody(kindProgress, id, p); err == nil {
-			s.try(f)
-		}
+		latest(to, p)
 	}
+}
+
+// call is what a request asks for.
+type call struct {
+	run     func(ctx context.Context, progress func(hosts.Progress)) (any, error)
+	patient bool // it goes on to its end when the operator is gone
+	// follow carries what comes behind the question and the answer.
+	follow func(ctx context.Context, in io.Reader, out http.ResponseWriter)
+}
+
+// prepare reads what is asked; the error is a breach of the protocol.
+func (s *server) prepare(path string, in *lineReader) (c call, err error) {
+	switch path {
+	case pathObserve:
+		var query hosts.Query
+		err = in.decode(&query)
+		c.run = func(ctx context.Context, progress func(hosts.Progress)) (any, error) {
+			return s.host.Observe(hosts.Telling(ctx, progress), query)
+		}
+	case pathDo:
+		return s.prepareDo(in)
+	case pathHave:
+		var body haveBody
+		err = in.decode(&body)
+		c.run = func(ctx context.Context, _ func(hosts.Progress)) (any, error) { return s.have(ctx, body.Refs) }
+	case pathPut:
+		return s.preparePut(in)
+	case pathIngest:
+		var body blobBody
+		err = in.decode(&body)
+		c.run = func(ctx context.Context, progress func(hosts.Progress)) (any, error) {
+			return nil, s.ingest(ctx, body, progress)
+		}
+	case pathDial:
+		var body dialBody
+		err = in.decode(&body)
+		return s.prepareDial(body), err
+	default:
+		err = breach("the operator asks for %q", path)
+	}
+	return c, err
+}
+
+func (s *server) prepareDo(in *lineReader) (call, error) {
+	var raw json.RawMessage
+	if err := in.decode(&raw); err != nil {
+		return call{}, err
+	}
+	action, err := hosts.DecodeAction(raw)
+	if err != nil {
+		return call{}, breach("malformed action: %v", err)
+	}
+	return call{patient: true, run: func(ctx context.Context, progress func(hosts.Progress)) (any, error) {
+		return s.host.Do(ctx, action, progress)
+	}}, nil
+}
+
+func (s *server) preparePut(in *lineReader) (call, error) {
+	var body blobBody
+	if err := in.decode(&body); err != nil {
+		return call{}, err
+	}
+	if body.Size < 0 || body.Size > MaxSecret {
+		return call{}, breach("a blob of %d bytes", body.Size)
+	}
+	data := make([]byte, body.Size)
+	if _, err := io.ReadFull(in, data); err != nil {
+		return call{}, breach("a blob ends early: %v", err)
+	}
+	return call{run: func(ctx context.Context, progress func(hosts.Progress)) (any, error) {
+		return nil, s.put(ctx, body, data, progress)
+	}}, nil
 }
 
 func (s *server) have(ctx context.Context, refs []string) (haveBody, error) {
@@ -304,25 +329,37 @@ func (s *server) have(ctx context.Context, refs []string) (haveBody, error) {
 	return haveBody{Refs: has}, err
 }
 
-func decodeHello(f frame) (Hello, error) {
-	var hello Hello
-	if err := json.Unmarshal(f.Body, &hello); err != nil { // not strict: it may be from another version
-		return Hello{}, breach("malformed hello: %v", err)
-	}
-	hello.Version = hosts.CleanLine(hello.Version) // the other end's text, and shown
-	return hello, nil
+// answers writes the lines of one call's answer. Where the operator is gone, nobody is there
+// who could be told of an error.
+type answers struct {
+	out   http.ResponseWriter
+	flush func() error
 }
 
-// compare refuses an end of another protocol or another Slipway.
-func compare(other Hello, version string) error {
-	if other.Protocol == Protocol && other.Version == version {
-		return nil
+func newAnswers(w http.ResponseWriter) *answers {
+	return &answers{w, http.NewResponseController(w).Flush}
+}
+
+func (a *answers) progress(p hosts.Progress) { a.write(answerLine{Progress: &p}) }
+
+func (a *answers) end(body any, err error) {
+	var done json.RawMessage
+	if err == nil {
+		done, err = json.Marshal(body)
 	}
-	return &hosts.Error{
-		Kind: hosts.KindVersion,
-		Op:   "talk to the agent",
-		Err: fmt.Errorf("one end is slipway %s (protocol %d), the other %s (protocol %d)",
-			version, Protocol, other.Version, other.Protocol),
-		Fix: "use one version of slipway, and a bundle that was built with it",
+	if err == nil && len(done) > maxAnswer-1024 {
+		err = fmt.Errorf("the answer has %d bytes, more than a line may", len(done))
+	}
+	if err != nil {
+		a.write(answerLine{Failed: encodeError(err)})
+		return
+	}
+	a.write(answerLine{Done: done})
+}
+
+func (a *answers) write(line answerLine) {
+	if encoded, err := encodeLine(line); err == nil {
+		_, _ = a.out.Write(encoded)
+		_ = a.flush()
 	}
 }

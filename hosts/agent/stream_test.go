@@ -31,7 +31,7 @@ func dialed(t *testing.T) (conn net.Conn, far net.Conn, client *agent.Client, w 
 }
 
 func TestAStreamThatNobodyReadsHoldsOnlyItself(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		conn, far, client, w := dialed(t)
 		var mutex sync.Mutex
 		sent := 0
@@ -77,7 +77,7 @@ func finish(t *testing.T, client *agent.Client, w *wire) {
 }
 
 func TestAStreamKeepsItsDeadlines(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		conn, far, client, w := dialed(t)
 		begin := time.Now()
 		if err := conn.SetDeadline(begin.Add(time.Second)); err != nil {
@@ -118,7 +118,7 @@ func TestAStreamKeepsItsDeadlines(t *testing.T) {
 }
 
 func TestClosingAStreamClosesTheConnection(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		conn, far, client, w := dialed(t)
 		go func() {
 			_, _ = conn.Write([]byte("last words"))
@@ -136,7 +136,7 @@ func TestClosingAStreamClosesTheConnection(t *testing.T) {
 }
 
 func TestAConnectionThatEndsEndsTheStream(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		conn, far, client, w := dialed(t)
 		_, _ = far.Write([]byte("so long"))
 		_ = far.Close()
@@ -155,7 +155,7 @@ func TestAConnectionThatEndsEndsTheStream(t *testing.T) {
 }
 
 func TestALostSessionEndsItsStreams(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		conn, far, _, w := dialed(t)
 		ended := make(chan error, 1)
 		go func() {
@@ -177,7 +177,7 @@ func TestALostSessionEndsItsStreams(t *testing.T) {
 }
 
 func TestADialThatIsGivenUpLeavesNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		client, w := connect(t, stub{dial: func(ctx context.Context) (net.Conn, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()

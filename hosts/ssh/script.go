@@ -59,7 +59,7 @@ const checkScript = `unsafe() { printf "%s %s\t%s\n" "` + unsafeWord + `" "$2" "
 // inbox unless it is the usual one, $4 rootScript.
 //
 // sudo is asked whether it lets the user in before it is used. One that asks for a password
-// would get it by stdin ahead of the first frame (sudo -S), in the place of `sudo -n`.
+// would get it by stdin ahead of the operator's first line (sudo -S), in the place of `sudo -n`.
 const startScript = `LC_ALL=C; export LC_ALL; u=$(id -u); i=$3; ` + checkScript +
 	`if [ -z "$i" ]; then if [ "$u" = 0 ]; then i=$2/inbox; else i=$HOME/.cache/slipway/inbox; fi; fi; ` +
 	`n=$(id -un); g=; [ "$u" = 0 ] || [ "$(id -gn)" != "$n" ] || g=$(id -g); ` +

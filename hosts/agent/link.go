@@ -1,0 +1,146 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+var (
+	errSilent = errors.New("no sign of life")
+	errDeaf   = errors.New("the other end takes in nothing more")
+	errClosed = errors.New("the session is closed")
+	// errGivenUp is why HTTP/2 itself ends a connection.
+	errGivenUp = breach("the other end answers no ping, or what it sends is no HTTP/2")
+)
+
+// link makes a connection out of two streams. It notes when the other end was last heard, and
+// ends where that is too long ago: any byte counts, for what was asked may stand behind much
+// else on a slow line.
+type link struct {
+	in      io.Reader
+	out     io.Writer
+	life    Life
+	explain func(error) error // may put why it ended into better words
+	release func()            // frees whoever reads or writes the streams
+
+	closing atomic.Bool // this side has said its last: the end is that of what still comes
+	began   time.Time
+	heard   atomic.Int64 // when a byte last came, in nanoseconds since it began
+	once    sync.Once
+	ended   chan struct{}
+	cause   error // why, once it has ended
+}
+
+func newLink(in io.Reader, out io.Writer, life Life) *link {
+	return &link{
+		in: in, out: out, life: life.withDefaults(), began: time.Now(), ended: make(chan struct{}),
+		explain: func(err error) error { return err }, release: func() {},
+	}
+}
+
+// watch ends the link when the other end has been silent for too long.
+func (l *link) watch() {
+	ticker := time.NewTicker(l.life.Interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-l.ended:
+			return
+		case <-ticker.C:
+		}
+		if time.Since(l.began)-time.Duration(l.heard.Load()) > l.life.Silence {
+			l.end(errSilent)
+		}
+	}
+}
+
+// end notes why the link is over; the first reason stands.
+func (l *link) end(cause error) {
+	l.once.Do(func() {
+		l.cause = l.explain(cause)
+		close(l.ended)
+		l.release()
+	})
+}
+
+func (l *link) over() bool {
+	select {
+	case <-l.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+func (l *link) Read(p []byte) (int, error) {
+	n, err := l.in.Read(p)
+	if n > 0 {
+		l.heard.Store(int64(time.Since(l.began)))
+	}
+	if err != nil {
+		l.end(err)
+	}
+	return n, err
+}
+
+func (l *link) Write(p []byte) (int, error) {
+	deaf := time.AfterFunc(deafness*l.life.Silence, func() { l.end(errDeaf) })
+	defer deaf.Stop()
+	n, err := l.out.Write(p)
+	if err != nil && !l.closing.Load() {
+		l.end(fmt.Errorf("write to the other end: %w", err))
+	}
+	return n, err
+}
+
+// Close is HTTP/2's.
+func (l *link) Close() error {
+	if !l.closing.Load() {
+		l.end(errGivenUp)
+	}
+	return nil
+}
+
+func (l *link) LocalAddr() net.Addr  { return addr{"stream", "here"} }
+func (l *link) RemoteAddr() net.Addr { return addr{"stream", "there"} }
+
+// Deadlines are not for two streams: watch bounds a Read, and Write itself.
+func (l *link) SetDeadline(time.Time) error      { return nil }
+func (l *link) SetReadDeadline(time.Time) error  { return nil }
+func (l *link) SetWriteDeadline(time.Time) error { return nil }
+
+// addr is the address of one end of a connection.
+type addr struct{ network, address string }
+
+func (a addr) Network() string { return a.network }
+func (a addr) String() string  { return a.address }
+
+// oneLink is a listener that gives one link, and then waits for its end.
+type oneLink struct {
+	*link
+	given atomic.Bool
+}
+
+func (l *oneLink) Accept() (net.Conn, error) {
+	if l.given.CompareAndSwap(false, true) {
+		return l.link, nil
+	}
+	<-l.ended
+	return nil, net.ErrClosed
+}
+
+func (l *oneLink) Addr() net.Addr { return l.LocalAddr() }
+
+// Close is the server's, which closes what it was given by itself.
+func (l *oneLink) Close() error { return nil }
+
+// why tells why the link ended, once it has.
+func (l *link) why() error {
+	<-l.ended
+	return l.cause
+}
