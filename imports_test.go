@@ -78,7 +78,7 @@ var owned = map[string][]string{
 	"github.com/coreos/go-systemd":           {"hosts/local"},
 	"github.com/containerd/containerd":       {"hosts/local"},
 	"k8s.io/client-go":                       {"phases/engine/api", "e2e/writer"},
-	"k8s.io/kubectl":                         {"phases/engine/api", "cmd/slipway", "cmd/slipway/translations"},
+	"k8s.io/kubectl":                         {"phases/engine/api", "cmd/slipway"},
 	"go.etcd.io/etcd":                        {"phases/engine/api"},
 	"github.com/google/go-containerregistry": {"bundle/archive", "bundle/build", "images", "e2e"},
 	"github.com/distribution/reference":      {"images", "hosts"},

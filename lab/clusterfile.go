@@ -6,13 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-)
 
-// The heads of a Cluster file. Package cluster has them too, and a test compares; but it
-// brings libraries along that take longer to initialise than a dial takes.
-const (
-	clusterAPIVersion = "slipway.dev/v1alpha1"
-	clusterKind       = "Cluster"
+	"github.com/slipway-k8s/slipway/cluster"
 )
 
 // roles is what each kind of host is in the cluster file. Spares are not in it.
@@ -68,7 +63,7 @@ func (l *Lab) render(r *record, program, mode string, existing []byte) ([]byte, 
 		return nil, err
 	}
 	return encode(clusterFile{
-		APIVersion: clusterAPIVersion, Kind: clusterKind, Name: r.Name,
+		APIVersion: cluster.APIVersion, Kind: cluster.Kind, Name: r.Name,
 		Endpoint: endpoint,
 		SSH: sshBlock{
 			User: "root", IdentityFile: l.IdentityFile(), KnownHostsFile: l.KnownHostsFile(),

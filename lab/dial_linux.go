@@ -7,51 +7,9 @@ import (
 	"net"
 	"os"
 	"runtime"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
-
-// init is lab dial for a program that is run as a proxyCommand, once per connection. It
-// comes before the initialisation of most packages of a large program (Go goes by their
-// paths) and so takes a tenth of the time. What it does not understand is left to the
-// program's own command line.
-func init() {
-	l, address, ok := dialArguments(os.Args)
-	if !ok {
-		return
-	}
-	if err := l.Dial(context.Background(), address, os.Stdin, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "slipway:", err)
-		os.Exit(1)
-	}
-	os.Exit(0)
-}
-
-// dialArguments reads a command line as ProxyCommand writes it.
-func dialArguments(args []string) (l *Lab, address string, ok bool) {
-	if len(args) < 3 || args[1] != "lab" || args[2] != "dial" {
-		return nil, "", false
-	}
-	var dir, name string
-	args = args[3:]
-	for len(args) > 2 {
-		switch args[0] {
-		case "--dir":
-			dir = args[1]
-		case "--name":
-			name = args[1]
-		default:
-			return nil, "", false
-		}
-		args = args[2:]
-	}
-	if len(args) != 2 || strings.HasPrefix(args[0]+args[1], "-") {
-		return nil, "", false
-	}
-	l, err := Open(dir, name)
-	return l, net.JoinHostPort(args[0], args[1]), err == nil
-}
 
 // DialContext connects from the lab's own network, where the bridge is: a place that is
 // none of the hosts.

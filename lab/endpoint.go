@@ -7,16 +7,17 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/slipway-k8s/slipway/cluster"
 )
 
-// The endpoint's modes, in the cluster file's words. Package cluster has them too (see
-// clusterAPIVersion for why they are here once more).
+// The endpoint's modes, in the cluster file's words.
 const (
-	modeControlPlane  = "controlPlane"
-	modeVIP           = "vip"
-	modeLoadBalancers = "loadBalancers"
-	modeLocal         = "local"
-	modeExternal      = "external"
+	modeControlPlane  = string(cluster.EndpointControlPlane)
+	modeVIP           = string(cluster.EndpointVIP)
+	modeLoadBalancers = string(cluster.EndpointLoadBalancers)
+	modeLocal         = string(cluster.EndpointLocal)
+	modeExternal      = string(cluster.EndpointExternal)
 )
 
 var endpointModes = []string{modeVIP, modeLoadBalancers, modeLocal, modeExternal, modeControlPlane}
@@ -107,8 +108,8 @@ func (r *record) checkEndpoint(asked string, existing []byte) error {
 }
 
 // modeOf is the endpoint's mode that a Cluster file says; empty for none.
-func modeOf(cluster *yaml.Node) string {
-	endpoint := field(cluster, "endpoint")
+func modeOf(file *yaml.Node) string {
+	endpoint := field(file, "endpoint")
 	if endpoint == nil {
 		return ""
 	}
@@ -126,7 +127,7 @@ func clusterDocument(documents []any, name string) (*yaml.Node, error) {
 			continue
 		}
 		root = root.Content[0]
-		if kind := field(root, "kind"); kind == nil || kind.Value != clusterKind {
+		if kind := field(root, "kind"); kind == nil || kind.Value != cluster.Kind {
 			continue
 		}
 		if its := field(root, "name"); its == nil || its.Value != name {

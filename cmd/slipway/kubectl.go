@@ -11,8 +11,6 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/kubectl/pkg/cmd"
 	cmdutil "k8s.io/kubectl/pkg/cmd/util"
-
-	_ "github.com/slipway-k8s/slipway/cmd/slipway/translations" // none are read but for kubectl
 )
 
 func newKubectlCommand(p *program) *cobra.Command {

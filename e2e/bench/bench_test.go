@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -49,6 +50,32 @@ func TestBareHosts(t *testing.T) {
 		again = append(again, b.slipway("plan", "-f", b.file, "--bundle", bundleFile(), "--exit-code").took.Seconds())
 	}
 	fmt.Printf("the plan of the healthy cluster again, whole command: %s s\n", spread(again))
+}
+
+// TestFirstAnswer measures what a bare host is sent before it answers for the first time, and how
+// long that takes. It is left bare each time.
+func TestFirstAnswer(t *testing.T) {
+	b := boot(t, "bench-first", "--control-planes", "1")
+	defer b.down()
+	var seconds, megabytes []float64
+	for range runs {
+		before, began := b.received("cp-1"), time.Now()
+		_, _ = b.command(t.Context(), "status", "-f", b.file).CombinedOutput() // an error: there is no cluster yet
+		seconds = append(seconds, time.Since(began).Seconds())
+		megabytes = append(megabytes, (b.received("cp-1")-before)/1e6)
+	}
+	fmt.Printf("\nto the first answer of a bare host, whole command: %s s, %s MB sent to it\n", spread(seconds), spread(megabytes))
+}
+
+// received is how many bytes have come to a host over the network.
+func (b *bed) received(host string) float64 {
+	b.t.Helper()
+	text := b.exec(host, "cat", "/sys/class/net/eth0/statistics/rx_bytes", "")
+	bytes, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return bytes
 }
 
 // milestones are seconds from the start by name.

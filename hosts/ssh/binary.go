@@ -1,42 +1,17 @@
 package ssh
 
-import (
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
-	"io"
-	"os"
-)
+import "io"
 
 // Platform is a system and an architecture, in Go's words.
 type Platform struct{ OS, Arch string }
 
 func (p Platform) String() string { return p.OS + "/" + p.Arch }
 
-// Binary is Slipway's own executable for one platform.
+// Binary is slipway-agent for one platform.
 type Binary struct {
 	SHA256 string // in hex
 	Size   int64
 	Open   func() (io.ReadCloser, error)
-}
-
-// BinaryFile makes a Binary of a file. It reads all of it: keep the answer.
-func BinaryFile(path string) (Binary, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return Binary{}, fmt.Errorf("read the agent's binary: %w", err)
-	}
-	defer file.Close()
-	hash := sha256.New()
-	size, err := io.Copy(hash, file)
-	if err != nil {
-		return Binary{}, fmt.Errorf("read the agent's binary: %w", err)
-	}
-	return Binary{
-		SHA256: hex.EncodeToString(hash.Sum(nil)),
-		Size:   size,
-		Open:   func() (io.ReadCloser, error) { return os.Open(path) },
-	}, nil
 }
 
 // platform puts what uname says into Go's words.
