@@ -25,8 +25,7 @@ func (b *Bill) Blobs() []Blob {
 	return blobs
 }
 
-// Owners tells, in people's words, what a blob is part of: the images and sets that
-// would be lost with it.
+// Owners names what a blob is part of, for messages: images, sets and documents.
 func (b *Bill) Owners(digest string) []string {
 	var owners []string
 	for _, image := range b.Images {

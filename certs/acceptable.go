@@ -33,7 +33,7 @@ type Reason struct {
 
 func (r Reason) String() string { return r.Detail }
 
-// Acceptable judges a certificate that is already there, whoever made it: the right CA,
+// Acceptable checks a certificate that is already there, whoever made it: the right CA,
 // subject and usages, at least the names, and at least minLeft to live. It gives every
 // reason against it; none means that it stays.
 func Acceptable(want Spec, certPEM, caPEM []byte, now time.Time, minLeft time.Duration) []Reason {

@@ -90,8 +90,8 @@ type VRRP struct {
 	// RouterID tells virtual routers of one network apart, 1 to 255: unless said, it
 	// comes of the cluster's identity.
 	RouterID int `json:"routerID,omitempty"`
-	// Preempt gives the address back to the first host of the file that is well; unless
-	// said, whoever has it keeps it while he is well: a move less.
+	// Preempt gives the address back to the first host of the file that can serve; unless
+	// said, the host that has the address keeps it as long as it can serve.
 	Preempt bool `json:"preempt,omitempty"`
 }
 

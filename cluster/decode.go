@@ -16,10 +16,10 @@ type decoder struct {
 	// written maps a path in the Go value to the path that the file has instead of it:
 	// hosts[2].addresses[0] to hosts[2].address.
 	written map[string]string
-	// doubtful are the paths whose values could not be read: nothing more is said of them.
-	doubtful []string
-	// gaveUp is set where the file was not read to its end.
-	gaveUp bool
+	// unreadable are the paths whose values could not be read: nothing more is reported of them.
+	unreadable []string
+	// tooLarge is set where the file was too large to be read to its end.
+	tooLarge bool
 }
 
 func newDecoder() *decoder {
@@ -30,7 +30,7 @@ func (d *decoder) report(problem Problem) { d.problems = append(d.problems, prob
 
 // wrong reports a value that can not be read.
 func (d *decoder) wrong(n *node, path, fix, format string, args ...any) {
-	d.doubtful = append(d.doubtful, path)
+	d.unreadable = append(d.unreadable, path)
 	d.report(Problem{Path: path, Line: n.line, Message: fmt.Sprintf(format, args...), Fix: fix})
 }
 
@@ -201,10 +201,10 @@ func (d *decoder) unknown(field nodeField, in reflect.Type, path string, known [
 	if fix == "" {
 		if close := nearest(field.name, known); close != "" {
 			fix = fmt.Sprintf("did you mean %s?", close)
-			// What it stood for is not missing as well.
-			d.doubtful = append(d.doubtful, child(path, close))
+			// The field that was meant is not reported as missing too.
+			d.unreadable = append(d.unreadable, child(path, close))
 			if long, ok := singles[in][close]; ok {
-				d.doubtful = append(d.doubtful, child(path, long))
+				d.unreadable = append(d.unreadable, child(path, long))
 			}
 		} else {
 			fix = "known here: " + strings.Join(known, ", ")

@@ -156,7 +156,7 @@ var endpointCases = map[string]endpointCase{
 		`line 9: endpoint.vrrp.interface: "eth0@if7" is not the name of an interface; write eth0: what follows the @ is not part of the name`,
 		"line 9: endpoint.vrrp.routerID: -1 is not a virtual router's ID; write a number from 1 to 255 that no other virtual router of the network has, or leave it out"}},
 	"an interface too long":  {three, []string{"", "endpoint: {host: 192.0.2.100, vrrp: {interface: abcdefghijklmnop}}\n"}, []string{`line 9: endpoint.vrrp.interface: "abcdefghijklmnop" is not the name of an interface; write it as ip link shows it, such as eth0; at most 15 letters, digits, dots, dashes and underscores`}},
-	"the loopback interface": {three, []string{"", "endpoint: {host: 192.0.2.100, vrrp: {interface: lo}}\n"}, []string{"line 9: endpoint.vrrp.interface: nobody else hears what is said on lo; write the interface that has the host's address, or leave it out"}},
+	"the loopback interface": {three, []string{"", "endpoint: {host: 192.0.2.100, vrrp: {interface: lo}}\n"}, []string{"line 9: endpoint.vrrp.interface: no other host receives what is sent on lo; write the interface that has the host's address, or leave it out"}},
 	"an unreadable address hides what follows from it": {three, []string{"", "endpoint: {mode: vip, address: [192.0.2.100]}\n"}, []string{
 		"line 9: endpoint.address: is a list where text is wanted"}},
 

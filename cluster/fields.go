@@ -124,7 +124,7 @@ func hint(in reflect.Type, name string) string {
 	return hints[in.Name()+"."+strings.ToLower(name)]
 }
 
-// nearest gives the known name that was probably meant, or nothing.
+// nearest gives the known name that was probably meant, or "".
 func nearest(name string, known []string) string {
 	best, bestDistance := "", 1+max(1, len(name)/3)
 	for _, candidate := range known {
@@ -138,10 +138,10 @@ func nearest(name string, known []string) string {
 	return best
 }
 
-// distance counts the slips (a letter more, less, other, or two swapped) between two
-// words.
+// distance counts the typing errors between two words: a letter too many, missing, another,
+// or two letters swapped.
 func distance(a, b string) int {
-	const longest = 64 // names are short; a long one is no slip
+	const longest = 64 // names are short; a longer text is no typing error
 	if len(a) > longest || len(b) > longest {
 		return longest
 	}

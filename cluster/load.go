@@ -19,7 +19,7 @@ func Load(data []byte) (*Cluster, error) {
 	}
 	d := newDecoder()
 	trees := d.resolve(found)
-	if d.gaveUp {
+	if d.tooLarge {
 		return nil, &Invalid{d.problems}
 	}
 	c := d.assemble(trees)
@@ -40,7 +40,7 @@ func (d *decoder) resolve(found []*yaml.Node) []*node {
 		trees = append(trees, r.resolve(document, "", 0))
 	}
 	if r.tooLarge {
-		d.gaveUp = true
+		d.tooLarge = true
 		d.report(Problem{Message: "the file is too large or too deep once its aliases are followed"})
 	}
 	return trees
@@ -63,8 +63,8 @@ func (d *decoder) assemble(trees []*node) *Cluster {
 	return c
 }
 
-// isCluster looks at apiVersion and kind before all else: there is no use in measuring
-// another kind of file against this one.
+// isCluster looks at apiVersion and kind first: the fields of another kind of file are not
+// worth checking.
 func (d *decoder) isCluster(tree *node) bool {
 	if tree.tag != "!!map" {
 		d.report(Problem{Line: tree.line, Message: "the file is " + tree.describe() + " where a mapping is wanted",
@@ -110,7 +110,7 @@ func (n *node) textOf(name string) string {
 func (d *decoder) sorted(validated []*finding) []Problem {
 	all := slices.Clone(d.problems)
 	for _, found := range validated {
-		if d.doubts(found) {
+		if d.restsOnUnreadable(found) {
 			continue
 		}
 		problem := found.Problem
@@ -135,12 +135,12 @@ func (d *decoder) asWritten(message string) string {
 	return message
 }
 
-// doubts tells whether a finding is at or below a value that could not be read, or was
+// restsOnUnreadable tells whether a finding is at or below a value that could not be read, or was
 // concluded from one.
-func (d *decoder) doubts(found *finding) bool {
-	return slices.ContainsFunc(d.doubtful, func(doubtful string) bool {
-		name, _, _ := strings.Cut(lastName(doubtful), "[")
-		return covers(doubtful, found.Path) || slices.Contains(found.from, name)
+func (d *decoder) restsOnUnreadable(found *finding) bool {
+	return slices.ContainsFunc(d.unreadable, func(unreadable string) bool {
+		name, _, _ := strings.Cut(lastName(unreadable), "[")
+		return covers(unreadable, found.Path) || slices.Contains(found.from, name)
 	})
 }
 

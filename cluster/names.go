@@ -11,7 +11,7 @@ import (
 
 // normalName is a DNS name as it goes into certificates and into kubeadm's configuration,
 // which takes no other form: DNS itself knows no difference between upper and lower case, and
-// the dot at the end only says that the name is whole. What is no name stays as it is said.
+// the dot at the end only marks the name as complete. Text that is no name stays unchanged.
 func normalName(text string) string {
 	name := strings.TrimSuffix(strings.ToLower(text), ".")
 	if isName(strings.TrimPrefix(name, "*.")) {
@@ -22,20 +22,20 @@ func normalName(text string) string {
 
 func isName(text string) bool { return len(validation.IsDNS1123Subdomain(text)) == 0 }
 
-// isNearlyAddress tells whether a text is an IPv4 address with a slip in it: no name that
-// leads anywhere is made of digits and dots alone, and resolvers read such a one as a number.
-func isNearlyAddress(text string) bool {
+// isMistypedAddress tells whether a text was meant as an IPv4 address and is none: no host name
+// consists of digits and dots alone, and resolvers read such a text as a number.
+func isMistypedAddress(text string) bool {
 	return !isAddress(text) && strings.Contains(text, ".") && strings.Trim(text, "0123456789.") == ""
 }
 
-const slipFix = "write four numbers from 0 to 255, without leading zeros, like 192.0.2.10"
+const mistypedFix = "write four numbers from 0 to 255, without leading zeros, like 192.0.2.10"
 
-// slip reports an address with a slip in it.
-func (k *checker) slip(text, path string) bool {
-	if !isNearlyAddress(text) {
+// mistypedAddress reports such a text.
+func (k *checker) mistypedAddress(text, path string) bool {
+	if !isMistypedAddress(text) {
 		return false
 	}
-	k.wrong(path, slipFix, "%q is not an address, nor a name: it has nothing but digits and dots", text)
+	k.wrong(path, mistypedFix, "%q is not an address, nor a name: it has nothing but digits and dots", text)
 	return true
 }
 
@@ -45,9 +45,9 @@ func isZoned(text string) bool {
 	return err == nil && address.Zone() != ""
 }
 
-// loginName says what is wrong with an SSH user; "" where OpenSSH would take it. Directory
-// services have names like jdoe@corp.example.com and CORP\jdoe; what a shell would read as
-// more than a word is refused, as ssh does, since a proxyCommand may have it put in.
+// loginName says what is wrong with an SSH user; "" where OpenSSH accepts it. Directory
+// services have names like jdoe@corp.example.com and CORP\jdoe. Characters that mean something
+// to a shell are refused, as ssh does, since a proxyCommand may contain the name.
 func loginName(user string) string {
 	switch {
 	case user == "":

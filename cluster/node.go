@@ -50,7 +50,7 @@ func (t Taint) String() string {
 }
 
 // MapFiles applies a function to every name of a file on the operator's machine, so
-// that whoever knows that machine can make them absolute.
+// that the caller, who knows that machine, can make them absolute.
 func (c *Cluster) MapFiles(apply func(string) string) {
 	each := func(names ...*string) {
 		for _, name := range names {

@@ -2,11 +2,11 @@ package cluster
 
 import "fmt"
 
-// Skew is two versions that must not meet.
+// Skew is two versions that must not run in one cluster.
 type Skew struct {
 	What   string  // kubelet, kube-scheduler, …
 	Have   Version // its version
-	Beside Version // the version that it meets
+	Beside Version // the version that runs beside it
 	Rule   string  // the policy that this breaks
 }
 

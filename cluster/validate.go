@@ -148,7 +148,7 @@ func (k *checker) certificates(certificates Certificates) {
 	seen := map[string]int{}
 	for i, san := range certificates.ExtraSANs {
 		path := index("certificates.extraSANs", i)
-		if !k.slip(san, path) && (isZoned(san) || !isAddress(san) && !isName(san) && len(validation.IsWildcardDNS1123Subdomain(san)) > 0) {
+		if !k.mistypedAddress(san, path) && (isZoned(san) || !isAddress(san) && !isName(san) && len(validation.IsWildcardDNS1123Subdomain(san)) > 0) {
 			k.wrong(path, "write a name like api.example.com or *.example.com, or an address like 192.0.2.10", "%q is neither a DNS name nor an address", san)
 		}
 		k.once(seen, san, i, path, "certificates.extraSANs")

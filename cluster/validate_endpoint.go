@@ -73,7 +73,7 @@ func (k *checker) ownEndpoint(c *Cluster) {
 }
 
 func (k *checker) endpointHost(host string) bool {
-	if k.slip(host, "endpoint.host") {
+	if k.mistypedAddress(host, "endpoint.host") {
 		return false
 	}
 	if isZoned(host) || !isAddress(host) && !isName(host) {
@@ -101,7 +101,7 @@ func (k *checker) virtualEndpoint(c *Cluster) {
 		k.ownName(c)
 	}
 	switch {
-	case e.Address == "" && isNearlyAddress(e.Host): // put right, it is the address as well
+	case e.Address == "" && isMistypedAddress(e.Host): // put right, it is the address as well
 	case e.Address == "":
 		k.wrong("endpoint.address", "write the virtual address that "+e.Host+" leads to: one of the hosts' own subnet that nobody has",
 			"is missing; mode %s needs one", e.Mode).concludedFrom("host")
@@ -143,8 +143,8 @@ func (k *checker) virtualAddress(c *Cluster) {
 }
 
 func addressExample(text string) string {
-	if isNearlyAddress(text) {
-		return slipFix
+	if isMistypedAddress(text) {
+		return mistypedFix
 	}
 	return "write it like 192.0.2.100"
 }
@@ -174,7 +174,7 @@ func (k *checker) vrrp(vrrp VRRP) {
 	switch name := vrrp.Interface; {
 	case name == "":
 	case name == "lo":
-		k.wrong("endpoint.vrrp.interface", "write the interface that has the host's address, or leave it out", "nobody else hears what is said on lo")
+		k.wrong("endpoint.vrrp.interface", "write the interface that has the host's address, or leave it out", "no other host receives what is sent on lo")
 	case !interfaceForm.MatchString(name):
 		fix := "write it as ip link shows it, such as eth0; at most 15 letters, digits, dots, dashes and underscores"
 		if before, _, found := strings.Cut(name, "@"); found && interfaceForm.MatchString(before) {

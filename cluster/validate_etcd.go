@@ -58,8 +58,8 @@ func (k *checker) etcdEndpoint(endpoint, path string) {
 		k.wrong(path, "write https://"+strings.TrimSuffix(parsed.Host, ":")+":2379", "%s has no port", endpoint)
 	case err != nil || len(validation.IsValidPortNum(number)) > 0:
 		k.wrong(path, "write a port from 1 to 65535", "%s is not a port", parsed.Port())
-	case isNearlyAddress(host):
-		k.slip(host, path)
+	case isMistypedAddress(host):
+		k.mistypedAddress(host, path)
 	case !isAddress(host) && !isName(host):
 		k.wrong(path, example, "%q is neither an address nor a DNS name", host)
 	case strings.Trim(parsed.Path, "/") != "" || parsed.RawQuery != "" || parsed.Fragment != "":

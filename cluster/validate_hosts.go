@@ -118,8 +118,8 @@ func addressFix(text string) string {
 	if port, err := netip.ParseAddrPort(text); err == nil {
 		return "write " + port.Addr().String() + "; the port goes to ssh.port"
 	}
-	if isNearlyAddress(text) {
-		return slipFix
+	if isMistypedAddress(text) {
+		return mistypedFix
 	}
 	if isName(text) {
 		return "write the address itself; a name may stand in ssh.host"
@@ -244,7 +244,7 @@ func (k *checker) ssh(ssh SSH, path string) {
 	if ssh.ConnectTimeout < 0 {
 		k.wrong(child(path, "connectTimeout"), "write a duration such as 10s", "%s is below nothing", ssh.ConnectTimeout)
 	}
-	if !k.slip(ssh.Host, child(path, "host")) && ssh.Host != "" && !isAddress(ssh.Host) && (strings.ContainsAny(ssh.Host, " \t\n@/:") || strings.HasPrefix(ssh.Host, "-")) {
+	if !k.mistypedAddress(ssh.Host, child(path, "host")) && ssh.Host != "" && !isAddress(ssh.Host) && (strings.ContainsAny(ssh.Host, " \t\n@/:") || strings.HasPrefix(ssh.Host, "-")) {
 		k.wrong(child(path, "host"), "write a name or an address alone; the user goes to ssh.user, the port to ssh.port", "%q is not a host", ssh.Host)
 	}
 	if strings.ContainsAny(ssh.ProxyCommand, "\n\x00") {

@@ -25,7 +25,7 @@ type HostPathMount struct {
 	PathType  string `json:"pathType,omitempty"` // a HostPathType of the core API; empty: not looked at
 }
 
-// PathTypes are what a volume can be said to be: in the core API's words.
+// PathTypes are the HostPathTypes of the core API.
 var PathTypes = []string{"DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"}
 
 // StaticPod is what the cluster file says of one component that runs as a static Pod, and

@@ -38,7 +38,7 @@ func imageBlob(d v1.Descriptor) hosts.ImageBlob {
 	return hosts.ImageBlob{MediaType: string(d.MediaType), Digest: d.Digest.String(), Size: d.Size}
 }
 
-// checkBlob holds a file against the digest and the size that it should have.
+// checkBlob compares a file with the digest and the size that it should have.
 func checkBlob(ctx context.Context, path string, descriptor v1.Descriptor) error {
 	file, err := open(ctx, path)
 	if err != nil {

@@ -48,11 +48,11 @@ func (s *Set) read(name string) ([]found, error) {
 	case entries["manifest.json"]:
 		return s.readDocker(name, plain)
 	}
-	return nil, strange(entries)
+	return nil, noImages(entries)
 }
 
-// strange says what a tar without images is.
-func strange(entries map[string]bool) error {
+// noImages says what a tar without images seems to be.
+func noImages(entries map[string]bool) error {
 	switch {
 	case entries["index.json"]:
 		return errors.New("it looks like an OCI image layout, but has no file oci-layout")
@@ -64,7 +64,7 @@ func strange(entries map[string]bool) error {
 	return errors.New("a tar, but neither 'docker save' (manifest.json) nor an OCI image layout (oci-layout, index.json) wrote it")
 }
 
-// The first bytes of what may be met.
+// The first bytes of files that users may give.
 var (
 	gzipMagic = []byte{0x1f, 0x8b}
 	zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}

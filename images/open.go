@@ -5,9 +5,8 @@ import (
 	"os"
 )
 
-// stoppable is an open file that reads until its context ends: what is unpacked or held
-// against a digest may be large. It has no more than these methods, so that none of the
-// file's own goes past Read.
+// stoppable is an open file that reads until its context ends: reading a large image takes
+// long. It has only these methods, so that no method of the file reads past the context.
 type stoppable struct {
 	ctx  context.Context
 	file *os.File

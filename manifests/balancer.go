@@ -74,7 +74,7 @@ const (
 // guardTable is keepalived.service's table of nftables.
 const guardTable = "slipway-endpoint"
 
-// nftFamily is how nftables calls an address's protocol.
+// nftFamily is nftables' name of an address's protocol.
 func nftFamily(address netip.Addr) string {
 	if address.Is6() {
 		return "ip6"
@@ -82,8 +82,8 @@ func nftFamily(address netip.Addr) string {
 	return "ip"
 }
 
-// VRRP priorities. Without preemption all have the same. The weight of a broken path is
-// more than any two hosts differ by.
+// VRRP priorities. Without preemption all hosts have the same. The weight of a broken path is
+// larger than the difference between any two hosts.
 const (
 	highestPriority = 250
 	pathWeight      = 120
@@ -128,9 +128,9 @@ func (in Input) priority(host cluster.Host) int {
 	return highestPriority - min(index, pathWeight-1)
 }
 
-// vrrpPeers are the addresses of the other hosts that may hold the virtual address. Who
-// runs keepalived is one of them even where haproxy sends it no client yet: whom the
-// address's holder does not tell of itself, that host takes the address as well.
+// vrrpPeers are the addresses of the other hosts that may hold the virtual address: all that
+// run keepalived, also those that haproxy sends no client to yet. A host that gets no adverts
+// from the holder would take the address too.
 func (in Input) vrrpPeers(host cluster.Host) []string {
 	var peers []string
 	for _, other := range in.Cluster.Balancers() {
@@ -139,14 +139,14 @@ func (in Input) vrrpPeers(host cluster.Host) []string {
 		}
 	}
 	if len(peers) == 0 {
-		return []string{lonely}
+		return []string{noPeer}
 	}
 	return peers
 }
 
-// lonely is the peer of who has none yet. Without one keepalived would speak multicast,
-// and let the address go to start anew when the first peer comes.
-const lonely = "127.0.0.1"
+// noPeer stands in the configuration of a host that has no peer yet. Without any, keepalived
+// would use multicast, and drop the address to start again when the first peer comes.
+const noPeer = "127.0.0.1"
 
 // vipInterface is the interface that carries the virtual address on a host.
 func (in Input) vipInterface(host cluster.Host) (string, error) {

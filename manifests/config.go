@@ -16,7 +16,7 @@ const (
 	kubeletKey = "kubelet"
 )
 
-// What kubeadm of 1.36 takes for these images unless it is told.
+// The tags that kubeadm 1.36 uses for these images by default.
 const (
 	kubeadmEtcdTag = "3.6.8-0"
 	kubeadmDNSTag  = "v1.14.2"

@@ -16,8 +16,8 @@ import (
 // somebody sets: what is left out is the component's default.
 type document map[string]any
 
-// yaml writes the document and holds it against its API: a field that the API does not
-// have, or of another type, is an error.
+// yaml writes the document and checks it against its API: an unknown field, or one of another
+// type, is an error.
 func (d document) yaml() ([]byte, error) {
 	data, err := yaml.Marshal(map[string]any(d))
 	if err != nil {

@@ -22,11 +22,11 @@ const (
 	etcdMetricsPort = 2381
 )
 
-// InitialCluster is what etcd is told of its cluster before it has data of its own. Once
-// it has, the flags mean nothing to it: they are kept as they were found.
+// InitialCluster is what etcd's flags say of its cluster while it has no data. Once it has
+// data, it ignores the flags: they are kept as they were found.
 type InitialCluster struct {
 	Members []Member
-	// State is, in a manifest, always StateExisting. What is told to begin has StateNew.
+	// State is always StateExisting in a manifest; StateNew is only for the first start.
 	State string
 }
 
@@ -167,7 +167,7 @@ type metricsAddress struct {
 }
 
 // etcdMetrics follows the user's listen-metrics-urls, as kubeadm does: the probes must
-// find what etcd was told to serve.
+// find where etcd serves them.
 func etcdMetrics(local string, users []cluster.Arg) metricsAddress {
 	ours := metricsAddress{host: local, port: etcdMetricsPort, scheme: corev1.URISchemeHTTP}
 	value, set := argument(users, "listen-metrics-urls")

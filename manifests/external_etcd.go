@@ -15,7 +15,7 @@ func externalPaths() (ca, cert, key string) {
 }
 
 // externalEtcdFiles are what the API servers reach the user's etcd with: its CA and the
-// client's pair, as they were given, and whoever is to renew them gives them anew.
+// client's pair, as the user gave them. The user renews them, and gives the new ones.
 func (in Input) externalEtcdFiles(host cluster.Host) ([]File, error) {
 	external := in.Cluster.Etcd.External
 	if external == nil || !host.HasRole(cluster.RoleControlPlane) {
@@ -49,7 +49,7 @@ func (in Input) etcdFile(name string) ([]byte, error) {
 	return content, nil
 }
 
-// etcdCA is whom the API servers take for their etcd.
+// etcdCA is the CA by which the API servers know their etcd.
 func (in Input) etcdCA() ([]byte, error) {
 	if external := in.Cluster.Etcd.External; external != nil {
 		return in.etcdFile(external.CAFile)

@@ -16,7 +16,7 @@ func Host(in Input, name string) (HostState, error) {
 		return HostState{}, err
 	}
 	state := HostState{Host: name, Hostname: name, Units: units(in.Cluster, host)}
-	if host.Hostname == cluster.HostnameKeep { // nothing of Kubernetes goes by it: all are told the node's
+	if host.Hostname == cluster.HostnameKeep { // no component uses it: all get the node's name as a flag
 		state.Hostname = ""
 	}
 	if host.IsNode() {
@@ -71,7 +71,7 @@ func (in Input) files(host cluster.Host) ([]File, []Link, error) {
 		return nil, nil, err
 	}
 	if host.HasRole(cluster.RoleControlPlane) {
-		// kubectl works for root without a word; a kubeconfig that is there already stays.
+		// So kubectl works for root at once; a kubeconfig that is there already stays.
 		links = append(links, Link{Phase: plan.PhaseKubeconfig, Path: RootKubeconfig, Target: AdminConf, Seed: true})
 	}
 	return append(files, kubelet...), links, nil

@@ -147,8 +147,8 @@ func configMapReaders(namespace, name, configMap string, subjects ...rbacv1.Subj
 	}
 }
 
-// The API server fills in a subject's group where it is missing; said here, what is
-// wanted and what is there are the same.
+// The API server fills in a subject's missing group: with the group, what is wanted and what
+// is there are equal.
 func group(name string) rbacv1.Subject {
 	return rbacv1.Subject{Kind: rbacv1.GroupKind, APIGroup: rbacv1.GroupName, Name: name}
 }

@@ -42,7 +42,7 @@ func OwnershipTable() Ownership {
 }
 
 // chains are those of the kubelet, of kube-proxy in each of its modes and of flannel, by
-// their whole names: KUBE-ADMIN or CNI-ADMIN would be somebody else's. kube-proxy's for one
+// their whole names: KUBE-ADMIN or CNI-ADMIN may belong to another program. kube-proxy's for one
 // Service or endpoint end with a hash.
 func chains() []string {
 	return []string{

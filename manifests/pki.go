@@ -60,8 +60,8 @@ func leafFiles(entry certs.Entry, spec certs.Spec, leaf certs.Leaf) []File {
 }
 
 // kubeconfigFiles are the kubeconfigs of a control plane's own: the administrator's goes
-// to the endpoint; the components' to the API server beside them, with which they share
-// their version and their fate.
+// to the endpoint; the components' to the API server on the same host, which has their
+// version and stops when they stop.
 func (in Input) kubeconfigFiles(host cluster.Host) ([]File, error) {
 	if !host.HasRole(cluster.RoleControlPlane) {
 		return nil, nil

@@ -23,8 +23,8 @@ type Input struct {
 	// ControlPlanes names those of the file that are in the cluster, or will be when the
 	// plan is done: whom balancers send clients to. Nil: all of the file.
 	ControlPlanes []string
-	// Balancers names those hosts of the file that run keepalived, may run it unseen, or
-	// will when the plan is done: each other's peers. Nil: all of the file that balance.
+	// Balancers names the hosts of the file that run keepalived, may run it without having been
+	// reached, or will run it when the plan is done: each other's peers. Nil: all balancers.
 	Balancers []string
 	// EtcdFiles are the contents of the external etcd's files by the path in the cluster file.
 	EtcdFiles map[string][]byte
@@ -60,7 +60,7 @@ type HostState struct {
 	Images      []Image
 }
 
-// Compare is how an item is held against what a host has.
+// Compare is how an item is compared with what a host has.
 type Compare string
 
 // The ways to compare.

@@ -6,7 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
-	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 // unlike says where an API object does not hold what it should: the path of the first
@@ -150,49 +151,9 @@ func scalar(value any) string {
 	return fmt.Sprintf("%T", value)
 }
 
-// suffixes are those of quantities, the binary ones first: they end in the same letters.
-var suffixes = []struct {
-	name   string
-	factor *big.Rat
-}{
-	{"Ki", power(2, 10)}, {"Mi", power(2, 20)}, {"Gi", power(2, 30)}, {"Ti", power(2, 40)}, {"Pi", power(2, 50)}, {"Ei", power(2, 60)},
-	{"n", power(10, -9)}, {"u", power(10, -6)}, {"m", power(10, -3)},
-	{"k", power(10, 3)}, {"M", power(10, 6)}, {"G", power(10, 9)}, {"T", power(10, 12)}, {"P", power(10, 15)}, {"E", power(10, 18)},
-}
-
-func power(base, exponent int64) *big.Rat {
-	size := exponent
-	if size < 0 {
-		size = -size
-	}
-	value := new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(base), big.NewInt(size), nil))
-	if exponent < 0 {
-		return value.Inv(value)
-	}
-	return value
-}
-
-// quantityOf reads 100m, 70Mi, 1e3 or 2.
-func quantityOf(text string) (*big.Rat, bool) {
-	factor := power(10, 0)
-	for _, suffix := range suffixes {
-		if number, ok := strings.CutSuffix(text, suffix.name); ok {
-			text, factor = number, suffix.factor
-			break
-		}
-	}
-	if len(text) > 32 || strings.Contains(text, "/") { // nobody's quantity, and dear to expand
-		return nil, false
-	}
-	number, ok := new(big.Rat).SetString(text)
-	if !ok {
-		return nil, false
-	}
-	return number.Mul(number, factor), true
-}
-
+// sameQuantity tells whether two texts are the same quantity, such as 1000m and 1.
 func sameQuantity(one, other string) bool {
-	a, oka := quantityOf(one)
-	b, okb := quantityOf(other)
-	return oka && okb && a.Cmp(b) == 0
+	a, errA := resource.ParseQuantity(one)
+	b, errB := resource.ParseQuantity(other)
+	return errA == nil && errB == nil && a.Cmp(b) == 0
 }

@@ -80,8 +80,8 @@ func (a *Archive) verifyBlob(ctx context.Context, blob bundle.Blob, read func(in
 	return nil
 }
 
-// verifyImage holds the manifest, which OCI tools follow, against the bill, which
-// Slipway follows: they have to name the same blobs.
+// verifyImage compares the manifest, which OCI tools follow, with the bill, which Slipway
+// follows: they have to name the same blobs.
 func (a *Archive) verifyImage(image bundle.Image) error {
 	var manifest struct {
 		Config struct{ Digest string }

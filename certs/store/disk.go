@@ -115,8 +115,8 @@ func syncFolder(path string) error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
-// lock takes a lock that ends with the process at the latest, waiting for whoever holds
-// it: what is done under it takes milliseconds.
+// lock waits for a lock, which the kernel frees when the process ends: it is held for
+// milliseconds.
 func lock(path string) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, modeFile)
 	if err != nil {

@@ -197,7 +197,7 @@ func (f *Folder) AllJoined() ([]string, error) {
 // keptFile lies beside the keys.
 const keptFile = "kept"
 
-// notNoted is told for the reason where there is a note without one: an earlier version wrote such.
+// notNoted stands for the reason in notes that an earlier version wrote, without one.
 const notNoted = "the reason was not noted"
 
 // MarkKept notes why the keys were kept when all known hosts were reset. The first reason stays.
