@@ -77,6 +77,7 @@ var owned = map[string][]string{
 	"github.com/pkg/sftp":                    {"hosts/ssh", "hosts/hosttest"},
 	"github.com/coreos/go-systemd":           {"hosts/local"},
 	"github.com/containerd/containerd":       {"hosts/local"},
+	"github.com/moby/sys/mountinfo":          {"hosts/local"},
 	"k8s.io/client-go":                       {"phases/engine/api", "e2e/writer"},
 	"k8s.io/kubectl":                         {"phases/engine/api", "cmd/slipway"},
 	"go.etcd.io/etcd":                        {"phases/engine/api"},

@@ -3,83 +3,36 @@
 package local
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-// readMounts lists the mount points of this process, in the order they were mounted.
-func readMounts() ([]string, error) {
-	file, err := os.Open("/proc/self/mountinfo")
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	return parseMounts(file)
-}
-
-// parseMounts reads the mount points of a mountinfo file: its fifth field.
-func parseMounts(reader io.Reader) ([]string, error) {
-	var mounts []string
-	scanner := bufio.NewScanner(reader)
-	scanner.Buffer(nil, 1<<20)
-	for scanner.Scan() {
-		fields := strings.Fields(scanner.Text())
-		if len(fields) < 5 {
-			return nil, fmt.Errorf("read mountinfo: line %q is not understood", scanner.Text())
-		}
-		mounts = append(mounts, unescapeOctal(fields[4]))
-	}
-	return mounts, scanner.Err()
-}
-
-// unescapeOctal undoes the kernel's \040 for blanks and the like.
-func unescapeOctal(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if code, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(code))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
-}
-
 // mountsBelow lists what is mounted strictly below a path of the host, or below what it is
 // a link to: mount points as the kernel names them, deepest and latest first.
 func (h *Host) mountsBelow(path string) ([]string, error) {
-	mounts, err := readMounts()
-	if err != nil {
-		return nil, err
-	}
 	at := h.at(path)
 	if resolved, err := filepath.EvalSymlinks(at); err == nil {
 		at = resolved // the kernel knows mount points by their resolved paths
 	}
+	mounts, err := mountinfo.GetMounts(func(mount *mountinfo.Info) (skip, stop bool) {
+		return !strings.HasPrefix(mount.Mountpoint, strings.TrimSuffix(at, "/")+"/"), false
+	})
+	if err != nil {
+		return nil, err
+	}
 	var below []string
 	for _, mount := range mounts {
-		if strings.HasPrefix(mount, strings.TrimSuffix(at, "/")+"/") {
-			below = append(below, mount)
-		}
+		below = append(below, mount.Mountpoint)
 	}
 	slices.Reverse(below)
 	slices.SortStableFunc(below, func(a, b string) int {

@@ -15,18 +15,6 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-func TestParseMounts(t *testing.T) {
-	mounts, err := parseMounts(strings.NewReader(
-		"22 28 0:21 / /sys rw,nosuid - sysfs sysfs rw\n" +
-			"99 28 0:50 / /var/lib/a\\040b\\134c rw shared:1 - tmpfs tmpfs rw\n"))
-	if err != nil || !slices.Equal(mounts, []string{"/sys", `/var/lib/a b\c`}) {
-		t.Errorf("mounts are %q, %v", mounts, err)
-	}
-	if _, err := parseMounts(strings.NewReader("rubbish\n")); err == nil {
-		t.Error("rubbish was taken")
-	}
-}
-
 func TestParseSwaps(t *testing.T) {
 	areas, err := parseSwaps(
 		"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n" +
@@ -183,7 +171,6 @@ func writeTestFile(path, content string) error {
 func FuzzParsers(f *testing.F) {
 	f.Add("22 28 0:21 / /sys\\040 rw - sysfs sysfs rw\n*nat\n:A - [0:0]\n-A B -j A\n/dev/sda2 none swap sw 0 0\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		_, _ = parseMounts(strings.NewReader(text))
 		_, _ = parseSwaps(text)
 		_ = parseListeners(strings.NewReader(text), []int{22}, map[string]int{})
 		parseHosts(text)

@@ -9,8 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
+
+	"github.com/moby/sys/mountinfo"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
@@ -140,11 +141,8 @@ func isEmptyMountPoint(path string) bool {
 	if err != nil || len(entries) > 0 {
 		return false
 	}
-	mounts, err := readMounts()
-	if err != nil {
-		return false
-	}
-	return slices.Contains(mounts, path)
+	mounted, err := mountinfo.Mounted(path)
+	return err == nil && mounted
 }
 
 // refuseMounts fails where something is mounted below a path: what is in there may be

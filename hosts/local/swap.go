@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,6 +53,16 @@ func parseSwaps(table string) ([]swapArea, error) {
 		areas = append(areas, swapArea{device: unescapeOctal(fields[0]), priority: priority})
 	}
 	return areas, nil
+}
+
+// octal is how the kernel writes blanks and the like in a path: \040.
+var octal = regexp.MustCompile(`\\[0-3][0-7]{2}`)
+
+func unescapeOctal(path string) string {
+	return octal.ReplaceAllStringFunc(path, func(code string) string {
+		char, _ := strconv.ParseUint(code[1:], 8, 8) // it has matched
+		return string([]byte{byte(char)})
+	})
 }
 
 // fstabSwaps lists the lines of fstab that bring swap, by what they name.
