@@ -41,7 +41,7 @@ func (d *draft) findFollowers(in Input, except []cluster.Host) {
 		}
 		facts, seen := d.in.Facts[host.Name]
 		if !seen {
-			d.warnOfDeafBalancer(host)
+			d.warnOfUntold(host)
 			continue
 		}
 		if !view.CarriesBalancer(facts.Record) {
@@ -84,8 +84,8 @@ func partOf(state manifests.HostState, units []string) manifests.HostState {
 	return state
 }
 
-// warnOfDeafBalancer tells of a balancer that does not hear who comes and goes.
-func (d *draft) warnOfDeafBalancer(host cluster.Host) {
+// warnOfUntold warns of a balancer that cannot be told who comes and goes.
+func (d *draft) warnOfUntold(host cluster.Host) {
 	units := []string{"haproxy"}
 	if d.in.Cluster.VirtualAddress() != "" {
 		units = append(units, "keepalived")

@@ -122,11 +122,10 @@ func (h *hostDraft) deleteNode(waits []string) {
 	})
 }
 
-// balancersLose has the balancers that stay send nobody to the hosts that leave any more,
-// and those who join by hand as little, after the steps given. Only when the keepalived
-// that leave are stopped (which stop does) are they told no more of the address's holder:
-// one that hears nothing of him takes the address as well. It gives what the rest of the
-// leaving has to wait for.
+// balancersLose takes the hosts that leave out of the balancers that stay, and out of cluster-info,
+// after the steps given. They stay peers of keepalived until their own is stopped (which stop
+// does): a backup that gets no advertisement promotes itself, and two hosts would have the address.
+// It gives what the rest of the leaving has to wait for.
 func (d *draft) balancersLose(leaving []cluster.Host, waits []string, stop func(waits []string) []string) []string {
 	if !slices.ContainsFunc(leaving, knownToBalancers) {
 		return nil

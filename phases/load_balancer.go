@@ -13,10 +13,10 @@ func (h *hostDraft) startHAProxy() {
 	h.startBalancerUnits(after(waits), func(name string) bool { return name != manifests.KeepalivedUnit })
 }
 
-// startKeepalived starts keepalived beside haproxy, before there is any API: its check costs
-// a host its place in the election and not the election, which is over when the first API
-// server answers. The others have to know of it before (told): whom the address's holder
-// does not tell of itself, that host takes the address as well.
+// startKeepalived starts keepalived beside haproxy, before there is any API: a check that fails
+// only lowers the host's priority, and the election is over when the first API server answers. The
+// others have to know the host before (told): a backup that gets no advertisement promotes itself,
+// and two hosts would have the address.
 func (h *hostDraft) startKeepalived(told []string) {
 	waits := after(join(h.base(), h.made(startsBalancer), told))
 	h.startBalancerUnits(waits, func(name string) bool { return name == manifests.KeepalivedUnit })
@@ -30,9 +30,8 @@ func (h *hostDraft) startBalancerUnits(after []plan.Dependency, wanted func(name
 	}
 }
 
-// balancerUnits are the units of a balancer in the order in which they are stopped. haproxy
-// shuts its clients' connections while the address is still here, and so they come again at
-// once. With the address gone first an answer that is under way has no source any more to
-// be sent from, and its client waits until it gives up. Both in one step: between the two
-// the address is here, and nobody answers at it.
+// balancerUnits are the units of a balancer in the order in which they are stopped. haproxy closes
+// its clients' connections while the host still has the address, so that they connect again at
+// once. Without the address no answer could be sent any more, and the clients would wait until
+// they time out. Both stop in one step: in between the host has the address, and no haproxy.
 var balancerUnits = []string{manifests.HAProxyUnit, manifests.KeepalivedUnit}

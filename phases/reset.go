@@ -63,7 +63,7 @@ func (d *draft) leaveHosts() {
 	lost := d.balancersLose(d.in.Targets(view.Reset), madeOn(known, does[plan.Drain]), func(waits []string) []string {
 		var released []string
 		for _, h := range d.drafts {
-			released = append(released, h.release(waits)...)
+			released = append(released, h.releaseAddress(waits)...)
 		}
 		return released
 	})
@@ -79,18 +79,17 @@ func (d *draft) leaveHosts() {
 		}
 		stopped := h.stopKubelet(waits)
 		h.deleteNode(join(waits, stopped))
-		h.shutWay(waits)
+		h.stopOtherBalancer(waits)
 		h.cleanUp(nil)
 	}
 }
 
-// leaveControlPlane stops a control plane in the order in which nobody misses it: the way to
-// the API goes first, then the API, which tells those who are still with it to go, and
-// etcd's member last.
+// leaveControlPlane stops a control plane in the order in which no client loses a request: first
+// the balancer, then the API server, which has its clients connect elsewhere, and last etcd.
 func (h *hostDraft) leaveControlPlane(waits, before []string) []string {
 	waits = join(waits, before)
 	waits = join(waits, h.quorumHolds(waits))
-	stopped := join(h.shutWay(waits), h.stopKubelet(waits), h.stopServers(waits))
+	stopped := join(h.stopOtherBalancer(waits), h.stopKubelet(waits), h.stopServers(waits))
 	removed := h.removeMembers(join(waits, stopped))
 	h.deleteNode(join(waits, stopped, removed))
 	h.cleanUp(removed)
@@ -110,16 +109,16 @@ func (h *hostDraft) stopServers(waits []string) []string {
 		hosts.StopPods{Only: serverPods(h.host.Name), Grace: stopGrace}, waits)}
 }
 
-// release lets go of the virtual address, where the host may have it.
-func (h *hostDraft) release(waits []string) []string {
+// releaseAddress stops the balancer of a host that may have the virtual address.
+func (h *hostDraft) releaseAddress(waits []string) []string {
 	if !h.ours(manifests.KeepalivedUnit) {
 		return nil
 	}
 	return h.stopBalancer(waits)
 }
 
-// shutWay stops a balancer that no address leads to: of one with an address release does.
-func (h *hostDraft) shutWay(waits []string) []string {
+// stopOtherBalancer stops a balancer that has no virtual address.
+func (h *hostDraft) stopOtherBalancer(waits []string) []string {
 	if h.ours(manifests.KeepalivedUnit) {
 		return nil
 	}

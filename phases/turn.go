@@ -14,8 +14,8 @@ import (
 // setting stops at one host. All else of the next host waits too, so that what its units read is
 // not yet changed when it reboots meanwhile.
 
-// turnsAbreast is how many workers are changed at a time, once the first of them is well.
-const turnsAbreast = 5
+// workersAtOnce is how many workers are changed at a time, once the first of them is well.
+const workersAtOnce = 5
 
 // disturbed lists the steps that stop, for a moment, what runs on the host, or start again what
 // ran there before.
@@ -116,7 +116,7 @@ func (d *draft) takeTurns() {
 	for _, h := range unwell {
 		before = join(before, h.changed())
 	}
-	abreast(well, before)
+	fewAtOnce(well, before)
 }
 
 // oneByOne has each host that is changed wait for the one before, and the first for the steps
@@ -152,15 +152,15 @@ func mend(unwell []*hostDraft) []string {
 	return mended
 }
 
-// abreast has one worker changed after the steps given, and then a few at a time.
-func abreast(workers []*hostDraft, before []string) {
+// fewAtOnce has one worker changed after the steps given, and then a few at a time.
+func fewAtOnce(workers []*hostDraft, before []string) {
 	var done [][]string
 	for _, h := range workers {
 		if len(h.disturbed()) == 0 {
 			continue
 		}
 		if n := len(done); n > 0 {
-			before = done[max(0, n-turnsAbreast)]
+			before = done[max(0, n-workersAtOnce)]
 		}
 		h.postpone(before)
 		done = append(done, h.changed())
