@@ -218,7 +218,7 @@ func (f Facts) Clean() Facts {
 // Evidence is one thing seen on a host that may explain a failure.
 type Evidence struct {
 	// Source is a unit (kubelet.service), a container (container kube-system/etcd-cp-1/etcd),
-	// port 6443, disk, clock, or who does not answer (containerd, systemd, the host).
+	// port 6443 (kube-apiserver), disk, clock, or who does not answer (containerd, systemd, the host).
 	Source string   `json:"source"`
 	Lines  []string `json:"lines"` // the oldest first
 }

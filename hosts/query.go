@@ -41,8 +41,10 @@ type Query struct {
 	Sync string `json:"sync,omitempty"`
 	// VirtualIP asks who else uses a virtual address, or what it is held by.
 	VirtualIP *VirtualIPQuery `json:"virtualIP,omitempty"`
-	// Evidence asks for what explains a failed wait.
+	// Evidence asks for what explains a failed wait, with who listens where the cluster's
+	// components should: the API server at APIPort.
 	Evidence bool `json:"evidence,omitempty"`
+	APIPort  int  `json:"apiPort,omitempty"`
 }
 
 // CertificateQuery names a certificate and, where the pair is wanted, its key.

@@ -59,6 +59,7 @@ func (s *Session) apply(ctx context.Context, p Prepared) error {
 	defer journal.Close()
 	options := engine.Options{
 		Hosts:   s.hosts,
+		APIPort: s.cluster.APIPort(),
 		Content: s.content(p.Contents),
 		Events: func(event plan.Event) {
 			s.noteBegun(p.Plan, event)

@@ -38,8 +38,11 @@ const (
 	keepalivedUnit = "keepalived.service"
 )
 
-// evidencePorts are where the API server, etcd and the kubelet listen.
-var evidencePorts = []int{6443, 2379, 10250}
+// componentPort is where a component of the cluster should listen.
+type componentPort struct {
+	component string
+	port      int
+}
 
 // ownNamespaces are those of static Pods and add-ons. Other Pods' logs are not read: they explain
 // nothing here, and anybody may have written them.
@@ -47,14 +50,15 @@ var ownNamespaces = []string{"kube-system", "kube-flannel"}
 
 // observeEvidence collects what may explain a failed wait, everything at the same time. What
 // cannot be read is left out, and who does not answer is named: it never fails.
-func (h *Host) observeEvidence(ctx context.Context, _ hosts.Query, facts *hosts.Facts) error {
+func (h *Host) observeEvidence(ctx context.Context, query hosts.Query, facts *hosts.Facts) error {
+	ports := []componentPort{{hosts.ComponentAPIServer, query.APIPort}, {hosts.ComponentEtcd, 2379}, {hosts.ComponentKubelet, 10250}}
 	looks := []struct {
 		at   func(context.Context) []hosts.Evidence
 		whom string // is asked
 	}{
 		{h.unitEvidence, "systemd"},
 		{h.containerEvidence, "containerd"},
-		{h.portEvidence, "the host's /proc"},
+		{func(ctx context.Context) []hosts.Evidence { return h.portEvidence(ctx, ports) }, "the host's /proc"},
 		{h.diskEvidence, "a file system"},
 	}
 	found := make([][]hosts.Evidence, len(looks))
@@ -167,18 +171,22 @@ func (h *Host) containerEvidence(ctx context.Context) []hosts.Evidence {
 	return all
 }
 
-func (h *Host) portEvidence(ctx context.Context) []hosts.Evidence {
-	listeners, err := h.listeners(ctx, evidencePorts)
+func (h *Host) portEvidence(ctx context.Context, ports []componentPort) []hosts.Evidence {
+	var numbers []int
+	for _, one := range ports {
+		numbers = append(numbers, one.port)
+	}
+	listeners, err := h.listeners(ctx, numbers)
 	if err != nil {
 		return nil
 	}
 	var all []hosts.Evidence
-	for _, port := range evidencePorts {
+	for _, one := range ports {
 		who := "nobody listens"
-		if name, ok := listeners[port]; ok {
+		if name, ok := listeners[one.port]; ok {
 			who = cmp.Or(name, "somebody") + " listens"
 		}
-		all = append(all, hosts.Evidence{Source: fmt.Sprintf("port %d", port), Lines: []string{who}})
+		all = append(all, hosts.Evidence{Source: fmt.Sprintf("port %d (%s)", one.port, one.component), Lines: []string{who}})
 	}
 	return all
 }

@@ -304,7 +304,7 @@ func TestEvidence(t *testing.T) {
 		{Pod: "default/app", Name: "bad", ExitCode: 2, Reason: "Error", Attempt: 1, Log: "/var/log/pods/tenant/0.log"},
 		{Pod: "kube-tenant/etcd-cp-1", Name: "etcd", ExitCode: 2, Attempt: 1, Log: "/var/log/pods/tenant/0.log"},
 	}
-	facts := m.observe(m.host(), hosts.Query{Evidence: true})
+	facts := m.observe(m.host(), hosts.Query{Evidence: true, APIPort: 7443})
 	found := map[string][]string{}
 	for _, evidence := range facts.Evidence {
 		found[evidence.Source] = evidence.Lines
@@ -315,7 +315,7 @@ func TestEvidence(t *testing.T) {
 		"containerd.service":                  {"there is no such unit"},
 		"haproxy.service":                     append([]string{"failed failed, restarted 0 times"}, said...),
 		"container kube-system/etcd-cp-1/bad": {"ended with code 2 Error, started 2 times", "starting", `panic:\u001b[2J no data\u202e`},
-		"port 6443":                           {"nobody listens"},
+		"port 7443 (kube-apiserver)":          {"nobody listens"},
 	}
 	for source, lines := range want {
 		if diff := cmp.Diff(lines, found[source]); diff != "" {
@@ -341,7 +341,7 @@ func TestEvidenceNamesWhoDoesNotAnswer(t *testing.T) {
 	m := newMachine(t)
 	m.systemd.units["kubelet.service"] = local.UnitState{Load: "loaded", Active: "active", Sub: "running"}
 	m.containerd.hung = true
-	facts := m.observe(m.host(), hosts.Query{Evidence: true})
+	facts := m.observe(m.host(), hosts.Query{Evidence: true, APIPort: 7443})
 	found := map[string][]string{}
 	for _, evidence := range facts.Evidence {
 		found[evidence.Source] = evidence.Lines
@@ -349,7 +349,7 @@ func TestEvidenceNamesWhoDoesNotAnswer(t *testing.T) {
 	if lines := found["containerd"]; len(lines) != 1 || lines[0] != "no answer within 4s" {
 		t.Errorf("containerd's silence is not told: %q", found)
 	}
-	if len(found["kubelet.service"]) == 0 || len(found["port 6443"]) == 0 {
+	if len(found["kubelet.service"]) == 0 || len(found["port 7443 (kube-apiserver)"]) == 0 {
 		t.Errorf("what the others show is missing: %q", found)
 	}
 }
@@ -359,7 +359,7 @@ func TestSlowJournalIsNotSystemdsSilence(t *testing.T) {
 	m := newMachine(t)
 	m.systemd.units["kubelet.service"] = local.UnitState{Load: "loaded", Active: "active", Sub: "running"}
 	m.systemd.slowJournal = true
-	for _, evidence := range m.observe(m.host(), hosts.Query{Evidence: true}).Evidence {
+	for _, evidence := range m.observe(m.host(), hosts.Query{Evidence: true, APIPort: 7443}).Evidence {
 		if evidence.Source == "systemd" {
 			t.Errorf("systemd is blamed: %q", evidence.Lines)
 		}

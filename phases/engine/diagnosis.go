@@ -37,27 +37,30 @@ func sees(in scope, pattern, what, fix string) symptom {
 	return symptom{in, expression.MatchString, what, fix}
 }
 
-// rightful are those who may listen on a port, by the source that shows who does. A load
-// balancer may stand before the API server.
+// rightful are the processes that may listen where a component should. A load balancer may stand
+// before the API server.
 var rightful = map[string][]string{
-	"port 6443":  {"kube", "haproxy"},
-	"port 2379":  {"etcd"},
-	"port 10250": {"kube"},
+	hosts.ComponentAPIServer: {"kube", "haproxy"},
+	hosts.ComponentEtcd:      {"etcd"},
+	hosts.ComponentKubelet:   {"kube"},
 }
 
-// listensInPlaceOf tells whether a process listens where a component of the cluster should.
-func listensInPlaceOf(source, line string) bool {
+// listensInPlaceOf tells whether another process listens where a component of the cluster should.
+func listensInPlaceOf(component, line string) bool {
 	who, listens := strings.CutSuffix(line, " listens")
-	right, known := rightful[source]
-	if !known || !listens || who == "nobody" {
+	right := rightful[component]
+	if !listens || who == "nobody" {
 		return false
 	}
 	return !slices.ContainsFunc(right, func(name string) bool { return strings.Contains(who, name) })
 }
 
-// portTakenBy is a symptom of one port.
-func portTakenBy(source string) symptom {
-	return symptom{is(source), func(line string) bool { return listensInPlaceOf(source, line) }, portTaken, freePort}
+// portOf is a symptom of one component's port.
+func portOf(component string) symptom {
+	in := func(source string) bool {
+		return strings.HasPrefix(source, "port ") && strings.HasSuffix(source, " ("+component+")")
+	}
+	return symptom{in, func(line string) bool { return listensInPlaceOf(component, line) }, portTaken, freePort}
 }
 
 // imageMissing tells whether a line proves that an image is missing. Of a runtime that does
@@ -103,7 +106,7 @@ var symptoms = []symptom{
 		"a cgroup controller is missing", "boot the host with the controller enabled (cgroup_enable=…)"),
 	sees(ownSources, `bind: address already in use|listen tcp.*address already in use`,
 		portTaken, freePort),
-	portTakenBy("port 6443"), portTakenBy("port 2379"), portTakenBy("port 10250"),
+	portOf(hosts.ComponentAPIServer), portOf(hosts.ComponentEtcd), portOf(hosts.ComponentKubelet),
 	sees(ownSources, `unknown flag: |unknown shorthand flag`,
 		"a flag is unknown to the component", "correct extraArgs in the cluster file"),
 	sees(is(kubelet), `failed to (load|decode) kubelet config|strict decoding error|failed to validate kubelet configuration`,

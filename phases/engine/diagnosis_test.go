@@ -123,10 +123,10 @@ func TestDiagnoseReadsWhatTheHostSawItself(t *testing.T) {
 		evidence hosts.Evidence
 		what     string
 	}{
-		"port of another":     {hosts.Evidence{Source: "port 6443", Lines: []string{"nginx (pid 12) listens"}}, "a port is taken"},
-		"port of its own":     {hosts.Evidence{Source: "port 6443", Lines: []string{"kube-apiserver (pid 12) listens"}}, ""},
-		"port of a balancer":  {hosts.Evidence{Source: "port 6443", Lines: []string{"haproxy (pid 12) listens"}}, ""},
-		"port of nobody":      {hosts.Evidence{Source: "port 2379", Lines: []string{"nobody listens"}}, ""},
+		"port of another":     {hosts.Evidence{Source: "port 7443 (kube-apiserver)", Lines: []string{"nginx (pid 12) listens"}}, "a port is taken"},
+		"port of its own":     {hosts.Evidence{Source: "port 7443 (kube-apiserver)", Lines: []string{"kube-apiserver (pid 12) listens"}}, ""},
+		"port of a balancer":  {hosts.Evidence{Source: "port 7443 (kube-apiserver)", Lines: []string{"haproxy (pid 12) listens"}}, ""},
+		"port of nobody":      {hosts.Evidence{Source: "port 2379 (etcd)", Lines: []string{"nobody listens"}}, ""},
 		"disk with room":      {hosts.Evidence{Source: "disk", Lines: []string{"/var/lib: 1900 MiB of 40000 MiB are free"}}, ""},
 		"disk without":        {hosts.Evidence{Source: "disk", Lines: []string{"/var/lib: 12 MiB of 40000 MiB are free"}}, "a disk is full"},
 		"a container's words": {hosts.Evidence{Source: "container x", Lines: []string{"nginx listens"}}, ""},

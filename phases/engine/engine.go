@@ -32,6 +32,8 @@ type Options struct {
 	// Hosts are the connected hosts by name: at least those of the plan. The others are
 	// asked why when something fails.
 	Hosts map[string]hosts.Host
+	// APIPort is where the API servers listen.
+	APIPort int
 	// Cluster may be nil where the plan has no cluster step.
 	Cluster ClusterDoer
 	// Content finds what the plan names by ref: what was rendered, and the bundle's blobs.

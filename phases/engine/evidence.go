@@ -85,7 +85,7 @@ func (r *run) askOnce(ctx context.Context, name string) ([]hosts.Evidence, error
 
 // ask has a host gather what it shows.
 func (r *run) ask(ctx context.Context, name string) ([]hosts.Evidence, error) {
-	facts, err := r.options.Hosts[name].Observe(ctx, hosts.Query{Evidence: true})
+	facts, err := r.options.Hosts[name].Observe(ctx, hosts.Query{Evidence: true, APIPort: r.options.APIPort})
 	for _, one := range facts.Unanswered {
 		facts.Evidence = append(facts.Evidence, hosts.Evidence{Source: sourceHost, Lines: []string{one.String()}})
 	}

@@ -48,8 +48,8 @@ func TestOnlyWhatConcernsAStepIsEvidence(t *testing.T) {
 		flannel = "container kube-flannel/kube-flannel-ds-x/kube-flannel"
 		tenant  = "container default/etcd-cp-1/etcd"
 	)
-	all := []string{kubelet, containerd, haproxy, keepalived, etcd, manager, dns, flannel, tenant, "port 6443", "disk", sourceContainerd}
-	host := []string{"port 6443", "disk", sourceContainerd}
+	all := []string{kubelet, containerd, haproxy, keepalived, etcd, manager, dns, flannel, tenant, "port 6443 (kube-apiserver)", "disk", sourceContainerd}
+	host := []string{"port 6443 (kube-apiserver)", "disk", sourceContainerd}
 	tests := map[string]struct {
 		step plan.Step
 		want []string

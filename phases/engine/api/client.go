@@ -12,11 +12,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/slipway-k8s/slipway/hosts"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 )
 
 // FieldManager is the name by which Slipway owns the fields that it applies.
@@ -35,7 +37,7 @@ type Options struct {
 	// Health is where the hosts' components other than the API server tell how they are: URLs as seen
 	// from that host, by host and component.
 	Health map[string]map[string]string
-	// CA verifies the API servers; Cert and Key are who we are. PEM.
+	// CA verifies the API servers; Cert and Key are the client's. PEM.
 	CA, Cert, Key []byte
 	// ServerName is looked for in the API servers' certificates: kubernetes unless said.
 	ServerName string
@@ -72,9 +74,8 @@ type Client struct {
 	config    *rest.Config
 	etcd      *etcd // nil where it need not be reached
 	dialer    *dialer
-	http      *http.Client
 	typed     *kubernetes.Clientset
-	warming   chan struct{} // held by who makes the first connection
+	warming   chan struct{} // held while the first connection is made
 	pace      pace
 	clock     clock
 	learned   sync.Map // kinds that an API server was asked for: an APIResource by GroupVersionKind
@@ -87,7 +88,7 @@ type Client struct {
 type pace struct {
 	poll     time.Duration // between two looks while waiting
 	slow     time.Duration // the same, at what takes seconds
-	rare     time.Duration // the same, at what nobody waits for
+	rare     time.Duration // the same, at what no other step hurries for
 	away     time.Duration // between two tries to connect: each costs the host a process
 	retry    time.Duration // between two tries of a request
 	try      time.Duration // bounds one try
@@ -95,7 +96,7 @@ type pace struct {
 	settling time.Duration // how long a new cluster may refuse or miss what will be there
 	observe  time.Duration // bounds one try of an observation
 	health   time.Duration // bounds a health endpoint's answer: without etcd it comes after 4 s
-	endpoint time.Duration // bounds a look at the endpoint: nobody answers for an absent address
+	endpoint time.Duration // bounds a look at the endpoint: an address that no host has gives no answer
 }
 
 var usualPace = pace{
@@ -112,9 +113,13 @@ var usualPace = pace{
 	endpoint: time.Second,
 }
 
+// quiet keeps client-go from writing to stderr: a library does not print, and what it
+// would say of a failed request is in the request's error.
+var quiet = sync.OnceFunc(func() { klog.SetLogger(logr.Discard()) })
+
 // New makes a client; it connects to nothing before it is asked something.
 func New(options Options) (*Client, error) {
-	silence()
+	quiet()
 	if options.ServerName == "" {
 		options.ServerName = defaultServerName
 	}
@@ -143,21 +148,12 @@ func New(options Options) (*Client, error) {
 	c.config.Wrap(newBounds().around)
 	var err error
 	if c.etcd, err = newEtcd(options.Hosts, options.Etcd); err == nil {
-		err = c.connect()
+		c.typed, err = kubernetes.NewForConfig(c.config)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("make a client of the cluster: %w", err)
 	}
 	return c, nil
-}
-
-func (c *Client) connect() error {
-	var err error
-	if c.http, err = rest.HTTPClientFor(c.config); err != nil {
-		return err
-	}
-	c.typed, err = kubernetes.NewForConfigAndClient(c.config, c.http)
-	return err
 }
 
 func restConfig(options Options, d *dialer) *rest.Config {
@@ -208,7 +204,6 @@ func (c *Client) ServerName() string { return c.config.ServerName }
 // Close ends all connections; the hosts stay open.
 func (c *Client) Close() {
 	c.dialer.close()
-	c.http.CloseIdleConnections()
 	if c.etcd != nil {
 		c.etcd.close()
 	}
@@ -216,15 +211,14 @@ func (c *Client) Close() {
 	defer c.mu.Unlock()
 	for _, one := range c.single {
 		one.dialer.close()
-		one.http.CloseIdleConnections()
 	}
 }
 
 // single is a client of one API server.
 type single struct {
-	dialer *dialer
-	http   *http.Client
-	url    string
+	dialer    *dialer
+	transport http.RoundTripper
+	url       string
 }
 
 // only gives the client of one host's API server.
@@ -240,11 +234,11 @@ func (c *Client) only(host string) (*single, error) {
 	d := newDialer(newWay(theAPI, host, c.hosts[host], c.endpoints[host]))
 	config := rest.CopyConfig(c.config)
 	config.Dial = d.DialContext
-	client, err := rest.HTTPClientFor(config)
+	transport, err := rest.TransportFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("reach the API server on %s: %w", host, err)
 	}
-	one := &single{dialer: d, http: client, url: config.Host}
+	one := &single{dialer: d, transport: transport, url: config.Host}
 	c.single[host] = one
 	return one, nil
 }

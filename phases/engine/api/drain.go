@@ -35,9 +35,7 @@ func (c *Client) drain(ctx context.Context, action plan.Drain, progress func(hos
 	}
 	evicting := &eviction{client: c, node: action.Node, asked: map[string]bool{}}
 	what := "node " + action.Node + " to be drained"
-	done, err := c.until(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
-		return c.glance(ctx, evicting.round)
-	})
+	done, err := c.until(ctx, what, action.Timeout, progress, evicting.round)
 	if blocked := (*DrainError)(nil); errors.As(err, &blocked) {
 		return hosts.Outcome{}, blocked
 	}

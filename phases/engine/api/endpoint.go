@@ -27,9 +27,9 @@ func (c *Client) waitEndpoint(ctx context.Context, action plan.WaitEndpoint, pro
 	if err != nil {
 		return hosts.Outcome{}, fmt.Errorf("wait for %s: %w", what, err)
 	}
-	return c.until(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
+	return c.poll(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
 		ready, seen, err := readyAt(ctx, from, action.Address, config, c.pace.endpoint)
-		if gone(err) || distrusted(err) {
+		if disconnected(err) || distrusted(err) {
 			return verdict{}, err
 		}
 		if err != nil {
@@ -54,7 +54,7 @@ func readyAt(ctx context.Context, from hosts.Host, address string, config *tls.C
 	}
 	ready, seen, err = askHealth(within, transport, "https://"+config.ServerName+"/readyz", address)
 	switch {
-	case err != nil && ctx.Err() == nil && within.Err() != nil && !gone(err):
+	case err != nil && ctx.Err() == nil && within.Err() != nil && !disconnected(err):
 		err = fmt.Errorf("no answer within %s", bound)
 	case errors.Is(err, io.EOF):
 		err = errors.New("the connection is closed at once: no API server is behind it yet")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"strconv"
 	"sync"
 	"time"
@@ -34,7 +33,6 @@ type Gap struct {
 	client *Client
 	key    hosts.ObjectKey
 	maps   core.ConfigMapInterface // through the endpoint
-	http   *http.Client
 	dialer *dialer
 	pace   gapPace
 
@@ -101,11 +99,7 @@ func (c *Client) Gap(options GapOptions) (*Gap, error) {
 	}
 	config := rest.CopyConfig(c.config)
 	config.Dial = g.dial
-	var err error
-	if g.http, err = rest.HTTPClientFor(config); err != nil {
-		return nil, fmt.Errorf("write through %s: %w", options.Address, err)
-	}
-	client, err := core.NewForConfigAndClient(config, g.http)
+	client, err := core.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("write through %s: %w", options.Address, err)
 	}
@@ -142,7 +136,7 @@ func (g *Gap) Start(ctx context.Context) error {
 	})
 	if err != nil {
 		_, _ = g.client.delete(ctx, g.key, nil)
-		g.close()
+		g.dialer.close()
 		return fmt.Errorf("write %s through the endpoint: %w", g.key, why)
 	}
 	writing, end := context.WithCancel(ctx)
@@ -328,7 +322,7 @@ func (g *Gap) Stop(ctx context.Context) (GapReport, error) {
 	}
 	g.end()
 	g.group.Wait()
-	g.close()
+	g.dialer.close()
 	if g.failure != "" {
 		g.gap(time.Now())
 	}
@@ -353,9 +347,4 @@ func (g *Gap) verify(ctx context.Context) error {
 		return fmt.Errorf("verify the writes: %w", err)
 	}
 	return g.check(live)
-}
-
-func (g *Gap) close() {
-	g.dialer.close()
-	g.http.CloseIdleConnections()
 }

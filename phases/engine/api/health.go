@@ -40,14 +40,20 @@ func (c *Client) Health(ctx context.Context) []hosts.Health {
 
 func (c *Client) apiHealth(ctx context.Context, name string) hosts.Health {
 	health := hosts.Health{Host: name, Component: hosts.ComponentAPIServer}
-	one, err := c.only(name)
-	if err == nil {
-		health.Healthy, health.Detail, err = one.health(ctx, c.pace.health, "/readyz")
-	}
-	if err != nil {
+	var err error
+	if health.Healthy, health.Detail, err = c.readyz(ctx, name); err != nil {
 		health.Detail = brief(err)
 	}
 	return health
+}
+
+// readyz asks one API server whether it is ready.
+func (c *Client) readyz(ctx context.Context, host string) (ready bool, seen string, err error) {
+	one, err := c.only(host)
+	if err != nil {
+		return false, "", err
+	}
+	return one.health(ctx, c.pace.health, "/readyz")
 }
 
 // health gets a health endpoint of one API server. Where it does not answer, its connections
@@ -55,7 +61,7 @@ func (c *Client) apiHealth(ctx context.Context, name string) hosts.Health {
 func (s *single) health(ctx context.Context, bound time.Duration, path string) (healthy bool, seen string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
-	healthy, seen, err = askHealth(ctx, s.http.Transport, s.url+path, s.dialer.preferred())
+	healthy, seen, err = askHealth(ctx, s.transport, s.url+path, s.dialer.preferred())
 	if err != nil {
 		_, turn := s.dialer.state()
 		s.dialer.turn(turn)

@@ -103,7 +103,7 @@ func marks(node corev1.Node, action plan.MarkNode, set, removed []corev1.Taint) 
 		})
 	})
 	for _, taint := range set {
-		same := func(t corev1.Taint) bool { return t.Key == taint.Key && t.Effect == taint.Effect }
+		same := func(t corev1.Taint) bool { return t.MatchTaint(&taint) }
 		if at := slices.IndexFunc(taints, same); at < 0 {
 			taints = append(taints, taint)
 		} else if taints[at].Value != taint.Value {

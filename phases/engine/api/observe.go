@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -67,32 +68,24 @@ func (c *Client) observeAPI(ctx context.Context, query hosts.ClusterQuery) (host
 	return hosts.ClusterFacts{}, fmt.Errorf("observe the cluster: %w", err)
 }
 
-// why says why no API server served: in its own words where one can be asked.
+// why says why no API server served: what each says that can be asked, else the error.
 func (c *Client) why(ctx context.Context, err error) string {
 	if !answered(err) && !errors.Is(err, context.DeadlineExceeded) {
 		return brief(err)
 	}
-	var mu sync.Mutex
+	names := slices.Sorted(maps.Keys(c.hosts))
+	reasons := make([]string, len(names))
 	var group sync.WaitGroup
-	said := map[string]string{}
-	for name := range c.hosts {
+	for i, name := range names {
 		group.Go(func() {
-			one, err := c.only(name)
-			if err != nil {
-				return
-			}
-			if healthy, seen, err := one.health(ctx, c.pace.health, "/readyz"); err == nil && !healthy {
-				mu.Lock()
-				defer mu.Unlock()
-				said[name] = "the API server on " + name + ": " + seen
+			if healthy, seen, err := c.readyz(ctx, name); err == nil && !healthy {
+				reasons[i] = "the API server on " + name + ": " + seen
 			}
 		})
 	}
 	group.Wait()
-	if len(said) == 0 {
-		return brief(err)
-	}
-	return strings.Join(slices.Sorted(maps.Values(said)), "; ")
+	reasons = slices.DeleteFunc(reasons, func(reason string) bool { return reason == "" })
+	return cmp.Or(strings.Join(reasons, "; "), brief(err))
 }
 
 func (c *Client) look(ctx context.Context, query hosts.ClusterQuery) (hosts.ClusterFacts, error) {
@@ -180,7 +173,7 @@ func asNode(item corev1.Node) hosts.Node {
 	return node
 }
 
-// readiness tells whether a node is ready and, if not, why in the kubelet's words.
+// readiness tells whether a node is ready and, if not, why, as the kubelet says it.
 func readiness(node corev1.Node) (bool, string) {
 	for _, condition := range node.Status.Conditions {
 		if condition.Type != corev1.NodeReady {

@@ -146,9 +146,7 @@ func (c *Client) waitPods(ctx context.Context, action plan.WaitPods, content fun
 		wanted, names = append(wanted, pod), append(names, static.Name)
 	}
 	what := fmt.Sprintf("%s on %s to run by the new manifest", strings.Join(names, ", "), action.Host)
-	return c.until(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
-		return c.glance(ctx, func(ctx context.Context) (verdict, error) { return c.podsAreNew(ctx, action.Host, wanted) })
-	})
+	return c.until(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) { return c.podsAreNew(ctx, action.Host, wanted) })
 }
 
 // podsAreNew looks whether a host's static Pods are made of these manifests, and ready.
@@ -163,7 +161,7 @@ func (c *Client) podsAreNew(ctx context.Context, host string, wanted []corev1.Po
 			missing = append(missing, want.Name+": "+why)
 		}
 	}
-	return verdict{done: len(missing) == 0, seen: strings.Join(missing, "; "), slow: true}, nil
+	return verdict{done: len(missing) == 0, seen: strings.Join(missing, "; "), next: c.pace.slow}, nil
 }
 
 func newPodTrouble(live []corev1.Pod, host string, want corev1.Pod) string {

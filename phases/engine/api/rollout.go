@@ -16,9 +16,7 @@ import (
 // waitAvailable waits until a Deployment, DaemonSet or StatefulSet has rolled out.
 func (c *Client) waitAvailable(ctx context.Context, action plan.WaitAvailable, progress func(hosts.Progress)) (hosts.Outcome, error) {
 	what := action.Object.String() + " to be available"
-	done, err := c.until(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
-		return c.glance(ctx, func(ctx context.Context) (verdict, error) { return c.rolledOut(ctx, action.Object) })
-	})
+	done, err := c.until(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) { return c.rolledOut(ctx, action.Object) })
 	if late, ok := err.(*WaitError); ok && ctx.Err() == nil {
 		if why := c.stuckPods(ctx, action.Object); why != "" {
 			late.Last += "; " + why
@@ -31,10 +29,10 @@ func (c *Client) waitAvailable(ctx context.Context, action plan.WaitAvailable, p
 func (c *Client) rolledOut(ctx context.Context, key hosts.ObjectKey) (verdict, error) {
 	object, err := c.object(ctx, key)
 	if err != nil || object == nil {
-		return verdict{seen: "it does not exist", slow: true}, err
+		return verdict{seen: "it does not exist", next: c.pace.slow}, err
 	}
 	done, seen, err := hosts.RolledOut(key, object)
-	return verdict{done: done, seen: seen, slow: true}, err
+	return verdict{done: done, seen: seen, next: c.pace.slow}, err
 }
 
 // stuckPods says of the Pods behind an object why they do not run.

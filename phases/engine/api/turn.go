@@ -12,9 +12,7 @@ import (
 // waitTurn goes on when what the cluster is made for runs, or the time is over: whoever waits is
 // a spare, and whatever it does meanwhile slows down the first.
 func (c *Client) waitTurn(ctx context.Context, action plan.WaitTurn, progress func(hosts.Progress)) (hosts.Outcome, error) {
-	done, err := c.until(ctx, "the turn of "+action.Host, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
-		return c.glance(ctx, func(ctx context.Context) (verdict, error) { return c.underway(ctx, action.Objects) })
-	})
+	done, err := c.until(ctx, "the turn of "+action.Host, action.Timeout, progress, func(ctx context.Context) (verdict, error) { return c.underway(ctx, action.Objects) })
 	if late, over := errors.AsType[*WaitError](err); over {
 		return outcome(false, late.Last+" after "+late.After.String()), nil
 	}
@@ -29,12 +27,12 @@ func (c *Client) underway(ctx context.Context, objects []hosts.ObjectKey) (verdi
 	}
 	unready := func(node hosts.Node) bool { return !node.Ready }
 	if len(nodes) == 0 || slices.ContainsFunc(nodes, unready) {
-		return verdict{seen: "not all nodes were ready", rare: true}, nil
+		return verdict{seen: "not all nodes were ready", next: c.pace.rare}, nil
 	}
 	for _, key := range objects {
 		found, err := c.rolledOut(ctx, key)
 		if err != nil || !found.done {
-			return verdict{seen: key.String() + " was not available", rare: true}, err
+			return verdict{seen: key.String() + " was not available", next: c.pace.rare}, err
 		}
 	}
 	return verdict{done: true}, nil

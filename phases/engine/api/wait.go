@@ -32,27 +32,33 @@ func (e *WaitError) Error() string {
 // verdict is what one look of a wait found.
 type verdict struct {
 	done bool
-	away bool   // no API server was reached
-	slow bool   // what is waited for takes seconds, and looking at it takes time from it
-	rare bool   // nobody waits for what is waited for
-	seen string // what is still missing
+	seen string        // what is still missing
+	next time.Duration // when to look again; pace.poll unless said
 }
 
-// pause is how long is waited before the next look.
-func (v verdict) pause(pace pace) time.Duration {
-	switch {
-	case v.away:
-		return pace.away
-	case v.rare:
-		return pace.rare
-	case v.slow:
-		return pace.slow
-	}
-	return pace.poll
-}
-
-// until looks again and again until the look says done or fails, or the time is up.
+// until looks again and again, through any control plane, until the look says done or fails, or
+// the time is up. An outage is something seen, not a failure.
 func (c *Client) until(ctx context.Context, what string, seconds int, progress func(hosts.Progress),
+	look func(context.Context) (verdict, error),
+) (hosts.Outcome, error) {
+	return c.poll(ctx, what, seconds, progress, func(ctx context.Context) (verdict, error) {
+		var found verdict
+		err := c.once(ctx, c.pace.try, func(ctx context.Context) (err error) {
+			found, err = look(ctx)
+			return err
+		})
+		switch {
+		case !outage(err) && !settling(err):
+			return found, err
+		case answered(err):
+			return verdict{seen: brief(err)}, nil
+		}
+		return verdict{seen: brief(err), next: c.pace.away}, nil
+	})
+}
+
+// poll is until for a look that finds its own way.
+func (c *Client) poll(ctx context.Context, what string, seconds int, progress func(hosts.Progress),
 	look func(context.Context) (verdict, error),
 ) (hosts.Outcome, error) {
 	limit := cmp.Or(time.Duration(seconds)*time.Second, defaultWait)
@@ -66,7 +72,7 @@ func (c *Client) until(ctx context.Context, what string, seconds int, progress f
 		if ctx.Err() == nil {
 			last = found.seen
 		}
-		return retry{found.pause(c.pace), found.seen}, nil
+		return retry{cmp.Or(found.next, c.pace.poll), found.seen}, nil
 	})
 	switch {
 	case errors.Is(err, errTimeUp):
@@ -75,20 +81,6 @@ func (c *Client) until(ctx context.Context, what string, seconds int, progress f
 		return hosts.Outcome{}, fmt.Errorf("wait for %s: %w", what, err)
 	}
 	return outcome(looks > 1, ""), nil
-}
-
-// glance looks once through any control plane; an outage is something seen, not a failure.
-func (c *Client) glance(ctx context.Context, look func(context.Context) (verdict, error)) (verdict, error) {
-	var found verdict
-	err := c.once(ctx, c.pace.try, func(ctx context.Context) error {
-		var err error
-		found, err = look(ctx)
-		return err
-	})
-	if outage(err) || settling(err) {
-		return verdict{away: !answered(err), seen: brief(err)}, nil
-	}
-	return found, err
 }
 
 // waitAPI waits until the API server on one host, and no other, says that it is ready or,
@@ -102,20 +94,20 @@ func (c *Client) waitAPI(ctx context.Context, action plan.WaitAPI, progress func
 	if err != nil {
 		return hosts.Outcome{}, fmt.Errorf("wait for %s: %w", what, err)
 	}
-	return c.until(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
+	return c.poll(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
 		healthy, seen, err := one.health(ctx, c.pace.health, path)
-		if gone(err) {
+		if disconnected(err) {
 			return verdict{}, err
 		}
 		if err != nil {
-			return verdict{away: true, seen: brief(err)}, nil
+			return verdict{seen: brief(err), next: c.pace.away}, nil
 		}
-		return verdict{done: healthy, seen: seen, slow: true}, nil
+		return verdict{done: healthy, seen: seen, next: c.pace.slow}, nil
 	})
 }
 
-// gone tells whether a host's connection has ended: waiting will not bring it back.
-func gone(err error) bool {
+// disconnected tells whether a host's connection has ended: waiting will not bring it back.
+func disconnected(err error) bool {
 	var known *hosts.Error
 	return errors.As(err, &known) && known.Kind == hosts.KindCut
 }
@@ -128,22 +120,20 @@ func (c *Client) waitNode(ctx context.Context, action plan.WaitNode, progress fu
 	}
 	var renewed renewals
 	return c.until(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
-		return c.glance(ctx, func(ctx context.Context) (verdict, error) {
-			node, found, err := c.node(ctx, action.Node)
-			if err != nil || !found {
-				return verdict{seen: "the node is not registered", slow: true}, err
+		node, found, err := c.node(ctx, action.Node)
+		if err != nil || !found {
+			return verdict{seen: "the node is not registered", next: c.pace.slow}, err
+		}
+		if action.Restarted && !renewed.enough() {
+			if err := c.seeLease(ctx, action.Node, &renewed); err != nil || !renewed.enough() {
+				return verdict{seen: renewed.String(), next: c.pace.slow}, err
 			}
-			if action.Restarted && !renewed.enough() {
-				if err := c.seeLease(ctx, action.Node, &renewed); err != nil || !renewed.enough() {
-					return verdict{seen: renewed.String(), slow: true}, err
-				}
-			}
-			ready, reason := readiness(node)
-			if ready && len(action.DaemonSets) > 0 {
-				return c.podsRun(ctx, action.Node, action.DaemonSets)
-			}
-			return verdict{done: ready || !action.Ready, seen: reason, slow: true}, nil
-		})
+		}
+		ready, reason := readiness(node)
+		if ready && len(action.DaemonSets) > 0 {
+			return c.podsRun(ctx, action.Node, action.DaemonSets)
+		}
+		return verdict{done: ready || !action.Ready, seen: reason, next: c.pace.slow}, nil
 	})
 }
 
@@ -169,7 +159,7 @@ func (c *Client) podsRun(ctx context.Context, node string, sets []hosts.ObjectKe
 			missing = append(missing, set.String()+": "+trouble)
 		}
 	}
-	return verdict{done: len(missing) == 0, seen: strings.Join(missing, "; "), slow: true}, nil
+	return verdict{done: len(missing) == 0, seen: strings.Join(missing, "; "), next: c.pace.slow}, nil
 }
 
 func podReady(pod corev1.Pod) bool {
