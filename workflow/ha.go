@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases"
 	"github.com/slipway-k8s/slipway/phases/engine/api"
@@ -227,7 +228,7 @@ func (s *Session) try(ctx context.Context, r *Run, one *Trial) (err error) {
 	if err := gap.Await(within); err != nil {
 		return err
 	}
-	return pause(ctx, trialHolds)
+	return hosts.Pause(ctx, trialHolds)
 }
 
 // note takes over what the client saw.
@@ -256,7 +257,7 @@ func (s *Session) putBack(ctx context.Context, r *Run, host string) error {
 		if err == nil {
 			return nil
 		}
-		if pause(ctx, time.Second) != nil {
+		if hosts.Pause(ctx, time.Second) != nil {
 			return &UndoneError{fmt.Errorf("put %s back: the cluster is not well again: %w", host, err), startsAgain}
 		}
 	}

@@ -377,7 +377,7 @@ func TestWhoIsWaitedForWhereTheKeysAreNotFound(t *testing.T) {
 					case "cp-2":
 						return secretive{host, errors.New("it is sick as well"), new(int)}, nil
 					}
-					return host, pause(ctx, late)
+					return host, hosts.Pause(ctx, late)
 				}
 				began := time.Now()
 				err := s.ConnectAPI(t.Context())

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
@@ -135,20 +136,8 @@ func (s *Session) planAgain(ctx context.Context, r *Run) error {
 		default:
 			return fmt.Errorf("every step was done, and yet not all is as it should be:\n%s", plan.Text(again.Plan))
 		}
-		if err := pause(ctx, settlePause); err != nil {
+		if err := hosts.Pause(ctx, settlePause); err != nil {
 			return err
 		}
-	}
-}
-
-// pause waits, or answers why not.
-func pause(ctx context.Context, length time.Duration) error {
-	timer := time.NewTimer(length)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }

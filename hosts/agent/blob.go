@@ -109,7 +109,7 @@ func matches(ctx context.Context, path, digest string, progress func(hosts.Progr
 	}
 	defer file.Close()
 	hash := sha256.New()
-	told := &tellingReader{in: ContextReader{Context: ctx, In: file}, progress: progress}
+	told := &tellingReader{in: hosts.ContextReader{Context: ctx, In: file}, progress: progress}
 	if _, err := io.Copy(hash, told); err != nil {
 		return true
 	}
@@ -129,17 +129,4 @@ func (r *tellingReader) Read(p []byte) (int, error) {
 		r.progress(hosts.Progress{Done: r.read, Note: "reading what came once more"})
 	}
 	return n, err
-}
-
-// ContextReader ends with its context.
-type ContextReader struct {
-	Context context.Context
-	In      io.Reader
-}
-
-func (r ContextReader) Read(p []byte) (int, error) {
-	if err := r.Context.Err(); err != nil {
-		return 0, err
-	}
-	return r.In.Read(p)
 }

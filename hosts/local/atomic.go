@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/slipway-k8s/slipway/hosts"
 	"golang.org/x/sys/unix"
 )
 
@@ -77,7 +78,7 @@ func writeNew(ctx context.Context, dir *folder, name string, content io.Reader, 
 	if err != nil {
 		return dir.failed("open", name, err)
 	}
-	_, err = io.Copy(&syncingWriter{file: file}, contextReader{ctx, content})
+	_, err = io.Copy(&syncingWriter{file: file}, hosts.ContextReader{Context: ctx, In: content})
 	if err == nil {
 		err = setAttributes(file, attr)
 	}
@@ -183,19 +184,6 @@ func removeFile(path string) error {
 func attributesOf(info os.FileInfo) attributes {
 	stat := info.Sys().(*syscall.Stat_t)
 	return attributes{mode: stat.Mode & 0o7777, uid: int(stat.Uid), gid: int(stat.Gid)}
-}
-
-// contextReader ends with its context.
-type contextReader struct {
-	ctx    context.Context
-	reader io.Reader
-}
-
-func (r contextReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.reader.Read(p)
 }
 
 // space is what root may still write, and the size, of the file system that holds a path

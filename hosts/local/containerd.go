@@ -239,7 +239,7 @@ func ingest(ctx context.Context, store content.Store, blob hosts.ImageBlob, open
 		return err
 	}
 	defer source.Close()
-	reader := &countingReader{reader: contextReader{ctx, source}, counted: counted}
+	reader := &countingReader{reader: hosts.ContextReader{Context: ctx, In: source}, counted: counted}
 	return content.WriteBlob(ctx, store, "slipway-"+blob.Digest, reader, descriptor(blob))
 }
 

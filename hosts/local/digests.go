@@ -16,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/slipway-k8s/slipway/hosts"
 )
 
 const (
@@ -193,17 +195,17 @@ func (c *digestCache) drop() {
 // sum hashes a stream.
 func sum(ctx context.Context, reader io.Reader) (string, error) {
 	hash := sha256.New()
-	if _, err := io.Copy(hash, watchedReader{contextReader{ctx, reader}}); err != nil {
+	if _, err := io.Copy(hash, watchedReader{hosts.ContextReader{Context: ctx, In: reader}}); err != nil {
 		return "", err
 	}
 	return "sha256:" + hex.EncodeToString(hash.Sum(nil)), nil
 }
 
 // watchedReader notes how much was read.
-type watchedReader struct{ contextReader }
+type watchedReader struct{ hosts.ContextReader }
 
 func (r watchedReader) Read(p []byte) (int, error) {
-	n, err := r.contextReader.Read(p)
-	haveRead(r.ctx, n)
+	n, err := r.ContextReader.Read(p)
+	haveRead(r.Context, n)
 	return n, err
 }

@@ -195,7 +195,7 @@ func (s *store) put(ctx context.Context, blob hosts.Blob, counted func(int64)) e
 		return err
 	}
 	defer source.Close()
-	reader := &verifyingReader{reader: contextReader{ctx, source}, counted: counted, size: blob.Size, want: blob.SHA256}
+	reader := &verifyingReader{reader: hosts.ContextReader{Context: ctx, In: source}, counted: counted, size: blob.Size, want: blob.SHA256}
 	if blob.Secret {
 		content, err := io.ReadAll(reader)
 		if err != nil {

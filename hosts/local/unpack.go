@@ -167,7 +167,7 @@ func (h *Host) unpackLayer(ctx context.Context, layer string, files []hosts.Unpa
 		return err
 	}
 	defer blob.Close()
-	decoder, err := zstd.NewReader(contextReader{ctx, blob})
+	decoder, err := zstd.NewReader(hosts.ContextReader{Context: ctx, In: blob})
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func connect(ctx context.Context, o Options) (*connection, error) {
 			return c, afterTries(err, busy, tries)
 		}
 		jitter := time.Duration(rand.Int64N(int64(pause))) // those who were turned away together come back apart
-		if err := sleep(ctx, pause/2+jitter/2); err != nil {
+		if err := hosts.Pause(ctx, pause/2+jitter/2); err != nil {
 			return nil, unreachable(ctx, o, "", err)
 		}
 	}
@@ -80,17 +80,6 @@ func afterTries(err error, busy bool, tries int) error {
 	told.Err = fmt.Errorf("%w (tried %d times)", known.Err, tries)
 	told.Fix = "sshd on the way turns logins away when too many come at once: raise MaxStartups in its sshd_config, or see its log; " + known.Fix
 	return &told
-}
-
-func sleep(ctx context.Context, pause time.Duration) error {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // login is one try. busy tells that it was turned away before the host had shown its key,

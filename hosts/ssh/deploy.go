@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
-	"github.com/slipway-k8s/slipway/hosts/agent"
 )
 
 // deploy puts the agent's binary on the host, under its digest, where only root writes.
@@ -34,7 +33,7 @@ func (h *host) putBinary(ctx context.Context, binary Binary, sending *oversight)
 		return fmt.Errorf("send the agent: %w", err)
 	}
 	defer content.Close()
-	in := endingReader{movingReader{agent.ContextReader{Context: ctx, In: content}, sending}}
+	in := endingReader{movingReader{hosts.ContextReader{Context: ctx, In: content}, sending}}
 	said, err := h.connection.feed(ctx, h.rootCommand(putScript, binary.SHA256, h.options.Directory), in)
 	arrived, bad := false, false
 	for line := range strings.Lines(said) {

@@ -15,7 +15,6 @@ import (
 	"github.com/pkg/sftp"
 
 	"github.com/slipway-k8s/slipway/hosts"
-	"github.com/slipway-k8s/slipway/hosts/agent"
 )
 
 const (
@@ -180,7 +179,7 @@ func sendFile(ctx context.Context, client *sftp.Client, name string, offset int6
 		sync = file.Sync
 	}
 	write := func(part io.Reader) (int64, error) { return file.ReadFromWithConcurrency(part, packetsUnderWay) }
-	if err := inParts(agent.ContextReader{Context: ctx, In: content}, write, sync); err != nil {
+	if err := inParts(hosts.ContextReader{Context: ctx, In: content}, write, sync); err != nil {
 		return err
 	}
 	return file.Close()

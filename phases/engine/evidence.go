@@ -47,22 +47,6 @@ func (r *run) askWhileWaiting(step plan.Step, told func(Cause)) (end func()) {
 	return func() { cancel(); group.Wait() }
 }
 
-// recentEvidence is what a host showed when it was last asked: several steps wait for the same
-// host at a time, and gathering an answer costs it a whole step's work.
-type recentEvidence struct {
-	asking   chan struct{} // holds one while the host is asked
-	at       time.Time
-	evidence []hosts.Evidence
-}
-
-func noEvidence(all map[string]hosts.Host) map[string]*recentEvidence {
-	none := map[string]*recentEvidence{}
-	for name := range all {
-		none[name] = &recentEvidence{asking: make(chan struct{}, 1)}
-	}
-	return none
-}
-
 // askOnce tells what a host showed within half of the time between two questions of one wait,
 // and asks it where nobody has since.
 func (r *run) askOnce(ctx context.Context, name string) ([]hosts.Evidence, error) {

@@ -58,13 +58,6 @@ type Way struct {
 	Address string
 }
 
-// EtcdOptions are how a Client reaches etcd: the member of each control plane on the
-// host's own loopback or, where External has any, these URLs as seen from the hosts.
-type EtcdOptions struct {
-	CA, Cert, Key []byte // PEM
-	External      []string
-}
-
 // Client speaks to the cluster. All its methods may be called concurrently.
 type Client struct {
 	hosts     map[string]hosts.Host

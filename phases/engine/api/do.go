@@ -55,10 +55,3 @@ func (c *Client) Do(ctx context.Context, action plan.ClusterAction, content func
 	}
 	return hosts.Outcome{}, fmt.Errorf("the client knows no action %T", action)
 }
-
-func outcome(changed bool, detail string) hosts.Outcome {
-	if changed {
-		return hosts.Outcome{Result: hosts.Changed, Detail: detail}
-	}
-	return hosts.Outcome{Result: hosts.Unchanged, Detail: detail}
-}

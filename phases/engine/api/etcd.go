@@ -25,6 +25,13 @@ import (
 	grpcstatus "google.golang.org/grpc/status"
 )
 
+// EtcdOptions are how a Client reaches etcd: the member of each control plane on the
+// host's own loopback or, where External has any, these URLs as seen from the hosts.
+type EtcdOptions struct {
+	CA, Cert, Key []byte // PEM
+	External      []string
+}
+
 // etcdPort is where a member answers clients on its own host's loopback, and loopbackName
 // the name in every member's certificate that suits that: kubeadm's.
 const (

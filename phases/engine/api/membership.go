@@ -294,3 +294,12 @@ func (c *Client) members(ctx context.Context) (members []hosts.Member, cause str
 	c.etcd.askByURL(ctx, m)
 	return m.facts(), ""
 }
+
+// laterError is a state of etcd in which a change cannot be made yet.
+type laterError struct{ err error }
+
+func (e *laterError) Error() string { return e.err.Error() }
+
+func (e *laterError) Unwrap() error { return e.err }
+
+func later(format string, args ...any) error { return &laterError{fmt.Errorf(format, args...)} }

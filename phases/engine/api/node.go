@@ -4,16 +4,18 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/jsonmergepatch"
 )
 
 // node gets a node; found is false where it is not registered.
@@ -25,33 +27,42 @@ func (c *Client) node(ctx context.Context, name string) (node corev1.Node, found
 	return node, err == nil, err
 }
 
-// change patches a node where difference gives a patch. found is false where the node is
+// change edits a node where that differs from what is there. found is false where the node is
 // not registered. The patch holds only for the version that was compared.
-func (c *Client) change(ctx context.Context, name string, progress func(hosts.Progress),
-	difference func(corev1.Node) map[string]any,
-) (changed, found bool, err error) {
+func (c *Client) change(ctx context.Context, name string, progress func(hosts.Progress), edit func(*corev1.Node)) (changed, found bool, err error) {
 	err = c.persist(ctx, progress, func(ctx context.Context) error {
 		var node corev1.Node
 		var err error
 		if node, found, err = c.node(ctx, name); err != nil || !found {
 			return err
 		}
-		patch := difference(node)
-		if patch == nil {
+		edited := node.DeepCopy()
+		if edit(edited); equality.Semantic.DeepEqual(&node, edited) {
 			return nil
 		}
-		if err := unstructured.SetNestedField(patch, node.ResourceVersion, "metadata", "resourceVersion"); err != nil {
-			return err
-		}
-		body, err := json.Marshal(patch)
+		node.ResourceVersion = "" // so that the patch has it
+		patch, err := mergePatch(node, edited)
 		if err != nil {
 			return err
 		}
-		_, err = c.typed.CoreV1().Nodes().Patch(ctx, name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: FieldManager})
+		_, err = c.typed.CoreV1().Nodes().Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: FieldManager})
 		changed = err == nil
 		return err
 	})
 	return changed, found, err
+}
+
+// mergePatch is what makes one object another.
+func mergePatch(from, to any) ([]byte, error) {
+	before, err := json.Marshal(from)
+	if err != nil {
+		return nil, err
+	}
+	after, err := json.Marshal(to)
+	if err != nil {
+		return nil, err
+	}
+	return jsonmergepatch.CreateThreeWayJSONMergePatch(before, after, before)
 }
 
 // markNode sets labels and taints, and removes taints.
@@ -64,9 +75,7 @@ func (c *Client) markNode(ctx context.Context, action plan.MarkNode, progress fu
 	if err != nil {
 		return hosts.Outcome{}, fmt.Errorf("mark node %s: %w", action.Node, err)
 	}
-	changed, found, err := c.change(ctx, action.Node, progress, func(node corev1.Node) map[string]any {
-		return marks(node, action, set, removed)
-	})
+	changed, found, err := c.change(ctx, action.Node, progress, func(node *corev1.Node) { mark(node, action, set, removed) })
 	if err == nil && !found {
 		err = fmt.Errorf("no such node is registered")
 	}
@@ -76,51 +85,28 @@ func (c *Client) markNode(ctx context.Context, action plan.MarkNode, progress fu
 	return outcome(changed, ""), nil
 }
 
-// marks is the patch that gives a node its labels and taints, and the note of them; nil
-// where it has them.
-func marks(node corev1.Node, action plan.MarkNode, set, removed []corev1.Taint) map[string]any {
-	metadata := map[string]any{}
-	labels := map[string]any{}
+// mark gives a node its labels and taints, and the note of them.
+func mark(node *corev1.Node, action plan.MarkNode, set, removed []corev1.Taint) {
 	for name, value := range action.Labels {
-		if live, there := node.Labels[name]; !there || live != value {
-			labels[name] = value
-		}
+		metav1.SetMetaDataLabel(&node.ObjectMeta, name, value)
 	}
 	for _, name := range action.RemoveLabels {
-		if _, there := node.Labels[name]; there {
-			labels[name] = nil // which takes it away
-		}
+		delete(node.Labels, name)
 	}
-	if len(labels) > 0 {
-		metadata["labels"] = labels
-	}
-	if note := noteOf(action); node.Annotations[hosts.AnnotationMarks] != note {
-		metadata["annotations"] = map[string]any{hosts.AnnotationMarks: note}
-	}
-	taints := slices.DeleteFunc(slices.Clone(node.Spec.Taints), func(taint corev1.Taint) bool {
+	metav1.SetMetaDataAnnotation(&node.ObjectMeta, hosts.AnnotationMarks, noteOf(action))
+	node.Spec.Taints = slices.DeleteFunc(node.Spec.Taints, func(taint corev1.Taint) bool {
 		return slices.ContainsFunc(removed, func(r corev1.Taint) bool {
 			return r.Key == taint.Key && (r.Effect == "" || r.Effect == taint.Effect) && (r.Value == "" || r.Value == taint.Value)
 		})
 	})
 	for _, taint := range set {
 		same := func(t corev1.Taint) bool { return t.MatchTaint(&taint) }
-		if at := slices.IndexFunc(taints, same); at < 0 {
-			taints = append(taints, taint)
-		} else if taints[at].Value != taint.Value {
-			taints[at] = taint
+		if at := slices.IndexFunc(node.Spec.Taints, same); at < 0 {
+			node.Spec.Taints = append(node.Spec.Taints, taint)
+		} else if node.Spec.Taints[at].Value != taint.Value {
+			node.Spec.Taints[at] = taint
 		}
 	}
-	patch := map[string]any{}
-	if len(metadata) > 0 {
-		patch["metadata"] = metadata
-	}
-	if !sameTaints(taints, node.Spec.Taints) {
-		patch["spec"] = map[string]any{"taints": taints}
-	}
-	if len(patch) == 0 {
-		return nil
-	}
-	return patch
 }
 
 // noteOf is what a node is to say of its marks.
@@ -139,10 +125,6 @@ func marksOf(node corev1.Node) *hosts.Marks {
 	return marks
 }
 
-func sameTaints(a, b []corev1.Taint) bool {
-	return slices.EqualFunc(a, b, func(x, y corev1.Taint) bool { return x.ToString() == y.ToString() })
-}
-
 // setSchedulable cordons or uncordons. A node that is not registered takes no Pods, so
 // there is nothing to cordon.
 func (c *Client) setSchedulable(ctx context.Context, name string, schedulable bool, progress func(hosts.Progress)) (hosts.Outcome, error) {
@@ -150,12 +132,7 @@ func (c *Client) setSchedulable(ctx context.Context, name string, schedulable bo
 	if schedulable {
 		deed = "uncordon"
 	}
-	changed, found, err := c.change(ctx, name, progress, func(node corev1.Node) map[string]any {
-		if node.Spec.Unschedulable == !schedulable {
-			return nil
-		}
-		return map[string]any{"spec": map[string]any{"unschedulable": !schedulable}}
-	})
+	changed, found, err := c.change(ctx, name, progress, func(node *corev1.Node) { node.Spec.Unschedulable = !schedulable })
 	if err == nil && !found && schedulable {
 		err = fmt.Errorf("no such node is registered")
 	}
@@ -180,4 +157,54 @@ func parseTaints(texts []string) ([]corev1.Taint, error) {
 		taints = append(taints, corev1.Taint{Key: key, Value: value, Effect: corev1.TaintEffect(effect)})
 	}
 	return taints, nil
+}
+
+func asNode(item corev1.Node) hosts.Node {
+	node := hosts.Node{
+		Name:           item.Name,
+		Unschedulable:  item.Spec.Unschedulable,
+		KubeletVersion: item.Status.NodeInfo.KubeletVersion,
+		Labels:         maps.Clone(item.Labels),
+		Marks:          marksOf(item),
+		MachineID:      item.Status.NodeInfo.MachineID,
+		SystemUUID:     item.Status.NodeInfo.SystemUUID,
+	}
+	node.Ready, node.Reason = readiness(item)
+	for _, address := range item.Status.Addresses {
+		if address.Type == corev1.NodeInternalIP || address.Type == corev1.NodeExternalIP {
+			node.Addresses = append(node.Addresses, address.Address)
+		}
+	}
+	for _, taint := range item.Spec.Taints {
+		node.Taints = append(node.Taints, taint.ToString())
+	}
+	slices.Sort(node.Taints)
+	return node
+}
+
+// readiness tells whether a node is ready and, if not, why, as the kubelet says it.
+func readiness(node corev1.Node) (bool, string) {
+	for _, condition := range node.Status.Conditions {
+		if condition.Type != corev1.NodeReady {
+			continue
+		}
+		if condition.Status == corev1.ConditionTrue {
+			return true, ""
+		}
+		return false, condition.Reason + ": " + condition.Message
+	}
+	return false, "the kubelet has not reported yet"
+}
+
+func (c *Client) nodes(ctx context.Context) ([]hosts.Node, error) {
+	const path = "/api/v1/nodes"
+	body, err := c.get(ctx, path)
+	var nodes []hosts.Node
+	if err == nil {
+		nodes, err = each(body, partsSeen, asNode)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", path, err)
+	}
+	return nodes, nil
 }

@@ -13,13 +13,8 @@ import (
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"golang.org/x/sync/errgroup"
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/version"
 )
-
-// observeAtOnce bounds the requests that an observation has in flight.
-const observeAtOnce = 64
 
 // Observe looks at the objects that are asked for, the nodes and the version, and at etcd's
 // members. Where no API server or no etcd answers soon, the facts say so and there is no
@@ -119,70 +114,4 @@ func (c *Client) look(ctx context.Context, query hosts.ClusterQuery) (hosts.Clus
 	err := group.Wait()
 	facts.ClockOffset = c.clock.offsetOrNil()
 	return facts, err
-}
-
-// object gets a live object; nil where it, its namespace or its kind is absent.
-func (c *Client) object(ctx context.Context, key hosts.ObjectKey) (json.RawMessage, error) {
-	path, err := c.path(ctx, key)
-	var body []byte
-	if err == nil {
-		body, err = c.get(ctx, path)
-	}
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("get %s: %w", key, err)
-	}
-	return body, nil
-}
-
-func (c *Client) nodes(ctx context.Context) ([]hosts.Node, error) {
-	const path = "/api/v1/nodes"
-	body, err := c.get(ctx, path)
-	var nodes []hosts.Node
-	if err == nil {
-		nodes, err = each(body, partsSeen, asNode)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("get %s: %w", path, err)
-	}
-	return nodes, nil
-}
-
-func asNode(item corev1.Node) hosts.Node {
-	node := hosts.Node{
-		Name:           item.Name,
-		Unschedulable:  item.Spec.Unschedulable,
-		KubeletVersion: item.Status.NodeInfo.KubeletVersion,
-		Labels:         maps.Clone(item.Labels),
-		Marks:          marksOf(item),
-		MachineID:      item.Status.NodeInfo.MachineID,
-		SystemUUID:     item.Status.NodeInfo.SystemUUID,
-	}
-	node.Ready, node.Reason = readiness(item)
-	for _, address := range item.Status.Addresses {
-		if address.Type == corev1.NodeInternalIP || address.Type == corev1.NodeExternalIP {
-			node.Addresses = append(node.Addresses, address.Address)
-		}
-	}
-	for _, taint := range item.Spec.Taints {
-		node.Taints = append(node.Taints, taint.ToString())
-	}
-	slices.Sort(node.Taints)
-	return node
-}
-
-// readiness tells whether a node is ready and, if not, why, as the kubelet says it.
-func readiness(node corev1.Node) (bool, string) {
-	for _, condition := range node.Status.Conditions {
-		if condition.Type != corev1.NodeReady {
-			continue
-		}
-		if condition.Status == corev1.ConditionTrue {
-			return true, ""
-		}
-		return false, condition.Reason + ": " + condition.Message
-	}
-	return false, "the kubelet has not reported yet"
 }

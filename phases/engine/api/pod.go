@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -59,4 +61,42 @@ func (c *Client) podsOn(ctx context.Context, node string) ([]corev1.Pod, error) 
 		return nil, err
 	}
 	return each(body, partsKept, func(pod corev1.Pod) corev1.Pod { return pod })
+}
+
+func podReady(pod corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(condition corev1.PodCondition) bool {
+		return condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue
+	})
+}
+
+// podTrouble is why a Pod does not run, as the scheduler or the kubelet says it.
+func podTrouble(pod corev1.Pod) string {
+	statuses := append(append([]corev1.ContainerStatus{}, pod.Status.InitContainerStatuses...), pod.Status.ContainerStatuses...)
+	for _, status := range statuses {
+		switch {
+		case status.State.Waiting != nil && status.State.Waiting.Reason != "PodInitializing":
+			return worded(status.State.Waiting.Reason, status.State.Waiting.Message)
+		case status.State.Terminated != nil && status.State.Terminated.ExitCode != 0:
+			return worded(status.State.Terminated.Reason, status.State.Terminated.Message)
+		}
+	}
+	for _, condition := range pod.Status.Conditions {
+		unscheduled := condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse
+		unready := condition.Type == corev1.ContainersReady && condition.Status == corev1.ConditionFalse
+		if unscheduled || unready {
+			return worded(condition.Reason, condition.Message)
+		}
+	}
+	return ""
+}
+
+func worded(reason, message string) string {
+	switch plain := plainly(strings.TrimSpace(message)); plain {
+	case "":
+		return reason
+	case noAnswer: // and nothing else, so that it is of the call itself: of a registry the runtime says more
+		return reason + ": the container runtime does not answer the kubelet: " + plain
+	default:
+		return reason + ": " + plain
+	}
 }

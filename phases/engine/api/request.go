@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +17,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 )
+
+// observeAtOnce bounds the requests that an observation has in flight.
+const observeAtOnce = 64
 
 // request is one request to the API server.
 type request struct {
@@ -136,12 +138,6 @@ func (c *Client) persist(ctx context.Context, progress func(hosts.Progress), try
 	return err
 }
 
-// transportError is a request that got no answer from an API server.
-type transportError struct{ err error }
-
-func (e *transportError) Error() string { return e.err.Error() }
-func (e *transportError) Unwrap() error { return e.err }
-
 // answered tells whether an error is an API server's own answer.
 func answered(err error) bool {
 	status := apierrors.APIStatus(nil)
@@ -168,12 +164,8 @@ func outage(err error) bool {
 // distrusted tells whether one side refused the other's certificate.
 func distrusted(err error) bool {
 	var verification *tls.CertificateVerificationError
-	var unknown x509.UnknownAuthorityError
-	var name x509.HostnameError
-	var invalid x509.CertificateInvalidError
 	var alert tls.AlertError
-	return errors.As(err, &verification) || errors.As(err, &unknown) || errors.As(err, &name) ||
-		errors.As(err, &invalid) || errors.As(err, &alert)
+	return errors.As(err, &verification) || errors.As(err, &alert)
 }
 
 // settling tells whether an error is one that a cluster gives while it comes up: the

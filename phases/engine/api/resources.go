@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -78,4 +79,20 @@ func (c *Client) resource(ctx context.Context, kind schema.GroupVersionKind) (me
 		Status: metav1.StatusFailure, Code: http.StatusNotFound, Reason: metav1.StatusReasonNotFound,
 		Message: fmt.Sprintf("the API server knows no %s of %s", kind.Kind, version),
 	}}
+}
+
+// object gets a live object; nil where it, its namespace or its kind is absent.
+func (c *Client) object(ctx context.Context, key hosts.ObjectKey) (json.RawMessage, error) {
+	path, err := c.path(ctx, key)
+	var body []byte
+	if err == nil {
+		body, err = c.get(ctx, path)
+	}
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", key, err)
+	}
+	return body, nil
 }

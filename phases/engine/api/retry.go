@@ -38,18 +38,8 @@ func repeat(ctx context.Context, limit time.Duration, progress func(hosts.Progre
 			told = next.note
 			progress(hosts.Progress{Note: told})
 		}
-		if pause(within, next.after) != nil && ctx.Err() == nil {
+		if hosts.Pause(within, next.after) != nil && ctx.Err() == nil {
 			return errTimeUp
 		}
-	}
-}
-
-// pause waits, or answers why not.
-func pause(ctx context.Context, length time.Duration) error {
-	select {
-	case <-time.After(length):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }

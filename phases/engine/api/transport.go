@@ -121,3 +121,10 @@ func (b *boundedBody) Close() error {
 	b.bounds.open.Add(-b.read.Swap(0))
 	return b.ReadCloser.Close()
 }
+
+// transportError is a request that got no answer from an API server.
+type transportError struct{ err error }
+
+func (e *transportError) Error() string { return e.err.Error() }
+
+func (e *transportError) Unwrap() error { return e.err }

@@ -15,6 +15,29 @@ import (
 	"k8s.io/client-go/rest"
 )
 
+// waitAPI waits until the API server on one host, and no other, says that it is ready or,
+// where that is enough, takes requests.
+func (c *Client) waitAPI(ctx context.Context, action plan.WaitAPI, progress func(hosts.Progress)) (hosts.Outcome, error) {
+	what, path := "the API server on "+action.Host+" to be ready", "/readyz"
+	if action.Serving {
+		what, path = "the API server on "+action.Host+" to take requests", "/readyz/ping"
+	}
+	one, err := c.only(action.Host)
+	if err != nil {
+		return hosts.Outcome{}, fmt.Errorf("wait for %s: %w", what, err)
+	}
+	return c.poll(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
+		healthy, seen, err := one.health(ctx, c.pace.health, path)
+		if disconnected(err) {
+			return verdict{}, err
+		}
+		if err != nil {
+			return verdict{seen: brief(err), next: c.pace.away}, nil
+		}
+		return verdict{done: healthy, seen: seen, next: c.pace.slow}, nil
+	})
+}
+
 // waitEndpoint waits until the API answers at the endpoint as seen from one host, each time
 // over a connection of its own.
 func (c *Client) waitEndpoint(ctx context.Context, action plan.WaitEndpoint, progress func(hosts.Progress)) (hosts.Outcome, error) {

@@ -155,14 +155,6 @@ func (e *etcd) change(ctx context.Context, m *membership, about uint64, change f
 	return through.report.client.ask(ctx, e.pace.change, change)
 }
 
-// laterError is a state of etcd in which a change cannot be made yet.
-type laterError struct{ err error }
-
-func (e *laterError) Error() string { return e.err.Error() }
-func (e *laterError) Unwrap() error { return e.err }
-
-func later(format string, args ...any) error { return &laterError{fmt.Errorf(format, args...)} }
-
 // reconfigure tries a change of etcd's members until it is made, etcd refuses it for good,
 // or the time is up. A try compares first, and tells whether all is there already.
 func (c *Client) reconfigure(ctx context.Context, op string, limit time.Duration, progress func(hosts.Progress),

@@ -69,35 +69,3 @@ func (c *Client) stuckPods(ctx context.Context, key hosts.ObjectKey) string {
 	}
 	return strings.Join(slices.DeleteFunc(reasons, func(why string) bool { return why == "" }), "; ")
 }
-
-// podTrouble is why a Pod does not run, as the scheduler or the kubelet says it.
-func podTrouble(pod corev1.Pod) string {
-	statuses := append(append([]corev1.ContainerStatus{}, pod.Status.InitContainerStatuses...), pod.Status.ContainerStatuses...)
-	for _, status := range statuses {
-		switch {
-		case status.State.Waiting != nil && status.State.Waiting.Reason != "PodInitializing":
-			return worded(status.State.Waiting.Reason, status.State.Waiting.Message)
-		case status.State.Terminated != nil && status.State.Terminated.ExitCode != 0:
-			return worded(status.State.Terminated.Reason, status.State.Terminated.Message)
-		}
-	}
-	for _, condition := range pod.Status.Conditions {
-		unscheduled := condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse
-		unready := condition.Type == corev1.ContainersReady && condition.Status == corev1.ConditionFalse
-		if unscheduled || unready {
-			return worded(condition.Reason, condition.Message)
-		}
-	}
-	return ""
-}
-
-func worded(reason, message string) string {
-	switch plain := plainly(strings.TrimSpace(message)); plain {
-	case "":
-		return reason
-	case noAnswer: // and nothing else, so that it is of the call itself: of a registry the runtime says more
-		return reason + ": the container runtime does not answer the kubelet: " + plain
-	default:
-		return reason + ": " + plain
-	}
-}

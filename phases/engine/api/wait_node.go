@@ -2,19 +2,65 @@ package api
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"strings"
 	"time"
 
-	coordinationv1 "k8s.io/api/coordination/v1"
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"sigs.k8s.io/yaml"
-
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
+
+// waitNode waits until a node is registered or ready.
+func (c *Client) waitNode(ctx context.Context, action plan.WaitNode, progress func(hosts.Progress)) (hosts.Outcome, error) {
+	what := "node " + action.Node + " to be registered"
+	if action.Ready {
+		what = "node " + action.Node + " to be ready"
+	}
+	var renewed renewals
+	return c.until(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
+		node, found, err := c.node(ctx, action.Node)
+		if err != nil || !found {
+			return verdict{seen: "the node is not registered", next: c.pace.slow}, err
+		}
+		if action.Restarted && !renewed.enough() {
+			if err := c.seeLease(ctx, action.Node, &renewed); err != nil || !renewed.enough() {
+				return verdict{seen: renewed.String(), next: c.pace.slow}, err
+			}
+		}
+		ready, reason := readiness(node)
+		if ready && len(action.DaemonSets) > 0 {
+			return c.podsRun(ctx, action.Node, action.DaemonSets)
+		}
+		return verdict{done: ready || !action.Ready, seen: reason, next: c.pace.slow}, nil
+	})
+}
+
+// podsRun looks whether a node has a ready Pod of each of the DaemonSets.
+func (c *Client) podsRun(ctx context.Context, node string, sets []hosts.ObjectKey) (verdict, error) {
+	pods, err := c.podsOn(ctx, node)
+	if err != nil {
+		return verdict{}, err
+	}
+	var missing []string
+	for _, set := range sets {
+		trouble := "no Pod yet"
+		for _, pod := range pods {
+			owner := metav1.GetControllerOf(&pod)
+			if pod.Namespace != set.Namespace || owner == nil || owner.Kind != set.Kind || owner.Name != set.Name {
+				continue
+			}
+			if trouble = podTrouble(pod); trouble == "" && !podReady(pod) {
+				trouble = "not ready"
+			}
+		}
+		if trouble != "" {
+			missing = append(missing, set.String()+": "+trouble)
+		}
+	}
+	return verdict{done: len(missing) == 0, seen: strings.Join(missing, "; "), next: c.pace.slow}, nil
+}
 
 // What says ready may be the state of before: a node is called Ready for 40 s after its kubelet
 // has ended, and an API server answers until the kubelet has seen its new manifest.
@@ -126,68 +172,4 @@ func (c *Client) countRestarts(ctx context.Context, node string, renewed *renewa
 	if unit, there := facts.Units[kubeletUnit]; err == nil && there {
 		renewed.count(unit.Restarts)
 	}
-}
-
-// waitPods waits until static Pods run as their manifests say.
-func (c *Client) waitPods(ctx context.Context, action plan.WaitPods, content func(string) ([]byte, error),
-	progress func(hosts.Progress),
-) (hosts.Outcome, error) {
-	var wanted []corev1.Pod
-	var names []string
-	for _, static := range action.Pods {
-		manifest, err := content(static.Manifest)
-		var pod corev1.Pod
-		if err == nil {
-			err = yaml.Unmarshal(manifest, &pod)
-		}
-		if err != nil {
-			return hosts.Outcome{}, fmt.Errorf("read the manifest of %s on %s: %w", static.Name, action.Host, err)
-		}
-		wanted, names = append(wanted, pod), append(names, static.Name)
-	}
-	what := fmt.Sprintf("%s on %s to run by the new manifest", strings.Join(names, ", "), action.Host)
-	return c.until(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) { return c.podsAreNew(ctx, action.Host, wanted) })
-}
-
-// podsAreNew looks whether a host's static Pods are made of these manifests, and ready.
-func (c *Client) podsAreNew(ctx context.Context, host string, wanted []corev1.Pod) (verdict, error) {
-	live, err := c.podsOn(ctx, host)
-	if err != nil {
-		return verdict{}, err
-	}
-	var missing []string
-	for _, want := range wanted {
-		if why := newPodTrouble(live, host, want); why != "" {
-			missing = append(missing, want.Name+": "+why)
-		}
-	}
-	return verdict{done: len(missing) == 0, seen: strings.Join(missing, "; "), next: c.pace.slow}, nil
-}
-
-func newPodTrouble(live []corev1.Pod, host string, want corev1.Pod) string {
-	at := slices.IndexFunc(live, func(pod corev1.Pod) bool {
-		return pod.Namespace == want.Namespace && pod.Name == want.Name+"-"+host
-	})
-	switch {
-	case at < 0:
-		return "no Pod yet"
-	case !madeOf(live[at], want):
-		return "still runs by the manifest of before"
-	}
-	if why := podTrouble(live[at]); why != "" || podReady(live[at]) {
-		return why
-	}
-	return "not ready"
-}
-
-// madeOf tells whether a Pod was made of a manifest: it has the manifest's annotations, one of
-// which is a digest of the whole. The rest may be admission's: a LimitRange gives resources, a
-// webhook other images, and that in the Pod that the API server shows, not in the one that runs.
-func madeOf(pod, manifest corev1.Pod) bool {
-	for name, value := range manifest.Annotations {
-		if pod.Annotations[name] != value {
-			return false
-		}
-	}
-	return true
 }
