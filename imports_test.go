@@ -34,13 +34,14 @@ var edges = map[string][]string{
 	"manifests":         {"cluster", "certs", "hosts", "bundle", "templates", "phases/plan"}, // of plan, the phases' names
 	"phases/plan":       {"hosts"},
 	"phases/view":       {"manifests", "cluster", "certs", "hosts", "bundle"},
-	"phases":            {"phases/view", "phases/plan", "manifests", "cluster", "certs", "hosts", "bundle"},
+	"phases/checks":     {"phases/view", "manifests", "cluster", "certs", "hosts", "bundle"},
+	"phases":            {"phases/checks", "phases/view", "phases/plan", "manifests", "cluster", "certs", "hosts", "bundle"},
 	"phases/engine":     {"phases/plan", "hosts"},
 	"phases/engine/api": {"phases/plan", "hosts", "cluster"},
 	"images":            {"bundle", "hosts"},
 	"workflow": {
 		"cluster", "certs", "certs/mint", "certs/store", "hosts", "hosts/ssh", "bundle", "bundle/archive",
-		"images", "manifests", "phases", "phases/view", "phases/plan", "phases/engine", "phases/engine/api",
+		"images", "manifests", "phases", "phases/checks", "phases/view", "phases/plan", "phases/engine", "phases/engine/api",
 	},
 	"lab":            {"cluster"},
 	"e2e":            {"e2e/acks"},
@@ -57,7 +58,7 @@ var edges = map[string][]string{
 var testEdges = []string{"cluster", "hosts/hosttest", "certs/mint", "hosts", "hosts/agent"}
 
 // pure rooms compute; they touch no file, network, clock or chance.
-var pure = []string{"cluster", "templates", "certs", "bundle", "manifests", "phases", "phases/plan", "phases/view"}
+var pure = []string{"cluster", "templates", "certs", "bundle", "manifests", "phases", "phases/plan", "phases/view", "phases/checks"}
 
 // impure are the packages, and the calls, that a pure room may not use.
 var (

@@ -23,7 +23,7 @@ func (h *hostDraft) cleanUp(waits []string) {
 		h.clean("pods", plan.Remove, "they are the cluster's", hosts.StopPods{}, waits)
 	}
 	for _, unit := range record.Units {
-		if unit != manifests.KubeletUnit && unit != manifests.ContainerdUnit && !slices.Contains(balancerUnits, unit) {
+		if unit != manifests.KubeletUnit && unit != manifests.ContainerdUnit && !slices.Contains(view.BalancerUnits, unit) {
 			h.stopUnit(unit, nil)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
@@ -18,20 +17,6 @@ func (h *hostDraft) keepInitialCluster(in manifests.Input) {
 	if found, ok := manifests.InitialClusterOf(h.facts.Contents[manifests.EtcdManifest]); ok {
 		h.beginEtcd(in, found)
 	}
-}
-
-// otherDataProblems is a host whose etcd has data, and of which the living etcd knows nothing.
-func (in Input) otherDataProblems(host cluster.Host) []Problem {
-	members := in.ClusterFacts.Members
-	if len(members) == 0 || len(view.MembersOf(members, host)) > 0 {
-		return nil
-	}
-	return []Problem{otherData(host)}
-}
-
-func otherData(host cluster.Host) Problem {
-	return problem("etcd", host, "if nobody needs them: slipway reset "+host.Name+", then slipway join",
-		"%s holds the data of a member that the cluster's etcd does not have", manifests.EtcdData)
 }
 
 // beginEtcd puts another initial cluster into the manifest of the host's etcd.

@@ -94,12 +94,12 @@ func TestInitRefusesToBeginBesideTheLastCopyOfEtcd(t *testing.T) {
 			}
 			for _, line := range strings.Split(err.Error(), "\n") {
 				host, _, _ := strings.Cut(line, ":")
-				if why := test.refused[host]; strings.Contains(line, ": etcd: ") && (why == "" || !strings.Contains(line, why)) {
+				if why := test.refused[host]; strings.Contains(line, ": EtcdData: ") && (why == "" || !strings.Contains(line, why)) {
 					t.Errorf("%s: want %q", line, why)
 				}
 			}
 			for host := range test.refused {
-				if !strings.Contains(err.Error(), host+": etcd: it has no etcd data") {
+				if !strings.Contains(err.Error(), host+": EtcdData: it has no etcd data") {
 					t.Errorf("%s is not refused: %v", host, err)
 				}
 				if !strings.Contains(err.Error(), "where all were installed anew, or a first init was interrupted, begin anew by: slipway reset --all") {
@@ -210,7 +210,7 @@ func TestAClusterFromBeforeTheNotesDoesNotBeginAgain(t *testing.T) {
 		}
 		_, _, err := Init(in)
 		for _, host := range w.cluster.Hosts {
-			if err == nil || !strings.Contains(err.Error(), host.Name+": etcd: it has no etcd data, but its member has begun before") {
+			if err == nil || !strings.Contains(err.Error(), host.Name+": EtcdData: it has no etcd data, but its member has begun before") {
 				t.Errorf("of %d: %s is not refused: %v", planes, host.Name, err)
 			}
 		}

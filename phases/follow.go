@@ -7,6 +7,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
@@ -90,9 +91,8 @@ func (d *draft) warnOfUntold(host cluster.Host) {
 	if d.in.Cluster.VirtualAddress() != "" {
 		units = append(units, "keepalived")
 	}
-	found := d.in.unreached(host.Name)
 	d.plan.Warnings = append(d.plan.Warnings, fmt.Sprintf("%s: load-balancer: its %s cannot be told who the control planes are: %s (when the host is up again: slipway init)",
-		host.Name, strings.Join(units, " and "), found.Detail))
+		host.Name, strings.Join(units, " and "), checks.Unreached(d.in.View, host.Name).Seen))
 }
 
 // followInfo applies cluster-info, where that names a control plane and not the endpoint.

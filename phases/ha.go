@@ -4,114 +4,12 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
-
-// leastMembers is how many voting members of etcd are needed to do without one.
-const leastMembers = 3
-
-// HATest tells what stands in the way of taking control planes out in turn: each of them
-// can only be spared while all others are well.
-func HATest(in Input) []Problem {
-	problems := in.identityProblems()
-	for _, host := range slices.Concat(in.Cluster.ControlPlanes(), in.Cluster.Balancers()) {
-		if _, seen := in.Facts[host.Name]; !seen && !slices.ContainsFunc(problems, func(p Problem) bool { return p.Host == host.Name }) {
-			problems = append(problems, in.unreached(host.Name))
-		}
-	}
-	if !in.ClusterFacts.Reachable {
-		return in.sorted(append(problems, Problem{
-			Check: "health", Severity: SeverityError, Detail: "no API server answers: " + orUnknown(in.ClusterFacts.Cause),
-			Fix: "see what holds it up by: slipway status",
-		}))
-	}
-	return in.sorted(problemsOf(problems, in.sparable(), in.unwell(), in.downUnits()))
-}
-
-// sparable says why no control plane can be spared, whatever its state.
-func (in Input) sparable() []Problem {
-	const grow = "add control planes to the file, and bring them in by: slipway join"
-	var problems []Problem
-	if in.Cluster.Endpoint.Mode == cluster.EndpointControlPlane {
-		problems = append(problems, Problem{Check: "endpoint", Severity: SeverityError,
-			Detail: "the endpoint is the address of the only control plane, and goes with it", Fix: "make a cluster with endpoint.mode vip, loadBalancers, local or external"})
-	}
-	if !in.Cluster.StackedEtcd() {
-		if n := len(in.Cluster.ControlPlanes()); n < 2 {
-			problems = append(problems, Problem{Check: "health", Severity: SeverityError, Detail: "there is no second control plane", Fix: grow})
-		}
-		return problems
-	}
-	if n := len(view.Voting(in.ClusterFacts.Members)); n < leastMembers {
-		problems = append(problems, Problem{Check: checkQuorum, Severity: SeverityError,
-			Detail: fmt.Sprintf("etcd has %s with a vote; to do without one it needs %d", hosts.Count(n, "member"), leastMembers), Fix: grow})
-	}
-	return problems
-}
-
-// unwell lists what does not answer of etcd and of the control planes.
-func (in Input) unwell() []Problem {
-	const fix = "see why by: slipway status; what a test that was killed has left is put back by: slipway init"
-	var problems []Problem
-	for _, member := range in.ClusterFacts.Members {
-		switch {
-		case member.Learner:
-			problems = append(problems, Problem{Check: "health", Severity: SeverityError, Fix: "let the join that was interrupted complete: slipway join",
-				Detail: fmt.Sprintf("etcd's member %s is a learner: a control plane is still joining", view.MemberName(member))})
-		case !member.Healthy:
-			problems = append(problems, Problem{Check: "health", Severity: SeverityError, Fix: fix,
-				Detail: fmt.Sprintf("etcd's member %s does not answer: %s", view.MemberName(member), orUnknown(member.Detail))})
-		}
-	}
-	for _, health := range in.ClusterFacts.Health {
-		if !health.Healthy {
-			problems = append(problems, Problem{Check: "health", Host: health.Host, Severity: SeverityError,
-				Detail: fmt.Sprintf("%s does not answer: %s", health.Component, orUnknown(health.Detail)), Fix: fix})
-		}
-	}
-	return problems
-}
-
-// downUnits lists the units that should run and do not.
-func (in Input) downUnits() []Problem {
-	var problems []Problem
-	for _, host := range in.Cluster.Hosts {
-		facts, seen := in.Facts[host.Name]
-		if !seen {
-			continue
-		}
-		for _, unit := range in.testedUnits(host) {
-			if state := facts.Units[unit]; state.Active != "active" {
-				problems = append(problems, problem("health", host, "put it back by: slipway init", "%s is %s", unit, orNothing(state.Active)))
-			}
-		}
-	}
-	return problems
-}
-
-// testedUnits are the units that a test stops on a host, in the order in which it does.
-func (in Input) testedUnits(host cluster.Host) []string {
-	units := in.balancerUnitsOn(host)
-	if host.HasRole(cluster.RoleControlPlane) {
-		units = append(units, manifests.KubeletUnit)
-	}
-	return units
-}
-
-// balancerUnitsOn are the units of the balancer that a host is, in the order in which they stop.
-func (in Input) balancerUnitsOn(host cluster.Host) []string {
-	switch {
-	case !among(in.Cluster.Balancers(), host.Name):
-		return nil
-	case in.Cluster.VirtualAddress() == "":
-		return []string{manifests.HAProxyUnit}
-	}
-	return slices.Clone(balancerUnits)
-}
 
 // TakeOut plans to stop all of a control plane or load balancer cleanly, and to leave it
 // enabled: after a reboot it is back by itself.
@@ -120,7 +18,7 @@ func TakeOut(in Input, name string) (plan.Plan, plan.Contents, error) {
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	if units := in.balancerUnitsOn(h.host); len(units) > 0 {
+	if units := view.BalancerUnitsOn(in.Cluster, h.host); len(units) > 0 {
 		h.pause("load-balancer", units...)
 	}
 	if !h.runsControlPlane() {
@@ -160,7 +58,7 @@ func PutBack(in Input, names ...string) (plan.Plan, plan.Contents, error) {
 	}
 	for _, host := range targets {
 		if _, seen := in.Facts[host.Name]; !seen {
-			return plan.Plan{}, nil, &Refused{Problems: []Problem{in.unreached(host.Name)}}
+			return plan.Plan{}, nil, &checks.Refused{Findings: []checks.Finding{checks.Unreached(in.View, host.Name)}}
 		}
 		if err := d.forHost(host, manifests.HostState{}).putBack(); err != nil {
 			return plan.Plan{}, nil, err
@@ -171,7 +69,7 @@ func PutBack(in Input, names ...string) (plan.Plan, plan.Contents, error) {
 
 func (h *hostDraft) putBack() error {
 	var keepalived bool
-	for _, unit := range slices.Backward(h.in.testedUnits(h.host)) {
+	for _, unit := range slices.Backward(view.TestedUnits(h.in.Cluster, h.host)) {
 		if h.facts.Units[unit].Active == "active" {
 			continue
 		}
@@ -225,7 +123,7 @@ func (in Input) tried(name string) (*hostDraft, error) {
 		return nil, fmt.Errorf("find host %s: the cluster file has no host of this name", name)
 	}
 	if _, seen := in.Facts[name]; !seen {
-		return nil, &Refused{Problems: []Problem{in.unreached(name)}}
+		return nil, &checks.Refused{Findings: []checks.Finding{checks.Unreached(in.View, name)}}
 	}
 	return in.trial().forHost(host, manifests.HostState{}), nil
 }

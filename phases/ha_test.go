@@ -8,7 +8,9 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 func takingOut(name string) workflow {
@@ -72,12 +74,12 @@ func TestWhatAKilledTestLeftIsPutBack(t *testing.T) {
 				break
 			}
 			w.run(p, contents, chance, cut)
-			if cut > 0 && len(HATest(w.observe())) == 0 {
+			if cut > 0 && len(checks.Preflight(view.HATest, w.observe().View)) == 0 {
 				t.Errorf("after %d steps nothing seems to be missing", cut)
 			}
 			p, contents = w.planned(back)
 			w.run(p, contents, chance, -1)
-			if problems := HATest(w.observe()); len(problems) > 0 {
+			if problems := checks.Preflight(view.HATest, w.observe().View); len(problems) > 0 {
 				t.Errorf("cut at %d: %v", cut, problems)
 			}
 			p, _ = w.planned(Init)
@@ -134,11 +136,11 @@ func TestHATestNeedsEveryMemberButOne(t *testing.T) {
 		{"a host that is down", shape{mode: cluster.EndpointVIP, planes: 3}, func(w *world) { w.power("cp-3", false) }, "etcd's member cp-3 does not answer"},
 		{"a unit that is stopped", shape{mode: cluster.EndpointVIP, planes: 3}, func(w *world) {
 			w.act("cp-2", hosts.SetUnit{Name: manifests.KeepalivedUnit, Enabled: true})
-		}, "cp-2: health: keepalived.service is inactive"},
+		}, "cp-2: Health: keepalived.service is inactive"},
 		{"an API server that is stopped", shape{mode: cluster.EndpointVIP, planes: 3}, func(w *world) {
 			w.act("cp-2", hosts.SetUnit{Name: manifests.KubeletUnit, Enabled: true})
 			w.act("cp-2", hosts.StopPods{Only: serverPods("cp-2")})
-		}, "cp-2: health: kube-apiserver does not answer"},
+		}, "cp-2: Health: kube-apiserver does not answer"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -148,7 +150,7 @@ func TestHATestNeedsEveryMemberButOne(t *testing.T) {
 				test.spoil(w)
 			}
 			var lines []string
-			for _, problem := range HATest(w.observe()) {
+			for _, problem := range checks.Preflight(view.HATest, w.observe().View) {
 				lines = append(lines, problem.String())
 			}
 			got := strings.Join(lines, "\n")

@@ -4,49 +4,31 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // everyWorkflow is one of each kind that does something to w-1 or beside it.
-var everyWorkflow = map[string]func(Input) []Problem{
-	"init":    func(in Input) []Problem { return Preflight(view.Init, in) },
-	"join":    func(in Input) []Problem { return Preflight(view.Join, in) },
-	"prepare": func(in Input) []Problem { return Preflight(view.Prepare, in) },
-	"reset": func(in Input) []Problem {
+var everyWorkflow = map[string]func(Input) []checks.Finding{
+	"init":    func(in Input) []checks.Finding { return checks.Preflight(view.Init, in.View) },
+	"join":    func(in Input) []checks.Finding { return checks.Preflight(view.Join, in.View) },
+	"prepare": func(in Input) []checks.Finding { return checks.Preflight(view.Prepare, in.View) },
+	"reset": func(in Input) []checks.Finding {
 		in.Hosts, in.Force = []string{"w-1"}, true
-		return Preflight(view.Reset, in)
+		return checks.Preflight(view.Reset, in.View)
 	},
-	"reset --all": func(in Input) []Problem {
+	"reset --all": func(in Input) []checks.Finding {
 		in.Force = true
-		return Preflight(view.Reset, in)
+		return checks.Preflight(view.Reset, in.View)
 	},
-	"remove": func(in Input) []Problem {
+	"remove": func(in Input) []checks.Finding {
 		in.Hosts, in.Force = []string{"w-2"}, true
-		return Preflight(view.Remove, in)
+		return checks.Preflight(view.Remove, in.View)
 	},
-	"image load": func(in Input) []Problem { return Preflight(view.ImageLoad, in) },
-	"ha test":    HATest,
-}
-
-// TestAMachineIDThatWasMadeAnewIsPutBack: what may be the same machine is not to be installed
-// anew first, and a host's word comes into no command that is advised, unless it is an ID.
-func TestAMachineIDThatWasMadeAnewIsPutBack(t *testing.T) {
-	id := strings.Repeat("9", 32)
-	for noted, want := range map[hosts.Machine]string{
-		{Node: "w-1", MachineID: id}:          "echo " + id + " > /etc/machine-id, then reboot; if it is not: " + fixCopy,
-		{Node: "w-1", MachineID: "x; reboot"}: fixCopy,
-		{Node: "w-2", MachineID: id}:          fixCopy,
-	} {
-		facts := hosts.Facts{MachineID: strings.Repeat("8", 32), Record: &hosts.Record{Cluster: hosts.Identity{ID: "A"}, Machine: &noted}}
-		w := cluster.Host{Name: "w-1"}
-		found := Input{view.View{Cluster: &cluster.Cluster{Hosts: []cluster.Host{w}}, ClusterID: hosts.Identity{ID: "A"}}}.mistaken(w, facts)
-		if len(found) != 1 || !strings.HasSuffix(found[0].Fix, want) || want == fixCopy && found[0].Fix != want {
-			t.Errorf("%+v: %+v", noted, found)
-		}
-	}
+	"image load": func(in Input) []checks.Finding { return checks.Preflight(view.ImageLoad, in.View) },
+	"ha test":    func(in Input) []checks.Finding { return checks.Preflight(view.HATest, in.View) },
 }
 
 // TestAWrongMachineIsRefusedByEveryWorkflow: what a name leads to is held against the record,
@@ -68,24 +50,24 @@ func TestAWrongMachineIsRefusedByEveryWorkflow(t *testing.T) {
 		"the machine that it was": {change: func(*Input) {}},
 		"another machine's disk": {func(in *Input) {
 			edit(in, "w-1", func(f *hosts.Facts) { f.MachineID = strings.Repeat("9", 32) })
-		}, checkIdentity, "record was written on another machine"},
+		}, "Machine", "record was written on another machine"},
 		"another cluster's": {func(in *Input) {
 			edit(in, "w-1", func(f *hosts.Facts) { f.Record.Cluster = hosts.Identity{ID: strings.Repeat("b", 64), Name: "other"} })
-		}, "membership", "it belongs to the cluster other"},
+		}, "Membership", "it belongs to the cluster other"},
 		"another cluster's of the same name": {func(in *Input) {
 			edit(in, "w-1", func(f *hosts.Facts) { f.Record.Cluster.ID = strings.Repeat("b", 64) })
-		}, "membership", "it belongs to the cluster try"},
+		}, "Membership", "it belongs to the cluster try"},
 		"another host of the cluster": {func(in *Input) {
 			edit(in, "w-1", func(f *hosts.Facts) { f.Record.Machine = &hosts.Machine{Node: "w-2", MachineID: f.MachineID} })
-		}, checkIdentity, "it was made the host w-2"},
-		"ssh.host leads to another host of the file": {func(in *Input) { in.Facts["w-1"] = in.Facts["w-2"] }, checkIdentity, "the same machine as w-2"},
+		}, "Machine", "it was made the host w-2"},
+		"ssh.host leads to another host of the file": {func(in *Input) { in.Facts["w-1"] = in.Facts["w-2"] }, "Machine", "the same machine as w-2"},
 		"to one that was not looked at": {func(in *Input) {
 			in.Facts["w-1"] = in.Facts["w-2"]
 			delete(in.Facts, "w-2")
-		}, checkIdentity, "the same machine as w-2"},
+		}, "Machine", "the same machine as w-2"},
 		"it calls itself another host": {func(in *Input) {
 			edit(in, "w-1", func(f *hosts.Facts) { f.Hostname = "w-2" })
-		}, checkIdentity, "it calls itself w-2"},
+		}, "Machine", "it calls itself w-2"},
 		"it was called so when it was claimed": {change: func(in *Input) {
 			edit(in, "w-1", func(f *hosts.Facts) {
 				f.Hostname = "w-2"
@@ -97,11 +79,11 @@ func TestAWrongMachineIsRefusedByEveryWorkflow(t *testing.T) {
 		}},
 		"the node is another machine": {func(in *Input) {
 			node(in, func(n *hosts.Node) { n.MachineID = strings.Repeat("8", 32) })
-		}, checkIdentity, "the node w-1 is another machine: its machine-id"},
+		}, "Machine", "the node w-1 is another machine: its machine-id"},
 		"the node has another firmware": {func(in *Input) {
 			node(in, func(n *hosts.Node) { n.SystemUUID = "4C4C4544-0001" })
 			edit(in, "w-1", func(f *hosts.Facts) { f.SystemUUID = "4c4c4544-0002" })
-		}, checkIdentity, "the node w-1 is another machine: its firmware"},
+		}, "Machine", "the node w-1 is another machine: its firmware"},
 		"the node writes it in capitals": {change: func(in *Input) {
 			node(in, func(n *hosts.Node) { n.SystemUUID = "4C4C4544-000A" })
 			edit(in, "w-1", func(f *hosts.Facts) { f.SystemUUID = "4c4c4544-000a" })
@@ -114,11 +96,11 @@ func TestAWrongMachineIsRefusedByEveryWorkflow(t *testing.T) {
 			edit(in, "w-1", func(f *hosts.Facts) {
 				f.Interfaces = []hosts.Link{{Name: "eth0", MAC: "52:54:00:00:00:77", Addresses: []string{"10.0.1.99/16"}}}
 			})
-		}, "address", "no interface has the address 10.0.1.1"},
+		}, "HostAddress", "no interface has the address 10.0.1.1"},
 		"bare, and the node is Ready elsewhere": {func(in *Input) {
 			bare(in)
 			node(in, func(n *hosts.Node) { n.MachineID = strings.Repeat("8", 32) })
-		}, checkIdentity, "is Ready on another machine"},
+		}, "Machine", "is Ready on another machine"},
 		"an older Slipway's record": {change: func(in *Input) {
 			edit(in, "w-1", func(f *hosts.Facts) { f.Record.Machine = nil })
 		}},
@@ -133,8 +115,8 @@ func TestAWrongMachineIsRefusedByEveryWorkflow(t *testing.T) {
 				if test.want == "" && len(found) == 0 {
 					continue
 				}
-				told := keep(found, func(p Problem) bool {
-					return p.Check == test.check && p.Host == "w-1" && p.Severity == SeverityError && p.Fix != "" && strings.Contains(p.Detail, test.want)
+				told := keep(found, func(p checks.Finding) bool {
+					return p.Check == test.check && p.Host == "w-1" && p.Severity == checks.Error && p.Fix != "" && strings.Contains(p.Seen, test.want)
 				})
 				if len(told) != 1 || test.want == "" {
 					t.Errorf("%s: want %q of w-1 once, got %v", workflow, test.want, found)
@@ -145,9 +127,9 @@ func TestAWrongMachineIsRefusedByEveryWorkflow(t *testing.T) {
 }
 
 // wrongMachines are the problems of a name's leading to the wrong machine.
-func wrongMachines(problems []Problem) []Problem {
-	return keep(problems, func(p Problem) bool {
-		return p.Check == checkIdentity || p.Check == "address" || strings.HasPrefix(p.Detail, "it belongs to the cluster")
+func wrongMachines(problems []checks.Finding) []checks.Finding {
+	return keep(problems, func(p checks.Finding) bool {
+		return p.Check == "Machine" || p.Check == "HostAddress" || strings.HasPrefix(p.Seen, "it belongs to the cluster")
 	})
 }
 
@@ -200,10 +182,9 @@ func TestARecordOfAnotherNameIsOursByTheFilesID(t *testing.T) {
 			renamed.Name, renamed.ID = "renamed", test.id
 			asked := in
 			asked.Cluster, asked.ClusterID = &renamed, hosts.Identity{ID: in.ClusterID.ID, Name: "renamed"}
-			for _, host := range []cluster.Host{testPlane(1), testWorker(1)} {
-				if got := len(asked.recordProblems(host.Name, in.Facts[host.Name])) > 0; got != test.wrong {
-					t.Errorf("%s is another cluster's: %v, want %v", host.Name, got, test.wrong)
-				}
+			foreign := keep(checks.Preflight(view.Reset, asked.View), func(f checks.Finding) bool { return strings.HasPrefix(f.Seen, "it belongs to the cluster") })
+			if got := len(foreign) == 2; got != test.wrong {
+				t.Errorf("the hosts are another cluster's: %v, want %v", foreign, test.wrong)
 			}
 		})
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
@@ -171,7 +172,7 @@ func TestInitAfterInitRefusesNewHostsWithTheWordJoin(t *testing.T) {
 	w.init(seeded(1))
 	w.add(2)
 	_, _, err := Init(w.observe())
-	var refused *Refused
+	var refused *checks.Refused
 	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "slipway join") || !strings.Contains(err.Error(), "w-2") {
 		t.Fatalf("init of a running cluster with a new host: %v", err)
 	}
@@ -205,7 +206,7 @@ func TestASilentAPIMakesNoNewcomerAMember(t *testing.T) {
 			w.add(2)
 			come(w)
 			_, _, err := Init(silent(w))
-			var refused *Refused
+			var refused *checks.Refused
 			if !errors.As(err, &refused) || !strings.Contains(err.Error(), "slipway join") || !strings.Contains(err.Error(), "w-2 is not in it") {
 				t.Errorf("with a silent API: %v", err)
 			}
@@ -294,7 +295,7 @@ func TestInitRefusesANewEtcdBesideOneThatRuns(t *testing.T) {
 	facts := in.Facts["cp-2"]
 	delete(facts.Files, view.EtcdLog)
 	in.Facts["cp-2"] = facts
-	if _, _, err := Init(in); err == nil || !strings.Contains(err.Error(), "cp-2: etcd") {
+	if _, _, err := Init(in); err == nil || !strings.Contains(err.Error(), "cp-2: EtcdData") {
 		t.Fatalf("a control plane without its data: %v", err)
 	}
 }

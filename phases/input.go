@@ -2,7 +2,6 @@ package phases
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/manifests"
@@ -11,9 +10,6 @@ import (
 
 // Input is all that a plan depends on.
 type Input struct{ view.View }
-
-// Refused is a plan that was not made, because of what would be wrong with it.
-type Refused struct{ Problems []Problem }
 
 // manifests is the input of a rendering.
 func (in Input) manifests() (manifests.Input, error) {
@@ -58,12 +54,4 @@ func (in Input) planesTakeTurns() bool {
 // etcdServes tells whether an API server can come up by what is done on its own host alone.
 func (in Input) etcdServes() bool {
 	return !in.Cluster.StackedEtcd() || len(in.ClusterFacts.Members) > 0 && view.TooFew(view.Voting(in.ClusterFacts.Members)) == ""
-}
-
-func (e *Refused) Error() string {
-	lines := make([]string, 0, len(e.Problems))
-	for _, found := range e.Problems {
-		lines = append(lines, found.String())
-	}
-	return strings.Join(lines, "\n")
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -16,7 +17,7 @@ func (d *draft) renderHosts() {
 	}
 	for _, host := range d.in.Targets(d.in.Workflow) {
 		if _, seen := d.in.Facts[host.Name]; !seen {
-			d.fail(&Refused{Problems: []Problem{d.in.unreached(host.Name)}})
+			d.fail(&checks.Refused{Findings: []checks.Finding{checks.Unreached(d.in.View, host.Name)}})
 			return
 		}
 		state, err := manifests.Host(input, host.Name)

@@ -1,7 +1,6 @@
 package phases
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/slipway-k8s/slipway/cluster"
@@ -144,48 +143,4 @@ func Joined(in Input) []cluster.Host {
 // ComesAlone tells whether a host can join without other hosts being told: a worker can.
 func ComesAlone(c *cluster.Cluster, host cluster.Host) bool {
 	return host.IsNode() && !host.HasRole(cluster.RoleControlPlane) && !c.MayHold(host)
-}
-
-func (in Input) joinProblems(targets []cluster.Host) []Problem {
-	if !in.ClusterFacts.Reachable {
-		return []Problem{{
-			Check: "membership", Severity: SeverityError,
-			Detail: "no API server of the cluster answers: " + orUnknown(in.ClusterFacts.Cause),
-			Fix:    "see what holds it up by: slipway status; a cluster that is not there yet is made by: slipway init",
-		}}
-	}
-	if !in.Completed() {
-		return []Problem{{
-			Check: "membership", Severity: SeverityError,
-			Detail: "the cluster is only half-made: an init was interrupted",
-			Fix:    "let it complete, with the new hosts as well: slipway init",
-		}}
-	}
-	problems := problemsOf(in.movedEndpoint(), in.memberProblems(targets), in.untoldHolders(targets))
-	for _, host := range targets {
-		if host.IsNode() {
-			problems = append(problems, in.settingsProblems(host.Name)...)
-		}
-	}
-	return problems
-}
-
-// settingsProblems says which of the cluster's settings a host cannot have.
-func (in Input) settingsProblems(name string) []Problem {
-	facts, seen := in.Facts[name]
-	if !seen {
-		return nil
-	}
-	settings, err := in.ChosenSettings()
-	if err != nil {
-		return []Problem{{Check: "settings", Severity: SeverityError, Detail: fmt.Sprint(err)}}
-	}
-	var problems []Problem
-	for _, unmet := range settings.Unmet(facts) {
-		problems = append(problems, Problem{
-			Check: "settings", Host: name, Severity: SeverityError, Detail: unmet,
-			Fix: "the cluster's settings were chosen at init for the hosts that it had; take another host",
-		})
-	}
-	return problems
 }

@@ -242,7 +242,7 @@ func TestAControlPlanesJoinIsRefused(t *testing.T) {
 				w.t.Fatal(err)
 			}
 			w.until(p, contents, "cluster/etcd-join/cp-5/add")
-		}, "cp-5: etcd: it is a learner"},
+		}, "cp-5: EtcdMembers: it is a learner"},
 		"while the endpoint is another one": {func(w *world) {
 			w.cluster.Endpoint.Host, w.cluster.Endpoint.Address = "10.0.0.201", "10.0.0.201"
 		}, "the cluster's endpoint is 10.0.0.200:16443, the file says 10.0.0.201:16443"},

@@ -9,6 +9,7 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
@@ -259,19 +260,23 @@ func TestAHostThatWasWipedHasToJoinAgain(t *testing.T) {
 // one of who is in the cluster.
 func TestANewcomersClockIsHeldAgainstTheClusters(t *testing.T) {
 	file := &cluster.Cluster{Hosts: []cluster.Host{testPlane(1), testWorker(1), testWorker(2)}}
+	clocks := func(in Input) []checks.Finding {
+		return keep(checks.Preflight(view.Join, in.View), func(f checks.Finding) bool { return f.Check == "Clock" })
+	}
 	for name, off := range map[string]time.Duration{"behind": -time.Hour, "ahead": time.Hour} {
 		for _, targets := range [][]cluster.Host{file.Hosts[1:2], file.Hosts[1:]} {
 			in := Input{view.View{Cluster: file, Now: noon, Facts: map[string]hosts.Facts{"cp-1": {Time: noon}}}}
 			for _, newcomer := range targets {
+				in.Hosts = append(in.Hosts, newcomer.Name)
 				in.Facts[newcomer.Name] = hosts.Facts{Time: noon.Add(off)}
 			}
-			if found := in.clockProblems(targets); len(found) != len(targets) {
+			if found := clocks(in); len(found) != len(targets) {
 				t.Errorf("%d clocks an hour %s: %v", len(targets), name, found)
 			}
 			// Where no host of the cluster is looked at, its API server has a clock too.
 			delete(in.Facts, "cp-1")
 			in.ClusterFacts.ClockOffset = new(time.Duration)
-			if found := in.clockProblems(targets); len(found) != len(targets) || !strings.Contains(found[0].Detail, "the API server's clock") {
+			if found := clocks(in); len(found) != len(targets) || !strings.Contains(found[0].Seen, "the API server's clock") {
 				t.Errorf("%d clocks an hour %s of the API server's: %v", len(targets), name, found)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/checks"
 )
 
 // Leftovers lists what a reset should have removed and that a host still has, or may have
@@ -57,7 +58,7 @@ func Leftovers(before *hosts.Record, now hosts.Facts) []string {
 		left = append(left, "Slipway's record")
 	}
 	for _, silent := range now.Unanswered {
-		if !slices.Contains(onlyChecked, silent.What) {
+		if !slices.Contains(checks.OnlyChecked, silent.What) {
 			left = append(left, fmt.Sprintf("perhaps more: %s", silent))
 		}
 	}

@@ -29,9 +29,3 @@ func (h *hostDraft) startBalancerUnits(after []plan.Dependency, wanted func(name
 		}
 	}
 }
-
-// balancerUnits are the units of a balancer in the order in which they are stopped. haproxy closes
-// its clients' connections while the host still has the address, so that they connect again at
-// once. Without the address no answer could be sent any more, and the clients would wait until
-// they time out. Both stop in one step: in between the host has the address, and no haproxy.
-var balancerUnits = []string{manifests.HAProxyUnit, manifests.KeepalivedUnit}

@@ -1,11 +1,6 @@
 package phases
 
 import (
-	"fmt"
-	"slices"
-	"strings"
-
-	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
@@ -43,48 +38,4 @@ func (d *draft) loadOwnImages() {
 // ImageQuery is a host's query that looks for these images only.
 func ImageQuery(images []view.OwnImage) hosts.Query {
 	return hosts.Query{Units: []string{manifests.ContainerdUnit}, Images: view.References(images)}
-}
-
-// platformProblems are images that the host cannot run.
-func (in Input) platformProblems(name string, facts hosts.Facts) []Problem {
-	var problems []Problem
-	for _, reference := range view.References(in.Images) {
-		if _, found := view.ImageFor(in.Images, reference, facts.Arch); found {
-			continue
-		}
-		var there []string
-		for _, image := range in.Images {
-			if text := image.Platform.String(); image.Load.Reference == reference && !slices.Contains(there, text) {
-				there = append(there, text)
-			}
-		}
-		host := bundle.Platform{OS: "linux", Arch: facts.Arch}
-		problems = append(problems, Problem{
-			Check: "platform", Host: name, Severity: SeverityError,
-			Detail: fmt.Sprintf("the image %s is for %s, the host is %s", reference, strings.Join(there, ", "), host),
-			Fix:    fmt.Sprintf("build or pull the image for it (--platform %s), and save that", host),
-		})
-	}
-	return problems
-}
-
-func (in Input) loadProblems(name string) []Problem {
-	facts, seen := in.Facts[name]
-	if !seen {
-		return []Problem{in.unreached(name)}
-	}
-	if facts.Record == nil {
-		return []Problem{{
-			Check: "membership", Host: name, Severity: SeverityError,
-			Detail: "the host is in no cluster", Fix: "bring it in first: slipway join",
-		}}
-	}
-	var problems []Problem
-	if facts.Units[manifests.ContainerdUnit].Active != "active" {
-		problems = append(problems, Problem{
-			Check: "containerd", Host: name, Severity: SeverityError,
-			Detail: "containerd is not running", Fix: "systemctl start " + manifests.ContainerdUnit,
-		})
-	}
-	return append(problems, in.platformProblems(name, facts)...)
 }

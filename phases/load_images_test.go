@@ -9,6 +9,7 @@ import (
 	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
@@ -45,13 +46,13 @@ func TestEachHostGetsTheImageForItsPlatform(t *testing.T) {
 		}
 		made, _, err := Images(in, test.images)
 		if test.refused != "" {
-			refused, ok := errors.AsType[*Refused](err)
+			refused, ok := errors.AsType[*checks.Refused](err)
 			if !ok {
 				t.Errorf("%s: %v", name, err)
 				continue
 			}
-			for _, problem := range refused.Problems {
-				if problem.Check != "platform" || !strings.Contains(problem.Detail, test.refused) || !strings.Contains(problem.Fix, "linux/amd64") {
+			for _, problem := range refused.Findings {
+				if problem.Check != "ImagePlatform" || !strings.Contains(problem.Seen, test.refused) || !strings.Contains(problem.Fix, "linux/amd64") {
 					t.Errorf("%s: %s", name, problem)
 				}
 			}

@@ -54,7 +54,7 @@ func TestNobodyGetsAKeepalivedThatAnotherCannotBeToldOf(t *testing.T) {
 		want  string // empty: it is not refused
 	}{
 		{"beside a load balancer", shape{mode: cluster.EndpointLoadBalancers, planes: 1, spares: 2}, testBalancer(3), "lb-2",
-			"lb-2: endpoint: its keepalived cannot be told of the new one, and both would hold 10.0.0.200"},
+			"lb-2: VirtualIP: its keepalived cannot be told of the new one, and both would hold 10.0.0.200"},
 		{"beside a control plane", shape{mode: cluster.EndpointVIP, planes: 2, external: true}, testPlane(3), "cp-2", "slipway remove --offline cp-2"},
 		{"no keepalived of its own", shape{mode: cluster.EndpointLoadBalancers, planes: 1, spares: 2}, testPlane(2), "lb-2", ""},
 		{"without a virtual address", shape{mode: cluster.EndpointLocal, planes: 2, external: true}, testPlane(3), "cp-2", ""},

@@ -11,6 +11,7 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
@@ -192,13 +193,13 @@ func TestPreflightOfTheEndpoint(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			in := quiet(t, test.shape)
 			test.spoil(&in)
-			problems := Preflight(view.Init, in)
+			problems := checks.Preflight(view.Init, in.View)
 			for _, p := range problems {
 				host := p.Host
 				if host == "" {
 					host = "the cluster"
 				}
-				if host == test.host && strings.Contains(p.String(), test.want) && (p.Severity == SeverityWarning) == test.warning {
+				if host == test.host && strings.Contains(p.String(), test.want) && (p.Severity == checks.Warning) == test.warning {
 					return
 				}
 			}
@@ -219,7 +220,7 @@ func TestANameServerThatRefusesIsToldOnce(t *testing.T) {
 		f.Reach = map[string]string{name + ":6443": name + " cannot be looked up"}
 	})(&in)
 	var told []string
-	for _, p := range Preflight(view.Init, in) {
+	for _, p := range checks.Preflight(view.Init, in.View) {
 		if p.Host == "w-1" {
 			told = append(told, p.String())
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
@@ -28,14 +29,14 @@ func withRoute(destination, gateway, link string) func(*hosts.Facts) {
 func TestARunningClusterIsNotStoppedByItsNetwork(t *testing.T) {
 	w := newWorld(t, 1, 1)
 	w.init(seeded(1))
-	of := func(change ...func(*hosts.Facts)) (severities []Severity) {
+	of := func(change ...func(*hosts.Facts)) (severities []checks.Severity) {
 		in := w.observe()
 		facts := in.Facts["w-1"]
 		for _, spoil := range change {
 			spoil(&facts)
 		}
 		in.Facts["w-1"] = facts
-		for _, found := range Preflight(view.Init, in) {
+		for _, found := range checks.Preflight(view.Init, in.View) {
 			severities = append(severities, found.Severity)
 		}
 		return severities
@@ -45,7 +46,7 @@ func TestARunningClusterIsNotStoppedByItsNetwork(t *testing.T) {
 		t.Errorf("flannel's own: %v", got)
 	}
 	late := of(withLink("tun0", "10.244.9.9/24"), func(f *hosts.Facts) { f.NameServers = []string{"10.96.0.10"} })
-	if !slices.Equal(late, []Severity{SeverityWarning, SeverityWarning}) {
+	if !slices.Equal(late, []checks.Severity{checks.Warning, checks.Warning}) {
 		t.Errorf("what came later: %v", late)
 	}
 	w.cluster.Networking.AddOn = cluster.AddOnNone
@@ -67,8 +68,8 @@ func TestCoreDNSThatForwardsNowhereIsLeftAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		in.ClusterFacts.Objects = map[hosts.ObjectKey]json.RawMessage{corefileKey: content}
-		if got := Preflight(view.Init, in); len(got) != want {
+		in.ClusterFacts.Objects = map[hosts.ObjectKey]json.RawMessage{{APIVersion: "v1", Kind: "ConfigMap", Namespace: "kube-system", Name: "coredns"}: content}
+		if got := checks.Preflight(view.Init, in.View); len(got) != want {
 			t.Errorf("%s: %v", corefile, got)
 		}
 	}
@@ -98,8 +99,8 @@ func TestPrepareRefusesNoHostThatInitTakes(t *testing.T) {
 		if name == "others may" {
 			delete(in.Facts, "cp-1")
 		}
-		problems := Preflight(view.Prepare, in)
-		if len(problems) != 1 || problems[0].Check != checkResolver || problems[0].Severity != SeverityWarning || problems[0].Host != test.want {
+		problems := checks.Preflight(view.Prepare, in.View)
+		if len(problems) != 1 || problems[0].Check != "NameServers" || problems[0].Severity != checks.Warning || problems[0].Host != test.want {
 			t.Errorf("%s: %v", name, problems)
 		}
 	}
@@ -118,13 +119,13 @@ func TestWhatIsFoundLateIsTold(t *testing.T) {
 	for _, name := range []string{"w-1", "w-2", "w-3"} {
 		edit(&in, name, func(f *hosts.Facts) { f.NameServers = nil })
 	}
-	for workflow, want := range map[view.Workflow]map[string]Severity{
-		view.Join: {"w-2": SeverityError, "w-3": SeverityError},
-		view.Init: {"w-1": SeverityWarning, "w-2": SeverityError, "w-3": SeverityError},
+	for workflow, want := range map[view.Workflow]map[string]checks.Severity{
+		view.Join: {"w-2": checks.Error, "w-3": checks.Error},
+		view.Init: {"w-1": checks.Warning, "w-2": checks.Error, "w-3": checks.Error},
 	} {
-		found := map[string]Severity{}
-		for _, p := range Preflight(workflow, in) {
-			if p.Check == checkResolver {
+		found := map[string]checks.Severity{}
+		for _, p := range checks.Preflight(workflow, in.View) {
+			if p.Check == "NameServers" {
 				found[p.Host] = p.Severity
 			}
 		}

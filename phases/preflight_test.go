@@ -8,12 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/certs/mint"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
@@ -24,7 +24,7 @@ func TestPreflightFindsNothingOnOrdinaryHosts(t *testing.T) {
 		facts.Swaps = nil
 		in.Facts[name] = facts
 	}
-	if problems := Preflight(view.Init, in); len(problems) > 0 {
+	if problems := checks.Preflight(view.Init, in.View); len(problems) > 0 {
 		t.Errorf("problems: %v", problems)
 	}
 }
@@ -49,89 +49,89 @@ func TestPreflight(t *testing.T) {
 		{"a host that cannot be reached", func(in *Input) {
 			delete(in.Facts, "w-1")
 			in.Unreached["w-1"] = &hosts.Error{Kind: hosts.KindHostKeyChanged, Op: "connect", Err: errors.New("key differs")}
-		}, "connection", "w-1", false, "key differs", "ssh-keygen -R"},
+		}, "Connection", "w-1", false, "key differs", "ssh-keygen -R"},
 		{"a file system that does not answer", on("w-1", func(f *hosts.Facts) {
 			f.Unanswered = []hosts.Unanswered{{What: "disks", At: "/opt", Seconds: 10}}
 			f.Disks = nil
-		}), "answers", "w-1", false, "disks: no answer at /opt in 10 s", "findmnt -T /opt"},
+		}), "Answers", "w-1", false, "disks: no answer at /opt in 10 s", "findmnt -T /opt"},
 		{"a daemon that does not answer", on("cp-1", func(f *hosts.Facts) {
 			f.Unanswered = []hosts.Unanswered{{What: "images", At: "containerd", Seconds: 10}}
-		}), "answers", "cp-1", false, "containerd", "systemctl status"},
-		{"not root", on("w-1", func(f *hosts.Facts) { f.User = "ann" }), "privilege", "w-1", false, "as ann", "sudo -n"},
-		{"CentOS 7's kernel", on("cp-1", func(f *hosts.Facts) { f.Kernel = "3.10.0-1160.el7.x86_64" }), "kernel", "cp-1", false, "3.10.0", "newer release"},
-		{"CentOS 8's kernel", on("cp-1", func(f *hosts.Facts) { f.Kernel = "4.18.0-553.el8" }), "kernel", "cp-1", true, "tested with 5.4", ""},
+		}), "Answers", "cp-1", false, "containerd", "systemctl status"},
+		{"not root", on("w-1", func(f *hosts.Facts) { f.User = "ann" }), "IsPrivilegedUser", "w-1", false, "as ann", "sudo -n"},
+		{"CentOS 7's kernel", on("cp-1", func(f *hosts.Facts) { f.Kernel = "3.10.0-1160.el7.x86_64" }), "SystemVerification-Kernel", "cp-1", false, "3.10.0", "newer release"},
+		{"CentOS 8's kernel", on("cp-1", func(f *hosts.Facts) { f.Kernel = "4.18.0-553.el8" }), "SystemVerification-Kernel", "cp-1", true, "tested with 5.4", ""},
 		{"CentOS 9's kernel", on("cp-1", func(f *hosts.Facts) { f.Kernel = "5.14.0-503.el9" }), "", "", false, "", ""},
-		{"an old systemd", on("cp-1", func(f *hosts.Facts) { f.Systemd.Version = 219 }), "systemd", "cp-1", false, "219", "newer release"},
-		{"no systemd", on("cp-1", func(f *hosts.Facts) { f.Systemd = hosts.Systemd{} }), "systemd", "cp-1", false, "does not run", ""},
-		{"a system that is still starting", on("cp-1", func(f *hosts.Facts) { f.Systemd.State = "starting" }), "systemd", "cp-1", true, "starting", "list-jobs"},
-		{"no memory controller", on("w-1", func(f *hosts.Facts) { f.Cgroup.Controllers = []string{"cpu", "cpuset", "pids"} }), "cgroups", "w-1", false, "memory", "cgroup_enable"},
-		{"another architecture", on("w-1", func(f *hosts.Facts) { f.Arch = "arm64" }), "bundle", "w-1", false, "linux/arm64", "linux/arm64"},
-		{"a bundle of another version", func(in *Input) { in.Bill.KubernetesVersion = "v1.35.1" }, "bundle", "", false, "v1.35.1", "v1.35.1"},
-		{"one CPU for a control plane", on("cp-1", func(f *hosts.Facts) { f.CPUs = 1 }), "cpus", "cp-1", false, "1 CPU", ""},
+		{"an old systemd", on("cp-1", func(f *hosts.Facts) { f.Systemd.Version = 219 }), "SystemVerification-Systemd", "cp-1", false, "219", "newer release"},
+		{"no systemd", on("cp-1", func(f *hosts.Facts) { f.Systemd = hosts.Systemd{} }), "SystemVerification-Systemd", "cp-1", false, "does not run", ""},
+		{"a system that is still starting", on("cp-1", func(f *hosts.Facts) { f.Systemd.State = "starting" }), "SystemVerification-Systemd", "cp-1", true, "starting", "list-jobs"},
+		{"no memory controller", on("w-1", func(f *hosts.Facts) { f.Cgroup.Controllers = []string{"cpu", "cpuset", "pids"} }), "SystemVerification-Cgroups", "w-1", false, "memory", "cgroup_enable"},
+		{"another architecture", on("w-1", func(f *hosts.Facts) { f.Arch = "arm64" }), "Platform", "w-1", false, "linux/arm64", "linux/arm64"},
+		{"a bundle of another version", func(in *Input) { in.Bill.KubernetesVersion = "v1.35.1" }, "KubernetesVersion", "", false, "v1.35.1", "v1.35.1"},
+		{"one CPU for a control plane", on("cp-1", func(f *hosts.Facts) { f.CPUs = 1 }), "NumCPU", "cp-1", false, "1 CPU", ""},
 		{"one CPU for a worker", on("w-1", func(f *hosts.Facts) { f.CPUs = 1 }), "", "", false, "", ""},
-		{"little memory for a control plane", on("cp-1", func(f *hosts.Facts) { f.Memory = 1 << 30 }), "memory", "cp-1", false, "1024 MiB", ""},
-		{"a full disk", on("w-1", func(f *hosts.Facts) { f.Disks = []hosts.Disk{{Path: "/", Free: 10, Size: 1 << 40}} }), "disk", "w-1", false, "10 B free", "df -h"},
-		{"a disk that fills up", on("w-1", func(f *hosts.Facts) { f.Disks = []hosts.Disk{{Path: "/", Free: 1 << 20, Size: 1 << 40}} }), "disk", "w-1", true, "evicts", "df -h"},
-		{"a wrong address", on("w-1", func(f *hosts.Facts) { f.Interfaces = []hosts.Link{{Name: "e", Addresses: []string{"10.9.9.9/8"}}} }), "address", "w-1", false, "10.0.1.1", "10.9.9.9"},
-		{"a taken port", on("cp-1", func(f *hosts.Facts) { f.Listeners = map[int]string{6443: "nginx (pid 7)"} }), "ports", "cp-1", false, "6443 is taken by nginx", "ss -ltnp"},
+		{"little memory for a control plane", on("cp-1", func(f *hosts.Facts) { f.Memory = 1 << 30 }), "Mem", "cp-1", false, "1024 MiB", ""},
+		{"a full disk", on("w-1", func(f *hosts.Facts) { f.Disks = []hosts.Disk{{Path: "/", Free: 10, Size: 1 << 40}} }), "Disk", "w-1", false, "10 B free", "df -h"},
+		{"a disk that fills up", on("w-1", func(f *hosts.Facts) { f.Disks = []hosts.Disk{{Path: "/", Free: 1 << 20, Size: 1 << 40}} }), "Disk", "w-1", true, "evicts", "df -h"},
+		{"a wrong address", on("w-1", func(f *hosts.Facts) { f.Interfaces = []hosts.Link{{Name: "e", Addresses: []string{"10.9.9.9/8"}}} }), "HostAddress", "w-1", false, "10.0.1.1", "10.9.9.9"},
+		{"a taken port", on("cp-1", func(f *hosts.Facts) { f.Listeners = map[int]string{6443: "nginx (pid 7)"} }), "Port-6443", "cp-1", false, "6443 is taken by nginx", "ss -ltnp"},
 		{"an API port on a worker", on("w-1", func(f *hosts.Facts) { f.Listeners = map[int]string{6443: "nginx (pid 7)"} }), "", "", false, "", ""},
 		{"a kubelet of others", on("w-1", func(f *hosts.Facts) {
 			f.Foreign = []hosts.Foreign{{What: "docker", Detail: "docker.service", Fix: "apt remove"}}
-		}), "foreign", "w-1", false, "docker.service", "apt remove"},
-		{"another cluster's host", on("w-1", func(f *hosts.Facts) { f.Record = &hosts.Record{Cluster: hosts.Identity{ID: "abc", Name: "old"}} }), "membership", "w-1", false, "cluster old", "slipway reset"},
+		}), "ForeignSoftware", "w-1", false, "docker.service", "apt remove"},
+		{"another cluster's host", on("w-1", func(f *hosts.Facts) { f.Record = &hosts.Record{Cluster: hosts.Identity{ID: "abc", Name: "old"}} }), "Membership", "w-1", false, "cluster old", "slipway reset"},
 		{"another cluster's CA", on("w-1", func(f *hosts.Facts) {
 			other, _ := mint.PKI("ECDSA-P256", time.Hour, noon)
 			f.Certificates = map[string]hosts.Certificate{certs.Kubernetes.CertPath(): {PEM: other.CA.Cert}}
-		}), "authority", "w-1", false, "another cluster's CA", "kubeadm reset"},
-		{"a clock that is off", on("w-1", func(f *hosts.Facts) { f.Time = f.Time.Add(10 * time.Second) }), "clock", "w-1", true, "10s away", "set-ntp"},
-		{"a clock that is far off", on("w-1", func(f *hosts.Facts) { f.Time = f.Time.Add(time.Hour) }), "clock", "w-1", false, "1h0m0s away", "set-ntp"},
+		}), "CertificateAuthority", "w-1", false, "another cluster's CA", "kubeadm reset"},
+		{"a clock that is off", on("w-1", func(f *hosts.Facts) { f.Time = f.Time.Add(10 * time.Second) }), "Clock", "w-1", true, "10s away", "set-ntp"},
+		{"a clock that is far off", on("w-1", func(f *hosts.Facts) { f.Time = f.Time.Add(time.Hour) }), "Clock", "w-1", false, "1h0m0s away", "set-ntp"},
 		{"a host that was looked at late", func(in *Input) {
 			on("w-1", func(f *hosts.Facts) { f.Time = f.Time.Add(20 * time.Second) })(in)
 			in.Observed = map[string]time.Time{"w-1": noon.Add(20 * time.Second), "cp-1": noon}
 		}, "", "", false, "", ""},
-		{"swap", on("w-1", func(f *hosts.Facts) { f.Swaps = []string{"/dev/sdb"} }), "swap", "w-1", true, "/dev/sdb", ""},
-		{"SELinux", on("w-1", func(f *hosts.Facts) { f.SELinux = "enforcing" }), "selinux", "w-1", true, "enforcing", "container-selinux"},
-		{"firewalld", on("cp-1", func(f *hosts.Facts) { f.Firewall = "firewalld" }), "firewall", "cp-1", true, "firewalld", "--add-port=6443/tcp"},
-		{"firewalld and etcd's port", on("cp-1", func(f *hosts.Facts) { f.Firewall = "firewalld" }), "firewall", "cp-1", true, "firewalld",
+		{"swap", on("w-1", func(f *hosts.Facts) { f.Swaps = []string{"/dev/sdb"} }), "Swap", "w-1", true, "/dev/sdb", ""},
+		{"SELinux", on("w-1", func(f *hosts.Facts) { f.SELinux = "enforcing" }), "SELinux", "w-1", true, "enforcing", "container-selinux"},
+		{"firewalld", on("cp-1", func(f *hosts.Facts) { f.Firewall = "firewalld" }), "Firewalld", "cp-1", true, "firewalld", "--add-port=6443/tcp"},
+		{"firewalld and etcd's port", on("cp-1", func(f *hosts.Facts) { f.Firewall = "firewalld" }), "Firewalld", "cp-1", true, "firewalld",
 			`'rule family="ipv4" source address="10.0.1.1" port port="8472" protocol="udp" accept'`},
-		{"ufw and flannel's port", on("w-1", func(f *hosts.Facts) { f.Firewall = "ufw" }), "firewall", "w-1", true, "ufw", "ufw allow from 10.0.0.1 to any port 8472 proto udp"},
-		{"an audit policy that is not there", audited(""), "volumes", "cp-1", false, "audit-policy-file of apiServer needs the file /etc/kubernetes/audit.yaml", "/etc/kubernetes/audit.yaml"},
-		{"a folder in the audit policy's place", audited(hosts.TypeDirectory), "volumes", "cp-1", false, "/etc/kubernetes/audit.yaml", ""},
+		{"ufw and flannel's port", on("w-1", func(f *hosts.Facts) { f.Firewall = "ufw" }), "Ufw", "w-1", true, "ufw", "ufw allow from 10.0.0.1 to any port 8472 proto udp"},
+		{"an audit policy that is not there", audited(""), "FileExisting--etc-kubernetes-audit.yaml", "cp-1", false, "audit-policy-file of apiServer needs the file /etc/kubernetes/audit.yaml", "/etc/kubernetes/audit.yaml"},
+		{"a folder in the audit policy's place", audited(hosts.TypeDirectory), "FileExisting--etc-kubernetes-audit.yaml", "cp-1", false, "/etc/kubernetes/audit.yaml", ""},
 		{"an audit policy that is there", audited(hosts.TypeFile), "", "", false, "", ""},
-		{"ufw", on("w-1", func(f *hosts.Facts) { f.Firewall = "ufw" }), "firewall", "w-1", true, "ufw", "ufw allow 10250/tcp"},
-		{"no overlay", on("w-1", func(f *hosts.Facts) { f.OverlayFS = false }), "overlay", "w-1", true, "copies", "ftype=1"},
-		{"no packet filter", on("w-1", func(f *hosts.Facts) { f.NFTables, f.IPTables = false, false }), "packet-filter", "w-1", false, "neither", "nf_tables"},
-		{"etcd's data of unknown origin", on("cp-1", func(f *hosts.Facts) { f.Files[view.EtcdLog] = hosts.File{Type: hosts.TypeDirectory} }), "etcd", "cp-1", false, "did not make", "mv /var/lib/etcd"},
+		{"ufw", on("w-1", func(f *hosts.Facts) { f.Firewall = "ufw" }), "Ufw", "w-1", true, "ufw", "ufw allow 10250/tcp"},
+		{"no overlay", on("w-1", func(f *hosts.Facts) { f.OverlayFS = false }), "SystemVerification-OverlayFS", "w-1", true, "copies", "ftype=1"},
+		{"no packet filter", on("w-1", func(f *hosts.Facts) { f.NFTables, f.IPTables = false, false }), "SystemVerification-PacketFilter", "w-1", false, "neither", "nf_tables"},
+		{"etcd's data of unknown origin", on("cp-1", func(f *hosts.Facts) { f.Files[view.EtcdLog] = hosts.File{Type: hosts.TypeDirectory} }), "DirAvailable--var-lib-etcd", "cp-1", false, "did not make", "mv /var/lib/etcd"},
 		{"the same machine twice", func(in *Input) {
 			on("w-1", func(f *hosts.Facts) { f.MachineID = in.Facts["cp-1"].MachineID })(in)
-		}, "identity", "w-1", false, "same machine as cp-1", "ssh.host"},
+		}, "Machine", "w-1", false, "same machine as cp-1", "ssh.host"},
 		{"a copied machine", func(in *Input) {
 			on("w-1", func(f *hosts.Facts) {
 				f.MachineID = in.Facts["cp-1"].MachineID
 				f.Interfaces = []hosts.Link{{Name: "e", MAC: "52:54:00:00:00:99", Addresses: []string{"10.0.1.1/16"}}}
 			})(in)
-		}, "identity", "w-1", false, "machine-id of cp-1", "systemd-machine-id-setup"},
-		{"a network in the Pod subnet", on("w-1", withLink("eth1", "10.244.7.9/16")), "address-plan", "w-1", false, "interface eth1 has 10.244.7.9/16, which lies inside the Pod subnet 10.244.0.0/16", "networking"},
-		{"a network in the Service subnet", on("w-1", withLink("wg0", "10.100.3.1/24")), "address-plan", "w-1", false, "wg0 has 10.100.3.1/24, which lies inside the Service subnet", "networking"},
-		{"a network that the Pod subnet lies in", on("w-1", withLink("eth1", "10.200.0.1/9")), "address-plan", "w-1", true, "has the Pod subnet 10.244.0.0/16 within it", "networking"},
-		{"a network that an address of the Pod subnet is of", on("w-1", withLink("eth1", "10.244.7.9/8")), "address-plan", "w-1", false, "inside the Pod subnet", "networking"},
+		}, "MachineID", "w-1", false, "machine-id of cp-1", "systemd-machine-id-setup"},
+		{"a network in the Pod subnet", on("w-1", withLink("eth1", "10.244.7.9/16")), "AddressPlan", "w-1", false, "interface eth1 has 10.244.7.9/16, which lies inside the Pod subnet 10.244.0.0/16", "networking"},
+		{"a network in the Service subnet", on("w-1", withLink("wg0", "10.100.3.1/24")), "AddressPlan", "w-1", false, "wg0 has 10.100.3.1/24, which lies inside the Service subnet", "networking"},
+		{"a network that the Pod subnet lies in", on("w-1", withLink("eth1", "10.200.0.1/9")), "AddressPlan", "w-1", true, "has the Pod subnet 10.244.0.0/16 within it", "networking"},
+		{"a network that an address of the Pod subnet is of", on("w-1", withLink("eth1", "10.244.7.9/8")), "AddressPlan", "w-1", false, "inside the Pod subnet", "networking"},
 		{"a container engine's bridge", on("w-1", withLink("docker0", "172.17.0.1/16")), "", "", false, "", ""},
 		{"what an older flannel left", on("w-1", withLink("cni0", "10.244.3.1/24")), "", "", false, "", ""},
-		{"a route into the Pod subnet", on("w-1", withRoute("10.244.9.0/24", "192.0.2.1", "tun0")), "address-plan", "w-1", false, "route to 10.244.9.0/24 leads out of tun0", "networking"},
-		{"a route that the subnets lie in", on("w-1", withRoute("10.0.0.0/8", "192.0.2.1", "eth0")), "address-plan", "w-1", true, "has the Pod subnet 10.244.0.0/16 within it", "such machines"},
+		{"a route into the Pod subnet", on("w-1", withRoute("10.244.9.0/24", "192.0.2.1", "tun0")), "AddressPlan", "w-1", false, "route to 10.244.9.0/24 leads out of tun0", "networking"},
+		{"a route that the subnets lie in", on("w-1", withRoute("10.0.0.0/8", "192.0.2.1", "eth0")), "AddressPlan", "w-1", true, "has the Pod subnet 10.244.0.0/16 within it", "such machines"},
 		{"half of the default route", on("w-1", withRoute("0.0.0.0/1", "192.0.2.1", "tun0")), "", "", false, "", ""},
 		{"a route of flannel's", on("w-1", withRoute("10.244.9.0/24", "10.244.9.0", "flannel.1")), "", "", false, "", ""},
 		{"a route to another node's Pods", on("w-1", withRoute("10.244.9.0/24", "10.0.0.1", "eth0")), "", "", false, "", ""},
-		{"a name server in the Service subnet", on("w-1", func(f *hosts.Facts) { f.NameServers = []string{"10.100.0.53"} }), "address-plan", "w-1", false, "name server 10.100.0.53 lies inside the Service subnet 10.96.0.0/12", "networking"},
-		{"no name server on one host", on("w-1", func(f *hosts.Facts) { f.NameServers = nil }), "name-servers", "w-1", false, "/etc/resolv.conf names no name server, and CoreDNS", "resolvConf"},
-		{"no resolv.conf on one host", on("w-1", func(f *hosts.Facts) { f.Resolver, f.NameServers = "", nil }), "name-servers", "w-1", false, "there is no /etc/resolv.conf", "to /etc/resolv.conf"},
-		{"a resolver on one host's loopback", on("w-1", func(f *hosts.Facts) { f.NameServers = []string{"127.0.0.1", "::1"} }), "name-servers", "w-1", false, "names only 127.0.0.1, ::1, which a Pod cannot reach", "resolvConf"},
+		{"a name server in the Service subnet", on("w-1", func(f *hosts.Facts) { f.NameServers = []string{"10.100.0.53"} }), "AddressPlan", "w-1", false, "name server 10.100.0.53 lies inside the Service subnet 10.96.0.0/12", "networking"},
+		{"no name server on one host", on("w-1", func(f *hosts.Facts) { f.NameServers = nil }), "NameServers", "w-1", false, "/etc/resolv.conf names no name server, and CoreDNS", "resolvConf"},
+		{"no resolv.conf on one host", on("w-1", func(f *hosts.Facts) { f.Resolver, f.NameServers = "", nil }), "NameServers", "w-1", false, "there is no /etc/resolv.conf", "to /etc/resolv.conf"},
+		{"a resolver on one host's loopback", on("w-1", func(f *hosts.Facts) { f.NameServers = []string{"127.0.0.1", "::1"} }), "NameServers", "w-1", false, "names only 127.0.0.1, ::1, which a Pod cannot reach", "resolvConf"},
 		{"a second server on the loopback", on("w-1", func(f *hosts.Facts) { f.NameServers = []string{"127.0.0.1", "192.0.2.53"} }), "", "", false, "", ""},
 		{"no name server at all", func(in *Input) {
 			for name := range in.Facts {
 				on(name, func(f *hosts.Facts) { f.NameServers = nil })(in)
 			}
-		}, "name-servers", "", true, "CoreDNS will answer for the cluster's own names alone", "forward . /etc/resolv.conf"},
+		}, "NameServers", "", true, "CoreDNS will answer for the cluster's own names alone", "forward . /etc/resolv.conf"},
 		{"another resolv.conf for the kubelets", func(in *Input) {
 			in.Cluster.Kubelet = map[string]any{"resolvConf": "/etc/pods-resolv.conf"}
 			for name := range in.Facts {
@@ -140,35 +140,35 @@ func TestPreflight(t *testing.T) {
 				})(in)
 			}
 		}, "", "", false, "", ""},
-		{"no way to Services", on("w-1", func(f *hosts.Facts) { f.RouteTo = map[string]string{} }), "routes", "w-1", true, "no route for Service addresses (10.96.0.0/12)", "ip route add 10.96.0.0/12 dev eth0"},
+		{"no way to Services", on("w-1", func(f *hosts.Facts) { f.RouteTo = map[string]string{} }), "ServiceRoute", "w-1", true, "no route for Service addresses (10.96.0.0/12)", "ip route add 10.96.0.0/12 dev eth0"},
 		{"no way to Services of version 6", func(in *Input) {
 			in.Cluster.Networking.ServiceSubnets = []string{"10.96.0.0/12", "fd00:2::/112"}
 			on("w-1", func(f *hosts.Facts) { f.RouteTo = map[string]string{"10.96.0.10": "eth0"} })(in)
-		}, "routes", "w-1", true, "no route for Service addresses (fd00:2::/112)", "ip -6 route add fd00:2::/112 dev eth0"},
-		{"a file that undoes forwarding at boot", on("w-1", boot(hosts.Boot{Sysctls: map[string]hosts.BootSetting{"net.ipv4.ip_forward": {Value: "0", File: "/etc/sysctl.d/99-sysctl.conf"}}})), "boot", "w-1", true, "/etc/sysctl.d/99-sysctl.conf sets net.ipv4.ip_forward to 0", "take the line out"},
+		}, "ServiceRoute", "w-1", true, "no route for Service addresses (fd00:2::/112)", "ip -6 route add fd00:2::/112 dev eth0"},
+		{"a file that undoes forwarding at boot", on("w-1", boot(hosts.Boot{Sysctls: map[string]hosts.BootSetting{"net.ipv4.ip_forward": {Value: "0", File: "/etc/sysctl.d/99-sysctl.conf"}}})), "NextBoot", "w-1", true, "/etc/sysctl.d/99-sysctl.conf sets net.ipv4.ip_forward to 0", "take the line out"},
 		{"a file that is read before ours", on("w-1", boot(hosts.Boot{Sysctls: map[string]hosts.BootSetting{"net.ipv4.ip_forward": {Value: "0", File: "/usr/lib/sysctl.d/50-default.conf"}}})), "", "", false, "", ""},
 		{"a file that says the same", on("w-1", boot(hosts.Boot{Sysctls: map[string]hosts.BootSetting{"net.ipv4.ip_forward": {Value: "1", File: "/etc/sysctl.d/zz.conf"}}})), "", "", false, "", ""},
 		{"a limit that is raised further at boot", on("w-1", boot(hosts.Boot{Sysctls: map[string]hosts.BootSetting{"fs.inotify.max_user_watches": {Value: "1048576", File: "/etc/sysctl.d/zz.conf"}}})), "", "", false, "", ""},
-		{"a limit that is lowered at boot", on("w-1", boot(hosts.Boot{Sysctls: map[string]hosts.BootSetting{"fs.inotify.max_user_watches": {Value: "8192", File: "/etc/sysctl.d/zz.conf"}}})), "boot", "w-1", true, "max_user_watches to 8192", ""},
-		{"a module that is not loaded at boot", on("w-1", boot(hosts.Boot{Barred: map[string]hosts.BarredModule{"br_netfilter": {File: "/etc/modprobe.d/x.conf"}}})), "boot", "w-1", true, "/etc/modprobe.d/x.conf keeps the kernel module br_netfilter from being loaded at boot", "x.conf"},
-		{"a module that is never loaded", on("w-1", boot(hosts.Boot{Barred: map[string]hosts.BarredModule{"br_netfilter": {File: "/etc/modprobe.d/x.conf", Always: true}}})), "boot", "w-1", false, "which Kubernetes needs", "x.conf"},
+		{"a limit that is lowered at boot", on("w-1", boot(hosts.Boot{Sysctls: map[string]hosts.BootSetting{"fs.inotify.max_user_watches": {Value: "8192", File: "/etc/sysctl.d/zz.conf"}}})), "NextBoot", "w-1", true, "max_user_watches to 8192", ""},
+		{"a module that is not loaded at boot", on("w-1", boot(hosts.Boot{Barred: map[string]hosts.BarredModule{"br_netfilter": {File: "/etc/modprobe.d/x.conf"}}})), "NextBoot", "w-1", true, "/etc/modprobe.d/x.conf keeps the kernel module br_netfilter from being loaded at boot", "x.conf"},
+		{"a module that is never loaded", on("w-1", boot(hosts.Boot{Barred: map[string]hosts.BarredModule{"br_netfilter": {File: "/etc/modprobe.d/x.conf", Always: true}}})), "NextBoot", "w-1", false, "which Kubernetes needs", "x.conf"},
 		{"who writes /etc/hosts, where it has no line of ours", on("w-1", boot(hosts.Boot{HostsWriter: "/etc/cloud/cloud.cfg"})), "", "", false, "", ""},
 		{"who writes /etc/hosts", func(in *Input) {
 			in.Cluster.Endpoint = cluster.Endpoint{Mode: cluster.EndpointLocal, Host: "api.try.internal", Port: 16443}
 			on("w-1", boot(hosts.Boot{HostsWriter: "/etc/cloud/cloud.cfg"}))(in)
-		}, "boot", "w-1", true, "cloud-init writes /etc/hosts anew (manage_etc_hosts in /etc/cloud/cloud.cfg)", "have the DNS know api.try.internal"},
+		}, "NextBoot", "w-1", true, "cloud-init writes /etc/hosts anew (manage_etc_hosts in /etc/cloud/cloud.cfg)", "have the DNS know api.try.internal"},
 		{"a vendor of clouds who writes /etc/hosts", func(in *Input) {
 			in.Cluster.Endpoint = cluster.Endpoint{Mode: cluster.EndpointLocal, Host: "api.try.internal", Port: 16443}
 			on("w-1", boot(hosts.Boot{HostsWriter: "/var/lib/cloud/instance/vendor-cloud-config.txt"}))(in)
-		}, "boot", "w-1", true, "manage_etc_hosts in /var/lib/cloud/instance/vendor-cloud-config.txt", "to false in the machine's user data"},
+		}, "NextBoot", "w-1", true, "manage_etc_hosts in /var/lib/cloud/instance/vendor-cloud-config.txt", "to false in the machine's user data"},
 		{"who writes /etc/hosts, where the user has a line for the endpoint", func(in *Input) {
 			in.Cluster.Endpoint = cluster.Endpoint{Mode: cluster.EndpointExternal, Host: "api.try.internal", Port: 6443}
 			on("w-1", boot(hosts.Boot{HostsWriter: "/etc/cloud/cloud.cfg", HostsNames: []string{"api.try.internal"}}))(in)
-		}, "boot", "w-1", true, "without the line that it has for api.try.internal now", "/etc/cloud/templates/hosts.*.tmpl"},
+		}, "NextBoot", "w-1", true, "without the line that it has for api.try.internal now", "/etc/cloud/templates/hosts.*.tmpl"},
 		{"who writes /etc/hosts, where the user has a line for his etcd", func(in *Input) {
 			in.Cluster.Etcd.External = &cluster.ExternalEtcd{Endpoints: []string{"https://etcd.try.internal:2379"}}
 			on("cp-1", boot(hosts.Boot{HostsWriter: "/etc/cloud/cloud.cfg", HostsNames: []string{"etcd.try.internal"}}))(in)
-		}, "boot", "cp-1", true, "without the line that it has for etcd.try.internal now", "have the DNS know etcd.try.internal"},
+		}, "NextBoot", "cp-1", true, "without the line that it has for etcd.try.internal now", "have the DNS know etcd.try.internal"},
 		{"who writes /etc/hosts, where the user has other lines", on("w-1", boot(hosts.Boot{HostsWriter: "/etc/cloud/cloud.cfg", HostsNames: []string{"cp-1"}})), "", "", false, "", ""},
 		{"name servers that do not answer", func(in *Input) {
 			in.Cluster.Endpoint = cluster.Endpoint{Mode: cluster.EndpointLocal, Host: "api.try.internal", Port: 16443}
@@ -176,16 +176,16 @@ func TestPreflight(t *testing.T) {
 				f.Unresolved = map[string]string{"api.try.internal": "no answer within 6 s"}
 				f.Units[manifests.KubeletUnit] = hosts.Unit{Load: "loaded", Active: "active", Inputs: "sha256:x"}
 			})(in)
-		}, "names", "w-1", true, "the endpoint's name api.try.internal cannot be looked up now (no answer within 6 s)", "getent hosts api.try.internal"},
+		}, "EndpointName", "w-1", true, "the endpoint's name api.try.internal cannot be looked up now (no answer within 6 s)", "getent hosts api.try.internal"},
 		{"a name server that fails for the user's own endpoint", func(in *Input) {
 			in.Cluster.Endpoint = cluster.Endpoint{Mode: cluster.EndpointExternal, Host: "api.try.internal", Port: 6443}
 			on("w-1", func(f *hosts.Facts) {
 				f.Unresolved = map[string]string{"api.try.internal": "the name server 10.0.0.53:53 failed: server misbehaving"}
 			})(in)
 			on("cp-1", func(f *hosts.Facts) { f.Names = map[string][]string{"api.try.internal": {"10.0.9.9"}} })(in)
-		}, "names", "w-1", false, "api.try.internal cannot be looked up now (the name server 10.0.0.53:53 failed: server misbehaving)", "getent hosts api.try.internal"},
-		{"a firewall of the next boot", on("w-1", boot(hosts.Boot{Firewall: "ufw"})), "firewall", "w-1", true, "ufw does not run now, but will after the next boot", "ufw allow 10250/tcp"},
-		{"a host that the file does not have", func(in *Input) { in.Hosts = []string{"w-7"} }, "hosts", "", false, "w-7", "cluster file"},
+		}, "EndpointName", "w-1", false, "api.try.internal cannot be looked up now (the name server 10.0.0.53:53 failed: server misbehaving)", "getent hosts api.try.internal"},
+		{"a firewall of the next boot", on("w-1", boot(hosts.Boot{Firewall: "ufw"})), "Ufw", "w-1", true, "ufw does not run now, but will after the next boot", "ufw allow 10250/tcp"},
+		{"a host that the file does not have", func(in *Input) { in.Hosts = []string{"w-7"} }, "Hosts", "", false, "w-7", "cluster file"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -197,7 +197,7 @@ func TestPreflight(t *testing.T) {
 			for name := range in.Facts {
 				in.Facts[name] = sent(t, in.Facts[name])
 			}
-			problems := Preflight(view.Init, in)
+			problems := checks.Preflight(view.Init, in.View)
 			if test.check == "" {
 				if len(problems) > 0 {
 					t.Errorf("problems: %v", problems)
@@ -206,7 +206,7 @@ func TestPreflight(t *testing.T) {
 			}
 			for _, p := range problems {
 				if p.Check == test.check && p.Host == test.host {
-					if (p.Severity == SeverityWarning) != test.warning || !strings.Contains(p.Detail, test.detail) || !strings.Contains(p.Fix, test.fix) {
+					if (p.Severity == checks.Warning) != test.warning || !strings.Contains(p.Seen, test.detail) || !strings.Contains(p.Fix, test.fix) {
 						t.Errorf("got %+v", p)
 					}
 					return
@@ -240,8 +240,8 @@ func TestNoWorkflowPlansByMissingFacts(t *testing.T) {
 			facts := in.Facts[silent]
 			facts.Unanswered = []hosts.Unanswered{{What: "files", At: "/opt", Seconds: 10}}
 			in.Facts[silent] = facts
-			told := slices.ContainsFunc(Errors(Preflight(workflow, in)), func(p Problem) bool {
-				return p.Check == "answers" && p.Host == silent
+			told := slices.ContainsFunc(checks.Errors(checks.Preflight(workflow, in.View)), func(p checks.Finding) bool {
+				return p.Check == "Answers" && p.Host == silent
 			})
 			if want := workflow != view.Remove || silent != "w-1"; told != want {
 				t.Errorf("%s, and %s is silent: told is %v", workflow, silent, told)
@@ -256,33 +256,33 @@ func TestOnlyWhatAWorkflowPlansByHoldsItUp(t *testing.T) {
 		workflow view.Workflow
 		silent   string
 		what     string
-		want     Severity
+		want     checks.Severity
 	}{
-		{view.Reset, "cp-1", hosts.LookSync, SeverityWarning},
-		{view.Reset, "cp-1", hosts.LookSandboxes, SeverityWarning},
-		{view.Reset, "cp-1", "units", SeverityError},
-		{view.Reset, "w-1", hosts.LookSync, SeverityWarning},
-		{view.Reset, "w-1", hosts.LookSandboxes, SeverityError},
-		{view.Reset, "w-1", "files", SeverityError},
-		{view.Remove, "cp-1", hosts.LookNames, SeverityWarning},
-		{view.Remove, "cp-1", "network", SeverityError},
-		{view.Prepare, "cp-1", hosts.LookCgroups, SeverityWarning},
-		{view.Prepare, "w-1", hosts.LookCgroups, SeverityError},
-		{view.Join, "cp-1", hosts.LookVirtualIP, SeverityWarning},
-		{view.Join, "cp-1", "contents", SeverityError},
-		{view.Join, "w-1", hosts.LookNames, SeverityError},
-		{view.ImageLoad, "w-1", hosts.LookDisks, SeverityWarning},
-		{view.ImageLoad, "w-1", hosts.LookImages, SeverityError},
-		{view.ImageLoad, "cp-1", hosts.LookImages, SeverityWarning},
-		{view.Init, "cp-1", hosts.LookCgroups, SeverityError},
-		{view.Init, "w-1", hosts.LookSync, SeverityError},
+		{view.Reset, "cp-1", hosts.LookSync, checks.Warning},
+		{view.Reset, "cp-1", hosts.LookSandboxes, checks.Warning},
+		{view.Reset, "cp-1", "units", checks.Error},
+		{view.Reset, "w-1", hosts.LookSync, checks.Warning},
+		{view.Reset, "w-1", hosts.LookSandboxes, checks.Error},
+		{view.Reset, "w-1", "files", checks.Error},
+		{view.Remove, "cp-1", hosts.LookNames, checks.Warning},
+		{view.Remove, "cp-1", "network", checks.Error},
+		{view.Prepare, "cp-1", hosts.LookCgroups, checks.Warning},
+		{view.Prepare, "w-1", hosts.LookCgroups, checks.Error},
+		{view.Join, "cp-1", hosts.LookVirtualIP, checks.Warning},
+		{view.Join, "cp-1", "contents", checks.Error},
+		{view.Join, "w-1", hosts.LookNames, checks.Error},
+		{view.ImageLoad, "w-1", hosts.LookDisks, checks.Warning},
+		{view.ImageLoad, "w-1", hosts.LookImages, checks.Error},
+		{view.ImageLoad, "cp-1", hosts.LookImages, checks.Warning},
+		{view.Init, "cp-1", hosts.LookCgroups, checks.Error},
+		{view.Init, "w-1", hosts.LookSync, checks.Error},
 	} {
 		in := newWorld(t, 1, 1).observe()
 		in.Hosts = []string{"w-1"}
 		facts := in.Facts[test.silent]
 		facts.Unanswered = []hosts.Unanswered{{What: test.what, Seconds: 10}}
 		in.Facts[test.silent] = facts
-		told := keep(Preflight(test.workflow, in), func(p Problem) bool { return p.Check == "answers" })
+		told := keep(checks.Preflight(test.workflow, in.View), func(p checks.Finding) bool { return p.Check == "Answers" })
 		if len(told) != 1 || told[0].Severity != test.want || told[0].Host != test.silent {
 			t.Errorf("%s of w-1, %s: %s got no answer: %+v", test.workflow, test.silent, test.what, told)
 		}
@@ -307,32 +307,6 @@ func audited(there hosts.FileType) func(*Input) {
 	}
 }
 
-// TestFirewallsOpenEtcdToItsMembers: whoever reaches etcd's ports is asked for a certificate,
-// and should not come so far.
-func TestFirewallsOpenEtcdToItsMembers(t *testing.T) {
-	w := newWorld(t, 3, 1)
-	for _, rules := range [][]string{firewalldRules(w.cluster, w.cluster.Hosts[0]), ufwRules(w.cluster, w.cluster.Hosts[0])} {
-		var etcds int
-		for _, rule := range rules {
-			if !strings.Contains(rule, "2379") && !strings.Contains(rule, "2380") {
-				continue
-			}
-			etcds++
-			if !strings.Contains(rule, w.cluster.Hosts[1].Address()) && !strings.Contains(rule, w.cluster.Hosts[2].Address()) {
-				t.Errorf("%s opens etcd to others than its members", rule)
-			}
-		}
-		if etcds != 4 {
-			t.Errorf("etcd's two ports are opened %d times, want to two members each: %q", etcds, rules)
-		}
-	}
-	for _, rule := range ufwRules(w.cluster, w.cluster.Hosts[3]) {
-		if strings.Contains(rule, "2379") {
-			t.Errorf("%s on a worker", rule)
-		}
-	}
-}
-
 func TestPreflightTellsEverythingAtOnce(t *testing.T) {
 	in := newWorld(t, 1, 2).observe()
 	for name, facts := range in.Facts {
@@ -341,32 +315,11 @@ func TestPreflightTellsEverythingAtOnce(t *testing.T) {
 	}
 	in.Bill.KubernetesVersion = "v1.30.0"
 	_, _, err := Init(in)
-	var refused *Refused
-	if !errors.As(err, &refused) || len(Errors(refused.Problems)) != 1+3*3 {
+	var refused *checks.Refused
+	if !errors.As(err, &refused) || len(checks.Errors(refused.Findings)) != 1+3*3 {
 		t.Fatalf("refused for %v", err)
 	}
-	if refused.Problems[0].Host != "" || refused.Problems[1].Host != "cp-1" {
-		t.Errorf("order: %v", refused.Problems)
-	}
-}
-
-func TestDiskOf(t *testing.T) {
-	disks := []hosts.Disk{{Path: "/", Free: 1}, {Path: "/var/lib/containerd", Free: 2}, {Path: "/var", Free: 3}}
-	for path, want := range map[string]int64{"/opt": 1, "/var/lib/containerd": 2, "/var/lib/containerd/x": 2, "/var/lib/containerdx": 3} {
-		if disk, _ := diskOf(disks, path); disk.Free != want {
-			t.Errorf("%s lies on %+v", path, disk)
-		}
-	}
-}
-
-func TestNeedsCountSharedBlobsOnce(t *testing.T) {
-	shared := bundle.Blob{Digest: "sha256:shared", Size: 100}
-	in := newWorld(t, 1, 0).observe()
-	in.Bill = bundle.Bill{Images: []bundle.Image{
-		{Name: "a", Manifest: bundle.Blob{Digest: "sha256:a", Size: 1}, Layers: []bundle.Blob{shared}},
-		{Name: "b", Manifest: bundle.Blob{Digest: "sha256:b", Size: 1}, Layers: []bundle.Blob{shared}},
-	}}
-	if got := in.needs(in.Cluster.Hosts[0], hosts.Facts{})[0].bytes; got != 102 {
-		t.Errorf("the store needs %d bytes, want 102", got)
+	if refused.Findings[0].Host != "" || refused.Findings[1].Host != "cp-1" {
+		t.Errorf("order: %v", refused.Findings)
 	}
 }

@@ -84,12 +84,12 @@ func TestRemovalIsRefused(t *testing.T) {
 		hosts []string
 		want  string
 	}{
-		{"of a control plane that lives", shape{planes: 3}, nil, []string{"cp-2"}, "cp-2: membership: it is not dead: its etcd answers (take it out by: slipway reset cp-2"},
+		{"of a control plane that lives", shape{planes: 3}, nil, []string{"cp-2"}, "cp-2: Membership: it is not dead: its etcd answers (take it out by: slipway reset cp-2"},
 		{"of a worker that lives", shape{planes: 1, workers: 1}, nil, []string{"w-1"}, "its node is Ready"},
 		{"without a quorum", shape{planes: 3}, func(w *world) {
 			w.power("cp-2", false)
 			w.power("cp-3", false)
-		}, []string{"cp-3"}, "quorum: etcd has 3 members (cp-1, cp-2, cp-3), of which a quorum is 2; none of them answers (cp-1: it knows no leader; cp-2: connection refused"},
+		}, []string{"cp-3"}, "Quorum: etcd has 3 members (cp-1, cp-2, cp-3), of which a quorum is 2; none of them answers (cp-1: it knows no leader; cp-2: connection refused"},
 		{"of the last control plane", shape{planes: 1, workers: 1}, func(w *world) { w.power("cp-1", false) }, []string{"cp-1"}, "it is the last control plane"},
 		{"of the last load balancer", shape{mode: cluster.EndpointLoadBalancers, planes: 1, spares: 1}, func(w *world) { w.power("lb-1", false) }, []string{"lb-1"}, "it is the last load balancer: without one nothing holds 10.0.0.200"},
 		{"of a host that is not in the file", shape{planes: 1}, nil, []string{"cp-9"}, "no host of this name"},
@@ -176,7 +176,7 @@ func TestRemovalOfWhoMayHoldTheVirtualAddressIsRefused(t *testing.T) {
 		dies  string
 		want  string
 	}{
-		{shape{mode: cluster.EndpointVIP, planes: 3}, "cp-1", "cp-1: endpoint: nobody of the living has 10.0.0.200: cp-1 may hold it still (cut its power first, then wait until another has it)"},
+		{shape{mode: cluster.EndpointVIP, planes: 3}, "cp-1", "cp-1: VirtualIP: nobody of the living has 10.0.0.200: cp-1 may hold it still (cut its power first, then wait until another has it)"},
 		{shape{mode: cluster.EndpointLoadBalancers, planes: 1, spares: 2}, "lb-1", "nobody of the living has 10.0.0.200: lb-1 may hold it still"},
 		{shape{mode: cluster.EndpointLocal, planes: 3}, "cp-1", ""},
 		{shape{mode: cluster.EndpointVIP, planes: 1, workers: 1}, "w-1", ""},

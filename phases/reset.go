@@ -1,11 +1,8 @@
 package phases
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
-	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
@@ -127,132 +124,11 @@ func (h *hostDraft) stopOtherBalancer(waits []string) []string {
 
 // stopBalancer stops what of the host's balancer is Slipway's.
 func (h *hostDraft) stopBalancer(waits []string) []string {
-	return h.stopUnits("load-balancer", keep(balancerUnits, h.ours), waits)
+	return h.stopUnits("load-balancer", keep(view.BalancerUnits, h.ours), waits)
 }
 
 // ours tells whether a unit is one that Slipway put there.
 func (h *hostDraft) ours(unit string) bool {
 	record := h.facts.Record
 	return record != nil && (slices.Contains(record.Units, unit) || view.Owns(record, manifests.UnitsFolder+"/"+unit))
-}
-
-// resetProblems says what a reset must not begin with.
-func (in Input) resetProblems(targets []cluster.Host, whole bool) []Problem {
-	var problems []Problem
-	for _, host := range targets {
-		problems = append(problems, in.resetHostProblems(host, whole)...)
-	}
-	if whole {
-		return problemsOf(problems, in.strangers(), in.keptEtcd(targets))
-	}
-	problems = append(problems, in.leaveProblems(targets)...)
-	if !in.ClusterFacts.Reachable && !in.Force && in.anyOwned(targets) {
-		problems = append(problems, Problem{
-			Check: "membership", Severity: SeverityError,
-			Detail: "no API server answers, so no Pod can be moved away and no node deleted: " + orUnknown(in.ClusterFacts.Cause),
-			Fix:    "bring the control plane up first, or go on without it: --force",
-		})
-	}
-	return problems
-}
-
-// strangers is what the cluster has and the file lacks: it would be left behind without a
-// control plane, and nothing of it moved away before.
-func (in Input) strangers() []Problem {
-	names := in.strange()
-	if len(names) == 0 {
-		return nil
-	}
-	found := Problem{Check: "membership", Severity: SeverityError,
-		Detail: fmt.Sprintf("the cluster has also %s, which the file lacks", strings.Join(names, ", ")),
-		Fix:    "add what is missing to the file, or name the hosts that leave; if all that it lacks is dead: --force"}
-	if in.Force {
-		found.Severity, found.Fix = SeverityWarning, ""
-		found.Detail += ": all that it runs is left behind without a control plane"
-	}
-	return []Problem{found}
-}
-
-// strange names the nodes and members that the cluster has and the file lacks.
-func (in Input) strange() []string {
-	var names []string
-	for _, node := range in.ClusterFacts.Nodes {
-		if _, known := in.Cluster.Host(node.Name); !known {
-			names = append(names, node.Name)
-		}
-	}
-	ours := in.Memberships(in.Cluster.ControlPlanes())
-	for _, member := range in.ClusterFacts.Members {
-		known := slices.ContainsFunc(ours, func(m hosts.Member) bool { return m.ID == member.ID })
-		if name := view.MemberName(member); !known && !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// Unseen says why hosts that the file lacks may run in the cluster after all of the file
-// were reset, by what was seen before and by the hosts that were once seen in it (joined);
-// empty where none does: an API server told of all nodes, or the cluster never began.
-func Unseen(in Input, joined []string) string {
-	lacking := in.strange()
-	for _, name := range joined {
-		if _, known := in.Cluster.Host(name); !known && !slices.Contains(lacking, name) {
-			lacking = append(lacking, name)
-		}
-	}
-	switch {
-	case len(lacking) > 0:
-		return "the cluster had also " + strings.Join(lacking, ", ") + ", which the file lacks"
-	case in.ClusterFacts.Reachable || len(joined) == 0 && !in.mayHaveBegun():
-		return ""
-	}
-	return "no API server answered, which could have told whether the cluster had other hosts than the file: " + orUnknown(in.ClusterFacts.Cause)
-}
-
-// mayHaveBegun tells whether there may be data of the cluster, and so hosts in it: also where a
-// host's disk is not mounted, or a reset that was cut has removed them.
-func (in Input) mayHaveBegun() bool {
-	return !in.Cluster.StackedEtcd() || slices.ContainsFunc(in.Cluster.ControlPlanes(), func(host cluster.Host) bool {
-		facts, seen := in.Facts[host.Name]
-		return !seen || view.HasBegun(facts) || !view.MayBegin(facts) && in.WasLetBegin(host.Name)
-	})
-}
-
-// keptEtcd warns of the data that lie in an etcd which is not Slipway's.
-func (in Input) keptEtcd(targets []cluster.Host) []Problem {
-	if in.Cluster.StackedEtcd() || !in.anyOwned(targets) {
-		return nil
-	}
-	return []Problem{{Check: "etcd", Severity: SeverityWarning,
-		Detail: "the cluster's data stay in the etcd at " + strings.Join(view.EtcdAddresses(in.Cluster), ", ") + ", which is not Slipway's",
-		Fix:    "before a new init, have whoever owns it delete the keys below /registry",
-	}}
-}
-
-// resetHostProblems looks at one host. One that cannot be reached is only left as it is
-// where nothing would go on there that hurts the others: a worker.
-func (in Input) resetHostProblems(host cluster.Host, whole bool) []Problem {
-	if _, seen := in.Facts[host.Name]; seen {
-		return nil
-	}
-	found := in.unreached(host.Name)
-	switch {
-	case !whole && knownToBalancers(host):
-		found.Fix = "bring the host up first; if it is dead: slipway remove --offline " + host.Name
-	case in.Force:
-		found.Severity = SeverityWarning
-		found.Detail += "; nothing is removed from it"
-	default:
-		found.Fix = "bring the host up first, or go on without it: --force"
-	}
-	return []Problem{found}
-}
-
-// anyOwned tells whether any of the hosts is a node that carries something of Slipway's.
-func (in Input) anyOwned(targets []cluster.Host) bool {
-	return slices.ContainsFunc(targets, func(host cluster.Host) bool {
-		facts, seen := in.Facts[host.Name]
-		return !host.HasRole(cluster.RoleLoadBalancer) && (!seen || facts.Record != nil)
-	})
 }

@@ -151,16 +151,16 @@ func TestResetOfControlPlanesIsRefused(t *testing.T) {
 		want  string
 	}{
 		{"that costs the quorum", func(w *world) { w.power("cp-3", false) }, []string{"cp-2"}, false,
-			"quorum: after cp-2 leaves, etcd has 2 members (cp-1, cp-3), of which a quorum is 2; only 1 answers (cp-1; cp-3: connection refused)"},
-		{"that costs the quorum, with force", func(w *world) { w.power("cp-3", false) }, []string{"cp-2"}, true, "quorum: after cp-2 leaves"},
-		{"of all of them but not of the workers", nil, []string{"cp-1", "cp-2", "cp-3"}, true, "cp-3: membership: it is the last control plane"},
+			"Quorum: after cp-2 leaves, etcd has 2 members (cp-1, cp-3), of which a quorum is 2; only 1 answers (cp-1; cp-3: connection refused)"},
+		{"that costs the quorum, with force", func(w *world) { w.power("cp-3", false) }, []string{"cp-2"}, true, "Quorum: after cp-2 leaves"},
+		{"of all of them but not of the workers", nil, []string{"cp-1", "cp-2", "cp-3"}, true, "cp-3: Membership: it is the last control plane"},
 		{"of one that is down", func(w *world) { w.power("cp-3", false) }, []string{"cp-3"}, true, "if it is dead: slipway remove --offline cp-3"},
 		{"while nobody knows etcd's members", func(w *world) {
 			for _, name := range []string{"cp-1", "cp-2", "cp-3"} {
 				w.act(name, hosts.SetUnit{Name: manifests.KubeletUnit, Enabled: true})
 				w.act(name, hosts.StopPods{})
 			}
-		}, []string{"cp-3"}, true, "quorum: what members etcd has is not known, so no sum can be done: connection refused"},
+		}, []string{"cp-3"}, true, "Quorum: what members etcd has is not known, so no sum can be done: connection refused"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -188,7 +188,7 @@ func TestAClusterGoesAsAWholeOnlyByAFileOfAllOfIt(t *testing.T) {
 		force bool
 		want  string
 	}{
-		{[]string{"cp-3"}, nil, false, "membership: the cluster has also cp-3, which the file lacks (add what is missing to the file"},
+		{[]string{"cp-3"}, nil, false, "Membership: the cluster has also cp-3, which the file lacks (add what is missing to the file"},
 		{[]string{"cp-3", "w-1"}, []string{"cp-1", "cp-2"}, false, "the cluster has also cp-3, w-1, which the file lacks"},
 		{[]string{"w-1"}, nil, false, "the cluster has also w-1, which the file lacks"},
 		{[]string{"w-1"}, nil, true, ""},

@@ -45,10 +45,3 @@ func within(inner, outer string) bool {
 func among(list []cluster.Host, name string) bool {
 	return slices.ContainsFunc(list, func(host cluster.Host) bool { return host.Name == name })
 }
-
-func isOrAre(names []string) string {
-	if len(names) == 1 {
-		return names[0] + " is"
-	}
-	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1] + " are"
-}

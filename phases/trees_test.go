@@ -9,6 +9,7 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
@@ -42,14 +43,14 @@ func TestOccupiedTreesAreRefused(t *testing.T) {
 			w := newWorld(t, 1, 1)
 			w.cluster.Networking.AddOn = test.addOn
 			w.machines[test.host].PutFile(test.file, []byte("somebody's"), 0o600)
-			found := Errors(Preflight(workflow, w.observe()))
+			found := checks.Errors(checks.Preflight(workflow, w.observe().View))
 			if test.fix == "" {
 				if len(found) > 0 {
 					t.Errorf("%s: %s on %s: %v", workflow, test.file, test.host, found)
 				}
 				continue
 			}
-			if !slices.ContainsFunc(found, func(p Problem) bool { return p.Host == test.host && strings.Contains(p.Fix, test.fix) }) {
+			if !slices.ContainsFunc(found, func(p checks.Finding) bool { return p.Host == test.host && strings.Contains(p.Fix, test.fix) }) {
 				t.Errorf("%s: %s on %s: found %v", workflow, test.file, test.host, found)
 			}
 		}
@@ -63,7 +64,7 @@ func TestRecordIsNoClaimToAnothersEtcd(t *testing.T) {
 	w.run(p, contents, seeded(1), -1)
 	const theirs = "/var/lib/etcd/default/member/snap/db"
 	w.machines["cp-1"].PutFile(theirs, []byte("patroni's"), 0o600)
-	if _, _, err := Init(w.observe()); !refusedFor(err, "etcd") {
+	if _, _, err := Init(w.observe()); !refusedFor(err, "DirAvailable--var-lib-etcd") {
 		t.Errorf("init: %v", err)
 	}
 	p, contents = w.planned(resetting())
@@ -74,9 +75,9 @@ func TestRecordIsNoClaimToAnothersEtcd(t *testing.T) {
 }
 
 func refusedFor(err error, check string) bool {
-	var refused *Refused
+	var refused *checks.Refused
 	return errors.As(err, &refused) &&
-		slices.ContainsFunc(Errors(refused.Problems), func(p Problem) bool { return p.Check == check })
+		slices.ContainsFunc(checks.Errors(refused.Findings), func(p checks.Finding) bool { return p.Check == check })
 }
 
 func TestResetLeavesWhatItsUserPutBesideTheCluster(t *testing.T) {
@@ -216,9 +217,9 @@ func TestRecordOfAnotherNameIsRefused(t *testing.T) {
 		if workflow == view.Reset || workflow == view.Init {
 			in.Hosts = nil
 		}
-		found := Errors(Preflight(workflow, in))
-		if !slices.ContainsFunc(found, func(p Problem) bool {
-			return p.Host == "w-1" && p.Check == "membership" && strings.Contains(p.Detail, "it belongs to the cluster try")
+		found := checks.Errors(checks.Preflight(workflow, in.View))
+		if !slices.ContainsFunc(found, func(p checks.Finding) bool {
+			return p.Host == "w-1" && p.Check == "Membership" && strings.Contains(p.Seen, "it belongs to the cluster try")
 		}) {
 			t.Errorf("%s: found %v", workflow, found)
 		}

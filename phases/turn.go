@@ -43,7 +43,7 @@ func (h *hostDraft) stopsServers() bool {
 	return slices.ContainsFunc(h.own(), func(step plan.Step) bool {
 		switch a := step.Action.(type) {
 		case hosts.SetUnit:
-			return slices.Contains(balancerUnits, a.Name) && h.isUp(a.Name)
+			return slices.Contains(view.BalancerUnits, a.Name) && h.isUp(a.Name)
 		case hosts.WriteFile:
 			return h.hadPod(a.Path)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // TestARunningClusterIsChangedHostByHost: what init changes on a cluster that is at work touches
@@ -156,7 +157,7 @@ func TestABalancerStaysUpBeforeTheNextOnesTurn(t *testing.T) {
 			}
 			for _, step := range p.Steps {
 				unit, sets := step.Action.(hosts.SetUnit)
-				if !sets || !slices.Contains(balancerUnits, unit.Name) {
+				if !sets || !slices.Contains(view.BalancerUnits, unit.Name) {
 					continue
 				}
 				turns++

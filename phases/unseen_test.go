@@ -6,6 +6,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
@@ -50,7 +51,7 @@ func TestWhoMayRunAfterAResetOfAll(t *testing.T) {
 			if test.blank {
 				delete(in.Facts["cp-1"].Files, view.EtcdLog)
 			}
-			got := Unseen(in, test.joined)
+			got := checks.Unseen(in.View, test.joined)
 			if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}

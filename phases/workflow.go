@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
@@ -9,12 +10,12 @@ import (
 // has to be told is told with the plan.
 func planOf(in Input, workflow view.Workflow, phases ...func(*draft)) (plan.Plan, plan.Contents, error) {
 	in.Workflow = workflow
-	problems := Preflight(workflow, in)
-	if len(Errors(problems)) > 0 {
-		return plan.Plan{}, nil, &Refused{Problems: problems}
+	findings := checks.Preflight(workflow, in.View)
+	if len(checks.Errors(findings)) > 0 {
+		return plan.Plan{}, nil, &checks.Refused{Findings: findings}
 	}
 	d := newDraft(in)
-	for _, found := range problems {
+	for _, found := range findings {
 		d.plan.Warnings = append(d.plan.Warnings, found.String())
 	}
 	for _, phase := range phases {

@@ -12,8 +12,10 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/engine/api"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // HATest takes out, in turn, all that high availability promises to do without. It is carried
@@ -94,8 +96,8 @@ func (s *Session) HATest(ctx context.Context, r *Run) ([]Trial, error) {
 // planTrials is what all trials together stop. What is done in between, each host's return, is
 // planned when it is time: by what is seen then.
 func (s *Session) planTrials(in phases.Input) (plan.Plan, plan.Contents, error) {
-	if problems := phases.HATest(in); len(phases.Errors(problems)) > 0 {
-		return plan.Plan{}, nil, &phases.Refused{Problems: problems}
+	if problems := checks.Preflight(view.HATest, in.View); len(checks.Errors(problems)) > 0 {
+		return plan.Plan{}, nil, &checks.Refused{Findings: problems}
 	}
 	var all plan.Plan
 	for _, one := range s.trials() {
@@ -133,8 +135,8 @@ func (s *Session) wellFor(ctx context.Context, r *Run) error {
 	if err != nil {
 		return err
 	}
-	if problems := phases.HATest(in); len(phases.Errors(problems)) > 0 {
-		return &phases.Refused{Problems: problems}
+	if problems := checks.Preflight(view.HATest, in.View); len(checks.Errors(problems)) > 0 {
+		return &checks.Refused{Findings: problems}
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/slipway-k8s/slipway/certs/store"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
-	"github.com/slipway-k8s/slipway/phases"
+	"github.com/slipway-k8s/slipway/phases/checks"
 )
 
 // A host's record says which cluster the host was made part of. Disk images and restored
@@ -115,11 +115,11 @@ func (s *Session) claimants(id string) string {
 // belongs tells whether a host's record names the cluster, and was written on this machine
 // for this host.
 func belongs(h cluster.Host, facts hosts.Facts, id string) bool {
-	return facts.Record != nil && facts.Record.Cluster.ID == id && phases.WrongMachine(h, facts) == ""
+	return facts.Record != nil && facts.Record.Cluster.ID == id && checks.WrongMachine(h, facts) == ""
 }
 
 func foreign(detail, fix string) error {
-	return &phases.Refused{Problems: []phases.Problem{{
-		Check: "membership", Severity: phases.SeverityError, Detail: detail, Fix: fix,
+	return &checks.Refused{Findings: []checks.Finding{{
+		Check: "Membership", Severity: checks.Error, Seen: detail, Fix: fix,
 	}}}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/hosts/hosttest"
-	"github.com/slipway-k8s/slipway/phases"
+	"github.com/slipway-k8s/slipway/phases/checks"
 )
 
 // clusters are three whose keys tests have, by a letter: A, B and C.
@@ -177,7 +177,7 @@ func TestWhoseKeysAreUsed(t *testing.T) {
 			if test.refused != "" && strings.Contains(err.Error(), errNoKeys.Error()) {
 				t.Errorf("hosts that have noted the cluster are told to have not: %v", err)
 			}
-			var refused *phases.Refused
+			var refused *checks.Refused
 			if !test.none && !errors.As(err, &refused) {
 				t.Errorf("it is no refusal: %v", err)
 			}

@@ -11,7 +11,7 @@ import (
 	"github.com/slipway-k8s/slipway/certs/store"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
-	"github.com/slipway-k8s/slipway/phases"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/engine"
 )
 
@@ -165,7 +165,7 @@ func unread(host string, facts hosts.Facts) error {
 		if silent.What == hosts.LookContents {
 			return &hosts.Error{
 				Kind: hosts.KindStuck, Host: host, Op: "read files",
-				Err: errors.New(silent.String()), Fix: phases.SilentFix(silent),
+				Err: errors.New(silent.String()), Fix: checks.SilentFix(silent),
 			}
 		}
 	}

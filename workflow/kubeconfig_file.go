@@ -8,9 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"go.yaml.in/yaml/v3"
-
-	"github.com/slipway-k8s/slipway/phases"
 )
 
 // ownKubeconfig is the file that kubectl reads and would write to: of those that KUBECONFIG
@@ -70,8 +69,8 @@ func mergeInto(by sudoer, path string, ours, ca []byte, replace bool) (current s
 	}
 	merged, err := mergeKubeconfig(existing, ours, ca, replace)
 	if taken, ok := errors.AsType[*takenError](err); ok {
-		return "", &phases.Refused{Problems: []phases.Problem{{
-			Check: "kubeconfig", Severity: phases.SeverityError, Detail: path + ": " + taken.Error(),
+		return "", &checks.Refused{Findings: []checks.Finding{{
+			Check: "Kubeconfig", Severity: checks.Error, Seen: path + ": " + taken.Error(),
 			Fix: "name yours otherwise by --context NAME, write to another file by --out FILE, or, if nobody needs that one any more, say --force",
 		}}}
 	}

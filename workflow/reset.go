@@ -12,6 +12,7 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -94,7 +95,7 @@ func (s *Session) whoMayRun() (string, error) {
 		return "", err
 	}
 	joined, err := s.keys.folder.AllJoined()
-	why := phases.Unseen(in, joined)
+	why := checks.Unseen(in.View, joined)
 	if before, kept := s.keys.folder.Kept(); kept && why == "" && !in.ClusterFacts.Reachable {
 		why = "no API server answers, and when the hosts were reset before, the keys were kept: " + before
 	}

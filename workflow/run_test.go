@@ -8,6 +8,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -24,9 +25,9 @@ func TestTheLastLookComesAfterTheChange(t *testing.T) {
 	s := scene{kept: "try/A", records: all("try/A")}.session(t)
 	r := onePlanned()
 	r.Yes = true
-	r.verify = func(context.Context, *Session, *Run) error { return &phases.Refused{} }
+	r.verify = func(context.Context, *Session, *Run) error { return &checks.Refused{} }
 	err := s.Run(t.Context(), r)
-	if changed, late := errors.AsType[*ChangedError](err); !late || changed.Error() != "verify: "+(&phases.Refused{}).Error() {
+	if changed, late := errors.AsType[*ChangedError](err); !late || changed.Error() != "verify: "+(&checks.Refused{}).Error() {
 		t.Errorf("it ends with %v", err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/slipway-k8s/slipway/bundle/archive"
 	"github.com/slipway-k8s/slipway/certs/store"
 	"github.com/slipway-k8s/slipway/cluster"
-	"github.com/slipway-k8s/slipway/phases"
+	"github.com/slipway-k8s/slipway/phases/checks"
 )
 
 // Trust is the keys by one of which a bundle has to be signed, and who says so. Without
@@ -107,9 +107,9 @@ func (t Trust) refuse(path string, unsigned *archive.SignatureError) error {
 	if unsigned.Signature.State == archive.SignatureUntrusted {
 		fix = "if you trust who signed it, add that public key to " + t.by
 	}
-	return &phases.Refused{Problems: []phases.Problem{{
-		Check: "signature", Severity: phases.SeverityError,
-		Detail: fmt.Sprintf("the bundle %s (%s) is not to be trusted: %s; trusted are only the keys of %s",
+	return &checks.Refused{Findings: []checks.Finding{{
+		Check: "BundleSignature", Severity: checks.Error,
+		Seen: fmt.Sprintf("the bundle %s (%s) is not to be trusted: %s; trusted are only the keys of %s",
 			path, unsigned.Digest, unsigned.Signature, t.by),
 		Fix: fix,
 	}}}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
-	"github.com/slipway-k8s/slipway/phases"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/engine"
 	"github.com/slipway-k8s/slipway/workflow"
 )
@@ -37,30 +37,30 @@ type exitError struct{ code int }
 func (e *exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
 // refusedAtOnce gives the refusal of a command that has changed nothing.
-func refusedAtOnce(err error) (*phases.Refused, bool) {
+func refusedAtOnce(err error) (*checks.Refused, bool) {
 	if _, late := errors.AsType[*workflow.ChangedError](err); late {
 		return nil, false
 	}
-	return errors.AsType[*phases.Refused](err)
+	return errors.AsType[*checks.Refused](err)
 }
 
-// refusal writes what stands in the way, a problem a line, with what to do below it.
-func refusal(w io.Writer, refused *phases.Refused) {
+// refusal writes what stands in the way, a finding a line, with what to do below it.
+func refusal(w io.Writer, refused *checks.Refused) {
 	fmt.Fprintln(w, "slipway: refused, and nothing was changed:")
-	for _, problem := range refused.Problems {
+	for _, found := range refused.Findings {
 		where := ""
-		if problem.Host != "" {
-			where = problem.Host + ": "
+		if found.Host != "" {
+			where = found.Host + ": "
 		}
-		fmt.Fprintf(w, "  %s %s%s: %s\n", mark(problem.Severity), where, problem.Check, hosts.Clean(problem.Detail))
-		if problem.Fix != "" {
-			fmt.Fprintf(w, "      → %s\n", hosts.Clean(problem.Fix))
+		fmt.Fprintf(w, "  %s %s%s: %s\n", mark(found.Severity), where, found.Check, hosts.Clean(found.Seen))
+		if found.Fix != "" {
+			fmt.Fprintf(w, "      → %s\n", hosts.Clean(found.Fix))
 		}
 	}
 }
 
-func mark(severity phases.Severity) string {
-	if severity == phases.SeverityError {
+func mark(severity checks.Severity) string {
+	if severity == checks.Error {
 		return "✗"
 	}
 	return "!"

@@ -9,7 +9,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
-	"github.com/slipway-k8s/slipway/phases"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/engine"
 	"github.com/slipway-k8s/slipway/workflow"
 )
@@ -32,8 +32,8 @@ func TestExitCodes(t *testing.T) {
 		"cobra's required flag":    {errors.New(`required flag(s) "file" not set`), 2},
 		"cobra's unknown command":  {errors.New(`unknown command "x" for "slipway"`), 2},
 		"changes":                  {&exitError{exitChanges}, 3},
-		"refused":                  {fmt.Errorf("plan: %w", &phases.Refused{}), 4},
-		"refused when all is done": {&workflow.ChangedError{Err: fmt.Errorf("verify: %w", &phases.Refused{})}, 1},
+		"refused":                  {fmt.Errorf("plan: %w", &checks.Refused{}), 4},
+		"refused when all is done": {&workflow.ChangedError{Err: fmt.Errorf("verify: %w", &checks.Refused{})}, 1},
 		"held":                     {errors.Join(held), 6},
 		"held by another midway":   {midway, 1},
 		"stale":                    {fmt.Errorf("apply: %w", workflow.ErrStale), 5},
@@ -63,9 +63,9 @@ func TestReportTellsEachFixOnce(t *testing.T) {
 
 func TestReportOfARefusalNamesHostCheckAndFix(t *testing.T) {
 	var out strings.Builder
-	code := report(&out, &phases.Refused{Problems: []phases.Problem{
-		{Check: "ports", Host: "cp-1", Severity: phases.SeverityError, Detail: "6443 is taken by nginx", Fix: "stop it"},
-		{Check: "clock", Host: "w-1", Severity: phases.SeverityWarning, Detail: "6 s ahead"},
+	code := report(&out, &checks.Refused{Findings: []checks.Finding{
+		{Check: "ports", Host: "cp-1", Severity: checks.Error, Seen: "6443 is taken by nginx", Fix: "stop it"},
+		{Check: "clock", Host: "w-1", Severity: checks.Warning, Seen: "6 s ahead"},
 	}}, false)
 	want := "slipway: refused, and nothing was changed:\n" +
 		"  ✗ cp-1: ports: 6443 is taken by nginx\n      → stop it\n" +
@@ -77,8 +77,8 @@ func TestReportOfARefusalNamesHostCheckAndFix(t *testing.T) {
 
 // TestARefusalAfterAChangeIsAFailure: who reads that nothing was changed goes on wrongly.
 func TestARefusalAfterAChangeIsAFailure(t *testing.T) {
-	refused := &phases.Refused{Problems: []phases.Problem{{
-		Check: "connection", Host: "cp-2", Severity: phases.SeverityError, Detail: "no answer", Fix: "see that it is up",
+	refused := &checks.Refused{Findings: []checks.Finding{{
+		Check: "connection", Host: "cp-2", Severity: checks.Error, Seen: "no answer", Fix: "see that it is up",
 	}}}
 	undone := &workflow.UndoneError{Err: fmt.Errorf("put cp-1 back: %w", errors.Join(refused, errors.New("no space"))), Fix: startsAgain}
 	for name, test := range map[string]struct {

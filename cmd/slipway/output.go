@@ -50,7 +50,7 @@ func tellJSON(w io.Writer, format string, err error) {
 	}
 	event := map[string]any{"type": "error", "error": err.Error()}
 	if refused, ok := refusedAtOnce(err); ok {
-		event = map[string]any{"type": "refused", "problems": refused.Problems}
+		event = map[string]any{"type": "refused", "problems": refused.Findings}
 	}
 	_ = json.NewEncoder(w).Encode(event) // the error itself is told all the same
 }

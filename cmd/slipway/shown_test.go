@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/slipway-k8s/slipway/hosts"
-	"github.com/slipway-k8s/slipway/phases"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -86,7 +86,7 @@ func TestNoErrorSteersTheTerminal(t *testing.T) {
 	for _, err := range []error{
 		fmt.Errorf("connect: %w", evil),
 		&hosts.Error{Kind: hosts.KindUnreachable, Op: evil.Error(), Host: "cp-1", Err: evil, Fix: evil.Error()},
-		&phases.Refused{Problems: []phases.Problem{{Check: "c", Host: "h", Detail: evil.Error(), Fix: evil.Error(), Severity: phases.SeverityError}}},
+		&checks.Refused{Findings: []checks.Finding{{Check: "c", Host: "h", Seen: evil.Error(), Fix: evil.Error(), Severity: checks.Error}}},
 		long,
 	} {
 		var out bytes.Buffer

@@ -68,7 +68,7 @@ func (v View) Settled(host cluster.Host, facts hosts.Facts) bool {
 
 // Comes tells whether the plan is a join that brings the host in.
 func (v View) Comes(name string) bool {
-	return v.Workflow == Join && among(v.Targets(Join), name)
+	return v.Workflow == Join && Among(v.Targets(Join), name)
 }
 
 // Pool names the control planes that are in the cluster, or will be when the plan is done,
@@ -102,7 +102,7 @@ func (v View) Holders() []string {
 
 // Rest are the control planes that are in the cluster, or will be, when the hosts have left.
 func (v View) Rest(leaving []cluster.Host) []cluster.Host {
-	return slices.DeleteFunc(v.Cluster.ControlPlanes(), func(host cluster.Host) bool { return among(leaving, host.Name) })
+	return slices.DeleteFunc(v.Cluster.ControlPlanes(), func(host cluster.Host) bool { return Among(leaving, host.Name) })
 }
 
 // ServedOnce tells whether a control plane's API server has answered before: what only talks to it

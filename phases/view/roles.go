@@ -7,6 +7,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/manifests"
 )
 
 // The ports that Kubernetes listens on.
@@ -84,4 +85,30 @@ func Ports(c *cluster.Cluster, host cluster.Host) []int {
 		found = append(found, c.Endpoint.Port)
 	}
 	return found
+}
+
+// BalancerUnits are the units of a balancer in the order in which they are stopped. haproxy closes
+// its clients' connections while the host still has the address, so that they connect again at
+// once. Without the address no answer could be sent any more, and the clients would wait until
+// they time out. Both stop in one step: in between the host has the address, and no haproxy.
+var BalancerUnits = []string{manifests.HAProxyUnit, manifests.KeepalivedUnit}
+
+// BalancerUnitsOn are the units of the balancer that a host is, in the order in which they stop.
+func BalancerUnitsOn(c *cluster.Cluster, host cluster.Host) []string {
+	switch {
+	case !Among(c.Balancers(), host.Name):
+		return nil
+	case c.VirtualAddress() == "":
+		return []string{manifests.HAProxyUnit}
+	}
+	return slices.Clone(BalancerUnits)
+}
+
+// TestedUnits are the units that a test stops on a host, in the order in which it does.
+func TestedUnits(c *cluster.Cluster, host cluster.Host) []string {
+	units := BalancerUnitsOn(c, host)
+	if host.HasRole(cluster.RoleControlPlane) {
+		units = append(units, manifests.KubeletUnit)
+	}
+	return units
 }

@@ -67,6 +67,8 @@ type View struct {
 	Hosts []string
 	// Force goes on where what is lost by it was said: a reset without the API.
 	Force bool
+	// IgnoreChecks are the names of checks whose findings do not stop anything.
+	IgnoreChecks []string
 	// Now is when the plan is made: certificates are judged by it.
 	Now time.Time
 
@@ -107,6 +109,7 @@ func (v View) Node(name string) (hosts.Node, bool) {
 	return hosts.Node{}, false
 }
 
-func among(list []cluster.Host, name string) bool {
+// Among tells whether a host of the name is in a list.
+func Among(list []cluster.Host, name string) bool {
 	return slices.ContainsFunc(list, func(host cluster.Host) bool { return host.Name == name })
 }

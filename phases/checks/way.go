@@ -1,4 +1,4 @@
-package phases
+package checks
 
 import (
 	"github.com/slipway-k8s/slipway/cluster"
@@ -7,21 +7,18 @@ import (
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
-// checkWay looks whether haproxy, which is a user of its own, gets to its root folder. What
+// closedWay looks whether haproxy, which is a user of its own, gets to its root folder. What
 // of the way to it was there before Slipway keeps its mode.
-func checkWay(in Input, host cluster.Host, facts hosts.Facts) []Problem {
+func closedWay(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 	const enter = 0o001
-	if !in.Cluster.Balances(host) {
-		return nil
-	}
-	var problems []Problem
+	var all []Finding
 	for _, directory := range manifests.ParentsOf([]string{manifests.BalancerRoot + "/bin"}) {
 		have, there := facts.Files[directory]
 		if !there || have.Type != hosts.TypeDirectory || have.Mode&enter != 0 || view.MadeDirectory(facts.Record, directory) {
 			continue
 		}
-		problems = append(problems, problem("permissions", host, "chmod o+x "+directory,
+		all = append(all, finding("chmod o+x "+directory,
 			"%s has mode %04o: haproxy, which does not run as root, could not get to %s", directory, have.Mode, manifests.BalancerRoot))
 	}
-	return problems
+	return all
 }

@@ -1,6 +1,7 @@
-package phases
+package checks
 
 import (
+	"cmp"
 	"encoding/hex"
 	"net/netip"
 	"slices"
@@ -11,58 +12,60 @@ import (
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
-// checkIdentity is the check that a name leads to the machine that it is the name of. No
-// --force passes it: what is done on a wrong machine is done to somebody else.
-const checkIdentity = "identity"
-
 // Fixes of a name that leads to a wrong machine.
 const (
 	fixWay  = "see that ssh.host of the cluster file leads each name to its own machine"
 	fixCopy = fixWay + "; a machine made of another's disk image or snapshot has to be installed anew"
 )
 
-// identityProblems are those of all hosts that were looked at, in every workflow: also one
-// that is not meant itself may be the machine that is.
-func (in Input) identityProblems() []Problem {
-	var problems []Problem
-	for _, host := range in.Cluster.Hosts {
-		facts, seen := in.Facts[host.Name]
-		if !seen {
-			continue
-		}
-		if other := in.sameMachine(host, facts); other != "" {
-			problems = append(problems, problem(checkIdentity, host, fixWay, "it is the same machine as %s", other))
-			continue
-		}
-		problems = append(problems, in.mistaken(host, facts)...)
+// wrongMachine says why a name does not lead to the machine that it is the name of. All hosts that
+// were looked at are asked: one that is not meant may be the machine that is.
+func wrongMachine(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+	if other := sameMachine(v, host, facts); other != "" {
+		return []Finding{finding(fixWay, "it is the same machine as %s", other)}
 	}
-	return problems
+	return mistaken(v, host, facts)
 }
 
 // mistaken says why a host is not the machine that was made part of the cluster by its name.
-func (in Input) mistaken(host cluster.Host, facts hosts.Facts) []Problem {
+func mistaken(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 	if !view.Claimed(facts.Record) {
-		return in.takenName(host, facts)
+		return takenName(v, host, facts)
 	}
-	if foreign := in.recordProblems(host.Name, facts); len(foreign) > 0 {
+	if foreign := otherCluster(v, facts); len(foreign) > 0 {
 		return foreign
 	}
 	if why := WrongMachine(host, facts); why != "" {
-		return []Problem{problem(checkIdentity, host, fixMachineID(*facts.Record.Machine, host), "%s", why)}
+		return []Finding{finding(fixMachineID(*facts.Record.Machine, host), "%s", why)}
 	}
-	if other := in.callsItself(host, facts); other != "" {
-		return []Problem{problem(checkIdentity, host, fixWay+"; if it does: hostnamectl set-hostname "+host.Name, "it calls itself %s, which is another host of the file", other)}
+	if other := callsItself(v, host, facts); other != "" {
+		return []Finding{finding(fixWay+"; if it does: hostnamectl set-hostname "+host.Name, "it calls itself %s, which is another host of the file", other)}
 	}
-	node, _ := in.Node(host.Name)
+	node, _ := v.Node(host.Name)
 	switch {
 	case differ(node.MachineID, facts.MachineID):
-		return []Problem{problem(checkIdentity, host, fixCopy, "the node %s is another machine: its machine-id is %s, and this one's is %s", host.Name, node.MachineID, facts.MachineID)}
+		return []Finding{finding(fixCopy, "the node %s is another machine: its machine-id is %s, and this one's is %s", host.Name, node.MachineID, facts.MachineID)}
 	case node.Ready && differ(node.SystemUUID, facts.SystemUUID): // of one that is not, the machine may have moved
-		return []Problem{problem(checkIdentity, host, fixCopy, "the node %s is another machine: its firmware's UUID is %s, and this one's is %s", host.Name, node.SystemUUID, facts.SystemUUID)}
-	case len(facts.Interfaces) > 0 && !in.checksAddresses(host):
-		return checkAddresses(in, host, facts)
+		return []Finding{finding(fixCopy, "the node %s is another machine: its firmware's UUID is %s, and this one's is %s", host.Name, node.SystemUUID, facts.SystemUUID)}
+	case len(facts.Interfaces) > 0 && !checksAddresses(v, host):
+		return missingAddresses(v, host, facts)
 	}
 	return nil
+}
+
+// otherCluster is a host that another cluster has noted as its own.
+func otherCluster(v view.View, facts hosts.Facts) []Finding {
+	// The file's name counts too, unless the file says which cluster is meant by its id.
+	// Where the keys are lost, the name has to do.
+	other, want := facts.Record.Cluster, cmp.Or(v.ClusterID.ID, v.Cluster.ID)
+	known := want == "" || want == other.ID
+	if known && (other.Name == v.Cluster.Name || other.ID == v.Cluster.ID) {
+		return nil
+	}
+	foreign := finding("use that cluster's file, or take the host out of that cluster first: slipway reset",
+		"it belongs to the cluster %s (%.12s)", other.Name, other.ID)
+	foreign.Check = "Membership"
+	return []Finding{foreign}
 }
 
 // WrongMachine says why a host that was claimed by a name of the cluster is not the machine
@@ -92,32 +95,32 @@ func fixMachineID(noted hosts.Machine, host cluster.Host) string {
 
 // takenName is a host that nobody has claimed, and whose node is Ready somewhere else. One
 // that is not Ready may be what was left of a host that was installed anew.
-func (in Input) takenName(host cluster.Host, facts hosts.Facts) []Problem {
-	node, _ := in.Node(host.Name)
+func takenName(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+	node, _ := v.Node(host.Name)
 	if !node.Ready || !differ(node.MachineID, facts.MachineID) {
 		return nil
 	}
-	return []Problem{problem(checkIdentity, host, fixWay+"; if it was installed anew just now, wait until the cluster has noticed",
+	return []Finding{finding(fixWay+"; if it was installed anew just now, wait until the cluster has noticed",
 		"the node %s is Ready on another machine: its machine-id is %s, and this one's is %s", host.Name, node.MachineID, facts.MachineID)}
 }
 
 // callsItself is another host's name that the machine has, and did not have when it was claimed.
-func (in Input) callsItself(host cluster.Host, facts hosts.Facts) string {
+func callsItself(v view.View, host cluster.Host, facts hosts.Facts) string {
 	machine := facts.Record.Machine
 	if facts.Hostname == host.Name || machine != nil && facts.Hostname == machine.Hostname {
 		return ""
 	}
-	if _, another := in.Cluster.Host(facts.Hostname); another {
+	if _, another := v.Cluster.Host(facts.Hostname); another {
 		return facts.Hostname
 	}
 	return ""
 }
 
 // checksAddresses tells whether the host's checks look for its addresses anyway.
-func (in Input) checksAddresses(host cluster.Host) bool {
-	switch in.Workflow {
+func checksAddresses(v view.View, host cluster.Host) bool {
+	switch v.Workflow {
 	case view.Init, view.Join, view.Prepare:
-		return among(in.Targets(in.Workflow), host.Name)
+		return view.Among(v.Targets(v.Workflow), host.Name)
 	}
 	return false
 }
@@ -128,9 +131,9 @@ func differ(one, other string) bool {
 }
 
 // sameMachine is another host of the file that the machine is; empty for none.
-func (in Input) sameMachine(host cluster.Host, facts hosts.Facts) string {
-	for _, other := range in.Cluster.Hosts {
-		twin := facts.MachineID != "" && facts.MachineID == in.machineID(other.Name) && sharesMAC(facts, in.Facts[other.Name])
+func sameMachine(v view.View, host cluster.Host, facts hosts.Facts) string {
+	for _, other := range v.Cluster.Hosts {
+		twin := facts.MachineID != "" && facts.MachineID == machineID(v, other.Name) && sharesMAC(facts, v.Facts[other.Name])
 		if other.Name != host.Name && (twin || hasAddressOf(facts, other)) {
 			return other.Name
 		}
@@ -138,32 +141,26 @@ func (in Input) sameMachine(host cluster.Host, facts hosts.Facts) string {
 	return ""
 }
 
-// copies are hosts that come, and that are copies of other hosts.
-func (in Input) copies(targets []cluster.Host) []Problem {
-	var problems []Problem
-	for _, host := range targets {
-		facts, seen := in.Facts[host.Name]
-		if !seen || facts.MachineID == "" || in.sameMachine(host, facts) != "" {
-			continue
-		}
-		for _, other := range in.Cluster.Hosts {
-			if other.Name == host.Name || in.machineID(other.Name) != facts.MachineID {
-				continue
-			}
-			problems = append(problems, problem(checkIdentity, host, "rm /etc/machine-id && systemd-machine-id-setup, then reboot",
-				"it has the machine-id of %s: one is a copy of the other, and a network may take them for one", other.Name))
-			break
+// copiedMachine is a host that comes, and that is a copy of another.
+func copiedMachine(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+	if facts.MachineID == "" || sameMachine(v, host, facts) != "" {
+		return nil
+	}
+	for _, other := range v.Cluster.Hosts {
+		if other.Name != host.Name && machineID(v, other.Name) == facts.MachineID {
+			return []Finding{finding("rm /etc/machine-id && systemd-machine-id-setup, then reboot",
+				"it has the machine-id of %s: one is a copy of the other, and a network may take them for one", other.Name)}
 		}
 	}
-	return problems
+	return nil
 }
 
-// machineID is a host's own word or, where it was not looked at, that of its node's kubelet.
-func (in Input) machineID(name string) string {
-	if facts, seen := in.Facts[name]; seen {
+// machineID is what a host says or, where it was not looked at, what its node's kubelet says.
+func machineID(v view.View, name string) string {
+	if facts, seen := v.Facts[name]; seen {
 		return facts.MachineID
 	}
-	node, _ := in.Node(name)
+	node, _ := v.Node(name)
 	return node.MachineID
 }
 

@@ -1,4 +1,4 @@
-package phases
+package checks
 
 import (
 	"slices"
@@ -9,9 +9,9 @@ import (
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
-// onlyChecked are what is looked at to judge a host that is to become a node: no step is
+// OnlyChecked are what is looked at to judge a host that is to become a node: no step is
 // planned by it.
-var onlyChecked = []string{
+var OnlyChecked = []string{
 	hosts.LookCgroups, hosts.LookKernel, hosts.LookDisks, hosts.LookForeign, hosts.LookNames, hosts.LookPorts,
 	hosts.LookReach, hosts.LookRoutes, hosts.LookRouteTo, hosts.LookSync,
 }
@@ -22,26 +22,29 @@ var onlyOwn = []string{
 	hosts.LookVirtualIP,
 }
 
-// silentProblems are what the hosts did not tell. Facts that are missing look like things
+// unanswered is what a host did not tell. Facts that are missing look like things
 // that are not there, an etcd's data among them: nothing may be planned by them, neither on
 // the host itself nor on others. What the workflow plans nothing by is a warning. A host
 // that is to be removed for dead may be silent.
-func (in Input) silentProblems(workflow view.Workflow, targets []cluster.Host) []Problem {
-	var problems []Problem
-	for _, host := range in.Cluster.Hosts {
-		target := among(targets, host.Name)
-		if workflow == view.Remove && target {
-			continue
-		}
-		for _, silent := range in.Facts[host.Name].Unanswered {
-			found := problem("answers", host, SilentFix(silent), "%s", silent)
-			if !planned(workflow, silent.What, target) {
-				found.Severity = SeverityWarning
-			}
-			problems = append(problems, found)
-		}
+func unanswered(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+	target := view.Among(targets(v), host.Name)
+	if v.Workflow == view.Remove && target {
+		return nil
 	}
-	return problems
+	var all []Finding
+	for _, silent := range facts.Unanswered {
+		found := finding(SilentFix(silent), "%s", silent)
+		if !planned(v.Workflow, silent.What, target) {
+			found.Severity = Warning
+		}
+		all = append(all, found)
+	}
+	return all
+}
+
+// reliesOnMissing tells whether what a target has not told is something to plan by.
+func reliesOnMissing(workflow view.Workflow, facts hosts.Facts) bool {
+	return slices.ContainsFunc(facts.Unanswered, func(silent hosts.Unanswered) bool { return planned(workflow, silent.What, true) })
 }
 
 // planned tells whether a workflow plans by what was looked at on a host, which is one of
@@ -51,9 +54,9 @@ func planned(workflow view.Workflow, what string, target bool) bool {
 	case workflow == view.Init, target && (workflow == view.Join || workflow == view.Prepare):
 		return true
 	case target:
-		return !slices.Contains(onlyChecked, what)
+		return !slices.Contains(OnlyChecked, what)
 	}
-	return !slices.Contains(onlyChecked, what) && !slices.Contains(onlyOwn, what)
+	return !slices.Contains(OnlyChecked, what) && !slices.Contains(onlyOwn, what)
 }
 
 // SilentFix is how to find out why something does not answer.

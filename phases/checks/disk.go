@@ -1,4 +1,4 @@
-package phases
+package checks
 
 import (
 	"slices"
@@ -24,15 +24,15 @@ type need struct {
 	bytes int64
 }
 
-// checkDisks holds what has to be brought to the host against what its disks have left.
-func checkDisks(in Input, host cluster.Host, facts hosts.Facts) []Problem {
+// fullDisks holds what has to be brought to the host against what its disks have left.
+func fullDisks(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 	type volume struct {
 		disk  hosts.Disk
 		paths []string
 		bytes int64
 	}
 	var volumes []*volume
-	for _, n := range in.needs(host, facts) {
+	for _, n := range needs(v, host, facts) {
 		disk, known := diskOf(facts.Disks, n.path)
 		if !known {
 			continue
@@ -48,25 +48,25 @@ func checkDisks(in Input, host cluster.Host, facts hosts.Facts) []Problem {
 		volumes[i].bytes += n.bytes
 		volumes[i].paths = append(volumes[i].paths, n.path)
 	}
-	var problems []Problem
+	var all []Finding
 	for _, v := range volumes {
 		where := strings.Join(v.paths, ", ")
 		switch left := v.disk.Free - v.bytes; {
 		case left < 0:
-			problems = append(problems, problem("disk", host, "make room: df -h "+v.disk.Path,
+			all = append(all, finding("make room: df -h "+v.disk.Path,
 				"%s free below %s, about %s needed", hosts.Size(v.disk.Free), where, hosts.Size(v.bytes)))
 		case left < v.disk.Size/100*keptFree:
-			problems = append(problems, warning("disk", host, "make room: df -h "+v.disk.Path,
+			all = append(all, warning("make room: df -h "+v.disk.Path,
 				"about %s of %s would be left below %s: the kubelet evicts Pods when less than %d %% is free",
 				hosts.Size(left), hosts.Size(v.disk.Size), where, keptFree))
 		}
 	}
-	return problems
+	return all
 }
 
 // needs are what the host lacks of the bundle, by where it goes: blobs in the store
 // until they are in their place, unpacked files, and images with their layers.
-func (in Input) needs(host cluster.Host, facts hosts.Facts) []need {
+func needs(v view.View, host cluster.Host, facts hosts.Facts) []need {
 	var store, files, images int64
 	seen := map[string]bool{}
 	stored := func(digest string, size int64) {
@@ -75,7 +75,7 @@ func (in Input) needs(host cluster.Host, facts hosts.Facts) []need {
 			store += size
 		}
 	}
-	for _, set := range view.SetsOf(in.Cluster, in.Bill, host) {
+	for _, set := range view.SetsOf(v.Cluster, v.Bill, host) {
 		wanted := false
 		for _, file := range set.Files {
 			if have, there := facts.Files[file.Path]; !there || have.Digest != file.Digest {
@@ -90,12 +90,12 @@ func (in Input) needs(host cluster.Host, facts hosts.Facts) []need {
 		}
 	}
 	unpacked := map[string]bool{}
-	bill := in.Bill.Images
+	bill := v.Bill.Images
 	if !host.IsNode() {
 		bill = nil
 	}
 	for _, image := range bill {
-		if facts.Images[image.Reference(in.Cluster.ImageRepository)] == image.Manifest.Digest {
+		if facts.Images[image.Reference(v.Cluster.ImageRepository)] == image.Manifest.Digest {
 			continue
 		}
 		for _, blob := range image.Blobs() {
@@ -115,7 +115,7 @@ func diskOf(disks []hosts.Disk, path string) (hosts.Disk, bool) {
 	var found hosts.Disk
 	known := false
 	for _, disk := range disks {
-		if (disk.Path == "/" || within(path, disk.Path)) && (!known || len(disk.Path) > len(found.Path)) {
+		if (disk.Path == "/" || cluster.Within(path, disk.Path)) && (!known || len(disk.Path) > len(found.Path)) {
 			found, known = disk, true
 		}
 	}

@@ -1,6 +1,7 @@
-package phases
+package checks
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -11,19 +12,19 @@ import (
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
-// checkAddresses looks for the addresses that the other hosts are to reach it by.
-func checkAddresses(_ Input, host cluster.Host, facts hosts.Facts) []Problem {
+// missingAddresses looks for the addresses that the other hosts are to reach it by.
+func missingAddresses(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 	have := addressesOf(facts)
-	var problems []Problem
+	var all []Finding
 	for _, text := range host.Addresses {
 		want, err := netip.ParseAddr(text)
 		if err == nil && slices.Contains(have, want.Unmap()) {
 			continue
 		}
-		problems = append(problems, problem("address", host, "set hosts[].address to one of: "+listAddresses(have),
-			"no interface has the address %s", text))
+		all = append(all, finding("set hosts[].address to one of: "+listAddresses(have), "no interface has the address %s", text))
+		all[len(all)-1].Check = "HostAddress" // also where the machine's check tells it
 	}
-	return problems
+	return all
 }
 
 func addressesOf(facts hosts.Facts) []netip.Addr {
@@ -50,59 +51,49 @@ func listAddresses(addresses []netip.Addr) string {
 	return strings.Join(texts, ", ")
 }
 
-// checkPorts looks for somebody else on the ports that Kubernetes listens on.
-func checkPorts(in Input, host cluster.Host, facts hosts.Facts) []Problem {
-	ours := facts.Record != nil && facts.Record.Cluster.ID == in.ClusterID.ID
-	var problems []Problem
-	for _, port := range view.Ports(in.Cluster, host) {
+// takenPorts looks for somebody else on the ports that Kubernetes listens on.
+func takenPorts(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+	ours := facts.Record != nil && facts.Record.Cluster.ID == v.ClusterID.ID
+	var all []Finding
+	for _, port := range view.Ports(v.Cluster, host) {
 		listener, taken := facts.Listeners[port]
-		if !taken || ours && in.isOwn(host, port, listener) {
+		if !taken || ours && isOwn(v, host, port, listener) {
 			continue
 		}
-		found := problem("ports", host, fmt.Sprintf("see who it is, and stop it: ss -ltnp 'sport = :%d'", port),
-			"port %d is taken by %s", port, orSomebody(listener))
+		found := finding(fmt.Sprintf("see who it is, and stop it: ss -ltnp 'sport = :%d'", port),
+			"port %d is taken by %s", port, cmp.Or(listener, "another program")).of("Port", port)
 		if ours { // what it calls itself proves little on a host that is the cluster's already
-			found.Severity = SeverityWarning
+			found.Severity = Warning
 		}
-		problems = append(problems, found)
+		all = append(all, found)
 	}
-	return problems
+	return all
 }
 
 // isOwn tells whether a listener is what Slipway itself put there.
-func (in Input) isOwn(host cluster.Host, port int, listener string) bool {
+func isOwn(v view.View, host cluster.Host, port int, listener string) bool {
 	want := "kube"
 	switch {
 	case port == view.PortEtcdClient || port == view.PortEtcdPeer:
 		want = "etcd"
-	case in.Cluster.Balances(host) && port == in.Cluster.Endpoint.Port:
+	case v.Cluster.Balances(host) && port == v.Cluster.Endpoint.Port:
 		want = "haproxy"
 	}
 	return listener == "" || strings.Contains(listener, want)
 }
 
-func orSomebody(listener string) string {
-	if listener == "" {
-		return "another program"
+// firewall tells what a firewall that runs, or will after the next boot, must let through.
+func firewall(name string, rules func(*cluster.Cluster, cluster.Host) []string) look {
+	return func(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+		if cmp.Or(facts.Firewall, facts.Boot.Firewall) != name {
+			return nil
+		}
+		state := "is running: it has"
+		if facts.Firewall == "" {
+			state = "does not run now, but will after the next boot: it then has"
+		}
+		return []Finding{finding(strings.Join(rules(v.Cluster, host), " && "), "%s %s to let the cluster's traffic through", name, state)}
 	}
-	return listener
-}
-
-// checkFirewall tells what a firewall that runs must let through.
-func checkFirewall(in Input, host cluster.Host, facts hosts.Facts) []Problem {
-	name, state := facts.Firewall, "is running: it has"
-	if name == "" {
-		name, state = facts.Boot.Firewall, "does not run now, but will after the next boot: it then has"
-	}
-	if name == "" {
-		return nil
-	}
-	allow := ufwRules
-	if name == "firewalld" {
-		allow = firewalldRules
-	}
-	return []Problem{warning("firewall", host, strings.Join(allow(in.Cluster, host), " && "),
-		"%s %s to let the cluster's traffic through", name, state)}
 }
 
 func firewalldRules(c *cluster.Cluster, host cluster.Host) []string {
@@ -174,7 +165,7 @@ func openedToSome(c *cluster.Cluster, host cluster.Host) []opening {
 		found = append(found, opening{view.PortEtcdClient, "tcp", members}, opening{view.PortEtcdPeer, "tcp", members})
 	}
 	if host.IsNode() && c.Networking.AddOn == cluster.AddOnFlannel {
-		found = append(found, opening{view.PortFlannel, "udp", othersOf(host, keep(c.Hosts, cluster.Host.IsNode))})
+		found = append(found, opening{view.PortFlannel, "udp", othersOf(host, c.Nodes())})
 	}
 	return found
 }

@@ -1,4 +1,4 @@
-package phases
+package checks
 
 import (
 	"path"
@@ -6,30 +6,28 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
-// checkVolumes looks whether what the user's volumes and flags show to the static Pods is on
+// missingVolumes looks whether what the user's volumes and flags show to the static Pods is on
 // the host: a component that lacks its file does not start, and an empty one in its place,
 // which a container runtime makes, is no better.
-func checkVolumes(in Input, host cluster.Host, facts hosts.Facts) []Problem {
-	if !host.HasRole(cluster.RoleControlPlane) {
-		return nil
-	}
-	var problems []Problem
+func missingVolumes(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+	var all []Finding
 	told := map[string]bool{}
-	for _, pod := range in.Cluster.StaticPods() {
-		if pod.Field == "etcd" && !in.Cluster.StackedEtcd() {
+	for _, pod := range v.Cluster.StaticPods() {
+		if pod.Field == "etcd" && !v.Cluster.StackedEtcd() {
 			continue
 		}
 		for _, found := range slices.Concat(flagFilesMissing(pod, facts), volumesMissing(pod, facts)) {
 			if !told[found.place] {
 				told[found.place] = true
-				problems = append(problems, problem("volumes", host, "put it there first, on each control plane: "+found.place,
-					"%s needs %s %s, and there is none", found.whose, found.what, found.place))
+				all = append(all, finding("put it there first, on each control plane: "+found.place,
+					"%s needs %s %s, and there is none", found.whose, found.what, found.place).of("FileExisting", found.place))
 			}
 		}
 	}
-	return problems
+	return all
 }
 
 // lack is what has to be in a place of the host and is not.

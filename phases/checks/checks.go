@@ -1,0 +1,46 @@
+// Package checks looks, before anything is changed, at what stands in a workflow's way, and tells
+// afterwards why a wait has failed: Table has the checks, Causes the diagnoses. Both give findings.
+//
+// It is pure: it touches no host, no clock and no file.
+package checks
+
+import (
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/view"
+)
+
+// Check is one thing that is looked at. Several may have the same name: what the one name is
+// for looks different in different workflows.
+type Check struct {
+	Name     string // kubeadm's where kubeadm has the check
+	Scope    Scope
+	Severity Severity // of what it finds; it may call some of it a warning
+	In       []view.Workflow
+	Look     look
+	Needed   string // why it cannot be passed over; empty: it can
+}
+
+type look func(view.View, cluster.Host, hosts.Facts) []Finding
+
+// Scope is whom a check looks at.
+type Scope string
+
+// The scopes. All but the first two are of the hosts that the workflow is for, and that
+// have answered.
+const (
+	Cluster      Scope = "cluster"
+	File         Scope = "every host of the file"
+	Host         Scope = "host"
+	Node         Scope = "node"
+	ControlPlane Scope = "control plane"
+	Balancer     Scope = "balancer"
+)
+
+// ofCluster is a look at the cluster as a whole.
+func ofCluster(ask func(view.View) []Finding) look {
+	return func(v view.View, _ cluster.Host, _ hosts.Facts) []Finding { return ask(v) }
+}
+
+// targets are the hosts that the workflow is for.
+func targets(v view.View) []cluster.Host { return v.Targets(v.Workflow) }

@@ -1,0 +1,91 @@
+package checks
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/slipway-k8s/slipway/bundle"
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/view"
+)
+
+// TestAMachineIDThatWasMadeAnewIsPutBack: what may be the same machine is not to be installed
+// anew first, and what a host says comes into no command that is advised, unless it is an ID.
+func TestAMachineIDThatWasMadeAnewIsPutBack(t *testing.T) {
+	id := strings.Repeat("9", 32)
+	for noted, want := range map[hosts.Machine]string{
+		{Node: "w-1", MachineID: id}:          "echo " + id + " > /etc/machine-id, then reboot; if it is not: " + fixCopy,
+		{Node: "w-1", MachineID: "x; reboot"}: fixCopy,
+		{Node: "w-2", MachineID: id}:          fixCopy,
+	} {
+		facts := hosts.Facts{MachineID: strings.Repeat("8", 32), Record: &hosts.Record{Cluster: hosts.Identity{ID: "A"}, Machine: &noted}}
+		w := cluster.Host{Name: "w-1"}
+		found := wrongMachine(view.View{Cluster: &cluster.Cluster{Hosts: []cluster.Host{w}}, ClusterID: hosts.Identity{ID: "A"}}, w, facts)
+		if len(found) != 1 || !strings.HasSuffix(found[0].Fix, want) || want == fixCopy && found[0].Fix != want {
+			t.Errorf("%+v: %+v", noted, found)
+		}
+	}
+}
+
+func TestDiskOf(t *testing.T) {
+	disks := []hosts.Disk{{Path: "/", Free: 1}, {Path: "/var/lib/containerd", Free: 2}, {Path: "/var", Free: 3}}
+	for path, want := range map[string]int64{"/opt": 1, "/var/lib/containerd": 2, "/var/lib/containerd/x": 2, "/var/lib/containerdx": 3} {
+		if disk, _ := diskOf(disks, path); disk.Free != want {
+			t.Errorf("%s lies on %+v", path, disk)
+		}
+	}
+}
+
+func TestNeedsCountSharedBlobsOnce(t *testing.T) {
+	shared := bundle.Blob{Digest: "sha256:shared", Size: 100}
+	v := view.View{Cluster: testCluster("cp-1")}
+	v.Bill = bundle.Bill{Images: []bundle.Image{
+		{Name: "a", Manifest: bundle.Blob{Digest: "sha256:a", Size: 1}, Layers: []bundle.Blob{shared}},
+		{Name: "b", Manifest: bundle.Blob{Digest: "sha256:b", Size: 1}, Layers: []bundle.Blob{shared}},
+	}}
+	if got := needs(v, v.Cluster.Hosts[0], hosts.Facts{})[0].bytes; got != 102 {
+		t.Errorf("the store needs %d bytes, want 102", got)
+	}
+}
+
+// TestFirewallsOpenEtcdToItsMembers: whoever reaches etcd's ports is asked for a certificate,
+// and should not come so far.
+func TestFirewallsOpenEtcdToItsMembers(t *testing.T) {
+	c := testCluster("cp-1", "cp-2", "cp-3", "w-1")
+	for _, rules := range [][]string{firewalldRules(c, c.Hosts[0]), ufwRules(c, c.Hosts[0])} {
+		var etcds int
+		for _, rule := range rules {
+			if !strings.Contains(rule, "2379") && !strings.Contains(rule, "2380") {
+				continue
+			}
+			etcds++
+			if !strings.Contains(rule, c.Hosts[1].Address()) && !strings.Contains(rule, c.Hosts[2].Address()) {
+				t.Errorf("%s opens etcd to others than its members", rule)
+			}
+		}
+		if etcds != 4 {
+			t.Errorf("etcd's two ports are opened %d times, want to two members each: %q", etcds, rules)
+		}
+	}
+	for _, rule := range ufwRules(c, c.Hosts[3]) {
+		if strings.Contains(rule, "2379") {
+			t.Errorf("%s on a worker", rule)
+		}
+	}
+}
+
+// testCluster has control planes (cp-…) and workers.
+func testCluster(names ...string) *cluster.Cluster {
+	c := &cluster.Cluster{Name: "try", Endpoint: cluster.Endpoint{Mode: cluster.EndpointVIP, Host: "10.0.0.200"}}
+	for i, name := range names {
+		role := cluster.RoleWorker
+		if strings.HasPrefix(name, "cp-") {
+			role = cluster.RoleControlPlane
+		}
+		c.Hosts = append(c.Hosts, cluster.Host{Name: name, Addresses: []string{fmt.Sprintf("10.0.0.%d", i+1)}, Roles: []cluster.Role{role}})
+	}
+	cluster.Defaults(c)
+	return c
+}

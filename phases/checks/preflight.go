@@ -1,0 +1,121 @@
+package checks
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/view"
+)
+
+// Preflight tells, before anything is changed, all that stands in a workflow's way and what may
+// surprise. Each check gives whatever it finds; nothing stops at the first.
+func Preflight(workflow view.Workflow, v view.View) []Finding {
+	v.Workflow = workflow
+	var all []Finding
+	for _, check := range Table {
+		if !slices.Contains(check.In, v.Workflow) {
+			continue
+		}
+		for _, found := range check.findings(v) {
+			found.Check = cmp.Or(found.Check, check.Name)
+			found.Severity = cmp.Or(found.Severity, check.Severity)
+			if found.Severity == Error && check.Needed == "" && ignored(v, found.Check) {
+				found.Severity = Warning
+				found.Seen += "; passed over by --ignore-checks"
+			}
+			all = append(all, found)
+		}
+	}
+	return sorted(v, all)
+}
+
+// findings asks a check of all that it looks at.
+func (c Check) findings(v view.View) []Finding {
+	if c.Scope == Cluster {
+		return c.Look(v, cluster.Host{}, hosts.Facts{})
+	}
+	var all []Finding
+	for _, host := range c.Scope.hosts(v) {
+		facts, seen := v.Facts[host.Name]
+		if !seen || c.Scope != File && reliesOnMissing(v.Workflow, facts) {
+			continue // that is told; what else there could be rests on facts that are missing
+		}
+		for _, found := range c.Look(v, host, facts) {
+			all = append(all, found.on(host.Name))
+		}
+	}
+	return all
+}
+
+// hosts are those that a scope means.
+func (s Scope) hosts(v view.View) []cluster.Host {
+	if s == File {
+		return v.Cluster.Hosts
+	}
+	var meant []cluster.Host
+	for _, host := range targets(v) {
+		if s == Host || s == Node && host.IsNode() || s == ControlPlane && host.HasRole(cluster.RoleControlPlane) || s == Balancer && v.Cluster.Balances(host) {
+			meant = append(meant, host)
+		}
+	}
+	return meant
+}
+
+// sorted puts the cluster's findings first, then the hosts' in the file's order, on each the
+// errors before the warnings.
+func sorted(v view.View, findings []Finding) []Finding {
+	rank := map[string]int{}
+	for i, host := range v.Cluster.Hosts {
+		rank[host.Name] = i + 1
+	}
+	slices.SortStableFunc(findings, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(rank[a.Host], rank[b.Host]), cmp.Compare(a.Severity, b.Severity))
+	})
+	return findings
+}
+
+// ignored tells whether the user passes a check over: by its name, in any case as with kubeadm,
+// or by the beginning of it that stands before a hyphen.
+func ignored(v view.View, check string) bool {
+	return slices.ContainsFunc(v.IgnoreChecks, func(name string) bool { return covers(name, check) })
+}
+
+func covers(name, check string) bool {
+	name, check = strings.ToLower(name), strings.ToLower(check)
+	return check == name || strings.HasPrefix(check, name+"-")
+}
+
+// MayIgnore says what is wrong with the names of checks that are to be passed over.
+func MayIgnore(names []string) error {
+	for _, name := range names {
+		known := false
+		for _, check := range Table {
+			if !covers(name, check.Name) && !covers(check.Name, name) {
+				continue
+			}
+			if known = true; check.Needed != "" {
+				return fmt.Errorf("the check %s cannot be passed over: %s", check.Name, check.Needed)
+			}
+		}
+		if !known {
+			return fmt.Errorf("there is no check %q; those that can be passed over are %s", name, strings.Join(Ignorable(), ", "))
+		}
+	}
+	return nil
+}
+
+// Ignorable are the names of the checks that can be passed over.
+func Ignorable() []string {
+	var names []string
+	for _, check := range Table {
+		if check.Needed == "" {
+			names = append(names, check.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

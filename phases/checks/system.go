@@ -1,0 +1,147 @@
+package checks
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/view"
+)
+
+// The floor: what a host's system must at least be. Red Hat's release 8 and its kin are
+// just above it, release 7 is below.
+const (
+	kernelMajor, kernelMinor = 4, 18
+	systemdFloor             = 239
+)
+
+// The oldest kernel that kubeadm's own checks know.
+const supportedMajor, supportedMinor = 5, 4
+
+// kubeadm's demands on a control plane.
+const (
+	leastCPUs   = 2
+	leastMemory = 1700 << 20
+)
+
+func unprivileged(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+	if facts.User == "root" {
+		return nil
+	}
+	return []Finding{finding(connectionFixes[hosts.KindPrivilege], "Slipway runs there as %s, not as root", cmp.Or(facts.User, "empty"))}
+}
+
+func oldKernel(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+	var major, minor int
+	if _, err := fmt.Sscanf(facts.Kernel, "%d.%d", &major, &minor); err != nil {
+		return []Finding{warning("", "its version %q cannot be read", facts.Kernel)}
+	}
+	older := func(thanMajor, thanMinor int) bool {
+		return major < thanMajor || major == thanMajor && minor < thanMinor
+	}
+	const newer = "take a newer release of the system"
+	switch {
+	case older(kernelMajor, kernelMinor):
+		return []Finding{finding(newer, "%s has kernel %s; Kubernetes needs %d.%d or newer",
+			facts.OS.Pretty, facts.Kernel, kernelMajor, kernelMinor)}
+	case older(supportedMajor, supportedMinor):
+		return []Finding{warning(newer, "%s has kernel %s; Kubernetes is tested with %d.%d or newer",
+			facts.OS.Pretty, facts.Kernel, supportedMajor, supportedMinor)}
+	}
+	return nil
+}
+
+func oldSystemd(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+	switch version, state := facts.Systemd.Version, facts.Systemd.State; {
+	case version == 0:
+		return []Finding{finding("take a host that systemd boots", "systemd does not run")}
+	case version < systemdFloor:
+		return []Finding{finding("take a newer release of the system",
+			"systemd %d is too old; %d or newer is needed", version, systemdFloor)}
+	case state == "starting" || state == "initializing" || state == "stopping" || state == "maintenance":
+		return []Finding{warning("systemctl list-jobs", "the system is %s", state)}
+	}
+	return nil
+}
+
+func missingCgroups(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+	var missing []string
+	for _, controller := range []string{"cpu", "cpuset", "memory", "pids"} {
+		if !slices.Contains(facts.Cgroup.Controllers, controller) {
+			missing = append(missing, controller)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return []Finding{finding("see the kernel's command line for cgroup_disable; some boards need cgroup_enable=memory cgroup_enable=cpuset",
+		"the kernel gives no control group for %s", strings.Join(missing, ", "))}
+}
+
+func noOverlayFS(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+	if facts.OverlayFS {
+		return nil
+	}
+	return []Finding{warning("modprobe overlay; /var/lib/containerd has to be on ext4, or on xfs made with ftype=1",
+		"/var/lib/containerd cannot carry overlay file systems: containers use copies, which takes time and space")}
+}
+
+func noPacketFilter(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+	if facts.NFTables || facts.IPTables {
+		return nil
+	}
+	return []Finding{finding("modprobe nf_tables", "the kernel carries neither nftables nor iptables")}
+}
+
+func fewCPUs(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+	if facts.CPUs >= leastCPUs {
+		return nil
+	}
+	return []Finding{finding("give the host more", "%d CPU; a control plane needs %d", facts.CPUs, leastCPUs)}
+}
+
+func littleMemory(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+	if facts.Memory >= leastMemory {
+		return nil
+	}
+	return []Finding{finding("give the host more",
+		"%d MiB of memory; a control plane needs %d", facts.Memory>>20, int64(leastMemory)>>20)}
+}
+
+func swapOn(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+	if len(facts.Swaps) == 0 {
+		return nil
+	}
+	return []Finding{warning("", "swap is on (%s): it is turned off, for the next boot as well; reset turns it on again",
+		strings.Join(facts.Swaps, ", "))}
+}
+
+func enforcingSELinux(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+	if facts.SELinux != "enforcing" {
+		return nil
+	}
+	return []Finding{warning("dnf install container-selinux, or: setenforce 0",
+		"SELinux is enforcing: containers need its policy for containers")}
+}
+
+// foreignSoftware tells of what is not Slipway's and in its way: of a haproxy or keepalived
+// only where Slipway brings its own, of a container runtime or kubelet only on a node.
+func foreignSoftware(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+	var all []Finding
+	for _, foreign := range facts.Foreign {
+		inTheWay := host.IsNode()
+		switch foreign.What {
+		case "haproxy":
+			inTheWay = v.Cluster.Balances(host)
+		case "keepalived":
+			inTheWay = v.Cluster.MayHold(host)
+		}
+		if inTheWay {
+			all = append(all, finding(foreign.Fix, "%s is there and is not Slipway's: %s", foreign.What, foreign.Detail))
+		}
+	}
+	return all
+}

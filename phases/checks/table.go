@@ -1,0 +1,127 @@
+package checks
+
+import (
+	"github.com/slipway-k8s/slipway/phases/view"
+)
+
+// The workflows in which checks are asked.
+var (
+	initOnly  = []view.Workflow{view.Init}
+	joinOnly  = []view.Workflow{view.Join}
+	resetOnly = []view.Workflow{view.Reset}
+	remove    = []view.Workflow{view.Remove}
+	haTest    = []view.Workflow{view.HATest}
+	imageLoad = []view.Workflow{view.ImageLoad}
+	initJoin  = []view.Workflow{view.Init, view.Join}
+	fresh     = []view.Workflow{view.Init, view.Prepare}
+	install   = []view.Workflow{view.Init, view.Join, view.Prepare}
+	leave     = []view.Workflow{view.Reset, view.Remove}
+	planning  = []view.Workflow{view.Init, view.Join, view.Prepare, view.Reset, view.Remove, view.ImageLoad}
+	every     = append([]view.Workflow{view.HATest}, planning...)
+)
+
+// Why some checks cannot be passed over.
+const (
+	unreachedNeeded  = "nothing can be done on a host that is not reached, and what it holds is not known"
+	machineNeeded    = "what is done on a wrong machine is done to somebody else"
+	membershipNeeded = "a host of another cluster, or one that comes the wrong way, breaks the cluster that it is in"
+	apiNeeded        = "only an API server tells who is in the cluster"
+	etcdNeeded       = "an etcd that begins without its data, or with another's, makes a second cluster beside the first"
+	quorumNeeded     = "an etcd without a quorum takes no write, and may not come back"
+	addressNeeded    = "two machines with one address take the API away from each other"
+	versionNeeded    = "what runs would be changed to another version in no order"
+	endpointNeeded   = "all kubelets and certificates go by the endpoint that the cluster has"
+	dataNeeded       = "what lies there would count as the cluster's, and a reset would remove it"
+	spareNeeded      = "the test would stop what the cluster cannot do without"
+)
+
+// Table has all checks.
+var Table = []Check{
+	{"Hosts", Cluster, Error, every, ofCluster(unknownHosts), "there is no such host"},
+	{"Answers", File, Error, planning, unanswered, "what did not answer looks like what is not there, an etcd's data among it"},
+	{"Machine", File, Error, every, wrongMachine, machineNeeded},
+	{"Connection", Cluster, Error, append(imageLoad, install...), ofCluster(unreachedTargets), unreachedNeeded},
+	{"Connection", Cluster, Error, resetOnly, ofCluster(unreachedLeaving), unreachedNeeded},
+	{"Connection", Cluster, Error, haTest, ofCluster(unreachedBalancing), unreachedNeeded},
+
+	// The bundle, the file and what runs.
+	{"KubernetesVersion", Cluster, Error, install, ofCluster(otherBundle), versionNeeded},
+	{"KubernetesVersion", Cluster, Error, initOnly, ofCluster(otherVersion), versionNeeded},
+	{"KubeletVersion", Cluster, Error, joinOnly, ofCluster(kubeletSkew), ""},
+	{"EtcdStartGuard", Cluster, Error, install, ofCluster(unguardedEtcd), etcdNeeded},
+	{"Platform", Host, Error, install, otherPlatform, ""},
+	{"ImagePlatform", Node, Error, imageLoad, otherImagePlatform, ""},
+
+	// Who is in the cluster, and who may come and go.
+	{"APIServer", Cluster, Error, joinOnly, ofCluster(silentForJoin), apiNeeded},
+	{"APIServer", Cluster, Error, resetOnly, ofCluster(silentForReset), apiNeeded},
+	{"APIServer", Cluster, Error, remove, ofCluster(silentForRemove), apiNeeded},
+	{"APIServer", Cluster, Error, haTest, ofCluster(silentForTest), apiNeeded},
+	{"Membership", Cluster, Error, initOnly, ofCluster(notYetJoined), membershipNeeded},
+	{"Membership", Cluster, Error, joinOnly, ofCluster(halfMade), membershipNeeded},
+	{"Membership", Cluster, Error, resetOnly, ofCluster(unknownToFile), membershipNeeded},
+	{"Membership", Cluster, Error, leave, ofCluster(lastOfItsRole), membershipNeeded},
+	{"Membership", Cluster, Error, remove, ofCluster(stillAlive), membershipNeeded},
+	{"Membership", Node, Error, imageLoad, inNoCluster, membershipNeeded},
+	{"CertificateAuthority", Host, Error, install, otherAuthority, membershipNeeded},
+	{"ClusterSettings", Node, Error, joinOnly, unmetSettings, ""},
+	{"Return", Cluster, Warning, remove, ofCluster(mayReturn), ""},
+
+	// etcd.
+	{"EtcdData", ControlPlane, Error, initOnly, lostEtcdData, etcdNeeded},
+	{"EtcdMembers", Cluster, Error, joinOnly, ofCluster(membersInTheWay), etcdNeeded},
+	{"Quorum", Cluster, Error, joinOnly, ofCluster(quorumForJoin), quorumNeeded},
+	{"Quorum", Cluster, Error, leave, ofCluster(quorumForLeaving), quorumNeeded},
+	{"Quorum", Cluster, Error, haTest, ofCluster(tooFewToSpare), spareNeeded},
+	{"EtcdMemberCount", Cluster, Warning, initJoin, ofCluster(evenMembers), ""},
+	{"EtcdMemberCount", Cluster, Warning, leave, ofCluster(evenRest), ""},
+	{"EtcdDisk", ControlPlane, Error, install, slowEtcdDisk, ""},
+	{"ExternalEtcd", ControlPlane, Error, install, unreachedEtcd, ""},
+	{"ExternalEtcd", Cluster, Warning, resetOnly, ofCluster(keptEtcd), ""},
+
+	// The endpoint.
+	{"Endpoint", Cluster, Error, initJoin, ofCluster(movedEndpoint), endpointNeeded},
+	{"Endpoint", Cluster, Error, haTest, ofCluster(singleEndpoint), endpointNeeded},
+	{"EndpointName", Node, Error, install, wrongEndpointName, ""},
+	{"LoadBalancer", Node, Error, install, unreachedBalancer, ""},
+	{"VirtualIP", Balancer, Error, install, wrongVirtualIP, addressNeeded},
+	{"VirtualIP", Cluster, Error, joinOnly, ofCluster(untoldHolders), addressNeeded},
+	{"VirtualIP", Cluster, Error, remove, ofCluster(heldUnseen), addressNeeded},
+
+	// The system.
+	{"IsPrivilegedUser", Host, Error, install, unprivileged, ""},
+	{"SystemVerification-Kernel", Host, Error, install, oldKernel, ""},
+	{"SystemVerification-Systemd", Host, Error, install, oldSystemd, ""},
+	{"SystemVerification-Cgroups", Node, Error, install, missingCgroups, ""},
+	{"SystemVerification-OverlayFS", Node, Warning, install, noOverlayFS, ""},
+	{"SystemVerification-PacketFilter", Node, Error, install, noPacketFilter, ""},
+	{"NumCPU", ControlPlane, Error, install, fewCPUs, ""},
+	{"Mem", ControlPlane, Error, install, littleMemory, ""},
+	{"Disk", Host, Error, install, fullDisks, ""},
+	{"Clock", Host, Error, install, wrongClock, ""},
+	{"Swap", Node, Warning, install, swapOn, ""},
+	{"SELinux", Node, Warning, install, enforcingSELinux, ""},
+	{"NextBoot", Node, Error, install, undoneAtBoot, ""},
+	{"CRI", Node, Error, imageLoad, noContainerd, ""},
+
+	// What is there already.
+	{"ForeignSoftware", Host, Error, install, foreignSoftware, ""},
+	{"DirAvailable", Node, Error, install, occupiedFolders, dataNeeded},
+	{"FileAvailable", Node, Error, install, otherNetworkConfigs, ""},
+	{"FileExisting", ControlPlane, Error, install, missingVolumes, ""},
+	{"PathPermissions", Balancer, Error, install, closedWay, ""},
+	{"MachineID", Host, Error, install, copiedMachine, ""},
+
+	// The network.
+	{"HostAddress", Host, Error, install, missingAddresses, ""},
+	{"Port", Host, Error, install, takenPorts, ""},
+	{"Firewalld", Host, Warning, install, firewall("firewalld", firewalldRules), ""},
+	{"Ufw", Host, Warning, install, firewall("ufw", ufwRules), ""},
+	{"AddressPlan", Node, Error, install, overlappingSubnets, ""},
+	{"ServiceRoute", Node, Warning, install, noServiceRoute, ""},
+	{"NameServers", Node, Error, install, noNameServer, ""},
+	{"NameServers", Cluster, Warning, fresh, ofCluster(noNameServers), ""},
+
+	{"Health", Cluster, Error, haTest, ofCluster(unwell), spareNeeded},
+	{"Health", File, Error, haTest, downUnits, spareNeeded},
+}

@@ -1,0 +1,79 @@
+package checks
+
+import (
+	"github.com/slipway-k8s/slipway/bundle"
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/view"
+)
+
+// otherBundle holds the bundle against the cluster file.
+func otherBundle(v view.View) []Finding {
+	if err := v.Bill.Serves(v.Cluster.KubernetesVersion); err != nil {
+		return []Finding{finding("take a bundle of that version, or set kubernetesVersion: "+v.Bill.KubernetesVersion, "%v", err)}
+	}
+	return nil
+}
+
+// unguardedEtcd is a bundle whose etcd does not ask whether it may begin: it never makes of the
+// note that it may the one that it has, and so nobody sees later that it has.
+func unguardedEtcd(v view.View) []Finding {
+	if !v.Cluster.StackedEtcd() || manifests.GuardsEtcd(v.Bill) {
+		return nil
+	}
+	return []Finding{finding("build the bundle anew: slipway bundle build",
+		"the bundle's etcd has no guard at its start: where its disk is not mounted after a power cut, it begins an empty cluster")}
+}
+
+// otherVersion is a running cluster of another version than the file's.
+func otherVersion(v view.View) []Finding {
+	live := v.ClusterFacts.Version
+	if live == "" || live == v.Cluster.KubernetesVersion {
+		return nil
+	}
+	return []Finding{finding("set kubernetesVersion: "+live,
+		"the cluster runs Kubernetes %s, the file says %s: init does not upgrade", live, v.Cluster.KubernetesVersion)}
+}
+
+// kubeletSkew holds the kubelets that would join against the API server.
+func kubeletSkew(v view.View) []Finding {
+	server, err := cluster.ParseVersion(v.ClusterFacts.Version)
+	if err != nil {
+		return nil // no API server answered, which has a check of its own
+	}
+	kubelet, err := cluster.ParseVersion(v.Bill.KubernetesVersion)
+	if err == nil {
+		err = cluster.KubeletSkew(kubelet, server)
+	}
+	if err == nil {
+		return nil
+	}
+	return []Finding{finding("take a bundle with Kubernetes "+v.ClusterFacts.Version, "%v", err)}
+}
+
+func otherPlatform(v view.View, _ cluster.Host, facts hosts.Facts) []Finding {
+	if v.Bill.Platform == (bundle.Platform{}) {
+		return nil
+	}
+	if err := v.Bill.Runs(bundle.Platform{OS: "linux", Arch: facts.Arch}); err != nil {
+		return []Finding{finding("take a bundle for linux/"+facts.Arch, "%v", err)}
+	}
+	return nil
+}
+
+// unmetSettings says which of the cluster's settings a host cannot have.
+func unmetSettings(v view.View, _ cluster.Host, facts hosts.Facts) []Finding {
+	if !v.Completed() {
+		return nil
+	}
+	settings, err := v.ChosenSettings()
+	if err != nil {
+		return []Finding{finding("", "%v", err)}
+	}
+	var all []Finding
+	for _, unmet := range settings.Unmet(facts) {
+		all = append(all, finding("the cluster's settings were chosen at init for the hosts that it had; take another host", "%s", unmet))
+	}
+	return all
+}
