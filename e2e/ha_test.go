@@ -310,7 +310,7 @@ func resetAndRejoinPlane(t *testing.T, l *lab) {
 
 func resetRefusedForQuorum(t *testing.T, l *lab) {
 	l.power("kill", "cp-3")
-	l.wantCode(4, "quorum", l.onCluster("reset", "cp-2", "--yes")...)
+	l.wantCode(4, "Quorum", l.onCluster("reset", "cp-2", "--yes")...)
 	l.power("start", "cp-3")
 	l.healthy()
 }
