@@ -8,6 +8,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -42,6 +44,7 @@ func newProgram() *program {
 
 // run runs the command line, and gives the exit code.
 func (p *program) run() int {
+	log.SetOutput(io.Discard) // net/http logs what a host sends, which may be anything and without end
 	ctx, stop := interruptible(p.waits, endAtOnce)
 	root := newRootCommand(p)
 	stdout, stderr := newShown(os.Stdout), newShown(os.Stderr)

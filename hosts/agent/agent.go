@@ -70,8 +70,10 @@ func (l Life) http2() (*http.Protocols, *http.HTTP2Config) {
 	return only, &http.HTTP2Config{
 		MaxConcurrentStreams:      maxCalls + maxStreams,
 		MaxReceiveBufferPerStream: streamWindow,
-		SendPingTimeout:           l.Interval,
-		PingTimeout:               deafness * l.Silence,
+		// All streams share it: those that nobody reads must not take it from the others.
+		MaxReceiveBufferPerConnection: (maxCalls + maxStreams) * streamWindow,
+		SendPingTimeout:               l.Interval,
+		PingTimeout:                   deafness * l.Silence,
 	}
 }
 

@@ -98,6 +98,9 @@ func (c *Client) exchange(ctx context.Context, path string, body io.ReadCloser, 
 	}
 	response, err := c.http.RoundTrip(request.WithContext(ctx))
 	if err == nil {
+		// To cancel the context is not enough: a write that waits for the other end does not see
+		// it, and what was not read stays counted against the connection.
+		context.AfterFunc(ctx, func() { _ = response.Body.Close() })
 		in := newLineReader(response.Body, maxAnswer, &c.memory)
 		var a answer
 		if a, err = readAnswer(in, e.progress); err == nil {
@@ -108,7 +111,7 @@ func (c *Client) exchange(ctx context.Context, path string, body io.ReadCloser, 
 	}
 	if ctx.Err() == nil && !errors.Is(err, errNoRoom) && !errors.Is(err, errOver) {
 		if known := new(protocolError); !errors.As(err, &known) {
-			err = breach("%v", err)
+			err = breach("%v", c.link.behind(err))
 		}
 		c.link.end(err)
 	}

@@ -66,14 +66,22 @@ func (c *Client) Dial(ctx context.Context, network, address string) (net.Conn, e
 	made := &conn{address: addr{network, address}, in: in, out: out, sent: sent, hangUp: hangUp}
 	go func() {
 		defer func() { <-c.streams }()
-		_, _ = io.Copy(received, a.rest) // an error is an end as well
-		hangUp()
-		if c.link.over() {
-			made.fail(lost("carry a connection to "+address, c.link.why()))
+		_, err := io.Copy(received, a.rest)
+		if made.isClosed() { // until Close hangs up: what was written may still be on its way
+			_, _ = io.Copy(io.Discard, a.rest)
+		} else if err != nil {
+			made.fail(lost("carry a connection to "+address, c.link.behind(err)))
 		}
+		hangUp()
 		_ = received.Close()
 	}()
 	return made, nil
+}
+
+func (c *conn) isClosed() bool {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.closed
 }
 
 func (c *conn) fail(err error) {

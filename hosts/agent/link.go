@@ -139,6 +139,24 @@ func (l *oneLink) Addr() net.Addr { return l.LocalAddr() }
 // Close is the server's, which closes what it was given by itself.
 func (l *oneLink) Close() error { return nil }
 
+// endPatience is how long HTTP/2 may take to end the link after it has failed the streams.
+const endPatience = time.Second
+
+// behind is why the link ended where that is why a stream has failed with err, and else err.
+func (l *link) behind(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) && !l.over() {
+		return err // the stream's own: an end of the link would be known
+	}
+	bound := time.NewTimer(endPatience)
+	defer bound.Stop()
+	select {
+	case <-l.ended:
+		return l.cause
+	case <-bound.C:
+		return err
+	}
+}
+
 // why tells why the link ended, once it has.
 func (l *link) why() error {
 	<-l.ended

@@ -85,9 +85,7 @@ func newServer(host hosts.Host, in io.Reader, out io.Writer, opts ServeOptions) 
 
 func (s *server) web() *http.Server {
 	protocols, config := s.link.life.http2()
-	// All streams share what the link may have unread, so one that nobody reads gets little.
-	config.MaxReceiveBufferPerConnection = 4<<20 - 1
-	config.MaxReceiveBufferPerStream = 128 << 10
+	config.MaxReadFrameSize = 16 << 10 // for each request, the operator keeps a buffer of this size
 	return &http.Server{
 		Handler: s, Protocols: protocols, HTTP2: config, MaxHeaderBytes: maxHeader,
 		ErrorLog: log.New(io.Discard, "", 0), // how it ended is Serve's to say
@@ -160,11 +158,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	in, out := newLineReader(r.Body, maxRequest, nil), newAnswers(w)
 	c, err := s.prepare(r.URL.Path, in)
 	if err != nil {
-		out.end(nil, err)
-		select {
-		case s.broken <- err:
-		default:
-		}
+		s.refuse(r.Context(), out, err)
 		return
 	}
 	base := s.quick
@@ -193,6 +187,22 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out.end(answer, err)
 	if c.follow != nil && err == nil {
 		c.follow(r.Context(), in, w)
+	}
+}
+
+// refuse ends the session because of a breach. A call that was broken off before it was whole
+// is none.
+func (s *server) refuse(ctx context.Context, out *answers, err error) {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = breach("a call ends early: %v", err)
+	}
+	if known := new(protocolError); ctx.Err() != nil || !errors.As(err, &known) {
+		return
+	}
+	out.end(nil, err)
+	select {
+	case s.broken <- err:
+	default:
 	}
 }
 
@@ -312,8 +322,10 @@ func (s *server) preparePut(in *lineReader) (call, error) {
 		return call{}, breach("a blob of %d bytes", body.Size)
 	}
 	data := make([]byte, body.Size)
-	if _, err := io.ReadFull(in, data); err != nil {
-		return call{}, breach("a blob ends early: %v", err)
+	if _, err := io.ReadFull(in, data); errors.Is(err, io.EOF) {
+		return call{}, io.ErrUnexpectedEOF
+	} else if err != nil {
+		return call{}, err
 	}
 	return call{run: func(ctx context.Context, progress func(hosts.Progress)) (any, error) {
 		return nil, s.put(ctx, body, data, progress)
