@@ -1,6 +1,9 @@
 package cluster
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // Skew is two versions that must not run in one cluster.
 type Skew struct {
@@ -63,7 +66,10 @@ func UpgradeSkew(from, to Version) error {
 // newer, and far beyond any limit across major versions.
 func minorsBehind(a, b Version) int {
 	const acrossMajors = 1000
-	return (b.Major-a.Major)*acrossMajors + b.Minor - a.Minor
+	if a.Major != b.Major {
+		return cmp.Compare(b.Major, a.Major) * acrossMajors
+	}
+	return b.Minor - a.Minor
 }
 
 // Installable tells whether this Slipway can install a version: those of the minor

@@ -13,12 +13,15 @@ type Version struct {
 	Pre                 string // alpha.1, rc.0; empty for a release
 }
 
+// highestPart bounds a version's numbers, so that one can be subtracted from another.
+const highestPart = 999_999
+
 // ParseVersion reads a version with its leading v. Build metadata is dropped: it says
 // nothing about order.
 func ParseVersion(text string) (Version, error) {
 	v := Version{Pre: strings.TrimPrefix(semver.Prerelease(text), "-")}
 	_, err := fmt.Sscanf(text, "v%d.%d.%d", &v.Major, &v.Minor, &v.Patch)
-	if err != nil || !semver.IsValid(text) || v.String()+semver.Build(text) != text {
+	if err != nil || max(v.Major, v.Minor, v.Patch) > highestPart || !semver.IsValid(text) || v.String()+semver.Build(text) != text {
 		return Version{}, fmt.Errorf("%q is not a Kubernetes version", text)
 	}
 	return v, nil

@@ -20,7 +20,7 @@ func TestParseVersion(t *testing.T) {
 			t.Errorf("%s: got %+v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "v", "1.36.3", "v1.36", "v1.36.3.4", "v01.2.3", "v1.36.3-", "v1.36.x", "v1.36.3 ", " v1.36.3", "v1.36.3-a..b", "v99999999999999999999.1.1", "v-1.2.3"} {
+	for _, text := range []string{"", "v", "1.36.3", "v1.36", "v1.36.3.4", "v01.2.3", "v1.36.3-", "v1.36.x", "v1.36.3 ", " v1.36.3", "v1.36.3-a..b", "v99999999999999999999.1.1", "v-1.2.3", "v1000000.1.1", "v1.1000000.1", "v1.1.1000000"} {
 		if got, err := ParseVersion(text); err == nil {
 			t.Errorf("%q was read as %s", text, got)
 		}
@@ -54,7 +54,7 @@ func must(t *testing.T, text string) Version {
 
 // For each rule: the versions allowed beside v1.36.3.
 func TestSkew(t *testing.T) {
-	versions := []string{"v0.36.3", "v1.32.9", "v1.33.0", "v1.34.1", "v1.35.0", "v1.36.0", "v1.36.3", "v1.36.9", "v1.37.0", "v1.38.0", "v2.36.3"}
+	versions := []string{"v0.36.3", "v1.32.9", "v1.33.0", "v1.34.1", "v1.35.0", "v1.36.0", "v1.36.3", "v1.36.9", "v1.37.0", "v1.38.0", "v2.36.3", "v2.0.0", "v0.1036.3"}
 	rules := map[string]struct {
 		rule    func(Version) error
 		allowed []string

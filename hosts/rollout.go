@@ -10,8 +10,11 @@ import (
 func RolledOut(key ObjectKey, object []byte) (done bool, seen string, err error) {
 	var live struct {
 		Metadata struct{ Generation int64 }
-		Spec     struct{ Replicas *int64 }
-		Status   struct {
+		Spec     struct {
+			Replicas *int64
+			Paused   bool
+		}
+		Status struct {
 			ObservedGeneration, Replicas, UpdatedReplicas, AvailableReplicas int64
 			DesiredNumberScheduled, UpdatedNumberScheduled, NumberAvailable  int64
 		}
@@ -35,6 +38,9 @@ func RolledOut(key ObjectKey, object []byte) (done bool, seen string, err error)
 		return false, "its controller has not taken it up", nil
 	}
 	surplus := key.Kind == "Deployment" && status.Replicas != wanted
-	return updated == wanted && available == wanted && !surplus,
-		fmt.Sprintf("of %d %s %d are up to date, %d available", wanted, what, updated, available), nil
+	seen = fmt.Sprintf("of %d %s %d are up to date, %d available", wanted, what, updated, available)
+	if live.Spec.Paused {
+		seen = "it is paused; " + seen
+	}
+	return updated == wanted && available == wanted && !surplus, seen, nil
 }

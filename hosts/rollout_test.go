@@ -29,3 +29,10 @@ func TestRollouts(t *testing.T) {
 		}
 	}
 }
+
+func TestARolloutThatIsPausedSaysSo(t *testing.T) {
+	done, seen, err := hosts.RolledOut(hosts.ObjectKey{Kind: "Deployment"}, []byte(`{"spec":{"replicas":2,"paused":true},"status":{"replicas":2}}`))
+	if want := "it is paused; of 2 replicas 0 are up to date, 0 available"; err != nil || done || seen != want {
+		t.Errorf("%t, %q, %v", done, seen, err)
+	}
+}

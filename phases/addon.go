@@ -33,7 +33,7 @@ func (d *draft) awaitAddons() {
 		if object.Key.Kind == "Deployment" && d.in.Cluster.Networking.AddOn == cluster.AddOnNone {
 			continue // its Pods need the network that the user brings
 		}
-		applied := d.inCluster(func(step plan.Step) bool { return step.Subject.Object == object.Key && does[plan.Apply](step) })
+		applied := d.inCluster(appliesObject(object.Key))
 		why := ""
 		switch live, there := d.in.ClusterFacts.Objects[object.Key]; {
 		case !there || len(applied) > 0:

@@ -101,7 +101,7 @@ func (d *draft) awaitJoined() {
 // markJoined marks the nodes that join: a control plane's, when all is done that others need of
 // it, since what is marked no join looks at again.
 func (d *draft) markJoined() {
-	arrived := join(d.told(), d.inCluster(does[plan.Apply]), madeOn(d.servers(), startsBalancer), madeOn(d.planes, awaitsEndpoint))
+	arrived := join(d.told(), d.inCluster(appliesObject(clusterInfoKey)), madeOn(d.servers(), startsBalancer), madeOn(d.planes, awaitsEndpoint))
 	for _, h := range d.nodes() {
 		waits := h.made(does[plan.WaitNode])
 		if h.runsControlPlane() {

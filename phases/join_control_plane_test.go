@@ -325,6 +325,11 @@ func TestClusterInfoFollowsTheFirstControlPlaneInModeLocal(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: applied %q, want %q", mode, got, want)
 		}
+		for _, applied := range got {
+			if !reaches(plan.Predecessors(p), "cluster/mark-control-plane/cp-4", applied) {
+				t.Errorf("%s: cp-4 is marked before %s", mode, applied)
+			}
+		}
 		w.run(p, contents, seeded(1), -1)
 		p, _ = w.planned(Init)
 		wantEmpty(t, p)

@@ -133,6 +133,11 @@ func applies(meant func(plan.Phase) bool) match {
 	return func(step plan.Step) bool { return does[plan.Apply](step) && meant(step.Phase) }
 }
 
+// appliesObject matches the step that applies an object.
+func appliesObject(key hosts.ObjectKey) match {
+	return func(step plan.Step) bool { return step.Subject.Object == key && does[plan.Apply](step) }
+}
+
 // base lists the steps after which every lane of the host begins.
 func (h *hostDraft) base() []string { return h.made(does[hosts.Claim], does[hosts.MakeDirectory]) }
 

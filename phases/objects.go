@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"regexp"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 )
@@ -151,8 +152,20 @@ func scalar(value any) string {
 	return fmt.Sprintf("%T", value)
 }
 
-// sameQuantity tells whether two texts are the same quantity, such as 1000m and 1.
+// hugeExponent is of a number that would take gigabytes to write out when it is compared.
+var hugeExponent = regexp.MustCompile(`[eE][+-]?[0-9]{3,}$`)
+
+// longestQuantity is far more than a quantity needs.
+const longestQuantity = 32
+
+// sameQuantity tells whether two texts are the same quantity, such as 1000m and 1. A hostile
+// API server may have written one of them.
 func sameQuantity(one, other string) bool {
+	for _, text := range []string{one, other} {
+		if len(text) > longestQuantity || hugeExponent.MatchString(text) {
+			return false
+		}
+	}
 	a, errA := resource.ParseQuantity(one)
 	b, errB := resource.ParseQuantity(other)
 	return errA == nil && errB == nil && a.Cmp(b) == 0

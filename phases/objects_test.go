@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -35,5 +36,19 @@ func TestUnlike(t *testing.T) {
 				t.Errorf("got %q, %v; want %q", at, err, test.at)
 			}
 		})
+	}
+}
+
+// TestQuantitiesOfHugeExponents: they are neither written out nor the same as another.
+func TestQuantitiesOfHugeExponents(t *testing.T) {
+	for _, huge := range []string{"1e1000000000", "1E1000000000", "1e2147483647", "1e-2147483647", "1" + strings.Repeat("0", 32)} {
+		for _, other := range []string{"100m", "1", huge + "0"} {
+			if sameQuantity(huge, other) || sameQuantity(other, huge) {
+				t.Errorf("%s is %s", huge, other)
+			}
+		}
+	}
+	if !sameQuantity("1e3", "1k") || !sameQuantity("1000m", "1") {
+		t.Error("small ones are no longer the same")
 	}
 }

@@ -27,12 +27,13 @@ type etcdCluster struct {
 	ca      authority
 	cluster *cluster
 
-	mu      sync.Mutex
-	list    []*pb.Member
-	servers map[uint64]*etcdServer
-	all     []*etcdServer // to be stopped
-	leader  uint64
-	asked   []string // member and method
+	mu       sync.Mutex
+	list     []*pb.Member
+	servers  map[uint64]*etcdServer
+	all      []*etcdServer // to be stopped
+	leader   uint64
+	headless bool     // answers have no header
+	asked    []string // member and method
 	// answer, if set, answers in etcd's place; apply lets a change be made as well.
 	answer func(method string) (err error, apply bool)
 }
@@ -210,6 +211,9 @@ func (s *etcdServer) Status(ctx context.Context, _ *pb.StatusRequest) (*pb.Statu
 	}
 	if i := s.etcd.index(s.id); i >= 0 {
 		said.IsLearner = s.etcd.list[i].IsLearner
+	}
+	if s.etcd.headless {
+		said.Header = nil
 	}
 	return said, nil
 }

@@ -32,7 +32,7 @@ type GapOptions struct {
 type Gap struct {
 	client *Client
 	key    hosts.ObjectKey
-	maps   core.ConfigMapInterface // through the endpoint
+	core   core.CoreV1Interface // through the endpoint
 	dialer *dialer
 	pace   gapPace
 
@@ -99,11 +99,10 @@ func (c *Client) Gap(options GapOptions) (*Gap, error) {
 	}
 	config := rest.CopyConfig(c.config)
 	config.Dial = g.dial
-	client, err := core.NewForConfig(config)
-	if err != nil {
+	var err error
+	if g.core, err = core.NewForConfig(config); err != nil {
 		return nil, fmt.Errorf("write through %s: %w", options.Address, err)
 	}
-	g.maps = client.ConfigMaps(options.Namespace)
 	return g, nil
 }
 
@@ -154,7 +153,7 @@ func (g *Gap) make(ctx context.Context) error {
 	return g.client.persist(ctx, nil, func(ctx context.Context) error {
 		made, err := maps.Create(ctx, g.object(0), metav1.CreateOptions{FieldManager: FieldManager})
 		if apierrors.IsAlreadyExists(err) { // an earlier try that got no answer
-			made, err = maps.Get(ctx, g.key.Name, metav1.GetOptions{})
+			made, err = g.get(ctx, g.client.typed.CoreV1())
 		}
 		if err == nil {
 			g.version = made.ResourceVersion
@@ -210,7 +209,7 @@ func (g *Gap) write(ctx context.Context) error {
 	g.mu.Lock()
 	next := g.report.Writes + 1
 	g.mu.Unlock()
-	written, err := g.maps.Update(within, g.object(next), metav1.UpdateOptions{FieldManager: FieldManager})
+	written, err := g.core.ConfigMaps(g.key.Namespace).Update(within, g.object(next), metav1.UpdateOptions{FieldManager: FieldManager})
 	if apierrors.IsConflict(err) {
 		if err = g.reread(within); err == nil {
 			return errStale
@@ -228,9 +227,16 @@ func (g *Gap) write(ctx context.Context) error {
 // errStale is a write that was made for an older version of the object than there is.
 var errStale = errors.New("the object has been written meanwhile")
 
+// get gets the object once: client-go's own tries of a GET wait a second between two.
+func (g *Gap) get(ctx context.Context, from core.CoreV1Interface) (*corev1.ConfigMap, error) {
+	live := new(corev1.ConfigMap)
+	err := from.RESTClient().Get().Namespace(g.key.Namespace).Resource("configmaps").Name(g.key.Name).MaxRetries(0).Do(ctx).Into(live)
+	return live, err
+}
+
 // reread learns the object's version, and that all that was acknowledged is in it.
 func (g *Gap) reread(ctx context.Context) error {
-	live, err := g.maps.Get(ctx, g.key.Name, metav1.GetOptions{})
+	live, err := g.get(ctx, g.core)
 	if err != nil {
 		return err
 	}
@@ -340,7 +346,7 @@ func (g *Gap) Stop(ctx context.Context) (GapReport, error) {
 func (g *Gap) verify(ctx context.Context) error {
 	var live *corev1.ConfigMap
 	err := g.client.persist(ctx, nil, func(ctx context.Context) (err error) {
-		live, err = g.client.typed.CoreV1().ConfigMaps(g.key.Namespace).Get(ctx, g.key.Name, metav1.GetOptions{})
+		live, err = g.get(ctx, g.client.typed.CoreV1())
 		return err
 	})
 	if err != nil {

@@ -101,9 +101,12 @@ func askHealth(ctx context.Context, transport http.RoundTripper, address, who st
 		return false, "", orSilence(err, who, began)
 	}
 	defer response.Body.Close()
+	if response.StatusCode == http.StatusOK {
+		return true, "", nil
+	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
-	if err != nil || response.StatusCode == http.StatusOK {
-		return err == nil, "", err
+	if err != nil {
+		return false, "", err
 	}
 	return false, failedChecks(response.Status, string(body)), nil
 }

@@ -111,6 +111,8 @@ func noList(reports []report) error {
 			reasons = append(reasons, later("%s is a learner, and etcd lets none give the list of members", r.client.name))
 		case r.err != nil:
 			reasons = append(reasons, fmt.Errorf("%s: %w", r.client.name, r.err))
+		default:
+			reasons = append(reasons, fmt.Errorf("%s: it gave an empty list of members", r.client.name))
 		}
 	}
 	return errors.Join(reasons...)
@@ -121,7 +123,7 @@ func noList(reports []report) error {
 func (m *membership) note(r *report) {
 	for _, one := range m.members {
 		expected := one.Name != "" && one.Name == r.client.host || slices.Contains(one.ClientURLs, r.client.url)
-		if expected || r.status != nil && one.ID == r.status.Header.MemberId {
+		if expected || r.status != nil && one.ID == r.status.Header.GetMemberId() {
 			one.note(r)
 		}
 	}
@@ -134,8 +136,8 @@ func (m *member) note(r *report) {
 	case m.report != nil:
 	case r.status == nil:
 		m.why = brief(r.err)
-	case m.ID != r.status.Header.MemberId:
-		m.why = fmt.Sprintf("%s is another member, %s", r.client.name, memberID(r.status.Header.MemberId))
+	case m.ID != r.status.Header.GetMemberId():
+		m.why = fmt.Sprintf("%s is another member, %s", r.client.name, memberID(r.status.Header.GetMemberId()))
 	default:
 		m.report, m.why = r, ""
 	}

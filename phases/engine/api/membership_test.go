@@ -197,3 +197,19 @@ func TestExternalEtcdIsReachedFromAnyHost(t *testing.T) {
 		}
 	})
 }
+
+// TestEtcdThatAnswersWithHalfOfAnAnswer: what a hostile member leaves out ends no command.
+func TestEtcdThatAnswersWithHalfOfAnAnswer(t *testing.T) {
+	playEtcd(t, three, three, func(t *testing.T, e *etcdCluster, client *Client) {
+		e.headless = true
+		facts, err := client.Observe(t.Context(), hosts.ClusterQuery{})
+		if got := brieflyOf(facts.Members); err != nil || len(got) != 3 || !strings.HasPrefix(got[0], "cp-1: etcd on cp-") {
+			t.Errorf("without headers: %q %v", got, err)
+		}
+		e.headless, e.list = false, nil
+		facts, err = client.Observe(t.Context(), hosts.ClusterQuery{})
+		if err != nil || facts.Members != nil || !strings.Contains(facts.MembersCause, "etcd on cp-1: it gave an empty list of members") {
+			t.Errorf("without members: %+v %v", facts, err)
+		}
+	})
+}

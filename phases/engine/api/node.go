@@ -36,6 +36,7 @@ func (c *Client) change(ctx context.Context, name string, progress func(hosts.Pr
 		if node, found, err = c.node(ctx, name); err != nil || !found {
 			return err
 		}
+		node = editable(node)
 		edited := node.DeepCopy()
 		if edit(edited); equality.Semantic.DeepEqual(&node, edited) {
 			return nil
@@ -50,6 +51,14 @@ func (c *Client) change(ctx context.Context, name string, progress func(hosts.Pr
 		return err
 	})
 	return changed, found, err
+}
+
+// editable is what an edit may change of a node: no more of it is copied and compared.
+func editable(node corev1.Node) corev1.Node {
+	return corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{ResourceVersion: node.ResourceVersion, Labels: node.Labels, Annotations: node.Annotations},
+		Spec:       corev1.NodeSpec{Taints: node.Spec.Taints, Unschedulable: node.Spec.Unschedulable},
+	}
 }
 
 // mergePatch is what makes one object another.

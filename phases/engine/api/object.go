@@ -10,6 +10,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -77,16 +78,15 @@ func (c *Client) freeAddress(ctx context.Context, key hosts.ObjectKey, body []by
 	if key.Kind != "Service" || json.Unmarshal(body, &service) != nil || service.Spec.ClusterIP == "" {
 		return false
 	}
-	addresses := c.typed.NetworkingV1().IPAddresses()
-	taken, err := addresses.Get(ctx, service.Spec.ClusterIP, metav1.GetOptions{})
-	if err != nil {
+	var taken networkingv1.IPAddress
+	if c.read(ctx, "/apis/networking.k8s.io/v1/ipaddresses/"+service.Spec.ClusterIP, &taken) != nil {
 		return false
 	}
 	owner := taken.Spec.ParentRef
 	if owner == nil || owner.Resource != "services" || owner.Namespace != key.Namespace || owner.Name != key.Name {
 		return false // it is another's
 	}
-	return addresses.Delete(ctx, taken.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(taken.UID))}) == nil
+	return c.typed.NetworkingV1().IPAddresses().Delete(ctx, taken.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(taken.UID))}) == nil
 }
 
 func (c *Client) seedOnce(ctx context.Context, key hosts.ObjectKey, body []byte) (bool, error) {

@@ -54,7 +54,11 @@ func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
 // read gets a path and decodes its JSON.
 func (c *Client) read(ctx context.Context, path string, into any) error {
 	body, err := c.get(ctx, path)
-	if err == nil {
+	switch {
+	case err != nil:
+	case partsOf(body) > mostParts:
+		err = fmt.Errorf("the object has more than %d parts", mostParts)
+	default:
 		err = json.Unmarshal(body, into)
 	}
 	if err != nil {

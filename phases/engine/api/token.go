@@ -10,7 +10,6 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	core "k8s.io/client-go/kubernetes/typed/core/v1"
 	bootstrap "k8s.io/cluster-bootstrap/token/api"
 )
 
@@ -33,17 +32,12 @@ func (t Token) GoString() string { return t.String() }
 // Full is the token as a joining host needs it: id.secret.
 func (t Token) Full() string { return t.ID + "." + t.Secret }
 
-// secrets are those among which bootstrap tokens are kept.
-func (c *Client) secrets() core.SecretInterface {
-	return c.typed.CoreV1().Secrets(metav1.NamespaceSystem)
-}
-
 // Tokens lists the cluster's bootstrap tokens by id.
 func (c *Client) Tokens(ctx context.Context) ([]Token, error) {
-	var secrets *corev1.SecretList
-	err := c.persist(ctx, nil, func(ctx context.Context) (err error) {
-		secrets, err = c.secrets().List(ctx, metav1.ListOptions{FieldSelector: "type=" + string(bootstrap.SecretTypeBootstrapToken)})
-		return err
+	var secrets corev1.SecretList
+	err := c.persist(ctx, nil, func(ctx context.Context) error {
+		return c.typed.CoreV1().RESTClient().Get().Namespace(metav1.NamespaceSystem).Resource("secrets").
+			Param("fieldSelector", "type="+string(bootstrap.SecretTypeBootstrapToken)).MaxRetries(0).Do(ctx).Into(&secrets)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list bootstrap tokens: %w", err)
@@ -80,7 +74,7 @@ func asToken(secret corev1.Secret) Token {
 // CreateToken makes a bootstrap token; one of the same id is an error.
 func (c *Client) CreateToken(ctx context.Context, token Token) error {
 	err := c.persist(ctx, nil, func(ctx context.Context) error {
-		_, err := c.secrets().Create(ctx, asSecret(token), metav1.CreateOptions{FieldManager: FieldManager})
+		_, err := c.typed.CoreV1().Secrets(metav1.NamespaceSystem).Create(ctx, asSecret(token), metav1.CreateOptions{FieldManager: FieldManager})
 		return err
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -67,25 +68,32 @@ type bounds struct {
 // some 100 MB.
 func newBounds() *bounds { return &bounds{object: 8 << 20, list: 256 << 20, sum: 512 << 20} }
 
-// around gives a transport whose answers have an end. A watch has none, and is read event by
-// event, which client-go bounds.
+// around gives a transport whose answers have an end, in bytes and in parts: client-go decodes
+// typed answers whole.
 func (b *bounds) around(next http.RoundTripper) http.RoundTripper {
 	return roundTrip(func(request *http.Request) (*http.Response, error) {
 		response, err := next.RoundTrip(request)
-		if err != nil || request.URL.Query().Get("watch") == "true" {
+		if err != nil {
 			return response, err
 		}
-		most := b.object
+		most, parts := b.object, partsKept
 		if listsMuch(request) {
 			most = b.list
+			if request.URL.Path != podsOfANode {
+				parts = partsSeen
+			}
 		}
-		response.Body = &boundedBody{ReadCloser: response.Body, bounds: b, most: most}
+		response.Body = &boundedBody{ReadCloser: response.Body, bounds: b, most: most, parts: parts}
 		return response, nil
 	})
 }
 
+// podsOfANode is the path of a list whose objects are kept: the one of Pods, of which only those of a
+// node are asked for.
+const podsOfANode = "/api/v1/pods"
+
 // longLists are the paths of the lists of nodes and of Pods.
-var longLists = []string{"/api/v1/nodes", "/api/v1/pods", "/api/v1/namespaces/*/pods"}
+var longLists = []string{"/api/v1/nodes", podsOfANode, "/api/v1/namespaces/*/pods"}
 
 // listsMuch tells whether a request is for a list of nodes or Pods.
 func listsMuch(request *http.Request) bool {
@@ -99,17 +107,21 @@ type boundedBody struct {
 	io.ReadCloser
 	bounds *bounds
 	most   int64
+	parts  int // that may still come
 	read   atomic.Int64
 }
 
 func (b *boundedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	read, sum := b.read.Add(int64(n)), b.bounds.open.Add(int64(n))
+	b.parts -= partsOf(p[:n])
 	switch {
 	case read > b.most:
 		return 0, fmt.Errorf("the API server's answer is longer than %d bytes", b.most)
 	case sum > b.bounds.sum:
 		return 0, fmt.Errorf("the API servers' answers together are longer than %d bytes", b.bounds.sum)
+	case b.parts < 0:
+		return 0, errors.New("the API server's answer has too many parts")
 	case err != nil && err != io.EOF:
 		err = &transportError{err}
 	}

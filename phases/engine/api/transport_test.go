@@ -47,7 +47,7 @@ func TestAnAnswerHasAnEnd(t *testing.T) {
 		"Pods of a node":                       {"/api/v1/pods?fieldSelector=spec.nodeName%3Dn-1", 30, 0},
 		"Pods of a namespace without an end":   {"/api/v1/namespaces/x/pods?labelSelector=a", endless, 30},
 		"another group's resource of the name": {"/apis/evil.example/v1/pods", 20, 10},
-		"a watch":                              {"/api/v1/nodes?watch=true", endless, 0},
+		"a watch":                              {"/api/v1/nodes?watch=true", endless, 30},
 	} {
 		t.Run(name, func(t *testing.T) {
 			body := asked(t, &bounds{object: 10, list: 30, sum: 2 * endless}, test.path, strings.Repeat("x", test.length))
@@ -58,6 +58,31 @@ func TestAnAnswerHasAnEnd(t *testing.T) {
 			}
 			if test.most > 0 && (err == nil || len(got) > test.most) {
 				t.Errorf("%d bytes of it were taken in, %v", len(got), err)
+			}
+		})
+	}
+}
+
+func TestAnAnswerHasAnEndInParts(t *testing.T) {
+	for name, test := range map[string]struct {
+		path  string
+		parts int
+		fits  bool
+	}{
+		"Pods of a node":               {"/api/v1/pods?fieldSelector=spec.nodeName%3Dn-1", partsKept, true},
+		"Pods of a node without end":   {"/api/v1/pods?fieldSelector=spec.nodeName%3Dn-1", partsKept + 1, false},
+		"an object":                    {"/apis/apps/v1/namespaces/x/daemonsets/y", partsKept, true},
+		"an object without end":        {"/apis/apps/v1/namespaces/x/daemonsets/y", partsKept + 1, false},
+		"nodes":                        {"/api/v1/nodes", partsSeen, true},
+		"nodes without end":            {"/api/v1/nodes", partsSeen + 1, false},
+		"Pods of a namespace":          {"/api/v1/namespaces/x/pods", partsSeen, true},
+		"Pods of a namespace, no end ": {"/api/v1/namespaces/x/pods", partsSeen + 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := asked(t, newBounds(), test.path, strings.Repeat(",", test.parts))
+			defer body.Close()
+			if _, err := io.Copy(io.Discard, body); (err == nil) != test.fits {
+				t.Errorf("%d parts: %v", test.parts, err)
 			}
 		})
 	}
