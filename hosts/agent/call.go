@@ -58,8 +58,14 @@ func (c *Client) call(ctx context.Context, r request) (a answer, hangUp func(), 
 	e := &exchange{progress: make(chan hosts.Progress, 1), answer: make(chan answer, 1)}
 	go c.exchange(asked, r.path, readCloser{sent, body}, e)
 	defer context.AfterFunc(ctx, cancel)()
+	if r.path != pathDo {
+		defer context.AfterFunc(c.quick, cancel)()
+	}
 	if a, err = c.await(ctx, r, e); err != nil || r.stream == nil {
 		hangUp()
+	}
+	if c.quick.Err() != nil && errors.Is(err, context.Canceled) && ctx.Err() == nil {
+		err = lost(r.op, errClosed)
 	}
 	return a, hangUp, own(ctx, r.op, err)
 }

@@ -31,6 +31,9 @@ type Client struct {
 	places  chan struct{} // one for each call that may be in hand
 	streams chan struct{} // one for each connection that may be open
 	memory  share         // of the budget
+
+	quick     context.Context // of all calls but actions: Close does not wait for them
+	stopQuick context.CancelFunc
 }
 
 var _ hosts.Host = (*Client)(nil)
@@ -46,6 +49,7 @@ func Connect(ctx context.Context, in io.ReadCloser, out io.WriteCloser, opts Con
 		places: make(chan struct{}, maxCalls), streams: make(chan struct{}, maxStreams),
 		memory: share{over: l.ended},
 	}
+	c.quick, c.stopQuick = context.WithCancel(context.Background())
 	if opts.Explain != nil {
 		l.explain = c.unlessClosing(opts.Explain)
 	}
@@ -53,6 +57,7 @@ func Connect(ctx context.Context, in io.ReadCloser, out io.WriteCloser, opts Con
 		_ = in.Close() // first: it frees a Write that waits for the other end
 		_ = out.Close()
 		c.memory.end()
+		c.stopQuick()
 	}
 	stop := context.AfterFunc(ctx, func() { l.end(ctx.Err()) })
 	err := c.greet(ctx, reader, opts.Version)
@@ -115,6 +120,7 @@ func (c *Client) Close() error {
 		c.link.end(fmt.Errorf("%w: it was cut off after %s, and ends what it has in hand by itself", errLingers, closePatience))
 	})
 	defer cut.Stop()
+	defer time.AfterFunc(quickPatience, c.stopQuick).Stop()
 	for range maxCalls { // then none is in hand, and none begins any more
 		select {
 		case c.places <- struct{}{}:

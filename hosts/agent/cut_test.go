@@ -198,3 +198,23 @@ func TestWhatWasWrittenArrivesThoughNobodyReadsTheRest(t *testing.T) {
 		finish(t, client, w)
 	})
 }
+
+// TestClosingEndsALook: only actions are waited for.
+func TestClosingEndsALook(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		client, w := connect(t, stub{observe: func(ctx context.Context) (hosts.Facts, error) {
+			<-ctx.Done()
+			return hosts.Facts{}, ctx.Err()
+		}})
+		looked := make(chan error, 1)
+		go func() {
+			_, err := client.Observe(context.Background(), hosts.Query{})
+			looked <- err
+		}()
+		synctest.Wait()
+		finish(t, client, w)
+		if known, ok := errors.AsType[*hosts.Error](<-looked); !ok || known.Kind != hosts.KindCut {
+			t.Errorf("the look ends with %v", known)
+		}
+	})
+}

@@ -36,6 +36,8 @@ const (
 	cancelPatience = time.Second
 	// closePatience is how long Close waits for what is in hand.
 	closePatience = 5 * time.Second
+	// quickPatience is how long Close waits for a call that is no action, before it cancels it.
+	quickPatience = 500 * time.Millisecond
 	// windPatience is how long the agent, before it ends, waits for an action that it has
 	// cancelled. One that waits for a disk or a network does not hear of it.
 	windPatience = 10 * time.Second
