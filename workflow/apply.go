@@ -70,7 +70,7 @@ func (s *Session) apply(ctx context.Context, p Prepared) error {
 		Lease:   s.answeringControlPlanes(),
 		Waits:   s.leases,
 		Leased:  p.fresh,
-		Held:    s.leased,
+		Held:    s.held(),
 	}
 	if s.api != nil {
 		options.Cluster = s.api

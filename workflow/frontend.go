@@ -38,27 +38,34 @@ const (
 	StageClose        = "close"
 )
 
-// stage tells the front end that a stage begins, of one host or of all (then it has no name);
+// stages tells the front end of stages.
+type stages struct{ front Frontend }
+
+// stage tells that a stage begins, of one host or of all (then it has no name);
 // what is what is waited for, if anything. at tells that it is something else by now, and end
 // that the stage is over.
-func (s *Session) stage(stage, host, what string) (at func(what string), end func()) {
+func (s stages) stage(stage, host, what string) (at func(what string), end func()) {
 	return s.begin(plan.Event{Stage: stage, Host: host, Detail: what})
 }
 
 // span is a stage of all, in which nobody is waited for.
-func (s *Session) span(stage string) (end func()) {
+func (s stages) span(stage string) (end func()) {
 	_, end = s.stage(stage, "", "")
 	return end
 }
 
-func (s *Session) begin(event plan.Event) (at func(what string), end func()) {
-	began := time.Now()
+func (s stages) begin(event plan.Event) (at func(what string), end func()) {
+	began, last := time.Now(), event.Detail
 	tell := func(kind plan.EventType, event plan.Event) {
 		event.Type, event.Time = kind, time.Now()
 		s.front.Event(event)
 	}
 	tell(plan.EventStageStarted, event)
 	at = func(what string) {
+		if what == last {
+			return
+		}
+		last = what
 		tell(plan.EventStageProgress, plan.Event{Stage: event.Stage, Host: event.Host, Detail: what})
 	}
 	return at, func() {

@@ -115,14 +115,14 @@ func (s *Session) planTrials(in phases.Input) (plan.Plan, plan.Contents, error) 
 // holdLease keeps everybody else out until the last trial is put back, and looks once more:
 // somebody may have changed something while the question was open.
 func (s *Session) holdLease(ctx context.Context, r *Run) (release func(), err error) {
-	if err := s.lease(ctx); err != nil {
+	if err := s.takeLease(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.wellFor(ctx, r); err != nil {
-		s.release()
+		s.giveBack()
 		return nil, err
 	}
-	return s.release, nil
+	return s.giveBack, nil
 }
 
 // wellFor looks at everything, and refuses where a control plane could not be spared.

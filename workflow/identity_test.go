@@ -69,11 +69,7 @@ func (sc scene) session(t *testing.T) *Session {
 			t.Fatal(err)
 		}
 	}
-	s := &Session{
-		front:   &fake{},
-		cluster: &cluster.Cluster{Name: "try", ID: idOf(t, sc.id)},
-		hosts:   map[string]hosts.Host{}, down: map[string]error{}, facts: map[string]hosts.Facts{}, seen: map[string]time.Time{},
-	}
+	s := newSession(&cluster.Cluster{Name: "try", ID: idOf(t, sc.id)}, &fake{})
 	for _, name := range []string{"cp-1", "cp-2", "cp-3", "worker-1"} {
 		role := cluster.RoleControlPlane
 		if name == "worker-1" {
@@ -163,13 +159,13 @@ func TestWhoseKeysAreUsed(t *testing.T) {
 			before := folders(t)
 			err := s.findKeys(context.Background())
 			if test.want != "" {
-				if err != nil || s.identity().ID != idOf(t, test.want) {
+				if err != nil || s.keys.identity(s.cluster).ID != idOf(t, test.want) {
 					t.Errorf("want the keys of %s, got %v, %v", test.want, s.keys, err)
 				}
 				return
 			}
 			if err == nil || s.keys != nil {
-				t.Fatalf("keys of %s are used", s.identity().ID)
+				t.Fatalf("keys of %s are used", s.keys.identity(s.cluster).ID)
 			}
 			if errors.Is(err, errNoKeys) != test.none {
 				t.Errorf("there is no such cluster: want %v, got %v", test.none, err)
@@ -259,12 +255,14 @@ func TestKeysAreReadBackFromThoseWhoAreOnTheirWay(t *testing.T) {
 	s := sc.session(t)
 	clear(s.hosts)
 	clear(s.facts)
-	s.Dial = func(_ context.Context, h cluster.Host) (hosts.Host, error) { return sc.machine(t, h.Name).Host(), nil }
+	s.dial = func(_ context.Context, h cluster.Host, _ func(string)) (hosts.Host, error) {
+		return sc.machine(t, h.Name).Host(), nil
+	}
 	if err := s.ConnectAPI(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if got := s.identity().ID; got != idOf(t, "A") || len(s.down) > 0 || len(s.hosts) < 2 {
+	if got := s.keys.identity(s.cluster).ID; got != idOf(t, "A") || len(s.down) > 0 || len(s.hosts) < 2 {
 		t.Errorf("the keys are those of %s; reached %d hosts, and not %v", got, len(s.hosts), s.down)
 	}
 }
@@ -286,7 +284,7 @@ func TestOneSickControlPlaneKeepsNobodyFromTheKeys(t *testing.T) {
 			s := sc.session(t)
 			clear(s.hosts)
 			clear(s.facts)
-			s.Dial = func(_ context.Context, h cluster.Host) (hosts.Host, error) {
+			s.dial = func(_ context.Context, h cluster.Host, _ func(string)) (hosts.Host, error) {
 				host := sc.machine(t, h.Name).Host()
 				if h.Name == "cp-1" {
 					return secretive{host, sick, new(int)}, nil
@@ -295,7 +293,7 @@ func TestOneSickControlPlaneKeepsNobodyFromTheKeys(t *testing.T) {
 			}
 			err := s.ConnectAPI(t.Context())
 			defer s.Close()
-			if found := err == nil && s.identity().ID == idOf(t, "A"); found != test.want {
+			if found := err == nil && s.keys.identity(s.cluster).ID == idOf(t, "A"); found != test.want {
 				t.Errorf("the keys are found: %v, want %v: %v", found, test.want, err)
 			}
 			if !test.want && (!errors.Is(err, sick) || errors.Is(err, errNoKeys)) {
@@ -329,7 +327,7 @@ func TestKeysOnADiskThatDoesNotAnswerMayBeThere(t *testing.T) {
 	s, machine := sc.session(t), sc.machine(t, "cp-1")
 	machine.Stick("/etc/kubernetes")
 	s.hosts["cp-1"] = machine.Host()
-	if err := s.findKeys(t.Context()); err != nil || s.identity().ID != idOf(t, "A") {
+	if err := s.findKeys(t.Context()); err != nil || s.keys.identity(s.cluster).ID != idOf(t, "A") {
 		t.Errorf("another has them, and they are not found: %v", err)
 	}
 }
@@ -369,7 +367,7 @@ func TestWhoIsWaitedForWhereTheKeysAreNotFound(t *testing.T) {
 			}
 			asked := 0
 			synctest.Test(t, func(t *testing.T) {
-				s.Dial = func(ctx context.Context, h cluster.Host) (hosts.Host, error) {
+				s.dial = func(ctx context.Context, h cluster.Host, _ func(string)) (hosts.Host, error) {
 					host := test.machine(t, h.Name).Host()
 					switch h.Name {
 					case "cp-1":

@@ -47,7 +47,7 @@ func TestAnInterruptedImageLoadLeavesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := threeControlPlanes(t, 0)
 		host := stuck{letGo: make(chan struct{})}
-		s.Dial = func(context.Context, cluster.Host) (hosts.Host, error) { return host, nil }
+		s.dial = func(context.Context, cluster.Host, func(string)) (hosts.Host, error) { return host, nil }
 		ctx, interrupt := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() {

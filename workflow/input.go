@@ -22,7 +22,7 @@ func (s *Session) input() (phases.Input, error) {
 		Now:          time.Now(),
 	}}
 	if s.keys != nil {
-		in.PKI, in.Leaves, in.ClusterID = s.keys.pki, s.keys.leaves, s.identity()
+		in.PKI, in.Leaves, in.ClusterID = s.keys.pki, s.keys.leaves, s.keys.identity(s.cluster)
 		in.Begun, in.JoinedBefore = s.noted((*store.Folder).Begun), s.noted((*store.Folder).Joined)
 	}
 	in.RegistryFiles = map[string][]byte{}

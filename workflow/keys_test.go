@@ -25,9 +25,11 @@ func TestKeysOfARunThatHasBegunStay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := scene{}.session(t)
-			if err := s.mintKeys(); err != nil {
+			minted, err := newCluster(s.cluster)
+			if err != nil {
 				t.Fatal(err)
 			}
+			s.keys = minted
 			if err := s.keys.save("try"); err != nil {
 				t.Fatal(err)
 			}

@@ -43,8 +43,8 @@ func TestWhoIsNotAskedLeasesBeforeLooking(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, yes: %v", name, yes), func(t *testing.T) {
 				s := scene{kept: "try/A", records: all("try/A")}.session(t)
 				clear(s.facts)
-				s.leasing = yes
-				if err := s.reach(t.Context(), connected(workflow)); err != nil {
+				s.first = yes
+				if err := s.reachAll(t.Context(), connected(workflow)); err != nil {
 					t.Fatal(err)
 				}
 				for host := range s.hosts {
@@ -55,8 +55,8 @@ func TestWhoIsNotAskedLeasesBeforeLooking(t *testing.T) {
 				if asks := s.freshness(workflow, Prepared{}) != nil; asks == yes {
 					t.Errorf("it is looked again before the first step: %v", asks)
 				}
-				s.release()
-				if _, err := s.hosts["cp-1"].Observe(t.Context(), hosts.Query{}); err != nil || s.leased {
+				s.giveBack()
+				if _, err := s.hosts["cp-1"].Observe(t.Context(), hosts.Query{}); err != nil || s.held() {
 					t.Errorf("the lease is not given back: %v", err)
 				}
 			})
@@ -71,12 +71,12 @@ func TestWhoIsNotAskedLooksAtNoHostOfAnother(t *testing.T) {
 	if _, err := machine.Host().Do(t.Context(), hosts.TakeLease{Holder: "lee@lab"}, nil); err != nil {
 		t.Fatal(err)
 	}
-	s.hosts["cp-2"], s.leasing = machine.Host(), true
-	err := s.reach(t.Context(), connected(run(Init)))
+	s.hosts["cp-2"], s.first = machine.Host(), true
+	err := s.reachAll(t.Context(), connected(run(Init)))
 	if held := (*engine.NotLeased)(nil); !errors.As(err, &held) || held.Host != "cp-2" {
 		t.Errorf("want the lease of cp-2 refused, got %v", err)
 	}
-	if len(s.facts) > 0 || s.leased {
+	if len(s.facts) > 0 || s.held() {
 		t.Errorf("it was looked at %d hosts all the same", len(s.facts))
 	}
 }
@@ -94,10 +94,10 @@ func TestAHostThatIsSilentAtTheLeaseIsOneThatWasNotReached(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := scene{kept: "try/A", records: all("try/A")}.session(t)
-			s.hosts["cp-2"], s.leasing = unleasable{s.hosts["cp-2"], test.err}, true
-			err := s.reach(t.Context(), connected(run(Init)))
+			s.hosts["cp-2"], s.first = unleasable{s.hosts["cp-2"], test.err}, true
+			err := s.reachAll(t.Context(), connected(run(Init)))
 			if !test.lost {
-				if !errors.Is(err, test.err) || s.leased {
+				if !errors.Is(err, test.err) || s.held() {
 					t.Errorf("want the run refused, got %v", err)
 				}
 				return
@@ -113,7 +113,7 @@ func TestAHostThatIsSilentAtTheLeaseIsOneThatWasNotReached(t *testing.T) {
 					t.Errorf("%s is not leased", host)
 				}
 			}
-			s.release()
+			s.giveBack()
 		})
 	}
 }
@@ -121,7 +121,7 @@ func TestAHostThatIsSilentAtTheLeaseIsOneThatWasNotReached(t *testing.T) {
 // TestItIsToldWhoseLeaseIsWaitedFor, before the plan is made and when it is applied.
 func TestItIsToldWhoseLeaseIsWaitedFor(t *testing.T) {
 	for name, lease := range map[string]func(context.Context, *Session) error{
-		"before the plan": func(ctx context.Context, s *Session) error { return s.lease(ctx) },
+		"before the plan": func(ctx context.Context, s *Session) error { return s.takeLease(ctx) },
 		"with the plan":   func(ctx context.Context, s *Session) error { return s.apply(ctx, Prepared{Plan: onePlan()}) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -141,7 +141,7 @@ func TestItIsToldWhoseLeaseIsWaitedFor(t *testing.T) {
 				if left := front.waits(); len(left) > 0 {
 					t.Errorf("in the end one waits for %q", left)
 				}
-				s.release()
+				s.giveBack()
 				time.Sleep(time.Minute) // of the bubble's clock
 			})
 		})
@@ -177,11 +177,11 @@ func TestAHostThatIsLostAtASecondLeaseIsNoWayToTheAPI(t *testing.T) {
 			if test.err != nil {
 				s.hosts["worker-1"] = unleasable{s.hosts["worker-1"], test.err}
 			}
-			s.leasing, s.viaHosts = true, []string{"worker-1"}
-			if err := s.reach(t.Context(), connected(forced(Join))); err != nil {
+			s.first, s.viaHosts = true, []string{"worker-1"}
+			if err := s.reachAll(t.Context(), connected(forced(Join))); err != nil {
 				t.Fatal(err)
 			}
-			defer s.release()
+			defer s.giveBack()
 			if got := strings.Join(s.viaHosts, " "); got != test.want {
 				t.Errorf("the API is reached from %q, want %q", got, test.want)
 			}

@@ -5,13 +5,27 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases"
 )
+
+// observation is what was seen.
+type observation struct {
+	facts map[string]hosts.Facts // of the hosts that answered
+	seen  map[string]time.Time   // when, by this machine's clock
+	live  hosts.ClusterFacts
+}
+
+func (o *observation) note(name string, facts hosts.Facts) {
+	o.facts[name], o.seen[name] = facts, time.Now()
+}
 
 // look observes the hosts, finds or mints the keys, and observes the cluster; it observes hosts
 // once more where the cluster tells that they have changed since.
@@ -101,12 +115,46 @@ func (s *Session) lookAtBoth(ctx context.Context, r *Run) error {
 
 func (s *Session) mint(r *Run) error {
 	defer s.span(StageMint)()
-	return s.mintLeaves(r.reach(s.cluster, r.Request))
+	for _, h := range r.reach(s.cluster, r.Request) {
+		if err := s.keys.mint(s.cluster, h.Name, certs.Specs(s.cluster, h)...); err != nil {
+			return fmt.Errorf("mint certificates for %s: %w", h.Name, err)
+		}
+	}
+	return nil
 }
 
 func (s *Session) observeHosts(ctx context.Context, r *Run) error {
 	defer s.span(StageHosts)()
 	return s.observe(ctx, s.query(r))
+}
+
+// observe looks at every connected host.
+func (s *Session) observe(ctx context.Context, query func(cluster.Host) hosts.Query) error {
+	var errs []error
+	for _, next := range atOnce(slices.Sorted(maps.Keys(s.hosts)), func(name string) arrival {
+		h, _ := s.cluster.Host(name)
+		facts, err := s.lookAt(ctx, name, s.hosts[name], query(h))
+		return arrival{name: name, facts: facts, err: err}
+	}) {
+		switch {
+		case next.err == nil:
+			s.note(next.name, next.facts)
+			delete(s.down, next.name)
+		case ctx.Err() == nil && isSilent(next.err):
+			s.down[next.name] = next.err
+			delete(s.facts, next.name)
+		default:
+			errs = append(errs, fmt.Errorf("observe %s: %w", next.name, next.err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// lookAt observes one host.
+func (s *Session) lookAt(ctx context.Context, name string, host hosts.Host, query hosts.Query) (hosts.Facts, error) {
+	_, end := s.stage(StageHosts, name, "looking at the host")
+	defer end()
+	return host.Observe(ctx, query)
 }
 
 // query is what the workflow looks at on a host.
@@ -117,19 +165,6 @@ func (s *Session) query(r *Run) func(cluster.Host) hosts.Query {
 		}
 		return phases.HostQuery(s.cluster, s.bill, h)
 	}
-}
-
-func (s *Session) settleKeys(ctx context.Context, r *Run) error {
-	err := s.findKeys(ctx)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, errNoKeys) && r.mints && s.cluster.ID == "" && len(s.claims()) == 0:
-		return s.mintKeys()
-	case errors.Is(err, errNoKeys) && r.alone:
-		return nil
-	}
-	return fmt.Errorf("find the keys of cluster %s: %w", s.cluster.Name, errors.Join(err, s.downErrors()))
 }
 
 func (s *Session) observeCluster(ctx context.Context) error {
@@ -146,7 +181,11 @@ func (s *Session) askCluster() (func(context.Context) error, error) {
 	if err := s.openClient(); err != nil {
 		return nil, err
 	}
-	query, err := s.clusterQuery()
+	in, err := s.input()
+	if err != nil {
+		return nil, err
+	}
+	query, err := phases.ClusterQuery(in)
 	if err != nil {
 		return nil, err
 	}
@@ -157,13 +196,4 @@ func (s *Session) askCluster() (func(context.Context) error, error) {
 		s.live = live
 		return err
 	}, nil
-}
-
-// clusterQuery asks for the objects that a plan compares.
-func (s *Session) clusterQuery() (hosts.ClusterQuery, error) {
-	in, err := s.input()
-	if err != nil {
-		return hosts.ClusterQuery{}, err
-	}
-	return phases.ClusterQuery(in)
 }

@@ -28,7 +28,7 @@ func (s *Session) Prepare(ctx context.Context, r *Run) (Prepared, error) {
 			return Prepared{}, err
 		}
 	}
-	if err := s.reach(ctx, r); err != nil {
+	if err := s.reachAll(ctx, r); err != nil {
 		return Prepared{}, err
 	}
 	s.askHealth(ctx, r)

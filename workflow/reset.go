@@ -87,16 +87,16 @@ func (e *leftError) clean(name string) bool { return e == nil || len(e.left[name
 
 // whoMayRun says why hosts that the file lacks may run in the cluster still; empty: none does.
 func (s *Session) whoMayRun() (string, error) {
-	if s.keys == nil || s.keys.folder == nil {
+	if s.folder() == nil {
 		return "", nil
 	}
 	in, err := s.input()
 	if err != nil {
 		return "", err
 	}
-	joined, err := s.keys.folder.AllJoined()
+	joined, err := s.folder().AllJoined()
 	why := checks.Unseen(in.View, joined)
-	if before, kept := s.keys.folder.Kept(); kept && why == "" && !in.ClusterFacts.Reachable {
+	if before, kept := s.folder().Kept(); kept && why == "" && !in.ClusterFacts.Reachable {
 		why = "no API server answers, and when the hosts were reset before, the keys were kept: " + before
 	}
 	return why, err
@@ -108,7 +108,7 @@ func (s *Session) whoMayRun() (string, error) {
 // something left. What the folder has of the other hosts themselves goes in any case: they are
 // new to the next init.
 func (s *Session) dropKeys(names []string, left *leftError, kept string) error {
-	if s.keys == nil || s.keys.folder == nil {
+	if s.folder() == nil {
 		return nil
 	}
 	named := slices.DeleteFunc(s.HostNames(), func(name string) bool { return !slices.Contains(names, name) })
@@ -118,24 +118,24 @@ func (s *Session) dropKeys(names []string, left *leftError, kept string) error {
 	})
 	all := len(s.cluster.Hosts)
 	if len(gone) == all && kept == "" {
-		return s.keys.folder.Remove()
+		return s.folder().Remove()
 	}
 	if len(named) == all && kept != "" { // the next reset can not learn it any more
-		if err := s.keys.folder.MarkKept(kept); err != nil {
+		if err := s.folder().MarkKept(kept); err != nil {
 			return err
 		}
 	}
 	if err := s.dropLeaves(gone); err != nil || len(gone) < all {
 		return err
 	}
-	s.front.Note("the cluster's keys are kept: %s; when nothing of the cluster runs any more: rm -r %s", kept, s.keys.folder.Path())
+	s.front.Note("the cluster's keys are kept: %s; when nothing of the cluster runs any more: rm -r %s", kept, s.folder().Path())
 	return nil
 }
 
 // dropLeaves removes what was minted for hosts that have left.
 func (s *Session) dropLeaves(names []string) error {
 	for _, name := range names {
-		if err := s.keys.folder.DropLeaves(name); err != nil {
+		if err := s.folder().DropLeaves(name); err != nil {
 			return err
 		}
 	}

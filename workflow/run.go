@@ -21,8 +21,8 @@ func (s *Session) Run(ctx context.Context, r *Run) error {
 }
 
 func (s *Session) run(ctx context.Context, r *Run) error {
-	s.leasing = r.Yes // nobody is asked, so nobody keeps others waiting
-	defer s.release()
+	s.first = r.Yes // nobody is asked, so nobody keeps others waiting
+	defer s.giveBack()
 	ready, err := s.Prepare(ctx, r)
 	if err != nil {
 		return err
@@ -35,15 +35,13 @@ func (s *Session) run(ctx context.Context, r *Run) error {
 	if err := s.agreed(ctx, r, ready); err != nil {
 		return err
 	}
-	if s.keys != nil {
-		if err := s.keys.save(s.cluster.Name); err != nil {
-			return fmt.Errorf("save the cluster's keys: %w", err)
-		}
+	if err := s.keys.save(s.cluster.Name); err != nil {
+		return fmt.Errorf("save the cluster's keys: %w", err)
 	}
 	began := time.Now()
 	ready.fresh = s.freshness(r, ready)
 	err = s.apply(ctx, ready)
-	s.release()
+	s.giveBack()
 	if err != nil {
 		return errors.Join(err, s.keys.forgetUnused(err))
 	}
@@ -93,7 +91,7 @@ func (s *Session) verified(ctx context.Context, r *Run) error {
 // freshness plans once more when nobody else can change anything: a question gave somebody
 // the time to. Where the hosts were leased before they were looked at there is no need.
 func (s *Session) freshness(r *Run, shown Prepared) func(context.Context) error {
-	if s.leased {
+	if s.held() {
 		return nil
 	}
 	return func(ctx context.Context) error {

@@ -2,22 +2,17 @@ package workflow
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"os/user"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/bundle/archive"
-	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/hosts/ssh"
@@ -34,39 +29,28 @@ type Options struct {
 	// architecture.
 	Version string
 	Agent   func() (ssh.Binary, error)
-	// Dial connects to a host; by SSH unless said.
-	Dial func(context.Context, cluster.Host) (hosts.Host, error)
+	Dial    Dialer // by SSH unless said
 }
+
+// Dialer connects to a host, and tells what it is about where that takes long.
+type Dialer func(ctx context.Context, h cluster.Host, tell func(string)) (hosts.Host, error)
 
 // Session is what one command knows: what is wanted, and what is there.
 type Session struct {
 	Options
-	front   Frontend
 	cluster *cluster.Cluster
 	archive *archive.Archive // nil without a bundle
 	bill    bundle.Bill
-	hosts   map[string]hosts.Host  // those that answered
-	down    map[string]error       // those that did not, or do not any longer
-	gate    *ssh.Gate              // what is asked of all hosts at once
-	facts   map[string]hosts.Facts // of those that answered
-	seen    map[string]time.Time   // when, by this machine's clock
+	images  *images.Set // the user's own, for image load
 
-	images *images.Set // the user's own, for image load
-
+	connections
+	observation
+	lease
+	keys   *keys            // nil while they are not known
+	unread map[string]error // why a control plane's keys could not be read
+	api    *api.Client      // nil while the cluster's keys are not known
 	// viaHosts are hosts that are not in the cluster yet, and from which its API is reached.
 	viaHosts []string
-
-	sick map[string]error // why a control plane's keys could not be read
-	keys *keys
-	api  *api.Client // nil while the cluster's keys are not known
-	live hosts.ClusterFacts
-
-	coming *arrivals  // nil unless hosts are taken one by one
-	late   *lateHosts // nil unless some may come later
-
-	leasing      bool   // hosts are leased before they are looked at
-	leased       bool   // the hosts' lease is held, for this plan or several
-	releaseLease func() // gives the lease back; nil where none is held
 }
 
 // Open reads the cluster file and, where one is named, the bundle. No host is touched.
@@ -76,15 +60,10 @@ func Open(options Options, front Frontend) (*Session, error) {
 		return nil, fmt.Errorf("%s: %w", options.File, err)
 	}
 	c.MapFiles(func(path string) string { return beside(options.File, path) })
-	s := &Session{
-		Options: options,
-		front:   front,
-		cluster: c,
-		hosts:   map[string]hosts.Host{},
-		down:    map[string]error{},
-		gate:    ssh.NewGate(),
-		facts:   map[string]hosts.Facts{},
-		seen:    map[string]time.Time{},
+	s := newSession(c, front)
+	s.Options = options
+	if s.dial = options.Dial; s.dial == nil {
+		s.dial = s.login
 	}
 	if options.Bundle == "" {
 		return s, nil
@@ -98,6 +77,15 @@ func Open(options Options, front Frontend) (*Session, error) {
 	}
 	s.bill = s.archive.Bill()
 	return s, nil
+}
+
+func newSession(c *cluster.Cluster, front Frontend) *Session {
+	return &Session{
+		cluster:     c,
+		connections: connections{stages: stages{front}, gate: ssh.NewGate(), hosts: map[string]hosts.Host{}, down: map[string]error{}},
+		observation: observation{facts: map[string]hosts.Facts{}, seen: map[string]time.Time{}},
+		unread:      map[string]error{},
+	}
 }
 
 // beside resolves a path that stands in a file: ~ is the operator's home, and what is
@@ -124,60 +112,12 @@ func (s *Session) Close() {
 	if s.images != nil {
 		_ = s.images.Close()
 	}
-	var wait sync.WaitGroup
-	for _, host := range s.closeLate() {
-		wait.Go(func() { _ = host.Close() })
-	}
-	for name, host := range s.hosts {
-		wait.Go(func() {
-			_, end := s.stage(StageClose, name, "closing the connection")
-			defer end()
-			_ = host.Close()
-		})
-	}
-	wait.Wait()
+	s.connections.close()
 }
 
-// connect reaches hosts, all at once. Those that do not answer are kept in s.down:
-// whether that matters is for preflight to say.
-func (s *Session) connect(ctx context.Context, wanted []cluster.Host) error {
-	if len(wanted) > 0 {
-		defer s.span(StageConnect)()
-	}
-	var (
-		mu   sync.Mutex
-		wait sync.WaitGroup
-	)
-	for _, h := range wanted {
-		wait.Go(func() {
-			host, err := s.reachHost(ctx, h)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				s.down[h.Name] = err
-				return
-			}
-			s.hosts[h.Name] = host
-		})
-	}
-	wait.Wait()
-	return ctx.Err()
-}
-
-// reachHost connects to one host; it is said when that takes long.
-func (s *Session) reachHost(ctx context.Context, h cluster.Host) (hosts.Host, error) {
-	at, end := s.stage(StageConnect, h.Name, "logging in")
-	defer end()
-	if s.Dial != nil {
-		return s.Dial(ctx, h)
-	}
-	options := s.sshOptions(h)
-	options.Tell = at
-	return ssh.Connect(ctx, options)
-}
-
-func (s *Session) sshOptions(h cluster.Host) ssh.Options {
-	return ssh.Options{
+// login connects to a host by SSH.
+func (s *Session) login(ctx context.Context, h cluster.Host, tell func(string)) (hosts.Host, error) {
+	return ssh.Connect(ctx, ssh.Options{
 		Name:           h.Name,
 		Host:           h.SSH.Host,
 		Port:           h.SSH.Port,
@@ -189,7 +129,8 @@ func (s *Session) sshOptions(h cluster.Host) ssh.Options {
 		Binary:         s.agentBinary,
 		Version:        s.Version,
 		Gate:           s.gate,
-	}
+		Tell:           tell,
+	})
 }
 
 // agentBinary is the agent for a host: the one that this program carries where that fits, else
@@ -219,61 +160,6 @@ func (s *Session) agentBinary(ctx context.Context, platform ssh.Platform) (ssh.B
 	}, nil
 }
 
-// isSilent tells that a host does not answer, now or any longer: it is as one that was not
-// reached, and what that means is for preflight to say.
-func isSilent(err error) bool {
-	host, ok := errors.AsType[*hosts.Error](err)
-	return ok && (host.Kind == hosts.KindStuck || host.Kind == hosts.KindCut || host.Kind == hosts.KindUnreachable)
-}
-
-// lookAt observes one host.
-func (s *Session) lookAt(ctx context.Context, name string, host hosts.Host, query hosts.Query) (hosts.Facts, error) {
-	_, end := s.stage(StageHosts, name, "looking at the host")
-	defer end()
-	return host.Observe(ctx, query)
-}
-
-// observe looks at every connected host. Those that do not answer are kept in s.down.
-func (s *Session) observe(ctx context.Context, query func(cluster.Host) hosts.Query) error {
-	var (
-		mu   sync.Mutex
-		wait sync.WaitGroup
-		errs []error
-	)
-	for name, host := range s.hosts {
-		h, ok := s.cluster.Host(name)
-		if !ok {
-			continue
-		}
-		wait.Go(func() {
-			facts, err := s.lookAt(ctx, name, host, query(h))
-			mu.Lock()
-			defer mu.Unlock()
-			switch {
-			case err == nil:
-				s.facts[name], s.seen[name] = facts, time.Now()
-				delete(s.down, name)
-			case ctx.Err() == nil && isSilent(err):
-				s.down[name] = err
-				delete(s.facts, name)
-			default:
-				errs = append(errs, fmt.Errorf("observe %s: %w", name, err))
-			}
-		})
-	}
-	wait.Wait()
-	return errors.Join(errs...)
-}
-
-// downErrors are the reasons why hosts did not answer, in the order of their names.
-func (s *Session) downErrors() error {
-	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(s.down)) {
-		errs = append(errs, s.down[name])
-	}
-	return errors.Join(errs...)
-}
-
 // Name is the cluster's.
 func (s *Session) Name() string { return s.cluster.Name }
 
@@ -284,15 +170,6 @@ func (s *Session) HostNames() []string {
 		names = append(names, h.Name)
 	}
 	return names
-}
-
-// identity is the cluster's, once its keys are known.
-func (s *Session) identity() hosts.Identity {
-	id, err := certs.ID(s.keys.pki)
-	if err != nil {
-		return hosts.Identity{Name: s.cluster.Name}
-	}
-	return hosts.Identity{ID: id, Name: s.cluster.Name}
 }
 
 // holder says who is at work, for leases and journals.

@@ -145,10 +145,7 @@ func (s *Session) fillIn(ctx context.Context, found Status, a *arrivals) (Status
 		}
 	}
 	if len(s.hosts) > before {
-		if s.api != nil { // it knows only those that were connected before
-			s.api.Close()
-			s.api = nil
-		}
+		s.closeClient() // it knows only those that were connected before
 		return s.status(ctx)
 	}
 	found.Hosts = slices.Clone(found.Hosts) // early may have kept them
@@ -168,7 +165,7 @@ func (s *Session) status(ctx context.Context) (Status, error) {
 	if err := s.findKeys(ctx); err != nil {
 		found.Cause = err.Error()
 	} else {
-		found.ID = s.identity().ID
+		found.ID = s.keys.identity(s.cluster).ID
 		if err := s.observeCluster(ctx); err != nil {
 			return Status{}, err
 		}

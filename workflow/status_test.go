@@ -15,18 +15,14 @@ import (
 // threeControlPlanes is a session whose hosts answer after these times; a negative one never.
 func threeControlPlanes(t *testing.T, after ...time.Duration) *Session {
 	t.Helper()
-	s := &Session{
-		front:   &fake{},
-		cluster: &cluster.Cluster{Name: "demo"}, hosts: map[string]hosts.Host{}, down: map[string]error{},
-		facts: map[string]hosts.Facts{}, seen: map[string]time.Time{},
-	}
+	s := newSession(&cluster.Cluster{Name: "demo"}, &fake{})
 	times := map[string]time.Duration{}
 	for i, wait := range after {
 		name := []string{"cp-1", "cp-2", "cp-3"}[i]
 		times[name] = wait
 		s.cluster.Hosts = append(s.cluster.Hosts, cluster.Host{Name: name, Roles: []cluster.Role{cluster.RoleControlPlane}})
 	}
-	s.Dial = func(ctx context.Context, h cluster.Host) (hosts.Host, error) {
+	s.dial = func(ctx context.Context, h cluster.Host, _ func(string)) (hosts.Host, error) {
 		wait, timeout := times[h.Name], 10*time.Second
 		if wait >= 0 {
 			timeout = wait
@@ -77,10 +73,9 @@ func TestAHostThatDoesNotAnswerAllIsNotWell(t *testing.T) {
 		Units:      map[string]hosts.Unit{"containerd.service": {Active: "active"}, "kubelet.service": {Active: "active"}},
 		Unanswered: []hosts.Unanswered{{What: "disks", At: "/opt", Seconds: 10}},
 	}}
-	s := &Session{
-		cluster: &cluster.Cluster{Name: "demo"}, facts: facts, hosts: map[string]hosts.Host{"cp-1": nil},
-		live: hosts.ClusterFacts{Reachable: true, Nodes: []hosts.Node{{Name: "cp-1", Ready: true}}},
-	}
+	s := newSession(&cluster.Cluster{Name: "demo"}, &fake{})
+	s.facts, s.hosts["cp-1"] = facts, nil
+	s.live = hosts.ClusterFacts{Reachable: true, Nodes: []hosts.Node{{Name: "cp-1", Ready: true}}}
 	host := cluster.Host{Name: "cp-1", Roles: []cluster.Role{cluster.RoleControlPlane}}
 	found := Status{Reachable: true, Hosts: []HostStatus{s.hostStatus(host)}}
 	if found.Healthy() {

@@ -14,26 +14,16 @@ import (
 	"github.com/slipway-k8s/slipway/workflow"
 )
 
-func newHACommand(p *program) *cobra.Command {
-	command := &cobra.Command{
-		Use:   "ha",
-		Short: "Try out what high availability promises",
-		Args:  cobra.NoArgs,
-	}
-	command.AddCommand(newHATestCommand(p))
-	return command
-}
-
-func newHATestCommand(p *program) *cobra.Command {
+func (p *program) newHATestCommand() *cobra.Command {
 	var flags clusterFlags
 	var request workflow.Request
-	command := helpOf(workflow.HATest)
+	command := p.base(workflow.HATest, &flags, &request)
 	format := outputFlag(command)
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		if err := checkFormat(*format); err != nil {
 			return err
 		}
-		run, err := workflow.New(workflow.HATest, request)
+		run, err := newRun(workflow.HATest, request, nil)
 		if err != nil {
 			return err
 		}
@@ -50,7 +40,6 @@ func newHATestCommand(p *program) *cobra.Command {
 		}
 		return err
 	}
-	flags.add(command)
 	command.Flags().BoolVar(&request.Yes, "yes", false, "do it without asking")
 	return command
 }

@@ -16,8 +16,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/slipway-k8s/slipway/cluster"
-	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/hosts/ssh"
 	"github.com/slipway-k8s/slipway/lab"
 	"github.com/slipway-k8s/slipway/workflow"
@@ -35,7 +33,7 @@ func main() {
 type program struct {
 	in    *os.File // where questions are answered
 	waits *awaited
-	dial  func(context.Context, cluster.Host) (hosts.Host, error) // by SSH unless said
+	dial  workflow.Dialer // by SSH unless said
 }
 
 func newProgram() *program {
@@ -148,11 +146,11 @@ bundle, and looks after it from then on.
 			root.AddCommand(command)
 		}
 	}
-	add(groupCluster, newPlanCommand(p), newWorkflowCommand(p, workflow.Prepare), newWorkflowCommand(p, workflow.Init), newWorkflowCommand(p, workflow.Join),
-		newWorkflowCommand(p, workflow.Reset), newWorkflowCommand(p, workflow.Remove), newStatusCommand(p), newHACommand(p))
-	add(groupUse, newKubectlCommand(p), newKubeconfigCommand(p), newProxyCommand(p), newTokenCommand(p), newImageCommand(p))
+	add(groupCluster, newPlanCommand(p), newStatusCommand(p))
+	add(groupUse, newKubectlCommand(p), newKubeconfigCommand(p), newProxyCommand(p), newTokenCommand(p))
 	add(groupMaterial, newConfigCommand(p), newBundleCommand(), newLabCommand(p.waits))
 	root.AddCommand(newVersionCommand())
+	addWorkflows(root, p.newWorkflowCommand)
 	wrapArgs(root)
 	return root
 }

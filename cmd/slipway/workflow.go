@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -25,6 +26,7 @@ func (f *clusterFlags) add(command *cobra.Command) {
 func (f *clusterFlags) addBundle(command *cobra.Command) {
 	command.Flags().StringVar(&f.bundle, "bundle", "", "the bundle with all that the hosts will run")
 	_ = command.MarkFlagFilename("bundle", "tar")
+	_ = command.MarkFlagRequired("bundle")
 }
 
 // changeFlags are the flags of every command that changes something.
@@ -41,25 +43,80 @@ func (f *changeFlags) check() error {
 	return checkFormat(f.output)
 }
 
-// newWorkflowCommand is the command of a workflow, as the workflow's row of the table says.
-func newWorkflowCommand(p *program, w workflow.Workflow) *cobra.Command {
-	var (
-		flags   changeFlags
-		request workflow.Request
-	)
-	command := helpOf(w)
-	command.Args = argsOf(w)
-	command.ValidArgsFunction = p.completeArgs(w)
-	command.RunE = func(command *cobra.Command, args []string) error {
-		return p.change(command, w, request, args, flags)
+// parents are the commands that those of several words stand below.
+var parents = map[string]string{"image": "The images on the hosts", "ha": "Try out what high availability promises"}
+
+// addWorkflows adds a command for each workflow of the table, below the words of its name.
+func addWorkflows(root *cobra.Command, make func(workflow.Workflow) *cobra.Command) {
+	for _, w := range workflow.All {
+		words := strings.Fields(w.Name)
+		above := root
+		for _, word := range words[:len(words)-1] {
+			above = &cobra.Command{Use: word, Short: parents[word], Args: cobra.NoArgs, GroupID: groupOf(root, word)}
+			root.AddCommand(above)
+		}
+		command := make(w)
+		if above == root {
+			command.GroupID = groupOf(root, words[0])
+		}
+		above.AddCommand(command)
+	}
+}
+
+func groupOf(root *cobra.Command, word string) string {
+	group := groupCluster
+	if word == "image" {
+		group = groupUse
+	}
+	if !root.ContainsGroup(group) {
+		return "" // below plan all are of one kind
+	}
+	return group
+}
+
+// base is the command of a workflow, as its row of the table says, without what it does.
+func (p *program) base(w workflow.Workflow, flags *clusterFlags, request *workflow.Request) *cobra.Command {
+	command := &cobra.Command{Use: w.Use, Short: w.Short, Long: w.Long, Example: w.Example, ValidArgsFunction: p.completeArgs(w)}
+	switch w.Args {
+	case workflow.NoArgs:
+		command.Args = cobra.NoArgs
+	case workflow.Hosts, workflow.Archives:
+		command.Args = cobra.MinimumNArgs(1)
 	}
 	flags.add(command)
 	if w.Bundle {
 		flags.addBundle(command)
-		_ = command.MarkFlagRequired("bundle")
+	}
+	for _, option := range w.Options {
+		command.Flags().BoolVar(option.Of(request), option.Name, false, option.Usage)
+	}
+	if w.Args == workflow.Archives {
+		command.Flags().StringVar(&request.ImageName, "name", "", "what to call the one image of the archive, where it has no name there or another")
+	}
+	return command
+}
+
+// newWorkflowCommand is the command that carries a workflow out.
+func (p *program) newWorkflowCommand(w workflow.Workflow) *cobra.Command {
+	if w.Name == workflow.HATest.Name {
+		return p.newHATestCommand()
+	}
+	var (
+		flags   changeFlags
+		request workflow.Request
+	)
+	command := p.base(w, &flags.clusterFlags, &request)
+	command.RunE = func(command *cobra.Command, args []string) error {
+		run, err := newRun(w, request, args)
+		if err == nil {
+			err = flags.check()
+		}
+		if err != nil {
+			return err
+		}
+		return p.change(command, run, flags)
 	}
 	command.Flags().StringVarP(&flags.output, "output", "o", formatText, "format: text, or json for one event per step")
-	addOptions(command, w, &request)
 	if w.Args == workflow.Archives {
 		request.Yes = true // adding an image takes nothing away
 		return command
@@ -68,29 +125,6 @@ func newWorkflowCommand(p *program, w workflow.Workflow) *cobra.Command {
 	command.Flags().StringVar(&flags.timeline, "timeline", "", "draw what took how long, a bar per step and host, into this SVG file")
 	_ = command.MarkFlagFilename("timeline", "svg")
 	return command
-}
-
-func helpOf(w workflow.Workflow) *cobra.Command {
-	return &cobra.Command{Use: w.Use, Short: w.Short, Long: w.Long, Example: w.Example, Args: cobra.NoArgs}
-}
-
-func argsOf(w workflow.Workflow) cobra.PositionalArgs {
-	switch w.Args {
-	case workflow.SomeHosts:
-		return nil
-	case workflow.Hosts, workflow.Archives:
-		return cobra.MinimumNArgs(1)
-	}
-	return cobra.NoArgs
-}
-
-func addOptions(command *cobra.Command, w workflow.Workflow, request *workflow.Request) {
-	for _, option := range w.Options {
-		command.Flags().BoolVar(option.Of(request), option.Name, false, option.Usage)
-	}
-	if w.Args == workflow.Archives {
-		command.Flags().StringVar(&request.ImageName, "name", "", "what to call the one image of the archive, where it has no name there or another")
-	}
 }
 
 // newRun puts a workflow to use, with a command's arguments.
@@ -103,19 +137,10 @@ func newRun(w workflow.Workflow, request workflow.Request, args []string) (*work
 	return workflow.New(w, request)
 }
 
-// change carries a workflow out.
-func (p *program) change(command *cobra.Command, w workflow.Workflow, request workflow.Request, args []string, flags changeFlags) error {
-	run, err := newRun(w, request, args)
-	if err != nil {
-		return err
-	}
-	if err := flags.check(); err != nil {
-		return err
-	}
-	out := command.OutOrStdout()
-	front := p.newFront(flags.output, run.Yes, out)
-	times := newTimeline()
-	s, err := p.open(flags.clusterFlags, timed{front, times})
+// change carries a workflow out, and shows it as the flags say.
+func (p *program) change(command *cobra.Command, run *workflow.Run, flags changeFlags) error {
+	out, times := command.OutOrStdout(), newTimeline()
+	s, err := p.open(flags.clusterFlags, timed{p.newFront(flags.output, run.Yes, out), times})
 	if err != nil {
 		return err
 	}

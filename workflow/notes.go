@@ -11,11 +11,8 @@ import (
 // noted are the hosts of the file that the state folder has a note of.
 func (s *Session) noted(has func(*store.Folder, string) bool) map[string]bool {
 	noted := map[string]bool{}
-	if s.keys == nil || s.keys.folder == nil {
-		return noted
-	}
 	for _, name := range s.HostNames() {
-		if has(s.keys.folder, name) {
+		if folder := s.folder(); folder != nil && has(folder, name) {
 			noted[name] = true
 		}
 	}
@@ -25,14 +22,14 @@ func (s *Session) noted(has func(*store.Folder, string) bool) map[string]bool {
 // noteBegun notes in the state folder that a host's member of etcd was let begin, before it
 // does: the engine starts what waits for a step when its end has been told.
 func (s *Session) noteBegun(p plan.Plan, event plan.Event) {
-	if event.Type != plan.EventStepFinished || s.keys == nil || s.keys.folder == nil {
+	if event.Type != plan.EventStepFinished || s.folder() == nil {
 		return
 	}
 	at := slices.IndexFunc(p.Steps, func(step plan.Step) bool { return step.ID == event.Step })
 	if at < 0 || !phases.LetsBegin(p.Steps[at]) {
 		return
 	}
-	if err := s.keys.folder.MarkBegun(event.Host); err != nil { // the host itself has noted it
+	if err := s.folder().MarkBegun(event.Host); err != nil { // the host itself has noted it
 		s.front.Note("warning: %v", err)
 	}
 }
@@ -40,7 +37,7 @@ func (s *Session) noteBegun(p plan.Plan, event plan.Event) {
 // noteSeen notes for the next join which hosts it need not look at, and for every init on
 // which hosts etcd has begun.
 func (s *Session) noteSeen() error {
-	if s.keys == nil || s.keys.folder == nil {
+	if s.folder() == nil {
 		return nil
 	}
 	in, err := s.input()
@@ -49,17 +46,17 @@ func (s *Session) noteSeen() error {
 	}
 	joined := phases.Joined(in)
 	if len(joined) > 0 && in.ClusterFacts.Reachable {
-		if err := s.keys.folder.DropKept(); err != nil {
+		if err := s.folder().DropKept(); err != nil {
 			return err
 		}
 	}
 	for _, h := range joined {
-		if err := s.keys.folder.MarkJoined(h.Name); err != nil {
+		if err := s.folder().MarkJoined(h.Name); err != nil {
 			return err
 		}
 	}
 	for _, h := range phases.Begun(in) {
-		if err := s.keys.folder.MarkBegun(h.Name); err != nil {
+		if err := s.folder().MarkBegun(h.Name); err != nil {
 			return err
 		}
 	}

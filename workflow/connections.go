@@ -1,0 +1,123 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/ssh"
+)
+
+// connections are the hosts that are reached, and the reasons why others are not. What that
+// means is for preflight to say.
+type connections struct {
+	stages
+	dial     Dialer
+	gate     *ssh.Gate             // what is asked of all hosts at once
+	hosts    map[string]hosts.Host // those that answer
+	down     map[string]error      // those that do not, or do not any longer
+	arriving *arrivals             // nil unless hosts are taken one by one
+}
+
+// arrival is a host that has answered, or the reason why it has not.
+type arrival struct {
+	name  string
+	host  hosts.Host
+	facts hosts.Facts
+	err   error
+}
+
+// connect reaches hosts, all at once.
+func (c *connections) connect(ctx context.Context, wanted []cluster.Host) error {
+	if len(wanted) == 0 {
+		return ctx.Err()
+	}
+	defer c.span(StageConnect)()
+	for _, next := range atOnce(wanted, func(h cluster.Host) arrival { return c.reach(ctx, h) }) {
+		c.take(next)
+	}
+	return ctx.Err()
+}
+
+func (c *connections) reach(ctx context.Context, h cluster.Host) arrival {
+	at, end := c.stage(StageConnect, h.Name, "logging in")
+	defer end()
+	host, err := c.dial(ctx, h, at)
+	return arrival{name: h.Name, host: host, err: err}
+}
+
+func (c *connections) take(next arrival) {
+	if next.err != nil {
+		c.down[next.name] = next.err
+	} else {
+		c.hosts[next.name] = next.host
+	}
+}
+
+// tried tells whether it is known if a host answers.
+func (c *connections) tried(name string) bool {
+	_, up := c.hosts[name]
+	_, down := c.down[name]
+	return up || down
+}
+
+// lost takes out a host whose error says that it does not answer any more; empty where the error
+// says nothing of the kind.
+func (c *connections) lost(err error) (name string) {
+	silent, ok := errors.AsType[*hosts.Error](err)
+	if !ok || !isSilent(err) {
+		return ""
+	}
+	host, up := c.hosts[silent.Host]
+	if !up {
+		return ""
+	}
+	c.down[silent.Host] = err
+	delete(c.hosts, silent.Host)
+	go func() { _ = host.Close() }() // which may take a while
+	return silent.Host
+}
+
+// isSilent tells that a host does not answer, now or any longer: it is as one that was not
+// reached.
+func isSilent(err error) bool {
+	host, ok := errors.AsType[*hosts.Error](err)
+	return ok && (host.Kind == hosts.KindStuck || host.Kind == hosts.KindCut || host.Kind == hosts.KindUnreachable)
+}
+
+// downErrors are the reasons why hosts did not answer, in the order of their names.
+func (c *connections) downErrors() error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(c.down)) {
+		errs = append(errs, c.down[name])
+	}
+	return errors.Join(errs...)
+}
+
+func (c *connections) close() {
+	var late sync.WaitGroup
+	for _, host := range c.arriving.end() {
+		late.Go(func() { _ = host.Close() })
+	}
+	atOnce(slices.Collect(maps.Keys(c.hosts)), func(name string) error {
+		_, end := c.stage(StageClose, name, "closing the connection")
+		defer end()
+		return c.hosts[name].Close()
+	})
+	late.Wait()
+}
+
+// atOnce calls for all at the same time, and gives what came of each.
+func atOnce[T, R any](all []T, call func(T) R) []R {
+	results := make([]R, len(all))
+	var wait sync.WaitGroup
+	for i, one := range all {
+		wait.Go(func() { results[i] = call(one) })
+	}
+	wait.Wait()
+	return results
+}
