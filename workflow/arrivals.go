@@ -3,25 +3,11 @@ package workflow
 import (
 	"context"
 	"fmt"
-	"sync"
-	"time"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 )
-
-// arrivals are hosts that are being connected to and looked at, all at once: who is fast
-// waits for nobody. One goroutine takes them, one by one.
-type arrivals struct {
-	results chan arrival
-	left    int // of whom nothing is known yet
-	stop    context.CancelFunc
-
-	settled chan struct{} // closed when nobody comes any more; nil where nobody may come late
-	mu      sync.Mutex
-	late    []hosts.Host // who came after the command had begun its work
-}
 
 // approach begins to connect to hosts and to look at them.
 func (s *Session) approach(ctx context.Context, wanted []cluster.Host, query func(cluster.Host) hosts.Query) *arrivals {
@@ -79,25 +65,4 @@ func (s *Session) receive(a *arrivals) {
 			s.api.Join(next.name, next.host, manifests.APIAddress(s.cluster, h))
 		}
 	}
-}
-
-// lateGrace bounds how long the end of a command waits for connections that are still
-// being made: they are given up by then.
-const lateGrace = time.Second
-
-// end gives up on those who have not come yet, and gives back those who came late.
-func (a *arrivals) end() []hosts.Host {
-	if a == nil {
-		return nil
-	}
-	if a.stop(); a.settled == nil {
-		return nil
-	}
-	select {
-	case <-a.settled:
-	case <-time.After(lateGrace):
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.late
 }

@@ -6,11 +6,15 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/hosts/ssh"
 )
+
+// Dialer connects to a host, and tells what it is about where that takes long.
+type Dialer func(ctx context.Context, h cluster.Host, tell func(string)) (hosts.Host, error)
 
 // connections are the hosts that are reached, and the reasons why others are not. What that
 // means is for preflight to say.
@@ -109,6 +113,46 @@ func (c *connections) close() {
 		return c.hosts[name].Close()
 	})
 	late.Wait()
+}
+
+// lookAt observes one host.
+func (c *connections) lookAt(ctx context.Context, name string, host hosts.Host, query hosts.Query) (hosts.Facts, error) {
+	_, end := c.stage(StageHosts, name, "looking at the host")
+	defer end()
+	return host.Observe(ctx, query)
+}
+
+// arrivals are hosts that are being connected to and looked at, all at once: who is fast
+// waits for nobody. One goroutine takes them, one by one.
+type arrivals struct {
+	results chan arrival
+	left    int // of whom nothing is known yet
+	stop    context.CancelFunc
+
+	settled chan struct{} // closed when nobody comes any more; nil where nobody may come late
+	mu      sync.Mutex
+	late    []hosts.Host // who came after the command had begun its work
+}
+
+// lateGrace bounds how long the end of a command waits for connections that are still
+// being made: they are given up by then.
+const lateGrace = time.Second
+
+// end gives up on those who have not come yet, and gives back those who came late.
+func (a *arrivals) end() []hosts.Host {
+	if a == nil {
+		return nil
+	}
+	if a.stop(); a.settled == nil {
+		return nil
+	}
+	select {
+	case <-a.settled:
+	case <-time.After(lateGrace):
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.late
 }
 
 // atOnce calls for all at the same time, and gives what came of each.

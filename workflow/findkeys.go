@@ -14,9 +14,6 @@ import (
 	"github.com/slipway-k8s/slipway/phases/checks"
 )
 
-// errNoKeys tells that this cluster's keys are neither on this machine nor on a host.
-var errNoKeys = errors.New("no host that answers has noted such a cluster, or its keys are neither in the state folder nor on a control plane that answers; a cluster that is not there yet is made by: slipway init")
-
 // settleKeys finds the cluster's keys or, where the workflow may, makes those of a new one.
 func (s *Session) settleKeys(ctx context.Context, r *Run) error {
 	err := s.findKeys(ctx)
@@ -63,15 +60,6 @@ func (s *Session) findKeys(ctx context.Context) error {
 		return s.notMeant(claimed, fmt.Sprintf("on this machine that is the cluster %s, not %s (%s)", other.Name(), s.cluster.Name, other.Path()))
 	}
 	return s.rebuildKeys(ctx, states, claimed)
-}
-
-// openStates opens the state folder.
-func openStates() (*store.Store, error) {
-	root, err := store.DefaultRoot()
-	if err != nil {
-		return nil, err
-	}
-	return store.Open(root)
 }
 
 func (s *Session) useFolder(folder *store.Folder) error {

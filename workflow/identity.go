@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,6 +13,9 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/checks"
 )
+
+// errNoKeys tells that this cluster's keys are neither on this machine nor on a host.
+var errNoKeys = errors.New("no host that answers has noted such a cluster, or its keys are neither in the state folder nor on a control plane that answers; a cluster that is not there yet is made by: slipway init")
 
 // A host's record says which cluster the host was made part of. Disk images and restored
 // snapshots carry such records to where they do not belong, and a host may lie. So a record

@@ -61,3 +61,22 @@ func readFiles(contents map[string][]byte, paths ...string) error {
 	}
 	return nil
 }
+
+// noted are the hosts of the file that the state folder has a note of.
+func (s *Session) noted(has func(*store.Folder, string) bool) map[string]bool {
+	noted := map[string]bool{}
+	for _, name := range s.HostNames() {
+		if folder := s.folder(); folder != nil && has(folder, name) {
+			noted[name] = true
+		}
+	}
+	return noted
+}
+
+// folder is where the keys are kept; nil where they are not yet, or there are none.
+func (s *Session) folder() *store.Folder {
+	if s.keys == nil {
+		return nil
+	}
+	return s.keys.folder
+}

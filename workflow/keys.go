@@ -49,14 +49,6 @@ func (k *keys) identity(c *cluster.Cluster) hosts.Identity {
 	return hosts.Identity{ID: id, Name: c.Name}
 }
 
-// folder is where the keys are kept; nil where they are not yet, or there are none.
-func (s *Session) folder() *store.Folder {
-	if s.keys == nil {
-		return nil
-	}
-	return s.keys.folder
-}
-
 // mint gets an owner's leaves, a host's or the operator's: as minted before where they are still
 // right, else minted now.
 func (k *keys) mint(c *cluster.Cluster, owner string, specs ...certs.Spec) error {
@@ -148,4 +140,13 @@ func (k *keys) operators(c *cluster.Cluster, spec certs.Spec) (certs.Leaf, error
 		return certs.Leaf{}, fmt.Errorf("mint %s: %w", spec.Name, err)
 	}
 	return k.leaves[operatorsOwn][spec.Name], nil
+}
+
+// openStates opens the state folder.
+func openStates() (*store.Store, error) {
+	root, err := store.DefaultRoot()
+	if err != nil {
+		return nil, err
+	}
+	return store.Open(root)
 }

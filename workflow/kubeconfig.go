@@ -1,10 +1,7 @@
 package workflow
 
 import (
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/slipway-k8s/slipway/certs"
@@ -90,31 +87,4 @@ func (s *Session) AdminLeaf(validity time.Duration) (certs.Leaf, error) {
 		return certs.Leaf{}, fmt.Errorf("mint an administrator's certificate: %w", err)
 	}
 	return leaf, nil
-}
-
-// WritePrivate writes a file that only its owner may read, whole or not at all.
-func WritePrivate(path string, data []byte) error {
-	return writeOwned(path, data, func(*os.File) error { return nil })
-}
-
-// writeOwned is WritePrivate for a file that is given to its owner before it takes its place.
-func writeOwned(path string, data []byte, give func(*os.File) error) error {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	defer os.Remove(file.Name())
-	if _, err = file.Write(data); err == nil {
-		err = errors.Join(give(file), file.Sync())
-	}
-	if closing := file.Close(); err == nil {
-		err = closing
-	}
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
 }

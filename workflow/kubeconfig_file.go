@@ -87,31 +87,6 @@ func mergeInto(by sudoer, path string, ours, ca []byte, replace bool) (current s
 	return text(document.Content[0], "current-context"), nil
 }
 
-// maxLinks is how many links the kernel follows.
-const maxLinks = 40
-
-// followed is the file that a path leads to, which need not be there yet: a link stays one.
-func followed(path string) string {
-	for range maxLinks {
-		if real, err := filepath.EvalSymlinks(path); err == nil {
-			return real
-		}
-		to, err := os.Readlink(path)
-		if err != nil {
-			return path
-		}
-		if !filepath.IsAbs(to) {
-			folder, err := filepath.EvalSymlinks(filepath.Dir(path))
-			if err != nil {
-				return path
-			}
-			to = filepath.Join(folder, to)
-		}
-		path = to
-	}
-	return path
-}
-
 // lockKubeconfig takes the lock that kubectl takes when it changes the file.
 func lockKubeconfig(path string) (unlock func(), err error) {
 	lock := path + ".lock"

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,17 +14,6 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases"
 )
-
-// observation is what was seen.
-type observation struct {
-	facts map[string]hosts.Facts // of the hosts that answered
-	seen  map[string]time.Time   // when, by this machine's clock
-	live  hosts.ClusterFacts
-}
-
-func (o *observation) note(name string, facts hosts.Facts) {
-	o.facts[name], o.seen[name] = facts, time.Now()
-}
 
 // look observes the hosts, finds or mints the keys, and observes the cluster; it observes hosts
 // once more where the cluster tells that they have changed since.
@@ -148,13 +136,6 @@ func (s *Session) observe(ctx context.Context, query func(cluster.Host) hosts.Qu
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// lookAt observes one host.
-func (s *Session) lookAt(ctx context.Context, name string, host hosts.Host, query hosts.Query) (hosts.Facts, error) {
-	_, end := s.stage(StageHosts, name, "looking at the host")
-	defer end()
-	return host.Observe(ctx, query)
 }
 
 // query is what the workflow looks at on a host.

@@ -3,21 +3,9 @@ package workflow
 import (
 	"slices"
 
-	"github.com/slipway-k8s/slipway/certs/store"
 	"github.com/slipway-k8s/slipway/phases"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
-
-// noted are the hosts of the file that the state folder has a note of.
-func (s *Session) noted(has func(*store.Folder, string) bool) map[string]bool {
-	noted := map[string]bool{}
-	for _, name := range s.HostNames() {
-		if folder := s.folder(); folder != nil && has(folder, name) {
-			noted[name] = true
-		}
-	}
-	return noted
-}
 
 // noteBegun notes in the state folder that a host's member of etcd was let begin, before it
 // does: the engine starts what waits for a step when its end has been told.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
@@ -34,12 +35,22 @@ func (s *Session) Prepare(ctx context.Context, r *Run) (Prepared, error) {
 	s.askHealth(ctx, r)
 	planned := s.span(StagePlan)
 	ready, err := s.planned(r)
+	planned()
 	if err != nil {
 		return Prepared{}, err
 	}
-	planned()
 	defer s.span(StageVerifyBundle)()
 	return ready, s.verifyBundle(ctx, ready)
+}
+
+// known refuses names that the cluster file does not have.
+func (s *Session) known(names []string) error {
+	for _, name := range names {
+		if _, ok := s.cluster.Host(name); !ok {
+			return usagef("no host is called %s in %s: it has %s", name, s.File, strings.Join(s.HostNames(), ", "))
+		}
+	}
+	return nil
 }
 
 // verifyBundle hashes the whole bundle before a plan that takes anything from it: a

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/phases/engine"
 )
 
 // reachAll connects to the hosts that the plan depends on, and looks at them.
@@ -73,4 +74,33 @@ func (s *Session) reachFew(ctx context.Context, r *Run) (more []cluster.Host, en
 	}
 	more = slices.DeleteFunc(slices.Clone(wanted), func(h cluster.Host) bool { return s.tried(h.Name) })
 	return more, shown && len(more) == 0, nil
+}
+
+// takeLease takes the lease of every host that is connected. Those that are held stay so. One
+// that does not answer any more is from then on as one that was not reached.
+func (s *Session) takeLease(ctx context.Context) error {
+	defer s.span(StageLease)()
+	for {
+		release, err := engine.Hold(ctx, engine.Options{Hosts: s.hosts, Holder: holder(), Waits: s.leases})
+		if err == nil {
+			s.release = release
+			return nil
+		}
+		gone := ""
+		if ctx.Err() == nil {
+			gone = s.lost(err)
+		}
+		if gone == "" {
+			s.release = nil
+			return &engine.NotBegun{Err: err}
+		}
+		delete(s.facts, gone)
+		s.viaHosts = slices.DeleteFunc(s.viaHosts, func(name string) bool { return name == gone })
+	}
+}
+
+// leases tells that a host is asked for its lease.
+func (s *Session) leases(host, what string) (end func()) {
+	_, end = s.stage(StageLease, host, what)
+	return end
 }

@@ -142,38 +142,6 @@ func (s *Session) dropLeaves(names []string) error {
 	return nil
 }
 
-// known refuses names that the cluster file does not have.
-func (s *Session) known(names []string) error {
-	for _, name := range names {
-		if _, ok := s.cluster.Host(name); !ok {
-			return usagef("no host is called %s in %s: it has %s", name, s.File, strings.Join(s.HostNames(), ", "))
-		}
-	}
-	return nil
-}
-
-// withControlPlanes are the hosts named (all, where none is), and the control planes,
-// by which the cluster is reached and which know its keys.
-func withControlPlanes(c *cluster.Cluster, names []string) []cluster.Host {
-	var reached []cluster.Host
-	for _, h := range c.Hosts {
-		if len(names) == 0 || slices.Contains(names, h.Name) || h.HasRole(cluster.RoleControlPlane) {
-			reached = append(reached, h)
-		}
-	}
-	return reached
-}
-
-// withBalancers are the same and the balancers, which have to be told of who leaves.
-func withBalancers(c *cluster.Cluster, names []string) []cluster.Host {
-	for _, h := range c.Balancers() {
-		if len(names) > 0 {
-			names = append(slices.Clone(names), h.Name)
-		}
-	}
-	return withControlPlanes(c, names)
-}
-
 // nothingLeft looks again at every host that was reset, and tells what is still there. Of one
 // that does not answer any more nobody knows it.
 func (s *Session) nothingLeft(ctx context.Context, names []string) error {

@@ -32,9 +32,6 @@ type Options struct {
 	Dial    Dialer // by SSH unless said
 }
 
-// Dialer connects to a host, and tells what it is about where that takes long.
-type Dialer func(ctx context.Context, h cluster.Host, tell func(string)) (hosts.Host, error)
-
 // Session is what one command knows: what is wanted, and what is there.
 type Session struct {
 	Options

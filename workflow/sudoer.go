@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/user"
@@ -89,4 +90,56 @@ func (s sudoer) atHome(path string) bool {
 		}
 	}
 	return false
+}
+
+// maxLinks is how many links the kernel follows.
+const maxLinks = 40
+
+// followed is the file that a path leads to, which need not be there yet: a link stays one.
+func followed(path string) string {
+	for range maxLinks {
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			return real
+		}
+		to, err := os.Readlink(path)
+		if err != nil {
+			return path
+		}
+		if !filepath.IsAbs(to) {
+			folder, err := filepath.EvalSymlinks(filepath.Dir(path))
+			if err != nil {
+				return path
+			}
+			to = filepath.Join(folder, to)
+		}
+		path = to
+	}
+	return path
+}
+
+// WritePrivate writes a file that only its owner may read, whole or not at all.
+func WritePrivate(path string, data []byte) error {
+	return writeOwned(path, data, func(*os.File) error { return nil })
+}
+
+// writeOwned is WritePrivate for a file that is given to its owner before it takes its place.
+func writeOwned(path string, data []byte, give func(*os.File) error) error {
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer os.Remove(file.Name())
+	if _, err = file.Write(data); err == nil {
+		err = errors.Join(give(file), file.Sync())
+	}
+	if closing := file.Close(); err == nil {
+		err = closing
+	}
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ package workflow
 
 import (
 	"context"
+	"slices"
 
 	"github.com/slipway-k8s/slipway/certs/store"
 	"github.com/slipway-k8s/slipway/cluster"
@@ -12,9 +13,6 @@ import (
 	"github.com/slipway-k8s/slipway/phases"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
-
-// All are the workflows there are. Commands, 'slipway plan NAME', help and completion come from it.
-var All = []Workflow{Init, Join, Prepare, Reset, Remove, ImageLoad, HATest}
 
 // Workflow is one way to change a cluster.
 type Workflow struct {
@@ -101,6 +99,28 @@ func New(w Workflow, request Request) (*Run, error) {
 }
 
 func everyHost(c *cluster.Cluster, _ Request) []cluster.Host { return c.Hosts }
+
+// withControlPlanes are the hosts named (all, where none is), and the control planes,
+// by which the cluster is reached and which know its keys.
+func withControlPlanes(c *cluster.Cluster, names []string) []cluster.Host {
+	var reached []cluster.Host
+	for _, h := range c.Hosts {
+		if len(names) == 0 || slices.Contains(names, h.Name) || h.HasRole(cluster.RoleControlPlane) {
+			reached = append(reached, h)
+		}
+	}
+	return reached
+}
+
+// withBalancers are the same and the balancers, which have to be told of who leaves.
+func withBalancers(c *cluster.Cluster, names []string) []cluster.Host {
+	for _, h := range c.Balancers() {
+		if len(names) > 0 {
+			names = append(slices.Clone(names), h.Name)
+		}
+	}
+	return withControlPlanes(c, names)
+}
 
 // of makes a workflow's plan of a planner that needs nothing of the session.
 func of(planner func(phases.Input) (plan.Plan, plan.Contents, error)) func(*Session, phases.Input) (plan.Plan, plan.Contents, error) {

@@ -28,9 +28,6 @@ const (
 	mustPatience = workflow.BackWithin + 30*time.Second
 )
 
-// goesOn is said of a command that was interrupted and has left nothing undone.
-const goesOn = "interrupted; the same command goes on from here\n"
-
 // awaited knows whom a command waits for and with what, and says so when it takes long.
 type awaited struct {
 	mu      sync.Mutex

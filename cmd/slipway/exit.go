@@ -92,6 +92,9 @@ func report(w io.Writer, err error, interrupted bool) int {
 	return code
 }
 
+// goesOn is said of a command that was interrupted and has left nothing undone.
+const goesOn = "interrupted; the same command goes on from here\n"
+
 // interruption tells what failed before, if anything did, and how it goes on.
 func interruption(w io.Writer, err error) {
 	if undone, ok := errors.AsType[*workflow.UndoneError](err); ok {

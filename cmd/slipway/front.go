@@ -12,22 +12,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
-	"github.com/slipway-k8s/slipway/workflow"
 )
-
-// newFront chooses how a workflow is shown: as JSON when asked, by a live display on a
-// terminal, else by a line per event. With yes nobody is asked.
-func (p *program) newFront(format string, yes bool, out io.Writer) workflow.Frontend {
-	shown := newShown(out)
-	if format == formatJSON {
-		return &jsonFront{silentFront: p.silent(), yes: yes, encoder: json.NewEncoder(shown)}
-	}
-	text := &textFront{silentFront: p.silent(), yes: yes, out: shown, steps: longSteps{}}
-	if screen := terminal(out); screen != nil {
-		return newLiveFront(text, screen)
-	}
-	return &plainFront{textFront: text}
-}
 
 // silentFront shows nothing of a command but for whom it waits. It is what the others are
 // made of.
@@ -213,11 +198,4 @@ func failureLine(event plan.Event) string {
 		}
 	}
 	return line
-}
-
-func suffix(detail string) string {
-	if detail == "" {
-		return ""
-	}
-	return ": " + detail
 }

@@ -128,3 +128,10 @@ func (s *runningStep) percent() string {
 	}
 	return fmt.Sprintf("%d%%", 100*s.progress.Done/s.progress.Total)
 }
+
+func suffix(detail string) string {
+	if detail == "" {
+		return ""
+	}
+	return ": " + detail
+}

@@ -7,7 +7,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log"
 	"os"
@@ -21,23 +20,9 @@ import (
 	"github.com/slipway-k8s/slipway/workflow"
 )
 
-// version is set when building.
-var version = "dev"
-
 func main() {
 	lab.Main() // a lab host's first process is this program once more
 	os.Exit(newProgram().run())
-}
-
-// program is what all commands of this process share.
-type program struct {
-	in    *os.File // where questions are answered
-	waits *awaited
-	dial  workflow.Dialer // by SSH unless said
-}
-
-func newProgram() *program {
-	return &program{in: os.Stdin, waits: &awaited{say: func(line string) { fmt.Fprintln(os.Stderr, line) }}}
 }
 
 // run runs the command line, and gives the exit code.
@@ -55,30 +40,6 @@ func (p *program) run() int {
 	ssh.EndProxyCommands() // before a signal has its usual effect again
 	stop()
 	return report(os.Stderr, err, interrupted)
-}
-
-// open reads what the flags name.
-func (p *program) open(flags clusterFlags, front workflow.Frontend) (*workflow.Session, error) {
-	data, err := p.read(flags.file)
-	if err != nil {
-		return nil, err
-	}
-	return workflow.Open(workflow.Options{
-		File: flags.file, Data: data, Bundle: flags.bundle, Version: version, Agent: ownAgent, Dial: p.dial,
-	}, front)
-}
-
-// openAPI is open for a command that only speaks to the API.
-func (p *program) openAPI(ctx context.Context, flags clusterFlags) (*workflow.Session, error) {
-	s, err := p.open(flags, p.silent())
-	if err != nil {
-		return nil, err
-	}
-	if err := s.ConnectAPI(ctx); err != nil {
-		s.Close()
-		return nil, err
-	}
-	return s, nil
 }
 
 // interruptible is cancelled by the first Ctrl-C or SIGTERM; what does not end by itself then
@@ -150,16 +111,15 @@ bundle, and looks after it from then on.
 	add(groupUse, newKubectlCommand(p), newKubeconfigCommand(p), newProxyCommand(p), newTokenCommand(p))
 	add(groupMaterial, newConfigCommand(p), newBundleCommand(), newLabCommand(p.waits))
 	root.AddCommand(newVersionCommand())
-	addWorkflows(root, p.newWorkflowCommand)
+	addWorkflows(root, func(w workflow.Workflow) *cobra.Command {
+		if w.Name == workflow.HATest.Name { // which is many small plans
+			return p.newHATestCommand()
+		}
+		return p.newWorkflowCommand(w)
+	})
 	wrapArgs(root)
 	return root
 }
-
-const (
-	groupCluster  = "cluster"
-	groupUse      = "use"
-	groupMaterial = "material"
-)
 
 // wrapArgs makes wrong arguments a usage error, like wrong flags.
 func wrapArgs(command *cobra.Command) {

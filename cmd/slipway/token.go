@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -20,49 +21,34 @@ func newTokenCommand(p *program) *cobra.Command {
 
 func newTokenCreateCommand(p *program) *cobra.Command {
 	var (
-		flags       clusterFlags
 		ttl         time.Duration
 		description string
 		joinCommand bool
 	)
-	command := &cobra.Command{
-		Use:   "create -f FILE",
-		Short: "Create a bootstrap token",
-		Args:  cobra.NoArgs,
-	}
-	format := outputFlag(command)
-	command.RunE = func(command *cobra.Command, _ []string) error {
-		if err := checkFormat(*format); err != nil {
-			return err
+	command := newAPICommand(p, "create -f FILE", "Create a bootstrap token", func(ctx context.Context, s *workflow.Session, _ []string) (result, error) {
+		token, err := s.CreateToken(ctx, ttl, description)
+		if err != nil {
+			return result{}, err
 		}
+		text := token.Reveal()
+		value := map[string]string{"token": text}
+		if joinCommand {
+			if text, err = s.JoinCommand(token); err != nil {
+				return result{}, err
+			}
+			value["joinCommand"] = text
+		}
+		return result{value, func(w io.Writer) error {
+			_, err := fmt.Fprintln(w, text)
+			return err
+		}}, nil
+	})
+	command.PreRunE = func(*cobra.Command, []string) error {
 		if ttl < 0 {
 			return usagef("--ttl %s: must not be negative; 0 is for ever", ttl)
 		}
-		s, err := p.openAPI(command.Context(), flags)
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		token, err := s.CreateToken(command.Context(), ttl, description)
-		if err != nil {
-			return err
-		}
-		text := token.Reveal()
-		if joinCommand {
-			if text, err = s.JoinCommand(token); err != nil {
-				return err
-			}
-		}
-		value := map[string]string{"token": token.Reveal()}
-		if joinCommand {
-			value["joinCommand"] = text
-		}
-		return show(command.OutOrStdout(), *format, value, func(w io.Writer) error {
-			_, err := fmt.Fprintln(w, text)
-			return err
-		})
+		return nil
 	}
-	flags.add(command)
 	command.Flags().DurationVar(&ttl, "ttl", workflow.TokenTTL, "how long it lives; 0 for ever")
 	command.Flags().StringVar(&description, "description", "", "what it is for")
 	command.Flags().BoolVar(&joinCommand, "print-join-command", false, "print the whole kubeadm join command")
@@ -70,31 +56,14 @@ func newTokenCreateCommand(p *program) *cobra.Command {
 }
 
 func newTokenListCommand(p *program) *cobra.Command {
-	var flags clusterFlags
-	command := &cobra.Command{
-		Use:   "list -f FILE",
-		Short: "List bootstrap tokens, without their secrets",
-		Args:  cobra.NoArgs,
-	}
-	format := outputFlag(command)
-	command.RunE = func(command *cobra.Command, _ []string) error {
-		if err := checkFormat(*format); err != nil {
-			return err
-		}
-		s, err := p.openAPI(command.Context(), flags)
+	return newAPICommand(p, "list -f FILE", "List bootstrap tokens, without their secrets", func(ctx context.Context, s *workflow.Session, _ []string) (result, error) {
+		found, err := s.API().Tokens(ctx)
 		if err != nil {
-			return err
-		}
-		defer s.Close()
-		found, err := s.API().Tokens(command.Context())
-		if err != nil {
-			return err
+			return result{}, err
 		}
 		tokens := tokenRows(found)
-		return show(command.OutOrStdout(), *format, tokens, func(w io.Writer) error { return writeTokens(w, tokens) })
-	}
-	flags.add(command)
-	return command
+		return result{tokens, func(w io.Writer) error { return writeTokens(w, tokens) }}, nil
+	})
 }
 
 // tokenRow is a token as it is shown: without its secret.
@@ -129,35 +98,20 @@ func writeTokens(w io.Writer, tokens []tokenRow) error {
 }
 
 func newTokenDeleteCommand(p *program) *cobra.Command {
-	var flags clusterFlags
-	command := &cobra.Command{
-		Use:   "delete -f FILE TOKEN...",
-		Short: "Delete bootstrap tokens, by id or whole",
-		Args:  cobra.MinimumNArgs(1),
-	}
-	format := outputFlag(command)
-	command.RunE = func(command *cobra.Command, tokens []string) error {
-		if err := checkFormat(*format); err != nil {
-			return err
-		}
-		s, err := p.openAPI(command.Context(), flags)
-		if err != nil {
-			return err
-		}
-		defer s.Close()
+	command := newAPICommand(p, "delete -f FILE TOKEN...", "Delete bootstrap tokens, by id or whole", func(ctx context.Context, s *workflow.Session, tokens []string) (result, error) {
 		var deleted []string
 		for _, token := range tokens {
 			id, _, _ := strings.Cut(token, ".")
-			if err := s.DeleteToken(command.Context(), id); err != nil {
-				return err
+			if err := s.DeleteToken(ctx, id); err != nil {
+				return result{}, err
 			}
 			deleted = append(deleted, id)
 		}
-		return show(command.OutOrStdout(), *format, map[string][]string{"deleted": deleted}, func(w io.Writer) error {
+		return result{map[string][]string{"deleted": deleted}, func(w io.Writer) error {
 			_, err := fmt.Fprintf(w, "deleted %s\n", strings.Join(deleted, ", "))
 			return err
-		})
-	}
-	flags.add(command)
+		}}, nil
+	})
+	command.Args = cobra.MinimumNArgs(1)
 	return command
 }

@@ -8,6 +8,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// version is set when building.
+var version = "dev"
+
 func newVersionCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "version",

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 
@@ -11,23 +13,12 @@ import (
 	"github.com/slipway-k8s/slipway/workflow"
 )
 
-// clusterFlags are the flags of every command that needs a cluster file.
-type clusterFlags struct {
-	file   string
-	bundle string
-}
-
-func (f *clusterFlags) add(command *cobra.Command) {
-	command.Flags().StringVarP(&f.file, "file", "f", "", "the cluster file (- for standard input)")
-	_ = command.MarkFlagFilename("file", "yaml", "yml")
-	_ = command.MarkFlagRequired("file")
-}
-
-func (f *clusterFlags) addBundle(command *cobra.Command) {
-	command.Flags().StringVar(&f.bundle, "bundle", "", "the bundle with all that the hosts will run")
-	_ = command.MarkFlagFilename("bundle", "tar")
-	_ = command.MarkFlagRequired("bundle")
-}
+// The groups of commands in the help.
+const (
+	groupCluster  = "cluster"
+	groupUse      = "use"
+	groupMaterial = "material"
+)
 
 // changeFlags are the flags of every command that changes something.
 type changeFlags struct {
@@ -98,9 +89,6 @@ func (p *program) base(w workflow.Workflow, flags *clusterFlags, request *workfl
 
 // newWorkflowCommand is the command that carries a workflow out.
 func (p *program) newWorkflowCommand(w workflow.Workflow) *cobra.Command {
-	if w.Name == workflow.HATest.Name {
-		return p.newHATestCommand()
-	}
 	var (
 		flags   changeFlags
 		request workflow.Request
@@ -151,6 +139,20 @@ func (p *program) change(command *cobra.Command, run *workflow.Run, flags change
 	}
 	tellJSON(newShown(out), flags.output, err)
 	return err
+}
+
+// newFront chooses how a workflow is shown: as JSON when asked, by a live display on a
+// terminal, else by a line per event. With yes nobody is asked.
+func (p *program) newFront(format string, yes bool, out io.Writer) workflow.Frontend {
+	shown := newShown(out)
+	if format == formatJSON {
+		return &jsonFront{silentFront: p.silent(), yes: yes, encoder: json.NewEncoder(shown)}
+	}
+	text := &textFront{silentFront: p.silent(), yes: yes, out: shown, steps: longSteps{}}
+	if screen := terminal(out); screen != nil {
+		return newLiveFront(text, screen)
+	}
+	return &plainFront{textFront: text}
 }
 
 // timed notes the time of all that a front end is told.
