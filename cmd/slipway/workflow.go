@@ -104,7 +104,7 @@ func (p *program) newWorkflowCommand(w workflow.Workflow) *cobra.Command {
 		}
 		return p.change(command, run, flags)
 	}
-	command.Flags().StringVarP(&flags.output, "output", "o", formatText, "format: text, or json for one event per step")
+	command.Flags().StringVarP(&flags.output, "output", "o", formatText, "format: text, or json for one event per stage and step")
 	if w.Args == workflow.Archives {
 		request.Yes = true // adding an image takes nothing away
 		return command
