@@ -219,7 +219,11 @@ func TestLongLinesAreBounded(t *testing.T) {
 				n := 0
 				for ; n < 100; n++ {
 					refused := make(chan error, 1)
-					go func() { err := decode(n, &waiting{goOn, strings.NewReader("\"\n")}); refused <- err; before <- err }()
+					go func(n int) {
+						err := decode(n, &waiting{goOn, strings.NewReader("\"\n")})
+						refused <- err
+						before <- err
+					}(n)
 					time.Sleep(roomPatience + time.Second) // of the bubble's clock
 					if len(refused) > 0 {
 						if err := <-refused; !errors.Is(err, errNoRoom) {

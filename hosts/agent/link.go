@@ -28,6 +28,9 @@ type link struct {
 	explain func(error) error // may put why it ended into better words
 	release func()            // frees whoever reads or writes the streams
 
+	turn   chan struct{} // whose Write it is
+	sealed chan struct{} // closed once nothing more is written
+
 	closing atomic.Bool // this side has said its last: the end is that of what still comes
 	began   time.Time
 	heard   atomic.Int64 // when a byte last came, in nanoseconds since it began
@@ -39,6 +42,7 @@ type link struct {
 func newLink(in io.Reader, out io.Writer, life Life) *link {
 	return &link{
 		in: in, out: out, life: life.withDefaults(), began: time.Now(), ended: make(chan struct{}),
+		turn: make(chan struct{}, 1), sealed: make(chan struct{}),
 		explain: func(err error) error { return err }, release: func() {},
 	}
 }
@@ -89,6 +93,12 @@ func (l *link) Read(p []byte) (int, error) {
 }
 
 func (l *link) Write(p []byte) (int, error) {
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-l.sealed:
+		return 0, errClosed
+	}
 	deaf := time.AfterFunc(deafness*l.life.Silence, func() { l.end(errDeaf) })
 	defer deaf.Stop()
 	n, err := l.out.Write(p)
@@ -96,6 +106,22 @@ func (l *link) Write(p []byte) (int, error) {
 		l.end(fmt.Errorf("write to the other end: %w", err))
 	}
 	return n, err
+}
+
+// seal has nothing more written from now on: HTTP/2 writes in goroutines of its own, and the streams
+// are the caller's again. A Write in hand ends first, or is left to a stream that takes nothing in.
+func (l *link) seal() {
+	patience := l.life.Silence
+	if l.over() {
+		patience = min(patience, endPatience)
+	}
+	bound := time.NewTimer(patience)
+	defer bound.Stop()
+	select {
+	case l.turn <- struct{}{}:
+	case <-bound.C:
+	}
+	close(l.sealed)
 }
 
 // Close is HTTP/2's.

@@ -36,6 +36,7 @@ func Serve(ctx context.Context, host hosts.Host, in io.Reader, out io.Writer, op
 	}
 	s := newServer(host, in, out, opts)
 	defer s.stopQuick()
+	defer s.link.seal()
 	defer s.link.end(errClosed)
 	go s.link.watch()
 	web := s.web()
