@@ -130,12 +130,12 @@ func TestItIsToldWhoseLeaseIsWaitedFor(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				front := &fake{}
 				s.front = front
-				var waits []string
-				time.AfterFunc(5*time.Second, func() { waits = front.waits() })
+				seen := make(chan []string, 1)
+				time.AfterFunc(5*time.Second, func() { seen <- front.waits() })
 				if err := lease(t.Context(), s); err != nil {
 					t.Error(err)
 				}
-				if want := "cp-1: taking the lease"; !slices.Equal(waits, []string{want}) {
+				if waits, want := <-seen, "cp-1: taking the lease"; !slices.Equal(waits, []string{want}) {
 					t.Errorf("after 5 s one waits for %q, want %q", waits, want)
 				}
 				if left := front.waits(); len(left) > 0 {
