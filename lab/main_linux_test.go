@@ -2,7 +2,9 @@ package lab
 
 import (
 	"context"
+	"flag"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"syscall"
@@ -17,6 +19,7 @@ const (
 
 func TestMain(m *testing.M) {
 	Main()
+	dialing(os.Args[1:])
 	if moment := os.Getenv(crashVariable); moment != "" {
 		crashingUp(moment)
 	}
@@ -24,6 +27,25 @@ func TestMain(m *testing.M) {
 		fmt.Println("lab: NOT RUN: the tests that boot hosts:", reason)
 	}
 	os.Exit(m.Run())
+}
+
+// dialing makes of the test binary the proxyCommand that a cluster file names, where it is called so.
+func dialing(args []string) {
+	if len(args) < 2 || args[0] != "lab" || args[1] != "dial" {
+		return
+	}
+	flags := flag.NewFlagSet("lab dial", flag.ExitOnError)
+	dir, name := flags.String("dir", "", ""), flags.String("name", "", "")
+	_ = flags.Parse(args[2:]) // it exits by itself
+	l, err := Open(*dir, *name)
+	if err == nil {
+		err = l.Dial(context.Background(), net.JoinHostPort(flags.Arg(0), flags.Arg(1)), os.Stdin, os.Stdout)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
 }
 
 // noHosts says why this machine cannot boot hosts; empty when it can.
