@@ -18,7 +18,7 @@ help: ## list the targets
 build: ## bin/slipway, one static binary, with slipway-agent for the hosts in it
 	GOOS=linux go build -ldflags '$(LDFLAGS)' -o bin/slipway-agent ./cmd/slipway-agent
 	gzip -9nc bin/slipway-agent > $(EMBEDDED).gz
-	{ { sha256sum bin/slipway-agent 2>/dev/null || shasum -a 256 bin/slipway-agent; } | cut -d' ' -f1; wc -c < bin/slipway-agent; } > $(EMBEDDED).sum
+	{ { sha256sum bin/slipway-agent 2>/dev/null || shasum -a 256 bin/slipway-agent; } | cut -d' ' -f1; wc -c < bin/slipway-agent; echo '$(VERSION)'; } > $(EMBEDDED).sum
 	go build -ldflags '$(LDFLAGS)' -o bin/slipway ./cmd/slipway
 
 .PHONY: setup
@@ -70,4 +70,4 @@ bench: bundle dist/kubeadm ## the figures of docs/benchmarks.md, side by side wi
 
 .PHONY: clean
 clean: ## what the other targets made here
-	rm -rf bin dist
+	rm -rf bin dist $(EMBEDDED).gz $(EMBEDDED).sum

@@ -30,9 +30,10 @@ writes through the endpoint from a host that stays. What is measured is the long
 in which no write was acknowledged. Each is put back, and the cluster well again, before
 the next; also when the test is interrupted or fails. What a test that was killed has
 left is put back by: slipway init.`,
-	reach:  everyHost,
-	plan:   (*Session).planTrials,
-	health: true,
+	reach:    everyHost,
+	plan:     (*Session).planTrials,
+	byItself: "Session.HATest",
+	health:   true,
 }
 
 // Trial is one thing that ha test takes away, and what a client saw of it.
@@ -131,7 +132,7 @@ func (s *Session) wellFor(ctx context.Context, r *Run) error {
 		return err
 	}
 	s.live.Health = s.api.Health(ctx)
-	in, err := s.input()
+	in, err := s.inputOf(r)
 	if err != nil {
 		return err
 	}

@@ -36,6 +36,13 @@ func (s *Session) input() (phases.Input, error) {
 	return in, err
 }
 
+// inputOf is the input of a workflow's plan, with what was asked for.
+func (s *Session) inputOf(r *Run) (phases.Input, error) {
+	in, err := s.input()
+	in.Hosts, in.Force, in.RemoveStale, in.IgnoreChecks = r.Hosts, r.Force, r.RemoveStale, r.IgnoreChecks
+	return in, err
+}
+
 // etcdFiles are the contents of the external etcd's files, where there is such an etcd.
 func (s *Session) etcdFiles() (map[string][]byte, error) {
 	files := map[string][]byte{}

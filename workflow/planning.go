@@ -70,11 +70,10 @@ func (s *Session) verifyBundle(ctx context.Context, ready Prepared) error {
 }
 
 func (s *Session) planned(r *Run) (Prepared, error) {
-	in, err := s.input()
+	in, err := s.inputOf(r)
 	if err != nil {
 		return Prepared{}, err
 	}
-	in.Hosts, in.Force, in.RemoveStale = r.Hosts, r.Force, r.RemoveStale
 	made, contents, err := r.plan(s, in)
 	if err != nil {
 		return Prepared{}, fmt.Errorf("plan %s of %s: %w", r.Name, s.cluster.Name, err)

@@ -13,6 +13,9 @@ import (
 
 // Run is the whole way of a workflow that changes something.
 func (s *Session) Run(ctx context.Context, r *Run) error {
+	if r.byItself != "" { // its plan would stop everything at once, and put nothing back
+		return fmt.Errorf("run %s: its plan is for showing only; it is carried out by %s", r.Name, r.byItself)
+	}
 	err := s.run(ctx, r)
 	if r.after != nil {
 		return r.after(s, r, err)

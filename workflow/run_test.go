@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -62,5 +63,22 @@ func TestWhoIsAskedDecides(t *testing.T) {
 				t.Errorf("it was done: %v; error: %v", made, err)
 			}
 		})
+	}
+}
+
+// TestWhatIsMoreThanOnePlanIsNotRunAsOne: the plan of ha test stops every control plane.
+func TestWhatIsMoreThanOnePlanIsNotRunAsOne(t *testing.T) {
+	s := scene{kept: "try/A", records: all("try/A")}.session(t)
+	front := &fake{answer: true}
+	s.front = front
+	r, err := New(HATest, Request{Yes: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Run(t.Context(), r); err == nil || !strings.Contains(err.Error(), "carried out by Session.HATest") {
+		t.Errorf("it ends with %v", err)
+	}
+	if len(front.events) > 0 {
+		t.Errorf("something was begun: %v", front.events)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -45,6 +46,9 @@ type Workflow struct {
 	// after is called at the end, with what went wrong.
 	after func(*Session, *Run, error) error
 
+	// byItself is how a workflow that is more than one plan is carried out; Run does not do it.
+	byItself string
+
 	mints  bool // it may make a new cluster's keys
 	alone  bool // it can do without the cluster's keys
 	health bool // its plan goes by how the control planes' components are
@@ -77,6 +81,8 @@ type Request struct {
 	Offline     bool
 	RemoveStale bool
 	Yes         bool // do it without asking
+	// IgnoreChecks are the names of checks whose findings stop nothing; they are told all the same.
+	IgnoreChecks []string
 }
 
 // Run is one use of a workflow.
@@ -94,6 +100,9 @@ func New(w Workflow, request Request) (*Run, error) {
 		if err := w.check(request); err != nil {
 			return nil, err
 		}
+	}
+	if err := checks.MayIgnore(request.IgnoreChecks); err != nil {
+		return nil, usagef("--ignore-checks: %w", err)
 	}
 	return &Run{Workflow: w, Request: request}, nil
 }

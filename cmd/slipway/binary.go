@@ -19,13 +19,14 @@ import (
 //go:embed embedded
 var embedded embed.FS
 
-var errNoAgent = errors.New("this slipway was built without its agent; build it anew, in its checkout, by: make build")
+var errNoAgent = errors.New("this slipway was built without its agent, or with another version's; build it anew, in its checkout, by: make build")
 
 // ownAgent is the agent that this program has in it.
-var ownAgent = func() (ssh.Binary, error) { return embeddedAgent(embedded) }
+var ownAgent = func() (ssh.Binary, error) { return embeddedAgent(embedded, version) }
 
-// embeddedAgent opens the agent that is in these files; what it is was noted when it was built.
-func embeddedAgent(files fs.FS) (ssh.Binary, error) {
+// embeddedAgent opens the agent that is in these files; what it is was noted when it was built. One
+// of an earlier build may lie there still: hosts would refuse it.
+func embeddedAgent(files fs.FS, version string) (ssh.Binary, error) {
 	noted, err := fs.ReadFile(files, "embedded/slipway-agent.sum")
 	if errors.Is(err, fs.ErrNotExist) {
 		return ssh.Binary{}, errNoAgent
@@ -34,8 +35,12 @@ func embeddedAgent(files fs.FS) (ssh.Binary, error) {
 		return ssh.Binary{}, err
 	}
 	var agent ssh.Binary
-	if _, err := fmt.Sscan(string(noted), &agent.SHA256, &agent.Size); err != nil {
+	var its string
+	if _, err := fmt.Sscan(string(noted), &agent.SHA256, &agent.Size, &its); err != nil {
 		return ssh.Binary{}, fmt.Errorf("read what the embedded agent is: %w", err)
+	}
+	if its != version {
+		return ssh.Binary{}, errNoAgent
 	}
 	agent.Open = func() (io.ReadCloser, error) {
 		packed, err := files.Open("embedded/slipway-agent.gz")

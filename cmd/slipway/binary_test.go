@@ -17,9 +17,9 @@ func TestTheEmbeddedAgentIsWhatWasBuilt(t *testing.T) {
 		t.Fatal(err)
 	}
 	agent, err := embeddedAgent(fstest.MapFS{
-		"embedded/slipway-agent.sum": {Data: []byte("abc123  9\n")},
+		"embedded/slipway-agent.sum": {Data: []byte("abc123\n9\nv1\n")},
 		"embedded/slipway-agent.gz":  {Data: packed.Bytes()},
-	})
+	}, "v1")
 	if err != nil || agent.SHA256 != "abc123" || agent.Size != 9 {
 		t.Fatalf("%+v, %v", agent, err)
 	}
@@ -34,12 +34,17 @@ func TestTheEmbeddedAgentIsWhatWasBuilt(t *testing.T) {
 	}
 }
 
-// TestASlipwayWithoutAnAgentSaysSo: go build alone makes one.
-func TestASlipwayWithoutAnAgentSaysSo(t *testing.T) {
-	if _, err := embeddedAgent(fstest.MapFS{"embedded/README": {}}); !errors.Is(err, errNoAgent) {
-		t.Errorf("it says %v", err)
+// TestASlipwayWithoutItsAgentSaysSo: go build alone makes one without, or with that of an earlier build.
+func TestASlipwayWithoutItsAgentSaysSo(t *testing.T) {
+	for _, files := range []fstest.MapFS{
+		{"embedded/README": {}},
+		{"embedded/slipway-agent.sum": {Data: []byte("abc123\n9\nv0\n")}},
+	} {
+		if _, err := embeddedAgent(files, "v1"); !errors.Is(err, errNoAgent) {
+			t.Errorf("it says %v", err)
+		}
 	}
-	if _, err := embeddedAgent(fstest.MapFS{"embedded/slipway-agent.sum": {Data: []byte("what?")}}); err == nil || errors.Is(err, errNoAgent) {
+	if _, err := embeddedAgent(fstest.MapFS{"embedded/slipway-agent.sum": {Data: []byte("what?")}}, "v1"); err == nil || errors.Is(err, errNoAgent) {
 		t.Errorf("of a broken one it says %v", err)
 	}
 }

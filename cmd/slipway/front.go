@@ -12,6 +12,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/workflow"
 )
 
 // silentFront shows nothing of a command but for whom it waits. It is what the others are
@@ -53,7 +54,9 @@ type jsonFront struct {
 func (f *jsonFront) Event(event plan.Event) {
 	f.silentFront.Event(event)
 	f.during(event, f.Note)
-	f.encode(event)
+	if event.Stage != workflow.StageClose { // what a command says last is how it ended
+		f.encode(event)
+	}
 }
 
 func (f *jsonFront) encode(value any) {

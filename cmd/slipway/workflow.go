@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/workflow"
 )
@@ -78,6 +79,8 @@ func (p *program) base(w workflow.Workflow, flags *clusterFlags, request *workfl
 	if w.Bundle {
 		flags.addBundle(command)
 	}
+	command.Flags().StringSliceVar(&request.IgnoreChecks, "ignore-checks", nil, "names of checks that are passed over, such as NumCPU,Mem: what they find is told, and stops nothing")
+	_ = command.RegisterFlagCompletionFunc("ignore-checks", cobra.FixedCompletions(checks.Ignorable(), cobra.ShellCompDirectiveNoFileComp))
 	for _, option := range w.Options {
 		command.Flags().BoolVar(option.Of(request), option.Name, false, option.Usage)
 	}
@@ -132,8 +135,8 @@ func (p *program) change(command *cobra.Command, run *workflow.Run, flags change
 	if err != nil {
 		return err
 	}
-	defer s.Close()
 	err = s.Run(command.Context(), run)
+	s.Close() // before the last word: whoever reads JSON finds the result in the last line
 	if flags.timeline != "" {
 		err = errors.Join(err, times.save(flags.timeline, s.HostNames()))
 	}

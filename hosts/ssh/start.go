@@ -53,10 +53,7 @@ func (h *host) start(ctx context.Context, guess Binary) error {
 			return err
 		}
 		if binary, err = h.options.binary(ctx, h.place.platform); err != nil {
-			return &hosts.Error{
-				Kind: hosts.KindPlatform, Op: "find the agent for " + h.place.platform.String(), Err: err,
-				Fix: "use a bundle that was built for this platform",
-			}
+			return &hosts.Error{Kind: hosts.KindPlatform, Op: "get the agent for " + h.place.platform.String(), Err: err}
 		}
 	}
 	if binary.SHA256 != guess.SHA256 {

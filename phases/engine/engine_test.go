@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -381,6 +382,18 @@ func TestJournalHoldsEveryBeginAndEnd(t *testing.T) {
 			t.Errorf("journal tells of %v", marks)
 		}
 	})
+}
+
+// TestWarningsStandInTheJournal: a check that was passed over is among them.
+func TestWarningsStandInTheJournal(t *testing.T) {
+	var journal bytes.Buffer
+	warned := plan.Plan{Workflow: "init", Warnings: []string{"cp-1: Mem: little"}}
+	if err := engine.Apply(t.Context(), warned, engine.Options{Journal: &journal}); err != nil {
+		t.Fatal(err)
+	}
+	if begin, _, _ := strings.Cut(journal.String(), "\n"); !strings.Contains(begin, `"warnings":["cp-1: Mem: little"]`) {
+		t.Errorf("it begins with %s", begin)
+	}
 }
 
 func TestJournalThatCannotBeWrittenIsTold(t *testing.T) {

@@ -38,6 +38,8 @@ type entry struct {
 	Detail  string       `json:"detail,omitempty"`
 	Seconds float64      `json:"seconds,omitempty"`
 	Error   string       `json:"error,omitempty"`
+	// Warnings are what the plan was begun with all the same.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 func newRecorder(options Options, digest string) *recorder {
@@ -69,6 +71,7 @@ func (r *recorder) write(event plan.Event, mark string) {
 		Time: event.Time, Mark: mark, Plan: r.digest, Holder: r.holder,
 		Step: event.Step, Host: event.Host, Action: event.Kind,
 		Result: event.Result, Detail: event.Detail, Seconds: event.Seconds, Error: event.Error,
+		Warnings: event.Warnings,
 	})
 	if err == nil {
 		_, err = r.journal.Write(append(line, '\n'))
@@ -79,7 +82,7 @@ func (r *recorder) write(event plan.Event, mark string) {
 }
 
 func (r *recorder) runStarted(p plan.Plan) {
-	r.tell(plan.Event{Type: plan.EventRunStarted, Kind: p.Workflow}, "begin")
+	r.tell(plan.Event{Type: plan.EventRunStarted, Kind: p.Workflow, Warnings: p.Warnings}, "begin")
 }
 
 func (r *recorder) runFinished(p plan.Plan, took time.Duration, err error) {

@@ -45,6 +45,8 @@ type Event struct {
 	Error    string          `json:"error,omitempty"`
 	Fix      string          `json:"fix,omitempty"`
 	// Because is the failed step that a skipped one depends on.
-	Because  string           `json:"because,omitempty"`
+	Because string `json:"because,omitempty"`
+	// Warnings are the plan's, when its run begins.
+	Warnings []string         `json:"warnings,omitempty"`
 	Evidence []hosts.Evidence `json:"evidence,omitempty"`
 }
