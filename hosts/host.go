@@ -31,7 +31,9 @@ type Host interface {
 	// are kept in memory for as long as this Host is open, never on a disk.
 	Upload(ctx context.Context, blobs []Blob, progress func(Progress)) error
 
-	// Dial connects to an address as seen from the host; network is tcp or unix.
+	// Dial connects to an address as seen from the host; network is tcp or unix. What is there hears
+	// of CloseWrite. Over an agent the end that it makes itself is the end of both directions, and
+	// who writes more than 512 KiB has to read meanwhile.
 	Dial(ctx context.Context, network, address string) (net.Conn, error)
 
 	// Close waits a few seconds for the calls that run, then ends the connection and frees the

@@ -176,8 +176,8 @@ func TestRemovalOfWhoMayHoldTheVirtualAddressIsRefused(t *testing.T) {
 		dies  string
 		want  string
 	}{
-		{shape{mode: cluster.EndpointVIP, planes: 3}, "cp-1", "cp-1: VirtualIP: nobody of the living has 10.0.0.200: cp-1 may hold it still (cut its power first, then wait until another has it)"},
-		{shape{mode: cluster.EndpointLoadBalancers, planes: 1, spares: 2}, "lb-1", "nobody of the living has 10.0.0.200: lb-1 may hold it still"},
+		{shape{mode: cluster.EndpointVIP, planes: 3}, "cp-1", "cp-1: VirtualIP: no host that answers has 10.0.0.200: cp-1 may hold it still (cut its power first, then wait until another has it)"},
+		{shape{mode: cluster.EndpointLoadBalancers, planes: 1, spares: 2}, "lb-1", "no host that answers has 10.0.0.200: lb-1 may hold it still"},
 		{shape{mode: cluster.EndpointLocal, planes: 3}, "cp-1", ""},
 		{shape{mode: cluster.EndpointVIP, planes: 1, workers: 1}, "w-1", ""},
 	} {

@@ -76,8 +76,8 @@ func (s *Session) useFolder(folder *store.Folder) error {
 // plane: what lies in the state folder can always be made again. That it is the cluster of
 // this file most of its control planes have to say, or the file itself.
 func (s *Session) rebuildKeys(ctx context.Context, states *store.Store, id string) error {
-	if doubt := s.doubt(id); doubt != nil {
-		return doubt
+	if err := s.proven(id); err != nil {
+		return err
 	}
 	var failed error // one that is sick keeps nobody from what the others have
 	for _, h := range s.cluster.ControlPlanes() {

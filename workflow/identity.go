@@ -78,9 +78,9 @@ func (s *Session) notMeant(id, otherwise string) error {
 		fmt.Sprintf("if that cluster is meant, write into the cluster file: id: %s; if the record came to the host with a disk image or snapshot, install the host anew", id))
 }
 
-// doubt says why the hosts' word is not enough to take the keys of a cluster from them; nil
-// where it is. One host among several may have been copied from another cluster's.
-func (s *Session) doubt(id string) error {
+// proven tells whether the hosts' records prove that the cluster of the file is this one, so that its
+// keys may be read from them; the error says why not. One host among several may have been copied from another cluster's.
+func (s *Session) proven(id string) error {
 	if s.cluster.ID == id {
 		return nil
 	}
@@ -94,18 +94,18 @@ func (s *Session) doubt(id string) error {
 	if 2*say > len(planes) {
 		return nil
 	}
-	return doubtful(fmt.Sprintf("this machine does not know the cluster %s with the id %s; %s to it, but only %d of the file's %d control planes, and that is no proof: "+
+	return unproven(fmt.Sprintf("this machine does not know the cluster %s with the id %s; %s to it, but only %d of the file's %d control planes, and that is no proof: "+
 		"bring the others up or, if that cluster is meant, write into the cluster file: id: %s",
 		s.cluster.Name, certs.ShortID(id), s.claimants(id), say, len(planes), id))
 }
 
-// doubtful is a doubt of the hosts' word: to who reads keys it is as if there were none, but what
-// is told of that, and to make the cluster by init, would be wrong here.
-type doubtful string
+// unproven is why the keys of a cluster are not read from hosts. Whoever looks for keys finds none, but
+// the advice of errNoKeys, to make the cluster by init, would be wrong here.
+type unproven string
 
-func (d doubtful) Error() string { return string(d) }
+func (e unproven) Error() string { return string(e) }
 
-func (d doubtful) Unwrap() error { return errNoKeys }
+func (e unproven) Unwrap() error { return errNoKeys }
 
 // claimants says which hosts say that they belong to a cluster.
 func (s *Session) claimants(id string) string {

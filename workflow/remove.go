@@ -14,7 +14,7 @@ import (
 var Remove = Workflow{
 	Name:  "remove",
 	Use:   "remove -f FILE HOST... --offline",
-	Short: "Take dead hosts out of the cluster, without a word to them",
+	Short: "Take dead hosts out of the cluster without contacting them",
 	Long: `Take hosts out of the cluster that are dead and will not come back: their etcd member, node
 and Pods, and their places in the load balancers. All of it is done from the living hosts;
 the dead ones are never contacted. A host that answers leaves by: slipway reset.`,

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// How the cache stays small. What was used lately is never taken away, since another
+// How the cache stays small. What was used within recentUse is never taken away, since another
 // build may be at it.
 const (
 	keptEntries = 3 // of each name
-	lately      = time.Hour
+	recentUse   = time.Hour
 	abandoned   = 24 * time.Hour // for what a killed build left half-made
 )
 
@@ -62,7 +62,7 @@ func sweepKind(folder string, now time.Time) error {
 	for _, same := range byName {
 		slices.SortFunc(same, func(a, b fs.DirEntry) int { return lastUsed(b).Compare(lastUsed(a)) })
 		for _, old := range same[min(keptEntries, len(same)):] {
-			if err := removeOlder(folder, old, now.Add(-lately)); err != nil {
+			if err := removeOlder(folder, old, now.Add(-recentUse)); err != nil {
 				return err
 			}
 		}

@@ -1,5 +1,5 @@
-// Command slipway-agent is the hands of slipway on a host: it serves the machine that it
-// runs on over its stdin and stdout. slipway puts it there and starts it over SSH.
+// Command slipway-agent is what Slipway runs on a host: it observes and changes the machine that
+// it runs on, as it is asked over its stdin and stdout. slipway puts it there and starts it over SSH.
 package main
 
 import (

@@ -384,7 +384,7 @@ func (c *watchedConn) seen(patience time.Duration) string {
 	}
 	first := strings.TrimSpace(string(c.first[:min(len(c.first), maxFirst)]))
 	if first == "" {
-		return ": connected, but it never said a word" + said
+		return ": connected, but the host sent nothing" + said
 	}
 	return fmt.Sprintf(": it said %q and then nothing more of use%s", first, said)
 }

@@ -1,5 +1,5 @@
-// Package checks looks, before anything is changed, at what stands in a workflow's way, and tells
-// afterwards why a wait has failed: Table has the checks, Causes the diagnoses. Both give findings.
+// Package checks looks, before anything is changed, at what stands in a workflow's way: Table has
+// the checks, and each gives findings.
 //
 // It is pure: it touches no host, no clock and no file.
 package checks

@@ -19,8 +19,7 @@ const (
 	Warning Severity = "warning" // told, and gone on
 )
 
-// Finding is one thing that a check, or the diagnosis of a failed wait, has seen, and what to
-// do about it.
+// Finding is one thing that a check has seen, and what to do about it.
 type Finding struct {
 	Check    string   `json:"check"`
 	Host     string   `json:"host,omitempty"` // empty where it is the cluster's

@@ -207,7 +207,7 @@ func heldUnseen(v view.View) []Finding {
 	var all []Finding
 	for _, host := range unseen {
 		all = append(all, finding("cut its power first, then wait until another has it",
-			"nobody of the living has %s: %s may hold it still", address, host.Name).on(host.Name))
+			"no host that answers has %s: %s may hold it still", address, host.Name).on(host.Name))
 	}
 	return all
 }

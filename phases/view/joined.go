@@ -88,7 +88,7 @@ func (v View) Pool() []string {
 // Holders names the hosts of the file that may hold the virtual address: those that carry
 // keepalived already or that the plan brings in, and whoever could not be looked at. What
 // the API says of their nodes does not count: a join may have been cut before its last step,
-// and who knows a peer too many only tells one more of itself.
+// and a keepalived that lists one host too many only sends its advertisements there too.
 func (v View) Holders() []string {
 	names := []string{}
 	for _, host := range v.Cluster.Balancers() {

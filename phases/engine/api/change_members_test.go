@@ -186,7 +186,7 @@ func TestRefusedChangeTellsWhatToDo(t *testing.T) {
 			plan.QuorumHolds{Without: "cp-1"}, func(e *etcdCluster) { e.list = e.list[:1] },
 			32 * second, []string{"keep etcd's quorum without cp-1", "of the 0 other members"}, "",
 		},
-		"no heir": {
+		"no member to move it to": {
 			plan.MoveLeader{From: "cp-1"}, func(e *etcdCluster) {
 				e.learner("cp-3")
 				e.servers[idOf("10.0.0.2")].fail(errDown)
@@ -377,9 +377,9 @@ func TestLeadershipMovesToWhoIsFurthest(t *testing.T) {
 				e.servers[idOf("10.0.0.4")].applied = 120
 				e.servers[idOf("10.0.0.3")].applied = 110
 				e.answer = stages("MoveLeader", rpctypes.ErrGRPCBadLeaderTransferee)
-				heir := idOf("10.0.0.3")
+				target := idOf("10.0.0.3")
 				if len(connected) == 1 && connected[0] == "cp-2" {
-					heir = idOf("10.0.0.2") // it is well, so nobody is asked from afar
+					target = idOf("10.0.0.2") // it is well, so none is asked through another host
 				}
 				steps := []struct {
 					from   string
@@ -391,7 +391,7 @@ func TestLeadershipMovesToWhoIsFurthest(t *testing.T) {
 						t.Fatalf("from %s: %v %v, should be %s", step.from, done, err, step.result)
 					}
 				}
-				if e.leader != heir || !slices.Equal(e.said("MoveLeader"), []string{"cp-1", "cp-1"}) {
+				if e.leader != target || !slices.Equal(e.said("MoveLeader"), []string{"cp-1", "cp-1"}) {
 					t.Errorf("leader %x, asked %v", e.leader, e.said("MoveLeader"))
 				}
 			})
