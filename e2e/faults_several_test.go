@@ -18,7 +18,7 @@ func badInputOfSeveral(t *testing.T, l *lab) {
 		{"a virtual address that a machine answers for", func(file map[string]any) {
 			endpointOf(file)["host"] = address("worker-1")
 			file["hosts"] = hostsOf(file)[:2]
-		}, 4, []string{address("worker-1"), "Answers"}},
+		}, 4, []string{address("worker-1"), "answers for it"}},
 		{"a virtual address that is a host's own", func(file map[string]any) {
 			endpointOf(file)["host"] = address("cp-1")
 		}, 2, []string{address("cp-1"), "cp-1"}},
