@@ -32,19 +32,6 @@ func (h *hostDraft) unwell() bool {
 		})
 }
 
-// startsNeeded tells whether the plan starts a unit that the host cannot do without, and that
-// does not run.
-func (h *hostDraft) startsNeeded() bool {
-	needs := []string{manifests.ContainerdUnit, manifests.KubeletUnit}
-	if !h.isNode() {
-		needs = []string{manifests.HAProxyUnit, manifests.KeepalivedUnit}
-	}
-	return slices.ContainsFunc(h.own(), func(step plan.Step) bool {
-		unit, sets := step.Action.(hosts.SetUnit)
-		return sets && unit.Active && slices.Contains(needs, unit.Name) && h.facts.Units[unit.Name].Active != "active"
-	})
-}
-
 // awaitUnwell waits for the components of control planes that do not answer and that the plan does
 // nothing about: by these waits the other hosts go. Where nothing is changed on any host there is
 // nothing to go by it, and nothing to do.
