@@ -34,9 +34,9 @@ var edges = map[string][]string{
 	"manifests":         {"cluster", "certs", "hosts", "bundle", "templates", "phases/plan"}, // of plan, the phases' names
 	"phases/plan":       {"hosts"},
 	"phases/view":       {"manifests", "cluster", "certs", "hosts", "bundle"},
-	"phases/checks":     {"phases/view", "manifests", "cluster", "certs", "hosts", "bundle"},
+	"phases/checks":     {"phases/view", "phases/plan", "manifests", "cluster", "certs", "hosts", "bundle"},
 	"phases":            {"phases/checks", "phases/view", "phases/plan", "manifests", "cluster", "certs", "hosts", "bundle"},
-	"phases/engine":     {"phases/plan", "hosts"},
+	"phases/engine":     {"phases/checks", "phases/plan", "hosts"},
 	"phases/engine/api": {"phases/plan", "hosts", "cluster"},
 	"images":            {"bundle", "hosts"},
 	"workflow": {

@@ -218,10 +218,21 @@ func (f Facts) Clean() Facts {
 // Evidence is one thing seen on a host that may explain a failure.
 type Evidence struct {
 	// Source is a unit (kubelet.service), a container (container kube-system/etcd-cp-1/etcd),
-	// port 6443 (kube-apiserver), disk, clock, or who does not answer (containerd, systemd, the host).
+	// port 6443 (kube-apiserver), or one of those below.
 	Source string   `json:"source"`
 	Lines  []string `json:"lines"` // the oldest first
 }
+
+// The sources that are no unit, container or port. Of who was asked in vain, the line says that
+// there was no answer.
+const (
+	SourceHost       = "the host"
+	SourceSystemd    = "systemd"
+	SourceContainerd = "containerd"
+	SourceFileSystem = "a file system"
+	SourceDisk       = "disk"
+	SourceClock      = "clock"
+)
 
 // Clean is the evidence as Clean leaves its text, with a line's indentation: programs
 // continue a line by it.

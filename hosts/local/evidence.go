@@ -56,10 +56,10 @@ func (h *Host) observeEvidence(ctx context.Context, query hosts.Query, facts *ho
 		at   func(context.Context) []hosts.Evidence
 		whom string // is asked
 	}{
-		{h.unitEvidence, "systemd"},
-		{h.containerEvidence, "containerd"},
+		{h.unitEvidence, hosts.SourceSystemd},
+		{h.containerEvidence, hosts.SourceContainerd},
 		{func(ctx context.Context) []hosts.Evidence { return h.portEvidence(ctx, ports) }, "the host's /proc"},
-		{h.diskEvidence, "a file system"},
+		{h.diskEvidence, hosts.SourceFileSystem},
 	}
 	found := make([][]hosts.Evidence, len(looks))
 	var group sync.WaitGroup
@@ -95,7 +95,7 @@ func (h *Host) unitEvidence(ctx context.Context) []hosts.Evidence {
 	for _, name := range []string{"kubelet.service", "containerd.service", haproxyUnit, keepalivedUnit} {
 		state, err := h.systemd.Unit(ctx, name)
 		if timedOut(ctx, err) {
-			return append(all, unanswered("systemd"))
+			return append(all, unanswered(hosts.SourceSystemd))
 		}
 		if err != nil {
 			continue
@@ -140,7 +140,7 @@ func unanswered(who string) hosts.Evidence {
 func (h *Host) containerEvidence(ctx context.Context) []hosts.Evidence {
 	containers, err := h.containerd.Containers(ctx)
 	if timedOut(ctx, err) {
-		return []hosts.Evidence{unanswered("containerd")}
+		return []hosts.Evidence{unanswered(hosts.SourceContainerd)}
 	}
 	if err != nil {
 		return nil
@@ -202,7 +202,7 @@ func (h *Host) diskEvidence(context.Context) []hosts.Evidence {
 	if len(lines) == 0 {
 		return nil
 	}
-	return []hosts.Evidence{{Source: "disk", Lines: lines}}
+	return []hosts.Evidence{{Source: hosts.SourceDisk, Lines: lines}}
 }
 
 // clockEvidence tells the host's time, and whether its kernel knows it as synchronised.
@@ -217,7 +217,7 @@ func (h *Host) clockEvidence() hosts.Evidence {
 			line += ", synchronised"
 		}
 	}
-	return hosts.Evidence{Source: "clock", Lines: []string{line}}
+	return hosts.Evidence{Source: hosts.SourceClock, Lines: []string{line}}
 }
 
 // tail is the last lines of a file; of a log in CRI's form, without its first three fields.

@@ -1,5 +1,5 @@
 // Package checks looks, before anything is changed, at what stands in a workflow's way: Table has
-// the checks, and each gives findings.
+// the checks, and each gives findings. When a wait fails, Diagnose finds in the same way why.
 //
 // It is pure: it touches no host, no clock and no file.
 package checks

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -43,7 +44,7 @@ type StepError struct {
 	Action string // the action's kind, or upload
 	Err    error
 	// Cause is what the hosts showed to be the reason; nil where nothing known was seen.
-	Cause *Cause
+	Cause *checks.Finding
 	// Fix is what to do about it; may be empty.
 	Fix      string
 	Evidence []hosts.Evidence
@@ -53,7 +54,7 @@ func (e *StepError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %v", e.Step, e.Err)
 	if e.Cause != nil {
-		fmt.Fprintf(&b, "; %s", e.Cause)
+		fmt.Fprintf(&b, "; %s", seenOn(*e.Cause))
 	}
 	if e.Fix != "" {
 		fmt.Fprintf(&b, " (%s)", e.Fix)
@@ -62,6 +63,9 @@ func (e *StepError) Error() string {
 }
 
 func (e *StepError) Unwrap() error { return e.Err }
+
+// seenOn tells a cause without what to do about it, which has a place of its own.
+func seenOn(cause checks.Finding) string { return fmt.Sprintf("on %s %s", cause.Host, cause.Seen) }
 
 // newStepError is how a step failed, with what to do about it where that is known.
 func newStepError(step plan.Step, action string, err error) *StepError {

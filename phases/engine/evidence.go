@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -23,7 +24,7 @@ const askInterval = 20 * time.Second
 // askWhileWaiting tells of a wait that lasts the known cause that the hosts show: who watches need
 // not wait for the wait's end to learn it. It ends, and tells nothing more, when the
 // function that it answers returns.
-func (r *run) askWhileWaiting(step plan.Step, told func(Cause)) (end func()) {
+func (r *run) askWhileWaiting(step plan.Step, told func(checks.Finding)) (end func()) {
 	names := r.concerned(step)
 	if len(names) == 0 {
 		return func() {}
@@ -71,19 +72,19 @@ func (r *run) askOnce(ctx context.Context, name string) ([]hosts.Evidence, error
 func (r *run) ask(ctx context.Context, name string) ([]hosts.Evidence, error) {
 	facts, err := r.options.Hosts[name].Observe(ctx, hosts.Query{Evidence: true, APIPort: r.options.APIPort})
 	for _, one := range facts.Unanswered {
-		facts.Evidence = append(facts.Evidence, hosts.Evidence{Source: sourceHost, Lines: []string{one.String()}})
+		facts.Evidence = append(facts.Evidence, hosts.Evidence{Source: hosts.SourceHost, Lines: []string{one.String()}})
 	}
 	return facts.Evidence, err
 }
 
 // diagnoseAll finds the first host, in the order given, that shows a known cause.
-func diagnoseAll(names []string, seen map[string][]hosts.Evidence) (Cause, bool) {
+func diagnoseAll(names []string, seen map[string][]hosts.Evidence) (checks.Finding, bool) {
 	for _, name := range names {
-		if cause, known := Diagnose(name, seen[name]); known {
+		if cause, known := checks.Diagnose(name, seen[name]); known {
 			return cause, true
 		}
 	}
-	return Cause{}, false
+	return checks.Finding{}, false
 }
 
 // explain asks the hosts why a wait failed, and adds what they show to the failure.
@@ -140,7 +141,7 @@ func (r *run) evidenceOf(ctx context.Context, step plan.Step, names []string,
 ) map[string][]hosts.Evidence {
 	within, cancel := context.WithTimeout(ctx, evidenceTime)
 	defer cancel()
-	concerned := concerns(step)
+	concerned := checks.Concerns(step)
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	seen := map[string][]hosts.Evidence{}
@@ -151,7 +152,7 @@ func (r *run) evidenceOf(ctx context.Context, step plan.Step, names []string,
 				return
 			}
 			if err != nil {
-				evidence = []hosts.Evidence{{Source: sourceHost, Lines: []string{fmt.Sprintf("no answer within %s", evidenceTime)}}}
+				evidence = []hosts.Evidence{{Source: hosts.SourceHost, Lines: []string{fmt.Sprintf("no answer within %s", evidenceTime)}}}
 			}
 			mu.Lock()
 			defer mu.Unlock()

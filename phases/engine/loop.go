@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -92,7 +93,7 @@ func (r *run) interrupted(err error) bool {
 
 func (r *run) do(step plan.Step) (hosts.Outcome, error) {
 	progress := r.record.progress(about(step, plan.EventStepProgress))
-	defer r.askWhileWaiting(step, func(cause Cause) { r.record.known(step, cause) })()
+	defer r.askWhileWaiting(step, func(cause checks.Finding) { r.record.known(step, cause) })()
 	if step.Cluster != nil {
 		return r.options.Cluster.Do(r.ctx, step.Cluster, r.bytes, progress)
 	}

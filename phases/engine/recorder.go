@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -110,15 +111,15 @@ func (r *recorder) failed(step plan.Step, failure *StepError, took time.Duration
 	event.Error, event.Fix, event.Evidence = failure.Err.Error(), failure.Fix, failure.Evidence
 	event.Seconds = took.Seconds()
 	if failure.Cause != nil {
-		event.Detail = failure.Cause.String()
+		event.Detail = seenOn(*failure.Cause)
 	}
 	r.tell(event, "end")
 }
 
 // known tells the known cause of a wait that lasts.
-func (r *recorder) known(step plan.Step, cause Cause) {
+func (r *recorder) known(step plan.Step, cause checks.Finding) {
 	event := about(step, plan.EventStepProgress)
-	event.Detail, event.Fix = cause.String(), cause.Fix
+	event.Detail, event.Fix = seenOn(cause), cause.Fix
 	r.tell(event, "")
 }
 

@@ -1,4 +1,4 @@
-package engine
+package checks
 
 import (
 	"regexp"
@@ -6,40 +6,36 @@ import (
 	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-// scope tells whether a source of evidence is one of those meant.
-type scope func(source string) bool
+// sources tells whether a source of evidence is one of those meant.
+type sources func(source string) bool
 
-// What hosts.Evidence calls its sources.
+// The units that evidence comes from, and the namespaces of the cluster's own Pods.
 const (
-	kubelet    = "kubelet.service"
-	containerd = "containerd.service"
-	haproxy    = "haproxy.service"
-	keepalived = "keepalived.service"
-
-	// Who was asked and did not answer.
-	sourceHost       = "the host"
-	sourceContainerd = "containerd"
-	sourceSystemd    = "systemd"
+	kubelet    = manifests.KubeletUnit
+	containerd = manifests.ContainerdUnit
+	haproxy    = manifests.HAProxyUnit
+	keepalived = manifests.KeepalivedUnit
 
 	staticNamespace = "kube-system"
 	addOnNamespace  = "kube-flannel"
 )
 
 // staticPods are the components that run as static Pods.
-var staticPods = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
+var staticPods = []string{hosts.ComponentEtcd, hosts.ComponentAPIServer, hosts.ComponentController, hosts.ComponentScheduler}
 
 // is takes the sources of these names.
-func is(names ...string) scope {
+func is(names ...string) sources {
 	return func(source string) bool { return slices.Contains(names, source) }
 }
 
-// anyOf takes what one of the scopes takes.
-func anyOf(scopes ...scope) scope {
+// anyOf takes what one of them takes.
+func anyOf(all ...sources) sources {
 	return func(source string) bool {
-		return slices.ContainsFunc(scopes, func(s scope) bool { return s(source) })
+		return slices.ContainsFunc(all, func(s sources) bool { return s(source) })
 	}
 }
 
@@ -54,7 +50,7 @@ func ofContainer(source string) (namespace, pod, name string, ok bool) {
 }
 
 // static takes the containers of these static Pods.
-func static(names ...string) scope {
+func static(names ...string) sources {
 	return func(source string) bool {
 		namespace, pod, name, ok := ofContainer(source)
 		return ok && namespace == staticNamespace && slices.Contains(names, name) && strings.HasPrefix(pod, name+"-")
@@ -62,7 +58,7 @@ func static(names ...string) scope {
 }
 
 // container takes the cluster's own containers of a name.
-func container(wanted string) scope {
+func container(wanted string) sources {
 	return func(source string) bool {
 		_, _, name, _ := ofContainer(source)
 		return name == wanted && ownContainers(source)
@@ -76,7 +72,7 @@ func ownContainers(source string) bool {
 }
 
 // podsOf takes the containers of a workload's Pods.
-func podsOf(object hosts.ObjectKey) scope {
+func podsOf(object hosts.ObjectKey) sources {
 	return func(source string) bool {
 		namespace, pod, _, ok := ofContainer(source)
 		return ok && namespace == object.Namespace && strings.HasPrefix(pod, object.Name+"-")
@@ -88,14 +84,14 @@ func ownSources(source string) bool {
 	return is(kubelet, containerd, haproxy, keepalived)(source) || ownContainers(source)
 }
 
-// concerns takes the sources that may show why a step failed, or lasts: the host as a whole
-// and what the step is about, with what that stands on.
-func concerns(step plan.Step) scope {
+// Concerns gives the sources of evidence that may show why a step failed, or lasts: the host as a
+// whole and what the step is about, with what that stands on.
+func Concerns(step plan.Step) func(source string) bool {
 	pods := is(kubelet, containerd)
 	about := anyOf(pods, ownContainers, is(haproxy, keepalived))
 	switch action := step.Cluster.(type) {
 	case plan.WaitAPI, plan.MemberPromote:
-		about = anyOf(pods, static("etcd", "kube-apiserver"))
+		about = anyOf(pods, static(hosts.ComponentEtcd, hosts.ComponentAPIServer))
 	case plan.WaitNode:
 		about = anyOf(pods, ownContainers)
 	case plan.WaitAvailable:
@@ -114,7 +110,7 @@ func concerns(step plan.Step) scope {
 }
 
 // unitAndBelow takes units and, for the kubelet, the runtime that it stands on.
-func unitAndBelow(names ...string) scope {
+func unitAndBelow(names ...string) sources {
 	if slices.Contains(names, kubelet) {
 		names = append(slices.Clone(names), containerd)
 	}

@@ -1,21 +1,17 @@
-package engine_test
+package checks
 
 import (
-	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
-	"github.com/slipway-k8s/slipway/phases/engine"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 func TestDiagnose(t *testing.T) {
 	const (
-		kubelet   = "kubelet.service"
 		etcd      = "container kube-system/etcd-cp-1/etcd"
 		apiserver = "container kube-system/kube-apiserver-cp-1/kube-apiserver"
 		coredns   = "container kube-system/coredns-5f6c/coredns"
@@ -62,12 +58,12 @@ func TestDiagnose(t *testing.T) {
 				{Source: test.source, Lines: []string{"Starting", test.line + "  ", "it goes on"}},
 				{Source: "clock", Lines: []string{"2026-01-02T03:04:05Z"}},
 			}
-			cause, known := engine.Diagnose("cp-1", evidence)
-			if !known || cause.What != test.what {
-				t.Fatalf("cause is %q, should be %q", cause.What, test.what)
+			cause, known := Diagnose("cp-1", evidence)
+			if want := fmt.Sprintf("%s: %s says %q", test.what, test.source, test.line); !known || cause.Seen != want {
+				t.Fatalf("seen is %q, should be %q", cause.Seen, want)
 			}
-			if cause.Host != "cp-1" || cause.Source != test.source || cause.Line != test.line || cause.Fix == "" {
-				t.Errorf("cause does not tell host, source, line and fix: %+v", cause)
+			if cause.Check == "" || cause.Host != "cp-1" || cause.Severity != Error || cause.Fix == "" {
+				t.Errorf("the finding does not tell its name, host, severity and fix: %+v", cause)
 			}
 		})
 	}
@@ -76,7 +72,6 @@ func TestDiagnose(t *testing.T) {
 // TestDiagnoseBelievesNobodyElse: lines that a tenant, its image's registry or whoever
 // connects can bring about are no proof of anything.
 func TestDiagnoseBelievesNobodyElse(t *testing.T) {
-	const kubelet = "kubelet.service"
 	tests := map[string]struct{ source, line string }{
 		"a tenant's log":                             {"container default/app/app", `member 1 has already been bootstrapped`},
 		"a tenant's Pod called etcd":                 {"container tenant/etcd-cp-1/etcd", `member 1 has already been bootstrapped`},
@@ -111,8 +106,8 @@ func TestDiagnoseBelievesNobodyElse(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			if cause, known := engine.Diagnose("cp-1", []hosts.Evidence{{Source: test.source, Lines: []string{test.line}}}); known {
-				t.Errorf("it proved that %s", cause.What)
+			if cause, known := Diagnose("cp-1", []hosts.Evidence{{Source: test.source, Lines: []string{test.line}}}); known {
+				t.Errorf("it proved that %s", cause.Seen)
 			}
 		})
 	}
@@ -133,8 +128,9 @@ func TestDiagnoseReadsWhatTheHostSawItself(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			if cause, _ := engine.Diagnose("cp-1", []hosts.Evidence{test.evidence}); cause.What != test.what {
-				t.Errorf("cause is %q, should be %q", cause.What, test.what)
+			cause, _ := Diagnose("cp-1", []hosts.Evidence{test.evidence})
+			if what, _, _ := strings.Cut(cause.Seen, ": "); what != test.what {
+				t.Errorf("seen is %q, should be %q", what, test.what)
 			}
 		})
 	}
@@ -145,160 +141,55 @@ func TestDiagnoseTellsWhatBringsAboutTheOthersAndItsLastLine(t *testing.T) {
 		{Source: "container kube-system/etcd-cp-1/etcd", Lines: []string{"write a: no space left on device", "write b: no space left on device"}},
 		{Source: "kubelet.service", Lines: []string{`"Error syncing pod" err="ImagePullBackOff" pod="kube-system/etcd-cp-1"`}},
 	}
-	cause, _ := engine.Diagnose("cp-1", evidence)
-	if cause.What != "a disk is full" || cause.Line != "write b: no space left on device" {
+	cause, _ := Diagnose("cp-1", evidence)
+	if !strings.HasPrefix(cause.Seen, "a disk is full: ") || !strings.Contains(cause.Seen, "write b: no space left on device") {
 		t.Fatalf("cause is %+v", cause)
 	}
 }
 
 func TestDiagnoseAdmitsThatItDoesNotKnow(t *testing.T) {
-	if cause, known := engine.Diagnose("cp-1", []hosts.Evidence{{Source: "kubelet.service", Lines: []string{"all is well"}}}); known {
+	if cause, known := Diagnose("cp-1", []hosts.Evidence{{Source: "kubelet.service", Lines: []string{"all is well"}}}); known {
 		t.Fatalf("made up %+v", cause)
 	}
 }
 
-func TestFailedWaitShowsWhy(t *testing.T) {
-	act(t, func(t *testing.T, s *stage) {
-		line := "listen tcp 0.0.0.0:6443: bind: address already in use"
-		s.evidence["cp-1"] = []hosts.Evidence{{Source: "container kube-system/kube-apiserver-cp-1/kube-apiserver", Lines: []string{line}}}
-		s.begin(t.Context(), step("cp-2/1", work), waitAPI("cp-1"))
-		s.now("cp-2/1", "wait-api cp-1")
-		s.end("wait-api cp-1", errBroken)
-		s.now("cp-2/1")
-		s.end("cp-2/1", nil)
-		var failure *engine.StepError
-		err := s.result()
-		if !errors.As(err, &failure) || failure.Cause == nil {
-			t.Fatalf("no cause was found: %v", err)
-		}
-		for _, word := range []string{"cp-1", "a port is taken", line, "container kube-system/kube-apiserver-cp-1/kube-apiserver", failure.Fix} {
-			if word == "" || !strings.Contains(err.Error(), word) {
-				t.Errorf("the error does not say %q: %v", word, err)
+// TestOnlyWhatConcernsAStepIsEvidence: a cause is looked for where the step's thing runs,
+// and in what that stands on.
+func TestOnlyWhatConcernsAStepIsEvidence(t *testing.T) {
+	const (
+		etcd    = "container kube-system/etcd-cp-1/etcd"
+		manager = "container kube-system/kube-controller-manager-cp-1/kube-controller-manager"
+		dns     = "container kube-system/coredns-1/coredns"
+		flannel = "container kube-flannel/kube-flannel-ds-x/kube-flannel"
+		tenant  = "container default/etcd-cp-1/etcd"
+	)
+	all := []string{kubelet, containerd, haproxy, keepalived, etcd, manager, dns, flannel, tenant, "port 6443 (kube-apiserver)", "disk", hosts.SourceContainerd}
+	host := []string{"port 6443 (kube-apiserver)", "disk", hosts.SourceContainerd}
+	tests := map[string]struct {
+		step plan.Step
+		want []string
+	}{
+		"the API server": {plan.Step{Cluster: plan.WaitAPI{Host: "cp-1"}}, []string{kubelet, containerd, etcd}},
+		"a node":         {plan.Step{Cluster: plan.WaitNode{Node: "w-1"}}, []string{kubelet, containerd, etcd, manager, dns, flannel}},
+		"a rollout": {
+			plan.Step{Cluster: plan.WaitAvailable{Object: hosts.ObjectKey{Namespace: "kube-system", Name: "coredns"}}},
+			[]string{kubelet, containerd, etcd, manager, dns},
+		},
+		"the endpoint": {plan.Step{Cluster: plan.WaitEndpoint{}}, []string{kubelet, containerd, haproxy, keepalived, etcd, manager, dns, flannel}},
+		"a balancer":   {plan.Step{Action: hosts.SetUnit{Name: haproxy}}, []string{haproxy}},
+		"the kubelet":  {plan.Step{Action: hosts.SetUnit{Name: kubelet}}, []string{kubelet, containerd}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, source := range all {
+				if Concerns(test.step)(source) {
+					got = append(got, source)
+				}
 			}
-		}
-		for _, event := range s.events {
-			if event.Type == plan.EventStepFailed && (len(event.Evidence) != 1 || event.Fix == "" || !strings.Contains(event.Detail, line)) {
-				t.Errorf("the event does not show why: %+v", event)
+			if want := append(test.want, host...); !slices.Equal(got, want) {
+				t.Errorf("sources %q, should be %q", got, want)
 			}
-		}
-		for _, asked := range s.log {
-			if asked == "observe cp-2" {
-				t.Error("a host that has nothing to do with it was asked")
-			}
-		}
-	})
-}
-
-// TestWaitsThatLastAskAHostOnce: however many wait, a host gathers what it shows once.
-func TestWaitsThatLastAskAHostOnce(t *testing.T) {
-	act(t, func(t *testing.T, s *stage) {
-		s.evidence["cp-1"] = []hosts.Evidence{{Source: "container kube-system/etcd-cp-1/etcd", Lines: []string{"no space left on device"}}}
-		var steps []plan.Step
-		var waits []string
-		for _, name := range []string{"coredns", "kube-proxy", "kube-flannel-ds"} {
-			steps = append(steps, plan.Step{ID: "cluster/wait/" + name, Phase: "test", Lane: name,
-				Cluster: plan.WaitAvailable{Object: hosts.ObjectKey{Kind: "DaemonSet", Name: name}}})
-			waits = append(waits, "wait-available "+name)
-		}
-		s.begin(t.Context(), append(steps, step("cp-1/1", work), step("cp-2/1", work))...)
-		s.now(append(waits, "cp-1/1", "cp-2/1")...)
-		<-time.After(50 * time.Second) // of the test's own clock: each asks twice
-		for _, wait := range append(waits, "cp-1/1", "cp-2/1") {
-			s.end(wait, nil)
-		}
-		if err := s.result(); err != nil {
-			t.Fatal(err)
-		}
-		asked, told := map[string]int{}, map[string]int{}
-		for _, line := range s.log {
-			asked[line]++
-		}
-		for _, event := range s.events {
-			if event.Type == plan.EventStepProgress {
-				told[event.Step]++
-			}
-		}
-		if asked["observe cp-1"] != 2 || asked["observe cp-2"] != 2 {
-			t.Errorf("the hosts were asked: %v", asked)
-		}
-		for _, step := range steps {
-			if told[step.ID] != 2 {
-				t.Errorf("%s told what is wrong %d times, not twice: %v", step.ID, told[step.ID], told)
-			}
-		}
-	})
-}
-
-// TestHostThatHangsHoldsUpNobody: others are heard meanwhile, by waits for one and for all.
-func TestHostThatHangsHoldsUpNobody(t *testing.T) {
-	act(t, func(t *testing.T, s *stage) {
-		s.hung = "cp-1"
-		s.evidence["cp-2"] = []hosts.Evidence{{Source: "container kube-system/etcd-cp-1/etcd", Lines: []string{"no space left on device"}}}
-		rollout := plan.Step{ID: "cluster/wait/coredns", Phase: "test", Lane: "coredns", Cluster: plan.WaitAvailable{Object: hosts.ObjectKey{Name: "coredns"}}}
-		s.begin(t.Context(), rollout, waitAPI("cp-1"), waitAPI("cp-2", plan.All("cp-2/1")), step("cp-1/1", work), step("cp-2/1", work))
-		s.now("wait-available coredns", "wait-api cp-1", "cp-1/1", "cp-2/1")
-		<-time.After(time.Second) // of the test's own clock, so that cp-1 is asked first
-		s.end("cp-2/1", nil)
-		pending := []string{"wait-api cp-2", "wait-available coredns", "wait-api cp-1", "cp-1/1"}
-		s.now(slices.Clone(pending)...)
-		<-time.After(21 * time.Second)
-		synctest.Wait()
-		for _, wait := range pending {
-			s.end(wait, nil)
-		}
-		if err := s.result(); err != nil {
-			t.Fatal(err)
-		}
-		told := map[string]int{}
-		for _, event := range s.events {
-			if event.Type == plan.EventStepProgress {
-				told[event.Step]++
-			}
-		}
-		if told["cluster/wait/cp-2"] != 1 || told["cluster/wait/cp-1"] != 0 {
-			t.Errorf("told were %v", told)
-		}
-	})
-}
-
-func TestWaitThatLastsTellsWhatItShows(t *testing.T) {
-	act(t, func(t *testing.T, s *stage) {
-		s.evidence["cp-1"] = []hosts.Evidence{{Source: "container kube-system/etcd-cp-1/etcd", Lines: []string{"no space left on device"}}}
-		s.begin(t.Context(), step("cp-2/1", work), waitAPI("cp-1"))
-		s.now("cp-2/1", "wait-api cp-1")
-		<-time.After(25 * time.Second) // of the test's own clock
-		s.end("wait-api cp-1", nil)
-		s.end("cp-2/1", nil)
-		if err := s.result(); err != nil {
-			t.Fatal(err)
-		}
-		var notes []string
-		for _, event := range s.events {
-			if event.Type == plan.EventStepProgress {
-				notes = append(notes, event.Step+": "+event.Detail+" → "+event.Fix)
-			}
-		}
-		if len(notes) != 1 || !strings.Contains(notes[0], "cluster/wait/cp-1: on cp-1 a disk is full") || !strings.Contains(notes[0], "→ make room") {
-			t.Errorf("progress tells %q", notes)
-		}
-	})
-}
-
-func TestFailedRolloutAsksEveryHost(t *testing.T) {
-	act(t, func(t *testing.T, s *stage) {
-		s.evidence["b"] = []hosts.Evidence{{Source: "kubelet.service", Lines: []string{`"Error syncing pod" err="ErrImageNeverPull" pod="kube-system/coredns-1"`}}}
-		wait := plan.Step{ID: "cluster/dns/wait", Phase: "dns", Lane: plan.LaneWait, Cluster: plan.WaitAvailable{Object: hosts.ObjectKey{Name: "coredns"}}}
-		s.begin(t.Context(), step("a/1", work), step("b/1", work), wait)
-		s.now("a/1", "b/1", "wait-available coredns")
-		s.end("wait-available coredns", errBroken)
-		s.end("a/1", nil)
-		s.end("b/1", nil)
-		var failure *engine.StepError
-		if err := s.result(); !errors.As(err, &failure) || failure.Cause == nil || failure.Cause.Host != "b" {
-			t.Fatalf("the cause on b was not found: %v", err)
-		}
-		if failure.Evidence[0].Source != "b: kubelet.service" {
-			t.Errorf("evidence does not name its host: %+v", failure.Evidence)
-		}
-	})
+		})
+	}
 }
