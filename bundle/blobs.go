@@ -46,8 +46,8 @@ func (b *Bill) Owners(digest string) []string {
 	return owners
 }
 
-// Ingredients names the components whose files lie in the layer of that digest.
-func (b *Bill) Ingredients(layer string) []string {
+// ComponentsOf names the components whose files lie in the layer of that digest.
+func (b *Bill) ComponentsOf(layer string) []string {
 	var names []string
 	seen := map[string]bool{}
 	for _, set := range b.Sets {

@@ -124,7 +124,7 @@ const (
 	SetLoadBalancer = "load-balancer" // the root directory of haproxy and keepalived
 )
 
-// SetNames are the sets that a host gets by its roles, beside Slipway's own.
+// SetNames are the sets that a host gets by its roles, beside the agent's.
 func SetNames(c *cluster.Cluster, host cluster.Host) []string {
 	var names []string
 	if host.IsNode() {

@@ -60,8 +60,8 @@ func TestOwnersNameAllThatABlobIsPartOf(t *testing.T) {
 	if got, want := shared.Owners("sha256:kube"), []string{"image kube-proxy", "set node"}; !slices.Equal(got, want) {
 		t.Errorf("Owners = %v, want %v", got, want)
 	}
-	if got, want := shared.Ingredients("sha256:kube"), []string{"kubernetes"}; !slices.Equal(got, want) {
-		t.Errorf("Ingredients = %v, want %v", got, want)
+	if got, want := shared.ComponentsOf("sha256:kube"), []string{"kubernetes"}; !slices.Equal(got, want) {
+		t.Errorf("ComponentsOf = %v, want %v", got, want)
 	}
 	if got := shared.Owners("sha256:none"); got != nil {
 		t.Errorf("Owners of a stranger = %v", got)

@@ -177,7 +177,7 @@ func (p Place) has(host cluster.Host) bool {
 	return false
 }
 
-// SuperAdminSpec is the certificate of the operator's by which he passes over RBAC.
+// SuperAdminSpec is the operator's certificate that bypasses RBAC.
 func SuperAdminSpec(c *cluster.Cluster) Spec { return operatorSpec(c, SuperAdmin) }
 
 // EtcdClientSpec is the certificate by which the operator looks after etcd's members,

@@ -109,7 +109,7 @@ func (d *decoder) decodeStruct(n *node, into reflect.Value, path string) {
 // decodeSingle reads the one-element form of a list.
 func (d *decoder) decodeSingle(field nodeField, parent *node, list reflect.Value, long, at string) {
 	if parent.field(lastName(long)) != nil {
-		d.wrong(field.value, at, "keep "+lastName(long), "is said together with %s", lastName(long))
+		d.wrong(field.value, at, "keep "+lastName(long), "must not be given together with %s", lastName(long))
 		return
 	}
 	d.written[index(long, 0)], d.written[long] = at, at

@@ -153,7 +153,7 @@ func FuzzLoad(f *testing.F) {
 				t.Errorf("a syntax error nowhere: %+v", syntax)
 			}
 		case err != nil:
-			t.Errorf("an error of no kind: %v", err)
+			t.Errorf("an error without apiVersion and kind: %v", err)
 		default:
 			again(t, c)
 		}

@@ -116,7 +116,7 @@ var endpointCases = map[string]endpointCase{
 	"a mode with a slip": {three, []string{"", "endpoint: {mode: loadbalancer}\n"}, []string{
 		`line 9: endpoint.mode: "loadbalancer" is not known; did you mean loadBalancers? write one of vip, loadBalancers, local, external, controlPlane`}},
 	"several control planes, nothing said": {three, nil, []string{
-		"line 1: endpoint.host: is missing; mode vip needs one; " + free + ": keepalived gives it to one of them. Where that may not be, write endpoint.mode: local or external"}},
+		"line 1: endpoint.host: is missing; mode vip needs one; " + free + ": keepalived gives it to one of them. Where VRRP is not allowed, write endpoint.mode: local or external"}},
 	"several control planes, one of them the endpoint": {three, []string{"", "endpoint: {host: 192.0.2.11}\n"}, []string{
 		"line 9: endpoint.host: 192.0.2.11 is cp-1's own address; write an address of the same subnet that nobody has: keepalived gives it to one of the hosts"}},
 	"mode controlPlane of several": {three, []string{"", "endpoint: {mode: controlPlane, host: 192.0.2.11}\n"}, []string{
@@ -148,7 +148,7 @@ var endpointCases = map[string]endpointCase{
 		"line 9: endpoint.host: cp-1 is a host's own name; write a name of its own, like api.example.com"}},
 	"everything at once": {three, []string{"", "endpoint:\n  mode: vip\n  host: api_example\n  port: 6443\n  address: 192.0.2.21\n  vrrp: {interface: a b, routerID: 256}\n"}, []string{
 		`line 11: endpoint.host: "api_example" is neither an address nor a DNS name; write an address like 192.0.2.10 or a name like api.example.com; the port goes to endpoint.port`,
-		"line 12: endpoint.port: 6443 is the API server's, which shares the host with haproxy; write 16443, or another",
+		"line 12: endpoint.port: 6443 is used by the API server, which runs on the same host as haproxy; write 16443, or another",
 		"line 13: endpoint.address: 192.0.2.21 is worker-1's own address; write an address of the same subnet that nobody has: keepalived gives it to one of the hosts",
 		`line 14: endpoint.vrrp.interface: "a b" is not the name of an interface; write it as ip link shows it, such as eth0; at most 15 letters, digits, dots, dashes and underscores`,
 		"line 14: endpoint.vrrp.routerID: 256 is not a virtual router's ID; write a number from 1 to 255 that no other virtual router of the network has, or leave it out"}},
@@ -199,7 +199,7 @@ var endpointCases = map[string]endpointCase{
 	"another tool's word": {three, []string{"", "endpoint: {vip: 192.0.2.100, vrrp: {password: x}}\n"}, []string{
 		"line 9: endpoint.vip: unknown field; write host",
 		"line 9: endpoint.vrrp.password: unknown field; leave it out: VRRPv3 has none",
-		"line 9: endpoint.host: is missing; mode vip needs one; " + free + ": keepalived gives it to one of them. Where that may not be, write endpoint.mode: local or external"}},
+		"line 9: endpoint.host: is missing; mode vip needs one; " + free + ": keepalived gives it to one of them. Where VRRP is not allowed, write endpoint.mode: local or external"}},
 }
 
 func TestEndpointProblems(t *testing.T) {
@@ -276,7 +276,7 @@ var etcdCases = map[string]endpointCase{
 		"line 11: etcd.external.endpoints[3]: 70000 is not a port; write a port from 1 to 65535",
 		`line 12: etcd.external.endpoints[4]: "etcd_1" is neither an address nor a DNS name; write it like https://192.0.2.31:2379`,
 		"line 13: etcd.external.endpoints[5]: https://192.0.2.32:2379/v3 has more after the port; end it with the port",
-		`line 15: etcd.external.endpoints[7]: "https://etcd.example.com:2379" is said twice: it is etcd.external.endpoints[6] as well`,
+		`line 15: etcd.external.endpoints[7]: "https://etcd.example.com:2379" is given twice: it is etcd.external.endpoints[6] as well`,
 		"line 16: etcd.external.endpoints[8]: is not a URL; write it like https://192.0.2.31:2379",
 		"line 17: etcd.external.endpoints[9]: https://[2001:db8::1] has no port; write https://[2001:db8::1]:2379"}},
 	"flags for nobody": {outside, []string{"", "extraArgs: {etcd: [{name: quota-backend-bytes, value: \"1\"}]}\n"}, []string{

@@ -92,7 +92,7 @@ func (d *decoder) isCluster(tree *node) bool {
 
 func identity(version, kind string) string {
 	if version == "" && kind == "" {
-		return "of no kind"
+		return "without apiVersion and kind"
 	}
 	return strings.TrimSpace("a " + cmp.Or(kind, "(no kind)") + " of " + cmp.Or(version, "no apiVersion"))
 }

@@ -50,7 +50,7 @@ func TestEveryFieldIsAsStrictAsItsReader(t *testing.T) {
 		"etcd in the Service subnet":     {external("10.96.3.4"), "etcd.external.endpoints[0]", "inside the Service subnet"},
 
 		"names of certificates":             {top("certificates: {extraSANs: [API.Example.com, '*.K8s.corp', '2001:DB8::1']}"), "", ""},
-		"names twice but for their case":    {top("certificates: {extraSANs: [api.corp, API.corp]}"), "certificates.extraSANs[1]", "said twice"},
+		"names twice but for their case":    {top("certificates: {extraSANs: [api.corp, API.corp]}"), "certificates.extraSANs[1]", "given twice"},
 		"an address of certificates, wrong": {top("certificates: {extraSANs: [10.0.0.300]}"), "certificates.extraSANs[0]", "nothing but digits"},
 		"an address that certs cannot have": {top("certificates: {extraSANs: ['fe80::1%eth0']}"), "certificates.extraSANs[0]", "neither"},
 		"DNS domain in upper case":          {top("networking: {dnsDomain: Cluster.Local.}"), "", ""},

@@ -45,7 +45,7 @@ func TestTrustedKeyFilesAreNamedOnce(t *testing.T) {
 		files []string
 		says  string
 	}{
-		{nil, ""}, {[]string{"a.pub", "b.pub"}, ""}, {[]string{"a.pub", ""}, "is empty"}, {[]string{"a.pub", "a.pub"}, "said twice"},
+		{nil, ""}, {[]string{"a.pub", "b.pub"}, ""}, {[]string{"a.pub", ""}, "is empty"}, {[]string{"a.pub", "a.pub"}, "given twice"},
 	} {
 		k := &checker{}
 		k.bundle(Bundle{TrustedKeyFiles: test.files})

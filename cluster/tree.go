@@ -89,7 +89,7 @@ func (r *resolver) mapping(made *node, from *yaml.Node, path string, depth int, 
 		case made.field(key.Value) == nil:
 			made.add(nodeField{key.Value, key.Line, r.resolve(value, child(path, key.Value), depth+1)})
 		case !merged:
-			r.report(Problem{Path: child(path, key.Value), Line: key.Line, Message: "is said twice", Fix: "keep one"})
+			r.report(Problem{Path: child(path, key.Value), Line: key.Line, Message: "is given twice", Fix: "keep one"})
 		}
 	}
 	for _, merge := range merges {

@@ -45,7 +45,7 @@ func findings(c *Cluster) []*finding {
 	k.networking(c.Networking)
 	k.ssh(c.SSH, "ssh")
 	if c.SSH.Host != "" {
-		k.wrong("ssh.host", "say it per host: hosts[…].ssh.host", "would send every host to the same machine")
+		k.wrong("ssh.host", "set it for each host: hosts[…].ssh.host", "would send every host to the same machine")
 	}
 	k.hosts(c)
 	k.endpoint(c)
@@ -136,7 +136,7 @@ const leastValidity = Duration(10 * time.Minute)
 
 func (k *checker) certificates(certificates Certificates) {
 	if certificates.Validity < leastValidity {
-		k.wrong("certificates.validity", "write at least "+leastValidity.String()+"; a year is 8760h", "%s is too short a life", certificates.Validity)
+		k.wrong("certificates.validity", "write at least "+leastValidity.String()+"; a year is 8760h", "%s is too short", certificates.Validity)
 	}
 	if certificates.CAValidity < certificates.Validity {
 		k.wrong("certificates.caValidity", "write at least validity, "+certificates.Validity.String(),
@@ -158,7 +158,7 @@ func (k *checker) certificates(certificates Certificates) {
 // once reports what was said before; seen maps it to its index in the list.
 func (k *checker) once(seen map[string]int, value string, i int, path, list string) {
 	if first, again := seen[value]; again && value != "" {
-		k.wrong(path, "", "%q is said twice: it is %s as well", value, index(list, first))
+		k.wrong(path, "", "%q is given twice: it is %s as well", value, index(list, first))
 		return
 	}
 	seen[value] = i

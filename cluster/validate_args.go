@@ -136,7 +136,7 @@ const leaveOut = "leave it out"
 var fixedFields = []fixedField{
 	{KubeletKind, "staticPodPath", func(*Cluster) any { return "/etc/kubernetes/manifests" }, "Slipway's manifests lie in /etc/kubernetes/manifests", leaveOut},
 	{KubeletKind, "authentication.x509.clientCAFile", func(*Cluster) any { return "/etc/kubernetes/pki/ca.crt" }, "the cluster's CA is /etc/kubernetes/pki/ca.crt", leaveOut},
-	{KubeletKind, "clusterDomain", func(c *Cluster) any { return c.Networking.DNSDomain }, "contradicts networking.dnsDomain", "say it there, and leave it out here"},
+	{KubeletKind, "clusterDomain", func(c *Cluster) any { return c.Networking.DNSDomain }, "contradicts networking.dnsDomain", "set it there, and leave it out here"},
 	{KubeletKind, "clusterDNS", nil, "follows from networking.serviceSubnets: the tenth address", leaveOut},
 	{KubeletKind, "containerRuntimeEndpoint", nil, "Slipway's containerd is the only one that it installs", leaveOut},
 	{KubeletKind, "cgroupDriver", nil, "containerd says which driver is used, and the kubelet asks it", leaveOut},

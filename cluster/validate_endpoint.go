@@ -92,7 +92,7 @@ func (k *checker) virtualEndpoint(c *Cluster) {
 	case e.Host == "":
 		fix := "write an address of the hosts' own subnet that nobody has: keepalived gives it to one of them"
 		if e.Mode == EndpointVIP { // which may be the default
-			fix += ". Where that may not be, write endpoint.mode: local or external"
+			fix += ". Where VRRP is not allowed, write endpoint.mode: local or external"
 		}
 		k.wrong("endpoint.host", fix, "is missing; mode %s needs one", e.Mode).concludedFrom("address", "roles", "hosts")
 		return

@@ -37,7 +37,7 @@ func (k *checker) hosts(c *Cluster) {
 		}
 		k.ssh(ssh, child(path, "ssh"))
 		k.reached(reached, host, path)
-		k.leadsAstray(c, host, path)
+		k.sshHostOfAnother(c, host, path)
 	}
 	if len(c.ControlPlanes()) == 0 && !slices.ContainsFunc(c.Hosts, hasUnknownRole) {
 		k.wrong("hosts", "give one of them the role control-plane", "none is a control plane").concludedFrom("roles", "hosts")
@@ -242,7 +242,7 @@ func (k *checker) ssh(ssh SSH, path string) {
 		k.wrong(child(path, "user"), "write a login name, such as root, jdoe@corp.example.com or 'CORP\\jdoe'", "%s", wrong)
 	}
 	if ssh.ConnectTimeout < 0 {
-		k.wrong(child(path, "connectTimeout"), "write a duration such as 10s", "%s is below nothing", ssh.ConnectTimeout)
+		k.wrong(child(path, "connectTimeout"), "write a duration such as 10s", "%s is negative", ssh.ConnectTimeout)
 	}
 	if !k.mistypedAddress(ssh.Host, child(path, "host")) && ssh.Host != "" && !isAddress(ssh.Host) && (strings.ContainsAny(ssh.Host, " \t\n@/:") || strings.HasPrefix(ssh.Host, "-")) {
 		k.wrong(child(path, "host"), "write a name or an address alone; the user goes to ssh.user, the port to ssh.port", "%q is not a host", ssh.Host)
@@ -252,9 +252,9 @@ func (k *checker) ssh(ssh SSH, path string) {
 	}
 }
 
-// leadsAstray reports an ssh.host that is another host's address, by which SSH would take
-// the one's name to the other's machine.
-func (k *checker) leadsAstray(c *Cluster, host Host, path string) {
+// sshHostOfAnother reports an ssh.host that is another host's address: SSH would log in to
+// the wrong machine.
+func (k *checker) sshHostOfAnother(c *Cluster, host Host, path string) {
 	target, err := netip.ParseAddr(host.SSH.Host)
 	if err != nil || host.SSH.Host == host.Address() {
 		return // where a name leads is seen when the hosts are looked at; an address is judged where it stands
@@ -268,7 +268,7 @@ func (k *checker) leadsAstray(c *Cluster, host Host, path string) {
 		for _, text := range other.Addresses {
 			if address, err := netip.ParseAddr(text); err == nil && address.Unmap() == target.Unmap() {
 				k.wrong(child(child(path, "ssh"), "host"), "write where SSH reaches "+host.Name+", or leave it out",
-					"%s is the address of %s: SSH would take the one for the other", host.SSH.Host, other.Name)
+					"%s is the address of %s: SSH would log in to the wrong host", host.SSH.Host, other.Name)
 			}
 		}
 	}

@@ -61,7 +61,7 @@ func (k *checker) subnet(text, path, example string) (netip.Prefix, bool) {
 	case prefix != prefix.Masked():
 		k.wrong(path, "write "+prefix.Masked().String(), "%s has bits set beyond its length", text)
 	case prefix.Addr().IsLoopback() || prefix.Addr().IsMulticast() || prefix.Addr().IsUnspecified():
-		k.wrong(path, "write a private subnet like "+example, "%s is not for hosts and Pods", text)
+		k.wrong(path, "write a private subnet like "+example, "%s cannot be used for Pods or Services", text)
 	default:
 		return prefix, true
 	}
@@ -153,7 +153,7 @@ func (k *checker) podSize(c *Cluster) {
 			"%s is too small: each node takes a /%d of it", prefixes[0], mask)
 	case bits > mostNodeMaskBits:
 		k.wrong(path, fmt.Sprintf("write /%d or smaller, like %s", mask-mostNodeMaskBits, DefaultPodSubnet),
-			"%s is too large to be dealt out by /%d", prefixes[0], mask)
+			"%s is too large to be divided into subnets of /%d", prefixes[0], mask)
 	case len(c.Nodes()) > 1<<bits:
 		k.wrong(path, "write a larger one, like "+DefaultPodSubnet,
 			"%s has room for %d of the %d nodes, at a /%d for each", prefixes[0], 1<<bits, len(c.Nodes()), mask).concludedFrom("hosts")

@@ -44,7 +44,7 @@ func (k *checker) sharedPort(c *Cluster) {
 		taken[DefaultEndpointPort] = "the API server"
 	}
 	if other, found := taken[port]; found {
-		k.wrong("endpoint.port", portFix(c.Endpoint.Mode), "%d is %s's, which shares the host with %s", port, other, who).concludedFrom("mode")
+		k.wrong("endpoint.port", portFix(c.Endpoint.Mode), "%d is used by %s, which runs on the same host as %s", port, other, who).concludedFrom("mode")
 	}
 	if first, last, ok := nodePortRange(c.ExtraArgs.APIServer); ok && first <= port && port <= last {
 		k.wrong("endpoint.port", portFix(c.Endpoint.Mode), "%d is one of those that Services of type NodePort get, %d to %d", port, first, last).concludedFrom("mode", "apiServer")

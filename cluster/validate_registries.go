@@ -25,7 +25,7 @@ func (k *checker) registries(registries []Registry) {
 			k.once(mirrors, sameMirror(mirror), j, index(at, j), at)
 		}
 		if registry.OverridePath && len(registry.Mirrors) == 0 {
-			k.wrong(child(path, "overridePath"), "list the mirrors whose paths it is for, or leave it out", "is said of mirrors, and there are none")
+			k.wrong(child(path, "overridePath"), "list the mirrors whose paths it is for, or leave it out", "applies to mirrors, and there are none")
 		}
 		k.credentials(registry, child(path, "credentialsFile"))
 		if registry.SkipVerify && registry.CAFile != "" {

@@ -55,7 +55,7 @@ var problemCases = map[string]problemCase{
 		"line 6: hosts[0].adress: unknown field; did you mean address?"}},
 	"password in ssh": {[]string{"", "ssh: {password: x}\n"}, []string{
 		"line 8: ssh.password: unknown field; use a key, by identityFile or ssh-agent: passwords are never in this file"}},
-	"said twice": {[]string{"", "name: other\n"}, []string{"line 8: name: is said twice; keep one"}},
+	"given twice": {[]string{"", "name: other\n"}, []string{"line 8: name: is given twice; keep one"}},
 
 	"no hosts": {[]string{one[strings.Index(one, "hosts"):], "hosts: []\n"}, []string{"line 4: hosts: is empty; list at least one, with the role control-plane"}},
 	"hosts a mapping": {[]string{one[strings.Index(one, "hosts"):], "hosts: {cp-1: 192.0.2.11}\n"}, []string{
@@ -71,7 +71,7 @@ var problemCases = map[string]problemCase{
 	"role with a slip": {[]string{"[control-plane]", "[control-plane, workr]"}, []string{
 		`line 7: hosts[0].roles[1]: "workr" is not a role; did you mean worker? write one of control-plane, worker, load-balancer`}},
 	"role twice": {[]string{"[control-plane]", "[control-plane, control-plane]"}, []string{
-		`line 7: hosts[0].roles[1]: "control-plane" is said twice: it is hosts[0].roles[0] as well`}},
+		`line 7: hosts[0].roles[1]: "control-plane" is given twice: it is hosts[0].roles[0] as well`}},
 	"no roles": {[]string{"[control-plane]", "[]", "", "  - {name: cp-2, address: 192.0.2.12, roles: [control-plane]}\n"}, []string{
 		"line 7: hosts[0].roles: is empty; write [control-plane], [worker] or both, or [load-balancer]"}},
 
@@ -84,7 +84,7 @@ var problemCases = map[string]problemCase{
 	"name twice":    {[]string{"", "  - {name: cp-1, address: 192.0.2.12, roles: [worker]}\n"}, []string{"line 8: hosts[1].name: cp-1 is taken by hosts[0].name; make them differ"}},
 	"address twice": {[]string{"", "  - {name: b, address: 192.0.2.11, roles: [worker]}\n"}, []string{"line 8: hosts[1].address: 192.0.2.11 is taken by hosts[0].address; make them differ"}},
 	"ssh.host of another host": {[]string{"", "  - {name: b, address: 192.0.2.12, roles: [worker], ssh: {host: 192.0.2.11}}\n"}, []string{
-		"line 8: hosts[1].ssh.host: 192.0.2.11 is the address of cp-1: SSH would take the one for the other; write where SSH reaches b, or leave it out"}},
+		"line 8: hosts[1].ssh.host: 192.0.2.11 is the address of cp-1: SSH would log in to the wrong host; write where SSH reaches b, or leave it out"}},
 	"ssh.host twice": {[]string{"[control-plane]", "[control-plane]\n    ssh: {host: gate}", "", "  - {name: b, address: 192.0.2.12, roles: [worker], ssh: {host: gate}}\n"}, []string{
 		"line 9: hosts[1].ssh.host: gate:22 is taken by hosts[0].ssh.host; make them differ"}},
 	"address missing": {[]string{"    address: 192.0.2.11\n", ""}, []string{
@@ -99,7 +99,7 @@ var problemCases = map[string]problemCase{
 		"line 6: hosts[0].addresses: has 2 entries; dual stack comes with a later version: keep one IPv4 entry",
 		"line 6: hosts[0].addresses[1]: 2001:db8::1 is no IPv4 address; IPv6 comes with a later version: write an IPv4 address"}},
 	"address and addresses": {[]string{"address: 192.0.2.11", "address: 192.0.2.11\n    addresses: [192.0.2.11]"}, []string{
-		"line 6: hosts[0].address: is said together with addresses; keep addresses"}},
+		"line 6: hosts[0].address: must not be given together with addresses; keep addresses"}},
 	"address a list": {[]string{"address: 192.0.2.11", "address: [192.0.2.11]"}, []string{
 		"line 6: hosts[0].address: is a list where one value is wanted; call it addresses"}},
 	"address in the Pod subnet": {[]string{"192.0.2.11", "10.244.3.4"}, []string{
@@ -119,13 +119,13 @@ var problemCases = map[string]problemCase{
 	"subnets, two": {[]string{"", "networking: {podSubnets: [10.10.0.0/16, 10.11.0.0/16]}\n"}, []string{
 		"line 8: networking.podSubnets: has 2 entries; dual stack comes with a later version: keep one IPv4 entry"}},
 	"subnet loopback": {[]string{"", "networking: {podSubnet: 127.0.0.0/16}\n"}, []string{
-		"line 8: networking.podSubnet: 127.0.0.0/16 is not for hosts and Pods; write a private subnet like 10.244.0.0/16"}},
+		"line 8: networking.podSubnet: 127.0.0.0/16 cannot be used for Pods or Services; write a private subnet like 10.244.0.0/16"}},
 	"Pod subnet too small": {[]string{"", "networking: {podSubnet: 10.10.0.0/25}\n"}, []string{
 		"line 8: networking.podSubnet: 10.10.0.0/25 is too small: each node takes a /24 of it; write /24 or larger, like 10.244.0.0/16"}},
 	"Pod subnet too small for the hosts": {[]string{"", "  - {name: b, address: 192.0.2.12, roles: [worker]}\nnetworking: {podSubnet: 10.10.0.0/24}\n"}, []string{
 		"line 9: networking.podSubnet: 10.10.0.0/24 has room for 1 of the 2 nodes, at a /24 for each; write a larger one, like 10.244.0.0/16"}},
 	"Pod subnet too large": {[]string{"", "networking: {podSubnet: 64.0.0.0/7}\n"}, []string{
-		"line 8: networking.podSubnet: 64.0.0.0/7 is too large to be dealt out by /24; write /8 or smaller, like 10.244.0.0/16"}},
+		"line 8: networking.podSubnet: 64.0.0.0/7 is too large to be divided into subnets of /24; write /8 or smaller, like 10.244.0.0/16"}},
 	"Service subnet too small": {[]string{"", "networking: {serviceSubnet: 10.10.0.0/29}\n"}, []string{
 		"line 8: networking.serviceSubnet: 10.10.0.0/29 has 8 addresses: too few, as the cluster's DNS has the tenth; write /28 or larger, like 10.96.0.0/12"}},
 	"Service subnet too large": {[]string{"", "networking: {serviceSubnet: 11.0.0.0/8}\n"}, []string{
@@ -162,15 +162,15 @@ var problemCases = map[string]problemCase{
 		`line 9: hosts[0].taints[0].effect: "NoScheduling" is not a taint's effect; did you mean NoSchedule? write one of NoSchedule, PreferNoSchedule, NoExecute`,
 		`line 10: hosts[0].taints[1].key: "a b" is not a taint's key; write a key like gpu or example.com/gpu`,
 		`line 10: hosts[0].taints[1].value: "x y" is not a taint's value; use at most 63 letters, digits, dashes, underscores and dots, beginning and ending with a letter or digit`,
-		`line 12: hosts[0].taints[3]: "c:NoExecute" is said twice: it is hosts[0].taints[2] as well`,
+		`line 12: hosts[0].taints[3]: "c:NoExecute" is given twice: it is hosts[0].taints[2] as well`,
 		`line 13: hosts[0].taints[4].key: Kubernetes sets and removes taints with this prefix itself; choose a key of your own`}},
 
-	"ssh at the top": {[]string{"", "ssh: {host: gate}\n"}, []string{"line 8: ssh.host: would send every host to the same machine; say it per host: hosts[…].ssh.host"}},
+	"ssh at the top": {[]string{"", "ssh: {host: gate}\n"}, []string{"line 8: ssh.host: would send every host to the same machine; set it for each host: hosts[…].ssh.host"}},
 	"ssh of a host": {[]string{"[control-plane]", `[control-plane]
     ssh: {port: -1, user: "a b", host: root@gate, connectTimeout: -1s, proxyCommand: "a\nb"}`}, []string{
 		"line 8: hosts[0].ssh.port: -1 is not a port; write a number from 1 to 65535",
 		`line 8: hosts[0].ssh.user: "a b" has a blank in it; write a login name, such as root, jdoe@corp.example.com or 'CORP\jdoe'`,
-		"line 8: hosts[0].ssh.connectTimeout: -1s is below nothing; write a duration such as 10s",
+		"line 8: hosts[0].ssh.connectTimeout: -1s is negative; write a duration such as 10s",
 		`line 8: hosts[0].ssh.host: "root@gate" is not a host; write a name or an address alone; the user goes to ssh.user, the port to ssh.port`,
 		"line 8: hosts[0].ssh.proxyCommand: is more than one line; write it in one line"}},
 	"a duration without a unit": {[]string{"", "ssh: {connectTimeout: 10}\n"}, []string{
@@ -184,11 +184,11 @@ var problemCases = map[string]problemCase{
   keyAlgorithm: rsa-2048
   extraSANs: [api.example.com, not a name, api.example.com, "*.example.com"]
 `}, []string{
-		"line 9: certificates.validity: 1m is too short a life; write at least 10m; a year is 8760h",
+		"line 9: certificates.validity: 1m is too short; write at least 10m; a year is 8760h",
 		"line 10: certificates.caValidity: 30s is shorter than the life of the certificates that the CAs sign; write at least validity, 1m",
 		`line 11: certificates.keyAlgorithm: "rsa-2048" is not known; did you mean RSA-2048? write one of RSA-2048, RSA-3072, RSA-4096, ECDSA-P256, ECDSA-P384`,
 		`line 12: certificates.extraSANs[1]: "not a name" is neither a DNS name nor an address; write a name like api.example.com or *.example.com, or an address like 192.0.2.10`,
-		`line 12: certificates.extraSANs[2]: "api.example.com" is said twice: it is certificates.extraSANs[0] as well`}},
+		`line 12: certificates.extraSANs[2]: "api.example.com" is given twice: it is certificates.extraSANs[0] as well`}},
 
 	"registries": {[]string{"", `registries:
   - {name: https://docker.io/v2}
@@ -206,13 +206,13 @@ var problemCases = map[string]problemCase{
 		"line 11: registries[2].mirrors[1]: ftp://x is not an http or https URL; write a URL like https://mirror.example.com",
 		"line 11: registries[2].mirrors[2]: has a user name or password in it; leave them out; write them to a file and name it in credentialsFile",
 		"line 11: registries[2].mirrors[3]: has a query or a fragment; end it with the path",
-		`line 12: registries[3].name: "quay.io" is said twice: it is registries[2] as well`,
+		`line 12: registries[3].name: "quay.io" is given twice: it is registries[2] as well`,
 		"line 12: registries[3].skipVerify: makes caFile useless: nothing is verified; keep caFile and leave skipVerify out",
 		"line 13: registries[4].name: is missing; write the registry's host as it stands in image names, such as docker.io; * for all others",
 		`line 14: registries[5].name: "a b" is not a registry's host; write it like docker.io or registry.example.com:5000; * for all others`,
 		"line 15: registries[6].mirrors[0]: the mirror is not an http or https URL; write a URL like https://mirror.example.com",
 		"line 15: registries[6].mirrors[1]: the mirror is not an http or https URL; write a URL like https://mirror.example.com",
-		`line 15: registries[6].mirrors[1]: "https://m.example.com" is said twice: it is registries[6].mirrors[0] as well`,
+		`line 15: registries[6].mirrors[1]: "https://m.example.com" is given twice: it is registries[6].mirrors[0] as well`,
 		"line 15: registries[6].mirrors[2]: the mirror is not an http or https URL; write a URL like https://mirror.example.com",
 		"line 16: registries[7].mirrors[0]: has a user name or password in it; leave them out; write them to a file and name it in credentialsFile",
 		"line 16: registries[7].credentialsFile: would be sent in clear text to http://m.example.com; use https for http://m.example.com"}},
@@ -248,13 +248,13 @@ var problemCases = map[string]problemCase{
 		"line 10: extraVolumes.apiServer[0].name: Slipway has a volume k8s-certs of its own in this Pod; write another name",
 		`line 11: extraVolumes.apiServer[1].hostPath: "srv" is not an absolute path; write an absolute path`,
 		`line 11: extraVolumes.apiServer[1].mountPath: "/b/../b" is not the shortest form of the path; write /b`,
-		"line 12: extraVolumes.apiServer[2].name: \"b\" is said twice: it is extraVolumes.apiServer[1] as well",
+		"line 12: extraVolumes.apiServer[2].name: \"b\" is given twice: it is extraVolumes.apiServer[1] as well",
 		`line 12: extraVolumes.apiServer[2].pathType: "file" is not known; write one of DirectoryOrCreate, Directory, FileOrCreate, File, Socket, CharDevice, BlockDevice`,
 		"line 13: extraVolumes.apiServer[3].mountPath: Slipway mounts /etc/kubernetes/pki there itself; leave it out: it is in the Pod already",
 		`line 14: extraVolumes.apiServer[4].mountPath: "/" cannot be mounted; write a file or a folder below /, without a colon`,
-		`line 15: extraVolumes.apiServer[5].mountPath: "/etc/kubernetes/pki" is said twice: it is extraVolumes.apiServer[3] as well`,
+		`line 15: extraVolumes.apiServer[5].mountPath: "/etc/kubernetes/pki" is given twice: it is extraVolumes.apiServer[3] as well`,
 		"line 15: extraVolumes.apiServer[5].mountPath: Slipway mounts /etc/kubernetes/pki there itself; leave it out: it is in the Pod already",
-		`line 16: extraVolumes.apiServer[6].mountPath: "/c" is said twice: it is extraVolumes.apiServer[2] as well`,
+		`line 16: extraVolumes.apiServer[6].mountPath: "/c" is given twice: it is extraVolumes.apiServer[2] as well`,
 	}},
 	"extraArgs": {[]string{"", `extraArgs:
   apiServer:
@@ -274,13 +274,13 @@ var problemCases = map[string]problemCase{
 `}, []string{
 		`line 10: extraArgs.apiServer[0].name: "--v" has leading dashes; write v`,
 		`line 11: extraArgs.apiServer[1].name: "audit-log-maxage=30" has the value in it; write name: audit-log-maxage and value: "30"`,
-		`line 13: extraArgs.apiServer[3].name: "v" is said twice: it is extraArgs.apiServer[2] as well`,
+		`line 13: extraArgs.apiServer[3].name: "v" is given twice: it is extraArgs.apiServer[2] as well`,
 		"line 14: extraArgs.apiServer[4].name: Slipway sets advertise-address itself, and the rest of the cluster relies on it; use hosts[…].address",
 		"line 15: extraArgs.apiServer[5].name: Slipway sets client-ca-file itself, and the rest of the cluster relies on it; leave it out",
 		`line 16: extraArgs.apiServer[6].name: "Verbosity" is not a flag's name; write it as the component's --help does, without the dashes`,
 		"line 17: extraArgs.apiServer[7].name: is missing; write the flag's name",
 		`line 18: extraArgs.apiServer[8].value: 3 is a number to YAML where text is wanted; write it in quotes: "3"`,
-		`line 18: extraArgs.apiServer[8].name: "v" is said twice: it is extraArgs.apiServer[2] as well`,
+		`line 18: extraArgs.apiServer[8].name: "v" is given twice: it is extraArgs.apiServer[2] as well`,
 		"line 19: extraArgs.controllerManager[0].name: Slipway sets cluster-cidr itself, and the rest of the cluster relies on it; use networking.podSubnets",
 		"line 19: extraArgs.controllerManager: node-cidr-mask-size is not the length of a subnet; write a number from 1 to 32",
 		"line 20: extraArgs.etcd[0].name: Slipway sets initial-cluster-state itself, and the rest of the cluster relies on it; leave it out",

@@ -139,7 +139,7 @@ func killAgent(l *lab) {
 	l.t.Helper()
 	run := startInit(l)
 	run.waitFinished(2)
-	l.exec("cp-1", "sh", "-c", "pkill -9 -f '[a]gent serve'")
+	l.exec("cp-1", "pkill", "-9", "-x", "slipway-agent")
 	if code := run.wait(); code != 1 {
 		l.t.Fatalf("after the agent's end: want exit code 1, got %d\n%s", code, &run.stderr)
 	}

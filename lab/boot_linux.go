@@ -42,15 +42,16 @@ func (s *session) boot(ctx context.Context, h *hostRecord) error {
 		return fmt.Errorf("start %s: %w", h.Name, err)
 	}
 	testOnlyAt("init born")
-	if err := s.raise(h, started, cgroups); err != nil {
+	if err := s.configureInit(h, started, cgroups); err != nil {
 		_ = started.process.signal(unix.SIGKILL)
 		return fmt.Errorf("start %s: %w", h.Name, err)
 	}
 	return nil
 }
 
-// raise puts a newborn init where it belongs, tells it what to be, and hears how it went.
-func (s *session) raise(h *hostRecord, init *newborn, cgroups []hierarchy) error {
+// configureInit moves a waiting init into its cgroups, sends it its specification, and reads
+// its error, if it has one.
+func (s *session) configureInit(h *hostRecord, init *waitingInit, cgroups []hierarchy) error {
 	defer init.spec.Close()
 	defer init.report.Close()
 	if err := s.lab.enterCgroups(cgroups, h.Name, init.process.pid); err != nil {
@@ -85,17 +86,17 @@ func (s *session) raise(h *hostRecord, init *newborn, cgroups []hierarchy) error
 	return nil
 }
 
-// newborn is a process in new namespaces that waits to be told which host it is. When
-// this program dies before it tells, so does the newborn.
-type newborn struct {
+// waitingInit is a process in new namespaces that waits for its specification. It ends when
+// this program ends before it has sent one.
+type waitingInit struct {
 	process process
 	spec    *os.File // the spec goes in here
-	report  *os.File // why it could not become a host; ends without a word when it did
+	report  *os.File // why it could not become a host; empty when it did
 }
 
 // startInit starts the first process of a host, in namespaces of its own. The lab's folder
 // is among its arguments, so that Down can find it before it is in a cgroup.
-func (l *Lab) startInit(host string) (*newborn, error) {
+func (l *Lab) startInit(host string) (*waitingInit, error) {
 	cmd, err := reexec(context.Background(), roleHost, l.dir)
 	if err != nil {
 		return nil, err
@@ -129,7 +130,7 @@ func (l *Lab) startInit(host string) (*newborn, error) {
 	if err != nil {
 		return nil, errors.Join(err, specIn.Close(), reportOut.Close())
 	}
-	return &newborn{process: p, spec: specIn, report: reportOut}, nil
+	return &waitingInit{process: p, spec: specIn, report: reportOut}, nil
 }
 
 // awaitBoot waits until sshd answers and systemd has nothing left to start.

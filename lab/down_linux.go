@@ -79,7 +79,7 @@ func (l *Lab) remove(ctx context.Context) error {
 		inits = append(inits, h.process())
 	}
 	// An init's end is that of all in its PID namespace.
-	errs := []error{endProcesses(ctx, inits), l.endNewborns(ctx)}
+	errs := []error{endProcesses(ctx, inits), l.endWaitingInits(ctx)}
 	all, err := hierarchies()
 	if err == nil {
 		err = l.giveBack(ctx, all)
@@ -91,18 +91,18 @@ func (l *Lab) remove(ctx context.Context) error {
 	return l.removeFiles()
 }
 
-// endNewborns ends what was to become a host's init when Up was killed, and is in no
+// endWaitingInits ends what was to become a host's init when Up was killed, and is in no
 // cgroup of the lab yet.
-func (l *Lab) endNewborns(ctx context.Context) error {
+func (l *Lab) endWaitingInits(ctx context.Context) error {
 	for {
-		newborns, err := processesWhere(func(pid int) bool {
+		waiting, err := processesWhere(func(pid int) bool {
 			line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
 			return err == nil && string(line) == roleHost+"\x00"+l.dir+"\x00"
 		})
-		if err != nil || len(newborns) == 0 {
+		if err != nil || len(waiting) == 0 {
 			return err
 		}
-		if err := endProcesses(ctx, newborns); err != nil {
+		if err := endProcesses(ctx, waiting); err != nil {
 			return err
 		}
 	}

@@ -28,15 +28,15 @@ type hostSpec struct {
 // The file descriptors that a host's init begins with.
 const (
 	specDescriptor  = 3 // the spec, when the parent has put the process where it belongs
-	errorDescriptor = 4 // what went wrong; closed without a word when init runs
+	errorDescriptor = 4 // what went wrong; closed and empty when init runs
 )
 
 // plainFolders are the parts of a host's disk that lie on the machine's own file
 // system, because an overlay cannot be laid over them or should not be written through.
 var plainFolders = []string{"containerd", "kubelet", "etcd"}
 
-// hostMain is the first process of a host. It furnishes the namespaces that it was born
-// into and becomes systemd.
+// hostMain is the first process of a host. It mounts the host's root in its new
+// namespaces and becomes systemd.
 func hostMain() error {
 	runtime.LockOSThread() // the cgroup namespace is this thread's alone until exec
 	unix.CloseOnExec(specDescriptor)
@@ -44,7 +44,7 @@ func hostMain() error {
 	report := os.NewFile(errorDescriptor, "error")
 	var spec hostSpec
 	if err := json.NewDecoder(os.NewFile(specDescriptor, "spec")).Decode(&spec); err != nil {
-		return fmt.Errorf("read what to become: %w", err) // the parent is gone: so is this
+		return fmt.Errorf("read the specification of the host: %w", err) // the parent is gone: so is this
 	}
 	err := becomeHost(spec)
 	fmt.Fprint(report, err)
@@ -62,7 +62,7 @@ func becomeHost(spec hostSpec) error {
 	if err := configureNetwork(spec.Address, spec.Subnet, spec.Gateway); err != nil {
 		return err
 	}
-	if err := furnish(spec); err != nil {
+	if err := mountRoot(spec); err != nil {
 		return err
 	}
 	if err := dropCapabilities(); err != nil {
@@ -73,8 +73,8 @@ func becomeHost(spec hostSpec) error {
 	return fmt.Errorf("run /sbin/init: %w", unix.Exec("/sbin/init", []string{"/sbin/init"}, env))
 }
 
-// furnish makes the host's root out of the image and its disk, and turns to it.
-func furnish(spec hostSpec) error {
+// mountRoot makes the host's root out of the image and its disk, and makes it the root.
+func mountRoot(spec hostSpec) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make the mounts private: %w", err)
 	}
@@ -92,7 +92,7 @@ func furnish(spec hostSpec) error {
 			return err
 		}
 	}
-	return turnTo(root)
+	return pivotRoot(root)
 }
 
 // overlayPath escapes what has a meaning in overlay's options.
@@ -230,8 +230,8 @@ func mountModules(_ hostSpec, root string) error {
 	return unix.Mount("", target, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, "")
 }
 
-// turnTo makes root the root, and lets go of the machine's.
-func turnTo(root string) error {
+// pivotRoot makes the folder the root directory, and detaches the machine's.
+func pivotRoot(root string) error {
 	if err := os.Chdir(root); err != nil {
 		return err
 	}

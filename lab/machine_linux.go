@@ -37,8 +37,8 @@ type borrowed struct {
 
 func borrowedFile() string { return filepath.Join(machineDir, "borrowed.json") }
 
-// borrow makes a lab's cgroups, and sets what a machine with labs needs. Both are one
-// deed, for give takes the absence of cgroups for the absence of labs.
+// borrow makes a lab's cgroups, and sets what a machine with labs needs. Both happen
+// under one lock, because giveBack concludes from missing cgroups that no lab is left.
 func (l *Lab) borrow(ctx context.Context, all []hierarchy) error {
 	unlock, err := lockMachine(ctx)
 	if err != nil {

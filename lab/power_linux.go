@@ -60,8 +60,8 @@ func (s *session) shutDown(ctx context.Context, h *hostRecord) error {
 	return s.off(ctx, h)
 }
 
-// Kill takes hosts' power away, all at once: first their links go down, so that nobody
-// hears their last words; then everything on them ends.
+// Kill takes hosts' power away, all at once: first their links go down, so that
+// they send nothing more while they die; then everything on them ends.
 func (l *Lab) Kill(ctx context.Context, hosts ...string) error {
 	return l.with(ctx, hosts, func(s *session, all []*hostRecord) error {
 		if err := s.change(func(*record) { setOff(all, true) }); err != nil {

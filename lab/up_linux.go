@@ -229,8 +229,8 @@ func (s *session) bootAll(ctx context.Context, o Options) error {
 	return group.Wait()
 }
 
-// bootOne boots a host that is down. One that seemed up and then ends was the newborn of
-// an Up that was killed, and not told yet what to be: it is booted now.
+// bootOne boots a host that is down. One that seemed up and then ends was a waiting
+// init of an Up that was killed before it had sent the specification: it is booted now.
 func (s *session) bootOne(ctx context.Context, o Options, h *hostRecord, bound time.Duration) error {
 	begin, booted := time.Now(), false
 	for {

@@ -256,7 +256,7 @@ func TestWhoGoesWhere(t *testing.T) {
 					t.Errorf("%s has the hosts entries %q, want %q", state.Host, got, test.entries)
 				}
 			}
-			if got, err := Entrances(test.cluster); err != nil || !slices.Equal(got, test.entrances) {
+			if got, err := JoinAddresses(test.cluster); err != nil || !slices.Equal(got, test.entrances) {
 				t.Errorf("who has nothing of the cluster goes to %v (%v), want %v", got, err, test.entrances)
 			}
 			info, err := ClusterInfo(in)

@@ -70,9 +70,9 @@ func (in Input) discoveryURL() (string, error) {
 	return "https://" + APIAddress(in.Cluster, planes[0]), nil
 }
 
-// Entrances are the API's addresses, host:port, for a host that has nothing of the cluster
-// yet: neither the name of the endpoint nor, in mode local, the balancer that it leads to.
-func Entrances(c *cluster.Cluster) ([]string, error) {
+// JoinAddresses are host:port of the API for a host that is not part of the cluster yet: it has
+// neither the endpoint's name in /etc/hosts nor, in mode local, a balancer.
+func JoinAddresses(c *cluster.Cluster) ([]string, error) {
 	if c.Endpoint.Mode == cluster.EndpointLocal {
 		var addresses []string
 		for _, h := range c.ControlPlanes() {
@@ -111,8 +111,8 @@ func endpointEntry(c *cluster.Cluster) []HostsEntry {
 	return []HostsEntry{{Address: address, Names: []string{c.Endpoint.Host}}}
 }
 
-// KnowsEndpoint tells whether the endpoint is a name of which it is known where it must lead.
-func KnowsEndpoint(c *cluster.Cluster) bool { return len(endpointEntry(c)) > 0 }
+// NeedsHostsEntry tells whether the endpoint is a name that Slipway can write to /etc/hosts.
+func NeedsHostsEntry(c *cluster.Cluster) bool { return len(endpointEntry(c)) > 0 }
 
 // HostsEntries are the lines of /etc/hosts that a host needs of Slipway at each boot: where a
 // name does not lead to its address without, or Slipway has written one before.

@@ -57,8 +57,8 @@ func (in Input) etcdCA() ([]byte, error) {
 	return in.PKI.EtcdCA.Cert, nil
 }
 
-// etcdServers are where an API server finds its etcd: the member beside it, with which it
-// shares its fate, or the user's.
+// etcdServers are where an API server finds its etcd: the member on the same host,
+// or the user's etcd.
 func etcdServers(c *cluster.Cluster, host cluster.Host) string {
 	if external := c.Etcd.External; external != nil {
 		return strings.Join(external.Endpoints, ",")

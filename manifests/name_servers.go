@@ -10,17 +10,17 @@ import (
 // ResolvConf is where the kubelet looks for name servers unless it is told otherwise.
 const ResolvConf = "/etc/resolv.conf"
 
-// ResolverSaid is the resolv.conf that the user's KubeletConfiguration names for all hosts;
-// said is false where it names none, and each host's own counts. Empty: no file at all.
-func ResolverSaid(c *cluster.Cluster) (path string, said bool) {
-	path, said = c.Kubelet["resolvConf"].(string)
-	return path, said
+// ConfiguredResolver is the resolv.conf that the user's KubeletConfiguration names for all hosts;
+// set is false where it names none, and each host's own counts. Empty: no file at all.
+func ConfiguredResolver(c *cluster.Cluster) (path string, set bool) {
+	path, set = c.Kubelet["resolvConf"].(string)
+	return path, set
 }
 
 // Resolver is the resolv.conf that a host's Pods inherit, and the name servers in it. The
 // file is empty where there is none.
 func Resolver(c *cluster.Cluster, facts hosts.Facts) (path string, servers []string) {
-	if path, said := ResolverSaid(c); said && path != facts.Resolver {
+	if path, set := ConfiguredResolver(c); set && path != facts.Resolver {
 		return path, hosts.NameServers(facts.Contents[path])
 	}
 	return facts.Resolver, facts.NameServers

@@ -104,10 +104,10 @@ func (s Settings) Unmet(facts hosts.Facts) []string {
 		reasons = append(reasons, "the cluster's kubelets run only with version 2 control groups, the host has version 1")
 	}
 	if s.ProxyMode == ProxyNFTables && !proxiesByNFTables(facts) {
-		reasons = append(reasons, fmt.Sprintf("the cluster's kube-proxy uses nftables, which needs a kernel from 5.13 on that carries it; the host has %s", facts.Kernel))
+		reasons = append(reasons, fmt.Sprintf("the cluster's kube-proxy uses nftables, which needs kernel 5.13 or newer with nftables; the host has %s", facts.Kernel))
 	}
 	if s.ProxyMode == ProxyIPTables && !facts.IPTables {
-		reasons = append(reasons, "the cluster's kube-proxy uses iptables, which the host's kernel does not carry")
+		reasons = append(reasons, "the cluster's kube-proxy uses iptables, which the host's kernel does not support")
 	}
 	if (s.ConntrackMaxPerCore == nil || *s.ConntrackMaxPerCore != 0) && !facts.ConntrackWritable {
 		reasons = append(reasons, "the cluster's kube-proxy sets the limit of tracked connections, which cannot be written on the host")

@@ -8,8 +8,8 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-// unitFiles are the units that every node runs, the drop-in by which kubeadm and the
-// kubelet understand each other, and what a control plane with an etcd runs beside them.
+// unitFiles are the units that every node runs, kubeadm's drop-in for the
+// kubelet, and what a control plane with an etcd runs beside them.
 func (in Input) unitFiles(host cluster.Host) ([]File, error) {
 	units := []templateFile{
 		{plan.PhaseContainerd, UnitsFolder + "/" + ContainerdUnit, "containerd.service", map[string]any{

@@ -36,7 +36,7 @@ func (h *hostDraft) judge(want manifests.File) string {
 	case want.Leaf != nil:
 		return h.pairFaults(want)
 	}
-	return "there is nothing to accept it by"
+	return "Slipway has no rule by which to accept it"
 }
 
 // pairFaults judges a certificate and its key.

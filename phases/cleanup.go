@@ -181,8 +181,10 @@ func (h *hostDraft) stopUnits(thing string, names, waits []string) []string {
 	return []string{h.clean(thing, plan.Update, "is "+strings.Join(slices.Compact(why), " and "), hosts.StopUnits{Names: up}, waits)}
 }
 
-// clusterTrees are the trees on a host that are the cluster's. What tells so of etcd's
-// data and of the logs comes after these, so that a reset that is cut still knows.
+// clusterTrees are the trees on a host that are the cluster's, to be emptied with all that is in
+// them, noted or not: the kubelet, etcd, Pods and kubeadm write there. They are the cluster's
+// because a check saw them empty when the host was claimed for it (phases/checks/folders.go). What
+// tells so of etcd's data and of the logs comes after these, so that a reset that is cut still knows.
 func clusterTrees(record *hosts.Record, facts hosts.Facts) []string {
 	if !view.Claimed(record) {
 		return nil

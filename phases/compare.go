@@ -31,7 +31,7 @@ func (h *hostDraft) linkDiffers(want manifests.Link) (string, plan.Change) {
 	case !there:
 		return "absent", plan.Create
 	case h.reseed[want.Path] && have.Target != want.Target:
-		return "what it leads to is no good", plan.Update
+		return "the file that it points to is not acceptable", plan.Update
 	case want.Seed:
 		return "", ""
 	case have.Type != hosts.TypeSymlink:
@@ -74,7 +74,7 @@ func (h *hostDraft) seedDiffers(want manifests.File, there bool) (string, plan.C
 		return "", ""
 	}
 	if h.reseed[want.Path] {
-		return "what replaced it is no good", plan.Create
+		return "the file that replaced it is not acceptable", plan.Create
 	}
 	if _, grown := h.facts.Files[want.Unless]; want.Unless != "" && grown {
 		return "", ""

@@ -28,7 +28,7 @@ func (d *draft) startControllers() {
 	first := d.firstControllers()
 	for _, h := range d.planes {
 		h.startKeepalived(nil)
-		h.apiClients(h.inTurn(first))
+		h.apiClients(h.afterFirstControllers(first))
 		h.awaitPods("clients", isClient)
 		h.tidy()
 	}
@@ -47,10 +47,10 @@ func (d *draft) firstControllers() *hostDraft {
 	return slices.MaxFunc(starting, func(a, b *hostDraft) int { return a.facts.CPUs - b.facts.CPUs })
 }
 
-// inTurn gives the steps after which the host's controllers start. Those of one control plane do so
+// afterFirstControllers gives the steps after which the host's controllers start. Those of one control plane do so
 // first: one leads, and the others' starting costs it time. The others wait for nothing of the
 // first's, only for a while: where it never comes up, they do.
-func (h *hostDraft) inTurn(first *hostDraft) []string {
+func (h *hostDraft) afterFirstControllers(first *hostDraft) []string {
 	answers := h.made(awaitsAPI)
 	network := h.in.Cluster.Networking.AddOn != cluster.AddOnNone // else nodes get Ready when the user brings one
 	if h == first || h.in.takesTurns() || !network || len(answers) == 0 || !h.startsControllers() {
@@ -58,7 +58,7 @@ func (h *hostDraft) inTurn(first *hostDraft) []string {
 	}
 	return []string{h.add(plan.Step{
 		ID: clusterID("wait-turn", h.host.Name), Phase: plan.PhaseWaitControlPlane, Lane: plan.LaneWait + "/turn/" + h.host.Name,
-		After: after(answers), Why: "one control plane's controllers lead, the others are spares",
+		After: after(answers), Why: "the controllers of one control plane lead, the others stand by",
 		Cluster: plan.WaitTurn{Host: h.host.Name, Objects: rollouts(h.objects), Timeout: turnTimeout},
 	})}
 }

@@ -91,7 +91,7 @@ func (d *draft) warnOfUntold(host cluster.Host) {
 	if d.in.Cluster.VirtualAddress() != "" {
 		units = append(units, "keepalived")
 	}
-	d.plan.Warnings = append(d.plan.Warnings, fmt.Sprintf("%s: load-balancer: its %s cannot be told who the control planes are: %s (when the host is up again: slipway init)",
+	d.plan.Warnings = append(d.plan.Warnings, fmt.Sprintf("%s: load-balancer: the configuration of %s cannot be updated with the list of control planes: %s (when the host is up again: slipway init)",
 		host.Name, strings.Join(units, " and "), checks.Unreached(d.in.View, host.Name).Seen))
 }
 

@@ -14,7 +14,7 @@ import (
 // TakeOut plans to stop all of a control plane or load balancer cleanly, and to leave it
 // enabled: after a reboot it is back by itself.
 func TakeOut(in Input, name string) (plan.Plan, plan.Contents, error) {
-	h, err := in.tried(name)
+	h, err := in.testOf(name)
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
@@ -25,21 +25,21 @@ func TakeOut(in Input, name string) (plan.Plan, plan.Contents, error) {
 		return h.done()
 	}
 	h.pause(manifests.KubeletUnit, manifests.KubeletUnit)
-	stopped := h.try("control-plane", hosts.StopPods{Only: serverPods(name), Grace: stopGrace})
+	stopped := h.testStep("control-plane", hosts.StopPods{Only: serverPods(name), Grace: stopGrace})
 	if in.Cluster.StackedEtcd() {
 		moved := h.add(plan.Step{
 			ID: clusterID(plan.PhaseHATest, name, "move-leader"), Phase: plan.PhaseHATest, Lane: string(plan.PhaseHATest), After: after([]string{stopped}),
-			Why: "the others should not have to elect one", Change: plan.Update,
+			Why: "so that the other members need no election", Change: plan.Update,
 			Subject: plan.Subject{Member: name}, Cluster: plan.MoveLeader{From: name},
 		})
-		h.try("etcd", hosts.StopPods{Only: []string{"etcd-" + name}, Grace: stopGrace}, []string{moved})
+		h.testStep("etcd", hosts.StopPods{Only: []string{"etcd-" + name}, Grace: stopGrace}, []string{moved})
 	}
 	return h.done()
 }
 
 // ReleaseVIP plans to stop only a host's keepalived: whatever it holds goes elsewhere.
 func ReleaseVIP(in Input, name string) (plan.Plan, plan.Contents, error) {
-	h, err := in.tried(name)
+	h, err := in.testOf(name)
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
@@ -51,7 +51,7 @@ func ReleaseVIP(in Input, name string) (plan.Plan, plan.Contents, error) {
 // what one has left that was killed. The virtual address may come back to a host only
 // when its API server answers.
 func PutBack(in Input, names ...string) (plan.Plan, plan.Contents, error) {
-	d := in.trial()
+	d := in.newTest()
 	targets, err := in.Named(names)
 	if err != nil {
 		return plan.Plan{}, nil, err
@@ -110,14 +110,14 @@ func (h *hostDraft) awaitBack() []string {
 	})}
 }
 
-// trial begins a plan that only stops and starts.
-func (in Input) trial() *draft {
+// newTest begins a plan that only stops and starts.
+func (in Input) newTest() *draft {
 	in.Workflow = view.HATest
 	return newDraft(in)
 }
 
-// tried begins the plan for one host that must have been seen.
-func (in Input) tried(name string) (*hostDraft, error) {
+// testOf begins the plan for one host that must have been seen.
+func (in Input) testOf(name string) (*hostDraft, error) {
 	host, ok := in.Cluster.Host(name)
 	if !ok {
 		return nil, fmt.Errorf("find host %s: the cluster file has no host of this name", name)
@@ -125,17 +125,17 @@ func (in Input) tried(name string) (*hostDraft, error) {
 	if _, seen := in.Facts[name]; !seen {
 		return nil, &checks.Refused{Findings: []checks.Finding{checks.Unreached(in.View, name)}}
 	}
-	return in.trial().forHost(host, manifests.HostState{}), nil
+	return in.newTest().forHost(host, manifests.HostState{}), nil
 }
 
-// try adds one step of a test.
-func (h *hostDraft) try(thing string, action hosts.Action, after ...[]string) string {
+// testStep adds one step of a test.
+func (h *hostDraft) testStep(thing string, action hosts.Action, after ...[]string) string {
 	return h.step(plan.PhaseHATest, thing, plan.LaneWork, plan.Update, "it is taken out to see what the others do", action, after...)
 }
 
 // pause stops units that stay enabled.
 func (h *hostDraft) pause(thing string, units ...string) string {
-	return h.try(thing, hosts.StopUnits{Names: units, Enabled: true})
+	return h.testStep(thing, hosts.StopUnits{Names: units, Enabled: true})
 }
 
 // resume starts a unit again, with what it reads as it lies on the host.

@@ -40,7 +40,7 @@ func (d *draft) warnOfSilence() {
 	}
 	for _, host := range d.in.Cluster.ControlPlanes() {
 		if facts, seen := d.in.Facts[host.Name]; seen && view.HasEtcdData(facts) {
-			d.plan.Warnings = append(d.plan.Warnings, fmt.Sprintf("%s has etcd's data, but no API server answers (%s): what the cluster holds is not known, and every object is compared only when one does",
+			d.plan.Warnings = append(d.plan.Warnings, fmt.Sprintf("%s has etcd's data, but no API server answers (%s): the objects in the cluster are not known; each is compared when an API server answers",
 				host.Name, orUnknown(d.in.ClusterFacts.Cause)))
 			return
 		}

@@ -56,7 +56,7 @@ func (d *draft) joinEtcd() {
 		return
 	}
 	members := d.membership()
-	for _, h := range members.inTurn(d.planes) {
+	for _, h := range members.membersFirst(d.planes) {
 		// An API server asks its own etcd only, and a learner answers nobody.
 		h.staticPod(manifests.APIServerManifest, members.join(h, input))
 	}

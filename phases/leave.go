@@ -96,7 +96,7 @@ func (h *hostDraft) removeMembers(waits []string) []string {
 		if member.Healthy && !member.Learner && member.Name != "" {
 			waits = []string{h.add(plan.Step{
 				ID: step + "/move-leader", Phase: plan.PhaseRemoveEtcdMember, Lane: lane, After: after(waits),
-				Why: "the others should not have to elect one", Change: plan.Update,
+				Why: "so that the other members need no election", Change: plan.Update,
 				Subject: plan.Subject{Member: member.Name}, Cluster: plan.MoveLeader{From: member.Name},
 			})}
 		}

@@ -31,7 +31,7 @@ func (h *hostDraft) mark(waits, apis []string) {
 	}
 	seal := h.in.sealOf(h.host.Name, hosts.Marks{Labels: labels, Taints: taints})
 	node, there := h.in.Node(h.host.Name)
-	node.Marks = h.in.believed(node)
+	node.Marks = h.in.sealedMarks(node)
 	remove := join(unwantedTaints(h.host, node), droppedTaints(node, taints))
 	dropped := droppedLabels(node, labels)
 	why, change := markDiffers(node, labels, taints, remove, dropped), plan.Update
@@ -66,10 +66,10 @@ func (in Input) sealOf(node string, marks hosts.Marks) string {
 	return seal
 }
 
-// believed is a node's note where Slipway made it for this node, else nil. What it says decides
+// sealedMarks is a node's note where Slipway made it for this node, else nil. What it says decides
 // which taints are removed with an administrator's rights. A kubelet may not change its node's
 // taints, but it may write annotations.
-func (in Input) believed(node hosts.Node) *hosts.Marks {
+func (in Input) sealedMarks(node hosts.Node) *hosts.Marks {
 	if node.Marks == nil || node.Marks.Seal == "" ||
 		!hmac.Equal([]byte(node.Marks.Seal), []byte(in.sealOf(node.Name, *node.Marks))) {
 		return nil

@@ -38,8 +38,8 @@ func (d *draft) membership() *membership {
 	return m
 }
 
-// inTurn puts those first who are members already: etcd takes one learner at a time.
-func (m *membership) inTurn(planes []*hostDraft) []*hostDraft {
+// membersFirst puts those first that are members already: etcd takes one learner at a time.
+func (m *membership) membersFirst(planes []*hostDraft) []*hostDraft {
 	turn := slices.Clone(planes)
 	rank := func(h *hostDraft) int {
 		if len(view.MembersOf(m.members, h.host)) > 0 {

@@ -50,7 +50,7 @@ func HostQuery(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) hosts.Qu
 	for _, address := range c.Networking.DNSAddresses() {
 		query.RouteTo = append(query.RouteTo, address.String())
 	}
-	if path, said := manifests.ResolverSaid(c); said && path != "" {
+	if path, said := manifests.ConfiguredResolver(c); said && path != "" {
 		query.Contents = append(query.Contents, path)
 	}
 	if !host.HasRole(cluster.RoleControlPlane) {

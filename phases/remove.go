@@ -42,7 +42,7 @@ func (h *hostDraft) deletePods(waits []string) []string {
 	}
 	return []string{h.add(plan.Step{
 		ID: clusterID(plan.PhaseRemoveNode, h.host.Name, "pods"), Phase: plan.PhaseRemoveNode, Lane: h.leaveLane(),
-		After: after(waits), Why: "nobody is left to end them", Change: plan.Remove,
+		After: after(waits), Why: "the kubelet that would end them is dead", Change: plan.Remove,
 		Cluster: plan.DeletePods{Node: h.host.Name},
 	})}
 }

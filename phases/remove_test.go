@@ -139,7 +139,7 @@ func TestADeadBalancerIsToldLater(t *testing.T) {
 	w.init(seeded(1))
 	w.power("cp-5", false)
 	p, contents := w.planned(resetting("cp-1"))
-	if all := strings.Join(p.Warnings, "\n"); !strings.Contains(all, "cp-5: load-balancer: its haproxy and keepalived cannot be told") || !strings.Contains(all, "slipway init") {
+	if all := strings.Join(p.Warnings, "\n"); !strings.Contains(all, "cp-5: load-balancer: the configuration of haproxy and keepalived cannot be updated") || !strings.Contains(all, "slipway init") {
 		t.Errorf("warned %q", p.Warnings)
 	}
 	w.run(p, contents, seeded(1), -1)

@@ -59,7 +59,7 @@ func (h *hostDraft) unitDue(unit manifests.Unit) (why string, change plan.Change
 	// somebody has restarted it since.
 	restart = unit.Active && have.Active == "active" && h.putsRight(slices.Concat(unit.Inputs, unit.Reloads))
 	if why == "" && restart {
-		why, change = "what it reads had been changed", plan.Update
+		why, change = "a file that it reads was wrong while it ran", plan.Update
 	}
 	if why == "" && unit.Name == manifests.KubeletUnit && h.unregistered() {
 		why, change, restart = "its node is not registered, and a kubelet registers it only when it starts", plan.Update, true
@@ -88,7 +88,7 @@ func unitDiffers(have hosts.Unit, want manifests.Unit, inputs string) (string, p
 		return "is " + orNothing(have.Active), plan.Update
 	case want.Active && inputs != "" && have.Inputs != inputs:
 		if have.Inputs == "" {
-			return "nobody knows what it was started with", plan.Update
+			return "it is not known with which files it was started", plan.Update
 		}
 		return "what it reads has changed", plan.Update
 	case !want.Active && running:

@@ -41,7 +41,7 @@ func (h *hostDraft) awaitAPIServer(name plan.Phase, serving bool) {
 		return
 	}
 	timeout := apiTimeout
-	if !h.getsOver() {
+	if !h.restartsPods() {
 		timeout = againTimeout
 	}
 	h.add(plan.Step{
@@ -54,7 +54,7 @@ func (h *hostDraft) awaitAPIServer(name plan.Phase, serving bool) {
 // apiIsAway says why the host's API server has to be waited for; empty where it answers.
 func (h *hostDraft) apiIsAway() string {
 	switch {
-	case h.getsOver():
+	case h.restartsPods():
 		return "it is being started"
 	case !h.in.ClusterFacts.Reachable:
 		return "no API server answers: " + orUnknown(h.in.ClusterFacts.Cause)
@@ -65,8 +65,8 @@ func (h *hostDraft) apiIsAway() string {
 	}
 }
 
-// getsOver tells whether the plan changes what the host has to get over.
-func (h *hostDraft) getsOver() bool { return h.makes(startsContainerd, inPhase(running...)) }
+// restartsPods tells whether the plan makes the host's Pods start again.
+func (h *hostDraft) restartsPods() bool { return h.makes(startsContainerd, inPhase(running...)) }
 
 // MaySettle tells whether what a plan has left to do may come to be so by itself: it is all in the
 // cluster, as where an API server is silent for a moment, and nothing has to be done on a host.
@@ -214,5 +214,5 @@ func (h *hostDraft) awaitEndpoint(apis []string) {
 // usesEndpointAnew tells whether something on the host begins to go by the endpoint: a
 // worker's kubelet; on a control plane, its own balancer or whatever root does.
 func (h *hostDraft) usesEndpointAnew() bool {
-	return h.startsKubelet() || h.getsOver() || h.makes(inPhase(plan.PhaseLoadBalancer))
+	return h.startsKubelet() || h.restartsPods() || h.makes(inPhase(plan.PhaseLoadBalancer))
 }

@@ -111,7 +111,7 @@ func (s *Session) ways() ([]api.Way, error) {
 	if len(s.viaHosts) == 0 {
 		return nil, nil
 	}
-	addresses, err := manifests.Entrances(s.cluster)
+	addresses, err := manifests.JoinAddresses(s.cluster)
 	if err != nil {
 		return nil, err
 	}

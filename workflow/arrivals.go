@@ -51,18 +51,10 @@ func (s *Session) await(ctx context.Context, a *arrivals) bool {
 
 // receive has every control plane that still comes serve as a way to the API.
 func (s *Session) receive(a *arrivals) {
-	defer close(a.settled)
 	defer s.api.Settled()
-	for range a.left {
-		next := <-a.results
-		if next.err != nil {
-			continue
-		}
-		a.mu.Lock()
-		a.late = append(a.late, next.host)
-		a.mu.Unlock()
+	a.collect(func(next arrival) {
 		if h, known := s.cluster.Host(next.name); known {
 			s.api.Join(next.name, next.host, manifests.APIAddress(s.cluster, h))
 		}
-	}
+	})
 }

@@ -49,8 +49,8 @@ func (c *connections) connect(ctx context.Context, wanted []cluster.Host) error 
 
 func (c *connections) reach(ctx context.Context, h cluster.Host) arrival {
 	at, end := c.stage(StageConnect, h.Name, "logging in")
-	defer end()
 	host, err := c.dial(ctx, h, at)
+	end(err)
 	return arrival{name: h.Name, host: host, err: err}
 }
 
@@ -109,8 +109,9 @@ func (c *connections) close() {
 	}
 	atOnce(slices.Collect(maps.Keys(c.hosts)), func(name string) error {
 		_, end := c.stage(StageClose, name, "closing the connection")
-		defer end()
-		return c.hosts[name].Close()
+		err := c.hosts[name].Close()
+		end(err)
+		return err
 	})
 	late.Wait()
 }
@@ -118,8 +119,9 @@ func (c *connections) close() {
 // lookAt observes one host.
 func (c *connections) lookAt(ctx context.Context, name string, host hosts.Host, query hosts.Query) (hosts.Facts, error) {
 	_, end := c.stage(StageHosts, name, "looking at the host")
-	defer end()
-	return host.Observe(ctx, query)
+	facts, err := host.Observe(ctx, query)
+	end(err)
+	return facts, err
 }
 
 // arrivals are hosts that are being connected to and looked at, all at once: who is fast
@@ -143,8 +145,10 @@ func (a *arrivals) end() []hosts.Host {
 	if a == nil {
 		return nil
 	}
-	if a.stop(); a.settled == nil {
-		return nil
+	a.stop()
+	if a.settled == nil { // the command ended before it had taken all
+		a.settled = make(chan struct{})
+		go a.collect(func(arrival) {})
 	}
 	select {
 	case <-a.settled:
@@ -153,6 +157,21 @@ func (a *arrivals) end() []hosts.Host {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.late
+}
+
+// collect takes the connections that are still being made, and tells of those that come.
+func (a *arrivals) collect(came func(arrival)) {
+	defer close(a.settled)
+	for range a.left {
+		next := <-a.results
+		if next.err != nil {
+			continue
+		}
+		a.mu.Lock()
+		a.late = append(a.late, next.host)
+		a.mu.Unlock()
+		came(next)
+	}
 }
 
 // atOnce calls for all at the same time, and gives what came of each.

@@ -133,11 +133,11 @@ func (s *Session) readKeysOnce(ctx context.Context, h cluster.Host, host hosts.H
 // readKeys reads the keys that lie on a control plane; none where they are not whole.
 func (s *Session) readKeys(ctx context.Context, h cluster.Host, host hosts.Host) (certs.PKI, error) {
 	_, end := s.stage(StageKeys, h.Name, "reading the cluster's keys")
-	defer end()
 	facts, err := host.Observe(ctx, hosts.Query{Secrets: certs.SecretPaths()})
 	if err == nil {
 		err = unread(h.Name, facts)
 	}
+	end(err)
 	if err != nil {
 		return certs.PKI{}, &unreadKeys{h.Name, err}
 	}

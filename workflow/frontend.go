@@ -10,7 +10,10 @@ import (
 // Frontend shows what a session does, and answers its questions.
 type Frontend interface {
 	// Event tells that something happened: in a stage, or to a step. It may be called from
-	// several goroutines.
+	// several goroutines, and must not block. A stage that has a Fix must not be cut short: the
+	// front end keeps the user from it, or says what is to be done then. Steps end before the
+	// run does, and stages before Close returns, but those of hosts that are still being
+	// connected to.
 	Event(plan.Event)
 	// Plan shows what is going to be done.
 	Plan(plan.Plan) error
@@ -43,18 +46,18 @@ type stages struct{ front Frontend }
 
 // stage tells that a stage begins, of one host or of all (then it has no name);
 // what is what is waited for, if anything. at tells that it is something else by now, and end
-// that the stage is over.
-func (s stages) stage(stage, host, what string) (at func(what string), end func()) {
+// that the stage is over, and what went wrong in it.
+func (s stages) stage(stage, host, what string) (at func(what string), end func(error)) {
 	return s.begin(plan.Event{Stage: stage, Host: host, Detail: what})
 }
 
 // span is a stage of all, in which nobody is waited for.
 func (s stages) span(stage string) (end func()) {
-	_, end = s.stage(stage, "", "")
-	return end
+	_, over := s.stage(stage, "", "")
+	return func() { over(nil) }
 }
 
-func (s stages) begin(event plan.Event) (at func(what string), end func()) {
+func (s stages) begin(event plan.Event) (at func(what string), end func(error)) {
 	began, last := time.Now(), event.Detail
 	tell := func(kind plan.EventType, event plan.Event) {
 		event.Type, event.Time = kind, time.Now()
@@ -68,7 +71,11 @@ func (s stages) begin(event plan.Event) (at func(what string), end func()) {
 		last = what
 		tell(plan.EventStageProgress, plan.Event{Stage: event.Stage, Host: event.Host, Detail: what})
 	}
-	return at, func() {
-		tell(plan.EventStageFinished, plan.Event{Stage: event.Stage, Host: event.Host, Seconds: time.Since(began).Seconds()})
+	return at, func(err error) {
+		over := plan.Event{Stage: event.Stage, Host: event.Host, Seconds: time.Since(began).Seconds()}
+		if err != nil {
+			over.Error = err.Error()
+		}
+		tell(plan.EventStageFinished, over)
 	}
 }

@@ -85,7 +85,7 @@ func (s *Session) HATest(ctx context.Context, r *Run) ([]Trial, error) {
 	for _, one := range s.trials() {
 		_, end := s.stage(StageTrial, one.Host, one.What)
 		err := s.try(ctx, r, &one)
-		end()
+		end(err)
 		made = append(made, one)
 		if err != nil {
 			return made, &ChangedError{fmt.Errorf("ha test: %s: %w", one.Host, err)}
@@ -211,10 +211,11 @@ func (s *Session) try(ctx context.Context, r *Run, one *Trial) (err error) {
 	}
 	defer func() { // an interrupt must leave nothing out
 		_, end := s.begin(plan.Event{Stage: StagePutBack, Host: one.Host, Detail: "putting " + one.Host + " back", Fix: startsAgain})
-		defer end()
 		rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), BackWithin)
 		defer cancel()
-		err = errors.Join(err, s.putBack(rest, r, one.Host))
+		back := s.putBack(rest, r, one.Host)
+		defer end(back)
+		err = errors.Join(err, back)
 		report, stopped := gap.Stop(rest)
 		one.note(report)
 		err = errors.Join(err, stopped)

@@ -60,7 +60,7 @@ func (s *Session) askHealth(ctx context.Context, r *Run) {
 		return
 	}
 	_, end := s.stage(StageHealth, "", "asking how they are")
-	defer end()
+	defer end(nil)
 	s.live.Health = s.api.Health(ctx)
 }
 
@@ -172,8 +172,8 @@ func (s *Session) askCluster() (func(context.Context) error, error) {
 	}
 	return func(ctx context.Context) error {
 		_, end := s.stage(StageCluster, "", "looking at the cluster")
-		defer end()
 		live, err := s.api.Observe(ctx, query)
+		end(err)
 		s.live = live
 		return err
 	}, nil

@@ -101,6 +101,6 @@ func (s *Session) takeLease(ctx context.Context) error {
 
 // leases tells that a host is asked for its lease.
 func (s *Session) leases(host, what string) (end func()) {
-	_, end = s.stage(StageLease, host, what)
-	return end
+	_, over := s.stage(StageLease, host, what)
+	return func() { over(nil) }
 }

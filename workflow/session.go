@@ -110,6 +110,9 @@ func (s *Session) Close() {
 		_ = s.images.Close()
 	}
 	s.connections.close()
+	if s.api != nil {
+		s.api.Close()
+	}
 }
 
 // login connects to a host by SSH.

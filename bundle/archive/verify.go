@@ -105,5 +105,5 @@ func (a *Archive) corrupt(digest, found string) error {
 	if len(owners) == 0 {
 		owners = []string{"the bill of materials"}
 	}
-	return &CorruptError{Digest: digest, Found: found, Owners: owners, Components: a.bill.Ingredients(digest)}
+	return &CorruptError{Digest: digest, Found: found, Owners: owners, Components: a.bill.ComponentsOf(digest)}
 }

@@ -20,7 +20,7 @@ type Exposed struct {
 }
 
 func (e *Exposed) Error() string {
-	return fmt.Sprintf("%s is open to others (mode %04o): whoever read it may own the cluster; look who had access, then: chmod -R go-rwx %s",
+	return fmt.Sprintf("other users can read or change %s (mode %04o): who has read it can take over the cluster; find out who had access, then: chmod -R go-rwx %s",
 		e.Path, e.Mode.Perm(), e.Path)
 }
 

@@ -135,7 +135,8 @@ func (f *Folder) SaveLeaves(owner string, leaves ...certs.Leaf) error {
 	return nil
 }
 
-// These files lie beside a host's certificates: a host that is reset or removed takes them with it.
+// These files lie beside a host's certificates: they are deleted with
+// them when the host is reset or removed.
 const (
 	joinedFile = "joined"
 	begunFile  = "etcd-begun"
@@ -244,8 +245,8 @@ func (f *Folder) DropLeaves(owner string) error {
 	return nil
 }
 
-// Remove forgets the cluster. Without its folder nobody gets in by its super-admin, and
-// unless a control plane lives its keys are gone.
+// Remove deletes the cluster's folder. Its super-admin certificate is lost with it and, unless
+// a control plane is left, so are the cluster's keys.
 func (f *Folder) Remove() error {
 	if err := f.remove(); err != nil {
 		return fmt.Errorf("forget cluster %s: %w", f.name, err)

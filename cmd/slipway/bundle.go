@@ -28,7 +28,7 @@ func newBundleCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "bundle",
 		Short: "Build, inspect and verify bundles",
-		Long: `A bundle is one file with all that the hosts will ever run: Slipway itself, containerd,
+		Long: `A bundle is one file with all that the hosts will ever run: slipway-agent, containerd,
 runc, the CNI plugins, Kubernetes, etcd, CoreDNS, flannel, haproxy and keepalived. It is
 an OCI image layout, so that any OCI tool can look into it.`,
 		Args: cobra.NoArgs,

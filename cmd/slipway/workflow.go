@@ -79,7 +79,7 @@ func (p *program) base(w workflow.Workflow, flags *clusterFlags, request *workfl
 	if w.Bundle {
 		flags.addBundle(command)
 	}
-	command.Flags().StringSliceVar(&request.IgnoreChecks, "ignore-checks", nil, "names of checks that are passed over, such as NumCPU,Mem: what they find is told, and stops nothing")
+	command.Flags().StringSliceVar(&request.IgnoreChecks, "ignore-checks", nil, "names of checks to ignore, such as NumCPU,Mem: their errors become warnings")
 	_ = command.RegisterFlagCompletionFunc("ignore-checks", cobra.FixedCompletions(checks.Ignorable(), cobra.ShellCompDirectiveNoFileComp))
 	for _, option := range w.Options {
 		command.Flags().BoolVar(option.Of(request), option.Name, false, option.Usage)

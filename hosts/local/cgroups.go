@@ -48,8 +48,8 @@ func (h *Host) leftoverGroups(ctx context.Context) ([]string, error) {
 	return groups, nil
 }
 
-// podsSlice is the unit that a kubelet with systemd's driver makes for all Pods. Removed only as
-// a folder, its control group is there again as soon as systemd looks.
+// podsSlice is the unit that a kubelet with systemd's driver makes for all Pods. If only the folder
+// of its control group is removed, systemd makes it again.
 const podsSlice = "kubepods.slice"
 
 // podsSlice tells whether systemd has that unit left over from a kubelet that does not run.

@@ -83,7 +83,7 @@ func (h *Host) observeNames(ctx context.Context, query hosts.Query, facts *hosts
 }
 
 // lookUp adds the addresses of names to those that are found. A name that does not exist is
-// absent; of those of which nobody could say so it is given back why.
+// absent; unanswered says why the name servers gave no answer for a name.
 func (h *Host) lookUp(ctx context.Context, names []string, found map[string][]string) (unanswered map[string]string) {
 	var mu sync.Mutex
 	var group sync.WaitGroup

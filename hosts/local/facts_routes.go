@@ -26,7 +26,7 @@ const (
 
 // observeResolver finds the resolv.conf that Pods should inherit, and what it says. A link that
 // leads nowhere is none: the kubelet cannot read it, and starts no Pod. systemd-resolved may
-// run and know nobody, where something else keeps the host's own: then that one counts.
+// run without name servers while another program writes /etc/resolv.conf: then that one counts.
 func (h *Host) observeResolver(facts *hosts.Facts, resolved bool) {
 	own, ownErr := os.ReadFile(h.at(resolvConf))
 	if resolved {

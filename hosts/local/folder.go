@@ -125,7 +125,7 @@ func (w walk) step(here *folder, name string) (next *folder, target string, err 
 }
 
 // errSwapped is the error of a name that is no longer what was seen there.
-var errSwapped = errors.New("somebody put something else in its place meanwhile")
+var errSwapped = errors.New("it was replaced by something else meanwhile")
 
 // open opens a directory that was seen in this one: that one, and nothing else of its name.
 func (f *folder) open(name string, seen os.FileInfo) (*folder, error) {
@@ -200,7 +200,7 @@ func (w walk) mayFollow(here *folder, name string, link os.FileInfo) error {
 	if trusted(owner) && trusted(parent.uid) && !shared {
 		return nil
 	}
-	return fmt.Errorf("%s is a link of user %d's in a folder (%04o) of user %d's and group %d's%s: root does not follow what others may change; put a directory there, or make the link and its folder root's, and let nobody else write to the folder (chmod go-w)",
+	return fmt.Errorf("%s is a link of user %d's in a folder (%04o) of user %d's and group %d's%s: root does not follow a link that other users can replace; put a directory there, or let root own both the link and its folder (chown -h root) and take write access from others (chmod go-w)",
 		here.at(name), owner, parent.mode, parent.uid, parent.gid, listed)
 }
 

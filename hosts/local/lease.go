@@ -25,7 +25,7 @@ const (
 	heartbeat = 3 * time.Second
 	// leaseTimeout is how long TakeLease waits for an action of someone without a lease.
 	leaseTimeout = 2 * time.Second
-	// noteAge is how old a holder's note may be and still speak for one that lives.
+	// noteAge is the age up to which a note proves that its holder is alive.
 	noteAge = 3 * heartbeat
 	// leaseSize pads the holder's note, so that one write replaces it whole.
 	leaseSize = 1024

@@ -126,7 +126,7 @@ func (h *Host) restoreHostname(_ context.Context, _ string, prior hosts.Prior) e
 // restoreModule takes a module out again; one in use stays until the next boot.
 func (h *Host) restoreModule(_ context.Context, name string, _ hosts.Prior) error {
 	if !h.exists("/proc/modules") {
-		return nil // this kernel takes none, and lets none go
+		return nil // this kernel has no loadable modules
 	}
 	return unloadModule(name)
 }

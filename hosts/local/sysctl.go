@@ -80,7 +80,7 @@ func (h *Host) setSysctl(ctx context.Context, a hosts.SetSysctl) (hosts.Outcome,
 			}
 			now, err := h.readSysctl(a.Key)
 			if err == nil && now != want {
-				err = fmt.Errorf("the kernel made %q of %q", now, want)
+				err = fmt.Errorf("%q was written, and the kernel keeps %q", want, now)
 			}
 			return err
 		},

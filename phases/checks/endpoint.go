@@ -43,7 +43,7 @@ func wrongEndpointName(v view.View, _ cluster.Host, facts hosts.Facts) []Finding
 	found := facts.Names[name]
 	why, unanswered := facts.Unresolved[name]
 	ask := "see what is wrong with the name servers of the host: `getent hosts " + name + "` there asks them"
-	if unanswered && manifests.KnowsEndpoint(v.Cluster) && len(manifests.HostsEntries(v.Cluster, facts)) == 0 {
+	if unanswered && manifests.NeedsHostsEntry(v.Cluster) && len(manifests.HostsEntries(v.Cluster, facts)) == 0 {
 		return []Finding{warning(ask,
 			"the endpoint's name %s cannot be looked up now (%s): it is taken to lead where it led when the host came into the cluster", name, why)}
 	}

@@ -202,7 +202,7 @@ func wouldReturn(v view.View, host cluster.Host) Finding {
 		would = "its API server would find no etcd"
 	}
 	if v.Cluster.VirtualAddress() != "" && view.Among(v.Cluster.Balancers(), host.Name) {
-		would += ", and its keepalived, whom the others no longer tell of themselves, would take " + v.Cluster.VirtualAddress() + " a second time"
+		would += ", and its keepalived, to which the others send no advertisements any more, would take " + v.Cluster.VirtualAddress() + " a second time"
 	}
 	return warning(fmt.Sprintf("wipe it before it is switched on again, or as soon as it is up, with a file that still has it: slipway reset %s", host.Name),
 		"it is not contacted, and keeps all that is on it: if it came back, %s", would)

@@ -23,7 +23,7 @@ var (
 // Why some checks cannot be passed over.
 const (
 	unreachedNeeded  = "nothing can be done on a host that is not reached, and what it holds is not known"
-	machineNeeded    = "what is done on a wrong machine is done to somebody else"
+	machineNeeded    = "the changes would be made on a machine that is not this host"
 	membershipNeeded = "a host of another cluster, or one that comes the wrong way, breaks the cluster that it is in"
 	apiNeeded        = "only an API server tells who is in the cluster"
 	etcdNeeded       = "an etcd that begins without its data, or with another's, makes a second cluster beside the first"
@@ -35,7 +35,8 @@ const (
 	spareNeeded      = "the test would stop what the cluster cannot do without"
 )
 
-// Table has all checks.
+// Table has all checks: name, scope, severity, workflows, look, and why it cannot be ignored (empty:
+// it can).
 var Table = []Check{
 	{"Hosts", Cluster, Error, every, ofCluster(unknownHosts), "there is no such host"},
 	{"Answers", File, Error, planning, unanswered, "what did not answer looks like what is not there, an etcd's data among it"},

@@ -16,20 +16,19 @@ import (
 )
 
 const (
-	ownMember = "https://127.0.0.1:2379"
-	pkiFolder = "/etc/kubernetes/pki/etcd"
-	// patience bounds all of it: a host that is shut down is not kept from it.
-	patience = 3 * time.Second
-	answers  = time.Second // bounds what one member takes to answer
+	ownMember       = "https://127.0.0.1:2379"
+	pkiFolder       = "/etc/kubernetes/pki/etcd"
+	handOverTimeout = 3 * time.Second // of all of it: the shutdown of a host must not wait longer
+	memberTimeout   = time.Second     // of what one member is asked
 )
 
 // handOver moves the leadership from this host's member to another, if it has it. A
-// shutdown ends etcd together with all else, and who leads then is missed only after the
-// election time-out: for a second or two nobody can write.
+// shutdown ends etcd together with all else. If this member leads then, the others elect a new
+// leader only after the election timeout, and for a second or two no write succeeds.
 //
 // What it uses is what kubeadm leaves for health checks: a client certificate of etcd's CA.
 func handOver() error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), handOverTimeout)
 	defer cancel()
 	config, err := clientTLS()
 	if err != nil {
@@ -51,14 +50,14 @@ func handOver() error {
 	if err != nil {
 		return fmt.Errorf("ask who else is a member: %w", err)
 	}
-	heir := furthest(ctx, config, list.Members, here.Header.MemberId)
-	if heir == nil {
+	next := furthest(ctx, config, list.Members, here.Header.MemberId)
+	if next == nil {
 		return errors.New("no other member answers")
 	}
-	if _, err := own.MoveLeader(ctx, heir.ID); err != nil {
-		return fmt.Errorf("move the leadership to %s: %w", heir.Name, err)
+	if _, err := own.MoveLeader(ctx, next.ID); err != nil {
+		return fmt.Errorf("move the leadership to %s: %w", next.Name, err)
 	}
-	fmt.Printf("%s leads now\n", heir.Name)
+	fmt.Printf("%s leads now\n", next.Name)
 	return nil
 }
 
@@ -80,11 +79,11 @@ func clientTLS() (*tls.Config, error) {
 
 func open(config *tls.Config, endpoints ...string) (*clientv3.Client, error) {
 	clientv3.SetLogger(grpclog.NewLoggerV2(os.Stderr, os.Stderr, os.Stderr))
-	return clientv3.New(clientv3.Config{Endpoints: endpoints, TLS: config, DialTimeout: answers})
+	return clientv3.New(clientv3.Config{Endpoints: endpoints, TLS: config, DialTimeout: memberTimeout})
 }
 
 func status(ctx context.Context, client *clientv3.Client, endpoint string) (*clientv3.StatusResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, answers)
+	ctx, cancel := context.WithTimeout(ctx, memberTimeout)
 	defer cancel()
 	return client.Status(ctx, endpoint)
 }

@@ -28,7 +28,7 @@ func (h *hostDraft) quorumInTurn() []string {
 	}
 	return []string{h.add(plan.Step{
 		ID: clusterID(plan.PhaseWaitQuorum, h.host.Name), Phase: plan.PhaseWaitQuorum, Lane: string(plan.PhaseWaitQuorum) + "/" + h.host.Name,
-		Why: "its etcd is started anew", Subject: plan.Subject{Member: own[0].Name}, Cluster: plan.QuorumHolds{Without: own[0].Name, Stays: true},
+		Why: "its etcd will be restarted", Subject: plan.Subject{Member: own[0].Name}, Cluster: plan.QuorumHolds{Without: own[0].Name, Stays: true},
 	})}
 }
 
@@ -66,7 +66,7 @@ func (d *draft) takeTurns() {
 	// A control plane that is not well may need a balancer for it.
 	mended, balanced := oneByOne(d.balancers, last)
 	before := join(first, last, mended, balanced)
-	unwell, well := parted(d.workers)
+	unwell, well := splitUnwell(d.workers)
 	for _, h := range unwell {
 		before = join(before, h.changed())
 	}
@@ -77,7 +77,7 @@ func (d *draft) takeTurns() {
 // given and for the hosts that are not well. It gives what those are well after, and the last
 // of the others.
 func oneByOne(drafts []*hostDraft, before []string) (mended, last []string) {
-	unwell, well := parted(drafts)
+	unwell, well := splitUnwell(drafts)
 	mended = mend(unwell)
 	wait := join(before, mended)
 	for _, h := range well {
@@ -91,9 +91,9 @@ func oneByOne(drafts []*hostDraft, before []string) (mended, last []string) {
 }
 
 // mend puts hosts right that are not well, and gives the steps after which they are. It does so
-// at once, but where that stops what others go by: then one after another, and the next goes by
-// what was stopped, not by the node, which may stay as it is. A host whose etcd does not answer
-// comes first: nobody loses by that.
+// at once. Where that stops static Pods or a balancer, they are changed one after another: the next
+// waits until those answer again, not until the node is Ready, which it may never be. A host whose
+// etcd does not answer comes first: its restart costs no vote.
 func mend(unwell []*hostDraft) []string {
 	var mended, wait []string
 	for _, h := range slices.Concat(keep(unwell, (*hostDraft).etcdIsDown), keep(unwell, (*hostDraft).etcdIsUp)) {
@@ -121,8 +121,8 @@ func fewAtOnce(workers []*hostDraft, before []string) {
 	}
 }
 
-// parted tells the hosts that are not well from those that are.
-func parted(drafts []*hostDraft) (unwell, well []*hostDraft) {
+// splitUnwell tells the hosts that are not well from those that are.
+func splitUnwell(drafts []*hostDraft) (unwell, well []*hostDraft) {
 	for _, h := range drafts {
 		if h.unwell() {
 			unwell = append(unwell, h)
