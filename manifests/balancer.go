@@ -27,23 +27,27 @@ func (in Input) planes() []cluster.Host {
 type backend struct{ Name, Address string }
 
 // balancerFiles are haproxy's and keepalived's files, on hosts that carry them.
-func (in Input) balancerFiles(host cluster.Host) ([]File, error) {
-	if !in.Cluster.Balances(host) {
-		return nil, nil
+func balancerFiles(c *cluster.Cluster, host cluster.Host) []File {
+	if !c.Balances(host) {
+		return nil
 	}
-	files, err := in.haproxyFiles()
-	if err != nil {
-		return nil, err
+	files := []File{
+		templateFile(plan.PhaseLoadBalancer, HAProxyConfig, "haproxy.cfg", Input.haproxyConfig),
+		templateFile(plan.PhaseLoadBalancer, UnitsFolder+"/"+HAProxyUnit, "haproxy.service", func(Input) (any, error) {
+			return map[string]any{
+				"Root": BalancerRoot, "Folder": path.Dir(HAProxyConfig), "CA": BalancerCA,
+				"Config": HAProxyConfig, "Binary": "/usr/sbin/haproxy", "Endpoint": endpointProgram, "After": KeepalivedUnit,
+			}, nil
+		}),
+		plainFile(plan.PhaseLoadBalancer, BalancerCA, func(in Input) ([]byte, error) { return in.PKI.CA.Cert, nil }),
 	}
-	files = append(files, plainFile(plan.PhaseLoadBalancer, BalancerCA, in.PKI.CA.Cert))
-	if !in.Cluster.MayHold(host) {
-		return files, nil
+	if c.MayHold(host) {
+		files = append(files, keepalivedFiles(host)...)
 	}
-	more, err := in.keepalivedFiles(host)
-	return append(files, more...), err
+	return files
 }
 
-func (in Input) haproxyFiles() ([]File, error) {
+func (in Input) haproxyConfig() (any, error) {
 	c := in.Cluster
 	var servers []backend
 	for _, plane := range in.planes() {
@@ -53,15 +57,9 @@ func (in Input) haproxyFiles() ([]File, error) {
 	if c.Endpoint.Mode == cluster.EndpointLocal {
 		bind = "127.0.0.1"
 	}
-	return renderFiles(
-		templateFile{plan.PhaseLoadBalancer, HAProxyConfig, "haproxy.cfg", map[string]any{
-			"Run": haproxyRun, "CA": BalancerCA, "Bind": bind, "Port": endpointPort(c), "Servers": servers, "Path": c.VirtualAddress() != "",
-		}},
-		templateFile{plan.PhaseLoadBalancer, UnitsFolder + "/" + HAProxyUnit, "haproxy.service", map[string]any{
-			"Root": BalancerRoot, "Folder": path.Dir(HAProxyConfig), "CA": BalancerCA,
-			"Config": HAProxyConfig, "Binary": "/usr/sbin/haproxy", "Endpoint": endpointProgram, "After": KeepalivedUnit,
-		}},
-	)
+	return map[string]any{
+		"Run": haproxyRun, "CA": BalancerCA, "Bind": bind, "Port": endpointPort(c), "Servers": servers, "Path": c.VirtualAddress() != "",
+	}, nil
 }
 
 // The places of the balancers' programs are in their root directory.
@@ -89,7 +87,16 @@ const (
 	pathWeight      = 120
 )
 
-func (in Input) keepalivedFiles(host cluster.Host) ([]File, error) {
+func keepalivedFiles(host cluster.Host) []File {
+	data := func(in Input) (any, error) { return in.keepalived(host) }
+	return []File{
+		templateFile(plan.PhaseLoadBalancer, KeepalivedConfig, "keepalived.conf", data),
+		templateFile(plan.PhaseLoadBalancer, UnitsFolder+"/"+KeepalivedUnit, "keepalived.service", data),
+	}
+}
+
+// keepalived is what its configuration and its unit are made of.
+func (in Input) keepalived(host cluster.Host) (map[string]any, error) {
 	link, err := in.vipInterface(host)
 	if err != nil {
 		return nil, err
@@ -103,20 +110,13 @@ func (in Input) keepalivedFiles(host cluster.Host) ([]File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the virtual address: %w", err)
 	}
-	vrrp := in.Cluster.Endpoint.VRRP
-	return renderFiles(
-		templateFile{plan.PhaseLoadBalancer, KeepalivedConfig, "keepalived.conf", map[string]any{
-			"Name": host.Name, "Address": address, "Bits": parsed.BitLen(), "Interface": link, "RouterID": router,
-			"Endpoint": endpointProgram, "Port": strconv.Itoa(endpointPort(in.Cluster)), "Weight": pathWeight,
-			"Preempt": vrrp.Preempt, "Priority": in.priority(host), "Source": host.Address(), "Peers": in.vrrpPeers(host),
-		}},
-		templateFile{plan.PhaseLoadBalancer, UnitsFolder + "/" + KeepalivedUnit, "keepalived.service", map[string]any{
-			"Root": BalancerRoot, "Folder": path.Dir(KeepalivedConfig), "CA": BalancerCA,
-			"Config": KeepalivedConfig, "Binary": "/usr/sbin/keepalived", "Endpoint": endpointProgram, "Run": keepalivedRun,
-			"Address": address, "Interface": link, "Port": strconv.Itoa(endpointPort(in.Cluster)), "Family": nftFamily(parsed),
-			"NFT": "/usr/sbin/nft", "Table": guardTable,
-		}},
-	)
+	return map[string]any{
+		"Name": host.Name, "Address": address, "Bits": parsed.BitLen(), "Family": nftFamily(parsed), "Interface": link, "RouterID": router,
+		"Endpoint": endpointProgram, "Port": strconv.Itoa(endpointPort(in.Cluster)), "Weight": pathWeight,
+		"Preempt": in.Cluster.Endpoint.VRRP.Preempt, "Priority": in.priority(host), "Source": host.Address(), "Peers": in.vrrpPeers(host),
+		"Root": BalancerRoot, "Folder": path.Dir(KeepalivedConfig), "Config": KeepalivedConfig, "CA": BalancerCA,
+		"Binary": "/usr/sbin/keepalived", "Run": keepalivedRun, "NFT": "/usr/sbin/nft", "Table": guardTable,
+	}, nil
 }
 
 // priority is a host's in VRRP: with preemption the first in the file has the highest.

@@ -15,40 +15,34 @@ import (
 
 // containerdFiles are containerd's configuration and the registries' below certs.d,
 // which containerd reads anew for each pull.
-func (in Input) containerdFiles(host cluster.Host) ([]File, error) {
-	sandbox, err := in.reference(imagePause)
-	if err != nil {
-		return nil, err
+func containerdFiles(c *cluster.Cluster, host cluster.Host) []File {
+	files := []File{
+		templateFile(plan.PhaseContainerd, ContainerdConfig, "containerd.toml", func(in Input) (any, error) {
+			facts := in.Facts[host.Name]
+			snapshotter := "overlayfs"
+			if !facts.OverlayFS {
+				snapshotter = "native"
+			}
+			sandbox, err := in.reference(imagePause)
+			return map[string]any{
+				"Snapshotter":      snapshotter,
+				"Sandbox":          sandbox,
+				"CertsDir":         CertsFolder,
+				"RestrictOOMScore": !facts.CanRaiseOOMScore,
+				"CNIBin":           CNIBinFolder,
+				"CNIConf":          CNIConfFolder,
+				"Runc":             Runc,
+				"SystemdCgroup":    in.cgroupDriver(host) == driverSystemd,
+			}, err
+		}),
+		templateFile(plan.PhaseContainerd, CrictlConfig, "crictl.yaml", func(Input) (any, error) {
+			return map[string]any{"Socket": CRISocket}, nil
+		}),
 	}
-	facts := in.Facts[host.Name]
-	snapshotter := "overlayfs"
-	if !facts.OverlayFS {
-		snapshotter = "native"
+	for _, registry := range c.Registries {
+		files = append(files, registryFiles(registry)...)
 	}
-	files, err := renderFiles(
-		templateFile{plan.PhaseContainerd, ContainerdConfig, "containerd.toml", map[string]any{
-			"Snapshotter":      snapshotter,
-			"Sandbox":          sandbox,
-			"CertsDir":         CertsFolder,
-			"RestrictOOMScore": !facts.CanRaiseOOMScore,
-			"CNIBin":           CNIBinFolder,
-			"CNIConf":          CNIConfFolder,
-			"Runc":             Runc,
-			"SystemdCgroup":    in.cgroupDriver(host) == driverSystemd,
-		}},
-		templateFile{plan.PhaseContainerd, CrictlConfig, "crictl.yaml", map[string]any{"Socket": CRISocket}},
-	)
-	if err != nil {
-		return nil, err
-	}
-	for _, registry := range in.Cluster.Registries {
-		more, err := in.registryFiles(registry)
-		if err != nil {
-			return nil, fmt.Errorf("render registry %s: %w", registry.Name, err)
-		}
-		files = append(files, more...)
-	}
-	return files, nil
+	return files
 }
 
 // registryHost is one mirror of a registry, or the registry itself, in hosts.toml.
@@ -62,38 +56,39 @@ type registryHost struct {
 }
 
 // registryFiles are one registry's folder: how to reach it, and its CA.
-func (in Input) registryFiles(registry cluster.Registry) ([]File, error) {
+func registryFiles(registry cluster.Registry) []File {
 	folder := CertsFolder + "/" + registryFolder(registry.Name)
 	var files []File
 	var ca string
 	if registry.CAFile != "" {
-		content, ok := in.RegistryFiles[registry.CAFile]
-		if !ok {
-			return nil, fmt.Errorf("find the CA file %s: it was not read", registry.CAFile)
-		}
 		ca = folder + "/ca.crt"
-		files = append(files, plainFile(plan.PhaseContainerd, ca, content))
+		files = append(files, plainFile(plan.PhaseContainerd, ca, func(in Input) ([]byte, error) {
+			content, ok := in.RegistryFiles[registry.CAFile]
+			if !ok {
+				return nil, fmt.Errorf("render registry %s: find the CA file %s: it was not read", registry.Name, registry.CAFile)
+			}
+			return content, nil
+		}))
 	}
-	authorization, err := in.authorization(registry)
-	if err != nil {
-		return nil, err
+	way := templateFile(plan.PhaseContainerd, folder+"/hosts.toml", "hosts.toml", func(in Input) (any, error) {
+		authorization, err := in.authorization(registry)
+		if err != nil {
+			return nil, fmt.Errorf("render registry %s: %w", registry.Name, err)
+		}
+		var server string
+		if registry.Name != anyRegistry {
+			server = "https://" + registryServer(registry.Name)
+		}
+		var hosts []registryHost
+		for _, url := range registryURLs(registry, server) {
+			hosts = append(hosts, registryHost{URL: url, OverridePath: registry.OverridePath || holdsRoot(url), CA: ca, SkipVerify: registry.SkipVerify, Authorization: authorization})
+		}
+		return map[string]any{"Server": server, "Hosts": hosts}, nil
+	})
+	if registry.CredentialsFile != "" {
+		way.Mode, way.Secret = 0o600, true
 	}
-	var server string
-	if registry.Name != anyRegistry {
-		server = "https://" + registryServer(registry.Name)
-	}
-	var hosts []registryHost
-	for _, url := range registryURLs(registry, server) {
-		hosts = append(hosts, registryHost{URL: url, OverridePath: registry.OverridePath || holdsRoot(url), CA: ca, SkipVerify: registry.SkipVerify, Authorization: authorization})
-	}
-	more, err := renderFiles(templateFile{plan.PhaseContainerd, folder + "/hosts.toml", "hosts.toml", map[string]any{"Server": server, "Hosts": hosts}})
-	if err != nil {
-		return nil, err
-	}
-	if authorization != "" {
-		more[0].Mode, more[0].Secret = 0o600, true
-	}
-	return append(files, more...), nil
+	return append(files, way)
 }
 
 // anyRegistry stands for all registries that have no entry of their own.

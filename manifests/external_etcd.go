@@ -16,10 +16,10 @@ func externalPaths() (ca, cert, key string) {
 
 // externalEtcdFiles are what the API servers reach the user's etcd with: its CA and the
 // client's pair, as the user gave them. The user renews them, and gives the new ones.
-func (in Input) externalEtcdFiles(host cluster.Host) ([]File, error) {
-	external := in.Cluster.Etcd.External
+func externalEtcdFiles(c *cluster.Cluster, host cluster.Host) []File {
+	external := c.Etcd.External
 	if external == nil || !host.HasRole(cluster.RoleControlPlane) {
-		return nil, nil
+		return nil
 	}
 	ca, cert, key := externalPaths()
 	var files []File
@@ -31,14 +31,9 @@ func (in Input) externalEtcdFiles(host cluster.Host) ([]File, error) {
 		{external.CertFile, certs.File{Path: cert, Mode: 0o644}},
 		{external.KeyFile, certs.File{Path: key, Mode: 0o600, Secret: true}},
 	} {
-		content, err := in.etcdFile(file.from)
-		if err != nil {
-			return nil, err
-		}
-		file.to.Content = content
-		files = append(files, pkiFile(file.to))
+		files = append(files, pkiFile(file.to, func(in Input) ([]byte, error) { return in.etcdFile(file.from) }))
 	}
-	return files, nil
+	return files
 }
 
 func (in Input) etcdFile(name string) ([]byte, error) {

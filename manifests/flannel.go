@@ -51,12 +51,11 @@ func (in Input) has(component string) bool {
 }
 
 // cniFiles are the network configuration, where the network is ours.
-func (in Input) cniFiles() ([]File, error) {
-	if in.Cluster.Networking.AddOn != cluster.AddOnFlannel {
-		return nil, nil
+func cniFiles(c *cluster.Cluster) []File {
+	if c.Networking.AddOn != cluster.AddOnFlannel {
+		return nil
 	}
-	conf, err := in.cniConf()
-	return []File{plainFile(plan.PhaseKubelet, CNIConf, conf)}, err
+	return []File{plainFile(plan.PhaseKubelet, CNIConf, Input.cniConf)}
 }
 
 // cniConf is the configuration of Pods' networks: what waits for flanneld, flannel's plugin,

@@ -2,12 +2,53 @@ package manifests
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
+
+// Skeleton is what one host should be, as far as the cluster file and the bundle say: which files,
+// units and images, but no file's content. What the bundle lacks, which may be all, is left out.
+func Skeleton(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) HostState {
+	state, _ := skeleton(c, bill, host)
+	return state
+}
+
+// skeleton is Skeleton; the error names something that the bundle lacks.
+func skeleton(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) (HostState, error) {
+	state := HostState{Host: host.Name, Hostname: host.Name, Units: units(c, host), Files: files(c, host)}
+	if host.Hostname == cluster.HostnameKeep { // no component uses it: all get the node's name as a flag
+		state.Hostname = ""
+	}
+	if host.IsNode() {
+		state.DisableSwap = true
+		state.Modules = slices.Clone(modules)
+		state.Sysctls = sysctls(c, hosts.Facts{})
+		state.Directories = directories(c, host)
+		state.Links = links(host)
+	}
+	var lacks error
+	for _, name := range bundle.SetNames(c, host) {
+		if set, there := bill.Set(name); there {
+			state.Sets = append(state.Sets, set)
+		} else {
+			lacks = fmt.Errorf("find set %s: it is not in the bundle", name)
+		}
+	}
+	in := Input{Cluster: c, Bill: bill}
+	for _, name := range imageNames(c, host) {
+		if image, err := in.image(name); err == nil {
+			state.Images = append(state.Images, image)
+		} else {
+			lacks = err
+		}
+	}
+	return state, lacks
+}
 
 // Host renders everything that one host should be.
 func Host(in Input, name string) (HostState, error) {
@@ -15,27 +56,59 @@ func Host(in Input, name string) (HostState, error) {
 	if err != nil {
 		return HostState{}, err
 	}
-	state := HostState{Host: name, Hostname: name, Units: units(in.Cluster, host)}
-	if host.Hostname == cluster.HostnameKeep { // no component uses it: all get the node's name as a flag
-		state.Hostname = ""
+	state, err := skeleton(in.Cluster, in.Bill, host)
+	if err == nil && host.IsNode() {
+		_, err = EndpointURL(in.Cluster)
 	}
-	if host.IsNode() {
-		state.DisableSwap = true
-		state.Modules = ModuleNames()
-		state.Sysctls = in.sysctls(host)
-		state.Entries = HostsEntries(in.Cluster, in.Facts[name])
-		state.Directories = directories(in.Cluster, host)
+	if err == nil {
+		err = in.fill(&state, host)
 	}
-	if state.Sets, err = in.sets(host); err != nil {
-		return HostState{}, fmt.Errorf("render host %s: %w", name, err)
-	}
-	if state.Images, err = in.images(host); err != nil {
-		return HostState{}, fmt.Errorf("render host %s: %w", name, err)
-	}
-	if state.Files, state.Links, err = in.files(host); err != nil {
+	if err != nil {
 		return HostState{}, fmt.Errorf("render host %s: %w", name, err)
 	}
 	return state, nil
+}
+
+// fill adds to a skeleton what is known only with keys and facts.
+func (in Input) fill(state *HostState, host cluster.Host) error {
+	if state.Sysctls != nil {
+		state.Sysctls = sysctls(in.Cluster, in.Facts[host.Name])
+		state.Entries = HostsEntries(in.Cluster, in.Facts[host.Name])
+	}
+	for i := range state.Files {
+		file := &state.Files[i]
+		content, err := file.render(in)
+		if err != nil {
+			return err
+		}
+		file.Content, file.render = content, nil
+		if file.Kubeconfig {
+			file.CA = in.PKI.CA.Cert
+		}
+	}
+	return in.nameCertificate(state, host)
+}
+
+// nameCertificate gives the kubelet's certificate its path, which has its date, and the link to it
+// its target.
+func (in Input) nameCertificate(state *HostState, host cluster.Host) error {
+	for i := range state.Links {
+		link := &state.Links[i]
+		if link.Path != certs.KubeletCurrent {
+			continue
+		}
+		pem, err := in.kubeletCertificate(host)
+		if err != nil {
+			return err
+		}
+		link.Target = pem.Path
+		for i := range state.Files {
+			if state.Files[i].Path == "" {
+				state.Files[i].Path = pem.Path
+			}
+		}
+	}
+	return nil
 }
 
 func (in Input) host(name string) (cluster.Host, error) {
@@ -46,65 +119,48 @@ func (in Input) host(name string) (cluster.Host, error) {
 	return host, nil
 }
 
-// files are all files and links of a host, in the order of the phases.
-func (in Input) files(host cluster.Host) ([]File, []Link, error) {
-	renders := []func(cluster.Host) ([]File, error){in.pkiFiles, in.balancerFiles}
-	if host.IsNode() {
-		renders = []func(cluster.Host) ([]File, error){
-			in.prepareFiles, in.containerdFiles, in.pkiFiles, in.kubeconfigFiles, in.podFiles,
-			in.unitFiles, in.balancerFiles,
-		}
-	}
-	var files []File
-	for _, render := range renders {
-		more, err := render(host)
-		if err != nil {
-			return nil, nil, err
-		}
-		files = append(files, more...)
-	}
+// files are all files of a host, in the order of the phases.
+func files(c *cluster.Cluster, host cluster.Host) []File {
 	if !host.IsNode() {
-		return files, nil, nil
+		return slices.Concat(pkiFiles(c, host), balancerFiles(c, host))
 	}
-	kubelet, links, err := in.kubeletFiles(host)
-	if err != nil {
-		return nil, nil, err
-	}
+	return slices.Concat(
+		prepareFiles(host), containerdFiles(c, host), pkiFiles(c, host), kubeconfigFiles(c, host), podFiles(c, host),
+		unitFiles(c, host), balancerFiles(c, host), kubeletFiles(c, host),
+	)
+}
+
+// links are all links of a node.
+func links(host cluster.Host) []Link {
+	found := []Link{{Phase: plan.PhaseKubelet, Path: certs.KubeletCurrent, Seed: true}}
 	if host.HasRole(cluster.RoleControlPlane) {
 		// So kubectl works for root at once; a kubeconfig that is there already stays.
-		links = append(links, Link{Phase: plan.PhaseKubeconfig, Path: RootKubeconfig, Target: AdminConf, Seed: true})
+		found = append(found, Link{Phase: plan.PhaseKubeconfig, Path: RootKubeconfig, Target: AdminConf, Seed: true})
 	}
-	return append(files, kubelet...), links, nil
+	return found
 }
 
 // podFiles are the manifests of a control plane's static Pods.
-func (in Input) podFiles(host cluster.Host) ([]File, error) {
+func podFiles(c *cluster.Cluster, host cluster.Host) []File {
 	if !host.HasRole(cluster.RoleControlPlane) {
-		return nil, nil
+		return nil
 	}
-	type podFile struct {
-		phase  plan.Phase
-		path   string
-		render func(cluster.Host) ([]byte, error)
-	}
-	pods := []podFile{
-		{plan.PhaseControlPlane, APIServerManifest, in.apiServerPod},
-		{plan.PhaseControlPlane, ControllerManifest, in.controllerManagerPod},
-		{plan.PhaseControlPlane, SchedulerManifest, in.schedulerPod},
-	}
-	if in.Cluster.StackedEtcd() {
-		etcd := func(h cluster.Host) ([]byte, error) { return EtcdPod(in, h.Name, StackedCluster(in.Cluster)) }
-		pods = append([]podFile{{plan.PhaseEtcd, EtcdManifest, etcd}}, pods...)
+	pod := func(phase plan.Phase, path string, render func(Input, cluster.Host) ([]byte, error)) File {
+		return File{
+			Phase: phase, Path: path, Mode: 0o600, Compare: Exact,
+			render: func(in Input) ([]byte, error) { return render(in, host) },
+		}
 	}
 	var files []File
-	for _, pod := range pods {
-		content, err := pod.render(host)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, File{Phase: pod.phase, Path: pod.path, Mode: 0o600, Content: content, Compare: Exact})
+	if c.StackedEtcd() {
+		files = append(files, pod(plan.PhaseEtcd, EtcdManifest, func(in Input, host cluster.Host) ([]byte, error) {
+			return EtcdPod(in, host.Name, StackedCluster(in.Cluster))
+		}))
 	}
-	return files, nil
+	return append(files,
+		pod(plan.PhaseControlPlane, APIServerManifest, Input.apiServerPod),
+		pod(plan.PhaseControlPlane, ControllerManifest, Input.controllerManagerPod),
+		pod(plan.PhaseControlPlane, SchedulerManifest, Input.schedulerPod))
 }
 
 // directories are those whose mode matters; the others come with what lies in them. That of the
@@ -123,17 +179,4 @@ func directories(c *cluster.Cluster, host cluster.Host) []Directory {
 			Directory{Phase: plan.PhaseKubeconfig, Path: RootKubeFolder, Mode: 0o750, Seed: true})
 	}
 	return found
-}
-
-// sets are the parts of the bundle that are unpacked onto the host itself.
-func (in Input) sets(host cluster.Host) ([]bundle.FileSet, error) {
-	var sets []bundle.FileSet
-	for _, name := range bundle.SetNames(in.Cluster, host) {
-		set, ok := in.Bill.Set(name)
-		if !ok {
-			return nil, fmt.Errorf("find set %s: it is not in the bundle", name)
-		}
-		sets = append(sets, set)
-	}
-	return sets, nil
 }

@@ -46,6 +46,30 @@ func TestRenderingIsDeterministic(t *testing.T) {
 	}
 }
 
+// TestTheSkeletonIsTheHostWithoutContents: an observation asks for what it names, before there are
+// keys, facts or a bundle.
+func TestTheSkeletonIsTheHostWithoutContents(t *testing.T) {
+	for _, c := range []*cluster.Cluster{one(), three(), vip(), loadBalancers(), local(), externalEtcd()} {
+		in := input(t, c, modern())
+		for _, host := range c.Hosts {
+			full, bare, empty := render(t, in, host.Name), Skeleton(c, in.Bill, host), Skeleton(c, bundle.Bill{}, host)
+			dated := func(path string) bool { return strings.HasPrefix(path, certs.KubeletFolder+"/kubelet-client-2") }
+			if want := slices.DeleteFunc(full.Paths(), dated); !slices.Equal(bare.Paths(), want) {
+				t.Errorf("%s of %s: paths (-host +skeleton):\n%s", host.Name, c.Name, cmp.Diff(want, bare.Paths()))
+			}
+			for _, skeleton := range []HostState{bare, empty} {
+				if !reflect.DeepEqual(skeleton.Units, full.Units) || !slices.Equal(skeleton.Certificates(), full.Certificates()) ||
+					!slices.Equal(skeleton.Kubeconfigs(), full.Kubeconfigs()) || len(skeleton.Files) != len(full.Files) {
+					t.Errorf("%s of %s: the skeleton is\n%s\nwant\n%s", host.Name, c.Name, describe(skeleton), describe(full))
+				}
+			}
+			if !slices.Equal(bare.References(), full.References()) || len(empty.Images)+len(empty.Sets) > 0 {
+				t.Errorf("%s of %s: images %q, want %q", host.Name, c.Name, bare.References(), full.References())
+			}
+		}
+	}
+}
+
 // TestRenderingChangesNoInput: planning is pure.
 func TestRenderingChangesNoInput(t *testing.T) {
 	in, untouched := input(t, three(), modern()), three()

@@ -32,30 +32,21 @@ func (in Input) reference(name string) (string, error) {
 	return image.Reference, err
 }
 
-// images are those that a host's containers may need, in the order in which it will
+// imageNames are the images that a host's containers may need, in the order in which it will
 // ask for them.
-func (in Input) images(host cluster.Host) ([]Image, error) {
+func imageNames(c *cluster.Cluster, host cluster.Host) []string {
 	if !host.IsNode() {
-		return nil, nil
+		return nil
 	}
 	names := []string{imagePause}
 	if host.HasRole(cluster.RoleControlPlane) {
-		if in.Cluster.StackedEtcd() {
+		if c.StackedEtcd() {
 			names = append(names, imageEtcd)
 		}
 		names = append(names, imageAPIServer, imageController, imageScheduler)
 	}
-	if in.Cluster.Networking.AddOn == cluster.AddOnFlannel {
+	if c.Networking.AddOn == cluster.AddOnFlannel {
 		names = append(names, imageFlannel)
 	}
-	names = append(names, imageProxy, imageCoreDNS)
-	var images []Image
-	for _, name := range names {
-		image, err := in.image(name)
-		if err != nil {
-			return nil, err
-		}
-		images = append(images, image)
-	}
-	return images, nil
+	return append(names, imageProxy, imageCoreDNS)
 }

@@ -13,28 +13,23 @@ import (
 // kubeletFiles are what kubeadm leaves for a kubelet on a host: its configuration, its
 // flags, and a kubeconfig that follows the certificate which the kubelet rotates itself; and
 // beside them the network configuration by which a node is Ready.
-func (in Input) kubeletFiles(host cluster.Host) ([]File, []Link, error) {
-	configuration, err := in.kubeletHostConfiguration(host)
-	if err != nil {
-		return nil, nil, err
-	}
-	config, err := configuration.yaml()
-	if err != nil {
-		return nil, nil, err
-	}
+func kubeletFiles(c *cluster.Cluster, host cluster.Host) []File {
 	files := []File{
-		plainFile(plan.PhaseKubelet, KubeletConfig, config),
+		plainFile(plan.PhaseKubelet, KubeletConfig, func(in Input) ([]byte, error) {
+			configuration, err := in.kubeletHostConfiguration(host)
+			if err != nil {
+				return nil, err
+			}
+			return configuration.yaml()
+		}),
 		// What is this host's own, in the form in which kubeadm lays it over what it
 		// downloads when it upgrades.
-		plainFile(plan.PhaseKubelet, KubeletInstance, fmt.Appendf(nil, "containerRuntimeEndpoint: %q\n", CRISocket)),
-		plainFile(plan.PhaseKubelet, KubeletFlags, in.kubeletFlags(host)),
+		plainFile(plan.PhaseKubelet, KubeletInstance, func(Input) ([]byte, error) {
+			return fmt.Appendf(nil, "containerRuntimeEndpoint: %q\n", CRISocket), nil
+		}),
+		plainFile(plan.PhaseKubelet, KubeletFlags, func(in Input) ([]byte, error) { return in.kubeletFlags(host), nil }),
 	}
-	credentials, link, err := in.kubeletCredentials(host)
-	if err != nil {
-		return nil, nil, err
-	}
-	network, err := in.cniFiles()
-	return slices.Concat(files, credentials, network), []Link{link}, err
+	return slices.Concat(files, kubeletCredentials(c, host), cniFiles(c))
 }
 
 // kubeletFlags is kubeadm's file of flags that differ from host to host.
@@ -87,40 +82,45 @@ func nodeIP(host cluster.Host) string {
 	return first
 }
 
-// kubeletCredentials are the minted certificate under a dated name, the link that says
-// which one is current, and the kubeconfig that names the link: what kubeadm's
-// kubelet-finalize leaves. From then on the first two are the kubelet's.
-func (in Input) kubeletCredentials(host cluster.Host) ([]File, Link, error) {
+// kubeletCredentials are the minted certificate under a dated name, which kubeletCertificate
+// gives it, and the kubeconfig that names the link to the current one: what kubeadm's
+// kubelet-finalize leaves. From then on certificate and link are the kubelet's.
+func kubeletCredentials(c *cluster.Cluster, host cluster.Host) []File {
+	entry, _ := certs.Find(certs.Kubelet)
+	spec, server := entry.Spec(c, host), kubeletServer(c, host)
+	kubeconfig := kubeconfigFile(plan.PhaseKubelet, spec, server, func(in Input) ([]byte, error) {
+		return rotatingKubeconfig(server, in.PKI.CA.Cert, spec.CommonName, certs.KubeletCurrent, in.Cluster.Name), nil
+	})
+	kubeconfig.Secret = false // it names the key's file and holds none
+	seed := File{
+		Phase: plan.PhaseKubelet, Mode: 0o600, Secret: true, Compare: Seed, Unless: certs.KubeletCurrent,
+		render: func(in Input) ([]byte, error) {
+			pem, err := in.kubeletCertificate(host)
+			return pem.Content, err
+		},
+	}
+	return []File{seed, kubeconfig}
+}
+
+// kubeletCertificate is a kubelet's minted certificate and key under their dated name.
+func (in Input) kubeletCertificate(host cluster.Host) (certs.File, error) {
 	leaf, err := in.leaf(host.Name, certs.Kubelet)
 	if err != nil {
-		return nil, Link{}, err
+		return certs.File{}, err
 	}
 	pem, err := leaf.KubeletFile()
 	if err != nil {
-		return nil, Link{}, fmt.Errorf("read the kubelet certificate of %s: %w", host.Name, err)
+		return certs.File{}, fmt.Errorf("read the kubelet certificate of %s: %w", host.Name, err)
 	}
-	server, err := in.kubeletServer(host)
-	if err != nil {
-		return nil, Link{}, err
-	}
-	entry, _ := certs.Find(certs.Kubelet)
-	spec := entry.Spec(in.Cluster, host)
-	content := rotatingKubeconfig(server, in.PKI.CA.Cert, spec.CommonName, certs.KubeletCurrent, in.Cluster.Name)
-	kubeconfig := in.kubeconfigFile(plan.PhaseKubelet, spec, server, content)
-	kubeconfig.Secret = false // it names the key's file and holds none
-	seed := File{
-		Phase: plan.PhaseKubelet, Path: pem.Path, Mode: pem.Mode, Content: pem.Content, Secret: true,
-		Compare: Seed, Unless: certs.KubeletCurrent,
-	}
-	link := Link{Phase: plan.PhaseKubelet, Path: certs.KubeletCurrent, Target: pem.Path, Seed: true}
-	return []File{seed, kubeconfig}, link, nil
+	return pem, nil
 }
 
 // kubeletServer is the API that a kubelet talks to: a control plane's own, so that it
 // comes up, and is upgraded, without the others; elsewhere the endpoint.
-func (in Input) kubeletServer(host cluster.Host) (string, error) {
+func kubeletServer(c *cluster.Cluster, host cluster.Host) string {
 	if host.HasRole(cluster.RoleControlPlane) {
-		return "https://" + APIAddress(in.Cluster, host), nil
+		return "https://" + APIAddress(c, host)
 	}
-	return EndpointURL(in.Cluster)
+	endpoint, _ := EndpointURL(c) // Host asks whether there is one
+	return endpoint
 }

@@ -6,7 +6,6 @@ import (
 
 	bootstrapapi "k8s.io/cluster-bootstrap/token/api"
 
-	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -19,9 +18,9 @@ func Balancer(in Input, name string) (HostState, error) {
 	if err != nil {
 		return HostState{}, err
 	}
-	state := HostState{Host: name, Units: units(in.Cluster, host)}
+	state := HostState{Host: name, Units: units(in.Cluster, host), Files: balancerFiles(in.Cluster, host)}
 	state.Units = slices.DeleteFunc(state.Units, func(unit Unit) bool { return unit.Phase != plan.PhaseLoadBalancer })
-	if state.Files, err = in.balancerFiles(host); err != nil {
+	if err := in.fill(&state, host); err != nil {
 		return HostState{}, fmt.Errorf("render the balancer of %s: %w", name, err)
 	}
 	return state, nil
@@ -41,6 +40,3 @@ func ClusterInfo(in Input) (Object, error) {
 	}
 	return Object{}, fmt.Errorf("render %s: it is not among the objects of %s", bootstrapapi.ConfigMapClusterInfo, plan.PhaseBootstrapToken)
 }
-
-// Units are the units of a host and what each reads.
-func Units(c *cluster.Cluster, host cluster.Host) []Unit { return units(c, host) }

@@ -11,43 +11,37 @@ import (
 // pkiFiles are the CAs, the service accounts' keys and the leaves that a host keeps
 // below /etc/kubernetes/pki. The CAs are the cluster itself, so they are compared to the
 // byte; a leaf may be anybody's that is as good as ours.
-func (in Input) pkiFiles(host cluster.Host) ([]File, error) {
+func pkiFiles(c *cluster.Cluster, host cluster.Host) []File {
 	if host.HasRole(cluster.RoleLoadBalancer) {
-		return nil, nil // its haproxy has the CA beside its configuration
+		return nil // its haproxy has the CA beside its configuration
 	}
-	files, err := in.externalEtcdFiles(host)
-	if err != nil {
-		return nil, err
+	files := externalEtcdFiles(c, host)
+	for i, file := range (certs.PKI{}).HostFiles(c, host) {
+		files = append(files, pkiFile(file, func(in Input) ([]byte, error) { return in.PKI.HostFiles(c, host)[i].Content, nil }))
 	}
-	for _, file := range in.PKI.HostFiles(in.Cluster, host) {
-		files = append(files, pkiFile(file))
+	for _, spec := range certs.Specs(c, host) {
+		files = append(files, leafFiles(host, spec)...)
 	}
-	for _, spec := range certs.Specs(in.Cluster, host) {
-		entry, _ := certs.Find(spec.Name)
-		if entry.Form != certs.AsFiles {
-			continue
-		}
-		leaf, err := in.leaf(host.Name, spec.Name)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, leafFiles(entry, spec, leaf)...)
-	}
-	return files, nil
+	return files
 }
 
-func pkiFile(file certs.File) File {
-	return File{
-		Phase: plan.PhaseCerts, Path: file.Path, Mode: file.Mode, Content: file.Content,
-		Secret: file.Secret, Compare: Exact,
-	}
+func pkiFile(file certs.File, render renderer) File {
+	return File{Phase: plan.PhaseCerts, Path: file.Path, Mode: file.Mode, Secret: file.Secret, Compare: Exact, render: render}
 }
 
-// leafFiles are a leaf's certificate and key, which are judged, and written, as a pair.
-func leafFiles(entry certs.Entry, spec certs.Spec, leaf certs.Leaf) []File {
+// leafFiles are a leaf's certificate and key, which are judged, and written, as a pair; none of
+// a leaf that is kept otherwise.
+func leafFiles(host cluster.Host, spec certs.Spec) []File {
+	entry, _ := certs.Find(spec.Name)
 	var files []File
-	for _, file := range leaf.Files() {
-		one := pkiFile(file)
+	for i, file := range (certs.Leaf{Name: spec.Name}).Files() {
+		one := pkiFile(file, func(in Input) ([]byte, error) {
+			leaf, err := in.leaf(host.Name, spec.Name)
+			if err != nil {
+				return nil, err
+			}
+			return leaf.Files()[i].Content, nil
+		})
 		one.Compare = Acceptable
 		if file.Path == entry.CertPath() {
 			one.Leaf, one.KeyPath = &spec, entry.KeyPath()
@@ -62,37 +56,28 @@ func leafFiles(entry certs.Entry, spec certs.Spec, leaf certs.Leaf) []File {
 // kubeconfigFiles are the kubeconfigs of a control plane's own: the administrator's goes
 // to the endpoint; the components' to the API server on the same host, which has their
 // version and stops when they stop.
-func (in Input) kubeconfigFiles(host cluster.Host) ([]File, error) {
-	if !host.HasRole(cluster.RoleControlPlane) {
-		return nil, nil
-	}
-	endpoint, err := EndpointURL(in.Cluster)
-	if err != nil {
-		return nil, err
-	}
-	local := "https://" + APIAddress(in.Cluster, host)
+func kubeconfigFiles(c *cluster.Cluster, host cluster.Host) []File {
+	endpoint, _ := EndpointURL(c) // Host asks whether there is one
+	local := "https://" + APIAddress(c, host)
 	servers := map[string]string{certs.Admin: endpoint, certs.ControllerManager: local, certs.Scheduler: local}
 	var files []File
-	for _, spec := range certs.Specs(in.Cluster, host) {
+	for _, spec := range certs.Specs(c, host) {
 		server, wanted := servers[spec.Name]
 		if !wanted {
 			continue
 		}
-		leaf, err := in.leaf(host.Name, spec.Name)
-		if err != nil {
-			return nil, err
-		}
-		content := Kubeconfig(server, in.PKI.CA.Cert, spec.CommonName, leaf.Cert, leaf.Key, in.Cluster.Name)
-		files = append(files, in.kubeconfigFile(plan.PhaseKubeconfig, spec, server, content))
+		files = append(files, kubeconfigFile(plan.PhaseKubeconfig, spec, server, func(in Input) ([]byte, error) {
+			leaf, err := in.leaf(host.Name, spec.Name)
+			return Kubeconfig(server, in.PKI.CA.Cert, spec.CommonName, leaf.Cert, leaf.Key, in.Cluster.Name), err
+		}))
 	}
-	return files, nil
+	return files
 }
 
-func (in Input) kubeconfigFile(phase plan.Phase, spec certs.Spec, server string, content []byte) File {
+func kubeconfigFile(phase plan.Phase, spec certs.Spec, server string, render renderer) File {
 	return File{
-		Phase: phase, Path: certs.Folder + "/" + confName(spec.Name), Mode: 0o600, Content: content,
-		Secret: true, Compare: Acceptable, Leaf: &spec,
-		Kubeconfig: true, Server: server, CA: in.PKI.CA.Cert,
+		Phase: phase, Path: certs.Folder + "/" + confName(spec.Name), Mode: 0o600,
+		Secret: true, Compare: Acceptable, Leaf: &spec, Kubeconfig: true, Server: server, render: render,
 	}
 }
 

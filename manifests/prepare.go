@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -32,15 +33,6 @@ func limits() []setting {
 	return found
 }
 
-// SysctlKeys are the kernel settings that Slipway cares for: an observation should look
-// at them.
-func SysctlKeys(c *cluster.Cluster) []string {
-	keys := slices.Collect(maps.Keys(routing(c)))
-	keys = append(keys, slices.Collect(maps.Keys(atLeast))...)
-	slices.Sort(keys)
-	return keys
-}
-
 // SysctlSuffices tells whether a kernel parameter's value is as good as what Slipway sets.
 func SysctlSuffices(c *cluster.Cluster, key, value string) bool {
 	if want, exact := routing(c)[key]; exact {
@@ -49,9 +41,6 @@ func SysctlSuffices(c *cluster.Cluster, key, value string) bool {
 	number, err := strconv.Atoi(value)
 	return err == nil && number >= atLeast[key]
 }
-
-// ModuleNames are the kernel modules that an observation should look at.
-func ModuleNames() []string { return slices.Clone(modules) }
 
 // routing are the settings that Pods' traffic needs. What else the kubelet wants of the
 // kernel (vm.overcommit_memory, kernel.panic …) it sets itself. All lie below net: those the
@@ -71,10 +60,10 @@ func routing(c *cluster.Cluster) map[string]string {
 }
 
 // sysctls are a host's settings: a limit that somebody already raised further stays.
-func (in Input) sysctls(host cluster.Host) map[string]string {
-	settings := routing(in.Cluster)
+func sysctls(c *cluster.Cluster, facts hosts.Facts) map[string]string {
+	settings := routing(c)
 	for key, least := range atLeast {
-		found, err := strconv.Atoi(in.Facts[host.Name].Sysctls[key])
+		found, err := strconv.Atoi(facts.Sysctls[key])
 		if err != nil || found < least {
 			found = least
 		}
@@ -86,14 +75,16 @@ func (in Input) sysctls(host cluster.Host) map[string]string {
 // setting is one line of the sysctl file.
 type setting struct{ Key, Value string }
 
-func (in Input) prepareFiles(host cluster.Host) ([]File, error) {
-	values := in.sysctls(host)
-	var lines []setting
-	for _, key := range slices.Sorted(maps.Keys(values)) {
-		lines = append(lines, setting{key, values[key]})
+func prepareFiles(host cluster.Host) []File {
+	return []File{
+		templateFile(plan.PhasePrepare, ModulesFile, "modules.conf", func(Input) (any, error) { return modules, nil }),
+		templateFile(plan.PhasePrepare, SysctlFile, "sysctl.conf", func(in Input) (any, error) {
+			values := sysctls(in.Cluster, in.Facts[host.Name])
+			var lines []setting
+			for _, key := range slices.Sorted(maps.Keys(values)) {
+				lines = append(lines, setting{key, values[key]})
+			}
+			return lines, nil
+		}),
 	}
-	return renderFiles(
-		templateFile{plan.PhasePrepare, ModulesFile, "modules.conf", modules},
-		templateFile{plan.PhasePrepare, SysctlFile, "sysctl.conf", lines},
-	)
 }

@@ -60,6 +60,59 @@ type HostState struct {
 	Images      []Image
 }
 
+// Paths are those of all files, links, directories and unpacked files.
+func (s HostState) Paths() []string {
+	var paths []string
+	for _, directory := range s.Directories {
+		paths = append(paths, directory.Path)
+	}
+	for _, file := range s.Files {
+		if file.Path != "" {
+			paths = append(paths, file.Path)
+		}
+	}
+	for _, link := range s.Links {
+		paths = append(paths, link.Path)
+	}
+	for _, set := range s.Sets {
+		for _, file := range set.Files {
+			paths = append(paths, file.Path)
+		}
+	}
+	return paths
+}
+
+// Certificates are those that are judged where they lie, each with its key.
+func (s HostState) Certificates() []hosts.CertificateQuery {
+	var queries []hosts.CertificateQuery
+	for _, file := range s.Files {
+		if file.Leaf != nil && !file.Kubeconfig {
+			queries = append(queries, hosts.CertificateQuery{Cert: file.Path, Key: file.KeyPath})
+		}
+	}
+	return queries
+}
+
+// Kubeconfigs are the paths of those that are judged where they lie.
+func (s HostState) Kubeconfigs() []string {
+	var paths []string
+	for _, file := range s.Files {
+		if file.Kubeconfig {
+			paths = append(paths, file.Path)
+		}
+	}
+	return paths
+}
+
+// References are the full names of its images.
+func (s HostState) References() []string {
+	var names []string
+	for _, image := range s.Images {
+		names = append(names, image.Reference)
+	}
+	return names
+}
+
 // Compare is how an item is compared with what a host has.
 type Compare string
 
@@ -73,7 +126,7 @@ const (
 // File is a file that should be on a host.
 type File struct {
 	Phase   plan.Phase // the phase that owns it: certs, kubeconfig, etcd, control-plane, kubelet, containerd, prepare
-	Path    string
+	Path    string     // in a skeleton that of the kubelet's dated certificate is empty
 	Mode    uint32
 	UID     int
 	GID     int
@@ -93,6 +146,8 @@ type File struct {
 	Kubeconfig bool
 	Server     string
 	CA         []byte
+
+	render renderer // gives Content; set in a skeleton
 }
 
 // Directory is a directory that should be on a host.

@@ -10,25 +10,31 @@ import (
 
 // unitFiles are the units that every node runs, kubeadm's drop-in for the
 // kubelet, and what a control plane with an etcd runs beside them.
-func (in Input) unitFiles(host cluster.Host) ([]File, error) {
-	units := []templateFile{
-		{plan.PhaseContainerd, UnitsFolder + "/" + ContainerdUnit, "containerd.service", map[string]any{
-			"Binary": Containerd, "Config": ContainerdConfig,
-		}},
-		{plan.PhaseKubelet, UnitsFolder + "/" + KubeletUnit, "kubelet.service", map[string]any{
-			"Binary": KubeletBinary, "Modules": strings.Join(modules, " "), "Sysctls": SysctlFile, "Limits": limits(), "HostsLine": in.hostsLine(host),
-		}},
-		{plan.PhaseKubelet, KubeletDropIn, "10-kubeadm.conf", map[string]any{
-			"Binary": KubeletBinary, "Bootstrap": BootstrapKubelet, "Kubeconfig": KubeletConf,
-			"Config": KubeletConfig, "Flags": KubeletFlags, "Idle": idleVariable + "=" + idleSeconds,
-		}},
+func unitFiles(c *cluster.Cluster, host cluster.Host) []File {
+	files := []File{
+		templateFile(plan.PhaseContainerd, UnitsFolder+"/"+ContainerdUnit, "containerd.service", func(Input) (any, error) {
+			return map[string]any{"Binary": Containerd, "Config": ContainerdConfig}, nil
+		}),
+		templateFile(plan.PhaseKubelet, UnitsFolder+"/"+KubeletUnit, "kubelet.service", func(in Input) (any, error) {
+			return map[string]any{
+				"Binary": KubeletBinary, "Modules": strings.Join(modules, " "), "Sysctls": SysctlFile, "Limits": limits(), "HostsLine": in.hostsLine(host),
+			}, nil
+		}),
+		templateFile(plan.PhaseKubelet, KubeletDropIn, "10-kubeadm.conf", func(Input) (any, error) {
+			return map[string]any{
+				"Binary": KubeletBinary, "Bootstrap": BootstrapKubelet, "Kubeconfig": KubeletConf,
+				"Config": KubeletConfig, "Flags": KubeletFlags, "Idle": idleVariable + "=" + idleSeconds,
+			}, nil
+		}),
 	}
-	if hasEtcd(in.Cluster, host) {
-		units = append(units, templateFile{plan.PhaseEtcd, UnitsFolder + "/" + HandoverUnit, "etcd-handover.service", map[string]any{
-			"Binary": Handover, "After": strings.Join([]string{ContainerdUnit, KubeletUnit, HAProxyUnit, KeepalivedUnit}, " "),
-		}})
+	if hasEtcd(c, host) {
+		files = append(files, templateFile(plan.PhaseEtcd, UnitsFolder+"/"+HandoverUnit, "etcd-handover.service", func(Input) (any, error) {
+			return map[string]any{
+				"Binary": Handover, "After": strings.Join([]string{ContainerdUnit, KubeletUnit, HAProxyUnit, KeepalivedUnit}, " "),
+			}, nil
+		}))
 	}
-	return renderFiles(units...)
+	return files
 }
 
 // hostsLine is the line of /etc/hosts that the host needs; "" where it needs none.

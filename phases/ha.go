@@ -147,7 +147,7 @@ func (h *hostDraft) resume(name string, waits []string) string {
 
 // asFound is the digest of what a unit reads, as it lies on the host: a test changes no file.
 func (h *hostDraft) asFound(name string) string {
-	for _, unit := range manifests.Units(h.in.Cluster, h.host) {
+	for _, unit := range manifests.Skeleton(h.in.Cluster, h.in.Bill, h.host).Units {
 		if unit.Name == name {
 			return h.inputs(unit)
 		}

@@ -24,13 +24,17 @@ var units = []string{
 // by them, a reset removes them by the names that the ownership table has, and kube-proxy has
 // a chain for each Service and each endpoint. InspectQuery asks for what is left of them.
 func HostQuery(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) hosts.Query {
-	table := manifests.OwnershipTable()
+	wanted := manifests.Skeleton(c, bill, host)
 	query := hosts.Query{
-		Paths:        hostPaths(c, bill, host, table),
+		Paths:        hostPaths(c, host, wanted),
 		Trees:        []string{manifests.KubernetesFolder, "/etc/containerd", manifests.CNIConfFolder, certs.KubeletFolder},
 		Entries:      []string{manifests.KubeletFolder, manifests.CNIState, manifests.ContainerdData},
-		Certificates: certificateQueries(host),
+		Certificates: append(wanted.Certificates(), hosts.CertificateQuery{Cert: certs.Kubernetes.CertPath()}),
+		Kubeconfigs:  wanted.Kubeconfigs(),
 		Units:        units,
+		Sysctls:      sortedKeys(wanted.Sysctls),
+		Modules:      wanted.Modules,
+		Images:       wanted.References(),
 		Names:        slices.DeleteFunc(view.NeededNames(c, host), func(name string) bool { return name == "" }),
 		Ports:        view.Ports(c, host),
 	}
@@ -42,9 +46,7 @@ func HostQuery(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) hosts.Qu
 	if !host.IsNode() {
 		return query
 	}
-	query.Kubeconfigs, query.Sandboxes = []string{manifests.KubeletConf}, true
-	query.Sysctls, query.Modules = manifests.SysctlKeys(c), manifests.ModuleNames()
-	query.Images = imageReferences(c, bill)
+	query.Sandboxes = true
 	query.Reach = reachable(c, host)
 	query.Subnets = slices.Concat(c.Networking.PodSubnets, c.Networking.ServiceSubnets)
 	for _, address := range c.Networking.DNSAddresses() {
@@ -58,7 +60,6 @@ func HostQuery(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) hosts.Qu
 	}
 	query.Entries = append(query.Entries, manifests.EtcdData)
 	query.Contents = append(query.Contents, manifests.EtcdManifest)
-	query.Kubeconfigs = append(query.Kubeconfigs, manifests.AdminConf, manifests.ControllerConf, manifests.SchedulerConf)
 	if c.StackedEtcd() {
 		query.Sync = manifests.EtcdData
 	}
@@ -79,28 +80,18 @@ func reachable(c *cluster.Cluster, host cluster.Host) []string {
 	return found
 }
 
-// hostPaths are the single paths that plans are made from; what lies in the query's
-// trees comes with those.
-func hostPaths(c *cluster.Cluster, bill bundle.Bill, host cluster.Host, table manifests.Ownership) []string {
-	paths := []string{
-		manifests.KubeletConfig, manifests.KubeletInstance, manifests.KubeletFlags,
-		manifests.RootKubeFolder, manifests.RootKubeconfig,
-		manifests.CrictlConfig, manifests.KubeletDropIn,
-		manifests.ModulesFile, manifests.SysctlFile, manifests.EtcdData, view.EtcdLog, manifests.EtcdNotes,
-		manifests.HAProxyConfig, manifests.KeepalivedConfig,
-	}
+// hostPaths are the single paths that plans are made from, beside what lies in the query's trees:
+// what the host should have, also what its units read of a bundle that is not at hand, and what
+// a cluster leaves there.
+func hostPaths(c *cluster.Cluster, host cluster.Host, wanted manifests.HostState) []string {
+	table := manifests.OwnershipTable()
+	paths := slices.Concat(wanted.Paths(), table.Trees, table.Logs, table.Shared, cluster.CAFolders[1:],
+		[]string{manifests.RootKubeFolder, manifests.RootKubeconfig, view.EtcdLog, manifests.EtcdNotes})
 	for _, unit := range units {
 		paths = append(paths, manifests.UnitsFolder+"/"+unit)
 	}
-	for _, unit := range manifests.Units(c, host) { // what they read counts without a bundle too
+	for _, unit := range wanted.Units {
 		paths = slices.Concat(paths, unit.Inputs, unit.Reloads)
-	}
-	paths = slices.Concat(paths, table.Trees, table.Logs, table.Shared)
-	paths = append(paths, cluster.CAFolders[1:]...)
-	for _, set := range view.SetsOf(c, bill, host) {
-		for _, file := range set.Files {
-			paths = append(paths, file.Path)
-		}
 	}
 	if host.HasRole(cluster.RoleControlPlane) {
 		paths = append(paths, mountedPaths(c)...)
@@ -128,34 +119,6 @@ func mountedPaths(c *cluster.Cluster) []string {
 		}
 	}
 	return found
-}
-
-func certificateQueries(host cluster.Host) []hosts.CertificateQuery {
-	var queries []hosts.CertificateQuery
-	if host.IsNode() {
-		queries = append(queries, hosts.CertificateQuery{Cert: certs.KubeletCurrent, Key: certs.KubeletCurrent})
-	}
-	if !host.HasRole(cluster.RoleControlPlane) {
-		return append(queries, hosts.CertificateQuery{Cert: certs.Kubernetes.CertPath()})
-	}
-	for _, authority := range certs.Authorities() {
-		queries = append(queries, hosts.CertificateQuery{Cert: authority.CertPath(), Key: authority.KeyPath()})
-	}
-	for _, entry := range certs.Catalogue() {
-		if entry.Form == certs.AsFiles {
-			queries = append(queries, hosts.CertificateQuery{Cert: entry.CertPath(), Key: entry.KeyPath()})
-		}
-	}
-	return queries
-}
-
-// imageReferences are the names that the bundle's images have in the cluster.
-func imageReferences(c *cluster.Cluster, bill bundle.Bill) []string {
-	var references []string
-	for _, image := range bill.Images {
-		references = append(references, image.Reference(c.ImageRepository))
-	}
-	return references
 }
 
 // InspectQuery says what to look at after a reset, to list what is left.

@@ -33,10 +33,10 @@ func (w *world) state() string {
 // machine writes all that is on one machine.
 func (w *world) machine(name string) string {
 	var b strings.Builder
-	machine := w.machines[name]
+	machine, wanted := w.machines[name], manifests.Skeleton(w.cluster, w.bill, testPlane(1))
 	facts := w.look(name, hosts.Query{
 		Paths: machine.Paths(), Units: []string{manifests.ContainerdUnit, manifests.KubeletUnit},
-		Sysctls: manifests.SysctlKeys(w.cluster), Modules: manifests.ModuleNames(), Images: imageReferences(w.cluster, w.bill),
+		Sysctls: sortedKeys(wanted.Sysctls), Modules: wanted.Modules, Images: wanted.References(),
 	})
 	for _, path := range slices.Sorted(maps.Keys(facts.Files)) {
 		fmt.Fprintf(&b, "%s %s %+v\n", name, path, facts.Files[path])

@@ -75,27 +75,24 @@ func needs(v view.View, host cluster.Host, facts hosts.Facts) []need {
 			store += size
 		}
 	}
-	for _, set := range view.SetsOf(v.Cluster, v.Bill, host) {
-		wanted := false
+	wanted := manifests.Skeleton(v.Cluster, v.Bill, host)
+	for _, set := range wanted.Sets {
+		missing := false
 		for _, file := range set.Files {
 			if have, there := facts.Files[file.Path]; !there || have.Digest != file.Digest {
 				files += file.Size
-				wanted = true
+				missing = true
 			}
 		}
 		for _, layer := range set.Layers {
-			if wanted {
+			if missing {
 				stored(layer.Digest, layer.Size)
 			}
 		}
 	}
 	unpacked := map[string]bool{}
-	bill := v.Bill.Images
-	if !host.IsNode() {
-		bill = nil
-	}
-	for _, image := range bill {
-		if facts.Images[image.Reference(v.Cluster.ImageRepository)] == image.Manifest.Digest {
+	for _, image := range wanted.Images {
+		if facts.Images[image.Reference] == image.Manifest.Digest {
 			continue
 		}
 		for _, blob := range image.Blobs() {

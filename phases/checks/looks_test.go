@@ -38,12 +38,13 @@ func TestDiskOf(t *testing.T) {
 	}
 }
 
-func TestNeedsCountSharedBlobsOnce(t *testing.T) {
+func TestNeedsAreTheHostsImagesAndSharedBlobsOnce(t *testing.T) {
 	shared := bundle.Blob{Digest: "sha256:shared", Size: 100}
 	v := view.View{Cluster: testCluster("cp-1")}
 	v.Bill = bundle.Bill{Images: []bundle.Image{
-		{Name: "a", Manifest: bundle.Blob{Digest: "sha256:a", Size: 1}, Layers: []bundle.Blob{shared}},
-		{Name: "b", Manifest: bundle.Blob{Digest: "sha256:b", Size: 1}, Layers: []bundle.Blob{shared}},
+		{Name: "pause", Manifest: bundle.Blob{Digest: "sha256:a", Size: 1}, Layers: []bundle.Blob{shared}},
+		{Name: "kube-proxy", Manifest: bundle.Blob{Digest: "sha256:b", Size: 1}, Layers: []bundle.Blob{shared}},
+		{Name: "not-for-this-host", Manifest: bundle.Blob{Digest: "sha256:c", Size: 1000}},
 	}}
 	if got := needs(v, v.Cluster.Hosts[0], hosts.Facts{})[0].bytes; got != 102 {
 		t.Errorf("the store needs %d bytes, want 102", got)

@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"slices"
 
-	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/manifests"
 )
@@ -20,17 +19,6 @@ const (
 	PortProxy      = 10256
 	PortFlannel    = 8472 // UDP
 )
-
-// SetsOf are the sets that the host's roles ask for.
-func SetsOf(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) []bundle.FileSet {
-	var sets []bundle.FileSet
-	for _, name := range bundle.SetNames(c, host) {
-		if set, ok := bill.Set(name); ok {
-			sets = append(sets, set)
-		}
-	}
-	return sets
-}
 
 // EtcdAddresses are the host:port of the user's own etcd.
 func EtcdAddresses(c *cluster.Cluster) []string {
