@@ -1,6 +1,5 @@
 // Package hosttest is what tests of hosts need: Fake, a small machine in memory that
-// really applies actions; Server, an sshd in this process with faults to inject; and
-// Conformance, the one suite that every hosts.Host passes.
+// really applies actions, and Server, an sshd in this process with faults to inject.
 package hosttest
 
 import (

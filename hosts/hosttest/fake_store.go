@@ -142,6 +142,14 @@ func (f *Fake) Serve(network, address string, handle func(net.Conn)) (stop func(
 	}, nil
 }
 
+// Echo is for Serve: it reads all, then writes it back.
+func Echo(conn net.Conn) {
+	all, err := io.ReadAll(conn)
+	if err == nil {
+		_, _ = conn.Write(all) // what is lost shows where it is read
+	}
+}
+
 // listening tells who listens on a TCP port.
 func (f *Fake) listening(port int) string {
 	for _, l := range f.listeners {

@@ -8,13 +8,18 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
+	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
 
 	"github.com/slipway-k8s/slipway/hosts/agent"
@@ -43,47 +48,45 @@ type Server struct {
 	over     context.Context
 
 	mutex    sync.Mutex
-	faults   Faults
+	login    Login
+	hooks    Hooks
 	hostKeys []ssh.Signer
 	client   ssh.PublicKey
-	conns    map[*faultyConn]bool
-	agents   map[*agentSession]bool
+	conns    map[net.Conn]bool
 	starts   int
-	starting int // connections that have not logged in yet
-	refused  int // connections that were closed for their number
-	sent     int // bytes of output without end
 }
 
-// Faults are what goes wrong with a Server. The zero value is a host where nothing does
-// and the login user is root.
-type Faults struct {
-	RefuseKeys      bool
-	HangAfterBanner bool
-	UID             int    // of the login user
-	NoSudo          bool   // asks for a password
-	NoExec          bool   // what is put on the host cannot be run, as with a noexec mount
-	NoSFTP          bool   // no such subsystem
-	MaxSessions     int    // refuses more; 0: never
-	CutAfter        int64  // closes a connection that has sent so many bytes; 0: never
-	DiskSpace       int64  // what can be written by SFTP; 0: without end
-	Noise           string // what the login shell prints ahead of a command's output
-	NoiseInFiles    string // the same ahead of SFTP
-	Turns           string // what is said instead of running any command
-	TurnsStatus     int    // and how that ends
-	Endless         bool   // every command prints without end
-	EndlessSums     bool   // the sum of a file has no end
-	Signal          string // by which the agents are killed, KILL if empty; and each command but the start's, where it is set
-	Startups        int    // connections that have not logged in yet and are let be; 0: any number
-	Machine         string // what uname -m says
+// Login is what a client meets that has logged in. The zero value is root, and nothing special.
+type Login struct {
+	UID         int
+	MaxSessions int    // refuses more; 0: never
+	NoSFTP      bool   // no such subsystem
+	Noise       string // what the login shell prints ahead of a command's output
 }
+
+// Hooks let a test do the server's part, and do it wrong. Any may be nil.
+type Hooks struct {
+	// Conn wraps a connection; nil closes it.
+	Conn func(net.Conn) net.Conn
+	// Config changes what a connection that Conn has wrapped is served with.
+	Config func(net.Conn, *ssh.ServerConfig)
+	// Exec answers a command, or leaves it to the server.
+	Exec func(channel ssh.Channel, command string) (answered bool)
+	// Files serves SFTP.
+	Files func(channel ssh.Channel)
+	// Agent is told of each agent that starts; stop ends it.
+	Agent func(channel ssh.Channel, stop func())
+}
+
+// Sudo is a sudo that lets everybody do all; see Script.
+const Sudo = `[ "$1" = -n ] && shift; [ "$1" = -- ] && shift; exec "$@"`
 
 // NewServer starts a Server that ends with the test.
 func NewServer(t testing.TB, machine *Fake) *Server {
 	t.Helper()
 	over, stop := context.WithCancel(context.Background())
 	s := &Server{
-		Machine: machine, t: t, dir: t.TempDir(), over: over,
-		conns: map[*faultyConn]bool{}, agents: map[*agentSession]bool{},
+		Machine: machine, t: t, dir: t.TempDir(), over: over, conns: map[net.Conn]bool{},
 	}
 	s.Home = filepath.Join(s.dir, "home")
 	s.must(os.MkdirAll(filepath.Join(s.dir, "bin"), 0o755))
@@ -96,9 +99,12 @@ func NewServer(t testing.TB, machine *Fake) *Server {
 	address := listener.Addr().(*net.TCPAddr)
 	s.Host, s.Port = address.IP.String(), address.Port
 	s.KnownHostsFile = filepath.Join(s.dir, "known_hosts")
-	s.NewHostKey()
+	_, hostKey := newKey(t)
+	s.UseHostKeys(hostKey)
 	s.WriteKnownHosts()
-	s.SetFaults(Faults{})
+	s.SetLogin(Login{})
+	s.Script("sudo", Sudo)
+	s.Script("uname", `[ "$1" = -m ] && echo x86_64 || echo Linux`)
 	s.hands.Go(s.accept)
 	t.Cleanup(func() {
 		stop()
@@ -138,14 +144,6 @@ func (s *Server) writeIdentity() {
 	s.must(os.WriteFile(s.IdentityFile, pem.EncodeToMemory(block), 0o600))
 }
 
-// NewHostKey gives the server another host key, of which known_hosts knows nothing.
-func (s *Server) NewHostKey() {
-	_, signer := newKey(s.t)
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	s.hostKeys = []ssh.Signer{signer}
-}
-
 // UseHostKeys gives the server these host keys instead.
 func (s *Server) UseHostKeys(signers ...ssh.Signer) {
 	s.mutex.Lock()
@@ -166,41 +164,32 @@ func (s *Server) WriteKnownHosts() {
 	s.must(os.WriteFile(s.KnownHostsFile, []byte(line), 0o600))
 }
 
-// SetFaults is for connections and sessions made from now on.
-func (s *Server) SetFaults(f Faults) {
+// SetLogin is for sessions made from now on.
+func (s *Server) SetLogin(login Login) {
 	s.mutex.Lock()
-	s.faults = f
+	s.login = login
 	s.mutex.Unlock()
-	s.script("id", fmt.Sprintf("echo %d", f.UID))
-	sudo := `[ "$1" = -n ] && shift; [ "$1" = -- ] && shift; exec "$@"`
-	if f.NoSudo {
-		sudo = "echo 'sudo: a password is required' >&2; exit 1"
-	}
-	s.script("sudo", sudo)
-	s.script("chmod", map[bool]string{false: `exec /bin/chmod "$@"`, true: "exit 0"}[f.NoExec])
-	full := `exec /bin/cat "$@"`
-	if f.DiskSpace > 0 {
-		full = fmt.Sprintf(`head -c %d; [ "$(head -c 1 | wc -c)" = 0 ] || { echo "cat: write error: No space left on device" >&2; exit 1; }`, f.DiskSpace)
-	}
-	s.script("cat", full)
-	machine := f.Machine
-	if machine == "" {
-		machine = "x86_64"
-	}
-	s.script("uname", fmt.Sprintf(`[ "$1" = -m ] && echo %s || echo Linux`, machine))
+	s.Script("id", fmt.Sprintf("echo %d", login.UID))
 }
 
-// script puts a command in front of this machine's own.
-func (s *Server) script(name, body string) {
+// SetHooks is for connections and sessions made from now on.
+func (s *Server) SetHooks(hooks Hooks) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.hooks = hooks
+}
+
+// Script puts a command in front of this machine's own.
+func (s *Server) Script(name, body string) {
 	temporary := filepath.Join(s.dir, "bin", "."+name)
 	s.must(os.WriteFile(temporary, []byte("#!/bin/sh\n"+body+"\n"), 0o700))
 	s.must(os.Rename(temporary, filepath.Join(s.dir, "bin", name)))
 }
 
-func (s *Server) currentFaults() Faults {
+func (s *Server) current() (Login, Hooks) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	return s.faults
+	return s.login, s.hooks
 }
 
 // agentMark is what the stand-in for the agent's binary prints: the Server then serves
@@ -240,7 +229,7 @@ func (s *Server) Cut() {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	for conn := range s.conns {
-		_ = conn.Conn.Close()
+		_ = conn.Close()
 	}
 }
 
@@ -250,33 +239,12 @@ func (s *Server) Unplug() {
 	s.Cut()
 }
 
-// Hold lets nothing through, in either direction, until release is called.
-func (s *Server) Hold() (release func()) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	gate := make(chan struct{})
-	for conn := range s.conns {
-		conn.hold(gate)
-	}
-	return sync.OnceFunc(func() { close(gate) })
-}
-
-// KillAgents ends all agents as a kill -9 would.
-func (s *Server) KillAgents() {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	for session := range s.agents {
-		session.kill()
-	}
-}
-
 func (s *Server) accept() {
 	for {
-		raw, err := s.listener.Accept()
+		conn, err := s.listener.Accept()
 		if err != nil {
 			return
 		}
-		conn := &faultyConn{Conn: raw, left: s.currentFaults().CutAfter}
 		s.mutex.Lock()
 		s.conns[conn] = true
 		s.mutex.Unlock()
@@ -293,10 +261,9 @@ func (s *Server) accept() {
 func (s *Server) config() *ssh.ServerConfig {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	refuse := s.faults.RefuseKeys
 	config := &ssh.ServerConfig{
 		PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-			if refuse || !bytes.Equal(key.Marshal(), s.client.Marshal()) {
+			if !bytes.Equal(key.Marshal(), s.client.Marshal()) {
 				return nil, fmt.Errorf("this key is not let in")
 			}
 			return nil, nil
@@ -309,22 +276,18 @@ func (s *Server) config() *ssh.ServerConfig {
 }
 
 func (s *Server) serve(conn net.Conn) {
-	if s.currentFaults().HangAfterBanner {
-		_, _ = conn.Write([]byte("SSH-2.0-hosttest\r\n"))
-		buffer := make([]byte, 1024)
-		for {
-			if _, err := conn.Read(buffer); err != nil {
-				return
-			}
+	_, hooks := s.current()
+	if hooks.Conn != nil {
+		if conn = hooks.Conn(conn); conn == nil {
+			return
 		}
+		defer conn.Close()
 	}
-	if !s.begin() {
-		return
+	config := s.config()
+	if hooks.Config != nil {
+		hooks.Config(conn, config)
 	}
-	server, channels, requests, err := ssh.NewServerConn(conn, s.config())
-	s.mutex.Lock()
-	s.starting--
-	s.mutex.Unlock()
+	server, channels, requests, err := ssh.NewServerConn(conn, config)
 	if err != nil {
 		return
 	}
@@ -334,7 +297,8 @@ func (s *Server) serve(conn net.Conn) {
 	defer sessions.Wait()
 	open := make(chan struct{}, 1<<10)
 	for offered := range channels {
-		most := s.currentFaults().MaxSessions
+		login, _ := s.current()
+		most := login.MaxSessions
 		if offered.ChannelType() != "session" || most > 0 && len(open) >= most {
 			_ = offered.Reject(ssh.ResourceShortage, "open failed")
 			continue
@@ -351,73 +315,103 @@ func (s *Server) serve(conn net.Conn) {
 	}
 }
 
-// begin counts a connection that has not logged in yet, and refuses one too many.
-func (s *Server) begin() bool {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	if most := s.faults.Startups; most > 0 && s.starting >= most {
-		s.refused++
-		return false
-	}
-	s.starting++
-	return true
-}
-
-// Refused counts the connections that were closed for their number.
-func (s *Server) Refused() int {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	return s.refused
-}
-
-// Sent counts the bytes of output without end that were taken from the server.
-func (s *Server) Sent() int {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	return s.sent
-}
-
-// faultyConn is a connection that can be cut and held.
-type faultyConn struct {
-	net.Conn
-	mutex sync.Mutex
-	left  int64 // bytes until it is cut; 0: never
-	gate  <-chan struct{}
-}
-
-func (c *faultyConn) hold(gate <-chan struct{}) {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	c.gate = gate
-}
-
-func (c *faultyConn) Write(p []byte) (int, error) {
-	c.mutex.Lock()
-	gate := c.gate
-	c.mutex.Unlock()
-	if gate != nil {
-		<-gate
-	}
-	return c.Conn.Write(p)
-}
-
-func (c *faultyConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	c.mutex.Lock()
-	gate := c.gate
-	if c.left > 0 {
-		if c.left -= int64(n); c.left <= 0 {
-			c.left = -1
+// session serves one session channel: one command, or one SFTP client.
+func (s *Server) session(channel ssh.Channel, requests <-chan *ssh.Request) {
+	defer channel.Close()
+	for request := range requests {
+		login, hooks := s.current()
+		var payload struct{ Text string }
+		parsed := ssh.Unmarshal(request.Payload, &payload) == nil
+		command := parsed && request.Type == "exec"
+		files := parsed && request.Type == "subsystem" && payload.Text == "sftp" && !login.NoSFTP
+		_ = request.Reply(command || files, nil)
+		if !command && !files {
+			continue
 		}
+		s.hands.Go(func() { ssh.DiscardRequests(requests) })
+		switch {
+		case command && (hooks.Exec == nil || !hooks.Exec(channel, payload.Text)):
+			s.execute(channel, payload.Text, login.Noise)
+		case files && hooks.Files != nil:
+			hooks.Files(channel)
+		case files:
+			serveFiles(channel)
+		}
+		return
 	}
-	cut := c.left < 0
-	c.mutex.Unlock()
-	if gate != nil {
-		<-gate
+}
+
+// serveFiles serves this machine's own files.
+func serveFiles(channel ssh.Channel) {
+	if server, err := sftp.NewServer(channel); err == nil {
+		_ = server.Serve() // its end is the client's
 	}
-	if cut {
-		_ = c.Conn.Close()
-		return 0, net.ErrClosed
+}
+
+// execute runs a command in the shell; where that ends in the agent's stand-in, the
+// Fake is served, with what the shell left of stdin.
+func (s *Server) execute(channel ssh.Channel, command, noise string) {
+	in, fromClient, err := os.Pipe()
+	if err != nil {
+		return
 	}
-	return n, err
+	defer in.Close()
+	s.hands.Go(func() {
+		_, _ = io.Copy(fromClient, channel) // an end is all that can come of it
+		_ = fromClient.Close()
+	})
+	var stdout, stderr bytes.Buffer
+	command = strings.ReplaceAll(command, "'"+usualDirectory+"'", "'"+s.Directory()+"'")
+	run := exec.CommandContext(s.over, "sh", "-c", command)
+	run.Env = []string{"HOME=" + s.Home, "PATH=" + filepath.Join(s.dir, "bin") + ":" + os.Getenv("PATH")}
+	run.Dir = s.Home
+	run.Stdin, run.Stdout, run.Stderr = in, &stdout, &stderr
+	err = run.Run()
+	before, line, started := strings.Cut(stdout.String(), agentMark)
+	_, _ = io.WriteString(channel, noise+before) // a client that left hears nothing
+	_, _ = channel.Stderr().Write(stderr.Bytes())
+	if started {
+		s.serveAgent(channel, in, strings.Fields(line))
+		return
+	}
+	status := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		status = exit.ExitCode()
+	} else if err != nil {
+		status = 127
+	}
+	ExitStatus(channel, status)
+}
+
+// ExitStatus ends a command.
+func ExitStatus(channel ssh.Channel, status int) {
+	_, _ = channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{uint32(status)}))
+}
+
+// serveAgent serves the Fake as `slipway-agent --inbox DIR` would.
+func (s *Server) serveAgent(channel ssh.Channel, in io.Reader, args []string) {
+	if len(args) != 2 || args[0] != "--inbox" {
+		_, _ = io.WriteString(channel.Stderr(), "unknown arguments: "+strings.Join(args, " "))
+		ExitStatus(channel, 2)
+		return
+	}
+	ctx, stop := context.WithCancel(s.over)
+	defer stop()
+	s.mutex.Lock()
+	s.starts++
+	s.mutex.Unlock()
+	if _, hooks := s.current(); hooks.Agent != nil {
+		hooks.Agent(channel, stop)
+	}
+	host := s.Machine.Host()
+	err := agent.Serve(ctx, host, in, channel, agent.ServeOptions{Version: Version, Inbox: args[1], Life: s.Life})
+	_ = host.Close()
+	status := 0
+	if err != nil {
+		_, _ = io.WriteString(channel.Stderr(), err.Error()+"\n")
+		status = 1
+	}
+	_ = channel.CloseWrite()
+	ExitStatus(channel, status)
 }

@@ -82,7 +82,7 @@ func TestObserveOfAFreshHostLeavesNothing(t *testing.T) {
 func TestForeignFileIsKeptAndComesBack(t *testing.T) {
 	m := newMachine(t)
 	host := m.host()
-	m.Put("/etc/app.conf", []byte("theirs\n"), 0o604)
+	m.put("/etc/app.conf", "theirs\n", 0o604)
 	if err := os.Symlink("/somewhere", m.at("/etc/app.link")); err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestForeignFileIsKeptAndComesBack(t *testing.T) {
 	for _, prior := range want {
 		m.do(host, hosts.Restore{Setting: prior.Setting})
 	}
-	if content, mode, _ := m.Read("/etc/app.conf"); string(content) != "theirs\n" || mode != 0o604 {
+	if content, mode := m.look("/etc/app.conf"); content != "theirs\n" || mode != 0o604 {
 		t.Errorf("the file came back as %q, %04o", content, mode)
 	}
 	if target, err := os.Readlink(m.at("/etc/app.link")); err != nil || target != "/somewhere" {
@@ -125,7 +125,7 @@ func TestForeignFileIsKeptAndComesBack(t *testing.T) {
 func TestWhatWasRightAlreadyIsNotOurs(t *testing.T) {
 	m := newMachine(t)
 	host := m.host()
-	m.Put("/etc/same", []byte("same"), 0o644)
+	m.put("/etc/same", "same", 0o644)
 	m.once(host, m.writeFile(host, "/etc/same", "same", 0o644), hosts.Unchanged)
 	if record := m.record(host); record != nil {
 		t.Errorf("the record names %+v", record)

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -152,58 +151,23 @@ func (m *machine) writeFile(host hosts.Host, path, content string, mode uint32) 
 	return hosts.WriteFile{Path: path, Mode: mode, Content: blob.Ref, Size: blob.Size}
 }
 
-// The Prober's side.
-
-func (m *machine) Scratch() string { return "/scratch" }
-
-func (m *machine) Read(path string) ([]byte, uint32, bool) {
+// look reads a file and its mode.
+func (m *machine) look(path string) (string, os.FileMode) {
+	m.t.Helper()
 	info, err := os.Lstat(m.at(path))
 	if err != nil {
-		return nil, 0, false
-	}
-	data, err := os.ReadFile(m.at(path))
-	return data, uint32(info.Mode().Perm()), err == nil
-}
-
-func (m *machine) Put(path string, content []byte, mode uint32) {
-	m.t.Helper()
-	m.write(path, string(content))
-	if err := os.Chmod(m.at(path), os.FileMode(mode)); err != nil {
 		m.t.Fatal(err)
 	}
+	return m.read(path), info.Mode().Perm()
 }
 
-func (m *machine) Stick(path string) { m.stick(path) }
-
-func (m *machine) Another(*testing.T) hosts.Host { return m.host() }
-
-func (m *machine) Echo() string {
+// put writes a file with a mode, as somebody else would.
+func (m *machine) put(path, content string, mode os.FileMode) {
 	m.t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	m.write(path, content)
+	if err := os.Chmod(m.at(path), mode); err != nil {
 		m.t.Fatal(err)
 	}
-	m.t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				hosttest.Echo(conn)
-			}()
-		}
-	}()
-	return listener.Addr().String()
-}
-
-func TestConforms(t *testing.T) {
-	hosttest.Conformance(t, func(t *testing.T) (hosts.Host, hosttest.Prober) {
-		m := newMachine(t)
-		return m.open(local.Options{Timeout: 2 * time.Second}), m
-	})
 }
 
 // fakeSystemd is a systemd of a few units, which notes what it was asked to do.

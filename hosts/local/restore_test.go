@@ -44,7 +44,7 @@ func TestRestoreThatWasCutComesToItsEnd(t *testing.T) {
 func TestWhatWasRestoredIsNotOursAnyMore(t *testing.T) {
 	m := newMachine(t)
 	host := m.host()
-	m.Put("/etc/containerd/config.toml", []byte("mine"), 0o640)
+	m.put("/etc/containerd/config.toml", "mine", 0o640)
 	m.do(host, m.writeFile(host, "/etc/containerd/config.toml", "slipway's", 0o600))
 	restore := hosts.Restore{Setting: "file//etc/containerd/config.toml"}
 	m.do(host, restore) // without its removal before: a reset may have been cut anywhere

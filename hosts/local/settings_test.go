@@ -179,7 +179,7 @@ func TestHostsEntry(t *testing.T) {
 	m := newMachine(t)
 	host := m.host()
 	const theirs = "127.0.0.1 localhost\n10.0.0.1 theirs"
-	m.Put("/etc/hosts", []byte(theirs), 0o644)
+	m.put("/etc/hosts", theirs, 0o644)
 	m.do(host, hosts.AddHostsEntry{Address: "10.0.0.1", Names: []string{"cp-1", "cp-1.example"}})
 	m.do(host, hosts.AddHostsEntry{Address: "10.0.0.11", Names: []string{"cp-11"}})
 	m.do(host, hosts.AddHostsEntry{Address: "10.0.0.1", Names: []string{"cp-1"}})

@@ -286,7 +286,7 @@ func TestDisableSwap(t *testing.T) {
 	m := newMachine(t)
 	host := m.host()
 	const fstab = "# swap was here\nUUID=1 / ext4 defaults 0 1\n/dev/sda2 none swap sw 0 0\n"
-	m.Put("/etc/fstab", []byte(fstab), 0o640)
+	m.put("/etc/fstab", fstab, 0o640)
 	m.write("/proc/swaps", "Filename\tType\tSize\tUsed\tPriority\n")
 	fromFstab := unit("loaded", "inactive", "generated", "/run/systemd/generator/dev-sda2.swap")
 	fromFstab.Source = "/etc/fstab"
@@ -301,13 +301,13 @@ func TestDisableSwap(t *testing.T) {
 	}
 	m.do(host, hosts.DisableSwap{})
 	want := "# swap was here\nUUID=1 / ext4 defaults 0 1\n#slipway# /dev/sda2 none swap sw 0 0\n"
-	if content, mode, _ := m.Read("/etc/fstab"); string(content) != want || mode != 0o640 {
+	if content, mode := m.look("/etc/fstab"); content != want || mode != 0o640 {
 		t.Errorf("fstab is %q, %04o", content, mode)
 	}
 	if jobs := m.systemd.took(); !slices.Equal(jobs, []string{"daemon-reload", "mask dev-zram0.swap", "disable swapfile.swap"}) {
 		t.Errorf("systemd did %q", jobs)
 	}
-	m.Put("/etc/fstab", []byte(want+"/dev/sdb1 /data ext4 defaults 0 2\n"), 0o640) // the user goes on
+	m.put("/etc/fstab", want+"/dev/sdb1 /data ext4 defaults 0 2\n", 0o640) // the user goes on
 	for _, prior := range m.record(host).Priors {
 		m.do(host, hosts.Restore{Setting: prior.Setting})
 	}

@@ -10,7 +10,7 @@ import (
 
 func TestForgettingRemovesTheAgent(t *testing.T) {
 	server := newServer(t)
-	server.SetFaults(hosttest.Faults{UID: 1000})
+	server.SetLogin(hosttest.Login{UID: 1000})
 	o := options(server)
 	host := connect(t, o)
 	if err := host.Upload(t.Context(), []hosts.Blob{hosttest.Content(make([]byte, 1<<20))}, nil); err != nil {
@@ -49,7 +49,7 @@ func TestABareHostThatIsOnlyLookedAtStaysBare(t *testing.T) {
 			noLeaks(t)
 			server := newServer(t)
 			o := options(server)
-			server.SetFaults(hosttest.Faults{UID: 1000})
+			server.SetLogin(hosttest.Login{UID: 1000})
 			host := connect(t, o)
 			visit(t, host)
 			if err := host.Close(); err != nil {
@@ -63,7 +63,8 @@ func TestABareHostThatIsOnlyLookedAtStaysBare(t *testing.T) {
 // TestAnAgentThatMayNotRunIsTakenAway: a start that fails leaves a bare host bare, too.
 func TestAnAgentThatMayNotRunIsTakenAway(t *testing.T) {
 	server := newServer(t)
-	server.SetFaults(hosttest.Faults{UID: 1000, NoExec: true})
+	server.SetLogin(hosttest.Login{UID: 1000})
+	server.Script("chmod", chmodDoesNothing)
 	refused(t, options(server), hosts.KindBroken, "Permission denied")
 	leftBare(t, server)
 }

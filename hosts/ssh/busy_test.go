@@ -9,21 +9,21 @@ import (
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
-	"github.com/slipway-k8s/slipway/hosts/hosttest"
 	"github.com/slipway-k8s/slipway/hosts/ssh"
 )
 
 // busyServer has the agent already, and lets so many log in at a time, by a proxyCommand.
-func busyServer(t *testing.T, startups int) (*hosttest.Server, ssh.Options) {
+func busyServer(t *testing.T, most int) (*startups, ssh.Options) {
 	t.Helper()
 	server := newServer(t)
 	o := options(server)
 	if err := used(t, o).Close(); err != nil {
 		t.Fatal(err)
 	}
-	server.SetFaults(hosttest.Faults{Startups: startups})
+	bound := &startups{most: most}
+	server.SetHooks(bound.hooks())
 	o.ProxyCommand = proxyVariable + "=%h:%p '" + os.Args[0] + "'"
-	return server, o
+	return bound, o
 }
 
 // logInAtOnce logs in so many times at once, and none of them in vain.
@@ -48,10 +48,10 @@ func logInAtOnce(t *testing.T, o ssh.Options, n int) {
 func TestManyLoginsThroughABusyWayIn(t *testing.T) {
 	for name, gate := range map[string]*ssh.Gate{"unbounded": nil, "bounded": ssh.NewGate()} {
 		t.Run(name, func(t *testing.T) {
-			server, o := busyServer(t, 3)
+			bound, o := busyServer(t, 3)
 			o.Gate, o.ConnectTimeout = gate, time.Minute
 			logInAtOnce(t, o, 12)
-			if gate == nil && server.Refused() == 0 {
+			if gate == nil && bound.turnedAway() == 0 {
 				t.Error("nobody was turned away: nothing was tried")
 			}
 		})
@@ -60,12 +60,12 @@ func TestManyLoginsThroughABusyWayIn(t *testing.T) {
 
 // TestLoginsAreBoundedByTheirWayIn: through one proxyCommand only some log in at once.
 func TestLoginsAreBoundedByTheirWayIn(t *testing.T) {
-	server, o := busyServer(t, 11)
+	bound, o := busyServer(t, 11)
 	o.Gate = ssh.NewGate()
 	var told sync.Map
 	o.Tell = func(stage string) { told.Store(stage, true) }
 	logInAtOnce(t, o, 12)
-	if n := server.Refused(); n > 0 {
+	if n := bound.turnedAway(); n > 0 {
 		t.Errorf("%d logins too many at once", n)
 	}
 	waited := false
@@ -94,7 +94,8 @@ func TestAWayInThatStaysBusyIsGivenUp(t *testing.T) {
 // TestAHostWithoutEndIsGivenUp: what it sends does not pile up here.
 func TestAHostWithoutEndIsGivenUp(t *testing.T) {
 	server := newServer(t)
-	server.SetFaults(hosttest.Faults{Endless: true})
+	hooks, _ := endless(func(string) bool { return true })
+	server.SetHooks(hooks)
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -115,10 +116,12 @@ func TestAnAnswerWithoutEndIsGivenUp(t *testing.T) {
 	if err := os.WriteFile(file, []byte("#!/bin/sh\nexit 3\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	server.SetFaults(hosttest.Faults{EndlessSums: true})
-	sent := server.Sent()
+	hooks, sent := endless(func(command string) bool {
+		return strings.Contains(command, "sha256sum") && !strings.Contains(command, "mkdir")
+	})
+	server.SetHooks(hooks)
 	refused(t, o, hosts.KindBroken, "status 3")
-	if more := server.Sent() - sent; more > 16<<20 {
+	if more := sent.Load(); more > 16<<20 {
 		t.Errorf("%d MiB were taken in", more>>20)
 	}
 }

@@ -96,7 +96,7 @@ func TestABrokenAgentIsReplaced(t *testing.T) {
 
 func TestTheAgentOfTheHostsPlatformIsSent(t *testing.T) {
 	server := newServer(t)
-	server.SetFaults(hosttest.Faults{Machine: "riscv64"})
+	server.Script("uname", `[ "$1" = -m ] && echo riscv64 || echo Linux`)
 	o := options(server)
 	var asked []ssh.Platform
 	o.Binary = func(_ context.Context, p ssh.Platform) (ssh.Binary, error) {
@@ -115,13 +115,13 @@ func TestTheAgentOfTheHostsPlatformIsSent(t *testing.T) {
 
 func TestSFTPIsNeeded(t *testing.T) {
 	server := newServer(t)
-	server.SetFaults(hosttest.Faults{NoSFTP: true})
+	server.SetLogin(hosttest.Login{NoSFTP: true})
 	refused(t, options(server), hosts.KindBroken, "Subsystem sftp")
 }
 
 func TestAFullDiskRefusesTheAgent(t *testing.T) {
 	server := newServer(t)
-	server.SetFaults(hosttest.Faults{DiskSpace: 50 << 10})
+	server.Script("cat", catIntoFullDisk(50<<10))
 	refused(t, options(server), hosts.KindDiskFull, "No space left", "0.1 MiB are needed")
 	entries, err := filepath.Glob(filepath.Join(server.Directory(), "agent", "*", "*"))
 	if err != nil || len(entries) != 0 {

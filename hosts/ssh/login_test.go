@@ -28,7 +28,7 @@ import (
 
 func TestRefusedKeysAreNamed(t *testing.T) {
 	server := newServer(t)
-	server.SetFaults(hosttest.Faults{RefuseKeys: true})
+	server.SetHooks(hosttest.Hooks{Config: refuseKeys})
 	refused(t, options(server), hosts.KindAuth, "log in to", "as ops", server.IdentityFile, "SHA256:", "ssh-copy-id")
 }
 
@@ -155,7 +155,7 @@ func TestAnUnknownHostIsTrustedByWhatTheErrorSays(t *testing.T) {
 func TestAChangedHostKeyIsRefused(t *testing.T) {
 	server := newServer(t)
 	before := xssh.FingerprintSHA256(server.HostKey())
-	server.NewHostKey()
+	server.UseHostKeys(newSigner(t))
 	refused(t, options(server), hosts.KindHostKeyChanged,
 		before, xssh.FingerprintSHA256(server.HostKey()), server.KnownHostsFile+":1", "ssh-keygen -R")
 }
@@ -263,10 +263,10 @@ func TestHostCertificates(t *testing.T) {
 func TestAHostThatHangsIsGivenUp(t *testing.T) {
 	noLeaks(t)
 	server := newServer(t)
-	server.SetFaults(hosttest.Faults{HangAfterBanner: true})
+	server.SetHooks(hosttest.Hooks{Conn: hang})
 	o := options(server)
 	o.ConnectTimeout = 500 * time.Millisecond
-	refused(t, o, hosts.KindUnreachable, "no answer after 500ms", "SSH-2.0-hosttest")
+	refused(t, o, hosts.KindUnreachable, "no answer after 500ms", "SSH-2.0-Go")
 }
 
 func TestAPortThatIsShutIsToldAtOnce(t *testing.T) {
@@ -284,7 +284,7 @@ func TestAPortThatIsShutIsToldAtOnce(t *testing.T) {
 
 func TestConnectingCanBeCancelled(t *testing.T) {
 	server := newServer(t)
-	server.SetFaults(hosttest.Faults{HangAfterBanner: true})
+	server.SetHooks(hosttest.Hooks{Conn: hang})
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(20*time.Millisecond, cancel)
 	_, err := ssh.Connect(ctx, options(server))

@@ -24,10 +24,12 @@ func TestAKilledAgentIsALostConnection(t *testing.T) {
 	}
 	server := hosttest.NewServer(t, machine)
 	server.Life = agent.Life{Interval: 20 * time.Millisecond, Silence: 10 * time.Second}
+	var started agents
+	server.SetHooks(hosttest.Hooks{Agent: started.started})
 	host := connect(t, options(server))
 	go func() {
 		<-begun
-		server.KillAgents()
+		started.kill("KILL")
 	}()
 	_, err := host.Do(t.Context(), hosts.LoadModule{Name: "overlay"}, nil)
 	wantError(t, err, hosts.KindCut, "KILL", "run the same command again")
@@ -49,9 +51,14 @@ func TestACutConnectionEndsAllCalls(t *testing.T) {
 		return ctx.Err()
 	}
 	server := hosttest.NewServer(t, machine)
+	var started agents
+	server.SetHooks(hosttest.Hooks{Agent: started.started})
 	host := connect(t, options(server))
-	prober := machine.Probe(t, nil)
-	conn, err := host.Dial(t.Context(), "tcp", prober.Echo())
+	const echo = "127.0.0.1:7"
+	stop, err := machine.Serve("tcp", echo, hosttest.Echo)
+	must(t, err)
+	t.Cleanup(stop)
+	conn, err := host.Dial(t.Context(), "tcp", echo)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,17 +80,19 @@ func TestACutConnectionEndsAllCalls(t *testing.T) {
 		t.Error("a connection through the host goes on")
 	}
 	// The agent's grace is not waited for here: the actions end with the server.
-	server.KillAgents()
+	started.kill("KILL")
 }
 
 func TestASilentHostIsALostConnection(t *testing.T) {
 	noLeaks(t)
 	server := newServer(t)
+	var held silence
+	server.SetHooks(hosttest.Hooks{Conn: held.wrap})
 	o := options(server)
 	o.Life = agent.Life{Interval: 10 * time.Millisecond, Silence: time.Second}
 	host := connect(t, o)
-	release := server.Hold()
-	defer release()
+	held.begin()
+	defer held.end()
 	_, err := host.Observe(t.Context(), hosts.Query{})
 	wantError(t, err, hosts.KindCut, "no sign of life")
 }

@@ -56,7 +56,7 @@ func TestAPlaceThatOthersMayWriteToIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := newServer(t)
-			server.SetFaults(hosttest.Faults{UID: 1000})
+			server.SetLogin(hosttest.Login{UID: 1000})
 			host := connect(t, options(server))
 			if err := host.Upload(t.Context(), []hosts.Blob{hosttest.Content(make([]byte, 1<<20))}, nil); err != nil {
 				t.Fatal(err) // so that there is an inbox
@@ -153,7 +153,7 @@ func TestTheWayToAPlaceMayBeShared(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := newServer(t)
-			server.SetFaults(hosttest.Faults{UID: 1000})
+			server.SetLogin(hosttest.Login{UID: 1000})
 			dir := test.dir(server)
 			if err := os.Chown(dir, 0, test.gid); err != nil {
 				t.Fatal(err)
@@ -171,7 +171,7 @@ func TestTheWayToAPlaceMayBeShared(t *testing.T) {
 // look and the start.
 func TestAnotherUsersFileIsNeverRun(t *testing.T) {
 	server, binary := newServer(t), newBinary("the agent", 1000)
-	server.SetFaults(hosttest.Faults{UID: 1000})
+	server.SetLogin(hosttest.Login{UID: 1000})
 	o := options(server)
 	o.Binary = binary.get
 	planted := filepath.Join(server.Home, ".cache", "slipway", "agent", binary.SHA256, "slipway-agent")

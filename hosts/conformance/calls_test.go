@@ -1,4 +1,4 @@
-package hosttest
+package conformance
 
 import (
 	"context"
@@ -7,10 +7,11 @@ import (
 	"sync"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/hosttest"
 )
 
 func (t *trial) cancels() {
-	blob := t.upload(Content([]byte("late")))
+	blob := t.upload(hosttest.Content([]byte("late")))
 	ctx, cancel := context.WithCancel(t.ctx)
 	cancel()
 	if _, err := t.host.Do(ctx, t.write("file", blob, 0o600), nil); !errors.Is(err, context.Canceled) {
@@ -29,7 +30,7 @@ func (t *trial) servesManyAtOnce() {
 	errs := make(chan error, 3*many)
 	for i := range many {
 		wait.Go(func() {
-			blob := Content(fmt.Appendf(nil, "file %d", i))
+			blob := hosttest.Content(fmt.Appendf(nil, "file %d", i))
 			errs <- t.host.Upload(t.ctx, []hosts.Blob{blob}, nil)
 			_, err := t.host.Do(t.ctx, t.write(fmt.Sprintf("many/%d", i), blob, 0o600), nil)
 			errs <- err
@@ -57,7 +58,7 @@ func (t *trial) closes() {
 	if _, err := t.host.Observe(t.ctx, hosts.Query{}); err == nil {
 		t.Error("a closed host is observed")
 	}
-	if err := t.host.Upload(t.ctx, []hosts.Blob{Content([]byte("late"))}, nil); err == nil {
+	if err := t.host.Upload(t.ctx, []hosts.Blob{hosttest.Content([]byte("late"))}, nil); err == nil {
 		t.Error("a closed host takes blobs")
 	}
 	if err := t.host.Close(); err != nil {

@@ -1,13 +1,14 @@
-package hosttest
+package conformance
 
 import (
 	"slices"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/hosttest"
 )
 
 func (t *trial) observesAFoldersEntries() {
-	blob := t.upload(Content([]byte("deep\n")))
+	blob := t.upload(hosttest.Content([]byte("deep\n")))
 	t.do(t.write("folder/deep/file", blob, 0o600), hosts.Changed)
 	t.do(t.write("folder/file", blob, 0o600), hosts.Changed)
 	facts := t.observe(hosts.Query{Entries: []string{t.path("folder"), t.path("folder/file"), t.path("nothing")}})
@@ -18,7 +19,7 @@ func (t *trial) observesAFoldersEntries() {
 }
 
 func (t *trial) observesWhatItDid() {
-	blob := t.upload(Content([]byte("seen\n")))
+	blob := t.upload(hosttest.Content([]byte("seen\n")))
 	t.do(t.write("file", blob, 0o604), hosts.Changed)
 	t.do(hosts.MakeSymlink{Path: t.path("tree/link"), Target: "../file"}, hosts.Changed)
 	facts := t.observe(hosts.Query{

@@ -1,13 +1,14 @@
-package hosttest
+package conformance
 
 import (
 	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/hosttest"
 )
 
 func (t *trial) writesFiles() {
-	first, second := t.upload(Content([]byte("one\n"))), t.upload(Content([]byte("two\n")))
+	first, second := t.upload(hosttest.Content([]byte("one\n"))), t.upload(hosttest.Content([]byte("two\n")))
 	t.twice(t.write("sub/dir/file", first, 0o640))
 	t.wantFile("sub/dir/file", "one\n", 0o640)
 	t.twice(t.write("sub/dir/file", second, 0o640))
@@ -15,7 +16,7 @@ func (t *trial) writesFiles() {
 }
 
 func (t *trial) correctsMode() {
-	blob := t.upload(Content([]byte("same\n")))
+	blob := t.upload(hosttest.Content([]byte("same\n")))
 	t.Put(t.path("file"), []byte("same\n"), 0o644)
 	t.do(t.write("file", blob, 0o644), hosts.Unchanged)
 	t.twice(t.write("file", blob, 0o600))
@@ -23,7 +24,7 @@ func (t *trial) correctsMode() {
 }
 
 func (t *trial) seeds() {
-	seed := t.write("seed", t.upload(Content([]byte("ours\n"))), 0o600)
+	seed := t.write("seed", t.upload(hosttest.Content([]byte("ours\n"))), 0o600)
 	seed.Seed = true
 	t.Put(t.path("seed"), []byte("theirs\n"), 0o644)
 	t.do(seed, hosts.Unchanged)
@@ -37,7 +38,7 @@ func (t *trial) seeds() {
 }
 
 func (t *trial) writesSecrets() {
-	blob := t.upload(Secret([]byte("hush")))
+	blob := t.upload(hosttest.Secret([]byte("hush")))
 	action := t.write("secret", blob, 0o600)
 	t.twice(action)
 	t.wantFile("secret", "hush", 0o600)
@@ -50,7 +51,7 @@ func (t *trial) writesSecrets() {
 }
 
 func (t *trial) refusesUnknownContent() {
-	blob := Content([]byte("never sent"))
+	blob := hosttest.Content([]byte("never sent"))
 	err := t.fails(t.host, t.write("file", blob, 0o600))
 	if !strings.Contains(err.Error(), blob.Ref) {
 		t.Fatalf("the error does not name %s: %v", blob.Ref, err)
@@ -65,13 +66,13 @@ func (t *trial) makesAndRemoves() {
 	t.twice(hosts.MakeSymlink{Path: t.path("a/link"), Target: "c"})
 	t.twice(hosts.RemovePath{Path: t.path("a/link")})
 	t.twice(hosts.RemovePath{Path: t.path("a/b")})
-	t.twice(t.write("a/file", t.upload(Content([]byte("x"))), 0o600))
+	t.twice(t.write("a/file", t.upload(hosttest.Content([]byte("x"))), 0o600))
 	t.twice(hosts.RemovePath{Path: t.path("a/file")})
 	t.wantNothing("a/file")
 }
 
 func (t *trial) removesCarefully() {
-	t.do(t.write("d/file", t.upload(Content([]byte("x"))), 0o600), hosts.Changed)
+	t.do(t.write("d/file", t.upload(hosttest.Content([]byte("x"))), 0o600), hosts.Changed)
 	t.do(hosts.RemovePath{Path: t.path("d"), IfEmpty: true}, hosts.Unchanged)
 	t.fails(t.host, hosts.RemovePath{Path: t.path("d")})
 	t.wantFile("d/file", "x", 0o600)

@@ -1,4 +1,5 @@
-package hosttest
+// Package conformance holds the one suite of tests that every hosts.Host passes, whoever made it.
+package conformance
 
 import (
 	"context"
@@ -10,15 +11,15 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-// Conformance tests what every Host promises, each promise on a machine of its own.
-func Conformance(t *testing.T, open func(t *testing.T) (hosts.Host, Prober)) {
+// conforms tests what every Host promises, each promise on a machine of its own.
+func conforms(t *testing.T, open func(t *testing.T) (hosts.Host, prober)) {
 	for _, promise := range promises {
 		t.Run(promise.name, func(t *testing.T) {
-			host, prober := open(t)
+			host, machine := open(t)
 			t.Cleanup(func() { _ = host.Close() })
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			promise.hold(&trial{T: t, ctx: ctx, host: host, Prober: prober})
+			promise.hold(&trial{T: t, ctx: ctx, host: host, prober: machine})
 		})
 	}
 }
@@ -27,7 +28,6 @@ var promises = []struct {
 	name string
 	hold func(*trial)
 }{
-
 	{"a file is written with its bytes and mode, once", (*trial).writesFiles},
 	{"a file's mode alone is put right", (*trial).correctsMode},
 	{"a seed is written only where nothing is", (*trial).seeds},
@@ -57,7 +57,7 @@ var promises = []struct {
 // trial is one promise being tried.
 type trial struct {
 	*testing.T
-	Prober
+	prober
 	ctx  context.Context
 	host hosts.Host
 }

@@ -1,4 +1,4 @@
-package hosttest
+package conformance
 
 import (
 	"bytes"
@@ -6,11 +6,12 @@ import (
 	"sync"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/hosttest"
 )
 
 func (t *trial) refusesBadContent() {
 	for name, size := range map[string]int{"small": 100, "large": 1 << 20} {
-		blob := Content(bytes.Repeat([]byte("a"), size))
+		blob := hosttest.Content(bytes.Repeat([]byte("a"), size))
 		blob.Open = func() (io.ReadCloser, error) {
 			return io.NopCloser(bytes.NewReader(bytes.Repeat([]byte("b"), size))), nil
 		}
@@ -36,7 +37,7 @@ func (t *trial) uploadsOnce() {
 		}
 		return blob
 	}
-	blobs := []hosts.Blob{counted(Content(small)), counted(Content(large)), counted(Content(small))}
+	blobs := []hosts.Blob{counted(hosttest.Content(small)), counted(hosttest.Content(large)), counted(hosttest.Content(small))}
 	var last hosts.Progress
 	err := t.host.Upload(t.ctx, blobs, func(p hosts.Progress) {
 		if p.Done > p.Total {
