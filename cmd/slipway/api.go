@@ -36,9 +36,6 @@ func newAPICommand(p *program, use, short string, do func(ctx context.Context, s
 	command := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs}
 	format := outputFlag(command)
 	command.RunE = func(command *cobra.Command, args []string) error {
-		if err := checkFormat(*format); err != nil {
-			return err
-		}
 		s, err := p.openAPI(command.Context(), flags)
 		if err != nil {
 			return err

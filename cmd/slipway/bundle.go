@@ -86,9 +86,6 @@ What was built is kept in the user's cache folder, so that the next build takes 
 }
 
 func runBundleBuild(ctx context.Context, out io.Writer, flags bundleBuildFlags) error {
-	if err := checkFormat(*flags.format); err != nil {
-		return err
-	}
 	if flags.from != "source" {
 		return usagef("--from %s: must be source", flags.from)
 	}
@@ -315,9 +312,6 @@ func newBundleReader(use, short string, read func(command *cobra.Command, format
 	addTrustedKey(command, &trusted)
 	format := outputFlag(command)
 	command.RunE = func(command *cobra.Command, args []string) error {
-		if err := checkFormat(*format); err != nil {
-			return err
-		}
 		return withBundle(args[0], trusted, func(a *archive.Archive) error { return read(command, *format, a, len(trusted) > 0) })
 	}
 	return command

@@ -21,7 +21,8 @@ func newConfigCommand(p *program) *cobra.Command {
 }
 
 func newConfigPrintCommand(p *program) *cobra.Command {
-	var file, output string
+	var file string
+	var output *string
 	command := &cobra.Command{
 		Use:   "print [-f FILE]",
 		Short: "Print a cluster file to start from, or one completed with its defaults",
@@ -31,18 +32,15 @@ func newConfigPrintCommand(p *program) *cobra.Command {
   slipway config print -f cluster.yaml -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if output != formatYAML && output != formatJSON {
-				return usagef("--output %s: must be yaml or json", output)
-			}
-			if file == "" && output == formatYAML {
+			if file == "" && *output == formatYAML {
 				_, err := command.OutOrStdout().Write(cluster.Example())
 				return err
 			}
-			return p.printConfig(command.OutOrStdout(), file, output)
+			return p.printConfig(command.OutOrStdout(), file, *output)
 		},
 	}
 	command.Flags().StringVarP(&file, "file", "f", "", "the cluster file; - for standard input")
-	command.Flags().StringVarP(&output, "output", "o", formatYAML, "format: yaml or json (one JSON document for each of the file's)")
+	output = formatFlag(command, "format: yaml or json (one JSON document for each of the file's)", formatYAML, formatJSON)
 	return command
 }
 
@@ -87,7 +85,8 @@ func (p *program) loadConfig(file string) (*cluster.Cluster, error) {
 }
 
 func newConfigValidateCommand(p *program) *cobra.Command {
-	var file, output string
+	var file string
+	var output *string
 	command := &cobra.Command{
 		Use:   "validate -f FILE",
 		Short: "Check a cluster file without touching a host",
@@ -95,14 +94,11 @@ func newConfigValidateCommand(p *program) *cobra.Command {
 where, what, and what would be right. Exits with 2 if anything is.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if err := checkFormat(output); err != nil {
-				return err
-			}
-			return p.validateConfig(command.OutOrStdout(), file, output)
+			return p.validateConfig(command.OutOrStdout(), file, *output)
 		},
 	}
 	command.Flags().StringVarP(&file, "file", "f", "", "the cluster file; - for standard input")
-	command.Flags().StringVarP(&output, "output", "o", formatText, "format: text, json or yaml")
+	output = outputFlag(command)
 	_ = command.MarkFlagRequired("file")
 	return command
 }

@@ -20,9 +20,6 @@ func (p *program) newHATestCommand() *cobra.Command {
 	command := p.base(workflow.HATest, &flags, &request)
 	format := outputFlag(command)
 	command.RunE = func(command *cobra.Command, _ []string) error {
-		if err := checkFormat(*format); err != nil {
-			return err
-		}
 		run, err := newRun(workflow.HATest, request, nil)
 		if err != nil {
 			return err

@@ -69,9 +69,6 @@ balancers are not in the file.`,
 			"  slipway lab up --name lbs --control-planes 3 --load-balancers 2 --out lbs.yaml",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkFormat(*output); err != nil {
-				return err
-			}
 			if err := checkEndpoint(endpoint, out); err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -20,7 +21,33 @@ const (
 
 // outputFlag adds -o/--output and gives where its value will be.
 func outputFlag(command *cobra.Command) *string {
-	return command.Flags().StringP("output", "o", formatText, "format: text, json or yaml")
+	return formatFlag(command, "format: text, json or yaml", formatText, formatJSON, formatYAML)
+}
+
+// formatFlag is outputFlag for a command that has these formats, the first unless another is said.
+func formatFlag(command *cobra.Command, usage string, formats ...string) *string {
+	chosen := format{formats[0], formats}
+	command.Flags().VarP(&chosen, "output", "o", usage)
+	return &chosen.name
+}
+
+// format is the value of -o. One that a command does not have is refused before anything is done.
+type format struct {
+	name  string
+	known []string
+}
+
+func (f *format) String() string { return f.name }
+
+func (f *format) Type() string { return "string" }
+
+func (f *format) Set(name string) error {
+	if !slices.Contains(f.known, name) {
+		last := len(f.known) - 1
+		return fmt.Errorf("must be %s or %s", strings.Join(f.known[:last], ", "), f.known[last])
+	}
+	f.name = name
+	return nil
 }
 
 // show writes a value in the asked format; text is called for text.
@@ -40,7 +67,7 @@ func show(w io.Writer, format string, value any, text func(io.Writer) error) err
 		_, err = w.Write(data)
 		return err
 	}
-	return usagef("--output %s: must be text, json or yaml", format)
+	return fmt.Errorf("nothing is written as %s", format)
 }
 
 // tellJSON ends a stream of JSON with what went wrong, for those who read only that.
@@ -53,15 +80,6 @@ func tellJSON(w io.Writer, format string, err error) {
 		event = map[string]any{"type": "refused", "problems": refused.Findings}
 	}
 	_ = json.NewEncoder(w).Encode(event) // the error itself is told all the same
-}
-
-// checkFormat refuses an unknown format before anything is done.
-func checkFormat(format string) error {
-	switch format {
-	case formatText, formatJSON, formatYAML:
-		return nil
-	}
-	return usagef("--output %s: must be text, json or yaml", format)
 }
 
 // writeTable writes rows under a header, in columns that tabs part.

@@ -36,9 +36,6 @@ func (p *program) newPreview(w workflow.Workflow) *cobra.Command {
 	format := outputFlag(command)
 	command.RunE = func(command *cobra.Command, args []string) error {
 		run, err := newRun(w, request, args)
-		if err == nil {
-			err = checkFormat(*format)
-		}
 		if err != nil {
 			return err
 		}

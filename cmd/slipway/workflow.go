@@ -24,15 +24,8 @@ const (
 // changeFlags are the flags of every command that changes something.
 type changeFlags struct {
 	clusterFlags
-	output   string
+	output   *string
 	timeline string
-}
-
-func (f *changeFlags) check() error {
-	if f.output == formatYAML {
-		return usagef("--output yaml: a run is shown as text or json")
-	}
-	return checkFormat(f.output)
 }
 
 // parents are the commands that those of several words stand below.
@@ -99,15 +92,12 @@ func (p *program) newWorkflowCommand(w workflow.Workflow) *cobra.Command {
 	command := p.base(w, &flags.clusterFlags, &request)
 	command.RunE = func(command *cobra.Command, args []string) error {
 		run, err := newRun(w, request, args)
-		if err == nil {
-			err = flags.check()
-		}
 		if err != nil {
 			return err
 		}
 		return p.change(command, run, flags)
 	}
-	command.Flags().StringVarP(&flags.output, "output", "o", formatText, "format: text, or json for one event per stage and step")
+	flags.output = formatFlag(command, "format: text, or json for one event per stage and step", formatText, formatJSON)
 	if w.Args == workflow.Archives {
 		request.Yes = true // adding an image takes nothing away
 		return command
@@ -131,7 +121,7 @@ func newRun(w workflow.Workflow, request workflow.Request, args []string) (*work
 // change carries a workflow out, and shows it as the flags say.
 func (p *program) change(command *cobra.Command, run *workflow.Run, flags changeFlags) error {
 	out, times := command.OutOrStdout(), newTimeline()
-	s, err := p.open(flags.clusterFlags, timed{p.newFront(flags.output, run.Yes, out), times})
+	s, err := p.open(flags.clusterFlags, timed{p.newFront(*flags.output, run.Yes, out), times})
 	if err != nil {
 		return err
 	}
@@ -140,7 +130,7 @@ func (p *program) change(command *cobra.Command, run *workflow.Run, flags change
 	if flags.timeline != "" {
 		err = errors.Join(err, times.save(flags.timeline, s.HostNames()))
 	}
-	tellJSON(newShown(out), flags.output, err)
+	tellJSON(newShown(out), *flags.output, err)
 	return err
 }
 
