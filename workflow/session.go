@@ -184,3 +184,29 @@ func holder() string {
 	}
 	return fmt.Sprintf("%s@%s, process %d", name, machine, os.Getpid())
 }
+
+// lease is the hosts' lease: one operator at a time works on them.
+type lease struct {
+	first   bool   // it is taken before hosts are looked at
+	release func() // gives it back; nil where it is not held
+}
+
+func (l *lease) held() bool { return l.release != nil }
+
+func (l *lease) giveBack() {
+	if l.held() {
+		l.release()
+	}
+	l.release = nil
+}
+
+// observation is what was seen.
+type observation struct {
+	facts map[string]hosts.Facts // of the hosts that answered
+	seen  map[string]time.Time   // when, by this machine's clock
+	live  hosts.ClusterFacts
+}
+
+func (o *observation) note(name string, facts hosts.Facts) {
+	o.facts[name], o.seen[name] = facts, time.Now()
+}

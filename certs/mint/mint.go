@@ -10,11 +10,13 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/cloudflare/cfssl/csr"
 	"github.com/cloudflare/cfssl/log"
 	"golang.org/x/sync/errgroup"
+	tokenutil "k8s.io/cluster-bootstrap/token/util"
 
 	"github.com/slipway-k8s/slipway/certs"
 )
@@ -132,3 +134,13 @@ func random(size int) []byte {
 }
 
 var errNoLife = errors.New("the CA has no life left")
+
+// BootstrapToken makes a token in kubeadm's form: six characters, a dot, sixteen.
+func BootstrapToken() (certs.Token, error) {
+	text, err := tokenutil.GenerateBootstrapToken()
+	if err != nil {
+		return certs.Token{}, fmt.Errorf("mint a bootstrap token: %w", err)
+	}
+	id, secret, _ := strings.Cut(text, ".")
+	return certs.Token{ID: id, Secret: secret}, nil
+}

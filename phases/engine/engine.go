@@ -11,7 +11,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
+	"time"
 
+	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -69,4 +72,71 @@ func leased(p plan.Plan, options Options) []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(names))
+}
+
+// releaseTime bounds how long a run waits for hosts to free the lease: whatever does not
+// answer frees it when its connection ends.
+const releaseTime = 5 * time.Second
+
+// Hold takes the lease of all connected hosts for several plans that belong together, with
+// nobody in between, or before the first look. The plans are applied with Options.Held;
+// release gives it back. Hosts that are held already stay so.
+func Hold(ctx context.Context, options Options) (release func(), err error) {
+	return takeLease(ctx, slices.Sorted(maps.Keys(options.Hosts)), "", options)
+}
+
+// takeLease takes the hosts in the order given, all or none, and answers what gives
+// them back. One order for every operator, so that of two one gets all.
+func takeLease(ctx context.Context, names []string, digest string, options Options) (release func(), err error) {
+	var taken []string
+	release = func() { releaseLease(ctx, taken, options) }
+	for _, name := range names {
+		if err := takeOne(ctx, name, digest, options); err != nil {
+			release()
+			return nil, leaseError(name, err)
+		}
+		taken = append(taken, name)
+	}
+	return release, nil
+}
+
+// takeOne asks one host, and has it told that this one is waited for.
+func takeOne(ctx context.Context, name, digest string, options Options) error {
+	if options.Waits != nil {
+		defer options.Waits(name, "taking the lease")()
+	}
+	_, err := options.Hosts[name].Do(ctx, hosts.TakeLease{Holder: options.Holder, Plan: digest}, nil)
+	return err
+}
+
+// releaseLease frees the hosts at once. It does so after an interrupt as well, and a host
+// that fails to has lost its connection, which frees it too.
+func releaseLease(ctx context.Context, names []string, options Options) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
+	defer cancel()
+	var group sync.WaitGroup
+	for _, name := range names {
+		group.Go(func() { _, _ = options.Hosts[name].Do(ctx, hosts.ReleaseLease{}, nil) })
+	}
+	group.Wait()
+}
+
+// leaseError names the host and, where another operator has it, who that is.
+func leaseError(name string, err error) error {
+	var known *hosts.Error
+	if !errors.As(err, &known) || known.Kind != hosts.KindLease {
+		if errors.Is(err, context.Canceled) {
+			return fmt.Errorf("take the lease on %s: %w: %w", name, ErrInterrupted, err)
+		}
+		return fmt.Errorf("take the lease on %s: %w", name, err)
+	}
+	cause := known.Err
+	var holder hosts.LeaseHolder
+	if errors.As(err, &holder) {
+		cause = holder
+	}
+	return &NotLeased{Host: name, Err: &hosts.Error{
+		Kind: hosts.KindLease, Host: name, Op: "take the lease", Err: cause,
+		Fix: "wait until the other run has ended; a holder that is gone frees the host within 15 s",
+	}}
 }

@@ -19,3 +19,27 @@ func register(zeros ...ClusterAction) hosts.Kinds[ClusterAction] {
 	}
 	return clusterActions
 }
+
+var _ = register(Apply{}, Delete{})
+
+// Apply brings an API object to the wanted content (server-side apply, as slipway).
+type Apply struct {
+	Object  hosts.ObjectKey `json:"object"`
+	Content string          `json:"content"` // ref of its JSON
+	Secret  bool            `json:"secret,omitempty"`
+	// Seed creates the object where it is absent, and otherwise leaves it as it is.
+	Seed bool `json:"seed,omitempty"`
+}
+
+func (a Apply) describe() hosts.Description {
+	return hosts.Description{Kind: "apply", Deed: "apply " + a.Object.String(), Refs: []string{a.Content}}
+}
+
+// Delete deletes an API object; its absence is no error.
+type Delete struct {
+	Object hosts.ObjectKey `json:"object"`
+}
+
+func (a Delete) describe() hosts.Description {
+	return hosts.Description{Kind: "delete", Deed: "delete " + a.Object.String()}
+}

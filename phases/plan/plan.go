@@ -4,9 +4,7 @@
 // phases makes plans; phases/engine applies them.
 package plan
 
-import (
-	"github.com/slipway-k8s/slipway/hosts"
-)
+import "github.com/slipway-k8s/slipway/hosts"
 
 // Plan is an ordered set of steps. It determines what applying it does.
 type Plan struct {
@@ -78,3 +76,11 @@ func Any(steps ...string) Dependency { return Dependency{Steps: steps, Any: true
 
 // Empty tells whether there is nothing to do.
 func (p Plan) Empty() bool { return len(p.Steps) == 0 }
+
+// Subject is whom a step is about: a host, an object of the API, or a member of etcd. A step that
+// is done to the cluster for a host's sake is about that host.
+type Subject struct {
+	Host   string          `json:"host,omitempty"`
+	Object hosts.ObjectKey `json:"object,omitzero"`
+	Member string          `json:"member,omitempty"` // its name or, where it has none, where its peers are
+}

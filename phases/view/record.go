@@ -57,3 +57,51 @@ func CarriesKeepalived(record *hosts.Record) bool {
 func CarriesBalancer(record *hosts.Record) bool {
 	return record != nil && Owns(record, manifests.UnitsFolder+"/"+manifests.HAProxyUnit)
 }
+
+// EtcdLog is there as soon as an etcd has data. It is its log that etcd itself goes by:
+// the folder above is made by a first start that fails, too, and then --initial-* still count.
+const EtcdLog = manifests.EtcdData + "/member/wal"
+
+func HasEtcdData(facts hosts.Facts) bool {
+	_, there := facts.Files[EtcdLog]
+	return there
+}
+
+// What a host shows of it, where it has no data:
+//
+//	begin  begun  a manifest of etcd's   its member
+//	 yes    any          any             may begin, and has not yet
+//	 no     yes          any             has begun
+//	 no     no           yes             has begun: the note was removed, or was not yet made by
+//	                                     the version that began it
+//	 no     no           no              has not begun: also where the record has the note, but
+//	                                     the host was cut before it was written
+//
+// The manifest counts by the record, too: it is written last, when all founders have noted.
+
+// MayBegin tells whether a host has noted that its member may begin, and it has not yet.
+func MayBegin(facts hosts.Facts) bool {
+	_, noted := facts.Files[manifests.EtcdMayBegin]
+	return noted && !HasEtcdData(facts)
+}
+
+// HasBegun tells whether a member has begun on a host.
+func HasBegun(facts hosts.Facts) bool {
+	_, begun := facts.Files[manifests.EtcdBegun]
+	return HasEtcdData(facts) || !MayBegin(facts) && (begun || wasToRunEtcd(facts))
+}
+
+// wasToRunEtcd tells whether the cluster's manifest of etcd is on a host, or was there.
+func wasToRunEtcd(facts hosts.Facts) bool {
+	_, there := facts.Files[manifests.EtcdManifest]
+	return Claimed(facts.Record) && (there || Owns(facts.Record, manifests.EtcdManifest))
+}
+
+// WasLetBegin tells whether a host's member was let begin, as far as the state folder knows: one
+// that was seen in the cluster was, also where that was before such notes were made.
+func (v View) WasLetBegin(name string) bool { return v.Begun[name] || v.JoinedBefore[name] }
+
+// HasRun tells whether one of the members has run: each publishes its clients' URLs when it does.
+func HasRun(members []hosts.Member) bool {
+	return slices.ContainsFunc(members, func(m hosts.Member) bool { return len(m.Clients) > 0 })
+}
