@@ -32,7 +32,7 @@ var edges = map[string][]string{
 	"hosts/ssh":         {"hosts", "hosts/agent"},
 	"hosts/hosttest":    {"hosts", "hosts/agent"},
 	"hosts/conformance": {"hosts", "hosts/agent", "hosts/local", "hosts/ssh", "hosts/hosttest"}, // tests alone
-	"manifests":         {"cluster", "certs", "hosts", "bundle", "templates", "phases/plan"}, // of plan, the phases' names
+	"manifests":         {"cluster", "certs", "hosts", "bundle", "templates", "phases/plan"},    // of plan, the phases' names
 	"phases/plan":       {"hosts"},
 	"phases/view":       {"manifests", "cluster", "certs", "hosts", "bundle"},
 	"phases/checks":     {"phases/view", "phases/plan", "manifests", "cluster", "certs", "hosts", "bundle"},
