@@ -62,12 +62,7 @@ func groupOf(root *cobra.Command, word string) string {
 // base is the command of a workflow, as its row of the table says, without what it does.
 func (p *program) base(w workflow.Workflow, flags *clusterFlags, request *workflow.Request) *cobra.Command {
 	command := &cobra.Command{Use: w.Use, Short: w.Short, Long: w.Long, Example: w.Example, ValidArgsFunction: p.completeArgs(w)}
-	switch w.Args {
-	case workflow.NoArgs:
-		command.Args = cobra.NoArgs
-	case workflow.Hosts, workflow.Archives:
-		command.Args = cobra.MinimumNArgs(1)
-	}
+	command.Args = argsOf(w)
 	flags.add(command)
 	if w.Bundle {
 		flags.addBundle(command)
@@ -81,6 +76,21 @@ func (p *program) base(w workflow.Workflow, flags *clusterFlags, request *workfl
 		command.Flags().StringVar(&request.ImageName, "name", "", "what to call the one image of the archive, where it has no name there or another")
 	}
 	return command
+}
+
+// argsOf refuses more or fewer arguments than a workflow takes.
+func argsOf(w workflow.Workflow) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case w.Args == workflow.NoArgs && len(args) > 0:
+			return usagef("%s: it takes no names, and was given %q: what it does follows from the cluster file", w.Name, args[0])
+		case w.Args == workflow.Hosts && len(args) == 0:
+			return usagef("%s: name at least one host", w.Name)
+		case w.Args == workflow.Archives && len(args) == 0:
+			return usagef("%s: name at least one file with images", w.Name)
+		}
+		return nil
+	}
 }
 
 // newWorkflowCommand is the command that carries a workflow out.
