@@ -40,7 +40,7 @@ func serve(inbox string) error {
 	if err != nil {
 		return err
 	}
-	err = agent.Serve(ctx, host, os.Stdin, os.Stdout, agent.ServeOptions{Version: version, Inbox: inbox})
+	err = agent.Serve(ctx, host, os.Stdin, os.Stdout, agent.ServeOptions{Version: version, Inbox: inbox, Log: os.Stderr})
 	return errors.Join(err, host.Close())
 }
 

@@ -11,7 +11,11 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -62,6 +66,26 @@ func (l Life) withDefaults() Life {
 // deafness times the allowed silence is how long the other end may take to take in what is
 // sent: lines are slow.
 const deafness = 4
+
+// http2On refuses the one of Go's settings that switches HTTP/2 off for an end: net/http obeys it
+// and then fails with words that tell nobody why.
+func http2On(setting string) error {
+	for _, one := range slices.Backward(strings.Split(os.Getenv("GODEBUG"), ",")) { // the last one counts
+		name, value, _ := strings.Cut(one, "=")
+		switch {
+		case name != setting:
+		case value != "0":
+			return nil
+		default:
+			return &hosts.Error{
+				Kind: hosts.KindBroken, Op: "talk to the agent",
+				Err: fmt.Errorf("the environment variable GODEBUG has %s=0, which switches HTTP/2 off, and the agent speaks nothing else", setting),
+				Fix: fmt.Sprintf("take %s=0 out of GODEBUG", setting),
+			}
+		}
+	}
+	return nil
+}
 
 // http2 is how both ends speak it.
 func (l Life) http2() (*http.Protocols, *http.HTTP2Config) {

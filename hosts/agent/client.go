@@ -49,6 +49,7 @@ func Connect(ctx context.Context, in io.ReadCloser, out io.WriteCloser, opts Con
 		places: make(chan struct{}, maxCalls), streams: make(chan struct{}, maxStreams),
 		memory: share{over: l.ended},
 	}
+	l.farewell = farewell
 	c.quick, c.stopQuick = context.WithCancel(context.Background())
 	if opts.Explain != nil {
 		l.explain = c.unlessClosing(opts.Explain)
@@ -86,6 +87,9 @@ func (c *Client) unlessClosing(explain func(error) error) func(error) error {
 }
 
 func (c *Client) greet(ctx context.Context, in *bufio.Reader, version string) error {
+	if err := http2On("http2client"); err != nil {
+		return err
+	}
 	if err := readHello(in, version); err != nil {
 		return err
 	}

@@ -28,6 +28,8 @@ type link struct {
 	explain func(error) error // may put why it ended into better words
 	release func()            // frees whoever reads or writes the streams
 
+	farewell time.Duration // how long the other end may take to say why it ends
+
 	turn   chan struct{} // whose Write it is
 	sealed chan struct{} // closed once nothing more is written
 
@@ -113,7 +115,7 @@ func (l *link) Write(p []byte) (int, error) {
 func (l *link) seal() {
 	patience := l.life.Silence
 	if l.over() {
-		patience = min(patience, endPatience)
+		patience = min(patience, sealPatience)
 	}
 	bound := time.NewTimer(patience)
 	defer bound.Stop()
@@ -127,7 +129,7 @@ func (l *link) seal() {
 // Close is HTTP/2's.
 func (l *link) Close() error {
 	if !l.closing.Load() {
-		l.end(errGivenUp)
+		time.AfterFunc(l.farewell, func() { l.end(errGivenUp) })
 	}
 	return nil
 }
@@ -165,12 +167,27 @@ func (l *oneLink) Addr() net.Addr { return l.LocalAddr() }
 // Close is the server's, which closes what it was given by itself.
 func (l *oneLink) Close() error { return nil }
 
-// endPatience is how long HTTP/2 may take to end the link after it has failed the streams.
-const endPatience = time.Second
+const (
+	// farewell is how long the agent's end may take once it has announced it: net/http takes a
+	// second or two. The operator's end of HTTP/2 closes before that, and would not know why.
+	farewell = 2 * time.Second
+	// endPatience is how long HTTP/2 may take to end the link after it has failed the streams.
+	endPatience = farewell + time.Second
+	// sealPatience is how long a Write in hand may take where nobody hears it any more.
+	sealPatience = time.Second
+)
+
+// streamError is net/http's error of one stream, which has an As for types with these fields.
+type streamError struct {
+	StreamID, Code uint32
+	Cause          error
+}
+
+func (streamError) Error() string { return "the stream was broken off" }
 
 // behind is why the link ended where that is why a stream has failed with err, and else err.
 func (l *link) behind(err error) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) && !l.over() {
+	if own := (streamError{}); (errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &own)) && !l.over() {
 		return err // the stream's own: an end of the link would be known
 	}
 	bound := time.NewTimer(endPatience)

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,8 +18,9 @@ import (
 
 // ServeOptions say how to serve.
 type ServeOptions struct {
-	Version string // Slipway's
-	Inbox   string // the folder that large blobs are put into; empty: none are taken
+	Version string    // Slipway's
+	Inbox   string    // the folder that large blobs are put into; empty: none are taken
+	Log     io.Writer // gets what else goes wrong, a line for each; nil: nobody
 	Life    Life
 	// Grace is how long an action in hand may go on once the operator is gone, before it
 	// is cancelled: one minute if zero.
@@ -31,6 +33,9 @@ type ServeOptions struct {
 // operator's own interrupt. Serve closes neither the host nor the streams: a Read of in may
 // still be under way. An end of in is no error.
 func Serve(ctx context.Context, host hosts.Host, in io.Reader, out io.Writer, opts ServeOptions) error {
+	if err := http2On("http2server"); err != nil {
+		return err
+	}
 	if opts.Grace == 0 {
 		opts.Grace = time.Minute
 	}
@@ -64,6 +69,7 @@ type server struct {
 	in     *bufio.Reader // of the link
 	host   hosts.Host
 	opts   ServeOptions
+	log    *log.Logger
 	broken chan error // the operator's first breach of the protocol
 
 	quick       context.Context // of all but actions: over as soon as the operator is gone
@@ -71,6 +77,7 @@ type server struct {
 	patient     context.Context // of actions
 	stopPatient context.CancelFunc
 
+	places  chan struct{} // one for each call that may be at work
 	mutex   sync.Mutex
 	winding bool // nothing new is begun
 	hands   sync.WaitGroup
@@ -78,7 +85,11 @@ type server struct {
 
 func newServer(host hosts.Host, in io.Reader, out io.Writer, opts ServeOptions) *server {
 	reader := bufio.NewReaderSize(in, maxHello)
-	s := &server{link: newLink(reader, out, opts.Life), in: reader, host: host, opts: opts, broken: make(chan error, 1)}
+	s := &server{
+		link: newLink(reader, out, opts.Life), in: reader, host: host, opts: opts,
+		log:    log.New(cmp.Or[io.Writer](opts.Log, io.Discard), "", 0),
+		broken: make(chan error, 1), places: make(chan struct{}, maxCalls),
+	}
 	s.quick, s.stopQuick = context.WithCancel(context.Background())
 	s.patient, s.stopPatient = context.WithCancel(context.Background())
 	return s
@@ -87,10 +98,7 @@ func newServer(host hosts.Host, in io.Reader, out io.Writer, opts ServeOptions) 
 func (s *server) web() *http.Server {
 	protocols, config := s.link.life.http2()
 	config.MaxReadFrameSize = 16 << 10 // for each request, the operator keeps a buffer of this size
-	return &http.Server{
-		Handler: s, Protocols: protocols, HTTP2: config, MaxHeaderBytes: maxHeader,
-		ErrorLog: log.New(io.Discard, "", 0), // how it ended is Serve's to say
-	}
+	return &http.Server{Handler: s, Protocols: protocols, HTTP2: config, MaxHeaderBytes: maxHeader, ErrorLog: s.log}
 }
 
 // listen greets the operator, and then takes requests.
@@ -157,6 +165,11 @@ func (s *server) wind(ctx context.Context, grace time.Duration) bool {
 // ServeHTTP serves one call.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	in, out := newLineReader(r.Body, maxRequest, nil), newAnswers(w)
+	defer func() {
+		if v := recover(); v != nil {
+			out.end(nil, s.fault(r.URL.Path, v))
+		}
+	}()
 	c, err := s.prepare(r.URL.Path, in)
 	if err != nil {
 		s.refuse(r.Context(), out, err)
@@ -167,7 +180,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		base = s.patient
 	}
 	ctx, cancel := context.WithCancel(base)
-	defer cancel()
+	c.end = cancel
 	// What is broken off is cancelled; but where the operator is gone, wind decides.
 	defer context.AfterFunc(r.Context(), func() {
 		if !s.link.over() {
@@ -181,7 +194,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}()
 	}
-	answer, err := s.carryOut(ctx, c, out)
+	answer, err := s.carryOut(ctx, r, c, out)
 	if base.Err() != nil {
 		err = stopped(err)
 	}
@@ -213,22 +226,23 @@ type outcome struct {
 	err    error
 }
 
-// carryOut runs a call in a goroutine of its own, where a panic ends the agent as it should, and
-// tells its progress meanwhile.
-func (s *server) carryOut(ctx context.Context, c call, out *answers) (any, error) {
+// carryOut runs a call in a goroutine of its own and tells its progress meanwhile. It returns once
+// the request is over: what does not end by then keeps its place among those at work.
+func (s *server) carryOut(ctx context.Context, r *http.Request, c call, out *answers) (any, error) {
 	progress, ended := make(chan hosts.Progress, 1), make(chan outcome, 1)
-	s.mutex.Lock()
-	if s.winding {
-		s.mutex.Unlock()
-		return nil, errStopped
+	run := func() {
+		o := s.attempt(ctx, r.URL.Path, c, thinned(progress))
+		<-s.places // before the answer: who has it may ask again
+		ended <- o
 	}
-	s.hands.Go(func() {
-		answer, err := c.run(ctx, thinned(progress))
-		ended <- outcome{answer, err}
-	})
-	s.mutex.Unlock()
+	if err := s.begin(r.Context(), run); err != nil {
+		c.end()
+		return nil, err
+	}
 	for {
 		select {
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
 		case p := <-progress:
 			out.progress(p)
 		case o := <-ended:
@@ -240,6 +254,35 @@ func (s *server) carryOut(ctx context.Context, c call, out *answers) (any, error
 			return o.answer, o.err
 		}
 	}
+}
+
+// begin has run at work as soon as there is a place, unless the request or the session is over.
+func (s *server) begin(ctx context.Context, run func()) error {
+	select {
+	case s.places <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.winding {
+		<-s.places
+		return errStopped
+	}
+	s.hands.Go(run)
+	return nil
+}
+
+// attempt runs a call to its end, be it a panic.
+func (s *server) attempt(ctx context.Context, path string, c call, progress func(hosts.Progress)) (o outcome) {
+	defer c.end()
+	defer func() {
+		if v := recover(); v != nil {
+			o.err = s.fault(path, v)
+		}
+	}()
+	o.answer, o.err = c.run(ctx, progress)
+	return o
 }
 
 // progressInterval is how often a call's progress is worth a line.
@@ -263,6 +306,7 @@ func thinned(to chan hosts.Progress) func(hosts.Progress) {
 type call struct {
 	run     func(ctx context.Context, progress func(hosts.Progress)) (any, error)
 	patient bool // it goes on to its end when the operator is gone
+	end     context.CancelFunc
 	// follow carries what comes behind the question and the answer.
 	follow func(ctx context.Context, in io.Reader, out http.ResponseWriter)
 }
@@ -347,15 +391,21 @@ func (s *server) have(ctx context.Context, refs []string) (haveBody, error) {
 type answers struct {
 	out   http.ResponseWriter
 	flush func() error
+	ended bool
 }
 
 func newAnswers(w http.ResponseWriter) *answers {
-	return &answers{w, http.NewResponseController(w).Flush}
+	return &answers{out: w, flush: http.NewResponseController(w).Flush}
 }
 
 func (a *answers) progress(p hosts.Progress) { a.write(answerLine{Progress: &p}) }
 
+// end answers. Where that was done, or is not wanted, it breaks the call off.
 func (a *answers) end(body any, err error) {
+	if a.ended || errors.Is(err, http.ErrAbortHandler) {
+		panic(http.ErrAbortHandler)
+	}
+	a.ended = true
 	var done json.RawMessage
 	if err == nil {
 		done, err = json.Marshal(body)
