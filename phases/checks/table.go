@@ -25,6 +25,7 @@ const (
 	unreachedNeeded  = "nothing can be done on a host that is not reached, and what it holds is not known"
 	machineNeeded    = "the changes would be made on a machine that is not this host"
 	membershipNeeded = "a host of another cluster, or one that comes the wrong way, breaks the cluster that it is in"
+	rolesNeeded      = "only a reset takes a role from a host in the order that etcd and the endpoint's clients outlive"
 	apiNeeded        = "only an API server tells who is in the cluster"
 	etcdNeeded       = "an etcd that begins without its data, or with another's, makes a second cluster beside the first"
 	quorumNeeded     = "an etcd without a quorum takes no write, and may not come back"
@@ -64,6 +65,7 @@ var Table = []Check{
 	{"Membership", Cluster, Error, leave, ofCluster(lastOfItsRole), membershipNeeded},
 	{"Membership", Cluster, Error, remove, ofCluster(stillAlive), membershipNeeded},
 	{"Membership", Node, Error, imageLoad, inNoCluster, membershipNeeded},
+	{"Roles", File, Error, install, otherRole, rolesNeeded},
 	{"CertificateAuthority", Host, Error, install, otherAuthority, membershipNeeded},
 	{"ClusterSettings", Node, Error, joinOnly, unmetSettings, ""},
 	{"Return", Cluster, Warning, remove, ofCluster(mayReturn), ""},

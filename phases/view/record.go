@@ -42,6 +42,17 @@ func RanEtcd(record *hosts.Record, facts hosts.Facts) bool {
 		slices.ContainsFunc(record.Priors, func(prior hosts.Prior) bool { return prior.Setting == "file/"+manifests.EtcdData })
 }
 
+// RanControlPlane tells whether Slipway has put a static Pod of a control plane on the host before.
+func RanControlPlane(record *hosts.Record) bool {
+	return Owns(record, manifests.EtcdManifest) || Owns(record, manifests.APIServerManifest)
+}
+
+// OnlyBalances tells whether Slipway has made the host a balancer and no node: on a node the
+// unit of containerd is written before haproxy's.
+func OnlyBalances(record *hosts.Record) bool {
+	return CarriesBalancer(record) && !Owns(record, manifests.UnitsFolder+"/"+manifests.ContainerdUnit)
+}
+
 // MadeDirectory tells whether Slipway made a directory.
 func MadeDirectory(record *hosts.Record, directory string) bool {
 	owned, ours := record.OwnedAt(directory)
