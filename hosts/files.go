@@ -54,12 +54,16 @@ func (a MakeSymlink) describe() Description {
 }
 
 // RemovePath removes a file, link or, with Recursive, a directory and all below it.
-// It never crosses into another file system, and unmounts nothing.
+// It never crosses into another file system, and unmounts nothing. A unit whose file goes is no
+// longer on record, and systemd reads its unit files again.
 type RemovePath struct {
 	Path      string `json:"path"`
 	Recursive bool   `json:"recursive,omitempty"`
 	// IfEmpty removes a directory only when nothing is left in it.
 	IfEmpty bool `json:"ifEmpty,omitempty"`
+	// Digest, if set, is what a file has to be: one that was changed since is left, and that is
+	// an error.
+	Digest string `json:"digest,omitempty"`
 }
 
 func (a RemovePath) describe() Description {

@@ -1,8 +1,13 @@
 package hosts
 
+import "slices"
+
 // Query says what to look at beside what every observation holds. It is a function of
 // the cluster file and the ownership table alone.
 type Query struct {
+	// Recorded asks also for all that the host's record names: paths, what lies directly in
+	// directories, units and images.
+	Recorded bool `json:"recorded,omitempty"`
 	// Paths are looked at one by one, in this order; Trees with everything below them.
 	Paths []string `json:"paths,omitempty"`
 	Trees []string `json:"trees,omitempty"`
@@ -45,6 +50,32 @@ type Query struct {
 	// components should: the API server at APIPort.
 	Evidence bool `json:"evidence,omitempty"`
 	APIPort  int  `json:"apiPort,omitempty"`
+}
+
+// With is the query as it is on a host that has this record.
+func (q Query) With(record *Record) Query {
+	if !q.Recorded || record == nil {
+		return q
+	}
+	var paths, directories []string
+	for _, owned := range record.Paths {
+		paths = append(paths, owned.Path)
+		if owned.Type == TypeDirectory {
+			directories = append(directories, owned.Path)
+		}
+	}
+	q.Paths, q.Entries = union(q.Paths, paths), union(q.Entries, directories)
+	q.Units, q.Images = union(q.Units, record.Units), union(q.Images, record.Images)
+	return q
+}
+
+// union is a list, and what of another one it lacks.
+func union(list, more []string) []string {
+	known := make(map[string]bool, len(list))
+	for _, name := range list {
+		known[name] = true
+	}
+	return append(slices.Clone(list), slices.DeleteFunc(slices.Clone(more), func(name string) bool { return known[name] })...)
 }
 
 // CertificateQuery names a certificate and, where the pair is wanted, its key.

@@ -76,6 +76,7 @@ type Owned struct {
 	Path   string   `json:"path"`
 	Type   FileType `json:"type"`
 	Digest string   `json:"digest,omitempty"` // of a file as written; empty for seeds, which live on
+	Target string   `json:"target,omitempty"` // of a link as made; empty also where an older Slipway made it
 }
 
 // Prior is what a setting was before Slipway first changed it.
@@ -142,6 +143,11 @@ func (r *Record) Remember(priors ...Prior) {
 			r.Priors[at].Set = prior.Set
 		}
 	}
+}
+
+// ForgetUnit drops a unit.
+func (r *Record) ForgetUnit(name string) {
+	r.Units = slices.DeleteFunc(r.Units, func(have string) bool { return have == name })
 }
 
 // ForgetPrior drops what a setting was.

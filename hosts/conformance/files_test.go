@@ -78,4 +78,10 @@ func (t *trial) removesCarefully() {
 	t.wantFile("d/file", "x", 0o600)
 	t.twice(hosts.RemovePath{Path: t.path("d"), Recursive: true})
 	t.wantNothing("d/file")
+	blob := t.upload(hosttest.Content([]byte("x")))
+	t.do(t.write("file", blob, 0o600), hosts.Changed)
+	t.fails(t.host, hosts.RemovePath{Path: t.path("file"), Digest: hosttest.Content([]byte("y")).Ref})
+	t.wantFile("file", "x", 0o600)
+	t.twice(hosts.RemovePath{Path: t.path("file"), Digest: blob.Ref})
+	t.wantNothing("file")
 }

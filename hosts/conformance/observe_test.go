@@ -40,6 +40,20 @@ func (t *trial) observesWhatItDid() {
 	if string(facts.Contents[t.path("file")]) != "seen\n" {
 		t.Errorf("the content is seen as %q", facts.Contents[t.path("file")])
 	}
+	t.Put(t.path("tree/theirs"), nil, 0o644)
+	t.Put(t.path("elsewhere/theirs"), nil, 0o644)
+	recorded := t.observe(hosts.Query{Recorded: true})
+	for _, name := range []string{"file", "tree", "tree/link", "tree/theirs"} {
+		if _, seen := recorded.Files[t.path(name)]; !seen {
+			t.Errorf("of what is on record %s is not seen, but %v", name, recorded.Files)
+		}
+	}
+	if _, seen := recorded.Files[t.path("elsewhere/theirs")]; seen {
+		t.Error("what is not on record is seen")
+	}
+	if link, _ := recorded.Record.OwnedAt(t.path("tree/link")); link.Target != "../file" {
+		t.Errorf("on record the link is %+v", link)
+	}
 	if facts.Record == nil || !owns(facts.Record, t.path("file")) || !owns(facts.Record, t.path("tree/link")) {
 		t.Errorf("the record does not name what was made: %+v", facts.Record)
 	}

@@ -25,6 +25,7 @@ func (o *opened) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, e
 	facts := f.base
 	facts.Time = f.now().UTC()
 	facts.Record = f.record.Clone()
+	query = query.With(f.record)
 	if f.holder != nil {
 		lease := f.lease
 		facts.Lease = &lease

@@ -200,7 +200,7 @@ func (f *Fake) makeSymlink(a hosts.MakeSymlink) (string, error) {
 		}
 	}
 	link := &node{File: hosts.File{Type: hosts.TypeSymlink, Mode: 0o777, Target: a.Target}}
-	f.replace(a.Path, link, hosts.Owned{Path: a.Path, Type: hosts.TypeSymlink})
+	f.replace(a.Path, link, hosts.Owned{Path: a.Path, Type: hosts.TypeSymlink, Target: a.Target})
 	return "linked", nil
 }
 
@@ -226,6 +226,8 @@ func (f *Fake) removePath(a hosts.RemovePath) (string, error) {
 	}
 	inside := f.below(a.Path)
 	switch {
+	case a.Digest != "" && n.Digest != a.Digest:
+		return "", errors.New("it was changed meanwhile")
 	case len(inside) > 0 && a.Recursive:
 		for _, mount := range f.mounts {
 			if mount == a.Path || strings.HasPrefix(mount, a.Path+"/") {
@@ -241,6 +243,9 @@ func (f *Fake) removePath(a hosts.RemovePath) (string, error) {
 	for _, name := range append(inside, a.Path) {
 		delete(f.files, name)
 		f.record.Disown(name, false)
+		if path.Dir(name) == "/etc/systemd/system" {
+			f.record.ForgetUnit(path.Base(name))
+		}
 		if name == containerdRoot {
 			clear(f.images)
 		}
@@ -265,7 +270,7 @@ func (f *Fake) unpack(a hosts.Unpack) (string, error) {
 	}
 	for _, file := range todo {
 		n := unpacked(file)
-		f.replace(file.Path, n, hosts.Owned{Path: file.Path, Type: n.Type, Digest: n.Digest})
+		f.replace(file.Path, n, hosts.Owned{Path: file.Path, Type: n.Type, Digest: n.Digest, Target: n.Target})
 	}
 	if len(todo) == 0 {
 		return "", nil

@@ -31,6 +31,7 @@ func (h *Host) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, err
 	}
 	report(hosts.Progress{Note: "looking"}) // each part has its time
 	facts := hosts.Facts{Record: record, Arch: runtime.GOARCH, Kernel: kernelRelease()}
+	query = query.With(record)
 	observers := h.observers(query)
 	parts, unanswered := make([]hosts.Facts, len(observers)), make([]*hosts.Unanswered, len(observers))
 	group, inGroup := errgroup.WithContext(ctx)

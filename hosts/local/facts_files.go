@@ -81,6 +81,9 @@ func (h *Host) lookIn(ctx context.Context, folder string, files map[string]hosts
 			continue
 		}
 		path := filepath.Join(folder, entry.Name())
+		if _, seen := files[path]; seen {
+			continue
+		}
 		file, err := h.lookAt(ctx, path, treeDigestLimit)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

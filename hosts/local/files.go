@@ -241,7 +241,7 @@ func (h *Host) makeSymlink(ctx context.Context, a hosts.MakeSymlink) (hosts.Outc
 			detail = "pointed to " + target
 		}
 	}
-	note, err := h.takeOver(ctx, a.Path, info, hosts.Owned{Path: a.Path, Type: hosts.TypeSymlink})
+	note, err := h.takeOver(ctx, a.Path, info, hosts.Owned{Path: a.Path, Type: hosts.TypeSymlink, Target: a.Target})
 	if err != nil {
 		return hosts.Outcome{}, err
 	}

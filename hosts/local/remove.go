@@ -35,6 +35,9 @@ func (h *Host) removePath(ctx context.Context, a hosts.RemovePath, report func(h
 			return h.emptyLinked(ctx, a, path, report)
 		}
 	}
+	if err := h.refuseChanged(ctx, a, path, info); err != nil {
+		return hosts.Outcome{}, err
+	}
 	remove, err := h.remover(a, path, info, counting(report))
 	if remove == nil || err != nil {
 		return unchanged, err
@@ -54,10 +57,31 @@ func (h *Host) removePath(ctx context.Context, a hosts.RemovePath, report func(h
 			if err := dir.Remove(filepath.Base(temporary(path))); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
-			return dir.sync()
+			if err := dir.sync(); err != nil || !isUnitFile(a.Path) {
+				return err
+			}
+			return h.readUnits(ctx)
 		},
-		settle: disown(a.Path, info.IsDir()),
+		settle: both(disown(a.Path, info.IsDir()), func(r *hosts.Record) {
+			if isUnitFile(a.Path) {
+				r.ForgetUnit(filepath.Base(a.Path))
+			}
+		}),
 	})
+}
+
+// refuseChanged fails where a file is no longer what the action names.
+func (h *Host) refuseChanged(ctx context.Context, a hosts.RemovePath, path string, info os.FileInfo) error {
+	if a.Digest == "" {
+		return nil
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("it is now a %s", typeOf(info))
+	}
+	if have, err := h.digests.of(ctx, path); err != nil || have == a.Digest {
+		return err
+	}
+	return errors.New("it was changed meanwhile")
 }
 
 // remover is how to remove what lies at a path; nil where it is to stay.

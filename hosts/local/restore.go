@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -42,9 +41,7 @@ func (h *Host) restore(ctx context.Context, a hosts.Restore) (hosts.Outcome, err
 		todo.settle = both(todo.settle, disown(name, false))
 		todo.finish = func() error { return h.dropBackup(name) }
 	case "unit":
-		todo.settle = both(todo.settle, func(r *hosts.Record) { // it is not Slipway's any more
-			r.Units = slices.DeleteFunc(r.Units, func(have string) bool { return have == name })
-		})
+		todo.settle = both(todo.settle, func(r *hosts.Record) { r.ForgetUnit(name) }) // it is not Slipway's any more
 	case "sysctl", "module":
 		if why := h.changedSince(record, kind, name, prior); why != "" {
 			todo.detail = "left alone: " + why

@@ -319,11 +319,16 @@ func (h *Host) noteUnit(name string, state UnitState) (func(*hosts.Record), erro
 // distribution's of the same name.
 const unitDirectory = "/etc/systemd/system"
 
+// isUnitFile tells whether a path is that of a unit's file.
+func isUnitFile(path string) bool {
+	return filepath.Dir(path) == unitDirectory && unitName.MatchString(filepath.Base(path))
+}
+
 // overrides is what the record must say before a file becomes Slipway's that is a unit's:
 // the state of the unit that goes by this name so far.
 func (h *Host) overrides(ctx context.Context, path string, info os.FileInfo) (func(*hosts.Record), error) {
 	name := filepath.Base(path)
-	if filepath.Dir(path) != unitDirectory || !unitName.MatchString(name) {
+	if !isUnitFile(path) {
 		return nil, nil
 	}
 	state, err := h.unitIfAny(ctx, name)

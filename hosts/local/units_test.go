@@ -270,6 +270,23 @@ func TestUnitsOnRecord(t *testing.T) {
 	}
 }
 
+func TestAUnitGoesWithItsFile(t *testing.T) {
+	m := newMachine(t)
+	host := m.host()
+	m.do(host, m.writeFile(host, "/etc/systemd/system/ours.service", "[Unit]", 0o644))
+	m.systemd.units["ours.service"] = unit("loaded", "inactive", "disabled", "/etc/systemd/system/ours.service")
+	m.do(host, hosts.SetUnit{Name: "ours.service", Enabled: true, Active: true})
+	m.do(host, hosts.StopUnits{Names: []string{"ours.service"}})
+	m.systemd.took()
+	m.once(host, hosts.RemovePath{Path: "/etc/systemd/system/ours.service"}, hosts.Changed)
+	if jobs := m.systemd.took(); !slices.Equal(jobs, []string{"daemon-reload"}) {
+		t.Errorf("done are %q", jobs)
+	}
+	if record := m.record(host); len(record.Units) > 0 {
+		t.Errorf("on record are still %q", record.Units)
+	}
+}
+
 func TestInputsOutliveAReboot(t *testing.T) {
 	m := newMachine(t)
 	host := m.host()

@@ -142,7 +142,7 @@ func (h *Host) takeOverSet(ctx context.Context, files []hosts.UnpackFile) (func(
 		}
 		owned := hosts.Owned{Path: file.Path, Type: hosts.TypeFile, Digest: file.Digest}
 		if file.Target != "" {
-			owned = hosts.Owned{Path: file.Path, Type: hosts.TypeSymlink}
+			owned = hosts.Owned{Path: file.Path, Type: hosts.TypeSymlink, Target: file.Target}
 		}
 		note, err := h.takeOver(ctx, file.Path, info, owned)
 		if err != nil {
