@@ -1,5 +1,11 @@
 package manifests
 
+import (
+	"slices"
+
+	"github.com/slipway-k8s/slipway/cluster"
+)
+
 // Ownership names what Slipway's cluster leaves on a host beside the files, units and
 // images of a HostState: what its components make while they run. A reset looks for it,
 // and removes it.
@@ -18,6 +24,15 @@ type Ownership struct {
 	// nothing is left in them. What lies in a folder comes before it.
 	Shared []string
 	Mounts []string // folders below which Pods' mounts lie
+	// Never are trees of which nothing is removed before the host leaves the cluster, but for what
+	// lies in those of But.
+	Never, But []string
+}
+
+// Keeps tells whether a path stays for as long as the host is in the cluster.
+func (o Ownership) Keeps(path string) bool {
+	below := func(tree string) bool { return cluster.Within(path, tree) }
+	return slices.ContainsFunc(o.Never, below) && !slices.ContainsFunc(o.But, below)
 }
 
 // OwnershipTable is the whole of it.
@@ -38,6 +53,8 @@ func OwnershipTable() Ownership {
 			"/usr/libexec/kubernetes/kubelet-plugins", "/usr/libexec/kubernetes",
 		},
 		Mounts: []string{KubeletFolder, ContainerdRun, ContainerdData},
+		Never:  []string{"/var/lib/slipway", EtcdData, KubeletFolder, ContainerdData, CNIState, KubernetesFolder, RootKubeFolder},
+		But:    []string{ManifestsFolder},
 	}
 }
 

@@ -82,6 +82,15 @@ func (s HostState) Paths() []string {
 	return paths
 }
 
+// UnitNames are the names of its units.
+func (s HostState) UnitNames() []string {
+	var names []string
+	for _, unit := range s.Units {
+		names = append(names, unit.Name)
+	}
+	return names
+}
+
 // Certificates are those that are judged where they lie, each with its key.
 func (s HostState) Certificates() []hosts.CertificateQuery {
 	var queries []hosts.CertificateQuery

@@ -165,7 +165,16 @@ func (h *hostDraft) stopUnit(name string, waits []string) []string {
 
 // stopUnits stops those of the units that run or would run again, in one step.
 func (h *hostDraft) stopUnits(thing string, names, waits []string) []string {
-	var up, why []string
+	up, why := h.unitsUp(names)
+	if len(up) == 0 {
+		return nil
+	}
+	return []string{h.clean(thing, plan.Update, why, hosts.StopUnits{Names: up}, waits)}
+}
+
+// unitsUp are those of the units that run or would run again, and how they are.
+func (h *hostDraft) unitsUp(names []string) (up []string, how string) {
+	var all []string
 	for _, name := range names {
 		unit := h.facts.Units[name]
 		stopped := unit.Active == "inactive" || unit.Active == "failed"
@@ -173,12 +182,9 @@ func (h *hostDraft) stopUnits(thing string, names, waits []string) []string {
 			continue
 		}
 		up = append(up, name)
-		why = append(why, orNothing(unit.Active)+", "+orNothing(unit.Enabled))
+		all = append(all, orNothing(unit.Active)+", "+orNothing(unit.Enabled))
 	}
-	if len(up) == 0 {
-		return nil
-	}
-	return []string{h.clean(thing, plan.Update, "is "+strings.Join(slices.Compact(why), " and "), hosts.StopUnits{Names: up}, waits)}
+	return up, "is " + strings.Join(slices.Compact(all), " and ")
 }
 
 // clusterTrees are the trees on a host that are the cluster's, to be emptied with all that is in

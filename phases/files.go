@@ -2,7 +2,6 @@ package phases
 
 import (
 	"path"
-	"slices"
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
@@ -30,32 +29,6 @@ func (h *hostDraft) writeFile(file manifests.File, after []string) {
 	why, change := h.fileDiffers(file)
 	if why != "" {
 		h.step(file.Phase, trimmed(file.Path), plan.LaneFiles, change, why, h.writing(file), after)
-	}
-}
-
-// removeStale removes what Slipway once wrote for a registry that the cluster file no
-// longer has: containerd would still go by it.
-func (h *hostDraft) removeStale() {
-	if h.facts.Record == nil {
-		return
-	}
-	wanted := map[string]bool{}
-	for _, file := range h.state.Files {
-		for at := file.Path; at != "/"; at = path.Dir(at) {
-			wanted[at] = true
-		}
-	}
-	stale := map[string]hosts.FileType{}
-	for _, owned := range h.facts.Record.Paths {
-		_, there := h.facts.Files[owned.Path]
-		if there && !wanted[owned.Path] && within(owned.Path, manifests.CertsFolder) {
-			stale[owned.Path] = owned.Type
-		}
-	}
-	for _, at := range slices.Backward(sortedKeys(stale)) { // what lies in a folder goes before it
-		action := hosts.RemovePath{Path: at, IfEmpty: stale[at] == hosts.TypeDirectory}
-		h.step(plan.PhaseContainerd, "remove/"+trimmed(at), plan.LaneFiles, plan.Remove,
-			"the cluster file no longer has its registry", action, h.base())
 	}
 }
 

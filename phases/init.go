@@ -27,6 +27,7 @@ func Init(in Input) (plan.Plan, plan.Contents, error) {
 		(*draft).awaitNodes,
 		(*draft).takeTurns,
 		(*draft).markNodes,
+		(*draft).pruneHosts,
 		(*draft).awaitAddons,
 		(*draft).complete,
 	)

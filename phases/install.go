@@ -51,7 +51,7 @@ func (h *hostDraft) install() {
 	h.prepare()
 	h.binaries()
 	h.writeFiles(h.base(), plan.PhaseContainerd, plan.PhasePrepare)
-	h.removeStale()
+	h.pruneRegistries()
 	h.startContainerd()
 	h.writeFiles(h.base(), plan.PhaseCerts, plan.PhaseLoadBalancer, plan.PhaseKubeconfig, plan.PhaseEtcd, plan.PhaseControlPlane, plan.PhaseKubelet)
 	h.loadImages()

@@ -24,6 +24,7 @@ func Join(in Input) (plan.Plan, plan.Contents, error) {
 		(*draft).awaitEndpoints,
 		(*draft).awaitJoined,
 		(*draft).markJoined,
+		(*draft).pruneHosts,
 	)
 }
 

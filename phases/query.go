@@ -13,11 +13,6 @@ import (
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
-// units are those that Slipway may have put on a host, whatever its role is now.
-var units = []string{
-	manifests.ContainerdUnit, manifests.KubeletUnit, manifests.HandoverUnit, manifests.HAProxyUnit, manifests.KeepalivedUnit,
-}
-
 // HostQuery says what to look at on a host, for every workflow. The bill may be empty
 // where no bundle is at hand, as for a reset: then binaries and images are not looked at.
 // The links, tables and chains of the cluster's network are not asked for: no step is planned
@@ -26,12 +21,13 @@ var units = []string{
 func HostQuery(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) hosts.Query {
 	wanted := manifests.Skeleton(c, bill, host)
 	query := hosts.Query{
+		Recorded:     true,
 		Paths:        hostPaths(c, host, wanted),
 		Trees:        []string{manifests.KubernetesFolder, "/etc/containerd", manifests.CNIConfFolder, certs.KubeletFolder},
 		Entries:      []string{manifests.KubeletFolder, manifests.CNIState, manifests.ContainerdData},
 		Certificates: append(wanted.Certificates(), hosts.CertificateQuery{Cert: certs.Kubernetes.CertPath()}),
 		Kubeconfigs:  wanted.Kubeconfigs(),
-		Units:        units,
+		Units:        wanted.UnitNames(),
 		Sysctls:      sortedKeys(wanted.Sysctls),
 		Modules:      wanted.Modules,
 		Images:       wanted.References(),
@@ -87,9 +83,6 @@ func hostPaths(c *cluster.Cluster, host cluster.Host, wanted manifests.HostState
 	table := manifests.OwnershipTable()
 	paths := slices.Concat(wanted.Paths(), table.Trees, table.Logs, table.Shared, cluster.CAFolders[1:],
 		[]string{manifests.RootKubeFolder, manifests.RootKubeconfig, view.EtcdLog, manifests.EtcdNotes})
-	for _, unit := range units {
-		paths = append(paths, manifests.UnitsFolder+"/"+unit)
-	}
 	for _, unit := range wanted.Units {
 		paths = slices.Concat(paths, unit.Inputs, unit.Reloads)
 	}
@@ -125,13 +118,14 @@ func mountedPaths(c *cluster.Cluster) []string {
 func InspectQuery(c *cluster.Cluster, before *hosts.Record) hosts.Query {
 	table := manifests.OwnershipTable()
 	query := hosts.Query{
-		Trees: slices.Concat(table.Trees, table.Logs), Units: units,
+		Trees: slices.Concat(table.Trees, table.Logs),
 		Links: table.Links, Tables: table.Tables, Chains: table.Chains,
 	}
 	if before != nil {
 		for _, owned := range before.Paths {
 			query.Paths = append(query.Paths, owned.Path)
 		}
+		query.Units = before.Units
 	}
 	return query
 }

@@ -18,6 +18,7 @@ const (
 	PhaseKubelet      Phase = "kubelet"
 	PhaseLoadBalancer Phase = "load-balancer"
 	PhaseTidy         Phase = "tidy"
+	PhasePrune        Phase = "prune" // what is no longer wanted goes
 )
 
 // The phases of API objects.

@@ -1,0 +1,190 @@
+package phases
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
+)
+
+// pruneHosts has each host lose what its record names and its state has not: what the cluster file,
+// the bundle or a newer Slipway no longer asks for. They lose it one after another, each when it
+// does its work again, so that a mistake stops at one host.
+func (d *draft) pruneHosts() {
+	var before []string
+	for _, h := range d.drafts {
+		if ids := h.prune(join(before, h.changed())); len(ids) > 0 {
+			before = ids
+		}
+	}
+}
+
+// prune stops the units that are not wanted, removes what they are made of and all else, and puts
+// back what was there before. It gives the steps.
+func (h *hostDraft) prune(waits []string) []string {
+	u := h.findUnwanted()
+	for _, changed := range u.changed {
+		h.plan.Warnings = append(h.plan.Warnings, fmt.Sprintf("%s: %s is not needed any more, but is no longer as Slipway wrote it: it stays (if nobody needs it: rm %s)",
+			h.host.Name, changed, changed))
+	}
+	stopped := h.stopUnwanted(waits)
+	return join(stopped, h.pruneFiles(u, plan.LaneWork, func(path string) bool { return !within(path, manifests.CertsFolder) }, join(waits, stopped)))
+}
+
+// pruneRegistries removes what Slipway wrote for a registry that the cluster file no longer has,
+// before anything is pulled: containerd would still go by it.
+func (h *hostDraft) pruneRegistries() {
+	h.pruneFiles(h.findUnwanted(), plan.LaneFiles, func(path string) bool { return within(path, manifests.CertsFolder) }, h.base())
+}
+
+// unwanted is what of Slipway's a host has and should not have.
+type unwanted struct {
+	files   []hosts.Owned // in the order in which they go; a folder after all that is in it
+	priors  []hosts.Prior // what was there before, in the order in which it comes back
+	changed []string      // what somebody has changed since: it stays
+}
+
+func (h *hostDraft) findUnwanted() unwanted {
+	var u unwanted
+	record := h.facts.Record
+	if record == nil {
+		return u
+	}
+	wanted := map[string]bool{}
+	for _, path := range slices.Concat(h.state.Paths(), h.state.Parents()) {
+		wanted[path] = true
+	}
+	stays := map[string]bool{} // by path, of what is on record
+	var folders []hosts.Owned
+	for _, owned := range record.Paths {
+		have, there := h.facts.Files[owned.Path]
+		switch {
+		case !there:
+		case wanted[owned.Path], manifests.OwnershipTable().Keeps(owned.Path), isSeed(owned):
+			stays[owned.Path] = true
+		case owned.Type == hosts.TypeDirectory:
+			folders = append(folders, owned)
+		case isChanged(have, owned):
+			stays[owned.Path] = true
+			u.changed = append(u.changed, owned.Path)
+		default:
+			u.files = append(u.files, owned)
+		}
+	}
+	slices.SortStableFunc(u.files, func(a, b hosts.Owned) int {
+		return cmp.Or(cmp.Compare(goesAt(a.Path), goesAt(b.Path)), cmp.Compare(a.Path, b.Path))
+	})
+	for _, prior := range slices.Backward(record.Priors) {
+		if file, is := strings.CutPrefix(prior.Setting, "file/"); is && !wanted[file] && !stays[file] && !manifests.OwnershipTable().Keeps(file) {
+			u.priors = append(u.priors, prior)
+			stays[file] = true
+			u.files = slices.DeleteFunc(u.files, func(owned hosts.Owned) bool { return owned.Path == file })
+		}
+		if unit, is := strings.CutPrefix(prior.Setting, "unit/"); is && slices.Contains(units, unit) && !h.wantsUnit(unit) && !stays[manifests.UnitsFolder+"/"+unit] {
+			u.priors = append(u.priors, prior)
+		}
+	}
+	u.files = append(u.files, h.emptied(folders, u.files)...)
+	return u
+}
+
+// emptied are those of the folders that have nothing in them but what goes, from within.
+func (h *hostDraft) emptied(folders, goes []hosts.Owned) []hosts.Owned {
+	gone := map[string]bool{}
+	for _, owned := range goes {
+		gone[owned.Path] = true
+	}
+	slices.SortFunc(folders, func(a, b hosts.Owned) int { return cmp.Compare(b.Path, a.Path) })
+	var empty []hosts.Owned
+	for _, folder := range folders {
+		holds := func(file string) bool { return !gone[file] }
+		if h.facts.Files[folder.Path].Type == hosts.TypeDirectory && !slices.ContainsFunc(view.Inside(folder.Path, h.facts), holds) {
+			gone[folder.Path] = true
+			empty = append(empty, folder)
+		}
+	}
+	return empty
+}
+
+// isSeed tells whether a file was only begun by Slipway: it is its maintainer's since.
+func isSeed(owned hosts.Owned) bool { return owned.Type == hosts.TypeFile && owned.Digest == "" }
+
+// isChanged tells whether what lies at a path is no longer what Slipway put there. Of a secret the
+// record has no digest of its bytes, of an older Slipway's link no target.
+func isChanged(have hosts.File, owned hosts.Owned) bool {
+	return have.Type != owned.Type || hasDigest(owned) && have.Digest != owned.Digest || owned.Target != "" && have.Target != owned.Target
+}
+
+func hasDigest(owned hosts.Owned) bool { return strings.HasPrefix(owned.Digest, "sha256:") }
+
+// goesAt orders what goes: what the kubelet runs, what systemd starts, all else.
+func goesAt(file string) int {
+	switch path.Dir(file) {
+	case manifests.ManifestsFolder:
+		return 0
+	case manifests.UnitsFolder:
+		return 1
+	}
+	return 2
+}
+
+// units are those that Slipway may have put on a host, whatever its role is now.
+var units = []string{
+	manifests.ContainerdUnit, manifests.KubeletUnit, manifests.HandoverUnit, manifests.HAProxyUnit, manifests.KeepalivedUnit,
+}
+
+func (h *hostDraft) wantsUnit(name string) bool {
+	return slices.ContainsFunc(h.state.Units, func(unit manifests.Unit) bool { return unit.Name == name })
+}
+
+// stopUnwanted stops the units of Slipway's that the host should not have, a balancer's in their
+// order.
+func (h *hostDraft) stopUnwanted(waits []string) []string {
+	record := h.facts.Record
+	if record == nil {
+		return nil
+	}
+	unwanted := keep(record.Units, func(name string) bool { return !h.wantsUnit(name) })
+	balances := func(name string) bool { return slices.Contains(view.BalancerUnits, name) }
+	names := keep(unwanted, func(name string) bool { return !balances(name) })
+	names = append(names, keep(view.BalancerUnits, func(name string) bool { return slices.Contains(unwanted, name) })...)
+	up, why := h.unitsUp(names)
+	if len(up) == 0 {
+		return nil
+	}
+	return []string{h.step(plan.PhasePrune, "units", plan.LaneWork, plan.Remove, noLonger+"; "+why, hosts.StopUnits{Names: up}, waits)}
+}
+
+const noLonger = "no longer part of what the host should have"
+
+// pruneFiles removes those of the unwanted files that are meant, and restores what they replaced.
+func (h *hostDraft) pruneFiles(u unwanted, lane string, meant func(path string) bool, waits []string) []string {
+	var ids []string
+	for _, owned := range u.files {
+		if !meant(owned.Path) {
+			continue
+		}
+		action := hosts.RemovePath{Path: owned.Path, IfEmpty: owned.Type == hosts.TypeDirectory}
+		if hasDigest(owned) {
+			action.Digest = owned.Digest
+		}
+		why := noLonger
+		if within(owned.Path, manifests.CertsFolder) {
+			why = "the cluster file no longer has its registry"
+		}
+		ids = append(ids, h.step(plan.PhasePrune, trimmed(owned.Path), lane, plan.Remove, why, action, waits))
+	}
+	for _, prior := range u.priors {
+		if file, _ := strings.CutPrefix(prior.Setting, "file/"); meant(file) {
+			ids = append(ids, h.step(plan.PhasePrune, "restore/"+trimmed(prior.Setting), lane, plan.Update,
+				noLonger+"; was "+wasBefore(prior), hosts.Restore{Setting: prior.Setting, Value: prior.Value}, waits))
+		}
+	}
+	return ids
+}

@@ -1,0 +1,157 @@
+package phases
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/slipway-k8s/slipway/bundle"
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// unneeded are changes of the file or the bundle after which hosts have what they should not.
+var unneeded = []struct {
+	name          string
+	before, after func(*world)
+	gone          string // a path that goes, on the hosts whose names begin so
+	on            string
+}{
+	{"a registry", func(w *world) {
+		w.cluster.Registries = []cluster.Registry{{Name: "docker.io", Mirrors: []string{"https://mirror.example"}}}
+	}, func(w *world) { w.cluster.Registries = nil }, "/etc/containerd/certs.d/docker.io/hosts.toml", "w-"},
+	{"balancers of our own", func(*world) {}, func(w *world) {
+		w.cluster.Endpoint.Mode = cluster.EndpointExternal // at the same address
+		for _, machine := range w.machines {
+			machine.Edit(func(f *hosts.Facts) { f.Reach = map[string]string{testVIP + ":16443": ""} })
+		}
+	}, manifests.UnitsFolder + "/" + manifests.KeepalivedUnit, "cp-"},
+	{"a file of the bundle's", func(*world) {}, func(w *world) {
+		w.bill.Sets = slices.Clone(w.bill.Sets)
+		w.bill.Sets[0].Files = keep(w.bill.Sets[0].Files, func(file bundle.HostFile) bool { return file.Path != manifests.CNIBinFolder+"/bridge" })
+	}, manifests.CNIBinFolder + "/bridge", "w-"},
+}
+
+func prunedWorld(t *testing.T) *world {
+	return newWorldOf(t, shape{mode: cluster.EndpointVIP, planes: 3, workers: 1})
+}
+
+// TestWhatIsNotWantedAnyMoreGoes: a host ends as one that never had it, wherever the way there is
+// cut, and the reset of the cluster still knows the rest.
+func TestWhatIsNotWantedAnyMoreGoes(t *testing.T) {
+	for seed, test := range unneeded {
+		t.Run(test.name, func(t *testing.T) {
+			chance := seeded(uint64(seed))
+			w, never := prunedWorld(t), prunedWorld(t)
+			bare := map[string]string{}
+			for _, host := range w.cluster.Hosts {
+				bare[host.Name] = w.machine(host.Name)
+			}
+			test.before(w)
+			w.init(chance)
+			test.after(never)
+			never.init(chance)
+			test.after(w)
+			w.query = nil
+			p, contents := w.planned(Init)
+			for _, host := range w.cluster.Hosts {
+				removes := slices.ContainsFunc(p.Steps, func(step plan.Step) bool {
+					remove, is := step.Action.(hosts.RemovePath)
+					return is && step.Host == host.Name && remove.Path == test.gone && step.Change == plan.Remove && step.Why != ""
+				})
+				if !removes && strings.HasPrefix(host.Name, test.on) {
+					t.Errorf("%s: %s is not planned to go:\n%s", host.Name, test.gone, plan.Text(p))
+				}
+			}
+			for range 3 {
+				w.run(p, contents, chance, chance.IntN(1+len(p.Steps)))
+				w.reconnect()
+				p, contents = w.planned(Init)
+			}
+			w.run(p, contents, chance, -1)
+			p, _ = w.planned(Init)
+			wantEmpty(t, p)
+			for _, host := range w.cluster.Hosts {
+				if got, want := w.machine(host.Name), never.machine(host.Name); got != want {
+					t.Errorf("%s is not as if it had never had it:\n%s", host.Name, difference(want, got))
+				}
+			}
+			w.all(resetting())
+			for _, host := range w.cluster.Hosts {
+				if got := w.machine(host.Name); got != bare[host.Name] {
+					t.Errorf("after a reset %s is not what it was:\n%s", host.Name, difference(bare[host.Name], got))
+				}
+			}
+		})
+	}
+}
+
+// TestOnlyWhatIsOursGoes: what others have put beside it, or made of it, stays, and no run after
+// that tries again.
+func TestOnlyWhatIsOursGoes(t *testing.T) {
+	w := prunedWorld(t)
+	const theirs, replaced = "/etc/haproxy/mine.cfg", manifests.HAProxyConfig
+	w.machines["cp-1"].PutFile(replaced, []byte("mine"), 0o640)
+	w.machines["cp-1"].PutUnit(manifests.HAProxyUnit, true, true)
+	unneeded[0].before(w)
+	w.init(seeded(1))
+	unneeded[0].after(w)
+	unneeded[1].after(w)
+	for _, file := range []string{theirs, manifests.CertsFolder + "/docker.io/mine"} {
+		w.machines["cp-2"].PutFile(file, []byte("mine"), 0o600)
+	}
+	w.machines["cp-3"].PutFile(manifests.KeepalivedConfig, []byte("mine now"), 0o644)
+	for _, want := range []bool{false, true} {
+		w.query = nil
+		p, contents := w.planned(Init)
+		if p.Empty() != want {
+			t.Fatalf("that the plan is empty is %v:\n%s", p.Empty(), plan.Text(p))
+		}
+		warned := keep(p.Warnings, func(warning string) bool { return strings.Contains(warning, "is no longer as Slipway wrote it") })
+		if len(warned) != 1 || !strings.HasPrefix(warned[0], "cp-3: "+manifests.KeepalivedConfig) {
+			t.Errorf("warned of %q", p.Warnings)
+		}
+		w.run(p, contents, seeded(2), -1)
+	}
+	for path, host := range map[string]string{
+		theirs: "cp-2", manifests.CertsFolder + "/docker.io/mine": "cp-2", manifests.KeepalivedConfig: "cp-3", replaced: "cp-1",
+	} {
+		if content, _, there := w.machines[host].ReadFile(path); !there || !strings.HasPrefix(string(content), "mine") {
+			t.Errorf("%s: %s is now %q", host, path, content)
+		}
+	}
+	if unit := w.machines["cp-1"].Unit(manifests.HAProxyUnit); unit.Active != "active" || unit.Enabled != "enabled" {
+		t.Errorf("the user's haproxy is %+v", unit)
+	}
+}
+
+// TestWhatIsBegunForOthersStays: etcd's data, the kubelet's folder and what Slipway only seeded are
+// not Slipway's to remove before the host leaves.
+func TestWhatIsBegunForOthersStays(t *testing.T) {
+	w := newWorld(t, 1, 0)
+	w.init(seeded(1))
+	in := w.observe()
+	record := in.Facts["cp-1"].Record
+	for _, owned := range []hosts.Owned{
+		{Path: manifests.EtcdData + "/x", Type: hosts.TypeFile, Digest: plan.Ref(nil)},
+		{Path: manifests.KubeletFolder + "/x", Type: hosts.TypeFile, Digest: plan.Ref(nil)},
+		{Path: manifests.KubernetesFolder + "/pki/x", Type: hosts.TypeFile, Digest: plan.Ref(nil)},
+		{Path: "/var/lib/slipway/x", Type: hosts.TypeFile, Digest: plan.Ref(nil)},
+		{Path: "/etc/seed", Type: hosts.TypeFile},
+	} {
+		record.Paths = append(record.Paths, owned)
+		in.Facts["cp-1"].Files[owned.Path] = hosts.File{Type: hosts.TypeFile, Digest: plan.Ref(nil)}
+	}
+	p, _, err := Init(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantEmpty(t, p)
+	record.Paths = append(record.Paths, hosts.Owned{Path: manifests.ManifestsFolder + "/x.yaml", Type: hosts.TypeFile, Digest: plan.Ref(nil)})
+	in.Facts["cp-1"].Files[manifests.ManifestsFolder+"/x.yaml"] = hosts.File{Type: hosts.TypeFile, Digest: plan.Ref(nil)}
+	if p, _, err = Init(in); err != nil || len(p.Steps) != 1 {
+		t.Errorf("of a static Pod that is not wanted: %v\n%s", err, plan.Text(p))
+	}
+}
