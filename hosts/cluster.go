@@ -17,7 +17,9 @@ type ClusterFacts struct {
 	ClockOffset *time.Duration `json:"-"`
 	// Objects are the live objects that were asked for; absent ones are not there.
 	Objects map[ObjectKey]json.RawMessage `json:"-"`
-	Nodes   []Node                        `json:"nodes,omitempty"`
+	// Inventory is what Slipway has applied of the kinds that were asked for, in their order.
+	Inventory []Applied `json:"-"`
+	Nodes     []Node    `json:"nodes,omitempty"`
 	// Members are etcd's; where none could be asked there are none, and MembersCause says why.
 	Members      []Member `json:"members,omitempty"`
 	MembersCause string   `json:"membersCause,omitempty"`
@@ -28,6 +30,22 @@ type ClusterFacts struct {
 // ClusterQuery says which objects to fetch.
 type ClusterQuery struct {
 	Objects []ObjectKey
+	// Inventory are kinds, each in one namespace: keys without names. Of these, all objects are
+	// looked for that Slipway has applied.
+	Inventory []ObjectKey
+}
+
+// LabelInventory is on every object that Slipway applies and keeps as it should be. Its value
+// names the phase.
+const LabelInventory = "slipway.dev/inventory"
+
+// Applied is an object that Slipway has applied: it has the label, and the API server says that
+// Slipway set it. A label that somebody copied does not count.
+type Applied struct {
+	Object ObjectKey
+	UID    string
+	Phase  string   // the label's value
+	Others []string // the field managers that apply the object as well
 }
 
 // ObjectKey names one API object.

@@ -51,6 +51,8 @@ func ClusterObjects(in Input) (ClusterState, error) {
 		for _, object := range objects {
 			if object.Key == corefileKey {
 				object.Compare = Seed
+			} else if object, err = inInventory(object); err != nil {
+				return ClusterState{}, err
 			}
 			state.Objects = append(state.Objects, object)
 		}

@@ -2,13 +2,16 @@ package manifests
 
 import (
 	"encoding/json"
+	"path"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/yaml"
 
@@ -292,5 +295,52 @@ func TestAddresses(t *testing.T) {
 	}
 	if host, port := splitAddress(APIAddress(&cluster.Cluster{}, six)); host != "fd00::1" || port != "6443" {
 		t.Errorf("the API's address splits into %s and %s", host, port)
+	}
+}
+
+// TestTheInventoryFindsWhatIsApplied: every object that Slipway keeps as it should be has the label
+// and is of a kind, and in a namespace, that is looked through. What users own has none.
+func TestTheInventoryFindsWhatIsApplied(t *testing.T) {
+	for _, c := range []*cluster.Cluster{one(), three(), vip(), local(), loadBalancers(), externalEtcd()} {
+		in := input(t, c, modern())
+		state, err := ClusterObjects(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := ClusterInfo(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range append(state.Objects, info) {
+			var meta metav1.PartialObjectMetadata
+			if err := json.Unmarshal(o.Content, &meta); err != nil {
+				t.Fatal(err)
+			}
+			label, has := meta.Labels[hosts.LabelInventory]
+			kind := o.Key
+			kind.Name = ""
+			switch {
+			case o.Compare == Seed:
+				if has {
+					t.Errorf("%s is its users', and has the label", o.Key)
+				}
+			case len(validation.IsValidLabelValue(label)) > 0 || plan.PhaseOf(label) != o.Phase:
+				t.Errorf("%s has the label %q", o.Key, label)
+			case o.Key.Kind != "Namespace" && !slices.Contains(Inventory(), kind):
+				t.Errorf("%s would not be found", o.Key)
+			}
+		}
+	}
+	once := map[hosts.ObjectKey]bool{}
+	for _, kind := range Inventory() {
+		if kind.APIVersion = path.Dir(kind.APIVersion); once[kind] {
+			t.Errorf("%+v is looked for in two versions", kind)
+		}
+		once[kind] = true
+	}
+	object(t, input(t, one(), modern()), FlannelKey.Kind, FlannelKey.Name)
+	token, err := BootstrapToken(Token{ID: "abcdef"})
+	if err != nil || strings.Contains(string(token.Content), hosts.LabelInventory) {
+		t.Errorf("a token ends by itself: %s, %v", token.Content, err)
 	}
 }

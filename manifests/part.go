@@ -35,7 +35,7 @@ func ClusterInfo(in Input) (Object, error) {
 	}
 	for _, object := range objects {
 		if object.Key.Kind == "ConfigMap" && object.Key.Name == bootstrapapi.ConfigMapClusterInfo {
-			return object, nil
+			return inInventory(object)
 		}
 	}
 	return Object{}, fmt.Errorf("render %s: it is not among the objects of %s", bootstrapapi.ConfigMapClusterInfo, plan.PhaseBootstrapToken)

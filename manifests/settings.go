@@ -3,12 +3,14 @@ package manifests
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	kubeproxyv1alpha1 "k8s.io/kube-proxy/config/v1alpha1"
 	kubeletv1beta1 "k8s.io/kubelet/config/v1beta1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
@@ -78,6 +80,24 @@ func EndpointOf(kubeadmConfig []byte) (string, error) {
 		return "", fmt.Errorf("read ConfigMap kube-system/kubeadm-config: %w", err)
 	}
 	return found.Endpoint, nil
+}
+
+// NetworkingOf reads the subnets and the domain that a cluster has out of its kubeadm-config.
+func NetworkingOf(kubeadmConfig []byte) (cluster.Networking, error) {
+	found, err := configMapKey[struct {
+		Networking struct {
+			DNSDomain     string `json:"dnsDomain"`
+			PodSubnet     string `json:"podSubnet"`
+			ServiceSubnet string `json:"serviceSubnet"`
+		} `json:"networking"`
+	}](kubeadmConfig, clusterKey)
+	if err != nil {
+		return cluster.Networking{}, fmt.Errorf("read ConfigMap kube-system/kubeadm-config: %w", err)
+	}
+	have := found.Networking
+	return cluster.Networking{
+		PodSubnets: strings.Split(have.PodSubnet, ","), ServiceSubnets: strings.Split(have.ServiceSubnet, ","), DNSDomain: have.DNSDomain,
+	}, nil
 }
 
 func configMapKey[T any](object []byte, key string) (T, error) {

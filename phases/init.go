@@ -29,6 +29,7 @@ func Init(in Input) (plan.Plan, plan.Contents, error) {
 		(*draft).markNodes,
 		(*draft).pruneHosts,
 		(*draft).awaitAddons,
+		(*draft).pruneObjects,
 		(*draft).complete,
 	)
 }

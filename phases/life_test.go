@@ -31,6 +31,7 @@ func (w *world) clone(t *testing.T) *world {
 		other.running[name] = maps.Clone(w.running[name])
 	}
 	other.leaves, other.down, other.objects = maps.Clone(w.leaves), maps.Clone(w.down), maps.Clone(w.objects)
+	other.applied = maps.Clone(w.applied)
 	other.nodes, other.touched, other.balancer = maps.Clone(w.nodes), map[string]bool{}, maps.Clone(w.balancer)
 	other.address, other.begun = maps.Clone(w.address), maps.Clone(w.begun)
 	other.etcd.members = slices.Clone(w.etcd.members)

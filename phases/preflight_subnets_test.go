@@ -50,6 +50,7 @@ func TestARunningClusterIsNotStoppedByItsNetwork(t *testing.T) {
 		t.Errorf("what came later: %v", late)
 	}
 	w.cluster.Networking.AddOn = cluster.AddOnNone
+	w.bring("05-cilium.conflist")
 	if got := of(withLink("cilium_host", "10.244.1.7/32"), withRoute("10.244.0.0/24", "10.244.1.7", "cilium_host")); len(got) > 0 {
 		t.Errorf("a network that the user brought: %v", got)
 	}

@@ -133,9 +133,9 @@ func InspectQuery(c *cluster.Cluster, before *hosts.Record) hosts.Query {
 // clusterInfoKey is the object that tells those who join where the cluster is.
 var clusterInfoKey = hosts.ObjectKey{APIVersion: "v1", Kind: "ConfigMap", Namespace: "kube-public", Name: "cluster-info"}
 
-// ClusterQuery says which objects to fetch: all that the cluster should hold, and those
-// that say what it has settled on. Without a bundle only the latter are planned with, and
-// the one that names a control plane.
+// ClusterQuery says which objects to fetch: all that the cluster should hold, those
+// that say what it has settled on, and what else Slipway has applied. Without a bundle only
+// the second are planned with, and the one that names a control plane.
 func ClusterQuery(in Input) (hosts.ClusterQuery, error) {
 	query := hosts.ClusterQuery{Objects: []hosts.ObjectKey{view.MarkerKey, view.KubeletConfigKey, view.KubeProxyConfigKey, clusterInfoKey}}
 	if in.Bill.KubernetesVersion == "" {
@@ -154,5 +154,6 @@ func ClusterQuery(in Input) (hosts.ClusterQuery, error) {
 			query.Objects = append(query.Objects, object.Key)
 		}
 	}
+	query.Inventory = manifests.Inventory()
 	return query, nil
 }

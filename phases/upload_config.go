@@ -38,7 +38,7 @@ func (d *draft) complete() {
 		madeOn(d.planes, awaitsEndpoint),
 		d.inCluster(does[plan.WaitNode]),
 		madeOn(d.drafts, does[plan.WaitPods]),
-		d.inCluster(does[plan.MarkNode], does[plan.WaitAvailable]),
+		d.inCluster(does[plan.MarkNode], does[plan.WaitAvailable], does[plan.Delete]),
 		madeOn(d.drafts, startsBalancer),
 	)
 	content, err := json.Marshal(map[string]any{

@@ -34,7 +34,8 @@ func (w *world) may(step plan.Step) bool {
 	case plan.WaitAvailable:
 		w.settle()
 		_, there := w.objects[a.Object]
-		return w.apiUp() && there && w.networked()
+		inHostNetwork := a.Object.Name == "kube-proxy"
+		return w.apiUp() && there && w.controlled() && (w.networked() || inHostNetwork)
 	case plan.MemberPromote:
 		w.settle()
 		return w.quorate() && w.inSync(a.Name)
@@ -121,7 +122,13 @@ func (w *world) doCluster(step plan.Step, contents plan.Contents) {
 		if _, there := w.objects[a.Object]; !there || !a.Seed {
 			w.objects[a.Object] = json.RawMessage(contents[a.Content])
 		}
+		if !a.Seed && !slices.Contains(w.applied[a.Object], "slipway") {
+			w.applied[a.Object] = append(w.applied[a.Object], "slipway")
+		}
 	case plan.Delete:
+		if a.UID != "" && a.UID != uidOf(a.Object) {
+			w.t.Fatalf("step %s: another object was meant", step.ID)
+		}
 		delete(w.objects, a.Object)
 		delete(w.nodes, a.Object.Name)
 	case plan.MarkNode:

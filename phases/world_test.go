@@ -21,6 +21,7 @@ import (
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/phases/view"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // noon is when every test happens.
@@ -39,6 +40,7 @@ type world struct {
 	open      map[string]hosts.Host
 	down      map[string]bool
 	objects   map[hosts.ObjectKey]json.RawMessage
+	applied   map[hosts.ObjectKey][]string // who has applied an object
 	nodes     map[string]hosts.Node
 	touched   map[string]bool // hosts, and "" for the cluster
 	query     *hosts.ClusterQuery
@@ -110,7 +112,7 @@ func newWorldOf(t *testing.T, s shape) *world {
 	w := &world{
 		t: t, cluster: c, pki: testPKI, now: noon,
 		leaves: map[string]map[string]certs.Leaf{}, machines: map[string]*hosttest.Fake{}, open: map[string]hosts.Host{},
-		down: map[string]bool{}, objects: map[hosts.ObjectKey]json.RawMessage{}, nodes: map[string]hosts.Node{},
+		down: map[string]bool{}, objects: map[hosts.ObjectKey]json.RawMessage{}, applied: map[hosts.ObjectKey][]string{}, nodes: map[string]hosts.Node{},
 		touched: map[string]bool{}, begun: map[string]bool{}, running: map[string]map[string]bool{}, balancer: map[string]balancer{}, address: map[string]string{},
 		etcd: etcd{data: map[string]string{}, begun: map[string]bool{}},
 	}
@@ -287,12 +289,40 @@ func (w *world) live(query hosts.ClusterQuery) hosts.ClusterFacts {
 			live.Objects[key] = w.withStatus(object)
 		}
 	}
+	for _, kind := range query.Inventory {
+		live.Inventory = append(live.Inventory, w.inventory(kind)...)
+	}
 	for _, name := range slices.Sorted(maps.Keys(w.nodes)) {
 		live.Nodes = append(live.Nodes, w.nodes[name])
 	}
 	live.Health = w.health()
 	return live
 }
+
+// inventory is what Slipway has applied of a kind.
+func (w *world) inventory(kind hosts.ObjectKey) []hosts.Applied {
+	var found []hosts.Applied
+	for key, content := range w.objects {
+		like := key
+		like.Name = ""
+		at := slices.Index(w.applied[key], "slipway")
+		if like != kind || at < 0 {
+			continue
+		}
+		var object metav1.PartialObjectMetadata
+		if err := json.Unmarshal(content, &object); err != nil {
+			w.t.Fatal(err)
+		}
+		if phase := object.Labels[hosts.LabelInventory]; phase != "" {
+			others := slices.Delete(slices.Clone(w.applied[key]), at, at+1)
+			found = append(found, hosts.Applied{Object: key, UID: uidOf(key), Phase: phase, Others: others})
+		}
+	}
+	slices.SortFunc(found, func(a, b hosts.Applied) int { return strings.Compare(a.Object.Name, b.Object.Name) })
+	return found
+}
+
+func uidOf(key hosts.ObjectKey) string { return "the uid of " + key.String() }
 
 // health is what init and ha test ask the control planes for that are connected.
 func (w *world) health() []hosts.Health {

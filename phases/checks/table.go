@@ -121,6 +121,8 @@ var Table = []Check{
 	{"Firewalld", Host, Warning, install, firewall("firewalld", firewalldRules), ""},
 	{"Ufw", Host, Warning, install, firewall("ufw", ufwRules), ""},
 	{"AddressPlan", Node, Error, install, overlappingSubnets, ""},
+	{"NetworkAddOn", Node, Error, initOnly, lostNetwork, ""},
+	{"Networking", Cluster, Error, initJoin, ofCluster(movedNetworking), ""},
 	{"ServiceRoute", Node, Warning, install, noServiceRoute, ""},
 	{"NameServers", Node, Error, install, noNameServer, ""},
 	{"NameServers", Cluster, Warning, fresh, ofCluster(noNameServers), ""},

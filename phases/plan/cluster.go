@@ -38,6 +38,9 @@ func (a Apply) describe() hosts.Description {
 // Delete deletes an API object; its absence is no error.
 type Delete struct {
 	Object hosts.ObjectKey `json:"object"`
+	// UID, if set, is of an object that Slipway has applied. It is deleted only if it still is that
+	// one, and nobody else applies it.
+	UID string `json:"uid,omitempty"`
 }
 
 func (a Delete) describe() hosts.Description {

@@ -48,5 +48,11 @@ const (
 
 const addonPrefix = "addon/"
 
+// Label is the phase as the value of a label, which may have no slash. PhaseOf reads it.
+func (p Phase) Label() string { return strings.ReplaceAll(string(p), "/", ".") }
+
+// PhaseOf is the phase that a label's value names.
+func PhaseOf(label string) Phase { return Phase(strings.ReplaceAll(label, ".", "/")) }
+
 // IsAddon tells whether the phase applies an add-on.
 func (p Phase) IsAddon() bool { return strings.HasPrefix(string(p), addonPrefix) }

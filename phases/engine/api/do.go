@@ -19,7 +19,7 @@ func (c *Client) Do(ctx context.Context, action plan.ClusterAction, content func
 	case plan.Apply:
 		return c.apply(ctx, action, content, progress)
 	case plan.Delete:
-		return c.delete(ctx, action.Object, progress)
+		return c.delete(ctx, action, progress)
 	case plan.MarkNode:
 		return c.markNode(ctx, action, progress)
 	case plan.Cordon:

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -134,7 +135,7 @@ func (g *Gap) Start(ctx context.Context) error {
 		return retry{after: g.pace.every}, nil
 	})
 	if err != nil {
-		_, _ = g.client.delete(ctx, g.key, nil)
+		_, _ = g.client.delete(ctx, plan.Delete{Object: g.key}, nil)
 		g.dialer.close()
 		return fmt.Errorf("write %s through the endpoint: %w", g.key, why)
 	}
@@ -146,7 +147,7 @@ func (g *Gap) Start(ctx context.Context) error {
 
 // make puts an object in the place of the one that an earlier writer may have left.
 func (g *Gap) make(ctx context.Context) error {
-	if _, err := g.client.delete(ctx, g.key, nil); err != nil {
+	if _, err := g.client.delete(ctx, plan.Delete{Object: g.key}, nil); err != nil {
 		return err
 	}
 	maps := g.client.typed.CoreV1().ConfigMaps(g.key.Namespace)
@@ -336,7 +337,7 @@ func (g *Gap) Stop(ctx context.Context) (GapReport, error) {
 	if err == nil {
 		err = g.verify(ctx)
 	}
-	if _, failed := g.client.delete(ctx, g.key, nil); failed != nil {
+	if _, failed := g.client.delete(ctx, plan.Delete{Object: g.key}, nil); failed != nil {
 		err = errors.Join(err, failed)
 	}
 	return g.report, err

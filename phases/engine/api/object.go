@@ -109,25 +109,43 @@ func (c *Client) seedOnce(ctx context.Context, key hosts.ObjectKey, body []byte)
 }
 
 // delete deletes an object and what it owns.
-func (c *Client) delete(ctx context.Context, key hosts.ObjectKey, progress func(hosts.Progress)) (hosts.Outcome, error) {
-	var absent bool
+func (c *Client) delete(ctx context.Context, action plan.Delete, progress func(hosts.Progress)) (hosts.Outcome, error) {
+	var done hosts.Outcome
 	err := c.persist(ctx, progress, func(ctx context.Context) error {
-		path, err := c.path(ctx, key)
-		if err == nil {
-			_, err = c.send(ctx, request{
-				verb: http.MethodDelete, path: path,
-				params: map[string]string{"propagationPolicy": string(metav1.DeletePropagationBackground)},
-			})
-		}
-		if absent = apierrors.IsNotFound(err); absent {
-			return nil
+		var err error
+		done, err = c.deleteOnce(ctx, action)
+		if apierrors.IsNotFound(err) {
+			done, err = outcome(false, ""), nil
 		}
 		return err
 	})
 	if err != nil {
-		return hosts.Outcome{}, fmt.Errorf("delete %s: %w", key, err)
+		return hosts.Outcome{}, fmt.Errorf("delete %s: %w", action.Object, err)
 	}
-	return outcome(!absent, ""), nil
+	return done, nil
+}
+
+func (c *Client) deleteOnce(ctx context.Context, action plan.Delete) (hosts.Outcome, error) {
+	path, err := c.path(ctx, action.Object)
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	options := metav1.DeleteOptions{
+		TypeMeta:          metav1.TypeMeta{APIVersion: "v1", Kind: "DeleteOptions"},
+		PropagationPolicy: new(metav1.DeletePropagationBackground),
+	}
+	if action.UID != "" {
+		var mine bool
+		if options.Preconditions, mine, err = c.stillMine(ctx, path, action); err != nil || !mine {
+			return outcome(false, "it is another's by now"), err
+		}
+	}
+	body, err := json.Marshal(options)
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	_, err = c.send(ctx, request{verb: http.MethodDelete, path: path, body: body})
+	return outcome(true, ""), err
 }
 
 // versionOf is an object's resourceVersion.

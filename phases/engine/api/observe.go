@@ -99,6 +99,13 @@ func (c *Client) look(ctx context.Context, query hosts.ClusterQuery) (hosts.Clus
 		facts.Nodes = nodes
 		return err
 	})
+	inventory := make([][]hosts.Applied, len(query.Inventory))
+	for i, kind := range query.Inventory {
+		group.Go(func() (err error) {
+			inventory[i], err = c.inventory(ctx, kind)
+			return err
+		})
+	}
 	for _, key := range query.Objects {
 		group.Go(func() error {
 			object, err := c.object(ctx, key)
@@ -112,6 +119,7 @@ func (c *Client) look(ctx context.Context, query hosts.ClusterQuery) (hosts.Clus
 		})
 	}
 	err := group.Wait()
+	facts.Inventory = slices.Concat(inventory...)
 	facts.ClockOffset = c.clock.offsetOrNil()
 	return facts, err
 }

@@ -26,6 +26,7 @@ type request struct {
 	verb   string
 	path   string
 	params map[string]string
+	accept string          // what the answer is to be; JSON unless said
 	patch  types.PatchType // of a PATCH
 	body   []byte
 }
@@ -35,6 +36,9 @@ func (c *Client) send(ctx context.Context, r request) ([]byte, error) {
 	call := c.typed.CoreV1().RESTClient().Verb(r.verb).AbsPath(r.path).MaxRetries(0)
 	for name, value := range r.params {
 		call = call.Param(name, value)
+	}
+	if r.accept != "" {
+		call = call.SetHeader("Accept", r.accept)
 	}
 	if r.body != nil {
 		call = call.Body(r.body).SetHeader("Content-Type", cmp.Or(string(r.patch), runtime.ContentTypeJSON))

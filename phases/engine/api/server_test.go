@@ -319,9 +319,23 @@ func (c *cluster) serveObject(w http.ResponseWriter, r *http.Request) {
 			refuse(w, 404, metav1.StatusReasonNotFound, "not found")
 			return
 		}
+		if !meets(live, body) {
+			refuse(w, 409, metav1.StatusReasonConflict, "the precondition fails")
+			return
+		}
 		delete(c.objects, r.URL.Path)
 		write(w, 200, metav1.Status{Status: metav1.StatusSuccess})
 	}
+}
+
+// meets tells whether an object is the one whose deletion is asked for.
+func meets(live map[string]any, body []byte) bool {
+	var options metav1.DeleteOptions
+	_ = json.Unmarshal(body, &options)
+	metadata := live["metadata"].(map[string]any)
+	wanted := options.Preconditions
+	return wanted == nil || (wanted.UID == nil || string(*wanted.UID) == metadata["uid"]) &&
+		(wanted.ResourceVersion == nil || *wanted.ResourceVersion == metadata["resourceVersion"])
 }
 
 func (c *cluster) patch(w http.ResponseWriter, r *http.Request, body []byte) {
@@ -403,9 +417,16 @@ func merge(into, patch map[string]any) {
 func (c *cluster) list(r *http.Request) map[string]any {
 	path := r.URL.Path
 	last := path[strings.LastIndex(path, "/")+1:]
-	if !slices.Contains([]string{"nodes", "pods", "secrets"}, last) {
+	kind := map[string]string{
+		"nodes": "NodeList", "pods": "PodList", "secrets": "SecretList", "configmaps": "ConfigMapList", "clusterroles": "ClusterRoleList",
+	}[last]
+	if kind == "" {
 		return nil
 	}
+	if form := r.Header.Get("Accept"); strings.Contains(form, "as=PartialObjectMetadataList") {
+		kind = "PartialObjectMetadataList"
+	}
+	label := r.URL.Query().Get("labelSelector")
 	node, _ := strings.CutPrefix(r.URL.Query().Get("fieldSelector"), "spec.nodeName=")
 	items := []any{}
 	var paths []string
@@ -415,7 +436,12 @@ func (c *cluster) list(r *http.Request) map[string]any {
 	slices.Sort(paths)
 	for _, at := range paths {
 		parts := strings.Split(at, "/")
-		if parts[len(parts)-2] != last {
+		if parts[len(parts)-2] != last || strings.Contains(path, "/namespaces/") && !strings.HasPrefix(at, path+"/") {
+			continue
+		}
+		metadata := c.objects[at]["metadata"].(map[string]any)
+		labels, _ := metadata["labels"].(map[string]any)
+		if _, has := labels[label]; kind == "PartialObjectMetadataList" && !has {
 			continue
 		}
 		if spec, _ := c.objects[at]["spec"].(map[string]any); last == "pods" && node != "" && spec["nodeName"] != node {
@@ -423,7 +449,6 @@ func (c *cluster) list(r *http.Request) map[string]any {
 		}
 		items = append(items, c.objects[at])
 	}
-	kind := map[string]string{"nodes": "NodeList", "pods": "PodList", "secrets": "SecretList"}[last]
 	return map[string]any{"kind": kind, "apiVersion": "v1", "metadata": map[string]any{}, "items": items}
 }
 

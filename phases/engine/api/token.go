@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	bootstrap "k8s.io/cluster-bootstrap/token/api"
@@ -113,7 +114,7 @@ func (c *Client) DeleteToken(ctx context.Context, id string) (bool, error) {
 		APIVersion: "v1", Kind: "Secret", Namespace: metav1.NamespaceSystem,
 		Name: bootstrap.BootstrapTokenSecretPrefix + id,
 	}
-	done, err := c.delete(ctx, key, func(hosts.Progress) {})
+	done, err := c.delete(ctx, plan.Delete{Object: key}, func(hosts.Progress) {})
 	if err != nil {
 		return false, fmt.Errorf("delete bootstrap token %s: %w", id, err)
 	}
