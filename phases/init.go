@@ -27,9 +27,9 @@ func Init(in Input) (plan.Plan, plan.Contents, error) {
 		(*draft).awaitNodes,
 		(*draft).takeTurns,
 		(*draft).markNodes,
-		(*draft).pruneHosts,
 		(*draft).awaitAddons,
 		(*draft).pruneObjects,
+		(*draft).pruneHosts,
 		(*draft).complete,
 	)
 }

@@ -15,9 +15,10 @@ import (
 
 // pruneHosts has each host lose what its record names and its state has not: what the cluster file,
 // the bundle or a newer Slipway no longer asks for. They lose it one after another, each when it
-// does its work again, so that a mistake stops at one host.
+// does its work again, so that a mistake stops at one host. What may write a file again, such as a
+// DaemonSet of the network, is deleted first.
 func (d *draft) pruneHosts() {
-	var before []string
+	before := d.inCluster(does[plan.Delete])
 	for _, h := range d.drafts {
 		if ids := h.prune(join(before, h.changed())); len(ids) > 0 {
 			before = ids

@@ -64,6 +64,10 @@ func TestWhatTheFileNoLongerWantsGoes(t *testing.T) {
 		!strings.Contains(text, "warning: namespace kube-flannel stays") || strings.Contains(text, "namespace kube-system stays") {
 		t.Errorf("the plan does not say what goes and what stays:\n%s", text)
 	}
+	conf := "cp-1/prune/" + trimmed(manifests.CNIConf)
+	if before := plan.Predecessors(p); !slices.Contains(before[conf], "cluster/addon/flannel/serviceaccount/kube-flannel/flannel/delete") { // the last of them
+		t.Errorf("flannel, which would write it again, is not deleted before %s:\n%s", conf, edges(p))
+	}
 	w.run(p, contents, seeded(2), -1)
 	p, _ = w.planned(Init)
 	wantEmpty(t, p)
