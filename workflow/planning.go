@@ -62,7 +62,7 @@ func (s *Session) verifyBundle(ctx context.Context, ready Prepared) error {
 	for _, step := range ready.Plan.Steps {
 		for _, ref := range plan.Refs(step) {
 			if s.archive.Has(ref) {
-				return s.archive.Verify(ctx, nil)
+				return s.archive.Verify(ctx)
 			}
 		}
 	}

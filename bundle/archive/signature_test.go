@@ -71,7 +71,7 @@ func TestSignatureStates(t *testing.T) {
 			if got := a.Signature().State; got != test.want {
 				t.Errorf("state %s, want %s", got, test.want)
 			}
-			err := a.Verify(context.Background(), nil)
+			err := a.Verify(context.Background())
 			if test.verifies && err != nil || !test.verifies && !errors.Is(err, ErrSignature) {
 				t.Errorf("Verify: %v, want success: %t", err, test.verifies)
 			}

@@ -14,26 +14,15 @@ import (
 // Verify reads the whole bundle: every blob against its digest, the images' manifests
 // against the bill, and the signature against the trusted keys, if there are any.
 // It reports every blob that is corrupt, not only the first.
-func (a *Archive) Verify(ctx context.Context, progress func(done, total int64)) error {
-	if progress == nil {
-		progress = func(int64, int64) {}
-	}
+func (a *Archive) Verify(ctx context.Context) error {
 	if len(a.keys) > 0 {
 		if signature := a.Signature(); signature.State != SignatureTrusted {
 			return fmt.Errorf("verify %s: %w: %s", a.path, ErrSignature, signature)
 		}
 	}
-	blobs := append([]bundle.Blob{a.own, a.billRef}, a.bill.Blobs()...)
-	var done, total int64
-	for _, blob := range blobs {
-		total += blob.Size
-	}
 	var corrupt []error
-	for _, blob := range blobs {
-		err := a.verifyBlob(ctx, blob, func(n int64) {
-			done += n
-			progress(done, total)
-		})
+	for _, blob := range append([]bundle.Blob{a.own, a.billRef}, a.bill.Blobs()...) {
+		err := a.verifyBlob(ctx, blob)
 		switch {
 		case errors.Is(err, ErrCorrupt):
 			corrupt = append(corrupt, err)
@@ -52,26 +41,14 @@ func (a *Archive) Verify(ctx context.Context, progress func(done, total int64)) 
 	return nil
 }
 
-func (a *Archive) verifyBlob(ctx context.Context, blob bundle.Blob, read func(int64)) error {
+func (a *Archive) verifyBlob(ctx context.Context, blob bundle.Blob) error {
 	content, err := a.Blob(blob.Digest)
 	if err != nil {
 		return err
 	}
 	hash := sha256.New()
-	buffer := make([]byte, 1<<20)
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n, err := content.Read(buffer)
-		hash.Write(buffer[:n])
-		read(int64(n))
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return fmt.Errorf("read blob %s: %w", blob.Digest, err)
-		}
+	if _, err := io.Copy(hash, withContext(ctx, content)); err != nil {
+		return fmt.Errorf("read blob %s: %w", blob.Digest, err)
 	}
 	found := "sha256:" + hex.EncodeToString(hash.Sum(nil))
 	if found != blob.Digest {

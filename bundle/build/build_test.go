@@ -60,7 +60,7 @@ func TestEveryFileOfEverySetIsInItsLayer(t *testing.T) {
 	a, err := archive.Open(path)
 	must(t, err)
 	defer a.Close() //nolint:errcheck // only read from
-	must(t, a.Verify(context.Background(), nil))
+	must(t, a.Verify(context.Background()))
 	for _, set := range bill.Sets {
 		seen := map[string]bool{}
 		for _, file := range set.Files {

@@ -45,14 +45,6 @@ type Store struct {
 	root string
 }
 
-// Info is what List says of a cluster.
-type Info struct {
-	Name    string `json:"name"`
-	ID      string `json:"id"`
-	Path    string `json:"path"`
-	Current bool   `json:"current"` // whether the name means this one now
-}
-
 // DefaultRoot is $XDG_STATE_HOME/slipway, or ~/.local/state/slipway.
 func DefaultRoot() (string, error) {
 	base, err := BaseFolder("XDG_STATE_HOME", ".local/state")
@@ -210,20 +202,20 @@ func (s *Store) load(name string) (*Folder, error) {
 
 // only finds the one cluster of a name that nothing says is current.
 func (s *Store) only(name string) (*Folder, error) {
-	all, err := s.List()
+	all, err := s.list()
 	if err != nil {
 		return nil, err
 	}
-	all = slices.DeleteFunc(all, func(info Info) bool { return info.Name != name })
+	all = slices.DeleteFunc(all, func(folder *Folder) bool { return folder.name != name })
 	switch len(all) {
 	case 0:
 		return nil, ErrNotFound
 	case 1:
-		return &Folder{store: s, path: all[0].Path, name: name, id: all[0].ID}, nil
+		return all[0], nil
 	}
 	var ids []string
-	for _, info := range all {
-		ids = append(ids, certs.ShortID(info.ID))
+	for _, folder := range all {
+		ids = append(ids, certs.ShortID(folder.id))
 	}
 	return nil, fmt.Errorf("%d clusters have this name (%s), and %s does not say which one is meant: write the ID into the cluster file (id: …)",
 		len(all), strings.Join(ids, ", "), filepath.Join(s.root, currentFolder, name))
@@ -239,13 +231,13 @@ func (s *Store) LoadID(id string) (*Folder, error) {
 	return folder, nil
 }
 
-// List gives every cluster of the store, by name.
-func (s *Store) List() ([]Info, error) {
+// list gives every cluster of the store, by name.
+func (s *Store) list() ([]*Folder, error) {
 	entries, err := os.ReadDir(s.root)
 	if err != nil {
 		return nil, fmt.Errorf("list the state folder: %w", err)
 	}
-	var all []Info
+	var all []*Folder
 	for _, entry := range entries {
 		if !entry.IsDir() || strings.HasPrefix(entry.Name(), ".") {
 			continue
@@ -258,24 +250,20 @@ func (s *Store) List() ([]Info, error) {
 		if err != nil {
 			return nil, fmt.Errorf("list the state folder: %w", err)
 		}
-		now, err := s.current(name)
-		if err != nil {
-			return nil, fmt.Errorf("list the state folder: %w", err)
-		}
-		all = append(all, Info{Name: name, ID: id, Path: path, Current: now == id})
+		all = append(all, &Folder{store: s, path: path, name: name, id: id})
 	}
 	return all, nil
 }
 
 // find opens the folder of a whole ID.
 func (s *Store) find(id string) (*Folder, error) {
-	all, err := s.List()
+	all, err := s.list()
 	if err != nil {
 		return nil, err
 	}
-	for _, info := range all {
-		if info.ID == id {
-			return &Folder{store: s, path: info.Path, name: info.Name, id: info.ID}, nil
+	for _, folder := range all {
+		if folder.id == id {
+			return folder, nil
 		}
 	}
 	return nil, ErrNotFound

@@ -143,7 +143,7 @@ func TestNotFound(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if all, err := open(t).List(); err != nil || len(all) != 0 {
+	if all, err := open(t).list(); err != nil || len(all) != 0 {
 		t.Errorf("an empty store lists %v, %v", all, err)
 	}
 }
@@ -203,14 +203,14 @@ func TestTwoClustersOfOneName(t *testing.T) {
 	loaded(one)
 	create(t, s, "demo", second)
 	loaded(two)
-	all, err := s.List()
+	all, err := s.list()
 	if err != nil {
 		t.Fatal(err)
 	}
-	slices.SortFunc(all, func(a, b Info) int { return strings.Compare(b.ID, a.ID) })
-	want := []Info{{"demo", one.ID(), one.Path(), false}, {"demo", two.ID(), two.Path(), true}}
-	slices.SortFunc(want, func(a, b Info) int { return strings.Compare(b.ID, a.ID) })
-	if diff := cmp.Diff(want, all); diff != "" {
+	slices.SortFunc(all, func(a, b *Folder) int { return strings.Compare(a.ID(), b.ID()) })
+	want := []*Folder{one, two}
+	slices.SortFunc(want, func(a, b *Folder) int { return strings.Compare(a.ID(), b.ID()) })
+	if diff := cmp.Diff(want, all, cmp.AllowUnexported(Folder{}, Store{})); diff != "" {
 		t.Errorf("list (-want +got):\n%s", diff)
 	}
 	// Without the note of which is meant there is no guessing …
@@ -389,7 +389,7 @@ func TestAPKIThatIsNotWholeIsNotKept(t *testing.T) {
 	if _, err := s.Create("demo", pki); err == nil {
 		t.Error("kept a PKI without etcd's CA key")
 	}
-	if all, _ := s.List(); len(all) != 0 {
+	if all, _ := s.list(); len(all) != 0 {
 		t.Errorf("something was kept: %v", all)
 	}
 }
@@ -437,7 +437,7 @@ func TestManyAtOnce(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if all, err := (&Store{root}).List(); err != nil || len(all) != 1 {
+	if all, err := (&Store{root}).list(); err != nil || len(all) != 1 {
 		t.Errorf("%d clusters, %v", len(all), err)
 	}
 }

@@ -395,7 +395,7 @@ func stored(blobs []bundle.Blob) int64 {
 func newBundleVerifyCommand() *cobra.Command {
 	return newBundleReader("verify FILE", "Check every byte of a bundle, and its signature",
 		func(command *cobra.Command, format string, a *archive.Archive, _ bool) error {
-			if err := a.Verify(command.Context(), nil); err != nil {
+			if err := a.Verify(command.Context()); err != nil {
 				return err
 			}
 			bill := a.Bill()

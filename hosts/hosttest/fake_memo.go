@@ -6,21 +6,21 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-// Tests observe many machines with the same files many times: what takes long is computed once.
-var (
-	knownPairs       sync.Map // certificate and key → whether they belong together
-	knownKubeconfigs sync.Map // content → readKubeconfig
-)
+// known is what was computed once: tests observe many machines with the same files many times.
+var known sync.Map
+
+func once[T any](id string, compute func() T) T {
+	if value, ok := known.Load(id); ok {
+		return value.(T)
+	}
+	value := compute()
+	known.Store(id, value)
+	return value
+}
 
 // pairs is hosts.KeyMatches.
 func pairs(cert, key []byte) bool {
-	id := string(cert) + "\x00" + string(key)
-	if known, ok := knownPairs.Load(id); ok {
-		return known.(bool)
-	}
-	matches := hosts.KeyMatches(cert, key)
-	knownPairs.Store(id, matches)
-	return matches
+	return once("pair "+string(cert)+"\x00"+string(key), func() bool { return hosts.KeyMatches(cert, key) })
 }
 
 // readKubeconfig is a kubeconfig, or why it cannot be read as one.
@@ -30,12 +30,9 @@ type readKubeconfig struct {
 }
 
 func parseKubeconfig(content []byte) (hosts.KubeconfigFile, error) {
-	if known, ok := knownKubeconfigs.Load(string(content)); ok {
-		read := known.(readKubeconfig)
-		return read.file, read.err
-	}
-	var read readKubeconfig
-	read.file, read.err = hosts.ParseKubeconfig(content)
-	knownKubeconfigs.Store(string(content), read)
+	read := once("kubeconfig "+string(content), func() (read readKubeconfig) {
+		read.file, read.err = hosts.ParseKubeconfig(content)
+		return read
+	})
 	return read.file, read.err
 }

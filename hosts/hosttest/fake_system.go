@@ -25,20 +25,6 @@ type unit struct {
 	enabled bool
 	active  bool
 	inputs  string
-	jobs    Jobs
-}
-
-// Jobs counts what was done with a unit.
-type Jobs struct{ Starts, Restarts, Reloads, Stops int }
-
-// Jobs tells what was done with a unit since the machine was made.
-func (f *Fake) Jobs(name string) Jobs {
-	f.mutex.Lock()
-	defer f.mutex.Unlock()
-	if u := f.units[name]; u != nil {
-		return u.jobs
-	}
-	return Jobs{}
 }
 
 // PutUnit puts a unit on the machine that Slipway knows nothing of.
@@ -70,11 +56,10 @@ func (f *Fake) setUnit(a hosts.SetUnit) (string, error) {
 	if !a.Active {
 		inputs = ""
 	}
-	want := unit{preset: u.preset, enabled: a.Enabled, active: a.Active, inputs: inputs, jobs: u.jobs}
+	want := unit{preset: u.preset, enabled: a.Enabled, active: a.Active, inputs: inputs}
 	if *u == want && !(a.Active && a.Restart) {
 		return "", nil
 	}
-	want.jobs.count(a, u)
 	record := f.noted()
 	if u.preset {
 		f.noted().Remember(hosts.Prior{Setting: "unit/" + a.Name, Value: u.state()})
@@ -98,21 +83,6 @@ func (f *Fake) stopUnits(a hosts.StopUnits) (string, error) {
 		}
 	}
 	return strings.Join(details, ", "), nil
-}
-
-// count adds the job that brings a unit from what it was to what an action asks.
-func (j *Jobs) count(a hosts.SetUnit, was *unit) {
-	again := a.Restart || a.Inputs != "" && a.Inputs != was.inputs
-	switch {
-	case was.active && !a.Active:
-		j.Stops++
-	case !was.active && a.Active:
-		j.Starts++
-	case a.Active && again && a.Reload:
-		j.Reloads++
-	case a.Active && again:
-		j.Restarts++
-	}
 }
 
 // state says a unit's state as the record does.

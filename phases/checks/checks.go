@@ -42,5 +42,13 @@ func ofCluster(ask func(view.View) []Finding) look {
 	return func(v view.View, _ cluster.Host, _ hosts.Facts) []Finding { return ask(v) }
 }
 
+// when is a finding, where there is something to find.
+func when(there bool, found Finding) []Finding {
+	if !there {
+		return nil
+	}
+	return []Finding{found}
+}
+
 // targets are the hosts that the workflow is for.
 func targets(v view.View) []cluster.Host { return v.Targets(v.Workflow) }

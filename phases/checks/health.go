@@ -17,19 +17,15 @@ const (
 )
 
 func singleEndpoint(v view.View) []Finding {
-	if v.Cluster.Endpoint.Mode != cluster.EndpointControlPlane || !v.ClusterFacts.Reachable {
-		return nil
-	}
-	return []Finding{finding("make a cluster with endpoint.mode vip, loadBalancers, local or external",
-		"the endpoint is the address of the only control plane, and goes with it")}
+	return when(v.Cluster.Endpoint.Mode == cluster.EndpointControlPlane && v.ClusterFacts.Reachable,
+		finding("make a cluster with endpoint.mode vip, loadBalancers, local or external",
+			"the endpoint is the address of the only control plane, and goes with it"))
 }
 
 func tooFewToSpare(v view.View) []Finding {
 	n := len(view.Voting(v.ClusterFacts.Members))
-	if !v.Cluster.StackedEtcd() || !v.ClusterFacts.Reachable || n >= leastMembers {
-		return nil
-	}
-	return []Finding{finding(growCluster, "etcd has %s with a vote; to do without one it needs %d", hosts.Count(n, "member"), leastMembers)}
+	return when(v.Cluster.StackedEtcd() && v.ClusterFacts.Reachable && n < leastMembers,
+		finding(growCluster, "etcd has %s with a vote; to do without one it needs %d", hosts.Count(n, "member"), leastMembers))
 }
 
 // unwell lists what does not answer of etcd and of the control planes: each control plane can only

@@ -13,10 +13,8 @@ import (
 )
 
 func noContainerd(_ view.View, _ cluster.Host, facts hosts.Facts) []Finding {
-	if facts.Record == nil || facts.Units[manifests.ContainerdUnit].Active == "active" {
-		return nil
-	}
-	return []Finding{finding("systemctl start "+manifests.ContainerdUnit, "containerd is not running")}
+	return when(facts.Record != nil && facts.Units[manifests.ContainerdUnit].Active != "active",
+		finding("systemctl start "+manifests.ContainerdUnit, "containerd is not running"))
 }
 
 // otherImagePlatform are images that the host cannot run.

@@ -97,11 +97,9 @@ func fixMachineID(noted hosts.Machine, host cluster.Host) string {
 // that is not Ready may be what was left of a host that was installed anew.
 func takenName(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 	node, _ := v.Node(host.Name)
-	if !node.Ready || !differ(node.MachineID, facts.MachineID) {
-		return nil
-	}
-	return []Finding{finding(fixWay+"; if it was installed anew just now, wait until the cluster has noticed",
-		"the node %s is Ready on another machine: its machine-id is %s, and this one's is %s", host.Name, node.MachineID, facts.MachineID)}
+	return when(node.Ready && differ(node.MachineID, facts.MachineID),
+		finding(fixWay+"; if it was installed anew just now, wait until the cluster has noticed",
+			"the node %s is Ready on another machine: its machine-id is %s, and this one's is %s", host.Name, node.MachineID, facts.MachineID))
 }
 
 // callsItself is another host's name that the machine has, and did not have when it was claimed.

@@ -108,12 +108,9 @@ func quorumForJoin(v view.View) []Finding {
 // evenMembers warns of an even number of control planes, where each has a vote in etcd.
 func evenMembers(v view.View) []Finding {
 	n := len(v.Pool())
-	if !v.Cluster.StackedEtcd() || n == 0 || n%2 == 1 {
-		return nil
-	}
-	return []Finding{warning("take an odd number of control planes",
+	return when(v.Cluster.StackedEtcd() && n > 0 && n%2 == 0, warning("take an odd number of control planes",
 		"etcd will have %d members, of which a quorum is %d: it survives the loss of %s, no more than with %d, and has one more to lose",
-		n, hosts.Quorum(n), lossOf(n), n-1)}
+		n, hosts.Quorum(n), lossOf(n), n-1))
 }
 
 // evenRest warns of an even number of members that are left: it is no safer than one less.

@@ -48,17 +48,12 @@ func isOrAre(names []string) string {
 }
 
 func halfMade(v view.View) []Finding {
-	if !v.ClusterFacts.Reachable || v.Completed() {
-		return nil
-	}
-	return []Finding{finding("let it complete, with the new hosts as well: slipway init", "the cluster is only half-made: an init was interrupted")}
+	return when(v.ClusterFacts.Reachable && !v.Completed(),
+		finding("let it complete, with the new hosts as well: slipway init", "the cluster is only half-made: an init was interrupted"))
 }
 
 func inNoCluster(_ view.View, _ cluster.Host, facts hosts.Facts) []Finding {
-	if facts.Record != nil {
-		return nil
-	}
-	return []Finding{finding("bring it in first: slipway join", "the host is in no cluster")}
+	return when(facts.Record == nil, finding("bring it in first: slipway join", "the host is in no cluster"))
 }
 
 // otherAuthority compares the CA that lies on the host with the cluster's.
@@ -104,8 +99,5 @@ func silentForTest(v view.View) []Finding {
 }
 
 func silent(v view.View, fix, seen string) []Finding {
-	if v.ClusterFacts.Reachable {
-		return nil
-	}
-	return []Finding{finding(fix, "%s: %s", seen, silence(v))}
+	return when(!v.ClusterFacts.Reachable, finding(fix, "%s: %s", seen, silence(v)))
 }

@@ -28,10 +28,8 @@ const (
 )
 
 func unprivileged(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
-	if facts.User == "root" {
-		return nil
-	}
-	return []Finding{finding(connectionFixes[hosts.KindPrivilege], "Slipway runs there as %s, not as root", cmp.Or(facts.User, "empty"))}
+	return when(facts.User != "root",
+		finding(connectionFixes[hosts.KindPrivilege], "Slipway runs there as %s, not as root", cmp.Or(facts.User, "empty")))
 }
 
 func oldKernel(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
@@ -74,57 +72,41 @@ func missingCgroups(v view.View, host cluster.Host, facts hosts.Facts) []Finding
 			missing = append(missing, controller)
 		}
 	}
-	if len(missing) == 0 {
-		return nil
-	}
-	return []Finding{finding("see the kernel's command line for cgroup_disable; some boards need cgroup_enable=memory cgroup_enable=cpuset",
-		"the kernel gives no control group for %s", strings.Join(missing, ", "))}
+	return when(len(missing) > 0,
+		finding("see the kernel's command line for cgroup_disable; some boards need cgroup_enable=memory cgroup_enable=cpuset",
+			"the kernel gives no control group for %s", strings.Join(missing, ", ")))
 }
 
 func noOverlayFS(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
-	if facts.OverlayFS {
-		return nil
-	}
-	return []Finding{warning("modprobe overlay; /var/lib/containerd has to be on ext4, or on xfs made with ftype=1",
-		"/var/lib/containerd cannot carry overlay file systems: containers use copies, which takes time and space")}
+	return when(!facts.OverlayFS,
+		warning("modprobe overlay; /var/lib/containerd has to be on ext4, or on xfs made with ftype=1",
+			"/var/lib/containerd cannot carry overlay file systems: containers use copies, which takes time and space"))
 }
 
 func noPacketFilter(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
-	if facts.NFTables || facts.IPTables {
-		return nil
-	}
-	return []Finding{finding("modprobe nf_tables", "the kernel carries neither nftables nor iptables")}
+	return when(!facts.NFTables && !facts.IPTables,
+		finding("modprobe nf_tables", "the kernel carries neither nftables nor iptables"))
 }
 
 func fewCPUs(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
-	if facts.CPUs >= leastCPUs {
-		return nil
-	}
-	return []Finding{finding("give the host more", "%d CPU; a control plane needs %d", facts.CPUs, leastCPUs)}
+	return when(facts.CPUs < leastCPUs,
+		finding("give the host more", "%d CPU; a control plane needs %d", facts.CPUs, leastCPUs))
 }
 
 func littleMemory(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
-	if facts.Memory >= leastMemory {
-		return nil
-	}
-	return []Finding{finding("give the host more",
-		"%d MiB of memory; a control plane needs %d", facts.Memory>>20, int64(leastMemory)>>20)}
+	return when(facts.Memory < leastMemory, finding("give the host more",
+		"%d MiB of memory; a control plane needs %d", facts.Memory>>20, int64(leastMemory)>>20))
 }
 
 func swapOn(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
-	if len(facts.Swaps) == 0 {
-		return nil
-	}
-	return []Finding{warning("", "swap is on (%s): it is turned off, for the next boot as well; reset turns it on again",
-		strings.Join(facts.Swaps, ", "))}
+	return when(len(facts.Swaps) > 0,
+		warning("", "swap is on (%s): it is turned off, for the next boot as well; reset turns it on again",
+			strings.Join(facts.Swaps, ", ")))
 }
 
 func enforcingSELinux(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
-	if facts.SELinux != "enforcing" {
-		return nil
-	}
-	return []Finding{warning("dnf install container-selinux, or: setenforce 0",
-		"SELinux is enforcing: containers need its policy for containers")}
+	return when(facts.SELinux == "enforcing", warning("dnf install container-selinux, or: setenforce 0",
+		"SELinux is enforcing: containers need its policy for containers"))
 }
 
 // foreignSoftware tells of what is not Slipway's and in its way: of a haproxy or keepalived

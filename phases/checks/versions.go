@@ -19,21 +19,16 @@ func otherBundle(v view.View) []Finding {
 // unguardedEtcd is a bundle whose etcd does not ask whether it may begin: it never makes of the
 // note that it may the one that it has, and so nobody sees later that it has.
 func unguardedEtcd(v view.View) []Finding {
-	if !v.Cluster.StackedEtcd() || manifests.GuardsEtcd(v.Bill) {
-		return nil
-	}
-	return []Finding{finding("build the bundle anew: slipway bundle build",
-		"the bundle's etcd has no guard at its start: where its disk is not mounted after a power cut, it begins an empty cluster")}
+	return when(v.Cluster.StackedEtcd() && !manifests.GuardsEtcd(v.Bill),
+		finding("build the bundle anew: slipway bundle build",
+			"the bundle's etcd has no guard at its start: where its disk is not mounted after a power cut, it begins an empty cluster"))
 }
 
 // otherVersion is a running cluster of another version than the file's.
 func otherVersion(v view.View) []Finding {
 	live := v.ClusterFacts.Version
-	if live == "" || live == v.Cluster.KubernetesVersion {
-		return nil
-	}
-	return []Finding{finding("set kubernetesVersion: "+live,
-		"the cluster runs Kubernetes %s, the file says %s: init does not upgrade", live, v.Cluster.KubernetesVersion)}
+	return when(live != "" && live != v.Cluster.KubernetesVersion, finding("set kubernetesVersion: "+live,
+		"the cluster runs Kubernetes %s, the file says %s: init does not upgrade", live, v.Cluster.KubernetesVersion))
 }
 
 // kubeletSkew holds the kubelets that would join against the API server.
@@ -46,10 +41,7 @@ func kubeletSkew(v view.View) []Finding {
 	if err == nil {
 		err = cluster.KubeletSkew(kubelet, server)
 	}
-	if err == nil {
-		return nil
-	}
-	return []Finding{finding("take a bundle with Kubernetes "+v.ClusterFacts.Version, "%v", err)}
+	return when(err != nil, finding("take a bundle with Kubernetes "+v.ClusterFacts.Version, "%v", err))
 }
 
 func otherPlatform(v view.View, _ cluster.Host, facts hosts.Facts) []Finding {

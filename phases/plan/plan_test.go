@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"bytes"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -149,14 +151,42 @@ func TestEveryActionIsInTheSample(t *testing.T) {
 	}
 }
 
+// UnmarshalJSON reads what MarshalJSON wrote: nothing but tests reads a plan back.
+func (s *Step) UnmarshalJSON(data []byte) error {
+	var wire wireStep
+	if err := strict(data, &wire); err != nil {
+		return err
+	}
+	step := Step(wire.bareStep)
+	var err error
+	if wire.Action != nil {
+		if step.Action, err = hosts.DecodeAction(wire.Action); err != nil {
+			return err
+		}
+	}
+	if wire.Cluster != nil {
+		if step.Cluster, err = clusterActions.Decode(wire.Cluster); err != nil {
+			return err
+		}
+	}
+	*s = step
+	return nil
+}
+
+func strict(data []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode(into)
+}
+
 func TestAPlanSurvivesJSON(t *testing.T) {
 	p := every()
 	data, err := Encode(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := Decode(data)
-	if err != nil {
+	var again Plan
+	if err := strict(data, &again); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(p, again); diff != "" {
@@ -168,23 +198,6 @@ func TestAPlanSurvivesJSON(t *testing.T) {
 	again.Steps[3].Why = "another reason"
 	if Digest(p) == Digest(again) {
 		t.Error("another plan has the same digest")
-	}
-}
-
-func TestDecodeRefuses(t *testing.T) {
-	tests := map[string]string{
-		`{"workflow":"x","cluster":{"id":"","name":""},"steps":[],"surprise":1}`:                                                                      "surprise",
-		`{"workflow":"x","steps":[{"id":"a","phase":"p","host":"h","lane":"l","why":"","action":{"kind":"rm-rf","args":{}}}]}`:                        "rm-rf",
-		`{"workflow":"x","steps":[{"id":"a","phase":"p","lane":"l","why":"","clusterAction":{"kind":"cordon","args":{"node":"a","all":true}}}]}`:      "all",
-		`{"workflow":"x","steps":[{"id":"a","phase":"p","lane":"l","why":"","extra":1,"clusterAction":{"kind":"cordon","args":{"node":"a"}}}]}`:       "extra",
-		`{"workflow":"x","steps":[{"id":"a","phase":"p","lane":"l","why":"","clusterAction":{"kind":"coordon","args":{"node":"a"}}}]}`:                "coordon",
-		`{"workflow":"x","steps":[{"id":"a","phase":"p","lane":"l","why":"","after":[{"steps":["b"]}],"clusterAction":{"kind":"cordon","args":{}}}]}`: `"b"`,
-		`{"workflow":"x","steps":[{"id":"a","phase":"p","lane":"l","why":""}]}`:                                                                       "no action",
-	}
-	for text, want := range tests {
-		if _, err := Decode([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("decode %s: %v, want something of %q", text, err, want)
-		}
 	}
 }
 

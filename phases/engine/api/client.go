@@ -24,9 +24,9 @@ import (
 // FieldManager is the name by which Slipway owns the fields that it applies.
 const FieldManager = "slipway"
 
-// defaultServerName is in the certificate of every API server that kubeadm's catalogue
+// serverName is in the certificate of every API server that kubeadm's catalogue
 // describes, so one name suits all control planes.
-const defaultServerName = "kubernetes"
+const serverName = "kubernetes"
 
 // Options are what a Client works with.
 type Options struct {
@@ -39,8 +39,6 @@ type Options struct {
 	Health map[string]map[string]string
 	// CA verifies the API servers; Cert and Key are the client's. PEM.
 	CA, Cert, Key []byte
-	// ServerName is looked for in the API servers' certificates: kubernetes unless said.
-	ServerName string
 	// Etcd is how etcd is reached; the zero value where it need not be.
 	Etcd EtcdOptions
 	// AllHosts are all connected hosts, by name: the endpoint is looked at from them. Hosts
@@ -113,9 +111,6 @@ var quiet = sync.OnceFunc(func() { klog.SetLogger(logr.Discard()) })
 // New makes a client; it connects to nothing before it is asked something.
 func New(options Options) (*Client, error) {
 	quiet()
-	if options.ServerName == "" {
-		options.ServerName = defaultServerName
-	}
 	var ways []way
 	for _, name := range slices.Sorted(maps.Keys(options.Hosts)) {
 		if options.Endpoints[name] == "" {
@@ -151,13 +146,13 @@ func New(options Options) (*Client, error) {
 
 func restConfig(options Options, d *dialer) *rest.Config {
 	return &rest.Config{
-		Host:            "https://" + options.ServerName,
+		Host:            "https://" + serverName,
 		Dial:            d.DialContext,
 		Proxy:           func(*http.Request) (*url.URL, error) { return nil, nil },
 		QPS:             -1, // the API server has its own fairness
 		UserAgent:       FieldManager,
 		WarningHandler:  rest.NoWarnings{},
-		TLSClientConfig: rest.TLSClientConfig{ServerName: options.ServerName, CAData: options.CA, CertData: options.Cert, KeyData: options.Key},
+		TLSClientConfig: rest.TLSClientConfig{ServerName: serverName, CAData: options.CA, CertData: options.Cert, KeyData: options.Key},
 		ContentConfig: rest.ContentConfig{
 			ContentType:          runtime.ContentTypeJSON,
 			NegotiatedSerializer: scheme.Codecs.WithoutConversion(),

@@ -177,10 +177,6 @@ func TestSecretIsNeverInAnError(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "Invalid") {
 			t.Errorf("error: %v", err)
 		}
-		err = client.CreateToken(t.Context(), Token{ID: "abcdef", Secret: "hunter2"})
-		if err == nil || strings.Contains(fmt.Sprintf("%v %+v %#v", err, Token{Secret: "hunter2"}, Token{Secret: "hunter2"}), "hunter2") {
-			t.Errorf("error: %v", err)
-		}
 	})
 }
 
@@ -464,21 +460,12 @@ func TestTokens(t *testing.T) {
 			t.Fatal(tokens, err)
 		}
 		got := tokens[0]
-		if got.Full() != "abcdef.0123456789abcdef" || !got.Expires.Equal(expires) ||
+		if got.ID != "abcdef" || !got.Expires.Equal(expires) ||
 			!slices.Equal(got.Usages, []string{"authentication", "signing"}) || len(got.Groups) != 2 {
-			t.Errorf("%+v %v %v", got.Full(), got.Usages, got.Groups)
+			t.Errorf("%+v", got)
 		}
-		if err := client.CreateToken(t.Context(), Token{ID: "uvwxyz", Secret: "s", Usages: got.Usages, Expires: expires}); err != nil {
-			t.Fatal(err)
-		}
-		made := c.objects["/api/v1/namespaces/kube-system/secrets/bootstrap-token-uvwxyz"]["stringData"].(map[string]any)
-		if made["usage-bootstrap-signing"] != "true" || made["expiration"] != "2031-02-03T04:05:06Z" {
-			t.Errorf("made %v", made)
-		}
-		for _, want := range []bool{true, false} {
-			if was, err := client.DeleteToken(t.Context(), "uvwxyz"); err != nil || was != want {
-				t.Errorf("%v %v, should be %v", was, err, want)
-			}
+		if text := fmt.Sprintf("%#v", got); strings.Contains(text, "0123456789abcdef") {
+			t.Errorf("the secret is kept: %s", text)
 		}
 	})
 }
