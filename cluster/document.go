@@ -2,12 +2,17 @@ package cluster
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+	proxy "k8s.io/kube-proxy/config/v1alpha1"
+	kubelet "k8s.io/kubelet/config/v1beta1"
 )
 
 // maxFile bounds a Cluster file. A thousand hosts need a fifth of it.
@@ -98,4 +103,95 @@ func printable(line []byte) string {
 		b.WriteRune(r)
 	}
 	return b.String()
+}
+
+// Marshal writes a Cluster as a file that Load reads: its fields in their order, then
+// the further documents.
+func Marshal(c *Cluster) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := yaml.NewEncoder(&out)
+	encoder.SetIndent(2)
+	for _, document := range c.Documents() {
+		if err := encodeDocument(encoder, document); err != nil {
+			return nil, fmt.Errorf("write the cluster file: %w", err)
+		}
+	}
+	if err := encoder.Close(); err != nil {
+		return nil, fmt.Errorf("write the cluster file: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// Documents are the file's documents in order: the Cluster, then what follows it.
+func (c *Cluster) Documents() []any {
+	documents := []any{c}
+	if c.Kubelet != nil {
+		documents = append(documents, c.Kubelet)
+	}
+	if c.KubeProxy != nil {
+		documents = append(documents, c.KubeProxy)
+	}
+	return documents
+}
+
+// encodeDocument goes by way of JSON, which knows the fields' names and keeps their
+// order, and is YAML already but for its looks.
+func encodeDocument(encoder *yaml.Encoder, document any) error {
+	text, err := json.Marshal(document)
+	if err != nil {
+		return err
+	}
+	var tree yaml.Node
+	if err := yaml.Unmarshal(text, &tree); err != nil {
+		return err
+	}
+	block(&tree)
+	return encoder.Encode(&tree)
+}
+
+// block takes JSON's braces and quotes off; the encoder quotes what needs it.
+func block(n *yaml.Node) {
+	if len(n.Content) > 0 || n.Kind == yaml.ScalarNode {
+		n.Style = 0
+	}
+	for _, content := range n.Content {
+		block(content)
+	}
+}
+
+// The further documents of a Cluster file.
+const (
+	KubeletAPIVersion   = "kubelet.config.k8s.io/v1beta1"
+	KubeletKind         = "KubeletConfiguration"
+	KubeProxyAPIVersion = "kubeproxy.config.k8s.io/v1alpha1"
+	KubeProxyKind       = "KubeProxyConfiguration"
+)
+
+// component reads a further document: strictly, against its own API's types, and keeps
+// it as it was written, so that what it leaves out stays Slipway's to say.
+func (d *decoder) component(tree *node, c *Cluster) {
+	version, kind := tree.textOf("apiVersion"), tree.textOf("kind")
+	var checked any
+	var keep *map[string]any
+	want := ""
+	switch kind {
+	case KubeletKind:
+		checked, keep, want = new(kubelet.KubeletConfiguration), &c.Kubelet, KubeletAPIVersion
+	case KubeProxyKind:
+		checked, keep, want = new(proxy.KubeProxyConfiguration), &c.KubeProxy, KubeProxyAPIVersion
+	default:
+		d.report(Problem{Line: tree.line, Message: "a further document is " + identity(version, kind),
+			Fix: fmt.Sprintf("only %s and %s may follow the %s", KubeletKind, KubeProxyKind, Kind)})
+		return
+	}
+	if version != want {
+		d.report(Problem{Path: kind + ".apiVersion", Line: tree.line, Message: fmt.Sprintf("is %q", version), Fix: "write " + want})
+		return
+	}
+	if *keep != nil {
+		d.report(Problem{Path: kind, Line: tree.line, Message: "there are two documents of this kind", Fix: "keep one"})
+		return
+	}
+	d.decode(tree, reflect.ValueOf(checked).Elem(), kind)
+	*keep, _ = tree.plain().(map[string]any)
 }

@@ -78,9 +78,11 @@ func mayHaveBegun(v view.View) bool {
 
 // keptEtcd warns of the data that lie in an etcd which is not Slipway's.
 func keptEtcd(v view.View) []Finding {
-	return when(!v.Cluster.StackedEtcd() && wholeCluster(v) && anyOwned(v),
-		warning("before a new init, have whoever owns it delete the keys below /registry",
-			"the cluster's data stay in the etcd at %s, which is not Slipway's", strings.Join(view.EtcdAddresses(v.Cluster), ", ")))
+	if v.Cluster.StackedEtcd() || !wholeCluster(v) || !anyOwned(v) {
+		return nil
+	}
+	return []Finding{warning("before a new init, have whoever owns it delete the keys below /registry",
+		"the cluster's data stay in the etcd at %s, which is not Slipway's", strings.Join(view.EtcdAddresses(v.Cluster), ", "))}
 }
 
 // anyOwned tells whether one of those that leave is a node that carries something of Slipway's.
