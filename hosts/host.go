@@ -4,7 +4,10 @@
 package hosts
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"net"
 )
@@ -51,6 +54,16 @@ type Blob struct {
 	Size   int64
 	Secret bool
 	Open   func() (io.ReadCloser, error)
+}
+
+// ContentBlob is content in memory that is no secret.
+func ContentBlob(content []byte) Blob {
+	sum := sha256.Sum256(content)
+	digest := hex.EncodeToString(sum[:])
+	return Blob{
+		Ref: "sha256:" + digest, SHA256: digest, Size: int64(len(content)),
+		Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil },
+	}
 }
 
 // Result tells whether an action found something to do.

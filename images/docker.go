@@ -116,8 +116,8 @@ func (s *Set) addManifest(image v1.Image, manifest *v1.Manifest) (Image, error) 
 	if err != nil {
 		return Image{}, err
 	}
-	s.blobs[digest.String()] = bytesBlob(digest, raw)
-	s.blobs[manifest.Config.Digest.String()] = bytesBlob(manifest.Config.Digest, config)
+	s.blobs[digest.String()] = hosts.ContentBlob(raw)
+	s.blobs[manifest.Config.Digest.String()] = hosts.ContentBlob(config)
 	made := Image{
 		Load: hosts.LoadImage{
 			Manifest: hosts.ImageBlob{MediaType: string(mediaType), Digest: digest.String(), Size: int64(len(raw))},

@@ -2,7 +2,6 @@ package images
 
 import (
 	"archive/tar"
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -246,16 +245,6 @@ func (r layoutReader) check(descriptor v1.Descriptor) error {
 
 func (r layoutReader) path(descriptor v1.Descriptor) string {
 	return filepath.Join(r.folder, "blobs", "sha256", descriptor.Digest.Hex)
-}
-
-// bytesBlob is a blob in memory.
-func bytesBlob(digest v1.Hash, content []byte) hosts.Blob {
-	return hosts.Blob{
-		Ref:    digest.String(),
-		SHA256: digest.Hex,
-		Size:   int64(len(content)),
-		Open:   func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil },
-	}
 }
 
 // fileBlob is a blob in a file.

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -199,88 +198,74 @@ func showLabs(out io.Writer, labs []*lab.Lab, format string) error {
 }
 
 func printLabs(out io.Writer, labs []listedLab) error {
-	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "LAB\tHOST\tKIND\tADDRESS\tSTATE")
+	var rows [][]string
 	for _, l := range labs {
 		if len(l.Hosts) == 0 {
-			fmt.Fprintf(table, "%s\t-\t-\t-\thalf-made: lab up completes it, lab down removes it\n", l.Name)
+			rows = append(rows, []string{l.Name, "-", "-", "-", "half-made: lab up completes it, lab down removes it"})
 		}
 		for _, h := range l.Hosts {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", l.Name, h.Name, h.Kind, h.Address, h.State)
+			rows = append(rows, []string{l.Name, h.Name, string(h.Kind), h.Address.String(), string(h.State)})
 		}
 	}
-	return table.Flush()
+	return writeTable(out, "LAB\tHOST\tKIND\tADDRESS\tSTATE", rows)
 }
 
-func newLabExecCommand(flags *labFlags) *cobra.Command {
+// newLabHostCommand is a command that does something to hosts of one lab.
+func newLabHostCommand(flags *labFlags, use, short string, args cobra.PositionalArgs, do func(cmd *cobra.Command, l *lab.Lab, args []string) error) *cobra.Command {
 	return &cobra.Command{
-		Use:     "exec HOST -- COMMAND [ARG...]",
-		Short:   "Run a command on a host, from inside it and not by SSH",
-		Example: "  slipway lab exec --name try cp-1 -- systemctl status\n  slipway lab exec --name try cp-1 -- sh -c 'cat > /root/file' < file",
-		Args:    cobra.MinimumNArgs(2),
+		Use:   use,
+		Short: short,
+		Args:  args,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l, err := flags.open()
 			if err != nil {
 				return err
 			}
+			return do(cmd, l, args)
+		},
+	}
+}
+
+func newLabExecCommand(flags *labFlags) *cobra.Command {
+	command := newLabHostCommand(flags, "exec HOST -- COMMAND [ARG...]", "Run a command on a host, from inside it and not by SSH", cobra.MinimumNArgs(2),
+		func(cmd *cobra.Command, l *lab.Lab, args []string) error {
 			streams := lab.Streams{In: cmd.InOrStdin(), Out: os.Stdout, Err: os.Stderr} // bytes as they are
 			code, err := l.Run(cmd.Context(), args[0], streams, args[1:]...)
 			if err == nil && code != 0 {
 				return &exitError{code} // it has said why
 			}
 			return err
-		},
-	}
+		})
+	command.Example = "  slipway lab exec --name try cp-1 -- systemctl status\n  slipway lab exec --name try cp-1 -- sh -c 'cat > /root/file' < file"
+	return command
 }
 
 func newLabDialCommand(flags *labFlags) *cobra.Command {
-	return &cobra.Command{
-		Use:   "dial HOST PORT",
-		Short: "Connect stdin and stdout to a port of a host (for proxyCommand)",
-		Args:  cobra.ExactArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			l, err := flags.open()
-			if err != nil {
-				return err
-			}
+	return newLabHostCommand(flags, "dial HOST PORT", "Connect stdin and stdout to a port of a host (for proxyCommand)", cobra.ExactArgs(2),
+		func(cmd *cobra.Command, l *lab.Lab, args []string) error {
 			return l.Dial(cmd.Context(), net.JoinHostPort(args[0], args[1]), cmd.InOrStdin(), os.Stdout) // bytes as they are
-		},
-	}
+		})
 }
 
 func newLabLinkCommand(flags *labFlags) *cobra.Command {
-	return &cobra.Command{
-		Use:       "link HOST up|down",
-		Short:     "Cut a running host off the network, or connect it again",
-		Args:      cobra.ExactArgs(2),
-		ValidArgs: []string{"up", "down"},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if args[1] != "up" && args[1] != "down" {
-				return usagef("link %s: want up or down", args[1])
-			}
-			l, err := flags.open()
-			if err != nil {
-				return err
-			}
-			return l.Link(cmd.Context(), args[0], args[1] == "up")
-		},
+	upOrDown := func(_ *cobra.Command, args []string) error {
+		if args[1] != "up" && args[1] != "down" {
+			return usagef("link %s: want up or down", args[1])
+		}
+		return nil
 	}
+	command := newLabHostCommand(flags, "link HOST up|down", "Cut a running host off the network, or connect it again", cobra.MatchAll(cobra.ExactArgs(2), upOrDown),
+		func(cmd *cobra.Command, l *lab.Lab, args []string) error {
+			return l.Link(cmd.Context(), args[0], args[1] == "up")
+		})
+	command.ValidArgs = []string{"up", "down"}
+	return command
 }
 
 // labDeed is what one of the power commands does to hosts.
 type labDeed func(*lab.Lab, context.Context, ...string) error
 
 func newLabPowerCommand(flags *labFlags, verb, short string, do labDeed) *cobra.Command {
-	return &cobra.Command{
-		Use:   verb + " HOST...",
-		Short: short,
-		Args:  cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			l, err := flags.open()
-			if err != nil {
-				return err
-			}
-			return do(l, cmd.Context(), args...)
-		},
-	}
+	return newLabHostCommand(flags, verb+" HOST...", short, cobra.MinimumNArgs(1),
+		func(cmd *cobra.Command, l *lab.Lab, args []string) error { return do(l, cmd.Context(), args...) })
 }

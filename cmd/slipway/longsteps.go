@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
-	"sort"
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -60,17 +60,9 @@ func (w longSteps) fold(event plan.Event, now time.Time) {
 
 // sorted are the steps, those that run longest first.
 func (w longSteps) sorted() []*runningStep {
-	steps := make([]*runningStep, 0, len(w))
-	for _, step := range w {
-		steps = append(steps, step)
-	}
-	sort.Slice(steps, func(i, j int) bool {
-		if !steps[i].since.Equal(steps[j].since) {
-			return steps[i].since.Before(steps[j].since)
-		}
-		return steps[i].id < steps[j].id
+	return slices.SortedFunc(maps.Values(w), func(a, b *runningStep) int {
+		return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.id, b.id))
 	})
-	return steps
 }
 
 // on are the steps of one host, in the order of their names.

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -14,14 +13,7 @@ import (
 )
 
 // Content makes a blob of content that is no secret.
-func Content(content []byte) hosts.Blob {
-	sum := sha256.Sum256(content)
-	hexSum := hex.EncodeToString(sum[:])
-	return hosts.Blob{
-		Ref: "sha256:" + hexSum, SHA256: hexSum, Size: int64(len(content)),
-		Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil },
-	}
-}
+func Content(content []byte) hosts.Blob { return hosts.ContentBlob(content) }
 
 // Secret makes a blob of content that is one.
 func Secret(content []byte) hosts.Blob {

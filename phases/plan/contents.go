@@ -1,13 +1,11 @@
 package plan
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"io"
 	"slices"
 	"strings"
 
@@ -39,16 +37,9 @@ func (c Contents) Blob(ref string) (hosts.Blob, bool) {
 	if !ok {
 		return hosts.Blob{}, false
 	}
-	sum := sha256.Sum256(content)
-	return hosts.Blob{
-		Ref:    ref,
-		SHA256: hex.EncodeToString(sum[:]),
-		Size:   int64(len(content)),
-		Secret: strings.HasPrefix(ref, prefixSecret),
-		Open: func() (io.ReadCloser, error) {
-			return io.NopCloser(bytes.NewReader(content)), nil
-		},
-	}, true
+	blob := hosts.ContentBlob(content)
+	blob.Ref, blob.Secret = ref, strings.HasPrefix(ref, prefixSecret)
+	return blob, true
 }
 
 // MarshalJSON refuses: contents hold secrets and are never serialised.
