@@ -16,12 +16,11 @@ import (
 // config runs a config command and gives what it printed.
 func config(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	command := newConfigCommand(newProgram())
+	command := newRootCommand(newProgram())
 	var out bytes.Buffer
 	command.SetOut(&out)
 	command.SetErr(io.Discard)
-	command.SilenceErrors, command.SilenceUsage = true, true
-	command.SetArgs(args)
+	command.SetArgs(append([]string{"config"}, args...))
 	err := command.Execute()
 	return out.String(), err
 }
