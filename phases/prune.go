@@ -47,6 +47,7 @@ func (h *hostDraft) pruneRegistries() {
 // unwanted is what of Slipway's a host has and should not have.
 type unwanted struct {
 	files   []hosts.Owned // in the order in which they go; a folder after all that is in it
+	trees   []string      // Slipway's own, that go with all that is in them
 	priors  []hosts.Prior // what was there before, in the order in which it comes back
 	changed []string      // what somebody has changed since: it stays
 }
@@ -91,19 +92,31 @@ func (h *hostDraft) findUnwanted() unwanted {
 			u.priors = append(u.priors, prior)
 		}
 	}
+	used := func(folder string) bool {
+		inside := func(path string) bool { return within(path, folder) }
+		return slices.ContainsFunc(sortedKeys(wanted), inside) || slices.ContainsFunc(sortedKeys(stays), inside)
+	}
+	slices.SortFunc(folders, func(a, b hosts.Owned) int { return cmp.Compare(a.Path, b.Path) })
+	for _, folder := range folders {
+		if within(folder.Path, ownTree) && !inTrees(folder.Path, u.trees) && !used(folder.Path) {
+			u.trees = append(u.trees, folder.Path)
+		}
+	}
+	outside := func(owned hosts.Owned) bool { return !inTrees(owned.Path, u.trees) }
+	u.files, folders = keep(u.files, outside), keep(folders, outside)
 	u.files = append(u.files, h.emptied(folders, u.files)...)
 	return u
 }
 
-// emptied are those of the folders that have nothing in them but what goes, from within.
+// emptied are those of the folders, which are sorted, that have nothing in them but what goes, from
+// within.
 func (h *hostDraft) emptied(folders, goes []hosts.Owned) []hosts.Owned {
 	gone := map[string]bool{}
 	for _, owned := range goes {
 		gone[owned.Path] = true
 	}
-	slices.SortFunc(folders, func(a, b hosts.Owned) int { return cmp.Compare(b.Path, a.Path) })
 	var empty []hosts.Owned
-	for _, folder := range folders {
+	for _, folder := range slices.Backward(folders) {
 		holds := func(file string) bool { return !gone[file] }
 		if h.facts.Files[folder.Path].Type == hosts.TypeDirectory && !slices.ContainsFunc(view.Inside(folder.Path, h.facts), holds) {
 			gone[folder.Path] = true
@@ -180,6 +193,11 @@ func (h *hostDraft) pruneFiles(u unwanted, lane string, meant func(path string) 
 			why = "the cluster file no longer has its registry"
 		}
 		ids = append(ids, h.step(plan.PhasePrune, trimmed(owned.Path), lane, plan.Remove, why, action, waits))
+	}
+	for _, tree := range u.trees {
+		if meant(tree) {
+			ids = append(ids, h.step(plan.PhasePrune, trimmed(tree), lane, plan.Remove, noLonger, hosts.RemovePath{Path: tree, Recursive: true}, waits))
+		}
 	}
 	for _, prior := range u.priors {
 		if file, _ := strings.CutPrefix(prior.Setting, "file/"); meant(file) {

@@ -113,6 +113,12 @@ func TestOnlyWhatIsOursGoes(t *testing.T) {
 		if len(warned) != 1 || !strings.HasPrefix(warned[0], "cp-3: "+manifests.KeepalivedConfig) {
 			t.Errorf("warned of %q", p.Warnings)
 		}
+		if slices.ContainsFunc(p.Steps, func(step plan.Step) bool {
+			remove, is := step.Action.(hosts.RemovePath)
+			return is && within(remove.Path, manifests.BalancerRoot) && (remove.Path != manifests.BalancerRoot || !remove.Recursive)
+		}) {
+			t.Errorf("the balancer's root directory does not go as a whole:\n%s", plan.Text(p))
+		}
 		w.run(p, contents, seeded(2), -1)
 	}
 	for path, host := range map[string]string{
