@@ -12,7 +12,7 @@ func TestAnArgumentsValueIsOneLine(t *testing.T) {
 	} {
 		c := &Cluster{ExtraArgs: ExtraArgs{Kubelet: []Arg{{Name: "v", Value: "2"}, {Name: "system-reserved", Value: value}}}}
 		found := ""
-		for _, problem := range Validate(c) {
+		for _, problem := range findings(c) {
 			if problem.Path == "extraArgs.kubelet[1].value" {
 				found = problem.Message
 			}

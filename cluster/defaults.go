@@ -65,7 +65,7 @@ func defaultEndpoint(c *Cluster) {
 	setDefault(&e.Port, e.Mode.defaultPort())
 	switch e.Mode {
 	case EndpointControlPlane:
-		// Where there are several, none of them may be the endpoint: Validate says so.
+		// Where there are several, none of them may be the endpoint: Load says so.
 		if planes := c.ControlPlanes(); len(planes) == 1 {
 			setDefault(&e.Host, planes[0].Address())
 		}

@@ -165,7 +165,7 @@ func (d *decoder) line(path string) int {
 var schemaFile []byte
 
 // Schema is the JSON schema (draft 07) of Cluster files, for editors. It says what a
-// file looks like; what must fit together, only Validate knows.
+// file looks like; what must fit together, only Load knows.
 func Schema() []byte { return slices.Clone(schemaFile) }
 
 //go:embed example.yaml

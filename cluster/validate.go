@@ -12,15 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// Validate gives every problem of a completed Cluster.
-func Validate(c *Cluster) []Problem {
-	var problems []Problem
-	for _, finding := range findings(c) {
-		problems = append(problems, finding.Problem)
-	}
-	return problems
-}
-
 // finding is a problem and, where it comes of looking at many values, which fields it
 // was concluded from: if one of those could not be read, nothing can be concluded.
 type finding struct {
