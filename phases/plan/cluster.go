@@ -4,7 +4,7 @@ import "github.com/slipway-k8s/slipway/hosts"
 
 // ClusterAction is one thing that is done to the cluster and not to a host. The set is
 // closed. An action's type stands, with its description, in the file of what it is about
-// (objects.go, nodes.go, members.go, waits.go); phases/engine/api carries it out.
+// (nodes.go, members.go, waits.go, and here for objects); phases/engine/api carries it out.
 type ClusterAction interface {
 	describe() hosts.Description
 }
