@@ -210,9 +210,10 @@ func (s *silence) begin() { s.mutex.Lock() }
 
 func (s *silence) end() { s.mutex.Unlock() }
 
+// pass waits until the silence is over.
 func (s *silence) pass() {
 	s.mutex.RLock()
-	s.mutex.RUnlock()
+	defer s.mutex.RUnlock()
 }
 
 func (s *silence) Write(p []byte) (int, error) {
