@@ -1,7 +1,9 @@
 package hosts
 
 import (
+	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 )
 
@@ -58,3 +60,24 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// ErrFault is in the error of what panicked on a host.
+var ErrFault = errors.New("the agent has a fault")
+
+// Fault is the error for what has panicked, and tells where. It is called by who recovers.
+func Fault(panicked any) error {
+	return fmt.Errorf("%w: %v, at %s", ErrFault, panicked, panickedAt())
+}
+
+// panickedAt is the line that has panicked.
+func panickedAt() string {
+	pcs := make([]uintptr, 64)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs)])
+	for panicking := false; ; {
+		frame, more := frames.Next()
+		if panicking && !strings.HasPrefix(frame.Function, "runtime.") || !more {
+			return fmt.Sprintf("%s:%d", frame.File, frame.Line)
+		}
+		panicking = panicking || frame.Function == "runtime.gopanic"
+	}
+}

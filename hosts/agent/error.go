@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"runtime"
 	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -27,9 +26,6 @@ func stopped(err error) error {
 	return err
 }
 
-// errFault is in the error of a call that panicked on the host.
-var errFault = errors.New("the agent has a fault")
-
 const fixFault = "run the same command again; where it fails again, report this line: it names the place in Slipway's source"
 
 // fault is the error of a call that panicked, and tells where. Only that call fails: what else the
@@ -38,22 +34,9 @@ func (s *server) fault(path string, panicked any) error {
 	if panicked == http.ErrAbortHandler {
 		return http.ErrAbortHandler
 	}
-	err := fmt.Errorf("%w: %v, at %s", errFault, panicked, panickedAt())
+	err := hosts.Fault(panicked)
 	s.log.Printf("%s: %v", path, err)
 	return err
-}
-
-// panickedAt is the line that has panicked; it is asked by who recovers.
-func panickedAt() string {
-	pcs := make([]uintptr, 64)
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs)])
-	for panicking := false; ; {
-		frame, more := frames.Next()
-		if panicking && !strings.HasPrefix(frame.Function, "runtime.") || !more {
-			return fmt.Sprintf("%s:%d", frame.File, frame.Line)
-		}
-		panicking = panicking || frame.Function == "runtime.gopanic"
-	}
 }
 
 // own keeps an answer from looking like a cancellation by a caller who cancelled nothing:
@@ -62,8 +45,13 @@ func own(ctx context.Context, op string, err error) error {
 	switch {
 	case errors.Is(err, errStopped):
 		return lost(op, err)
-	case errors.Is(err, errFault):
-		return &hosts.Error{Kind: hosts.KindBroken, Op: op, Err: err, Fix: fixFault}
+	case errors.Is(err, hosts.ErrFault):
+		failed := hosts.Error{Kind: hosts.KindBroken, Op: op, Err: err}
+		if known, is := errors.AsType[*hosts.Error](err); is { // the host names the deed
+			failed = *known
+		}
+		failed.Fix = fixFault
+		return &failed
 	case ctx.Err() != nil || !errors.Is(err, context.Canceled):
 		return err
 	}
@@ -108,7 +96,7 @@ var marks = map[mark]error{
 	markDeadline: context.DeadlineExceeded,
 	markContent:  ErrBadContent,
 	markStopped:  errStopped,
-	markFault:    errFault,
+	markFault:    hosts.ErrFault,
 }
 
 // encodeError takes an error apart from the outside in.

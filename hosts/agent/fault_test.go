@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -153,4 +154,20 @@ func TestAnEndWithoutHTTP2IsRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTheHostsOwnFaultIsToldOnce, with what to do: the host has recovered by itself.
+func TestTheHostsOwnFaultIsToldOnce(t *testing.T) {
+	broken := &hosts.Error{Kind: hosts.KindBroken, Op: "look at the host", Err: fmt.Errorf("units: %w", hosts.Fault("out of cheese"))}
+	w := serve(stub{observe: func(context.Context) (hosts.Facts, error) { return hosts.Facts{}, broken }}, agent.ServeOptions{Version: "v1"})
+	client, err := agent.Connect(t.Context(), w.in, w.out, agent.ConnectOptions{Version: "v1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.Observe(t.Context(), hosts.Query{})
+	failed, known := errors.AsType[*hosts.Error](err)
+	if !known || failed.Fix == "" || err.Error() != broken.Error() {
+		t.Errorf("the call ends with %#v: %v", err, err)
+	}
+	finish(t, client, w)
 }

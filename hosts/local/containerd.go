@@ -209,8 +209,7 @@ func (d *daemon) Load(ctx context.Context, image hosts.LoadImage, open func(stri
 	entry := images.Image{Name: image.Reference, Target: target, Labels: imageLabels}
 	stop := whileUnpacking(ctx, d.written)
 	err = client.NewImageWithPlatform(c, entry, platforms.Default()).Unpack(ctx, snapshotter)
-	stop()
-	if err != nil {
+	if err := errors.Join(err, stop()); err != nil {
 		return fmt.Errorf("unpack into %s: %w", snapshotter, err)
 	}
 	// The name comes last: an image that has one is complete.

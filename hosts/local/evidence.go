@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -77,13 +78,16 @@ func (h *Host) observeEvidence(ctx context.Context, query hosts.Query, facts *ho
 // inTime looks for evidenceTimeout, and says who was asked where no answer comes by then.
 func inTime(ctx context.Context, look func(context.Context) []hosts.Evidence, whom string) []hosts.Evidence {
 	const grace = evidenceTimeout / 8 // for a look that ends by its context
-	found, none, _ := within(ctx, evidenceTimeout+grace, whom, func(ctx context.Context) ([]hosts.Evidence, error) {
+	found, none, err := within(ctx, evidenceTimeout+grace, whom, func(ctx context.Context) ([]hosts.Evidence, error) {
 		ctx, cancel := context.WithTimeout(ctx, evidenceTimeout)
 		defer cancel()
 		return look(ctx), nil
 	})
 	if none != nil {
 		return []hosts.Evidence{unanswered(whom)}
+	}
+	if err != nil { // the look has a fault
+		return []hosts.Evidence{{Source: whom, Lines: []string{err.Error()}}}
 	}
 	return found
 }
@@ -110,18 +114,21 @@ func (h *Host) unitEvidence(ctx context.Context) []hosts.Evidence {
 		all = append(all, hosts.Evidence{Source: name, Lines: []string{line}})
 	}
 	// Reading the journal may take long on a busy host, which says nothing of systemd.
-	var group sync.WaitGroup
+	var group errgroup.Group
 	for i := range all {
 		if all[i].Lines[0] == unitAbsent {
 			continue
 		}
-		group.Go(func() {
+		group.Go(caught(func() error {
 			if said, err := h.systemd.Journal(ctx, all[i].Source, unitEvidence); err == nil {
 				all[i].Lines = append(all[i].Lines, said...)
 			}
-		})
+			return nil
+		}))
 	}
-	group.Wait()
+	if err := group.Wait(); err != nil {
+		all = append(all, hosts.Evidence{Source: hosts.SourceSystemd, Lines: []string{err.Error()}})
+	}
 	return all
 }
 

@@ -30,7 +30,8 @@ func (h *Host) ObserveResolver(resolved bool) hosts.Facts {
 // LookUp looks up names by a name service alone.
 func LookUp(ctx context.Context, by Resolver, names ...string) (found map[string][]string, unanswered map[string]string) {
 	found = map[string][]string{}
-	return found, (&Host{resolver: by}).lookUp(ctx, names, found)
+	unanswered, _ = (&Host{resolver: by}).lookUp(ctx, names, found)
+	return found, unanswered
 }
 
 // Reach says why an address is not reached, where its name is looked up by a name service.

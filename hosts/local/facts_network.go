@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
@@ -78,17 +79,18 @@ func (h *Host) observeNames(ctx context.Context, query hosts.Query, facts *hosts
 			unknown = append(unknown, name)
 		}
 	}
-	facts.Names, facts.Unresolved = found, h.lookUp(ctx, unknown, found)
-	return nil
+	facts.Names = found
+	facts.Unresolved, err = h.lookUp(ctx, unknown, found)
+	return err
 }
 
 // lookUp adds the addresses of names to those that are found. A name that does not exist is
 // absent; unanswered says why the name servers gave no answer for a name.
-func (h *Host) lookUp(ctx context.Context, names []string, found map[string][]string) (unanswered map[string]string) {
+func (h *Host) lookUp(ctx context.Context, names []string, found map[string][]string) (unanswered map[string]string, err error) {
 	var mu sync.Mutex
-	var group sync.WaitGroup
+	var group errgroup.Group
 	for _, name := range names {
-		group.Go(func() {
+		group.Go(caught(func() error {
 			addresses, err := lookUpOne(ctx, h.resolver, name)
 			var failure *net.DNSError
 			mu.Lock()
@@ -102,10 +104,11 @@ func (h *Host) lookUp(ctx context.Context, names []string, found map[string][]st
 				}
 				unanswered[name] = whyUnresolved(err)
 			}
-		})
+			return nil
+		}))
 	}
-	group.Wait()
-	return unanswered
+	err = group.Wait()
+	return unanswered, err
 }
 
 func lookUpOne(ctx context.Context, resolver Resolver, name string) ([]string, error) {

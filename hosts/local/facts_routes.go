@@ -3,6 +3,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -140,18 +142,19 @@ const reachTimeout = 2 * time.Second
 func (h *Host) observeReach(ctx context.Context, query hosts.Query, facts *hosts.Facts) error {
 	reach := make(map[string]string, len(query.Reach))
 	var mu sync.Mutex
-	var group sync.WaitGroup
+	var group errgroup.Group
 	for _, address := range query.Reach {
-		group.Go(func() {
+		group.Go(caught(func() error {
 			why := h.whyUnreachable(ctx, address)
 			mu.Lock()
 			defer mu.Unlock()
 			reach[address] = why
-		})
+			return nil
+		}))
 	}
-	group.Wait()
+	err := group.Wait()
 	facts.Reach = reach
-	return ctx.Err()
+	return cmp.Or(err, ctx.Err())
 }
 
 // whyUnreachable says why no connection could be made; "" where one could. Looking up a name
@@ -173,7 +176,17 @@ func (h *Host) whyUnreachable(ctx context.Context, address string) string {
 	defer cancel()
 	tried := make(chan string, len(found))
 	for _, one := range found {
-		go func() { tried <- whyNoConnection(within, net.JoinHostPort(one, port)) }()
+		go func() {
+			var why string
+			err := caught(func() error {
+				why = whyNoConnection(within, net.JoinHostPort(one, port))
+				return nil
+			})()
+			if err != nil {
+				why = err.Error()
+			}
+			tried <- why
+		}()
 	}
 	why := ""
 	for range found {

@@ -80,12 +80,12 @@ func stopSandboxes(ctx context.Context, runtime cri.RuntimeServiceClient, note f
 	group.SetLimit(podsAtOnce)
 	for _, sandbox := range answer.Items {
 		name := sandbox.GetMetadata().GetNamespace() + "/" + sandbox.GetMetadata().GetName()
-		group.Go(func() error {
+		group.Go(caught(func() error {
 			ctx, cancel := context.WithTimeout(ctx, podTimeout)
 			defer cancel()
 			note(name)
 			return removeSandbox(ctx, runtime, sandbox.Id, name)
-		})
+		}))
 	}
 	return group.Wait()
 }

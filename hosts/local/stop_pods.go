@@ -152,7 +152,7 @@ func (d *daemon) EndPods(ctx context.Context, names []string, grace time.Duratio
 	}
 	var group errgroup.Group
 	for _, sandbox := range sandboxes {
-		group.Go(func() error {
+		group.Go(caught(func() error {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace+podTimeout)
 			defer cancel()
 			name := sandbox.GetMetadata().GetNamespace() + "/" + sandbox.GetMetadata().GetName()
@@ -161,7 +161,7 @@ func (d *daemon) EndPods(ctx context.Context, names []string, grace time.Duratio
 				return fmt.Errorf("stop Pod %s: %w", name, err)
 			}
 			return removeSandbox(ctx, runtime, sandbox.Id, name)
-		})
+		}))
 	}
 	return group.Wait()
 }
@@ -177,7 +177,7 @@ func endContainers(ctx context.Context, runtime cri.RuntimeServiceClient, sandbo
 		if container.State != cri.ContainerState_CONTAINER_RUNNING {
 			continue
 		}
-		group.Go(func() error {
+		group.Go(caught(func() error {
 			_, err := runtime.StopContainer(ctx, &cri.StopContainerRequest{
 				ContainerId: container.Id, Timeout: int64(grace / time.Second),
 			})
@@ -185,7 +185,7 @@ func endContainers(ctx context.Context, runtime cri.RuntimeServiceClient, sandbo
 				return fmt.Errorf("stop container %s: %w", container.GetMetadata().GetName(), err)
 			}
 			return nil
-		})
+		}))
 	}
 	return group.Wait()
 }

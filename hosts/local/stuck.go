@@ -105,8 +105,12 @@ func within[T any](ctx context.Context, timeout time.Duration, what string, look
 	defer limit.Stop()
 	answers := make(chan answer, 1)
 	go func() {
-		seen, err := look(bounded)
-		answers <- answer{seen, err}
+		var got answer
+		got.err = caught(func() (err error) {
+			got.seen, err = look(bounded)
+			return err
+		})()
+		answers <- got
 	}()
 	check := time.NewTimer(timeout)
 	defer check.Stop()
@@ -134,6 +138,19 @@ func within[T any](ctx context.Context, timeout time.Duration, what string, look
 		}
 		idle, at := a.idle()
 		return nothing, &hosts.Unanswered{What: what, At: at, Seconds: idle.Seconds()}, nil
+	}
+}
+
+// caught is work of which a panic is an error, for a goroutine of its own: it would end the whole
+// agent, which may have an action in hand that must not be cut. (errgroup passes no panic on.)
+func caught(work func() error) func() error {
+	return func() (err error) {
+		defer func() {
+			if v := recover(); v != nil {
+				err = hosts.Fault(v)
+			}
+		}()
+		return work()
 	}
 }
 

@@ -79,7 +79,8 @@ func (h *Host) unpackAll(ctx context.Context, wrong []hosts.UnpackFile, layers [
 	group.SetLimit(runtime.NumCPU())
 	for _, layer := range layers {
 		group.Go(func() error {
-			if err := h.unpackLayer(inGroup, layer, wrong, counted); err != nil {
+			err := caught(func() error { return h.unpackLayer(inGroup, layer, wrong, counted) })()
+			if err != nil {
 				return fmt.Errorf("layer %s: %w", layer, err)
 			}
 			return nil
@@ -265,36 +266,36 @@ func tellingUnpacked(ctx context.Context, wrote func(bytes int64)) context.Conte
 }
 
 // whileUnpacking tells what is written until it is stopped. written is a count that goes up.
-func whileUnpacking(ctx context.Context, written func() (int64, error)) (stop func()) {
+func whileUnpacking(ctx context.Context, written func() (int64, error)) (stop func() error) {
 	wrote, asked := ctx.Value(unpackingKey{}).(func(int64))
 	first, err := written()
 	if !asked || err != nil {
-		return func() {}
+		return func() error { return nil }
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	var watcher sync.WaitGroup
-	watcher.Go(func() {
+	var watcher errgroup.Group
+	watcher.Go(caught(func() error {
 		ticker := time.NewTicker(writesEvery)
 		defer ticker.Stop()
 		for last := first; ; {
 			select {
 			case <-ctx.Done():
-				return
+				return nil
 			case <-ticker.C:
 			}
 			now, err := written()
 			if err != nil {
-				return
+				return nil // it is progress alone that is not told
 			}
 			if now-last >= writesLeast {
 				wrote(now - first)
 			}
 			last = now
 		}
-	})
-	return func() {
+	}))
+	return func() error {
 		cancel()
-		watcher.Wait()
+		return watcher.Wait()
 	}
 }
 

@@ -111,22 +111,22 @@ func choosePort(ports []networkPort, name string, address netip.Addr) (chosen *n
 func (p *networkPort) ask(ctx context.Context, address netip.Addr, seen *hosts.VirtualIP) error {
 	seen.Interface = p.name
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
+	group.Go(caught(func() error {
 		holder, err := p.probe(ctx, address)
 		if err != nil {
 			return fmt.Errorf("ask on %s who has %s: %w", p.name, address, err)
 		}
 		seen.Holder = holder
 		return nil
-	})
-	group.Go(func() error {
+	}))
+	group.Go(caught(func() error {
 		routers, err := p.listen(ctx)
 		if err != nil {
 			return fmt.Errorf("listen for VRRP on %s: %w", p.name, err)
 		}
 		seen.Routers = routers
 		return nil
-	})
+	}))
 	return group.Wait()
 }
 
