@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -97,6 +98,12 @@ func TestPreflightOfTheEndpoint(t *testing.T) {
 		{"a closed way to haproxy's root", vip, spoiled("cp-2", func(f *hosts.Facts) {
 			f.Files = map[string]hosts.File{"/opt": {Type: hosts.TypeDirectory, Mode: 0o700}}
 		}), "cp-2", false, "/opt has mode 0700: haproxy"},
+		{"a closed folder of haproxy's configuration", vip, spoiled("cp-2", func(f *hosts.Facts) {
+			f.Files = map[string]hosts.File{path.Dir(manifests.HAProxyConfig): {Type: hosts.TypeDirectory, Mode: 0o700}}
+		}), "cp-2", false, "/etc/haproxy has mode 0700: haproxy"},
+		{"a closed folder of keepalived's, which runs as root", vip, spoiled("cp-2", func(f *hosts.Facts) {
+			f.Files = map[string]hosts.File{path.Dir(manifests.KeepalivedConfig): {Type: hosts.TypeDirectory, Mode: 0o700}}
+		}), "", false, ""},
 		{"a closed way that Slipway made", vip, func(in *Input) {
 			spoiled("cp-2", func(f *hosts.Facts) {
 				f.Files = map[string]hosts.File{"/opt/slipway": {Type: hosts.TypeDirectory, Mode: 0o700}}

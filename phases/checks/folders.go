@@ -78,18 +78,22 @@ func otherNetworkConfigs(v view.View, host cluster.Host, facts hosts.Facts) []Fi
 	return all
 }
 
-// closedWay looks whether haproxy, which is a user of its own, gets to its root folder. What
-// of the way to it was there before Slipway keeps its mode.
+// closedWay looks whether haproxy, which is a user of its own, gets to its root folder and to its
+// configuration. What of the way was there before Slipway keeps its mode.
 func closedWay(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 	const enter = 0o001
+	way := manifests.ParentsOf([]string{manifests.BalancerRoot + "/bin"})
+	// haproxy.service shows this folder within the root, so its own parents do not count.
+	// keepalived is root, and its check, which is not, is shown the CA's file alone.
+	way = append(way, path.Dir(manifests.HAProxyConfig))
 	var all []Finding
-	for _, directory := range manifests.ParentsOf([]string{manifests.BalancerRoot + "/bin"}) {
+	for _, directory := range way {
 		have, there := facts.Files[directory]
 		if !there || have.Type != hosts.TypeDirectory || have.Mode&enter != 0 || view.MadeDirectory(facts.Record, directory) {
 			continue
 		}
 		all = append(all, finding("chmod o+x "+directory,
-			"%s has mode %04o: haproxy, which does not run as root, could not get to %s", directory, have.Mode, manifests.BalancerRoot))
+			"%s has mode %04o: haproxy, which does not run as root, could not get through it", directory, have.Mode))
 	}
 	return all
 }
