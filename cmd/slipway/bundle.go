@@ -31,7 +31,6 @@ func newBundleCommand() *cobra.Command {
 		Long: `A bundle is one file with all that the hosts will ever run: slipway-agent, containerd,
 runc, the CNI plugins, Kubernetes, etcd, CoreDNS, flannel, haproxy and keepalived. It is
 an OCI image layout, so that any OCI tool can look into it.`,
-		Args: cobra.NoArgs,
 	}
 	command.AddCommand(newBundleBuildCommand(), newBundleInspectCommand(), newBundleVerifyCommand())
 	return command

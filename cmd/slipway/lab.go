@@ -33,7 +33,6 @@ func newLabCommand(waits *awaited) *cobra.Command {
 		Short: "Boot hosts on this machine to try Slipway on",
 		Long: `Boot hosts on this machine to try Slipway on: real systemd and sshd in namespaces,
 on a network of their own that has no way out. Needs Linux and root.`,
-		Args: cobra.NoArgs,
 	}
 	cmd.PersistentFlags().StringVar(&flags.name, "name", "lab", "the lab's name")
 	cmd.PersistentFlags().StringVar(&flags.dir, "dir", "", "where labs are kept (default $"+lab.DirVariable+" or "+lab.DefaultDir()+")")

@@ -36,6 +36,9 @@ func (p *program) run() int {
 	stdout, stderr := newShown(os.Stdout), newShown(os.Stderr)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd() // which keeps what SetOut has set
+	refuseUnknown(root)
 	err := root.ExecuteContext(ctx)
 	stdout.finish()
 	stderr.finish()
@@ -98,7 +101,10 @@ bundle, and looks after it from then on.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
+		if unknown := cobra.NoArgs(command, command.Flags().Args()); unknown != nil && command.HasSubCommands() {
+			return &workflow.UsageError{Err: unknown} // and the flags are those of the command that was meant
+		}
 		if wrong, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 			err = fmt.Errorf("--%s %s: %w", wrong.GetFlag().Name, wrong.GetValue(), wrong.Unwrap())
 		}
@@ -127,6 +133,27 @@ bundle, and looks after it from then on.
 	})
 	wrapArgs(root)
 	return root
+}
+
+// refuseUnknown has every group of commands, and help, refuse a command that there is not: of
+// themselves they show their help and succeed.
+func refuseUnknown(root *cobra.Command) {
+	for _, command := range root.Commands() {
+		if command.Name() == "help" {
+			command.Args = func(_ *cobra.Command, args []string) error {
+				found, rest, err := command.Root().Find(args)
+				if err != nil {
+					return err
+				}
+				return cobra.NoArgs(found, rest)
+			}
+		}
+		if command.HasSubCommands() && !command.Runnable() {
+			command.Args, command.RunE = cobra.NoArgs, func(c *cobra.Command, _ []string) error { return c.Help() }
+			command.ValidArgsFunction = cobra.NoFileCompletions
+		}
+		refuseUnknown(command)
+	}
 }
 
 // wrapArgs makes wrong arguments a usage error, like wrong flags.
