@@ -30,7 +30,10 @@ whatever is left. With --all, the whole cluster and its data are gone afterwards
 		{"force", "reset a host even though no API server answers, or leave out one that can not be reached", func(r *Request) *bool { return &r.Force }},
 	},
 	check: func(r Request) error {
-		if r.All == (len(r.Hosts) > 0) {
+		switch {
+		case r.All && len(r.Hosts) > 0:
+			return usagef("reset: both hosts and --all were given: name hosts, or say --all, not both")
+		case !r.All && len(r.Hosts) == 0:
 			return usagef("reset: name hosts, or say --all")
 		}
 		return nil
