@@ -205,6 +205,9 @@ func TestPreflight(t *testing.T) {
 				return
 			}
 			for _, p := range problems {
+				if err := checks.MayIgnore(view.Init, []string{p.Check}); err != nil && strings.Contains(err.Error(), "there is no check") {
+					t.Errorf("what is told cannot be named to --ignore-checks: %v", err)
+				}
 				if p.Check == test.check && p.Host == test.host {
 					if (p.Severity == checks.Warning) != test.warning || !strings.Contains(p.Seen, test.detail) || !strings.Contains(p.Fix, test.fix) {
 						t.Errorf("got %+v", p)

@@ -6,6 +6,7 @@ package workflow
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/slipway-k8s/slipway/certs/store"
 	"github.com/slipway-k8s/slipway/cluster"
@@ -13,6 +14,7 @@ import (
 	"github.com/slipway-k8s/slipway/phases"
 	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // Workflow is one way to change a cluster.
@@ -101,10 +103,30 @@ func New(w Workflow, request Request) (*Run, error) {
 			return nil, err
 		}
 	}
-	if err := checks.MayIgnore(request.IgnoreChecks); err != nil {
+	request.IgnoreChecks = trimmed(request.IgnoreChecks)
+	if err := checks.MayIgnore(w.inChecks(), request.IgnoreChecks); err != nil {
 		return nil, usagef("--ignore-checks: %w", err)
 	}
 	return &Run{Workflow: w, Request: request}, nil
+}
+
+// trimmed takes the spaces around names away, and what is no name: "NumCPU, Mem,".
+func trimmed(names []string) []string {
+	var all []string
+	for _, name := range names {
+		if name = strings.TrimSpace(name); name != "" {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// Ignorable are the names of the checks that Request.IgnoreChecks may have.
+func (w Workflow) Ignorable() []string { return checks.Ignorable(w.inChecks()) }
+
+// inChecks is the workflow's name in the table of the checks.
+func (w Workflow) inChecks() view.Workflow {
+	return view.Workflow(strings.ReplaceAll(w.Name, " ", "-"))
 }
 
 func everyHost(c *cluster.Cluster, _ Request) []cluster.Host { return c.Hosts }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/workflow"
 )
@@ -37,7 +36,7 @@ func addWorkflows(root *cobra.Command, make func(workflow.Workflow) *cobra.Comma
 		words := strings.Fields(w.Name)
 		above := root
 		for _, word := range words[:len(words)-1] {
-			above = &cobra.Command{Use: word, Short: parents[word], Args: cobra.NoArgs, GroupID: groupOf(root, word)}
+			above = &cobra.Command{Use: word, Short: parents[word], GroupID: groupOf(root, word)}
 			root.AddCommand(above)
 		}
 		command := make(w)
@@ -67,8 +66,10 @@ func (p *program) base(w workflow.Workflow, flags *clusterFlags, request *workfl
 	if w.Bundle {
 		flags.addBundle(command)
 	}
-	command.Flags().StringSliceVar(&request.IgnoreChecks, "ignore-checks", nil, "names of checks to ignore, such as NumCPU,Mem: their errors become warnings")
-	_ = command.RegisterFlagCompletionFunc("ignore-checks", cobra.FixedCompletions(checks.Ignorable(), cobra.ShellCompDirectiveNoFileComp))
+	if names := w.Ignorable(); len(names) > 0 {
+		command.Flags().StringSliceVar(&request.IgnoreChecks, "ignore-checks", nil, "names of checks to ignore, as a refusal shows them, with commas between: their errors become warnings")
+		_ = command.RegisterFlagCompletionFunc("ignore-checks", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
+	}
 	for _, option := range w.Options {
 		command.Flags().BoolVar(option.Of(request), option.Name, false, option.Usage)
 	}

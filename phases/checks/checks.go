@@ -18,7 +18,7 @@ type Check struct {
 	Severity Severity // of what it finds; it may call some of it a warning
 	In       []view.Workflow
 	Look     look
-	Needed   string // why it cannot be passed over; empty: it can
+	Needed   string // why it cannot be ignored; empty: it can
 }
 
 type look func(view.View, cluster.Host, hosts.Facts) []Finding

@@ -25,7 +25,7 @@ func Preflight(workflow view.Workflow, v view.View) []Finding {
 			found.Severity = cmp.Or(found.Severity, check.Severity)
 			if found.Severity == Error && check.Needed == "" && ignored(v, found.Check) {
 				found.Severity = Warning
-				found.Seen += "; passed over by --ignore-checks"
+				found.Seen += "; ignored by --ignore-checks"
 			}
 			all = append(all, found)
 		}
@@ -78,8 +78,8 @@ func sorted(v view.View, findings []Finding) []Finding {
 	return findings
 }
 
-// ignored tells whether the user passes a check over: by its name, in any case as with kubeadm,
-// or by the beginning of it that stands before a hyphen.
+// ignored tells whether the user ignores a check: by its name, in any case as with kubeadm, or by
+// the beginning of it that stands before a hyphen.
 func ignored(v view.View, check string) bool {
 	return slices.ContainsFunc(v.IgnoreChecks, func(name string) bool { return covers(name, check) })
 }
@@ -89,30 +89,30 @@ func covers(name, check string) bool {
 	return check == name || strings.HasPrefix(check, name+"-")
 }
 
-// MayIgnore says what is wrong with the names of checks that are to be passed over.
-func MayIgnore(names []string) error {
+// MayIgnore says what is wrong with the names of checks that a workflow is to ignore.
+func MayIgnore(workflow view.Workflow, names []string) error {
 	for _, name := range names {
 		known := false
 		for _, check := range Table {
-			if !covers(name, check.Name) && !covers(check.Name, name) {
+			if !covers(name, check.Name) && !(slices.Contains(perThing, check.Name) && covers(check.Name, name)) {
 				continue
 			}
 			if known = true; check.Needed != "" {
-				return fmt.Errorf("the check %s cannot be passed over: %s", check.Name, check.Needed)
+				return fmt.Errorf("the check %s cannot be ignored: %s", check.Name, check.Needed)
 			}
 		}
 		if !known {
-			return fmt.Errorf("there is no check %q; those that can be passed over are %s", name, strings.Join(Ignorable(), ", "))
+			return fmt.Errorf("there is no check %q; those that can be ignored are %s", name, strings.Join(Ignorable(workflow), ", "))
 		}
 	}
 	return nil
 }
 
-// Ignorable are the names of the checks that can be passed over.
-func Ignorable() []string {
+// Ignorable are the names of the checks whose errors a workflow can ignore.
+func Ignorable(workflow view.Workflow) []string {
 	var names []string
 	for _, check := range Table {
-		if check.Needed == "" {
+		if check.Needed == "" && check.Severity == Error && slices.Contains(check.In, workflow) {
 			names = append(names, check.Name)
 		}
 	}

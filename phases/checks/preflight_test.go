@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -8,12 +9,12 @@ import (
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
-// TestOneNameOneAnswer: checks of one name can be passed over all, or none.
+// TestOneNameOneAnswer: checks of one name can be ignored all, or none.
 func TestOneNameOneAnswer(t *testing.T) {
 	needed := map[string]bool{}
 	for _, check := range Table {
 		if before, seen := needed[check.Name]; seen && before != (check.Needed != "") {
-			t.Errorf("one check %s can be passed over, and another cannot", check.Name)
+			t.Errorf("one check %s can be ignored, and another cannot", check.Name)
 		}
 		needed[check.Name] = check.Needed != ""
 	}
@@ -43,13 +44,32 @@ func TestAnIgnoredCheckIsTold(t *testing.T) {
 func TestWhatMayBeIgnored(t *testing.T) {
 	for name, want := range map[string]string{
 		"Swap": "", "swap": "", "Port-6443": "", "SystemVerification": "",
-		"Swop":                       "those that can be passed over are",
-		"Membership":                 "cannot be passed over",
-		"DirAvailable--var-lib-etcd": "cannot be passed over",
+		"SystemVerification-Kernel": "", "FileAvailable--etc-cni-net.d-10-other.conflist": "", "FileExisting--srv-audit": "",
+		"Swop":                       "those that can be ignored are",
+		"NumCPU-typo":                "those that can be ignored are",
+		"SystemVerification-typo":    "those that can be ignored are",
+		"SystemVerification-Kernel-": "those that can be ignored are",
+		"Membership":                 "cannot be ignored",
+		"DirAvailable--var-lib-etcd": "cannot be ignored",
 	} {
-		err := MayIgnore([]string{name})
+		err := MayIgnore(view.Init, []string{name})
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
+}
+
+func TestIgnorableAreErrorsOfTheWorkflow(t *testing.T) {
+	for workflow, want := range map[view.Workflow][]string{
+		view.ImageLoad: {"CRI", "ImagePlatform"}, view.Reset: nil, view.Remove: nil, view.HATest: nil,
+	} {
+		if got := Ignorable(workflow); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", workflow, got, want)
+		}
+	}
+	for name, want := range map[string]bool{"NumCPU": true, "Port": true, "Swap": false, "CRI": false, "Membership": false} {
+		if slices.Contains(Ignorable(view.Init), name) != want {
+			t.Errorf("init: %s: want %t", name, want)
 		}
 	}
 }

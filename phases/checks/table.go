@@ -20,7 +20,7 @@ var (
 	every     = append([]view.Workflow{view.HATest}, planning...)
 )
 
-// Why some checks cannot be passed over.
+// Why some checks cannot be ignored.
 const (
 	unreachedNeeded  = "nothing can be done on a host that is not reached, and what it holds is not known"
 	machineNeeded    = "the changes would be made on a machine that is not this host"
@@ -35,6 +35,10 @@ const (
 	dataNeeded       = "what lies there would count as the cluster's, and a reset would remove it"
 	spareNeeded      = "the test would stop what the cluster cannot do without"
 )
+
+// perThing are the checks whose findings are named with the one thing that each is about, as
+// Finding.of does it.
+var perThing = []string{"DirAvailable", "FileAvailable", "FileExisting", "Port"}
 
 // Table has all checks: name, scope, severity, workflows, look, and why it cannot be ignored (empty:
 // it can).

@@ -384,7 +384,7 @@ func TestJournalHoldsEveryBeginAndEnd(t *testing.T) {
 	})
 }
 
-// TestWarningsStandInTheJournal: a check that was passed over is among them.
+// TestWarningsStandInTheJournal: a check that was ignored is among them.
 func TestWarningsStandInTheJournal(t *testing.T) {
 	var journal bytes.Buffer
 	warned := plan.Plan{Workflow: "init", Warnings: []string{"cp-1: Mem: little"}}
