@@ -14,13 +14,16 @@ import (
 )
 
 // pruneHosts has each host lose what its record names and its state has not: what the cluster file,
-// the bundle or a newer Slipway no longer asks for. They lose it one after another, each when it
-// does its work again, so that a mistake stops at one host. What may write a file again, such as a
-// DaemonSet of the network, is deleted first.
+// the bundle or a newer Slipway no longer asks for. They lose it when all hosts do
+// their work again, and one after another, so that what fails stops at one host. What may write a
+// file again, such as a DaemonSet of the network, is deleted first.
 func (d *draft) pruneHosts() {
 	before := d.inCluster(does[plan.Delete])
 	for _, h := range d.drafts {
-		if ids := h.prune(join(before, h.changed())); len(ids) > 0 {
+		before = join(before, h.changed())
+	}
+	for _, h := range d.drafts {
+		if ids := h.prune(before); len(ids) > 0 {
 			before = ids
 		}
 	}
@@ -34,7 +37,7 @@ func (h *hostDraft) prune(waits []string) []string {
 		h.plan.Warnings = append(h.plan.Warnings, fmt.Sprintf("%s: %s is not needed any more, but is no longer as Slipway wrote it: it stays (if nobody needs it: rm %s)",
 			h.host.Name, changed, changed))
 	}
-	stopped := h.stopUnwanted(waits)
+	stopped := h.stopUnwanted(u, waits)
 	return join(stopped, h.pruneFiles(u, plan.LaneWork, func(path string) bool { return !within(path, manifests.CertsFolder) }, join(waits, stopped)))
 }
 
@@ -67,7 +70,7 @@ func (h *hostDraft) findUnwanted() unwanted {
 	for _, owned := range record.Paths {
 		have, there := h.facts.Files[owned.Path]
 		switch {
-		case !there:
+		case !there, path.Clean(owned.Path) != owned.Path: // which Slipway does not write
 		case wanted[owned.Path], manifests.OwnershipTable().Keeps(owned.Path), isSeed(owned):
 			stays[owned.Path] = true
 		case owned.Type == hosts.TypeDirectory:
@@ -108,8 +111,8 @@ func (h *hostDraft) findUnwanted() unwanted {
 	return u
 }
 
-// emptied are those of the folders, which are sorted, that have nothing in them but what goes, from
-// within.
+// emptied are those of the folders, which are sorted, that will be empty when the files are gone; the
+// innermost come first.
 func (h *hostDraft) emptied(folders, goes []hosts.Owned) []hosts.Owned {
 	gone := map[string]bool{}
 	for _, owned := range goes {
@@ -117,8 +120,8 @@ func (h *hostDraft) emptied(folders, goes []hosts.Owned) []hosts.Owned {
 	}
 	var empty []hosts.Owned
 	for _, folder := range slices.Backward(folders) {
-		holds := func(file string) bool { return !gone[file] }
-		if h.facts.Files[folder.Path].Type == hosts.TypeDirectory && !slices.ContainsFunc(view.Inside(folder.Path, h.facts), holds) {
+		stays := func(file string) bool { return file != folder.Path && within(file, folder.Path) && !gone[file] }
+		if h.facts.Files[folder.Path].Type == hosts.TypeDirectory && !slices.ContainsFunc(sortedKeys(h.facts.Files), stays) {
 			gone[folder.Path] = true
 			empty = append(empty, folder)
 		}
@@ -126,7 +129,7 @@ func (h *hostDraft) emptied(folders, goes []hosts.Owned) []hosts.Owned {
 	return empty
 }
 
-// isSeed tells whether a file was only begun by Slipway: it is its maintainer's since.
+// isSeed tells whether Slipway wrote only the first version of a file: others change it since.
 func isSeed(owned hosts.Owned) bool { return owned.Type == hosts.TypeFile && owned.Digest == "" }
 
 // isChanged tells whether what lies at a path is no longer what Slipway put there. Of a secret the
@@ -137,7 +140,7 @@ func isChanged(have hosts.File, owned hosts.Owned) bool {
 
 func hasDigest(owned hosts.Owned) bool { return strings.HasPrefix(owned.Digest, "sha256:") }
 
-// goesAt orders what goes: what the kubelet runs, what systemd starts, all else.
+// goesAt is the rank of a file in the order of removal: static Pods, then units, then all else.
 func goesAt(file string) int {
 	switch path.Dir(file) {
 	case manifests.ManifestsFolder:
@@ -157,18 +160,16 @@ func (h *hostDraft) wantsUnit(name string) bool {
 	return slices.ContainsFunc(h.state.Units, func(unit manifests.Unit) bool { return unit.Name == name })
 }
 
-// stopUnwanted stops the units of Slipway's that the host should not have, a balancer's in their
-// order.
-func (h *hostDraft) stopUnwanted(waits []string) []string {
-	record := h.facts.Record
-	if record == nil {
-		return nil
+// stopUnwanted stops the units whose files go, a balancer's in their order. One whose file is gone
+// already, or was changed, is somebody else's by now.
+func (h *hostDraft) stopUnwanted(u unwanted, waits []string) []string {
+	unwanted := func(name string) bool {
+		file := manifests.UnitsFolder + "/" + name
+		return slices.ContainsFunc(u.files, func(owned hosts.Owned) bool { return owned.Path == file }) ||
+			slices.ContainsFunc(u.priors, func(prior hosts.Prior) bool { return prior.Setting == "file/"+file })
 	}
-	unwanted := keep(record.Units, func(name string) bool { return !h.wantsUnit(name) })
-	balances := func(name string) bool { return slices.Contains(view.BalancerUnits, name) }
-	names := keep(unwanted, func(name string) bool { return !balances(name) })
-	names = append(names, keep(view.BalancerUnits, func(name string) bool { return slices.Contains(unwanted, name) })...)
-	up, why := h.unitsUp(names)
+	names := keep(units, func(name string) bool { return unwanted(name) && !slices.Contains(view.BalancerUnits, name) })
+	up, why := h.unitsUp(append(names, keep(view.BalancerUnits, unwanted)...))
 	if len(up) == 0 {
 		return nil
 	}

@@ -102,6 +102,7 @@ func TestOnlyWhatIsOursGoes(t *testing.T) {
 	for _, file := range []string{theirs, manifests.CertsFolder + "/docker.io/mine"} {
 		w.machines["cp-2"].PutFile(file, []byte("mine"), 0o600)
 	}
+	w.machines["cp-1"].PutFile("/etc/keepalived/lost+found", nil, 0o600) // which no check calls content
 	w.machines["cp-3"].PutFile(manifests.KeepalivedConfig, []byte("mine now"), 0o644)
 	for _, want := range []bool{false, true} {
 		w.query = nil
@@ -159,5 +160,91 @@ func TestWhatIsBegunForOthersStays(t *testing.T) {
 	in.Facts["cp-1"].Files[manifests.ManifestsFolder+"/x.yaml"] = hosts.File{Type: hosts.TypeFile, Digest: plan.Ref(nil)}
 	if p, _, err = Init(in); err != nil || len(p.Steps) != 1 {
 		t.Errorf("of a static Pod that is not wanted: %v\n%s", err, plan.Text(p))
+	}
+}
+
+// TestABalancerThatIsNeededStays: what carries the endpoint of a running cluster goes only where
+// something else is seen to carry it.
+func TestABalancerThatIsNeededStays(t *testing.T) {
+	holds := func(in *Input) {
+		spoiled("cp-2", func(f *hosts.Facts) {
+			f.Interfaces = append(slices.Clone(f.Interfaces), hosts.Link{Name: "e", Addresses: []string{testVIP + "/32"}})
+		})(in)
+	}
+	silent := func(in *Input) { in.ClusterFacts = hosts.ClusterFacts{Cause: "no route to host"} }
+	external := func(w *world) { unneeded[1].after(w) }
+	for _, test := range []struct {
+		name   string
+		change func(*world)
+		seen   []func(*Input)
+		want   string // empty: it is planned
+	}{
+		{"a balancer of the user's own", external, nil, ""},
+		{"Slipway's own, called the user's", external, []func(*Input){holds}, "the load balancer at " + testVIP + " is Slipway's own"},
+		{"no API answers", external, []func(*Input){silent}, "no API server answers, and the file would take haproxy.service and keepalived.service from the host"},
+		{"no API answers, and another address", func(w *world) { w.cluster.Endpoint.Host = "10.0.0.222" }, []func(*Input){silent}, "the cluster's endpoint is " + testVIP + ":16443, the file says 10.0.0.222:16443"},
+		{"no API answers, and nothing else", func(*world) {}, []func(*Input){silent}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := prunedWorld(t)
+			w.init(seeded(1))
+			test.change(w)
+			w.query = nil
+			in := w.observe()
+			for _, seen := range test.seen {
+				seen(&in)
+			}
+			_, _, err := Init(in)
+			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("want %q, got %v", test.want, err)
+			}
+		})
+	}
+}
+
+// TestAUnitThatIsTheUsersByNowRuns: one whose file was changed, or is gone, is not stopped.
+func TestAUnitThatIsTheUsersByNowRuns(t *testing.T) {
+	w := prunedWorld(t)
+	w.init(seeded(1))
+	unneeded[1].after(w)
+	w.machines["cp-1"].PutFile(manifests.UnitsFolder+"/"+manifests.HAProxyUnit, []byte("mine now"), 0o644)
+	w.machines["cp-2"].Lose(manifests.UnitsFolder + "/" + manifests.HAProxyUnit)
+	w.query = nil
+	p, _ := w.planned(Init)
+	stops := map[string][]string{}
+	for _, step := range p.Steps {
+		if stop, is := step.Action.(hosts.StopUnits); is {
+			stops[step.Host] = stop.Names
+		}
+	}
+	for host, want := range map[string][]string{
+		"cp-1": {manifests.KeepalivedUnit}, "cp-2": {manifests.KeepalivedUnit}, "cp-3": {manifests.HAProxyUnit, manifests.KeepalivedUnit},
+	} {
+		if !slices.Equal(stops[host], want) {
+			t.Errorf("%s: it stops %q, want %q", host, stops[host], want)
+		}
+	}
+}
+
+// TestNothingGoesBeforeAllIsWell: what is removed first waits for every host that the plan changes.
+func TestNothingGoesBeforeAllIsWell(t *testing.T) {
+	w := prunedWorld(t)
+	w.init(seeded(1))
+	unneeded[1].after(w)
+	w.cluster.Kubelet = map[string]any{"maxPods": 50}
+	w.query = nil
+	p, _ := w.planned(Init)
+	before, waits := plan.Predecessors(p), 0
+	for _, prune := range p.Steps {
+		for _, wait := range p.Steps {
+			if prune.Phase == plan.PhasePrune && does[plan.WaitNode](wait) {
+				if waits++; !reaches(before, prune.ID, wait.ID) {
+					t.Fatalf("%s does not wait for %s:\n%s", prune.ID, wait.ID, edges(p))
+				}
+			}
+		}
+	}
+	if waits == 0 {
+		t.Errorf("nothing is removed, or no node is waited for:\n%s", plan.Text(p))
 	}
 }

@@ -36,11 +36,11 @@ type arrival struct {
 }
 
 // connect reaches hosts, all at once.
-func (c *connections) connect(ctx context.Context, wanted []cluster.Host) error {
+func (c *connections) connect(ctx context.Context, wanted []cluster.Host) (err error) {
 	if len(wanted) == 0 {
 		return ctx.Err()
 	}
-	defer c.span(StageConnect)()
+	defer c.span(StageConnect)(&err)
 	for _, next := range atOnce(wanted, func(h cluster.Host) arrival { return c.reach(ctx, h) }) {
 		c.take(next)
 	}

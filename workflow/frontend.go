@@ -51,10 +51,10 @@ func (s stages) stage(stage, host, what string) (at func(what string), end func(
 	return s.begin(plan.Event{Stage: stage, Host: host, Detail: what})
 }
 
-// span is a stage of all, in which nobody is waited for.
-func (s stages) span(stage string) (end func()) {
+// span is a stage of all, in which nobody is waited for; it ends with the error that err points to.
+func (s stages) span(stage string) (end func(err *error)) {
 	_, over := s.stage(stage, "", "")
-	return func() { over(nil) }
+	return func(err *error) { over(*err) }
 }
 
 func (s stages) begin(event plan.Event) (at func(what string), end func(error)) {

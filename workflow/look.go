@@ -101,8 +101,8 @@ func (s *Session) lookAtBoth(ctx context.Context, r *Run) error {
 	return group.Wait()
 }
 
-func (s *Session) mint(r *Run) error {
-	defer s.span(StageMint)()
+func (s *Session) mint(r *Run) (err error) {
+	defer s.span(StageMint)(&err)
 	for _, h := range r.reach(s.cluster, r.Request) {
 		if err := s.keys.mint(s.cluster, h.Name, certs.Specs(s.cluster, h)...); err != nil {
 			return fmt.Errorf("mint certificates for %s: %w", h.Name, err)
@@ -111,8 +111,8 @@ func (s *Session) mint(r *Run) error {
 	return nil
 }
 
-func (s *Session) observeHosts(ctx context.Context, r *Run) error {
-	defer s.span(StageHosts)()
+func (s *Session) observeHosts(ctx context.Context, r *Run) (err error) {
+	defer s.span(StageHosts)(&err)
 	return s.observe(ctx, s.query(r))
 }
 

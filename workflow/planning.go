@@ -33,13 +33,11 @@ func (s *Session) Prepare(ctx context.Context, r *Run) (Prepared, error) {
 		return Prepared{}, err
 	}
 	s.askHealth(ctx, r)
-	planned := s.span(StagePlan)
+	end := s.span(StagePlan)
 	ready, err := s.planned(r)
-	planned()
-	if err != nil {
+	if end(&err); err != nil {
 		return Prepared{}, err
 	}
-	defer s.span(StageVerifyBundle)()
 	return ready, s.verifyBundle(ctx, ready)
 }
 
@@ -55,7 +53,8 @@ func (s *Session) known(names []string) error {
 
 // verifyBundle hashes the whole bundle before a plan that takes anything from it: a
 // flipped byte is found while nothing has been touched.
-func (s *Session) verifyBundle(ctx context.Context, ready Prepared) error {
+func (s *Session) verifyBundle(ctx context.Context, ready Prepared) (err error) {
+	defer s.span(StageVerifyBundle)(&err)
 	if s.archive == nil {
 		return nil
 	}

@@ -78,8 +78,8 @@ func (s *Session) reachFew(ctx context.Context, r *Run) (more []cluster.Host, en
 
 // takeLease takes the lease of every host that is connected. Those that are held stay so. One
 // that does not answer any more is from then on as one that was not reached.
-func (s *Session) takeLease(ctx context.Context) error {
-	defer s.span(StageLease)()
+func (s *Session) takeLease(ctx context.Context) (err error) {
+	defer s.span(StageLease)(&err)
 	for {
 		release, err := engine.Hold(ctx, engine.Options{Hosts: s.hosts, Holder: holder(), Waits: s.leases})
 		if err == nil {

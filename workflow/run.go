@@ -75,8 +75,8 @@ func (s *Session) agreed(ctx context.Context, r *Run, ready Prepared) error {
 }
 
 // verified looks whether all is done, and notes what was seen for the next command.
-func (s *Session) verified(ctx context.Context, r *Run) error {
-	defer s.span(StageVerify)()
+func (s *Session) verified(ctx context.Context, r *Run) (err error) {
+	defer s.span(StageVerify)(&err)
 	verify := r.verify
 	if verify == nil {
 		verify = func(ctx context.Context, s *Session, r *Run) error { return s.planAgain(ctx, r) }

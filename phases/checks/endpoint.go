@@ -17,13 +17,12 @@ var kubeadmConfigKey = hosts.ObjectKey{APIVersion: "v1", Kind: "ConfigMap", Name
 // movedEndpoint is a cluster that has another endpoint than the file: every host and the
 // API servers' certificates go by it, and nothing moves them all at once.
 func movedEndpoint(v view.View) []Finding {
-	live, there := v.ClusterFacts.Objects[kubeadmConfigKey]
 	want, err := manifests.EndpointAddress(v.Cluster)
-	if !there || err != nil || !v.Completed() {
+	if err != nil {
 		return nil
 	}
-	have, err := manifests.EndpointOf(live)
-	if err != nil || have == want || have == "" && v.Cluster.Endpoint.Mode == cluster.EndpointControlPlane {
+	have, known := endpointOf(v)
+	if !known || have == want || have == "" && v.Cluster.Endpoint.Mode == cluster.EndpointControlPlane {
 		return nil
 	}
 	if have == "" {
@@ -31,6 +30,72 @@ func movedEndpoint(v view.View) []Finding {
 	}
 	return []Finding{finding("set endpoint back to "+have+"; moving the endpoint of a running cluster is not supported yet",
 		"the cluster's endpoint is %s, the file says %s", have, want)}
+}
+
+// endpointOf is the endpoint that the cluster has: as the API says or, while no API server
+// answers, as the control planes' admin.conf do. Where one of those has the file's, it is that.
+func endpointOf(v view.View) (endpoint string, known bool) {
+	if v.Completed() {
+		have, err := manifests.EndpointOf(v.ClusterFacts.Objects[kubeadmConfigKey])
+		return have, err == nil && v.ClusterFacts.Objects[kubeadmConfigKey] != nil
+	}
+	if v.ClusterFacts.Reachable {
+		return "", false // init has not completed: a wrong endpoint may be why
+	}
+	want, _ := manifests.EndpointAddress(v.Cluster)
+	for _, host := range v.Cluster.ControlPlanes() {
+		facts, seen := v.Facts[host.Name]
+		server := strings.TrimPrefix(facts.Kubeconfigs[manifests.AdminConf].Server, "https://")
+		if !seen || server == "" || !v.HasCome(host, facts) {
+			continue
+		}
+		if endpoint, known = server, true; server == want {
+			break
+		}
+	}
+	return endpoint, known
+}
+
+// lostBalancer is a balancer of Slipway's that the file takes from a host while no API server
+// answers: what goes by it could not be brought to another.
+func lostBalancer(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+	if v.ClusterFacts.Reachable || !v.HasCome(host, facts) {
+		return nil
+	}
+	wanted := manifests.Skeleton(v.Cluster, v.Bill, host).Units
+	lost := slices.DeleteFunc(slices.Clone(view.BalancerUnits), func(name string) bool {
+		return !view.Owns(facts.Record, manifests.UnitsFolder+"/"+name) ||
+			slices.ContainsFunc(wanted, func(unit manifests.Unit) bool { return unit.Name == name })
+	})
+	return when(len(lost) > 0, finding("set endpoint back as it was, and change it when an API server answers",
+		"no API server answers, and the file would take %s from the host", strings.Join(lost, " and ")))
+}
+
+// ownBalancer is a load balancer that the file calls the user's, and that is Slipway's own: it
+// answers only as long as nothing is changed.
+func ownBalancer(v view.View) []Finding {
+	if v.Cluster.Endpoint.Mode != cluster.EndpointExternal {
+		return nil
+	}
+	leadsTo := map[string]bool{v.Cluster.Endpoint.Host: true}
+	for _, facts := range v.Facts {
+		for _, address := range facts.Names[v.Cluster.Endpoint.Host] {
+			leadsTo[address] = true
+		}
+	}
+	for _, host := range v.Cluster.Hosts {
+		facts := v.Facts[host.Name]
+		if facts.Record == nil || !view.CarriesBalancer(facts.Record) {
+			continue
+		}
+		for _, address := range addressesOf(facts) {
+			if leadsTo[address.String()] {
+				return []Finding{finding("let the endpoint's name lead to your load balancer first; where the endpoint is an address, set endpoint.mode back",
+					"the load balancer at %s is Slipway's own, which mode external would remove", address).on(host.Name)}
+			}
+		}
+	}
+	return nil
 }
 
 // wrongEndpointName looks whether the endpoint, where it is a name, leads where it must. What

@@ -88,6 +88,8 @@ var Table = []Check{
 
 	// The endpoint.
 	{"Endpoint", Cluster, Error, initJoin, ofCluster(movedEndpoint), endpointNeeded},
+	{"Endpoint", File, Error, install, lostBalancer, endpointNeeded},
+	{"Endpoint", Cluster, Error, install, ofCluster(ownBalancer), endpointNeeded},
 	{"Endpoint", Cluster, Error, haTest, ofCluster(singleEndpoint), endpointNeeded},
 	{"EndpointName", Node, Error, install, wrongEndpointName, ""},
 	{"LoadBalancer", Node, Error, install, unreachedBalancer, ""},
