@@ -14,14 +14,26 @@ import (
 type symptom struct {
 	name string // that of the check that looks for the same before anything is changed, if there is one
 	in   sources
-	look func(line string) bool
+	look proof
 	seen string
 	fix  string
 }
 
+// proof tells whether a line proves the symptom; later is how many lines the source said after it.
+type proof func(line string, later int) bool
+
 // says is a look for a line that matches.
-func says(pattern string) func(line string) bool {
-	return regexp.MustCompile(`(?i)` + pattern).MatchString
+func says(pattern string) proof {
+	matches := regexp.MustCompile(`(?i)` + pattern).MatchString
+	return func(line string, _ int) bool { return matches(line) }
+}
+
+// saysStill is a look for a line that matches among the last ones: what was so while the host came
+// up is past. A kubelet that does not reach the API says so several times in as many lines.
+func saysStill(pattern string) proof {
+	const last = 10
+	matches := says(pattern)
+	return func(line string, later int) bool { return later < last && matches(line, later) }
 }
 
 // rightful are the processes that may listen where a component should. A load balancer may stand
@@ -47,12 +59,12 @@ func portTaken(component string) symptom {
 	in := func(source string) bool {
 		return strings.HasPrefix(source, "port ") && strings.HasSuffix(source, " ("+component+")")
 	}
-	return symptom{"Port", in, func(line string) bool { return listensInPlaceOf(component, line) }, taken, freePort}
+	return symptom{"Port", in, func(line string, _ int) bool { return listensInPlaceOf(component, line) }, taken, freePort}
 }
 
 // imageMissing tells whether a line proves that an image is missing. Of a runtime that does
 // not answer, the kubelet says the same.
-func imageMissing(line string) bool {
+func imageMissing(line string, _ int) bool {
 	return missingImage.MatchString(line) && !strings.Contains(strings.ToLower(line), "deadline")
 }
 
@@ -108,8 +120,6 @@ var symptoms = []symptom{
 	{"Systemd", is(hosts.SourceSystemd), says(`no answer`),
 		"systemd does not answer", "see `systemctl list-jobs` and `journalctl -b -p err` on the host"},
 	{"ImagePull", is(kubelet, containerd), imageMissing, "an image is missing", "run the same command again with the bundle: it loads the cluster's images"},
-	{"NetworkAddOn", is(kubelet, containerd), says(`failed to find plugin ".*" in path|cni plugin not initialized|no network config found in|/run/flannel/subnet\.env: no such file`),
-		"the network add-on is not ready", "see that the add-on's Pods run on the host; with addOn: none, install one"},
 	{"CoreDNSLoop", container("coredns"), says(`Loop \(.*\) detected for zone`),
 		"CoreDNS forwards to itself", "give the host's resolv.conf a name server other than the host itself"},
 	{"NameServers", container("coredns"), says(`no nameservers found`),
@@ -122,6 +132,10 @@ var symptoms = []symptom{
 		"etcd's data belong to another cluster", "find out whose data /var/lib/etcd on the host has, and save them (etcdctl snapshot) before anything is removed; then reset the host"},
 	{"Platform", ownSources, says(`exec format error`),
 		"a binary is for another architecture", "use the bundle for the host's architecture"},
+	{"LoadBalancer", is(kubelet), saysStill(`\\"https://[^"\\]+/apis?/[^"]*": dial tcp [^"]*: (connect: (no route to host|connection (refused|timed out))|i/o timeout)`),
+		"the kubelet does not reach the API", "see the endpoint, its load balancer and the API servers: slipway status; then the way to them (firewall, routes)"},
+	{"NetworkAddOn", is(kubelet, containerd), says(`failed to find plugin ".*" in path|cni plugin not initialized|no network config found in|/run/flannel/subnet\.env: no such file`),
+		"the network add-on is not ready", "see that the add-on's Pods run on the host; with addOn: none, install one"},
 	{"EtcdLeader", static(hosts.ComponentEtcd, hosts.ComponentAPIServer), says(`waiting for leader|no leader|lost leader|etcdserver: request timed out`),
 		"etcd has no leader", "see that most of the control planes are up and reach each other on 2379 and 2380"},
 	{"ServiceRoute", ownSources, says(`connect: network is unreachable`),
@@ -138,8 +152,8 @@ func Diagnose(host string, evidence []hosts.Evidence) (Finding, bool) {
 			if !s.in(one.Source) {
 				continue
 			}
-			for _, line := range slices.Backward(one.Lines) {
-				if s.look(line) && !others(one.Source, line) {
+			for i, line := range slices.Backward(one.Lines) {
+				if s.look(line, len(one.Lines)-1-i) && !others(one.Source, line) {
 					found := finding(s.fix, "%s: %s says %q", s.seen, one.Source, strings.TrimSpace(line))
 					found.Check, found.Severity = s.name, Error
 					return found.on(host), true

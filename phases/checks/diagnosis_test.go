@@ -35,6 +35,8 @@ func TestDiagnose(t *testing.T) {
 		"image":            {kubelet, `"Unhandled Error" err="container &Container{Name:etcd} start failed in pod etcd-cp-1_kube-system(1f): ErrImageNeverPull: Container image \"registry.k8s.io/etcd:3.6.16-0\" is not present with pull policy of Never"`, "an image is missing"},
 		"sandbox image":    {kubelet, `"Failed to create sandbox for pod" err="failed to get sandbox image \"registry.k8s.io/pause:3.10\": failed to pull image" pod="kube-system/etcd-cp-1"`, "an image is missing"},
 		"network add-on":   {kubelet, `container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized`, "the network add-on is not ready"},
+		"API not reached":  {kubelet, `E1130 14:52:46.000000 1 kubelet_node_status.go:116] "Unable to register node with API server" err="Post \"https://10.0.0.200:16443/api/v1/nodes\": dial tcp 10.0.0.200:16443: connect: no route to host" node="w-1"`, "the kubelet does not reach the API"},
+		"API refuses":      {kubelet, `E1130 14:52:46.000000 1 controller.go:145] "Failed to ensure lease exists, will retry" err="Get \"https://api.internal:16443/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/w-1?timeout=10s\": dial tcp 10.0.0.200:16443: connect: connection refused" interval="7s"`, "the kubelet does not reach the API"},
 		"plugin missing":   {kubelet, `plugin type="flannel" failed (add): failed to find plugin "flannel" in path [/opt/cni/bin]`, "the network add-on is not ready"},
 		"containerd":       {kubelet, `validate service connection: dial unix /run/containerd/containerd.sock: connect: no such file or directory`, "containerd does not answer"},
 		"containerd hangs": {kubelet, `E1129 22:00:01.000000 1 log.go:32] "ListPodSandbox with filter from runtime service failed" err="rpc error: code = DeadlineExceeded desc = context deadline exceeded" filter="nil"`, "containerd does not answer"},
@@ -97,6 +99,8 @@ func TestDiagnoseBelievesNobodyElse(t *testing.T) {
 		"the kubelet on a tenant's probe":            {kubelet, `"ExecSync cmd from runtime service failed" err="rpc error: code = Unknown desc = exec failed: Error: unknown flag: --x" containerID="4d2f" cmd=["unknown flag: "]`},
 		"the kubelet on a tenant's volume":           {kubelet, `"Unhandled Error" err="Operation for \"{volumeName:kubernetes.io/nfs/1-data podName:1 nodeName:}\" failed. No retries permitted until 2026-11-30 05:00:00. Error: MountVolume.SetUp failed for volume \"data\" (UniqueName: \"kubernetes.io/nfs/1-data\") pod \"app-1\" (UID: \"1\") : mount failed: exit status 32\nOutput: mount.nfs: No route to host"`},
 		"the kubelet on a storage driver":            {kubelet, `"Unhandled Error" err="kubernetes.io/csi: attacher.MountDevice failed: rpc error: code = Internal desc = connect: no route to host"`},
+		"the kubelet on a tenant's API":              {kubelet, `"Probe failed" probeType="Readiness" pod="default/app" output="Get \"https://10.244.0.3:443/api/ready\": dial tcp 10.244.0.3:443: connect: connection refused"`},
+		"the kubelet on the API server's probe":      {kubelet, `"Probe failed" probeType="Startup" pod="kube-system/kube-apiserver-cp-1" output="Get \"https://10.0.0.1:6443/livez\": dial tcp 10.0.0.1:6443: connect: connection refused"`},
 		"whoever connects to the API":                {"container kube-system/kube-apiserver-cp-1/kube-apiserver", `http: TLS handshake error from 10.244.0.9:4: remote error: tls: unknown certificate authority`},
 		"whoever connects to etcd":                   {"container kube-system/etcd-cp-1/etcd", `{"msg":"rejected connection on client endpoint","error":"remote error: tls: unknown certificate authority"}`},
 		"somebody's certificate":                     {"container kube-system/kube-apiserver-cp-1/kube-apiserver", `"Unable to authenticate the request" err="x509: certificate signed by unknown authority"`},
@@ -144,6 +148,33 @@ func TestDiagnoseTellsWhatBringsAboutTheOthersAndItsLastLine(t *testing.T) {
 	cause, _ := Diagnose("cp-1", evidence)
 	if !strings.HasPrefix(cause.Seen, "a disk is full: ") || !strings.Contains(cause.Seen, "write b: no space left on device") {
 		t.Fatalf("cause is %+v", cause)
+	}
+}
+
+// TestAnAPIThatIsNotReachedComesBeforeTheNetworkAddOn, which cannot come then; but not one that
+// was not reached while the host came up, and not before what stops the API server itself.
+func TestAnAPIThatIsNotReachedComesBeforeTheNetworkAddOn(t *testing.T) {
+	const (
+		away  = `"Unable to register node with API server" err="Post \"https://10.0.0.200:16443/api/v1/nodes\": dial tcp 10.0.0.200:16443: connect: connection refused" node="w-1"`
+		addOn = `"Container runtime network not ready" networkReady="NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized"`
+	)
+	etcd := hosts.Evidence{Source: "container kube-system/etcd-cp-1/etcd", Lines: []string{"member 1 has already been bootstrapped"}}
+	tests := map[string]struct {
+		more  []hosts.Evidence
+		lines []string
+		want  string
+	}{
+		"away":                  {nil, []string{away, addOn, addOn}, "the kubelet does not reach the API"},
+		"away at first":         {nil, append([]string{away}, slices.Repeat([]string{addOn}, 10)...), "the network add-on is not ready"},
+		"away, and etcd broken": {[]hosts.Evidence{etcd}, []string{away, addOn}, "etcd's data belong to another cluster"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			cause, _ := Diagnose("w-1", append(test.more, hosts.Evidence{Source: kubelet, Lines: test.lines}))
+			if what, _, _ := strings.Cut(cause.Seen, ": "); what != test.want {
+				t.Errorf("seen is %q, should be %q", what, test.want)
+			}
+		})
 	}
 }
 
