@@ -7,13 +7,16 @@ import (
 	"github.com/distribution/reference"
 )
 
-var _ = register(LoadImage{})
+var _ = register(LoadImage{}, UnloadImage{})
 
 // LoadImage puts an image into containerd's store, unpacks it and pins it.
 type LoadImage struct {
 	Reference string      `json:"reference"`
 	Manifest  ImageBlob   `json:"manifest"`
 	Blobs     []ImageBlob `json:"blobs"` // config and layers
+	// Bundled is an image of the bundle's, which may go when the bundle no longer has it. One of the
+	// user's own stays.
+	Bundled bool `json:"bundled,omitempty"`
 }
 
 // ImageBlob is one blob of an image.
@@ -32,6 +35,21 @@ func (a LoadImage) describe() Description {
 	return Description{Kind: "load-image", Deed: "load image " + a.Reference, Detail: " (" + Size(size) + ")", Refs: refs}
 }
 
+// UnloadImage removes an image that the record has from a bundle, with this digest, while it is still
+// that. One that a container uses is only no longer pinned: the kubelet's image garbage collection
+// takes it when no container does. Either way it is off the record.
+type UnloadImage struct {
+	Name   string `json:"name"`   // as LoadImage's Reference
+	Digest string `json:"digest"` // of its manifest
+}
+
+// Unpinned is what an UnloadImage says that left the image to the kubelet.
+const Unpinned = "a container uses it: no longer pinned, the kubelet removes it later"
+
+func (a UnloadImage) describe() Description {
+	return Description{Kind: "unload-image", Deed: "remove image " + a.Name}
+}
+
 // ImageName is the full name of an image, under which containerd's CRI plugin looks for it when
 // a Pod, or the sandbox's setting, names it so: with the registry, docker.io unless it is said,
 // and with a tag or digest; app:1 is docker.io/library/app:1. An image that lies on a host by
@@ -42,6 +60,13 @@ func ImageName(name string) (string, error) {
 		return "", fmt.Errorf("%q is not an image's name: %w", name, err)
 	}
 	return named.String(), nil
+}
+
+// SameImageName tells whether two names are one image's.
+func SameImageName(a, b string) bool {
+	full, err := ImageName(a)
+	other, otherErr := ImageName(b)
+	return a == b || err == nil && otherErr == nil && full == other
 }
 
 var _ = register(StopPods{})

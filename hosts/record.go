@@ -1,6 +1,7 @@
 package hosts
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -60,7 +61,10 @@ type Record struct {
 	Paths   []Owned  `json:"paths,omitempty"`
 	Units   []string `json:"units,omitempty"`
 	Images  []string `json:"images,omitempty"`
-	Priors  []Prior  `json:"priors,omitempty"`
+	// Bundled are those of the images that came from a bundle, with the digests of their manifests.
+	// The others are the user's own, or an older Slipway loaded them.
+	Bundled map[string]string `json:"bundled,omitempty"`
+	Priors  []Prior           `json:"priors,omitempty"`
 }
 
 // Machine is which machine a host was when it was claimed. A copied or moved disk carries the
@@ -132,6 +136,40 @@ func (r *Record) Disown(path string, below bool) {
 	})
 }
 
+// Loaded notes an image that is loaded. What takes the name of one of the bundle's, by whatever
+// spelling, and is not the bundle's, is the user's own.
+func (r *Record) Loaded(image LoadImage) {
+	if !slices.Contains(r.Images, image.Reference) {
+		r.Images = append(r.Images, image.Reference)
+	}
+	maps.DeleteFunc(r.Bundled, func(name, _ string) bool { return SameImageName(name, image.Reference) })
+	if image.Bundled {
+		if r.Bundled == nil {
+			r.Bundled = map[string]string{}
+		}
+		r.Bundled[image.Reference] = image.Manifest.Digest
+	}
+}
+
+// IsBundled tells whether an image of this name, by whatever spelling, and digest came from a bundle.
+func (r *Record) IsBundled(name, digest string) bool {
+	if r == nil {
+		return false
+	}
+	for bundled, have := range r.Bundled {
+		if have == digest && SameImageName(bundled, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// ForgetImage drops an image.
+func (r *Record) ForgetImage(name string) {
+	r.Images = slices.DeleteFunc(r.Images, func(have string) bool { return have == name })
+	delete(r.Bundled, name)
+}
+
 // Remember notes what settings were; the first value wins, but of Set the last.
 func (r *Record) Remember(priors ...Prior) {
 	for _, prior := range priors {
@@ -163,5 +201,6 @@ func (r *Record) Clone() *Record {
 	clone := *r
 	clone.Paths, clone.Units = slices.Clone(r.Paths), slices.Clone(r.Units)
 	clone.Images, clone.Priors = slices.Clone(r.Images), slices.Clone(r.Priors)
+	clone.Bundled = maps.Clone(r.Bundled)
 	return &clone
 }

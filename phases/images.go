@@ -81,7 +81,7 @@ func (h *hostDraft) loadImages() {
 }
 
 func loading(image manifests.Image) hosts.LoadImage {
-	action := hosts.LoadImage{Reference: image.Reference, Manifest: imageBlob(image.Manifest)}
+	action := hosts.LoadImage{Reference: image.Reference, Manifest: imageBlob(image.Manifest), Bundled: true}
 	for _, blob := range image.Blobs()[1:] {
 		action.Blobs = append(action.Blobs, imageBlob(blob))
 	}

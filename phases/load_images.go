@@ -29,6 +29,8 @@ func (d *draft) loadOwnImages() {
 				h.step(plan.PhaseImages, reference, plan.LaneImages, plan.Create, "image missing", image)
 			case have != image.Manifest.Digest:
 				h.step(plan.PhaseImages, reference, plan.LaneImages, plan.Update, "another image has this name", image)
+			case h.facts.Record.IsBundled(reference, have):
+				h.step(plan.PhaseImages, reference, plan.LaneImages, plan.Update, "it would go when the bundle no longer has it", image)
 			}
 		}
 		h.tidy()

@@ -24,6 +24,9 @@ func (d *draft) prepareHosts() {
 		h.install()
 		h.startKubelet(nil)
 		h.tidy()
+		if !h.isUp(manifests.KubeletUnit) { // else static Pods may name the images of the bundle before
+			h.pruneImages(h.made(func(plan.Step) bool { return true }))
+		}
 	}
 }
 

@@ -38,7 +38,28 @@ func (h *hostDraft) prune(waits []string) []string {
 			h.host.Name, changed, changed))
 	}
 	stopped := h.stopUnwanted(u, waits)
-	return join(stopped, h.pruneFiles(u, plan.LaneWork, func(path string) bool { return !within(path, manifests.CertsFolder) }, join(waits, stopped)))
+	pruned := join(stopped, h.pruneFiles(u, plan.LaneWork, func(path string) bool { return !within(path, manifests.CertsFolder) }, join(waits, stopped)))
+	return join(pruned, h.pruneImages(join(waits, pruned, h.inCluster(does[plan.WaitAvailable]))))
+}
+
+// pruneImages removes last the images of another bundle that the host no longer needs: until then
+// containers may be made of them. Without a bundle it is not known which images it needs.
+func (h *hostDraft) pruneImages(waits []string) []string {
+	record := h.facts.Record
+	if record == nil || len(h.in.Bill.Images) == 0 {
+		return nil
+	}
+	var ids []string
+	for _, name := range sortedKeys(record.Bundled) {
+		digest := record.Bundled[name]
+		isName := func(wanted string) bool { return hosts.SameImageName(wanted, name) }
+		if h.facts.Images[name] != digest || slices.ContainsFunc(h.state.References(), isName) {
+			continue
+		}
+		ids = append(ids, h.step(plan.PhasePrune, "image/"+name, plan.LaneWork, plan.Remove, noLonger,
+			hosts.UnloadImage{Name: name, Digest: digest}, waits))
+	}
+	return ids
 }
 
 // pruneRegistries removes what Slipway wrote for a registry that the cluster file no longer has,

@@ -5,18 +5,21 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/hosttest"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // unneeded are changes of the file or the bundle after which hosts have what they should not.
 var unneeded = []struct {
 	name          string
 	before, after func(*world)
-	gone          string // a path that goes, on the hosts whose names begin so
+	gone          string // a path or an image that goes, on the hosts whose names begin so
 	on            string
 }{
 	{"a registry", func(w *world) {
@@ -32,6 +35,28 @@ var unneeded = []struct {
 		w.bill.Sets = slices.Clone(w.bill.Sets)
 		w.bill.Sets[0].Files = keep(w.bill.Sets[0].Files, func(file bundle.HostFile) bool { return file.Path != manifests.CNIBinFolder+"/bridge" })
 	}, manifests.CNIBinFolder + "/bridge", "w-"},
+	{"images of the bundle's", func(*world) {}, func(w *world) { w.newImages() }, oldImage, ""},
+}
+
+// oldImage is an image that every node has from the bundle, and that newImages has not.
+const oldImage = "registry.k8s.io/coredns/coredns:v1"
+
+// newImages makes of the bundle one that has a later image by another tag, and one by the same.
+func (w *world) newImages() {
+	w.bill.Images = slices.Clone(w.bill.Images)
+	for i := range w.bill.Images {
+		image := &w.bill.Images[i]
+		switch image.Name {
+		case "coredns/coredns":
+			image.Tag = "v2"
+		case "flannel":
+		default:
+			continue
+		}
+		manifest := []byte("a later manifest of " + image.Name)
+		image.Manifest.Digest, image.Manifest.Size = plan.Ref(manifest), int64(len(manifest))
+		w.blobs[image.Manifest.Digest] = manifest
+	}
 }
 
 func prunedWorld(t *testing.T) *world {
@@ -58,8 +83,9 @@ func TestWhatIsNotWantedAnyMoreGoes(t *testing.T) {
 			p, contents := w.planned(Init)
 			for _, host := range w.cluster.Hosts {
 				removes := slices.ContainsFunc(p.Steps, func(step plan.Step) bool {
-					remove, is := step.Action.(hosts.RemovePath)
-					return is && step.Host == host.Name && remove.Path == test.gone && step.Change == plan.Remove && step.Why != ""
+					remove, _ := step.Action.(hosts.RemovePath)
+					unload, _ := step.Action.(hosts.UnloadImage)
+					return step.Host == host.Name && (remove.Path == test.gone || unload.Name == test.gone) && step.Change == plan.Remove && step.Why != ""
 				})
 				if !removes && strings.HasPrefix(host.Name, test.on) {
 					t.Errorf("%s: %s is not planned to go:\n%s", host.Name, test.gone, plan.Text(p))
@@ -247,4 +273,137 @@ func TestNothingGoesBeforeAllIsWell(t *testing.T) {
 	if waits == 0 {
 		t.Errorf("nothing is removed, or no node is waited for:\n%s", plan.Text(p))
 	}
+}
+
+// TestOnlyTheBundlesImagesGo: what the user has loaded, what is another image by now, and what is not
+// known to be unneeded stays.
+func TestOnlyTheBundlesImagesGo(t *testing.T) {
+	const name = "docker.io/acme/app:1"
+	load := func(w *world, bundled bool, content string) {
+		w.load("w-1", hosts.LoadImage{Reference: name, Bundled: bundled}, content)
+	}
+	for what, test := range map[string]struct {
+		before func(*world)
+		edit   func(Input) // of what is seen
+		goes   bool
+		pinned bool // in the end
+		there  bool
+	}{
+		"the bundle's": {before: func(w *world) { load(w, true, "app") }, goes: true},
+		"one that a container uses": {before: func(w *world) {
+			load(w, true, "app")
+			w.machines["w-1"].UseImage(name)
+		}, goes: true, there: true},
+		"the user's own": {before: func(w *world) { load(w, false, "app") }, pinned: true, there: true},
+		"the user's own in its place": {before: func(w *world) {
+			load(w, true, "app")
+			load(w, false, "mine")
+		}, pinned: true, there: true},
+		"the very same, which the user has loaded too": {before: func(w *world) {
+			load(w, true, "app")
+			w.all(func(in Input) (plan.Plan, plan.Contents, error) {
+				in.Hosts = []string{"w-1"}
+				return Images(in, []view.OwnImage{ownImage(name, "linux", "amd64", plan.Ref([]byte("app")))})
+			})
+		}, pinned: true, there: true},
+		"another by now": {before: func(w *world) { load(w, true, "app") }, edit: func(in Input) {
+			in.Facts["w-1"].Images[name] = plan.Ref([]byte("theirs"))
+		}, pinned: true, there: true},
+	} {
+		t.Run(what, func(t *testing.T) {
+			w := newWorld(t, 1, 1)
+			w.init(seeded(1))
+			test.before(w)
+			in := w.observe()
+			if test.edit != nil {
+				test.edit(in)
+			}
+			p, contents, err := Init(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := unloads(p); slices.Contains(got, "w-1 "+name) != test.goes || len(got) > 1 {
+				t.Errorf("images are planned to go: %q", got)
+			}
+			w.run(p, contents, seeded(2), -1)
+			if digest, pinned := w.machines["w-1"].Image(name); (digest != "") != test.there || pinned != test.pinned {
+				t.Errorf("the image is %q, that it is pinned is %v", digest, pinned)
+			}
+			if slices.Contains(w.machines["w-1"].Record().Images, name) != test.pinned {
+				t.Errorf("on record are %q", w.machines["w-1"].Record().Images)
+			}
+			if test.edit == nil {
+				p, _ = w.planned(Init)
+				wantEmpty(t, p)
+			}
+		})
+	}
+}
+
+// TestImagesThatMayBeNeededStay: all where there is no bundle at hand, and one that is wanted by
+// another spelling.
+func TestImagesThatMayBeNeededStay(t *testing.T) {
+	w := newWorld(t, 1, 1)
+	w.init(seeded(1))
+	w.cluster.ImageRepository = "acme"
+	in := w.observe()
+	const spelled = "docker.io/acme/pause:v1"
+	in.Facts["w-1"].Record.Bundled[spelled], in.Facts["w-1"].Images[spelled] = "sha256:1", "sha256:1"
+	p, _, err := Init(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := unloads(p); slices.Contains(got, "w-1 "+spelled) || !slices.Contains(got, "w-1 "+oldImage) {
+		t.Errorf("images are planned to go: %q", got)
+	}
+	in.Bill = bundle.Bill{}
+	h := newDraft(in).forHost(testWorker(1), manifests.HostState{})
+	if ids := h.pruneImages(nil); len(ids) > 0 {
+		t.Errorf("without a bundle it plans %q", ids)
+	}
+}
+
+// TestImagesGoFromHostsThatJoinOrWait: a prepare takes none from where a kubelet may need it still,
+// and a join from nobody but who joins.
+func TestImagesGoFromHostsThatJoinOrWait(t *testing.T) {
+	for name, flow := range map[string]workflow{"prepare": Prepare, "join": Join} {
+		w := newWorld(t, 1, 1)
+		w.init(seeded(1))
+		w.add(2)
+		w.all(Prepare)
+		w.newImages()
+		p, contents := w.planned(flow)
+		if diff := cmp.Diff([]string{"w-2 " + oldImage}, unloads(p)); diff != "" {
+			t.Errorf("%s: images are planned to go (-want +got):\n%s", name, diff)
+		}
+		w.run(p, contents, seeded(2), -1)
+		if digest, _ := w.machines["w-2"].Image(oldImage); digest != "" {
+			t.Errorf("%s: the image is still there", name)
+		}
+		p, _ = w.planned(flow)
+		wantEmpty(t, p)
+	}
+}
+
+// unloads lists which images go from which hosts.
+func unloads(p plan.Plan) []string {
+	var found []string
+	for _, step := range p.Steps {
+		if unload, is := step.Action.(hosts.UnloadImage); is {
+			found = append(found, step.Host+" "+unload.Name)
+		}
+	}
+	return found
+}
+
+// load loads an image, of which the manifest is all, past every plan.
+func (w *world) load(host string, image hosts.LoadImage, manifest string) {
+	w.t.Helper()
+	blob := hosttest.Content([]byte(manifest))
+	if err := w.open[host].Upload(w.t.Context(), []hosts.Blob{blob}, nil); err != nil {
+		w.t.Fatal(err)
+	}
+	image.Manifest = hosts.ImageBlob{Digest: blob.Ref, Size: blob.Size}
+	w.act(host, image)
+	w.blobs[blob.Ref] = []byte(manifest)
 }

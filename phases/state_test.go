@@ -44,6 +44,7 @@ func (w *world) machine(name string) string {
 	fmt.Fprintf(&b, "%s %v %v %v %v %v %s\n", name, facts.Units, facts.Sysctls, facts.Modules, facts.Images, facts.Swaps, facts.Hostname)
 	if record := machine.Record(); record != nil {
 		fmt.Fprintf(&b, "%s has the units %q\n", name, slices.Sorted(slices.Values(record.Units)))
+		fmt.Fprintf(&b, "%s has the images %q, from the bundle %v\n", name, slices.Sorted(slices.Values(record.Images)), record.Bundled)
 		for _, owned := range slices.SortedFunc(slices.Values(record.Paths), func(a, b hosts.Owned) int { return strings.Compare(a.Path, b.Path) }) {
 			fmt.Fprintf(&b, "%s owns %+v\n", name, owned)
 		}

@@ -20,7 +20,8 @@ func (w *world) unitActive(host, name string) bool {
 
 func (w *world) imageLoaded(host, name string) bool {
 	image, _ := w.bill.Image(name)
-	return w.machines[host].Image(image.Reference(w.cluster.ImageRepository)) == image.Manifest.Digest
+	digest, pinned := w.machines[host].Image(image.Reference(w.cluster.ImageRepository))
+	return pinned && digest == image.Manifest.Digest
 }
 
 // staticPods are the manifests that a kubelet makes Pods of.

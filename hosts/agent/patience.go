@@ -24,7 +24,7 @@ const (
 	leasePatience = 15 * time.Second
 	// slowPatience is for what may wait for others on the host: systemd gives a unit 90 s
 	// to start and as long to stop, a Pod has its grace, a tree has its million files, and
-	// containerd tells nothing while it unpacks a layer.
+	// containerd tells nothing while it unpacks a layer or removes it.
 	slowPatience = 10 * time.Minute
 
 	// callLimit is how long a call may take that moves: a host may say that it does for ever.
@@ -46,7 +46,7 @@ const (
 // patienceFor is how long an action may go on without progress.
 func patienceFor(action hosts.Action) time.Duration {
 	switch action.(type) {
-	case hosts.SetUnit, hosts.StopUnits, hosts.StopPods, hosts.Restore, hosts.RemovePath, hosts.Forget, hosts.LoadImage:
+	case hosts.SetUnit, hosts.StopUnits, hosts.StopPods, hosts.Restore, hosts.RemovePath, hosts.Forget, hosts.LoadImage, hosts.UnloadImage:
 		return slowPatience
 	case hosts.TakeLease, hosts.ReleaseLease:
 		return leasePatience

@@ -191,15 +191,17 @@ func TestABlobMayTakeItsTimeToTheDisk(t *testing.T) {
 	})
 }
 
-// TestALayerMayTakeItsTimeToBeUnpacked: containerd tells nothing of it before its end.
-func TestALayerMayTakeItsTimeToBeUnpacked(t *testing.T) {
+// TestALayerMayTakeItsTime to be unpacked or removed: containerd tells nothing of it before its end.
+func TestALayerMayTakeItsTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		client, _ := connect(t, stub{do: func(context.Context, hosts.Action, func(hosts.Progress)) (hosts.Outcome, error) {
 			time.Sleep(8 * time.Minute) // of the bubble's clock
 			return hosts.Outcome{Result: hosts.Changed}, nil
 		}})
-		if _, err := client.Do(t.Context(), hosts.LoadImage{Reference: "app:1"}, nil); err != nil {
-			t.Error(err)
+		for _, action := range []hosts.Action{hosts.LoadImage{Reference: "app:1"}, hosts.UnloadImage{Name: "app:1"}} {
+			if _, err := client.Do(t.Context(), action, nil); err != nil {
+				t.Error(err)
+			}
 		}
 		_ = client.Close()
 	})

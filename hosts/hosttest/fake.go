@@ -3,6 +3,7 @@
 package hosttest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,9 @@ type Fake struct {
 	units     map[string]*unit
 	sysctls   map[string]string
 	modules   map[string]bool
-	images    map[string]string
+	images    map[string]string // those that are pinned
+	unpinned  map[string]string
+	used      map[string]bool // images that containers are made of
 	names     map[string][]string
 	pods      []string
 	mounts    []string
@@ -63,6 +66,8 @@ func NewFake(hostname string, addresses ...string) *Fake {
 		sysctls:   map[string]string{"net.ipv4.ip_forward": "0", "vm.swappiness": "60"},
 		modules:   map[string]bool{},
 		images:    map[string]string{},
+		unpinned:  map[string]string{},
+		used:      map[string]bool{},
 		names:     map[string][]string{"localhost": {"127.0.0.1"}, hostname: {"127.0.1.1"}},
 		listeners: map[string]*listener{},
 	}
@@ -180,6 +185,8 @@ func (o *opened) change(action hosts.Action) (string, error) {
 		return f.stopUnits(a)
 	case hosts.LoadImage:
 		return f.loadImage(a)
+	case hosts.UnloadImage:
+		return f.unloadImage(a)
 	case hosts.SetSysctl:
 		return f.setSysctl(a)
 	case hosts.LoadModule:
@@ -348,6 +355,7 @@ func (f *Fake) Clone() *Fake {
 		Before: f.Before, Now: f.Now,
 		base: f.base, files: maps.Clone(f.files), backups: maps.Clone(f.backups), store: maps.Clone(f.store),
 		units: units, sysctls: maps.Clone(f.sysctls), modules: maps.Clone(f.modules), images: maps.Clone(f.images),
+		unpinned: maps.Clone(f.unpinned), used: maps.Clone(f.used),
 		names: maps.Clone(f.names), pods: slices.Clone(f.pods), mounts: slices.Clone(f.mounts),
 		links: slices.Clone(f.links), tables: slices.Clone(f.tables), chains: slices.Clone(f.chains),
 		record: f.record.Clone(), listeners: map[string]*listener{}, done: slices.Clone(f.done),
@@ -368,9 +376,17 @@ func (f *Fake) Unit(name string) hosts.Unit {
 	return f.unitFacts(name)
 }
 
-// Image is the digest of the image of this name; empty where there is none.
-func (f *Fake) Image(reference string) string {
+// Image is the digest of the image of this name, and whether it is pinned; empty where there is none.
+func (f *Fake) Image(reference string) (digest string, pinned bool) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
-	return f.images[reference]
+	digest, pinned = f.images[reference]
+	return cmp.Or(digest, f.unpinned[reference]), pinned
+}
+
+// UseImage makes a container of an image.
+func (f *Fake) UseImage(reference string) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.used[reference] = true
 }

@@ -248,6 +248,7 @@ func (f *Fake) removePath(a hosts.RemovePath) (string, error) {
 		}
 		if name == containerdRoot {
 			clear(f.images)
+			clear(f.unpinned)
 		}
 	}
 	return "removed " + string(n.Type), nil

@@ -99,7 +99,11 @@ func (u *unit) state() string {
 
 func (f *Fake) loadImage(a hosts.LoadImage) (string, error) {
 	if f.images[a.Reference] == a.Manifest.Digest {
-		return "", nil
+		if a.Bundled || !f.record.IsBundled(a.Reference, a.Manifest.Digest) {
+			return "", nil
+		}
+		f.record.Loaded(a)
+		return "stays when the bundle no longer has it", nil
 	}
 	if u := f.units[containerdUnit]; u == nil || !u.active {
 		return "", errors.New("containerd does not answer")
@@ -109,15 +113,26 @@ func (f *Fake) loadImage(a hosts.LoadImage) (string, error) {
 			return "", fmt.Errorf("blob %s is not in the host's store: it must be uploaded first", blob.Digest)
 		}
 	}
-	record := f.noted()
-	if !slices.Contains(record.Images, a.Reference) {
-		record.Images = append(record.Images, a.Reference)
-	}
+	f.noted().Loaded(a)
 	if f.files[containerdRoot] == nil {
 		f.makeParents(containerdRoot + "/x")
 	}
 	f.images[a.Reference] = a.Manifest.Digest
+	delete(f.unpinned, a.Reference)
 	return "loaded", nil
+}
+
+func (f *Fake) unloadImage(a hosts.UnloadImage) (string, error) {
+	if f.record == nil || f.record.Bundled[a.Name] != a.Digest || f.images[a.Name] != a.Digest {
+		return "", nil
+	}
+	f.record.ForgetImage(a.Name)
+	delete(f.images, a.Name)
+	if f.used[a.Name] {
+		f.unpinned[a.Name] = a.Digest
+		return hosts.Unpinned, nil
+	}
+	return "removed", nil
 }
 
 func (f *Fake) setSysctl(a hosts.SetSysctl) (string, error) {

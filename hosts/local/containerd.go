@@ -39,11 +39,13 @@ const (
 	messageSize = 16 << 20
 )
 
+const pinnedLabel = "io.cri-containerd.pinned"
+
 // imageLabels make an image the CRI plugin's, and keep the kubelet's garbage collection
 // off it.
 var imageLabels = map[string]string{
-	"io.cri-containerd.image":  "managed",
-	"io.cri-containerd.pinned": "pinned",
+	"io.cri-containerd.image": "managed",
+	pinnedLabel:               "pinned",
 }
 
 // daemon is containerd at its socket: its own API, and CRI over the same connection.
@@ -261,6 +263,64 @@ func nameImage(ctx context.Context, store images.Store, entry images.Image) erro
 		_, err = store.Update(ctx, entry, "target", "labels")
 	}
 	return err
+}
+
+// ImageInUse looks at all containers, as the kubelet's image garbage collection does, sandboxes
+// among them. Which of its names an image has in a container, the CRI plugin chooses.
+func (d *daemon) ImageInUse(ctx context.Context, reference string) (bool, error) {
+	c, _, err := d.connect()
+	if err != nil {
+		return false, err
+	}
+	ctx = inKubernetes(ctx)
+	image, err := c.ImageService().Get(ctx, reference)
+	if err != nil {
+		return false, fmt.Errorf("look for image %s: %w", reference, err)
+	}
+	containers, err := c.ContainerService().List(ctx)
+	if err != nil {
+		return false, fmt.Errorf("list containers: %w", err)
+	}
+	for _, container := range containers {
+		if container.Image == "" {
+			continue // somebody's that was made of no image
+		}
+		other, err := c.ImageService().Get(ctx, container.Image)
+		if err == nil && other.Target.Digest == image.Target.Digest {
+			return true, nil
+		}
+		if err != nil && !errdefs.IsNotFound(err) {
+			return false, fmt.Errorf("look for image %s: %w", container.Image, err)
+		}
+	}
+	return false, nil
+}
+
+func (d *daemon) Unpin(ctx context.Context, reference string) error {
+	c, _, err := d.connect()
+	if err != nil {
+		return err
+	}
+	// containerd drops a label whose value is empty.
+	entry := images.Image{Name: reference, Labels: map[string]string{pinnedLabel: ""}}
+	if _, err := c.ImageService().Update(inKubernetes(ctx), entry, "labels."+pinnedLabel); err != nil {
+		return fmt.Errorf("unpin image %s: %w", reference, err)
+	}
+	return nil
+}
+
+func (d *daemon) Unload(ctx context.Context, reference, manifest string) error {
+	c, _, err := d.connect()
+	if err != nil {
+		return err
+	}
+	// Without the synchronous garbage collection its blobs stay until much else has changed.
+	err = c.ImageService().Delete(inKubernetes(ctx), reference, images.SynchronousDelete(),
+		images.DeleteTarget(&ocispec.Descriptor{Digest: digest.Digest(manifest)}))
+	if err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("remove image %s: %w", reference, err)
+	}
+	return nil
 }
 
 // awaitImage waits until the CRI plugin shows the image: it hears of it by an event, and

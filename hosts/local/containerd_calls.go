@@ -19,12 +19,13 @@ const containerdTimeout = 30 * time.Second
 // applying is the call that unpacks a layer.
 const applying = "/containerd.services.diff.v1.Diff/Apply"
 
-// unpacking are the calls that take as long as the disk needs: it may still be writing what
+// atDisk are the calls that take as long as the disk needs: it may still be writing what
 // was unpacked before. They are bounded by the caller's timeout alone.
-var unpacking = map[string]bool{
+var atDisk = map[string]bool{
 	applying: true,
 	"/containerd.services.snapshots.v1.Snapshots/Prepare": true,
 	"/containerd.services.snapshots.v1.Snapshots/Commit":  true,
+	"/containerd.services.images.v1.Images/Delete":        true, // with all that was unpacked of it
 }
 
 type appliedKey struct{}
@@ -60,7 +61,7 @@ func callContainerd(ctx context.Context, method string, request, reply any, conn
 ) error {
 	began := time.Now()
 	within := ctx
-	if !unpacking[method] {
+	if !atDisk[method] {
 		var cancel context.CancelFunc
 		within, cancel = context.WithTimeout(ctx, containerdTimeout)
 		defer cancel()

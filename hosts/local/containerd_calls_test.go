@@ -58,6 +58,7 @@ func TestUnpackingTakesWhatTheDiskNeeds(t *testing.T) {
 		"/containerd.services.snapshots.v1.Snapshots/Prepare": {false, 0},
 		"/containerd.services.snapshots.v1.Snapshots/Commit":  {false, 0},
 		"/containerd.services.snapshots.v1.Snapshots/Stat":    {true, 0},
+		"/containerd.services.images.v1.Images/Delete":        {false, 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			told := 0

@@ -69,6 +69,13 @@ type Containerd interface {
 	Images(ctx context.Context, references []string) (map[string]string, error)
 	// Load puts an image into the store, out of blobs that open gives by digest.
 	Load(ctx context.Context, image hosts.LoadImage, open func(string) (io.ReadCloser, error), counted func(int64)) error
+	// ImageInUse tells whether a container, which may have ended, was made of an image.
+	ImageInUse(ctx context.Context, reference string) (bool, error)
+	// Unpin lets the kubelet's image garbage collection take an image.
+	Unpin(ctx context.Context, reference string) error
+	// Unload removes an image while its manifest has this digest; one that is gone, or another by
+	// now, is no error.
+	Unload(ctx context.Context, reference, digest string) error
 	// Pods names every sandbox and container that there is.
 	Pods(ctx context.Context) ([]string, error)
 	// StopPods stops and removes all of them.

@@ -47,7 +47,7 @@ func (h *Host) loadImage(ctx context.Context, a hosts.LoadImage, report func(hos
 		return hosts.Outcome{}, err
 	}
 	if have[a.Reference] == a.Manifest.Digest {
-		return unchanged, nil
+		return h.keepImage(ctx, a)
 	}
 	detail := "new"
 	if was := have[a.Reference]; was != "" {
@@ -64,13 +64,54 @@ func (h *Host) loadImage(ctx context.Context, a hosts.LoadImage, report func(hos
 	return h.apply(ctx, change{
 		action: a,
 		detail: detail,
-		note:   func(r *hosts.Record) { r.Images = addOnce(r.Images, a.Reference) },
+		note:   func(r *hosts.Record) { r.Loaded(a) },
 		act: func(ctx context.Context) error {
 			told := &loading{name: a.Reference, done: done, report: report}
 			ctx = tellingUnpacked(tellingApplied(ctx, told.applied), told.wrote)
 			return h.containerd.Load(ctx, named, h.store.open, told.counted)
 		},
 	})
+}
+
+// keepImage notes that an image which came from a bundle is the user's own too.
+func (h *Host) keepImage(ctx context.Context, a hosts.LoadImage) (hosts.Outcome, error) {
+	record, err := h.record.read()
+	if err != nil || a.Bundled || !record.IsBundled(a.Reference, a.Manifest.Digest) {
+		return unchanged, err
+	}
+	return h.apply(ctx, change{
+		action: a,
+		detail: "stays when the bundle no longer has it",
+		note:   func(r *hosts.Record) { r.Loaded(a) },
+		act:    func(context.Context) error { return nil },
+	})
+}
+
+// unloadImage removes an image that came from a bundle, or lets the kubelet remove it.
+func (h *Host) unloadImage(ctx context.Context, a hosts.UnloadImage) (hosts.Outcome, error) {
+	h.loading.Lock()
+	defer h.loading.Unlock()
+	full, err := hosts.ImageName(a.Name)
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	record, err := h.record.read()
+	if err != nil || record == nil || a.Digest == "" || record.Bundled[a.Name] != a.Digest {
+		return unchanged, err
+	}
+	have, err := h.images(ctx, []string{a.Name})
+	if err != nil || have[a.Name] != a.Digest {
+		return unchanged, err
+	}
+	used, err := h.containerd.ImageInUse(ctx, full)
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	detail, act := "removed", func(ctx context.Context) error { return h.containerd.Unload(ctx, full, a.Digest) }
+	if used {
+		detail, act = hosts.Unpinned, func(ctx context.Context) error { return h.containerd.Unpin(ctx, full) }
+	}
+	return h.apply(ctx, change{action: a, detail: detail, act: act, settle: func(r *hosts.Record) { r.ForgetImage(a.Name) }})
 }
 
 // loading is how far an image is that is loaded.

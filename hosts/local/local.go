@@ -138,6 +138,8 @@ func (h *Host) dispatch(ctx context.Context, action hosts.Action, report func(ho
 		return h.stopUnits(ctx, a)
 	case hosts.LoadImage:
 		return h.loadImage(ctx, a, report)
+	case hosts.UnloadImage:
+		return h.unloadImage(ctx, a)
 	case hosts.SetSysctl:
 		return h.setSysctl(ctx, a)
 	case hosts.LoadModule:

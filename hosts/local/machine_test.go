@@ -296,7 +296,9 @@ func (f *fakeSystemd) took() []string {
 // fakeContainerd is a containerd that reads what it is given.
 type fakeContainerd struct {
 	mu         sync.Mutex
-	images     map[string]string
+	images     map[string]string // those that are pinned
+	unpinned   []string
+	used       map[string]bool
 	pods       []string
 	system     []string // Pods of kube-system that run
 	ended      []string
@@ -333,6 +335,27 @@ func (f *fakeContainerd) Load(_ context.Context, image hosts.LoadImage, open fun
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.images[image.Reference] = image.Manifest.Digest
+	return nil
+}
+
+func (f *fakeContainerd) ImageInUse(_ context.Context, reference string) (bool, error) {
+	return f.used[reference], nil
+}
+
+func (f *fakeContainerd) Unpin(_ context.Context, reference string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.images, reference)
+	f.unpinned = append(f.unpinned, reference)
+	return nil
+}
+
+func (f *fakeContainerd) Unload(_ context.Context, reference, digest string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.images[reference] == digest {
+		delete(f.images, reference)
+	}
 	return nil
 }
 

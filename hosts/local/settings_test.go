@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -312,6 +313,55 @@ func TestLoadImageReadsOnlyTheStore(t *testing.T) {
 	facts := m.observe(host, hosts.Query{Images: []string{image.Reference, "other"}})
 	if diff := cmp.Diff(map[string]string{image.Reference: manifest.Ref}, facts.Images); diff != "" {
 		t.Errorf("images (-want +got):\n%s", diff)
+	}
+}
+
+// TestOnlyTheBundlesImagesAreUnloaded: by the record, while they are what it says.
+func TestOnlyTheBundlesImagesAreUnloaded(t *testing.T) {
+	const name, full = "acme/app:1", "docker.io/acme/app:1"
+	blob := hosttest.Content([]byte("manifest"))
+	manifest := hosts.ImageBlob{Digest: blob.Ref, Size: blob.Size}
+	bundled := hosts.LoadImage{Reference: name, Manifest: manifest, Bundled: true}
+	meant := hosts.UnloadImage{Name: name, Digest: blob.Ref}
+	for what, test := range map[string]struct {
+		loads  []hosts.LoadImage
+		before func(*machine)
+		action hosts.UnloadImage
+		want   hosts.Result
+		there  bool // and pinned
+	}{
+		"it goes":                  {loads: []hosts.LoadImage{bundled}, action: meant, want: hosts.Changed},
+		"a container uses it":      {loads: []hosts.LoadImage{bundled}, before: func(m *machine) { m.containerd.used = map[string]bool{full: true} }, action: meant, want: hosts.Changed},
+		"the user's own":           {loads: []hosts.LoadImage{{Reference: name, Manifest: manifest}}, action: meant, want: hosts.Unchanged, there: true},
+		"the user has it too":      {loads: []hosts.LoadImage{bundled, {Reference: full, Manifest: manifest}}, action: meant, want: hosts.Unchanged, there: true},
+		"another digest is meant":  {loads: []hosts.LoadImage{bundled}, action: hosts.UnloadImage{Name: name, Digest: "sha256:other"}, want: hosts.Unchanged, there: true},
+		"another image is meant":   {loads: []hosts.LoadImage{bundled}, action: hosts.UnloadImage{Name: "other:1", Digest: blob.Ref}, want: hosts.Unchanged, there: true},
+		"it is another one by now": {loads: []hosts.LoadImage{bundled}, before: func(m *machine) { m.containerd.images[full] = "sha256:other" }, action: meant, want: hosts.Unchanged, there: true},
+		"nobody loaded it":         {before: func(m *machine) { m.containerd.images[full] = blob.Ref }, action: meant, want: hosts.Unchanged, there: true},
+	} {
+		t.Run(what, func(t *testing.T) {
+			m := newMachine(t)
+			host := m.host()
+			m.upload(host, blob)
+			for _, load := range test.loads {
+				m.once(host, load, hosts.Changed)
+				m.once(host, load, hosts.Unchanged)
+			}
+			if test.before != nil {
+				test.before(m)
+			}
+			m.once(host, test.action, test.want)
+			m.once(host, test.action, hosts.Unchanged)
+			if _, there := m.containerd.images[full]; there != test.there {
+				t.Errorf("that it is there and pinned is %v", there)
+			}
+			if used := test.want == hosts.Changed && m.containerd.used[full]; used != slices.Contains(m.containerd.unpinned, full) {
+				t.Errorf("unpinned are %q", m.containerd.unpinned)
+			}
+			if record := m.record(host); record != nil && slices.Contains(record.Images, name) != (len(test.loads) > 0 && test.there) {
+				t.Errorf("on record are %q, from the bundle %v", record.Images, record.Bundled)
+			}
+		})
 	}
 }
 

@@ -72,6 +72,7 @@ func every() Plan {
 		hosts.Restore{Setting: "hostname", Value: "debian"},
 		hosts.TidyStore{},
 		hosts.Forget{},
+		hosts.UnloadImage{Name: "registry.k8s.io/pause:3.9", Digest: "sha256:e9"},
 	}
 	cluster := []ClusterAction{
 		Apply{Object: deployment, Content: "secret:01", Secret: true, Seed: true},
