@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -18,13 +19,36 @@ import (
 // version is set when building, and has to be that of the slipway at the other end.
 var version = "dev"
 
+const exitUsage = 2 // as slipway's own
+
 func main() {
-	inbox := flag.String("inbox", "", "the folder that large blobs are put into")
-	flag.Parse()
-	if err := serve(*inbox); err != nil {
-		fmt.Fprintln(os.Stderr, "slipway-agent:", err)
-		os.Exit(1)
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr, serve))
+}
+
+// run carries the command line out, and gives the exit code.
+func run(args []string, out, errs io.Writer, serve func(inbox string) error) int {
+	flags := flag.NewFlagSet("slipway-agent", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	inbox := flags.String("inbox", "", "the folder that large blobs are put into")
+	shown := flags.Bool("version", false, "print the version")
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil: // which is told
+		return exitUsage
+	case flags.NArg() > 0:
+		fmt.Fprintf(errs, "slipway-agent: it takes no arguments, and was given %q\n", flags.Arg(0))
+		return exitUsage
+	case *shown:
+		fmt.Fprintln(out, "slipway-agent", version)
+		return 0
 	}
+	if err := serve(*inbox); err != nil {
+		fmt.Fprintln(errs, "slipway-agent:", err)
+		return 1
+	}
+	return 0
 }
 
 func serve(inbox string) error {
