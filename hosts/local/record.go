@@ -31,20 +31,26 @@ type recordFile struct {
 func (r *recordFile) read() (*hosts.Record, error) {
 	data, err := readIfThere(r.path)
 	if err != nil {
-		return nil, fmt.Errorf("read the record: %w", err)
+		return nil, unread(fmt.Errorf("read the record: %w", err), "see that the host's disk works")
 	}
 	if data == nil {
 		return nil, nil
 	}
 	var record hosts.Record
 	if err := json.Unmarshal(data, &record); err != nil {
-		return nil, fmt.Errorf("read the record %s: %w", r.path, err)
+		return nil, unread(fmt.Errorf("read the record %s: %w", r.path, err),
+			"restore "+r.path+" from a backup of the host; without one, install the host anew: nothing else says what Slipway made there")
 	}
 	if record.Version > recordVersion {
-		return nil, fmt.Errorf("read the record %s: it has version %d, a newer Slipway's; this one knows %d",
-			r.path, record.Version, recordVersion)
+		return nil, unread(fmt.Errorf("read the record %s: it has version %d, a newer Slipway's; this one knows %d",
+			r.path, record.Version, recordVersion), "use the Slipway that wrote it, or a newer one")
 	}
 	return &record, nil
+}
+
+// unread is the error of a record that is not understood: whatever is asked of the host fails by it.
+func unread(err error, fix string) error {
+	return &hosts.Error{Kind: hosts.KindBroken, Err: err, Fix: fix}
 }
 
 // update changes the record and syncs it; a change that leaves it as it was writes nothing.
