@@ -31,8 +31,6 @@ type Reason struct {
 	Detail string `json:"detail"`
 }
 
-func (r Reason) String() string { return r.Detail }
-
 // Acceptable checks a certificate that is already there, whoever made it: the right CA,
 // subject and usages, at least the names, and at least minLeft to live. It gives every
 // reason against it; none means that it stays.

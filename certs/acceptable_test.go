@@ -73,7 +73,7 @@ func TestAcceptable(t *testing.T) {
 				t.Errorf("got %v, want %v", reasons, test.want)
 			}
 			for _, reason := range reasons {
-				if reason.String() == "" {
+				if reason.Detail == "" {
 					t.Errorf("%s says nothing", reason.Fault)
 				}
 			}

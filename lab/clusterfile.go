@@ -41,18 +41,9 @@ type fileHost struct {
 	Roles   []string `yaml:"roles,flow"`
 }
 
-// ClusterFile gives a Cluster file that fits the lab, for the slipway at program. Laid
-// over what is there already (existing may be nil), it only adds the hosts that are
-// missing: comments, order, the endpoint and the user's edits stay.
-func (l *Lab) ClusterFile(program string, existing []byte) ([]byte, error) {
-	r, err := l.load()
-	if err != nil {
-		return nil, err
-	}
-	return l.render(r, program, "", existing)
-}
-
-// render is ClusterFile with the mode of a new file's endpoint; empty: by the hosts.
+// render gives a Cluster file that fits the lab, for the slipway at program. Laid over what is
+// there already (existing may be nil), it only adds the hosts that are missing: comments, order,
+// the endpoint and the user's edits stay. The mode is a new file's endpoint's; empty: by the hosts.
 func (l *Lab) render(r *record, program, mode string, existing []byte) ([]byte, error) {
 	if existing != nil {
 		return r.appendTo(existing)
