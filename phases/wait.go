@@ -86,13 +86,13 @@ func (h *hostDraft) apis() []string {
 // awaitNodes waits for the nodes of an init.
 func (d *draft) awaitNodes() {
 	for _, h := range d.nodes() {
-		h.awaitNode(h.apis())
+		h.awaitNode(h.apis(), h.comesBack())
 	}
 }
 
-// awaitNode waits, after the API servers, until the host's node is Ready, or is there where the
-// network that would make it Ready is the user's to bring.
-func (h *hostDraft) awaitNode(apis []string) {
+// awaitNode waits, after one step of each of the lists, until the host's node is Ready, or is
+// there where the network that would make it Ready is the user's to bring.
+func (h *hostDraft) awaitNode(anyOf ...[]string) {
 	ready := h.in.Cluster.Networking.AddOn != cluster.AddOnNone
 	node, there := h.in.Node(h.host.Name)
 	why := ""
@@ -107,7 +107,29 @@ func (h *hostDraft) awaitNode(apis []string) {
 		return
 	}
 	restarted := h.restartsKubelet() && (there || h.facts.Units[manifests.KubeletUnit].Active == "active")
-	h.waitNode(why, restarted, after(h.made(startsKubelet, startsContainerd, does[plan.WaitEndpoint]), apis))
+	h.waitNode(why, restarted, after(h.made(startsKubelet, startsContainerd, does[plan.WaitEndpoint]), anyOf...))
+}
+
+// comesBack lists the steps of which one is done before the host's node may come back, where its
+// kubelet runs on: those by which hosts come to hold the virtual address, if none may have it.
+// This is for an init alone: a join does not plan all of the hosts that may have it.
+func (h *hostDraft) comesBack() []string {
+	if h.runsControlPlane() || h.restartsKubelet() {
+		return nil
+	}
+	return holding(slices.Concat(h.planes, h.balancers))
+}
+
+// holding lists the steps by which hosts come to hold the virtual address; none where there
+// is no such address, or a host that may have it already.
+func holding(drafts []*hostDraft) []string {
+	holders := keep(drafts, func(h *hostDraft) bool { return h.in.Cluster.MayHold(h.host) })
+	for _, h := range holders {
+		if !h.makes(starts(manifests.KeepalivedUnit)) {
+			return nil
+		}
+	}
+	return madeOn(holders, starts(manifests.KeepalivedUnit))
 }
 
 // waitNode waits for the host's node; restarted tells that a Ready of before does not count.

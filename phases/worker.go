@@ -1,10 +1,6 @@
 package phases
 
-import (
-	"slices"
-
-	"github.com/slipway-k8s/slipway/manifests"
-)
+import "slices"
 
 // joinWorkers brings workers all the way to a running kubelet.
 func (d *draft) joinWorkers() {
@@ -43,16 +39,4 @@ func serving(drafts []*hostDraft) []string {
 		}
 	}
 	return madeOn(drafts, startsKubelet)
-}
-
-// holding lists the steps by which hosts come to hold the virtual address; none where there
-// is no such address, or a host that may have it already.
-func holding(drafts []*hostDraft) []string {
-	holders := keep(drafts, func(h *hostDraft) bool { return h.in.Cluster.MayHold(h.host) })
-	for _, h := range holders {
-		if !h.makes(starts(manifests.KeepalivedUnit)) {
-			return nil
-		}
-	}
-	return madeOn(holders, starts(manifests.KeepalivedUnit))
 }
