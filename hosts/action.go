@@ -10,7 +10,8 @@ import (
 // Action is one thing that a host can be asked to do. The set is closed. An action's type
 // stands, with its description, in the file of what it is about (files.go, units.go, …);
 // beside that it is what hosts/local does for it, and the fake of hosts/hosttest. One that may take
-// longer than two minutes without progress is in patienceFor of hosts/agent too.
+// longer than two minutes without progress is in patienceFor of hosts/agent too. The repository's
+// actions_test.go finds what is missing.
 type Action interface {
 	describe() Description
 }

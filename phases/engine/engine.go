@@ -137,6 +137,6 @@ func leaseError(name string, err error) error {
 	}
 	return &NotLeased{Host: name, Err: &hosts.Error{
 		Kind: hosts.KindLease, Host: name, Op: "take the lease", Err: cause,
-		Fix: "wait until the other run has ended; a holder that is gone frees the host within 15 s",
+		Fix: "wait until the other run has ended; one that is gone frees the host within 15 s, or when the action that it was in is done",
 	}}
 }

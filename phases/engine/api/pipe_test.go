@@ -52,10 +52,16 @@ func (b *buffered) Write(data []byte) (int, error) {
 	}
 }
 
+// SetWriteDeadline does nothing: a write does not wait. crypto/tls sets one in the past before it
+// closes a connection, which must not keep what is queued from being carried.
+func (b *buffered) SetWriteDeadline(time.Time) error { return nil }
+
+func (b *buffered) SetDeadline(at time.Time) error { return b.SetReadDeadline(at) }
+
 func (b *buffered) Close() error {
 	b.once.Do(func() {
 		_ = b.SetReadDeadline(time.Now())
-		_ = b.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+		_ = b.Conn.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
 		close(b.ended)
 	})
 	return nil
