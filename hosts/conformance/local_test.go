@@ -4,17 +4,13 @@ package conformance
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -22,48 +18,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts/local"
 )
 
-// apart tells a test binary that it runs in namespaces of its own.
-const apart = "SLIPWAY_TEST_APART"
-
-// TestMain runs the tests in a mount and a network namespace of their own, and as root of
-// a user namespace where they are not started as root: they mount for real, and nothing of
-// it is the machine's.
-func TestMain(m *testing.M) {
-	if os.Getenv(apart) != "" {
-		if err := raiseLoopback(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(m.Run())
-	}
-	command := exec.Command("/proc/self/exe", os.Args[1:]...)
-	command.Env = append(os.Environ(), apart+"=1")
-	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
-	attr := &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET}
-	if os.Geteuid() != 0 {
-		attr.Cloneflags = syscall.CLONE_NEWUSER
-		attr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
-		attr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
-	}
-	command.SysProcAttr = attr
-	err := command.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		os.Exit(exit.ExitCode())
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "run the tests in namespaces of their own:", err)
-		os.Exit(1)
-	}
-}
-
-func raiseLoopback() error {
-	link, err := netlink.LinkByName("lo")
-	if err != nil {
-		return err
-	}
-	return netlink.LinkSetUp(link)
-}
+func TestMain(m *testing.M) { os.Exit(hosttest.RunApart(m)) }
 
 func TestLocalHostConforms(t *testing.T) {
 	conforms(t, func(t *testing.T) (hosts.Host, prober) {

@@ -29,7 +29,7 @@ func lostNetwork(v view.View, _ cluster.Host, facts hosts.Facts) []Finding {
 	}
 	return []Finding{finding("install the other network first: its configuration has to come before "+path.Base(manifests.CNIConf)+
 		" by name; or set networking.addOn back to "+cluster.AddOnFlannel,
-		"networking.addOn is %s, and no network of another's is in %s: without flannel, which would be deleted, the host's Pods had none",
+		"networking.addOn is %s, and no network of another's is in %s: without flannel, which would be deleted, the host's Pods would have none",
 		v.Cluster.Networking.AddOn, manifests.CNIConfFolder)}
 }
 
