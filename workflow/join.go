@@ -20,7 +20,7 @@ balancers, which are reloaded when a control plane comes; the hosts need not eve
 but for a control plane (for most of them, where one is added).`,
 	Bundle: true,
 	Options: []Option{{
-		Name: "remove-stale", Of: func(r *Request) *bool { return &r.RemoveStale },
+		Name: "remove-stale", Of: func(r *Request) any { return &r.RemoveStale },
 		Usage: "remove etcd members that stand in the way: of hosts that the file lacks, or that have lost their data",
 	}},
 	reach: everyHost,

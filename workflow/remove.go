@@ -21,7 +21,7 @@ the dead ones are never contacted. A host that answers leaves by: slipway reset.
 	Example: "  slipway remove -f ha.yaml cp-3 --offline",
 	Args:    Hosts,
 	Options: []Option{{
-		Name: "offline", Of: func(r *Request) *bool { return &r.Offline },
+		Name: "offline", Of: func(r *Request) any { return &r.Offline },
 		Usage: "the hosts are dead: do not contact them",
 	}},
 	check: func(r Request) error {

@@ -26,8 +26,8 @@ each host says is Slipway's, and put back what was changed. Then look again, and
 whatever is left. With --all, the whole cluster and its data are gone afterwards.`,
 	Args: SomeHosts,
 	Options: []Option{
-		{"all", "every host of the cluster file", func(r *Request) *bool { return &r.All }},
-		{"force", "reset a host even though no API server answers, or leave out one that can not be reached", func(r *Request) *bool { return &r.Force }},
+		{"all", "every host of the cluster file", func(r *Request) any { return &r.All }},
+		{"force", "reset a host even though no API server answers, or leave out one that can not be reached", func(r *Request) any { return &r.Force }},
 	},
 	check: func(r Request) error {
 		switch {

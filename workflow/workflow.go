@@ -70,7 +70,9 @@ const (
 // Option is a choice that the user has: a flag, or what else a front end makes of it.
 type Option struct {
 	Name, Usage string
-	Of          func(*Request) *bool
+	// Of gives where the choice is kept: a *bool, *int, *string, *[]string or *time.Duration; or,
+	// where it matters that nothing was said, a **int or **time.Duration, which then stays nil.
+	Of func(*Request) any
 }
 
 // Request is what a workflow is to do.

@@ -71,7 +71,7 @@ func (p *program) base(w workflow.Workflow, flags *clusterFlags, request *workfl
 		_ = command.RegisterFlagCompletionFunc("ignore-checks", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
 	}
 	for _, option := range w.Options {
-		command.Flags().BoolVar(option.Of(request), option.Name, false, option.Usage)
+		addOption(command.Flags(), option, request)
 	}
 	if w.Args == workflow.Archives {
 		command.Flags().StringVar(&request.ImageName, "name", "", "what to call the one image of the archive, where it has no name there or another")

@@ -5,8 +5,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/slipway-k8s/slipway/workflow"
 )
@@ -32,6 +34,45 @@ func TestEveryWorkflowIsACommandAndCanBePreviewed(t *testing.T) {
 					t.Errorf("%s lacks --%s", command.CommandPath(), option.Name)
 				}
 			}
+		}
+	}
+}
+
+// TestOptionsOfEveryKindAreFlags, and one that is not said is told from a zero.
+func TestOptionsOfEveryKindAreFlags(t *testing.T) {
+	var (
+		yes, more bool
+		number    = 3
+		text      string
+		list      []string
+		period    = time.Minute
+		grace     *int
+		limit     *time.Duration
+	)
+	read := func(args ...string) error {
+		flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+		for name, at := range map[string]any{
+			"yes": &yes, "more": &more, "number": &number, "text": &text, "list": &list, "period": &period, "grace": &grace, "limit": &limit,
+		} {
+			addOption(flags, workflow.Option{Name: name, Of: func(*workflow.Request) any { return at }}, nil)
+		}
+		return flags.Parse(args)
+	}
+	if err := read(); err != nil || yes || number != 3 || text != "" || list != nil || period != time.Minute || grace != nil || limit != nil {
+		t.Errorf("nothing was said: %v %v %v %q %q %v %v %v", err, yes, number, text, list, period, grace, limit)
+	}
+	if err := read("--yes", "--number", "4", "--text", "a", "--list", "b,c", "--period", "2s", "--grace", "0", "--limit", "0s"); err != nil {
+		t.Fatal(err)
+	}
+	if !yes || more || number != 4 || text != "a" || !slices.Equal(list, []string{"b", "c"}) || period != 2*time.Second {
+		t.Error(yes, more, number, text, list, period)
+	}
+	if grace == nil || *grace != 0 || limit == nil || *limit != 0 {
+		t.Errorf("what was said is taken for nothing: %v %v", grace, limit)
+	}
+	for _, wrong := range []string{"--grace=soon", "--limit=5", "--number=x"} {
+		if err := read(wrong); err == nil {
+			t.Errorf("%s was taken", wrong)
 		}
 	}
 }
