@@ -141,12 +141,15 @@ func SetNames(c *cluster.Cluster, host cluster.Host) []string {
 
 // FileSet is what is unpacked onto a host's file system from one or more layers.
 type FileSet struct {
-	Name   string     `json:"name"`
+	Name string `json:"name"`
+	// Root is the folder of the files that is a program's root directory: the load balancer's.
+	Root   string     `json:"root,omitempty"`
 	Layers []Blob     `json:"layers"`
 	Files  []HostFile `json:"files"`
 }
 
-// HostFile is one file (or symbolic link) of a set and where it goes on the host.
+// HostFile is one file (or symbolic link) of a set and where it goes on the host: out of a layer
+// into its version's folder, or as what is in force, which leads there.
 type HostFile struct {
 	Path      string `json:"path"`      // absolute, on the host
 	Component string `json:"component"` // its Component's name
@@ -156,6 +159,7 @@ type HostFile struct {
 	Size      int64  `json:"size,omitempty"`
 	Mode      uint32 `json:"mode,omitempty"`
 	Target    string `json:"target,omitempty"` // for a symbolic link: what it points to
+	From      string `json:"from,omitempty"`   // for a copy: the path, on the host, of what it is a copy of
 }
 
 // DefaultImageRepository is the imageRepository of a cluster file that names none.

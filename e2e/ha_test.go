@@ -75,7 +75,7 @@ func initThreePlanes(t *testing.T, l *lab) {
 		t.Errorf("want three members, a leader and a holder, got %+v", s)
 	}
 	for _, host := range threePlanes[:3] {
-		if out := l.exec(host, "find", "/etc/haproxy", "/etc/keepalived", "/opt/slipway/load-balancer", "-perm", "/022", "!", "-type", "l"); out != "" {
+		if out := l.exec(host, "find", "/etc/haproxy", "/etc/keepalived", "/opt/slipway/components", "-perm", "/022", "!", "-type", "l"); out != "" {
 			t.Errorf("%s: others than root may write %s", host, out)
 		}
 		sockets := l.exec(host, "sh", "-c", "stat -L -c '%a %n' /run/haproxy/*.sock; stat -L -c '%a %n' /run/haproxy/")

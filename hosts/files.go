@@ -77,7 +77,8 @@ func (a RemovePath) describe() Description {
 	return d
 }
 
-// Unpack puts the files of one set of the bundle in place, out of its layers.
+// Unpack puts the files of one set of the bundle in place: out of its layers, or as links to and
+// copies of what lies on the host already.
 type Unpack struct {
 	Set   string       `json:"set"`
 	Files []UnpackFile `json:"files"`
@@ -92,6 +93,7 @@ type UnpackFile struct {
 	Size   int64  `json:"size,omitempty"`
 	Mode   uint32 `json:"mode,omitempty"`
 	Target string `json:"target,omitempty"`
+	From   string `json:"from,omitempty"` // the path of what it is a copy of
 }
 
 func (a Unpack) describe() Description {
@@ -99,9 +101,14 @@ func (a Unpack) describe() Description {
 	var size int64
 	for _, file := range a.Files {
 		size += file.Size
-		d.Refs = append(d.Refs, file.Layer)
+		if file.Layer != "" {
+			d.Refs = append(d.Refs, file.Layer)
+		}
 	}
 	d.Detail = fmt.Sprintf(" (%s, %s)", Count(len(a.Files), "file"), Size(size))
+	if len(d.Refs) == 0 { // it is all there already
+		d.Deed, d.Detail = "activate "+a.Set, fmt.Sprintf(" (%s)", Count(len(a.Files), "file"))
+	}
 	return d
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/phases/plan"
@@ -33,11 +34,12 @@ func balancerFiles(c *cluster.Cluster, host cluster.Host) []File {
 	}
 	files := []File{
 		templateFile(plan.PhaseLoadBalancer, HAProxyConfig, "haproxy.cfg", Input.haproxyConfig),
-		templateFile(plan.PhaseLoadBalancer, UnitsFolder+"/"+HAProxyUnit, "haproxy.service", func(Input) (any, error) {
+		templateFile(plan.PhaseLoadBalancer, UnitsFolder+"/"+HAProxyUnit, "haproxy.service", func(in Input) (any, error) {
+			root, err := in.balancerRoot()
 			return map[string]any{
-				"Root": BalancerRoot, "Folder": path.Dir(HAProxyConfig), "CA": BalancerCA,
+				"Root": root, "Folder": path.Dir(HAProxyConfig), "CA": BalancerCA,
 				"Config": HAProxyConfig, "Binary": "/usr/sbin/haproxy", "Endpoint": endpointProgram, "After": KeepalivedUnit,
-			}, nil
+			}, err
 		}),
 		plainFile(plan.PhaseLoadBalancer, BalancerCA, func(in Input) ([]byte, error) { return in.PKI.CA.Cert, nil }),
 	}
@@ -91,8 +93,23 @@ func keepalivedFiles(host cluster.Host) []File {
 	data := func(in Input) (any, error) { return in.keepalived(host) }
 	return []File{
 		templateFile(plan.PhaseLoadBalancer, KeepalivedConfig, "keepalived.conf", data),
-		templateFile(plan.PhaseLoadBalancer, UnitsFolder+"/"+KeepalivedUnit, "keepalived.service", data),
+		templateFile(plan.PhaseLoadBalancer, UnitsFolder+"/"+KeepalivedUnit, "keepalived.service", func(in Input) (any, error) {
+			values, err := in.keepalived(host)
+			if err == nil {
+				values["Root"], err = in.balancerRoot()
+			}
+			return values, err
+		}),
 	}
+}
+
+// balancerRoot is the root directory that haproxy and keepalived run in, out of the bundle.
+func (in Input) balancerRoot() (string, error) {
+	set, there := in.Bill.Set(bundle.SetLoadBalancer)
+	if !there {
+		return "", fmt.Errorf("find set %s: it is not in the bundle", bundle.SetLoadBalancer)
+	}
+	return set.Root, nil
 }
 
 // keepalived is what its configuration and its unit are made of.
@@ -114,7 +131,7 @@ func (in Input) keepalived(host cluster.Host) (map[string]any, error) {
 		"Name": host.Name, "Address": address, "Bits": parsed.BitLen(), "Family": nftFamily(parsed), "Interface": link, "RouterID": router,
 		"Endpoint": endpointProgram, "Port": strconv.Itoa(endpointPort(in.Cluster)), "Weight": pathWeight,
 		"Preempt": in.Cluster.Endpoint.VRRP.Preempt, "Priority": in.priority(host), "Source": host.Address(), "Peers": in.vrrpPeers(host),
-		"Root": BalancerRoot, "Folder": path.Dir(KeepalivedConfig), "Config": KeepalivedConfig, "CA": BalancerCA,
+		"Folder": path.Dir(KeepalivedConfig), "Config": KeepalivedConfig, "CA": BalancerCA,
 		"Binary": "/usr/sbin/keepalived", "Run": keepalivedRun, "NFT": "/usr/sbin/nft", "Table": guardTable,
 	}, nil
 }

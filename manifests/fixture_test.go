@@ -184,7 +184,7 @@ func bill() bundle.Bill {
 		}
 		b.Images = append(b.Images, image)
 	}
-	b.Sets = []bundle.FileSet{{Name: bundle.SetNode}, {Name: bundle.SetControlPlane}, {Name: bundle.SetLoadBalancer}}
+	b.Sets = []bundle.FileSet{{Name: bundle.SetNode}, {Name: bundle.SetControlPlane}, {Name: bundle.SetLoadBalancer, Root: bundle.Folder(bundle.SetLoadBalancer, "", nil)}}
 	return b
 }
 

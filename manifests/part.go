@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"fmt"
+	"path"
 	"slices"
 
 	bootstrapapi "k8s.io/cluster-bootstrap/token/api"
@@ -12,7 +13,8 @@ import (
 // What follows the control planes that come and go, on hosts and in the cluster, is
 // rendered apart as well: it needs no bundle, as little as taking hosts out does.
 
-// Balancer renders only what makes a host a balancer: its files and units.
+// Balancer renders only what leads a balancer's clients: its configuration, and the units that read
+// it. The units' own files, which name the version of the bundle that is in force there, are left out.
 func Balancer(in Input, name string) (HostState, error) {
 	host, err := in.host(name)
 	if err != nil {
@@ -20,6 +22,7 @@ func Balancer(in Input, name string) (HostState, error) {
 	}
 	state := HostState{Host: name, Units: units(in.Cluster, host), Files: balancerFiles(in.Cluster, host)}
 	state.Units = slices.DeleteFunc(state.Units, func(unit Unit) bool { return unit.Phase != plan.PhaseLoadBalancer })
+	state.Files = slices.DeleteFunc(state.Files, func(file File) bool { return path.Dir(file.Path) == UnitsFolder })
 	if err := in.fill(&state, host); err != nil {
 		return HostState{}, fmt.Errorf("render the balancer of %s: %w", name, err)
 	}

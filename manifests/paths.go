@@ -60,8 +60,6 @@ const (
 	BalancerCA       = "/etc/haproxy/ca.crt"
 	KeepalivedConfig = "/etc/keepalived/keepalived.conf"
 	KeepalivedUnit   = "keepalived.service"
-	// BalancerRoot is the root directory that both run in, out of the bundle.
-	BalancerRoot = "/opt/slipway/load-balancer"
 
 	ModulesFile = "/etc/modules-load.d/slipway.conf"
 	// SysctlFile is named to be read late: what a distribution sets before does not undo it.

@@ -59,10 +59,10 @@ func units(c *cluster.Cluster, host cluster.Host) []Unit {
 		})
 	}
 	if c.Balances(host) {
-		found = append(found, balancerUnit(HAProxyUnit, HAProxyConfig, "/usr/sbin/haproxy"))
+		found = append(found, balancerUnit(HAProxyUnit, HAProxyConfig))
 	}
 	if c.MayHold(host) {
-		found = append(found, balancerUnit(KeepalivedUnit, KeepalivedConfig, "/usr/sbin/keepalived"))
+		found = append(found, balancerUnit(KeepalivedUnit, KeepalivedConfig))
 	}
 	return found
 }
@@ -89,11 +89,11 @@ func nodeUnits() []Unit {
 }
 
 // balancerUnit takes a new configuration by a reload, which cuts nothing that flows. The
-// CA, the program and the unit itself need a restart.
-func balancerUnit(name, config, binary string) Unit {
+// CA and the unit itself, which names the folder with the program's version, need a restart.
+func balancerUnit(name, config string) Unit {
 	return Unit{
 		Phase: plan.PhaseLoadBalancer, Name: name, Enabled: true, Active: true,
-		Inputs:  []string{BalancerRoot + binary, UnitsFolder + "/" + name, BalancerCA},
+		Inputs:  []string{UnitsFolder + "/" + name, BalancerCA},
 		Reloads: []string{config},
 	}
 }

@@ -10,38 +10,61 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-// binaries unpacks the sets of the bundle, of each only the files that are not right.
+// binaries brings the sets of the bundle to the host, of each only the files that are not right, and
+// puts them in force.
 func (h *hostDraft) binaries() {
+	h.stage()
+	h.activate(h.base())
+}
+
+// stage unpacks the sets beside the versions that are there already: nothing that runs takes notice.
+func (h *hostDraft) stage() {
 	for _, set := range h.state.Sets {
-		var files []hosts.UnpackFile
-		absent := 0
-		for _, file := range set.Files {
-			differs, there := h.unpackedDiffers(file)
-			if !differs {
-				continue
-			}
-			if !there {
-				absent++
-			}
-			files = append(files, hosts.UnpackFile{
-				Path: file.Path, Layer: file.Layer, Entry: file.Entry, Digest: file.Digest,
-				Size: file.Size, Mode: file.Mode, Target: file.Target,
-			})
-		}
-		if len(files) == 0 {
-			continue
-		}
-		why, change := setDiffers(len(set.Files), len(files), absent)
-		lane := plan.LaneBinaries
-		if set.Name == bundle.SetLoadBalancer {
-			lane = laneBalancer
-		}
-		h.step(plan.PhaseBinaries, set.Name, lane, change, why,
-			hosts.Unpack{Set: set.Name, Files: files}, h.base())
+		h.unpack(set, plan.PhaseBinaries, bundle.HostFile.Staged, h.base())
 	}
 }
 
-// setsWith lists the steps that unpack the sets which hold one of the paths; without
+// activate puts in force what is staged, after the steps given: from then on it is what starts.
+func (h *hostDraft) activate(waits []string) {
+	for _, set := range h.state.Sets {
+		inForce := func(file bundle.HostFile) bool { return !file.Staged() }
+		h.unpack(set, plan.PhaseActivate, inForce, join(waits, h.made(unpacks(set.Name))))
+	}
+}
+
+// unpack puts those of a set's files in place that are meant and are not right.
+func (h *hostDraft) unpack(set bundle.FileSet, phase plan.Phase, meant func(bundle.HostFile) bool, waits []string) {
+	var files []hosts.UnpackFile
+	all, absent := 0, 0
+	for _, file := range set.Files {
+		if !meant(file) {
+			continue
+		}
+		all++
+		differs, there := h.unpackedDiffers(file)
+		if !differs {
+			continue
+		}
+		if !there {
+			absent++
+		}
+		files = append(files, hosts.UnpackFile{
+			Path: file.Path, Layer: file.Layer, Entry: file.Entry, Digest: file.Digest,
+			Size: file.Size, Mode: file.Mode, Target: file.Target, From: file.From,
+		})
+	}
+	if len(files) == 0 {
+		return
+	}
+	why, change := setDiffers(all, len(files), absent)
+	lane := plan.LaneBinaries
+	if set.Name == bundle.SetLoadBalancer {
+		lane = laneBalancer
+	}
+	h.step(phase, set.Name, lane, change, why, hosts.Unpack{Set: set.Name, Files: files}, waits)
+}
+
+// setsWith lists the steps that unpack, and put in force, the sets which hold one of the paths; without
 // paths, all of them but the balancer's, which nothing of a node's needs.
 func (h *hostDraft) setsWith(paths []string) []string {
 	var ids []string

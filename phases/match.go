@@ -83,7 +83,7 @@ func startsBalancer(step plan.Step) bool {
 	return step.Phase == plan.PhaseLoadBalancer && does[hosts.SetUnit](step)
 }
 
-// unpacks matches the step that unpacks a set.
+// unpacks matches the steps that unpack a set and put it in force.
 func unpacks(set string) match {
 	return func(step plan.Step) bool {
 		unpack, is := step.Action.(hosts.Unpack)

@@ -244,7 +244,7 @@ func TestWhatIsLookedAtByModeAndRole(t *testing.T) {
 		host, _ := c.Host(name)
 		return HostQuery(c, bill, host)
 	}
-	const root = manifests.BalancerRoot + "/usr/sbin/haproxy"
+	root := balancerRoot(bill) + "/usr/sbin/haproxy"
 	vip := shape{mode: cluster.EndpointVIP, planes: 3, workers: 1}
 	plane := query(vip, "cp-1")
 	if plane.VirtualIP == nil || plane.VirtualIP.Address != testVIP || plane.VirtualIP.Unit != manifests.KeepalivedUnit ||
@@ -273,7 +273,7 @@ func TestWhatIsLookedAtByModeAndRole(t *testing.T) {
 	}
 	c := newWorldOf(t, vip).cluster
 	host, _ := c.Host("cp-1")
-	if bare := HostQuery(c, bundle.Bill{}, host); !slices.Contains(bare.Paths, root) {
-		t.Error("without a bundle it would seem that haproxy's binary had changed")
+	if bare := HostQuery(c, bundle.Bill{}, host); !slices.Contains(bare.Paths, manifests.Kube) || !slices.Contains(bare.Paths, manifests.UnitsFolder+"/"+manifests.HAProxyUnit) {
+		t.Error("without a bundle it would seem that what the units run had changed")
 	}
 }

@@ -142,7 +142,7 @@ func TestOnlyWhatIsOursGoes(t *testing.T) {
 		}
 		if slices.ContainsFunc(p.Steps, func(step plan.Step) bool {
 			remove, is := step.Action.(hosts.RemovePath)
-			return is && within(remove.Path, manifests.BalancerRoot) && (remove.Path != manifests.BalancerRoot || !remove.Recursive)
+			return is && within(remove.Path, balancerRoot(w.bill)) && (remove.Path != balancerRoot(w.bill) || !remove.Recursive)
 		}) {
 			t.Errorf("the balancer's root directory does not go as a whole:\n%s", plan.Text(p))
 		}

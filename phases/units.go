@@ -167,7 +167,8 @@ func (h *hostDraft) willBe(path string) (digest string, counts bool) {
 			}
 		}
 	}
-	return h.facts.Files[path].Digest, true
+	have := h.facts.Files[path] // as where no bundle is at hand: a link counts by where it leads, which names the version
+	return have.Digest + have.Target, true
 }
 
 // isUp tells whether a unit runs, or is about to.

@@ -25,7 +25,7 @@ const (
 // files it reads some again by itself: there only a restart counts.
 var running = []plan.Phase{
 	plan.PhaseCerts, plan.PhaseKubeconfig, plan.PhaseEtcd,
-	plan.PhaseControlPlane, plan.PhaseKubelet, plan.PhaseBinaries,
+	plan.PhaseControlPlane, plan.PhaseKubelet, plan.PhaseBinaries, plan.PhaseActivate,
 }
 
 // awaitServing waits until the API server of one control plane takes requests, where it was

@@ -82,9 +82,9 @@ func (w *world) soundUnit(step plan.Step, unit string) {
 	case manifests.ContainerdUnit:
 		needs = []string{manifests.Containerd}
 	case manifests.HAProxyUnit:
-		needs = []string{manifests.HAProxyConfig, manifests.BalancerRoot + "/usr/sbin/haproxy", manifests.BalancerCA}
+		needs = []string{manifests.HAProxyConfig, balancerRoot(w.bill) + "/usr/sbin/haproxy", manifests.BalancerCA}
 	case manifests.KeepalivedUnit:
-		needs = []string{manifests.KeepalivedConfig, manifests.BalancerRoot + "/usr/sbin/keepalived", manifests.BalancerRoot + "/usr/sbin/nft"}
+		needs = []string{manifests.KeepalivedConfig, balancerRoot(w.bill) + "/usr/sbin/keepalived", balancerRoot(w.bill) + "/usr/sbin/nft"}
 	case manifests.KubeletUnit:
 		w.soundKubelet(step)
 		needs = []string{manifests.Kube, manifests.KubeletConf, manifests.KubeletConfig, certs.KubeletCurrent}

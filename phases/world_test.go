@@ -192,29 +192,38 @@ func testBill() (bundle.Bill, map[string][]byte) {
 			Layers: []bundle.Blob{shared, blob("layer " + name)},
 		})
 	}
-	node := bundle.FileSet{Name: bundle.SetNode, Layers: []bundle.Blob{shared}}
-	for _, path := range []string{manifests.Containerd, manifests.Runc, manifests.Kube, manifests.CNIBinFolder + "/bridge"} {
-		node.Files = append(node.Files, bundle.HostFile{
-			Path: path, Layer: shared.Digest, Entry: path[1:], Digest: plan.Ref([]byte(path)), Size: 1, Mode: 0o755,
-		})
-	}
-	node.Files = append(node.Files, bundle.HostFile{Path: manifests.KubeletBinary, Target: manifests.Kube})
 	bill.Sets = []bundle.FileSet{
-		node,
-		testSet(bundle.SetControlPlane, blob("the etcd layer"), "/opt/slipway/bin/etcdctl"),
-		testSet(bundle.SetLoadBalancer, blob("the load balancer's root"), manifests.BalancerRoot+"/usr/sbin/haproxy",
-			manifests.BalancerRoot+"/usr/sbin/keepalived", manifests.BalancerRoot+"/usr/sbin/nft", manifests.BalancerRoot+"/usr/bin/endpoint"),
+		testSet(bundle.SetNode, shared, []string{"containerd", "runc", "kube", "bridge"}, []bundle.Lead{
+			{Path: manifests.Containerd, File: "containerd"}, {Path: manifests.Runc, File: "runc"}, {Path: manifests.Kube, File: "kube"},
+			{Path: manifests.KubeletBinary, File: "kube"}, {Path: manifests.CNIBinFolder + "/bridge", File: "bridge", Copy: true},
+		}),
+		testSet(bundle.SetControlPlane, blob("the etcd layer"), []string{"etcdctl"}, []bundle.Lead{{Path: manifests.BinFolder + "/etcdctl", File: "etcdctl"}}),
+		testSet(bundle.SetLoadBalancer, blob("the load balancer's root"), balancerPrograms, nil),
 	}
+	bill.Sets[2].Root = bundle.Folders(bill.Sets[2:])[0]
 	return bill, blobs
 }
 
-func testSet(name string, layer bundle.Blob, paths ...string) bundle.FileSet {
-	set := bundle.FileSet{Name: name, Layers: []bundle.Blob{layer}}
-	for _, path := range paths {
-		set.Files = append(set.Files, bundle.HostFile{
-			Path: path, Layer: layer.Digest, Entry: path[1:], Digest: plan.Ref([]byte(path)), Size: 1, Mode: 0o755,
+// balancerPrograms are those of the load balancer's root directory.
+var balancerPrograms = []string{"usr/sbin/haproxy", "usr/sbin/keepalived", "usr/sbin/nft", "usr/bin/endpoint"}
+
+func balancerRoot(bill bundle.Bill) string {
+	set, _ := bill.Set(bundle.SetLoadBalancer)
+	return set.Root
+}
+
+func testSet(name string, layer bundle.Blob, files []string, leads []bundle.Lead) bundle.FileSet {
+	part := bundle.Part{Component: name, Version: "v1"}
+	for _, path := range files {
+		part.Files = append(part.Files, bundle.HostFile{
+			Path: path, Layer: layer.Digest, Entry: path, Digest: plan.Ref([]byte(path)), Size: 1, Mode: 0o755,
 		})
 	}
+	for i := range leads {
+		leads[i].Component = name
+	}
+	set := bundle.NewSet(name, []bundle.Part{part}, leads)
+	set.Layers = []bundle.Blob{layer}
 	return set
 }
 

@@ -32,7 +32,7 @@ func (b *builder) assemble(ctx context.Context, p *parts, options Options) (arch
 		Platform:          b.platform,
 		Source:            "source",
 		Components:        p.components(options),
-		Sets:              makeSets(p.layers, p.root),
+		Sets:              makeSets(p.layers, p.root, p.versions),
 	}
 	for _, recipe := range imageRecipes {
 		made, err := recipe.makeImage(b.platform, p.versions[recipe.component], p.layers)

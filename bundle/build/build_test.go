@@ -8,6 +8,7 @@ import (
 	"flag"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -71,6 +72,10 @@ func TestEveryFileOfEverySetIsInItsLayer(t *testing.T) {
 			if _, found := bill.Component(file.Component); !found {
 				t.Errorf("%s is of the component %q, which the bill does not have", file.Path, file.Component)
 			}
+			if !file.Staged() && set.Name != bundle.SetAgent {
+				leadsToStaged(t, set, file)
+				continue
+			}
 			if file.Target != "" {
 				continue
 			}
@@ -87,10 +92,62 @@ func TestEveryFileOfEverySetIsInItsLayer(t *testing.T) {
 	}
 }
 
+// leadsToStaged wants of what is in force that it is a link to, or a copy of, a file in a version's
+// folder, at once or by a further link.
+func leadsToStaged(t *testing.T, set bundle.FileSet, file bundle.HostFile) {
+	t.Helper()
+	to := file.Target + file.From
+	at := slices.IndexFunc(set.Files, func(f bundle.HostFile) bool { return f.Path == to })
+	switch {
+	case at < 0:
+		t.Errorf("%s leads to %q, which set %s does not have", file.Path, to, set.Name)
+	case !set.Files[at].Staged():
+		leadsToStaged(t, set, set.Files[at])
+	case file.From != "" && (file.Digest != set.Files[at].Digest || file.Mode != set.Files[at].Mode || file.Layer != ""):
+		t.Errorf("%s is not a copy of %s: %+v, %+v", file.Path, to, file, set.Files[at])
+	}
+}
+
+// TestVersionsLieBesideEachOther wants of a bundle of another version that it puts nothing where
+// this one has something, but for what leads to what is in force.
+func TestVersionsLieBesideEachOther(t *testing.T) {
+	b := tinyBuilder(t)
+	before := tinyParts(t, b)
+	other := tinyParts(t, b)
+	program := tinyCompiled(t, component{name: "kubernetes", programs: []program{{name: "kube"}}})
+	write(t, filepath.Join(program.directory, "bin", "kube"), "I am another kube\n")
+	program.Programs[0].Digest, program.Programs[0].Size = sumOf("I am another kube\n"), int64(len("I am another kube\n"))
+	layers, err := b.layersOf(context.Background(), program, "kubernetes")
+	must(t, err)
+	other.add(layers...)
+	old, same, changed := makeSets(before.layers, before.root, before.versions), makeSets(before.layers, before.root, before.versions), makeSets(other.layers, other.root, other.versions)
+	if diff := cmp.Diff(old, same); diff != "" {
+		t.Errorf("the same parts give other sets: %s", diff)
+	}
+	var differ []string
+	for _, folder := range bundle.Folders(changed) {
+		if !slices.Contains(bundle.Folders(old), folder) {
+			differ = append(differ, folder)
+		}
+	}
+	if len(differ) != 1 || !strings.HasPrefix(differ[0], bundle.ComponentsFolder+"/kubernetes-v1.") {
+		t.Errorf("another kube gives the folders %v", differ)
+	}
+	was := map[string]bundle.HostFile{}
+	for _, file := range old[0].Files {
+		was[file.Path] = file
+	}
+	for _, file := range changed[0].Files {
+		if have, there := was[file.Path]; there && file.Staged() && have != file {
+			t.Errorf("%s is overwritten", file.Path)
+		}
+	}
+}
+
 func TestHostFilesAndImagesShareTheKubernetesLayer(t *testing.T) {
 	_, bill := tinyBundle(t)
 	node, _ := bill.Set(bundle.SetNode)
-	i := slices.IndexFunc(node.Files, func(f bundle.HostFile) bool { return f.Path == "/opt/slipway/bin/kube" })
+	i := slices.IndexFunc(node.Files, func(f bundle.HostFile) bool { return f.Layer != "" && path.Base(f.Path) == "kube" })
 	if i < 0 {
 		t.Fatal("the node set has no kube")
 	}

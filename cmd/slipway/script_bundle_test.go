@@ -74,14 +74,19 @@ func madeUpBundle() archive.Content {
 		blobs[digestOf(content)] = content
 		return bundle.Blob{Digest: digestOf(content), Size: int64(len(content)), MediaType: "application/octet-stream"}
 	}
-	set := func(name string, paths ...string) bundle.FileSet {
+	set := func(name string, files []string, leads ...bundle.Lead) bundle.FileSet {
 		layer := blob("the layer of " + name)
-		made := bundle.FileSet{Name: name, Layers: []bundle.Blob{layer}}
-		for _, path := range paths {
-			made.Files = append(made.Files, bundle.HostFile{
-				Path: path, Component: name, Layer: layer.Digest, Entry: path[1:], Digest: digestOf(path), Size: 1, Mode: 0o755,
+		part := bundle.Part{Component: name}
+		for _, path := range files {
+			part.Files = append(part.Files, bundle.HostFile{
+				Path: path, Component: name, Layer: layer.Digest, Entry: path, Digest: digestOf(path), Size: 1, Mode: 0o755,
 			})
 		}
+		for i := range leads {
+			leads[i].Component = name
+		}
+		made := bundle.NewSet(name, []bundle.Part{part}, leads)
+		made.Layers, made.Root = []bundle.Blob{layer}, bundle.Folders([]bundle.FileSet{made})[0]
 		return made
 	}
 	bill := bundle.Bill{
@@ -91,10 +96,12 @@ func madeUpBundle() archive.Content {
 			{Name: "cni-install"}, {Name: "cni-await"}, {Name: "etcd", Features: []string{bundle.FeatureStartGuard}},
 		},
 		Sets: []bundle.FileSet{
-			set(bundle.SetNode, manifests.Containerd, manifests.Runc, manifests.Kube, manifests.KubeletBinary, manifests.CNIBinFolder+"/bridge"),
-			set(bundle.SetControlPlane, "/opt/slipway/bin/etcdctl"),
-			set(bundle.SetLoadBalancer, manifests.BalancerRoot+"/usr/sbin/haproxy", manifests.BalancerRoot+"/usr/sbin/keepalived",
-				manifests.BalancerRoot+"/usr/sbin/nft", manifests.BalancerRoot+"/usr/bin/endpoint"),
+			set(bundle.SetNode, []string{"containerd", "runc", "kube", "bridge"},
+				bundle.Lead{Path: manifests.Containerd, File: "containerd"}, bundle.Lead{Path: manifests.Runc, File: "runc"},
+				bundle.Lead{Path: manifests.Kube, File: "kube"}, bundle.Lead{Path: manifests.KubeletBinary, File: "kube"},
+				bundle.Lead{Path: manifests.CNIBinFolder + "/bridge", File: "bridge", Copy: true}),
+			set(bundle.SetControlPlane, []string{"etcdctl"}, bundle.Lead{Path: manifests.BinFolder + "/etcdctl", File: "etcdctl"}),
+			set(bundle.SetLoadBalancer, []string{"usr/sbin/haproxy", "usr/sbin/keepalived", "usr/sbin/nft", "usr/bin/endpoint"}),
 		},
 	}
 	for _, name := range []string{

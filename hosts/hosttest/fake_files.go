@@ -265,7 +265,10 @@ func (f *Fake) unpack(a hosts.Unpack) (string, error) {
 		}
 	}
 	for _, file := range todo {
-		if _, ok := f.store[file.Layer]; !ok && file.Target == "" {
+		if source := f.files[file.From]; file.From != "" && (source == nil || source.Digest != file.Digest) {
+			return "", fmt.Errorf("copy %s to %s: it is not there", file.From, file.Path)
+		}
+		if _, ok := f.store[file.Layer]; !ok && file.Layer != "" {
 			return "", fmt.Errorf("layer %s is not in the host's store: it must be uploaded first", file.Layer)
 		}
 	}

@@ -73,7 +73,7 @@ func (h *Host) unpack(ctx context.Context, a hosts.Unpack, report func(hosts.Pro
 	})
 }
 
-// unpackAll writes the files, layers side by side, then the links, which may point to them.
+// unpackAll writes the files, layers side by side, then the copies of them and the links to them.
 func (h *Host) unpackAll(ctx context.Context, wrong []hosts.UnpackFile, layers []string, counted func(int64)) error {
 	group, inGroup := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.NumCPU())
@@ -88,6 +88,13 @@ func (h *Host) unpackAll(ctx context.Context, wrong []hosts.UnpackFile, layers [
 	}
 	if err := group.Wait(); err != nil {
 		return err
+	}
+	for _, file := range wrong {
+		if file.From != "" {
+			if err := h.copyFile(ctx, file, counted); err != nil {
+				return fmt.Errorf("copy %s to %s: %w", file.From, file.Path, err)
+			}
+		}
 	}
 	for _, file := range wrong {
 		if file.Target != "" {
@@ -127,7 +134,7 @@ func (h *Host) unpacked(ctx context.Context, file hosts.UnpackFile) (bool, error
 func (h *Host) byLayer(files []hosts.UnpackFile) ([]string, error) {
 	var layers []string
 	for _, file := range files {
-		if file.Target != "" || slices.Contains(layers, file.Layer) {
+		if file.Target != "" || file.From != "" || slices.Contains(layers, file.Layer) {
 			continue
 		}
 		if !h.store.has(file.Layer) {
@@ -210,17 +217,26 @@ func (h *Host) unpackEntry(ctx context.Context, entry io.Reader, places []hosts.
 		return fmt.Errorf("write %s: %w", first.Path, err)
 	}
 	for _, place := range places[1:] {
-		source, err := os.Open(h.at(first.Path))
-		if err != nil {
-			return err
-		}
-		err = h.unpackFile(ctx, source, place, counted)
-		source.Close()
-		if err != nil {
+		place.From = first.Path
+		if err := h.copyFile(ctx, place, counted); err != nil {
 			return fmt.Errorf("write %s: %w", place.Path, err)
 		}
 	}
 	return nil
+}
+
+// copyFile writes a file that lies on the host at another path already; it is verified like any other.
+func (h *Host) copyFile(ctx context.Context, file hosts.UnpackFile, counted func(int64)) error {
+	from, err := h.absolute(file.From)
+	if err != nil {
+		return err
+	}
+	source, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	return h.unpackFile(ctx, source, file, counted)
 }
 
 func (h *Host) unpackFile(ctx context.Context, content io.Reader, file hosts.UnpackFile, counted func(int64)) error {

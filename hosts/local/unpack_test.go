@@ -115,6 +115,32 @@ func TestUnpackRefusesWhatIsNotAsNamed(t *testing.T) {
 	m.fails(host, hosts.Unpack{Set: "node", Files: []hosts.UnpackFile{unpackFile("/opt/dir", blob, "tool", "content")}})
 }
 
+// TestWhatIsInForceIsCopiedAndLinked puts in force what was staged before, without the layer.
+func TestWhatIsInForceIsCopiedAndLinked(t *testing.T) {
+	m := newMachine(t)
+	host := m.host()
+	blob := layer(t, map[string]string{"tool": "content"})
+	staged := unpackFile("/opt/v1/tool", blob, "tool", "content")
+	copied := hosts.UnpackFile{Path: "/usr/bin/copy", From: staged.Path, Digest: staged.Digest, Size: staged.Size, Mode: 0o700}
+	inForce := hosts.Unpack{Set: "node", Files: []hosts.UnpackFile{{Path: "/usr/bin/link", Target: staged.Path}, copied}}
+	if err := m.fails(host, inForce); !strings.Contains(err.Error(), staged.Path) || m.has("/usr/bin/link") {
+		t.Errorf("what is not staged: %v", err)
+	}
+	m.upload(host, blob)
+	m.do(host, hosts.Unpack{Set: "node", Files: []hosts.UnpackFile{staged}})
+	m.do(host, hosts.TidyStore{})
+	m.do(host, inForce)
+	if target, err := os.Readlink(m.at("/usr/bin/link")); err != nil || target != staged.Path || m.read("/usr/bin/copy") != "content" {
+		t.Errorf("the link leads to %q (%v), the copy has %q", target, err, m.read("/usr/bin/copy"))
+	}
+	m.write("/usr/bin/copy", "theirs!")
+	m.write("/opt/v1/tool", "damaged")
+	m.fails(host, inForce)
+	if m.read("/usr/bin/copy") != "theirs!" {
+		t.Error("a damaged file was put in force")
+	}
+}
+
 func TestUnpackKeepsWhatIsNotOurs(t *testing.T) {
 	m := newMachine(t)
 	host := m.host()

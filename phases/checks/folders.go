@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
@@ -82,7 +83,7 @@ func otherNetworkConfigs(v view.View, host cluster.Host, facts hosts.Facts) []Fi
 // configuration. What of the way was there before Slipway keeps its mode.
 func closedWay(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 	const enter = 0o001
-	way := manifests.ParentsOf([]string{manifests.BalancerRoot + "/bin"})
+	way := manifests.ParentsOf([]string{bundle.ComponentsFolder + "/" + bundle.SetLoadBalancer})
 	// haproxy.service shows this folder within the root, so its own parents do not count.
 	// keepalived is root, and its check, which is not, is shown the CA's file alone.
 	way = append(way, path.Dir(manifests.HAProxyConfig))

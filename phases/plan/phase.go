@@ -8,7 +8,8 @@ type Phase string
 // The phases of a host: what makes it a part of a cluster.
 const (
 	PhasePrepare      Phase = "prepare"
-	PhaseBinaries     Phase = "binaries"
+	PhaseBinaries     Phase = "binaries" // a version comes to the host, beside those that are there
+	PhaseActivate     Phase = "activate" // it is the one that starts from then on
 	PhaseContainerd   Phase = "containerd"
 	PhaseImages       Phase = "images"
 	PhaseCerts        Phase = "certs"
