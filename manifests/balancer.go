@@ -109,6 +109,9 @@ func (in Input) balancerRoot() (string, error) {
 	if !there {
 		return "", fmt.Errorf("find set %s: it is not in the bundle", bundle.SetLoadBalancer)
 	}
+	if set.Root == "" {
+		return "", fmt.Errorf("find the root directory of set %s: an older Slipway made the bundle; build it anew: slipway bundle build", bundle.SetLoadBalancer)
+	}
 	return set.Root, nil
 }
 
