@@ -34,15 +34,16 @@ var edges = map[string][]string{
 	"hosts/conformance": {"hosts", "hosts/agent", "hosts/local", "hosts/ssh", "hosts/hosttest"}, // tests alone
 	"manifests":         {"cluster", "certs", "hosts", "bundle", "templates", "phases/plan"},    // of plan, the phases' names
 	"phases/plan":       {"hosts"},
-	"phases/view":       {"manifests", "cluster", "certs", "hosts", "bundle"},
-	"phases/checks":     {"phases/view", "phases/plan", "manifests", "cluster", "certs", "hosts", "bundle"},
-	"phases":            {"phases/checks", "phases/view", "phases/plan", "manifests", "cluster", "certs", "hosts", "bundle"},
+	"phases/forecast":   {"phases/plan"},
+	"phases/view":       {"phases/forecast", "phases/plan", "manifests", "cluster", "certs", "hosts", "bundle"},
+	"phases/checks":     {"phases/forecast", "phases/view", "phases/plan", "manifests", "cluster", "certs", "hosts", "bundle"},
+	"phases":            {"phases/checks", "phases/forecast", "phases/view", "phases/plan", "manifests", "cluster", "certs", "hosts", "bundle"},
 	"phases/engine":     {"phases/checks", "phases/plan", "hosts"},
-	"phases/engine/api": {"phases/plan", "hosts"},
+	"phases/engine/api": {"phases/forecast", "phases/plan", "hosts"},
 	"images":            {"bundle", "hosts"},
 	"workflow": {
 		"cluster", "certs", "certs/mint", "certs/store", "hosts", "hosts/ssh", "bundle", "bundle/archive",
-		"images", "manifests", "phases", "phases/checks", "phases/view", "phases/plan", "phases/engine", "phases/engine/api",
+		"images", "manifests", "phases", "phases/checks", "phases/forecast", "phases/view", "phases/plan", "phases/engine", "phases/engine/api",
 	},
 	"lab":            {"cluster"},
 	"e2e":            {"e2e/acks"},
@@ -59,7 +60,7 @@ var edges = map[string][]string{
 var testEdges = []string{"cluster", "hosts/hosttest", "certs/mint", "hosts", "hosts/agent"}
 
 // pure rooms compute; they touch no file, network, clock or chance.
-var pure = []string{"cluster", "templates", "certs", "bundle", "manifests", "phases", "phases/plan", "phases/view", "phases/checks"}
+var pure = []string{"cluster", "templates", "certs", "bundle", "manifests", "phases", "phases/plan", "phases/view", "phases/checks", "phases/forecast"}
 
 // impure are the packages, and the calls, that a pure room may not use.
 var (

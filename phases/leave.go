@@ -57,7 +57,7 @@ func (h *hostDraft) drain(cordoned []string) {
 		ID: clusterID(plan.PhaseRemoveNode, h.host.Name, "drain"), Phase: plan.PhaseRemoveNode, Lane: h.leaveLane(),
 		After: after(cordoned),
 		Why:   "its Pods have to run elsewhere", Change: plan.Update,
-		Cluster: plan.Drain{Node: h.host.Name, Timeout: drainTimeout},
+		Cluster: plan.Drain{Node: h.host.Name, DrainOptions: plan.DrainOptions{Timeout: drainTimeout, DeleteEmptyDirData: true}},
 	})
 }
 

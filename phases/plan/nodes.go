@@ -39,6 +39,10 @@ func (a MarkNode) describe() hosts.Description {
 // Cordon marks a node unschedulable.
 type Cordon struct {
 	Node string `json:"node"`
+	// By is the workflow that does it for a time, and notes on the node that it has; empty: it is
+	// what the user wants, and such a note goes. A node that is cordoned without a note is a
+	// person's, and stays as it is.
+	By string `json:"by,omitempty"`
 }
 
 func (a Cordon) describe() hosts.Description {
@@ -48,17 +52,40 @@ func (a Cordon) describe() hosts.Description {
 // Uncordon makes a node schedulable again.
 type Uncordon struct {
 	Node string `json:"node"`
+	// By, if set, is a workflow: only a node that it has cordoned, and noted so, is uncordoned.
+	By string `json:"by,omitempty"`
 }
 
 func (a Uncordon) describe() hosts.Description {
 	return hosts.Description{Kind: "uncordon", Deed: "uncordon " + a.Node}
 }
 
-// Drain evicts a node's Pods, honouring disruption budgets, as kubectl drain
-// --ignore-daemonsets --delete-emptydir-data does.
+// Drain cordons a node and evicts its Pods, honouring disruption budgets, as kubectl drain
+// --ignore-daemonsets does.
 type Drain struct {
-	Node    string `json:"node"`
-	Timeout int    `json:"timeoutSeconds"`
+	Node string `json:"node"`
+	By   string `json:"by,omitempty"` // as Cordon has it
+	DrainOptions
+}
+
+// DrainOptions are how a node is drained, as kubectl drain has them.
+type DrainOptions struct {
+	Timeout int `json:"timeoutSeconds"`
+	// GracePeriod is how many seconds each Pod gets to end; nil: as the Pod says.
+	GracePeriod *int `json:"gracePeriodSeconds,omitempty"`
+	// Force has Pods deleted that no controller makes again.
+	Force bool `json:"force,omitempty"`
+	// DeleteEmptyDirData has Pods deleted whose data in an emptyDir are lost by it.
+	DeleteEmptyDirData bool   `json:"deleteEmptyDirData,omitempty"`
+	PodSelector        string `json:"podSelector,omitempty"` // only these Pods go; empty: all
+	// SkipWaitForDelete is after how many seconds a Pod that was told to end, and does not, is not
+	// waited for any more; 0: it always is.
+	SkipWaitForDelete int `json:"skipWaitForDeleteSeconds,omitempty"`
+	// DisableEviction has Pods deleted instead of evicted: no disruption budget is asked.
+	DisableEviction bool `json:"disableEviction,omitempty"`
+	// ForceAfter is after how many seconds Pods are deleted whose eviction is refused until then;
+	// 0: never.
+	ForceAfter int `json:"forceAfterSeconds,omitempty"`
 }
 
 func (a Drain) describe() hosts.Description {

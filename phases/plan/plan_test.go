@@ -80,7 +80,7 @@ func every() Plan {
 		MarkNode{Node: "cp-1", Labels: map[string]string{"b": "2", "a": ""}, Taints: []string{"x=y:NoSchedule"}, RemoveTaints: []string{"z:NoExecute"}, RemoveLabels: []string{"old"}, Seal: "5ea1"},
 		Cordon{Node: "w-1"},
 		Uncordon{Node: "w-1"},
-		Drain{Node: "w-1", Timeout: 300},
+		Drain{Node: "w-1", By: "drain", DrainOptions: DrainOptions{Timeout: 300, GracePeriod: new(int), PodSelector: "a=b"}},
 		WaitAPI{Host: "cp-1", Serving: true, Timeout: 240},
 		WaitNode{Node: "cp-1", Ready: true, DaemonSets: []hosts.ObjectKey{{Kind: "DaemonSet", Name: "ds"}}, Timeout: 300},
 		WaitPods{Host: "cp-1", Pods: []StaticPod{{Name: "etcd", Manifest: "sha256:cc"}}, Timeout: 240},

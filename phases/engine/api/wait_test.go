@@ -400,7 +400,7 @@ func TestDrain(t *testing.T) {
 		c.budget = func(string) bool { return allowed }
 		after(5*time.Second, func() { c.mu.Lock(); allowed = true; c.mu.Unlock() })
 		var notes []string
-		done, err := client.Do(t.Context(), plan.Drain{Node: "n-1", Timeout: 60}, nil, func(p hosts.Progress) { notes = append(notes, p.Note) })
+		done, err := client.Do(t.Context(), plan.Drain{Node: "n-1", DrainOptions: plan.DrainOptions{Timeout: 60, DeleteEmptyDirData: true}}, nil, func(p hosts.Progress) { notes = append(notes, p.Note) })
 		if err != nil || done.Result != hosts.Changed {
 			t.Fatalf("%v %v", done, err)
 		}
@@ -413,7 +413,7 @@ func TestDrain(t *testing.T) {
 		if len(notes) == 0 || !strings.Contains(notes[0], "default/web") || !strings.Contains(notes[0], "disruption budget web") {
 			t.Errorf("progress does not tell what is in the way: %q", notes)
 		}
-		if done, err = client.Do(t.Context(), plan.Drain{Node: "n-1", Timeout: 60}, nil, nil); err != nil || done.Result != hosts.Unchanged {
+		if done, err = client.Do(t.Context(), plan.Drain{Node: "n-1", DrainOptions: plan.DrainOptions{Timeout: 60, DeleteEmptyDirData: true}}, nil, nil); err != nil || done.Result != hosts.Unchanged {
 			t.Errorf("the second time: %v %v", done, err)
 		}
 	})
@@ -433,14 +433,14 @@ func TestDrainTellsWhatBlocksIt(t *testing.T) {
 		c.put("/api/v1/nodes/n-1", nodeReady)
 		c.put(podPath("web"), podObject("web", "ReplicaSet"))
 		c.budget = func(string) bool { return false }
-		_, err := client.Do(t.Context(), plan.Drain{Node: "n-1", Timeout: 5}, nil, nil)
+		_, err := client.Do(t.Context(), plan.Drain{Node: "n-1", DrainOptions: plan.DrainOptions{Timeout: 5, DeleteEmptyDirData: true}}, nil, nil)
 		var late *WaitError
 		if !errors.As(err, &late) || !strings.Contains(late.Last, "default/web") || !strings.Contains(late.Last, "The disruption budget web needs 2") {
 			t.Errorf("%v", err)
 		}
 		c.put(podPath("bare"), podObject("bare", ""))
 		var blocked *DrainError
-		if _, err = client.Do(t.Context(), plan.Drain{Node: "n-1", Timeout: 5}, nil, nil); !errors.As(err, &blocked) || !strings.Contains(err.Error(), "default/bare") {
+		if _, err = client.Do(t.Context(), plan.Drain{Node: "n-1", DrainOptions: plan.DrainOptions{Timeout: 5, DeleteEmptyDirData: true}}, nil, nil); !errors.As(err, &blocked) || !strings.Contains(err.Error(), "default/bare") {
 			t.Errorf("%v", err)
 		}
 	})
