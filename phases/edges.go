@@ -7,12 +7,9 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-// lane is one lane of one place.
-type lane struct{ host, name string }
-
 // position is where a step stands in its lane.
 type position struct {
-	lane lane
+	lane plan.Lane
 	at   int
 }
 
@@ -21,17 +18,17 @@ type position struct {
 // step before has waited for already.
 func dropIdleEdges(steps []plan.Step) {
 	positions := map[string]position{}
-	ends := map[lane]int{}
+	ends := map[plan.Lane]int{}
 	for _, step := range steps {
-		at := lane{step.Host, step.Lane}
+		at := plan.LaneOf(step)
 		positions[step.ID] = position{at, ends[at]}
 		ends[at]++
 	}
-	settled := map[lane]*waited{}
+	settled := map[plan.Lane]*waited{}
 	for i, step := range steps {
-		at := lane{step.Host, step.Lane}
+		at := plan.LaneOf(step)
 		if settled[at] == nil {
-			settled[at] = &waited{last: map[lane]int{}, anyOf: map[string]bool{}}
+			settled[at] = &waited{last: map[plan.Lane]int{}, anyOf: map[string]bool{}}
 		}
 		var kept []plan.Dependency
 		for _, dependency := range step.After {
@@ -47,7 +44,7 @@ func dropIdleEdges(steps []plan.Step) {
 // waited is what a lane has waited for so far: how far each other lane has come, and of
 // which sets one step is done.
 type waited struct {
-	last  map[lane]int
+	last  map[plan.Lane]int
 	anyOf map[string]bool
 }
 
@@ -70,7 +67,7 @@ func (w *waited) unsettled(dependency plan.Dependency, positions map[string]posi
 		}
 		return dependency
 	}
-	furthest := map[lane]int{}
+	furthest := map[plan.Lane]int{}
 	for _, id := range dependency.Steps {
 		p := positions[id]
 		furthest[p.lane] = max(furthest[p.lane], p.at)

@@ -32,11 +32,12 @@ func madeOn(drafts []*hostDraft, matches ...match) []string {
 // inCluster lists the steps that are done to the cluster so far.
 func (d *draft) inCluster(matches ...match) []string { return d.find(d.at[""], matches) }
 
+// find leaves rescue steps out: what else is done does not wait for them.
 func (d *draft) find(among []int, matches []match) []string {
 	var ids []string
 	for _, is := range matches {
 		for _, i := range among {
-			if step := d.plan.Steps[i]; is(step) && !slices.Contains(ids, step.ID) {
+			if step := d.plan.Steps[i]; is(step) && !step.IsRescue() && !slices.Contains(ids, step.ID) {
 				ids = append(ids, step.ID)
 			}
 		}

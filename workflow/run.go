@@ -51,7 +51,7 @@ func (s *Session) run(ctx context.Context, r *Run) error {
 	if err := s.verified(ctx, r); err != nil {
 		return &ChangedError{fmt.Errorf("verify: %w", err)}
 	}
-	s.front.Note("%s of %s done: %d steps in %.1fs", r.Name, s.cluster.Name, len(ready.Plan.Steps), time.Since(began).Seconds())
+	s.front.Note("%s of %s done: %d steps in %.1fs", r.Name, s.cluster.Name, plan.Summarise(ready.Plan).Counts.Steps, time.Since(began).Seconds())
 	return nil
 }
 

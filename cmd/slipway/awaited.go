@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/slipway-k8s/slipway/phases/engine"
 	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/workflow"
 )
@@ -25,7 +26,7 @@ const (
 	writePatience = 100 * time.Millisecond
 	// mustPatience bounds what an interrupt does not cut short: a service manager or a CI job
 	// interrupts once, and waits.
-	mustPatience = workflow.BackWithin + 30*time.Second
+	mustPatience = max(workflow.BackWithin, engine.RescueWithin) + 30*time.Second
 )
 
 // awaited knows whom a command waits for and with what, and says so when it takes long.

@@ -95,13 +95,13 @@ func report(w io.Writer, err error, interrupted bool) int {
 // goesOn is said of a command that was interrupted and has left nothing undone.
 const goesOn = "interrupted; the same command goes on from here\n"
 
-// interruption tells what failed before, if anything did, and how it goes on.
+// interruption tells what failed before and what was put back, if anything was, and how it goes on.
 func interruption(w io.Writer, err error) {
 	if undone, ok := errors.AsType[*workflow.UndoneError](err); ok {
 		fmt.Fprintf(w, "slipway: %s\ninterrupted\n", hosts.Clean(undone.Error()))
 		return
 	}
-	if run, ok := errors.AsType[*engine.RunError](err); ok && len(run.Failed) > 0 {
+	if run, ok := errors.AsType[*engine.RunError](err); ok && (len(run.Failed) > 0 || len(run.Rescued) > 0 || len(run.NotRescued) > 0) {
 		fmt.Fprintf(w, "slipway: %s\n", hosts.Clean(err.Error()))
 	}
 	fmt.Fprint(w, goesOn)

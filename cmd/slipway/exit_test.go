@@ -114,6 +114,18 @@ func TestARefusalAfterAChangeIsAFailure(t *testing.T) {
 	}
 }
 
+// TestAnInterruptTellsWhatWasPutBackForIt, and what was not.
+func TestAnInterruptTellsWhatWasPutBackForIt(t *testing.T) {
+	back := &engine.RunError{Interrupted: true, Canceled: []string{"cp-1/gate"}, Rescued: []string{"cp-1/back"}}
+	not := &engine.RunError{Interrupted: true, NotRescued: []*engine.StepError{{Step: "cp-1/back", Err: errors.New("no space")}}}
+	for want, err := range map[string]error{"put back what had begun: cp-1/back": back, "not put back: cp-1/back: no space": not} {
+		var out strings.Builder
+		if code := report(&out, err, true); code != exitInterrupted || !strings.Contains(out.String(), want) {
+			t.Errorf("exit code %d, and it says\n%s", code, out.String())
+		}
+	}
+}
+
 func TestAHostsCancellationIsNoInterrupt(t *testing.T) {
 	err := fmt.Errorf("write /etc/x on cp-1: %w", context.Canceled)
 	var out strings.Builder

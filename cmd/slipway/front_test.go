@@ -17,7 +17,8 @@ func TestPlainFrontSaysOneLinePerFinishedStep(t *testing.T) {
 	f.Event(plan.Event{Type: plan.EventStepProgress, Step: "cp-1/certs/ca", Progress: &hosts.Progress{Done: 1, Total: 2}})
 	f.Event(plan.Event{Type: plan.EventStepFinished, Step: "cp-1/certs/ca", Detail: "new", Seconds: 0.12})
 	f.Event(plan.Event{Type: plan.EventStepSkipped, Step: "w-1/kubelet/start", Because: "w-1/images/pause"})
-	want := "✓ cp-1/certs/ca: new (0.1s)\n- w-1/kubelet/start: skipped, since w-1/images/pause failed\n"
+	f.Event(plan.Event{Type: plan.EventStepNotNeeded, Step: "w-1/etcd/back"})
+	want := "✓ cp-1/certs/ca: new (0.1s)\n- w-1/kubelet/start: skipped, since w-1/images/pause failed\n- w-1/etcd/back: not needed\n"
 	if out.String() != want {
 		t.Errorf("want\n%s\ngot\n%s", want, out.String())
 	}

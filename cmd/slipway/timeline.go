@@ -29,10 +29,11 @@ func newTimeline() *timeline {
 	return &timeline{began: time.Now(), open: map[string]plan.Event{}}
 }
 
-// Event notes a beginning and an end. Of the stages those of single hosts are not drawn.
+// Event notes a beginning and an end. Of the stages those of single hosts are not drawn, nor
+// the one in which nothing need happen.
 func (t *timeline) Event(event plan.Event) {
 	name := cmp.Or(event.Step, event.Stage)
-	if name == "" || event.Stage != "" && event.Host != "" {
+	if name == "" || event.Stage != "" && event.Host != "" || event.Stage == plan.StageRescue {
 		return
 	}
 	t.mu.Lock()

@@ -68,7 +68,6 @@ func (d *delivery) missing(refs []string) ([]hosts.Blob, error) {
 
 // note records how an upload ended.
 func (d *delivery) note(blobs []hosts.Blob, err error) {
-	d.sending = false
 	for _, blob := range blobs {
 		if err != nil {
 			d.failed[blob.Ref] = fmt.Errorf("upload: %w", err)

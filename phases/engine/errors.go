@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -97,7 +98,13 @@ type RunError struct {
 	Skipped     []SkippedStep
 	Canceled    []string // steps that were not begun, or broken off, when the run was interrupted
 	Interrupted bool
+	// Rescued are the rescue steps that were done; NotRescued those that failed.
+	Rescued    []string
+	NotRescued []*StepError
 }
+
+// runAgain is what is to be done where what had begun is half done still.
+const runAgain = "what had begun there is left as it is: see the cause, then run the same command again"
 
 func (e *RunError) Error() string {
 	var lines []string
@@ -110,13 +117,19 @@ func (e *RunError) Error() string {
 	if e.Interrupted {
 		lines = append(lines, fmt.Sprintf("%v with %s left", ErrInterrupted, hosts.Count(len(e.Canceled), "step")))
 	}
+	if len(e.Rescued) > 0 {
+		lines = append(lines, "put back what had begun: "+strings.Join(e.Rescued, ", "))
+	}
+	for _, failure := range e.NotRescued {
+		lines = append(lines, fmt.Sprintf("not put back: %v; %s", failure, runAgain))
+	}
 	return strings.Join(lines, "\n")
 }
 
 // Unwrap gives the failed steps' errors, and ErrInterrupted where the run was.
 func (e *RunError) Unwrap() []error {
 	var all []error
-	for _, failure := range e.Failed {
+	for _, failure := range slices.Concat(e.Failed, e.NotRescued) {
 		all = append(all, failure)
 	}
 	if e.Interrupted {

@@ -29,7 +29,7 @@ func (r *run) askWhileWaiting(step plan.Step, told func(checks.Finding)) (end fu
 	if len(names) == 0 {
 		return func() {}
 	}
-	ctx, cancel := context.WithCancel(r.ctx)
+	ctx, cancel := context.WithCancel(r.heeds(step))
 	var group sync.WaitGroup
 	group.Go(func() {
 		ticker := time.NewTicker(askInterval)
@@ -93,7 +93,7 @@ func (r *run) explain(step plan.Step, failure *StepError) {
 	if len(names) == 0 {
 		return
 	}
-	seen := r.evidenceOf(r.ctx, step, names, r.ask)
+	seen := r.evidenceOf(r.heeds(step), step, names, r.ask)
 	for _, name := range names {
 		for _, one := range seen[name] {
 			if len(names) > 1 {

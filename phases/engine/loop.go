@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -15,16 +13,18 @@ import (
 )
 
 // loop begins whatever may begin and notes whatever has ended, until nothing runs. After an
-// interrupt it begins nothing more, and waits for what runs.
+// interrupt it begins nothing more but rescue steps, and waits for what runs.
 func (r *run) loop() {
+	defer r.rescue.end()
 	interrupt := r.ctx.Done()
 	for {
-		if r.ctx.Err() == nil {
-			r.startSteps()
-			r.startUploads()
+		if r.ctx.Err() != nil {
+			r.stop()
 		}
+		r.startSteps()
+		r.startUploads()
 		if r.running == 0 {
-			break
+			return
 		}
 		select {
 		case note := <-r.ended:
@@ -34,14 +34,30 @@ func (r *run) loop() {
 			interrupt = nil
 		}
 	}
-	r.cancelRest()
+}
+
+// stop notes, once, what an interrupted run never begins. What it rescues has a time of its own.
+func (r *run) stop() {
+	if r.stopped {
+		return
+	}
+	r.stopped = true
+	r.rescue.hurry()
+	unbegun, changed := r.graph.stop()
+	for _, i := range unbegun {
+		r.record.canceled(r.graph.steps[i], "")
+	}
+	r.ready = slices.DeleteFunc(r.ready, func(i int) bool { return r.graph.states[i] == canceled })
+	r.note(changed)
 }
 
 // startSteps begins the ready steps whose content is there, and fails those whose
 // content will not come.
 func (r *run) startSteps() {
 	var kept []int
-	for _, i := range r.ready {
+	for len(r.ready) > 0 { // a failure may add to it
+		i := r.ready[0]
+		r.ready = r.ready[1:]
 		step := r.graph.steps[i]
 		missing, err := r.missing(step)
 		switch {
@@ -68,7 +84,8 @@ func (r *run) missing(step plan.Step) ([]hosts.Blob, error) {
 func (r *run) start(i int) {
 	step := r.graph.steps[i]
 	r.graph.states[i] = running
-	r.record.started(step)
+	r.rescue.begun(i)
+	r.record.started(step, r.graph.cause(i))
 	began := r.options.Now()
 	r.launch(func() func() {
 		outcome, err := r.do(step)
@@ -76,28 +93,22 @@ func (r *run) start(i int) {
 		if err == nil {
 			return func() { r.finish(i, outcome, took) }
 		}
-		if r.interrupted(err) {
+		if r.interrupted(step, err) {
 			return func() { r.breakOff(i) }
 		}
-		failure := newStepError(step, plan.Kind(step), err)
+		failure := newStepError(step, plan.Kind(step), r.rescue.explained(step, err))
 		r.explain(step, failure)
 		return func() { r.fail(i, failure, took) }
 	})
-}
-
-// interrupted tells whether an error only says that the run was told to stop. A step that
-// fails for a reason of its own just then has failed.
-func (r *run) interrupted(err error) bool {
-	return r.ctx.Err() != nil && (errors.Is(err, r.ctx.Err()) || errors.Is(err, context.Canceled))
 }
 
 func (r *run) do(step plan.Step) (hosts.Outcome, error) {
 	progress := r.record.progress(about(step, plan.EventStepProgress))
 	defer r.askWhileWaiting(step, func(cause checks.Finding) { r.record.known(step, cause) })()
 	if step.Cluster != nil {
-		return r.options.Cluster.Do(r.ctx, step.Cluster, r.bytes, progress)
+		return r.options.Cluster.Do(r.heeds(step), step.Cluster, r.bytes, progress)
 	}
-	return r.options.Hosts[step.Host].Do(r.ctx, step.Action, progress)
+	return r.options.Hosts[step.Host].Do(r.heeds(step), step.Action, progress)
 }
 
 // bytes reads the content behind a ref for a cluster action.
@@ -120,47 +131,55 @@ func (r *run) bytes(ref string) ([]byte, error) {
 
 func (r *run) finish(i int, outcome hosts.Outcome, took time.Duration) {
 	r.record.finished(r.graph.steps[i], outcome, took)
-	r.ready = append(r.ready, r.graph.finish(i)...)
+	r.note(r.graph.finish(i))
+}
+
+// note takes over what became of other steps.
+func (r *run) note(changed change) {
+	for _, i := range changed.lost {
+		r.record.skipped(r.graph.steps[i], r.graph.steps[r.graph.because[i]].ID)
+	}
+	for _, i := range changed.unneeded {
+		r.record.notNeeded(r.graph.steps[i])
+	}
+	r.ready = append(r.ready, changed.freed...)
 	slices.Sort(r.ready)
+	r.rescue.ended()
 }
 
 func (r *run) fail(i int, failure *StepError, took time.Duration) {
-	step := r.graph.steps[i]
 	r.failures[i] = failure
-	r.record.failed(step, failure, took)
-	for _, lost := range r.graph.fail(i) {
-		r.record.skipped(r.graph.steps[lost], step.ID)
-	}
+	r.record.failed(r.graph.steps[i], failure, took)
+	r.note(r.graph.fail(i))
 }
 
 // breakOff notes a running step that ended at an interrupt without being done.
 func (r *run) breakOff(i int) {
-	r.graph.states[i] = canceled
 	r.record.canceled(r.graph.steps[i], "end")
-}
-
-// cancelRest notes what an interrupted run never began.
-func (r *run) cancelRest() {
-	for i, s := range r.graph.states {
-		if s == waiting || s == ready {
-			r.graph.states[i] = canceled
-			r.record.canceled(r.graph.steps[i], "")
-		}
-	}
+	r.note(r.graph.breakOff(i))
 }
 
 // result is the run's error, or nil where all is done.
 func (r *run) result() error {
-	result := &RunError{Interrupted: len(r.graph.in(canceled)) > 0}
+	result := &RunError{}
 	for i, step := range r.graph.steps {
 		switch r.graph.states[i] {
 		case failed:
-			result.Failed = append(result.Failed, r.failures[i])
+			if step.IsRescue() {
+				result.NotRescued = append(result.NotRescued, r.failures[i])
+			} else {
+				result.Failed = append(result.Failed, r.failures[i])
+			}
 		case skipped:
 			result.Skipped = append(result.Skipped, SkippedStep{Step: step.ID, Because: r.graph.steps[r.graph.because[i]].ID})
-		case canceled:
+		case canceled, cut:
 			result.Canceled = append(result.Canceled, step.ID)
-		case waiting, ready, running, done:
+			result.Interrupted = true
+		case done:
+			if step.IsRescue() {
+				result.Rescued = append(result.Rescued, step.ID)
+			}
+		case waiting, ready, running, notNeeded:
 		}
 	}
 	if len(result.Failed) == 0 && !result.Interrupted {

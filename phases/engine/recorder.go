@@ -94,9 +94,10 @@ func (r *recorder) runFinished(p plan.Plan, took time.Duration, err error) {
 	r.tell(event, "end")
 }
 
-func (r *recorder) started(step plan.Step) {
+// started tells of a step and, of a rescue step, of the failed one that it runs for.
+func (r *recorder) started(step plan.Step, because string) {
 	event := about(step, plan.EventStepStarted)
-	event.Detail = step.Why
+	event.Detail, event.Because = step.Why, because
 	r.tell(event, "begin")
 }
 
@@ -126,6 +127,22 @@ func (r *recorder) known(step plan.Step, cause checks.Finding) {
 func (r *recorder) skipped(step plan.Step, because string) {
 	event := about(step, plan.EventStepSkipped)
 	event.Because = because
+	r.tell(event, "")
+}
+
+func (r *recorder) notNeeded(step plan.Step) {
+	event := about(step, plan.EventStepNotNeeded)
+	event.Detail = "not needed"
+	r.tell(event, "end")
+}
+
+// rescues tells the front end whether something has begun that must not be cut short.
+func (r *recorder) rescues(pending bool) {
+	event := plan.Event{Type: plan.EventStageFinished, Stage: plan.StageRescue}
+	if pending {
+		event.Type = plan.EventStageStarted
+		event.Detail, event.Fix = "ending or putting back what has begun", "the same command goes on from there"
+	}
 	r.tell(event, "")
 }
 

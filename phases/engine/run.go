@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -23,6 +24,8 @@ type run struct {
 	ready      []int                // steps that may begin once their content is there, in the plan's order
 	running    int                  // steps and uploads
 	ended      chan func()
+	stopped    bool // an interrupt was seen
+	rescue     *rescue
 	failures   map[int]*StepError
 	evidence   map[string]*recentEvidence // by host
 }
@@ -33,12 +36,27 @@ func newRun(ctx context.Context, p plan.Plan, options Options, record *recorder)
 		ctx: ctx, options: options, graph: graph, record: record,
 		deliveries: newDeliveries(p, options.Content),
 		ready:      graph.in(ready), ended: make(chan func()), failures: map[int]*StepError{},
+		rescue:  newRescue(ctx, graph, record),
 		stepsOf: map[string][]int{}, evidence: noEvidence(options.Hosts),
 	}
 	for i, step := range p.Steps {
 		r.stepsOf[step.Host] = append(r.stepsOf[step.Host], i)
 	}
 	return r
+}
+
+// heeds is the context of what is done for a step: an interrupt does not end a rescue step's.
+func (r *run) heeds(step plan.Step) context.Context {
+	if step.IsRescue() {
+		return r.rescue.ctx
+	}
+	return r.ctx
+}
+
+// interrupted tells whether an error only says that the run was told to stop. A step that
+// fails for a reason of its own just then has failed.
+func (r *run) interrupted(step plan.Step, err error) bool {
+	return !step.IsRescue() && r.ctx.Err() != nil && (errors.Is(err, r.ctx.Err()) || errors.Is(err, context.Canceled))
 }
 
 // launch does work beside the loop, and notes its end in the loop.
@@ -86,14 +104,15 @@ func (r *run) startUploads() {
 }
 
 func (r *run) nextUpload(name string, d *delivery) (upload, bool) {
-	if !d.begun && len(d.small) > 0 {
+	if !r.stopped && !d.begun && len(d.small) > 0 {
 		return upload{host: name, blobs: d.small}, true
 	}
-	// A step that waits for nothing but its content comes before one that waits for others.
+	// A step that waits for nothing but its content comes before one that waits for others. What
+	// a rescue step needs beside the small is not sent before it is known that it is needed.
 	for _, wanted := range []state{ready, waiting} {
 		for _, i := range r.stepsOf[name] {
 			step := r.graph.steps[i]
-			if r.graph.states[i] != wanted {
+			if r.graph.states[i] != wanted || step.IsRescue() && wanted == waiting {
 				continue
 			}
 			if blobs, err := d.missing(plan.Refs(step)); err == nil && len(blobs) > 0 {
@@ -111,12 +130,15 @@ func (r *run) send(u upload, d *delivery) {
 	}
 	progress := r.record.progress(plan.Event{Step: u.step.ID, Phase: u.step.Phase, Host: u.host, Kind: actionUpload})
 	r.launch(func() func() {
-		err := r.options.Hosts[u.host].Upload(r.ctx, u.blobs, progress)
+		err := r.options.Hosts[u.host].Upload(r.heeds(u.step), u.blobs, progress)
 		return func() {
 			if u.large {
 				r.large--
 			}
-			d.note(u.blobs, err)
+			d.sending = false
+			if err == nil || !r.interrupted(u.step, err) { // what an interrupt kept, a rescue step may still get
+				d.note(u.blobs, err)
+			}
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,8 @@ type stage struct {
 	auto     bool // actions end by themselves
 	fail     map[string]error
 	deaf     map[string]bool // actions that do not heed their context
+	breaks   string          // an action that the operator's interrupt breaks off
+	cancel   func()          // the operator's interrupt
 	events   []plan.Event
 	journal  strings.Builder
 	content  map[string]hosts.Blob
@@ -150,7 +153,10 @@ func (s *stage) perform(ctx context.Context, id string) error {
 	s.log = append(s.log, id)
 	if s.auto {
 		s.mu.Unlock()
-		return s.fail[id]
+		if s.breaks == id {
+			s.cancel()
+		}
+		return cmp.Or(ctx.Err(), s.fail[id])
 	}
 	end := make(chan error)
 	s.pending[id] = end
@@ -265,6 +271,13 @@ func step(id, lane string, after ...plan.Dependency) plan.Step {
 func write(id, lane, ref string, after ...plan.Dependency) plan.Step {
 	s := step(id, lane, after...)
 	s.Action = hosts.WriteFile{Path: id, Content: ref}
+	return s
+}
+
+// rescuing makes a step that runs only where one of others has not come to its end.
+func rescuing(id string, of []string, after ...plan.Dependency) plan.Step {
+	s := step(id, work, after...)
+	s.Rescues = of
 	return s
 }
 

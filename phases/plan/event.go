@@ -19,12 +19,17 @@ const (
 	EventStepFailed   EventType = "failed"
 	EventStepSkipped  EventType = "skipped"   // something it depends on failed
 	EventStepCanceled EventType = "cancelled" // the run was interrupted first
+	// EventStepNotNeeded: a rescue step is not to run, since what it rescues is done or was never begun.
+	EventStepNotNeeded EventType = "not-needed"
 
 	// A stage comes before or after the steps.
 	EventStageStarted  EventType = "stage-started"
 	EventStageProgress EventType = "stage-progress"
 	EventStageFinished EventType = "stage-finished"
 )
+
+// StageRescue lasts while something has begun that is put back if it does not come to its end.
+const StageRescue = "rescue"
 
 // Event is one thing that happened. Detail and Fix of a step's progress are the known cause that
 // makes it last, and what to do about it. Detail of a stage is what is waited for; its Fix is
@@ -44,7 +49,7 @@ type Event struct {
 	Seconds  float64         `json:"seconds,omitempty"` // how long the step, or the run, took
 	Error    string          `json:"error,omitempty"`
 	Fix      string          `json:"fix,omitempty"`
-	// Because is the failed step that a skipped one depends on.
+	// Because is the failed step that a skipped one depends on, or that a rescue step runs for.
 	Because string `json:"because,omitempty"`
 	// Warnings are the plan's, when its run begins.
 	Warnings []string         `json:"warnings,omitempty"`

@@ -39,7 +39,14 @@ type Step struct {
 	// Lane: a place's steps in one lane run in the plan's order, different lanes at once.
 	Lane  string       `json:"lane"`
 	After []Dependency `json:"after,omitempty"`
-	Why   string       `json:"why"`
+	// Rescues makes it a rescue step: one that runs only where something of these steps has begun
+	// and not all of them are done, because one failed, or was skipped, or the operator interrupted
+	// the run. It waits until each of them has ended, whichever way. Else it is not needed, and
+	// whatever waits for it goes on. It waits for other rescue steps by After and, among those that
+	// rescue the same steps, by its lane; ordinary steps never wait for one. An interrupt does not
+	// cut it short, and a run in which one was needed has failed all the same.
+	Rescues []string `json:"rescues,omitempty"`
+	Why     string   `json:"why"`
 	// Change says what becomes of the step's object; empty where it only waits.
 	Change Change `json:"change,omitempty"`
 	// Action is what is done on Host; Cluster what is done to the cluster. One is set.
@@ -71,6 +78,9 @@ const (
 	LaneImages   = "images"   // images into containerd
 	LaneWait     = "wait"     // waiting, so that it holds up nothing else
 )
+
+// IsRescue tells whether the step runs only where others have not come to their end.
+func (s Step) IsRescue() bool { return len(s.Rescues) > 0 }
 
 // All waits for every one of the steps.
 func All(steps ...string) Dependency { return Dependency{Steps: steps} }

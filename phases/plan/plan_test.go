@@ -108,6 +108,12 @@ func every() Plan {
 			Why: "absent", Change: changes[i%4], Cluster: action,
 		})
 	}
+	last := p.Steps[len(p.Steps)-1].ID
+	p.Steps = append(p.Steps,
+		Step{ID: "cp-1/etcd/back", Phase: "etcd", Host: "cp-1", Lane: LaneWork, Rescues: []string{"cp-1/kubelet/0", "cp-1/kubelet/1", last},
+			Why: "as it was", Change: Update, Action: host[0]},
+		Step{ID: "cluster/wait-node/back", Phase: "wait-node", Lane: LaneWait, Rescues: []string{"cp-1/kubelet/0", last}, Cluster: cluster[7]},
+		Step{ID: "cluster/wait-node/uncordon", Phase: "wait-node", Lane: LaneWait, Rescues: []string{last}, Cluster: cluster[4]})
 	return p
 }
 
@@ -142,8 +148,7 @@ func TestEveryActionIsInTheSample(t *testing.T) {
 			cluster = append(cluster, reflect.TypeOf(step.Cluster).Name())
 		}
 	}
-	slices.Sort(host)
-	slices.Sort(cluster)
+	host, cluster = once(host), once(cluster)
 	if diff := cmp.Diff(describing(t, "../../hosts/*.go"), host); diff != "" {
 		t.Errorf("actions on hosts (-set +sample):\n%s", diff)
 	}
@@ -151,6 +156,8 @@ func TestEveryActionIsInTheSample(t *testing.T) {
 		t.Errorf("actions on the cluster (-set +sample):\n%s", diff)
 	}
 }
+
+func once(names []string) []string { return slices.Compact(slices.Sorted(slices.Values(names))) }
 
 // UnmarshalJSON reads what MarshalJSON wrote: nothing but tests reads a plan back.
 func (s *Step) UnmarshalJSON(data []byte) error {
@@ -207,6 +214,11 @@ func TestValidate(t *testing.T) {
 	step := func(id, lane string, after ...Dependency) Step {
 		return Step{ID: id, Phase: "p", Lane: lane, After: after, Cluster: cordon}
 	}
+	rescue := func(id, lane, of string, after ...Dependency) Step {
+		s := step(id, lane, after...)
+		s.Rescues = strings.Fields(of)
+		return s
+	}
 	tests := []struct {
 		name  string
 		steps []Step
@@ -219,6 +231,14 @@ func TestValidate(t *testing.T) {
 		{"a cycle", []Step{step("a", "1", All("b")), step("b", "2", All("a"))}, "wait for each other: a, b"},
 		{"a cycle by any", []Step{step("a", "1", Any("b")), step("b", "2", All("a"))}, "wait for each other"},
 		{"a cycle through a lane", []Step{step("a", "1", All("b")), step("b", "1")}, "wait for each other"},
+		{"rescue steps that wait for each other's", []Step{rescue("c", "2", "a b"), rescue("d", "2", "b", All("c")), step("a", "1"), step("b", "2")}, ""},
+		{"a rescue step in the lane of what comes after", []Step{step("a", "1"), rescue("b", "1", "c"), step("c", "1", All("a"))}, ""},
+		{"a rescue of nothing", []Step{step("a", "1"), rescue("b", "1", "c")}, `rescues "c", which is not in the plan`},
+		{"a rescue of itself", []Step{rescue("a", "1", "a")}, `rescues "a", which is a rescue step itself`},
+		{"a rescue of a rescue", []Step{step("a", "1"), rescue("b", "1", "a"), rescue("c", "1", "b")}, `rescues "b", which is a rescue step itself`},
+		{"a step that waits for a rescue", []Step{step("a", "1"), rescue("b", "1", "a"), step("c", "1", Any("a", "b"))}, `"b", which runs only if others fail`},
+		{"a rescue that waits for a step", []Step{step("a", "1"), rescue("b", "1", "a", All("a"))}, `waits for "a" by more than its rescues`},
+		{"a circle of rescues", []Step{step("a", "1"), rescue("b", "1", "a", All("c")), rescue("c", "1", "a")}, "wait for each other: b, c"},
 		{"no id", []Step{{Phase: "p", Lane: "l", Cluster: cordon}}, "no id"},
 		{"no phase", []Step{{ID: "a", Lane: "l", Cluster: cordon}}, "no phase"},
 		{"no lane", []Step{{ID: "a", Phase: "p", Cluster: cordon}}, "no lane"},
@@ -260,6 +280,17 @@ func TestText(t *testing.T) {
 	golden(t, "summary.txt", Summary(every()))
 	if text := Text(Plan{}); !strings.Contains(text, "Nothing to do") {
 		t.Errorf("an empty plan reads %q", text)
+	}
+}
+
+// TestWhatMayNotRunIsNotCounted among what a plan changes.
+func TestWhatMayNotRunIsNotCounted(t *testing.T) {
+	p := every()
+	without := p
+	without.Steps = slices.DeleteFunc(slices.Clone(p.Steps), Step.IsRescue)
+	got, want := Summarise(p).Counts, Summarise(without).Counts
+	if want.Rescues = 3; got != want {
+		t.Errorf("counted %+v, should be %+v", got, want)
 	}
 }
 

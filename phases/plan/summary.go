@@ -7,13 +7,19 @@ type Counts struct {
 	Create int `json:"create"`
 	Update int `json:"update"`
 	Remove int `json:"remove"`
-	// Steps counts all steps, those that only wait or tidy as well.
+	// Steps counts all steps, those that only wait or tidy as well, but for rescue steps.
 	Steps int `json:"steps"`
+	// Rescues counts the steps that run only if others fail. What they change is not counted.
+	Rescues int `json:"rescues,omitempty"`
 }
 
-func (c *Counts) add(change Change) {
+func (c *Counts) add(step Step) {
+	if step.IsRescue() {
+		c.Rescues++
+		return
+	}
 	c.Steps++
-	switch change {
+	switch step.Change {
 	case Create:
 		c.Create++
 	case Update:
@@ -34,7 +40,15 @@ type Overview struct {
 type Place struct {
 	Host   string       `json:"host,omitempty"`
 	Phases []PlacePhase `json:"phases"`
-	Counts Counts       `json:"counts"`
+	// Rescues are the steps that run only if others fail, by what they rescue.
+	Rescues []Rescue `json:"rescues,omitempty"`
+	Counts  Counts   `json:"counts"`
+}
+
+// Rescue is one place's part of what is done if steps fail.
+type Rescue struct {
+	Of    []string `json:"of"` // ids
+	Lines []Line   `json:"lines"`
 }
 
 // PlacePhase is one phase's part at one place.
@@ -57,14 +71,18 @@ type Line struct {
 func Summarise(p Plan) Overview {
 	summary := Overview{Workflow: p.Workflow}
 	for _, step := range p.Steps {
-		summary.Counts.add(step.Change)
+		summary.Counts.add(step)
 		place := summary.place(step.Host)
-		place.Counts.add(step.Change)
+		place.Counts.add(step)
+		line := Line{Step: step.ID, Change: step.Change, Text: Describe(step), Why: step.Why}
+		if step.IsRescue() {
+			rescue := place.rescue(step.Rescues)
+			rescue.Lines = append(rescue.Lines, line)
+			continue
+		}
 		phase := place.phase(step.Phase)
 		phase.end = summary.Counts.Steps
-		phase.Lines = append(phase.Lines, Line{
-			Step: step.ID, Change: step.Change, Text: Describe(step), Why: step.Why,
-		})
+		phase.Lines = append(phase.Lines, line)
 	}
 	slices.SortStableFunc(summary.Places, func(a, b Place) int {
 		return last(a.Host == "") - last(b.Host == "")
@@ -100,4 +118,14 @@ func (p *Place) phase(name Phase) *PlacePhase {
 	}
 	p.Phases = append(p.Phases, PlacePhase{Name: name})
 	return &p.Phases[len(p.Phases)-1]
+}
+
+func (p *Place) rescue(of []string) *Rescue {
+	for i := range p.Rescues {
+		if slices.Equal(p.Rescues[i].Of, of) {
+			return &p.Rescues[i]
+		}
+	}
+	p.Rescues = append(p.Rescues, Rescue{Of: of})
+	return &p.Rescues[len(p.Rescues)-1]
 }

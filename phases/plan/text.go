@@ -88,7 +88,25 @@ func writePlace(b *strings.Builder, place Place) {
 			writeLine(b, line)
 		}
 	}
+	for _, rescue := range place.Rescues {
+		fmt.Fprintf(b, "  if %s:\n", failing(rescue.Of))
+		for _, line := range rescue.Lines {
+			writeLine(b, line)
+		}
+	}
 	b.WriteString("\n")
+}
+
+// failing names the steps that have to fail for others to run.
+func failing(steps []string) string {
+	switch n := len(steps); n {
+	case 1:
+		return steps[0] + " fails"
+	case 2:
+		return steps[0] + " or " + steps[1] + " fails"
+	default:
+		return fmt.Sprintf("one of %d steps fails, %s to %s", n, steps[0], steps[n-1])
+	}
 }
 
 func writeLine(b *strings.Builder, line Line) {
@@ -103,7 +121,11 @@ func writeLine(b *strings.Builder, line Line) {
 
 // String writes the counts as +12 ~3 -0, and how many steps they are.
 func (c Counts) String() string {
-	return fmt.Sprintf("+%d ~%d -%d (%s)", c.Create, c.Update, c.Remove, hosts.Count(c.Steps, "step"))
+	steps := hosts.Count(c.Steps, "step")
+	if c.Rescues > 0 {
+		steps += fmt.Sprintf(", %d more only if one fails", c.Rescues)
+	}
+	return fmt.Sprintf("+%d ~%d -%d (%s)", c.Create, c.Update, c.Remove, steps)
 }
 
 // places says what a plan touches: 3 hosts and the cluster.

@@ -3,19 +3,21 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // Validate says all that is wrong with a plan's form: ids that are not unique, edges to
-// nowhere, cycles (a lane's order counts as edges), steps without exactly one action.
+// nowhere, cycles (a lane's order counts as edges), steps without exactly one action, steps
+// that wait for rescue steps or rescue them.
 func Validate(p Plan) error {
 	var problems []error
-	known := map[string]bool{}
+	known := map[string]Step{}
 	for _, step := range p.Steps {
-		if known[step.ID] {
+		if _, twice := known[step.ID]; twice {
 			problems = append(problems, fmt.Errorf("step %s: there are two of this id", step.ID))
 		}
-		known[step.ID] = true
+		known[step.ID] = step
 		problems = append(problems, validateStep(step)...)
 	}
 	for _, step := range p.Steps {
@@ -56,32 +58,54 @@ func validateStep(step Step) []error {
 	return problems
 }
 
-func validateEdges(step Step, known map[string]bool) []error {
-	var problems []error
+func validateEdges(step Step, known map[string]Step) []error {
+	problems := validateRescues(step, known)
 	for _, dependency := range step.After {
 		if len(dependency.Steps) == 0 {
 			problems = append(problems, fmt.Errorf("step %q: it waits for no step", step.ID))
 		}
 		for _, id := range dependency.Steps {
-			if !known[id] {
+			other, there := known[id]
+			switch {
+			case !there:
 				problems = append(problems, fmt.Errorf("step %q: it waits for %q, which is not in the plan", step.ID, id))
+			case other.IsRescue() && !step.IsRescue():
+				problems = append(problems, fmt.Errorf("step %q: it waits for %q, which runs only if others fail", step.ID, id))
+			case step.IsRescue() && !other.IsRescue():
+				problems = append(problems, fmt.Errorf("step %q: it runs only if others fail, and waits for %q by more than its rescues", step.ID, id))
 			}
 		}
 	}
 	return problems
 }
 
-// lane is one lane of one place.
-type lane struct{ host, name string }
+func validateRescues(step Step, known map[string]Step) []error {
+	var problems []error
+	for _, id := range step.Rescues {
+		rescued, there := known[id]
+		switch {
+		case !there:
+			problems = append(problems, fmt.Errorf("step %q: it rescues %q, which is not in the plan", step.ID, id))
+		case rescued.IsRescue():
+			problems = append(problems, fmt.Errorf("step %q: it rescues %q, which is a rescue step itself", step.ID, id))
+		}
+	}
+	return problems
+}
 
-// Predecessors lists, by step id, all steps that have to end first: by the lane's order
-// and the edges, those on any one of a set included.
+// Lane is what keeps an order: a lane of one place and, of its rescue steps, those that rescue the same.
+type Lane struct{ host, name, rescues string }
+
+// LaneOf is the lane whose order a step keeps.
+func LaneOf(step Step) Lane { return Lane{step.Host, step.Lane, strings.Join(step.Rescues, " ")} }
+
+// Predecessors lists, by step id, all steps that have to end first: by the lane's order,
+// the edges, those on any one of a set included, and what a step rescues.
 func Predecessors(p Plan) map[string][]string {
 	before := make(map[string][]string, len(p.Steps))
-	last := map[lane]string{}
+	last := map[Lane]string{}
 	for _, step := range p.Steps {
-		at := lane{step.Host, step.Lane}
-		var ids []string
+		at, ids := LaneOf(step), slices.Clone(step.Rescues)
 		if previous, ok := last[at]; ok {
 			ids = append(ids, previous)
 		}
