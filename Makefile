@@ -36,6 +36,13 @@ fast-bundle: build setup ## dist/fast-bundle.tar, the same packed fast: for test
 dist/kubeadm: build setup ## kubeadm, for the tests and benchmarks that compare with it
 	bin/slipway bundle build --component kubeadm --out $@
 
+# Of another set of bundle/components, such as dist/fast-bundle-v1.36.tar: for tests of upgrades.
+dist/fast-bundle-%.tar: build setup
+	bin/slipway bundle build --from source --fast --sign --kubernetes $* --out $@
+
+dist/kubeadm-%: build setup
+	bin/slipway bundle build --component kubeadm --kubernetes $* --out $@
+
 .PHONY: test
 test: ## every test there is but the long ones, those on lab clusters included
 	e2e/run.sh

@@ -6,7 +6,7 @@ import (
 
 // What a Cluster file need not say.
 const (
-	DefaultKubernetesVersion = "v1.36.3"
+	DefaultKubernetesVersion = "v1.37.2"
 	DefaultImageRepository   = "registry.k8s.io"
 	DefaultPodSubnet         = "10.244.0.0/16"
 	DefaultServiceSubnet     = "10.96.0.0/12"

@@ -13,7 +13,11 @@ import (
 // Load reads a Cluster file: it parses, completes and validates it. The error is a
 // *SyntaxError where the file is not YAML, and an *Invalid with every problem where it
 // is YAML but no usable cluster.
-func Load(data []byte) (*Cluster, error) {
+func Load(data []byte) (*Cluster, error) { return LoadFor(data, DefaultKubernetesVersion) }
+
+// LoadFor is Load where a file that names no Kubernetes version means the one given: that of
+// the bundle.
+func LoadFor(data []byte, kubernetes string) (*Cluster, error) {
 	found, err := documents(data)
 	if err != nil {
 		return nil, err
@@ -27,6 +31,7 @@ func Load(data []byte) (*Cluster, error) {
 	if c == nil {
 		return nil, &Invalid{d.sorted(nil)}
 	}
+	setDefault(&c.KubernetesVersion, kubernetes)
 	Defaults(c)
 	if problems := d.sorted(findings(c)); len(problems) > 0 {
 		return nil, &Invalid{problems}

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -111,16 +112,29 @@ func (k *checker) argName(arg Arg, at string) {
 // components checks the few fields of the further documents that are not theirs to say,
 // or that the installed version does not have.
 func (k *checker) components(c *Cluster) {
+	documents := map[string]map[string]any{KubeletKind: c.Kubelet, KubeProxyKind: c.KubeProxy}
+	k.laterFields(c.KubernetesVersion, documents)
 	for _, fixed := range fixedFields {
-		document := c.Kubelet
-		if fixed.kind == KubeProxyKind {
-			document = c.KubeProxy
-		}
-		value, found := lookup(document, fixed.field)
+		value, found := lookup(documents[fixed.kind], fixed.field)
 		if !found || fixed.allowed != nil && value == fixed.allowed(c) {
 			continue
 		}
 		k.wrong(fixed.kind+"."+fixed.field, fixed.fix, "%s", fixed.why)
+	}
+}
+
+// laterFields refuses what comes with a newer minor version than the file's.
+func (k *checker) laterFields(kubernetes string, documents map[string]map[string]any) {
+	version, err := ParseVersion(kubernetes)
+	if err != nil {
+		return // which is told
+	}
+	for _, kind := range []string{KubeletKind, KubeProxyKind} {
+		for _, field := range slices.Sorted(maps.Keys(documents[kind])) {
+			if minor, later := comesWith(version, kind, field); later {
+				k.wrong(kind+"."+field, leaveOut, "comes with %s", minor)
+			}
+		}
 	}
 }
 
@@ -140,7 +154,6 @@ var fixedFields = []fixedField{
 	{KubeletKind, "clusterDNS", nil, "follows from networking.serviceSubnets: the tenth address", leaveOut},
 	{KubeletKind, "containerRuntimeEndpoint", nil, "Slipway's containerd is the only one that it installs", leaveOut},
 	{KubeletKind, "cgroupDriver", nil, "containerd says which driver is used, and the kubelet asks it", leaveOut},
-	{KubeletKind, "defaultPodSysctls", nil, "comes with v1.37", leaveOut},
 	{KubeProxyKind, "clusterCIDR", nil, "follows from networking.podSubnets", leaveOut},
 	{KubeProxyKind, "hostnameOverride", nil, "is each host's own name", leaveOut},
 	{KubeProxyKind, "clientConnection.kubeconfig", nil, "kube-proxy's kubeconfig is in its own ConfigMap", leaveOut},

@@ -33,9 +33,11 @@ var problemCases = map[string]problemCase{
 	"version a number": {[]string{"", "kubernetesVersion: 1.36\n"}, []string{
 		`line 8: kubernetesVersion: 1.36 is a number to YAML where text is wanted; write it in quotes: "1.36"`}},
 	"version too old": {[]string{"", "kubernetesVersion: v1.35.4\n"}, []string{
-		"line 8: kubernetesVersion: this Slipway installs v1.36.x, not v1.35.4; write v1.36.3"}},
-	"version too new": {[]string{"", "kubernetesVersion: v1.37.0\n"}, []string{
-		"line 8: kubernetesVersion: this Slipway installs v1.36.x, not v1.37.0; write v1.36.3"}},
+		"line 8: kubernetesVersion: this Slipway installs v1.37.x and v1.36.x, not v1.35.4; write v1.37.2"}},
+	"version too new": {[]string{"", "kubernetesVersion: v1.38.0\n"}, []string{
+		"line 8: kubernetesVersion: this Slipway installs v1.37.x and v1.36.x, not v1.38.0; write v1.37.2"}},
+	"a field of a later version": {[]string{"", "kubernetesVersion: v1.36.3\n---\napiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\ndefaultPodSysctls: {net.ipv4.ip_forward: \"1\"}\n"}, []string{
+		"line 12: KubeletConfiguration.defaultPodSysctls: comes with v1.37; leave it out"}},
 	"repository with a scheme": {[]string{"", "imageRepository: https://registry.example.com/k8s\n"}, []string{
 		`line 8: imageRepository: "https://registry.example.com/k8s" has a scheme; write registry.example.com/k8s`}},
 	"repository with a slash": {[]string{"", "imageRepository: registry.example.com/\n"}, []string{
@@ -318,7 +320,6 @@ kind: ConfigMap
 		"line 13: KubeletConfiguration.evictionHard: is a list where a mapping is wanted; write its entries below it",
 		"line 14: KubeletConfiguration.staticPodPath: Slipway's manifests lie in /etc/kubernetes/manifests; leave it out",
 		"line 16: KubeletConfiguration.cgroupDriver: containerd says which driver is used, and the kubelet asks it; leave it out",
-		"line 17: KubeletConfiguration.defaultPodSysctls: comes with v1.37; leave it out",
 		"line 18: KubeletConfiguration.authentication.x509.clientCAFile: the cluster's CA is /etc/kubernetes/pki/ca.crt; leave it out",
 		"line 22: KubeProxyConfiguration.mode: is a list where text is wanted",
 		"line 23: KubeProxyConfiguration.clusterCIDR: follows from networking.podSubnets; leave it out",

@@ -63,7 +63,8 @@ func TestSkew(t *testing.T) {
 		"component":  {func(v Version) error { return ComponentSkew("kube-scheduler", v, must(t, "v1.36.3")) }, []string{"v1.35.0", "v1.36.0", "v1.36.3", "v1.36.9"}},
 		"API server": {func(v Version) error { return APIServerSkew(v, must(t, "v1.36.3")) }, []string{"v1.35.0", "v1.36.0", "v1.36.3", "v1.36.9", "v1.37.0"}},
 		"upgrade to": {func(v Version) error { return UpgradeSkew(must(t, "v1.36.3"), v) }, []string{"v1.36.3", "v1.36.9", "v1.37.0"}},
-		"install":    {Installable, []string{"v1.36.0", "v1.36.3", "v1.36.9"}},
+		"rollback":   {func(v Version) error { return RollbackSkew(must(t, "v1.36.3"), v) }, []string{"v1.35.0", "v1.36.0", "v1.36.3"}},
+		"install":    {Installable, []string{"v1.36.0", "v1.36.3", "v1.36.9", "v1.37.0"}},
 	}
 	for name, test := range rules {
 		for _, version := range versions {
@@ -82,5 +83,49 @@ func TestSkew(t *testing.T) {
 func TestTheDefaultVersionIsInstallable(t *testing.T) {
 	if err := Installable(must(t, DefaultKubernetesVersion)); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestHops(t *testing.T) {
+	for _, test := range []struct {
+		from, to string
+		want     []string
+	}{
+		{"v1.36.3", "v1.36.3", nil},
+		{"v1.36.1", "v1.36.3", []string{"v1.36.3"}},
+		{"v1.36.3", "v1.37.2", []string{"v1.37.2"}},
+		{"v1.35.4", "v1.37.2", []string{"v1.36", "v1.37.2"}},
+		{"v1.33.0", "v1.36.3", []string{"v1.34", "v1.35", "v1.36.3"}},
+		{"v1.37.0-rc.0", "v1.37.0", []string{"v1.37.0"}},
+		{"v1.37.2", "v1.36.3", nil},
+		{"v1.37.2", "v2.0.0", nil},
+	} {
+		if got := Hops(must(t, test.from), must(t, test.to)); !slices.Equal(got, test.want) {
+			t.Errorf("%s to %s: got %q, want %q", test.from, test.to, got, test.want)
+		}
+	}
+}
+
+// TestASkewSaysWhatToDoInstead, by the hops where there are any.
+func TestASkewSaysWhatToDoInstead(t *testing.T) {
+	v := func(text string) Version { return must(t, text) }
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{UpgradeSkew(v("v1.34.2"), v("v1.37.2")),
+			"upgrade to v1.37.2 beside v1.34.2: an upgrade may not skip a minor version; upgrade to v1.35, then v1.36, then v1.37.2"},
+		{UpgradeSkew(v("v1.37.2"), v("v1.36.3")),
+			"upgrade to v1.36.3 beside v1.37.2: an upgrade never leads to an older version; to go back to what ran before, slipway upgrade rollback"},
+		{RollbackSkew(v("v1.37.2"), v("v1.35.4")),
+			"rollback to v1.35.4 beside v1.37.2: a rollback goes back by one minor version at most; restore a snapshot of etcd that was taken at v1.35"},
+		{KubeletSkew(v("v1.37.2"), v("v1.36.3")),
+			"kubelet v1.37.2 beside v1.36.3: a kubelet may not be newer than the API server, and at most three minor versions older; upgrade the control planes first, to v1.37.2"},
+		{KubeletSkew(v("v1.33.1"), v("v1.37.2")),
+			"kubelet v1.33.1 beside v1.37.2: a kubelet may not be newer than the API server, and at most three minor versions older; upgrade the kubelet first, to v1.34, then v1.35, then v1.36, then v1.37.2"},
+	} {
+		if test.err == nil || test.err.Error() != test.want {
+			t.Errorf("got  %v\nwant %s", test.err, test.want)
+		}
 	}
 }

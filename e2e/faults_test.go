@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/slipway-k8s/slipway/cluster"
 )
 
 // badInput holds up init before it has begun, in every way that a user meets: each time the
@@ -46,7 +48,7 @@ func badInput(t *testing.T, l *lab) {
 		{name: "a flipped byte", file: same, bundle: func(t *testing.T) string { return write(t, "bundle.tar", flipped(bundle)) }, code: 1, says: []string{"corrupt"}},
 		{name: "another Kubernetes version", file: func(t *testing.T) string {
 			return edited(t, "kind: Cluster", "kind: Cluster\nkubernetesVersion: v1.36.1")
-		}, bundle: whole, code: 4, says: []string{"v1.36.1", "v1.36.3"}},
+		}, bundle: whole, code: 4, says: []string{"v1.36.1", cluster.DefaultKubernetesVersion}},
 		{name: "an unknown field and an unknown role at once", file: func(t *testing.T) string {
 			return edited(t, "roles: [worker]", "roles: [wroker]\n    adresss: 10.80.0.21")
 		}, bundle: whole, code: 2, says: []string{"adresss", "wroker"}},

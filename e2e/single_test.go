@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/slipway-k8s/slipway/cluster"
 )
 
 // TestOneControlPlane walks a cluster of one control plane and a worker through what needs
@@ -45,7 +47,7 @@ func kubeadmCertificates(t *testing.T, l *lab) {
 	}
 	l.exec("cp-1", "kubeadm", "certs", "renew", "all")
 	l.planIsEmpty()
-	if out := l.run("lab", "exec", "--name", l.name, "cp-1", "--", "kubeadm", "upgrade", "plan", "v1.36.3"); !strings.Contains(out.stdout+out.stderr, "[upgrade/config]") {
+	if out := l.run("lab", "exec", "--name", l.name, "cp-1", "--", "kubeadm", "upgrade", "plan", cluster.DefaultKubernetesVersion); !strings.Contains(out.stdout+out.stderr, "[upgrade/config]") {
 		t.Errorf("kubeadm upgrade plan does not read the cluster's configuration: %s", out)
 	}
 }

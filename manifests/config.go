@@ -16,12 +16,6 @@ const (
 	kubeletKey = "kubelet"
 )
 
-// The tags that kubeadm 1.36 uses for these images by default.
-const (
-	kubeadmEtcdTag = "3.6.8-0"
-	kubeadmDNSTag  = "v1.14.2"
-)
-
 // configObjects are the ConfigMaps by which kubeadm knows the cluster, and who may read them.
 func configObjects(in Input) ([]Object, error) {
 	clusterConfig, err := in.clusterConfiguration()
@@ -51,12 +45,16 @@ func (in Input) clusterConfiguration() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	minor, err := c.Minor()
+	if err != nil {
+		return nil, err
+	}
 	apiServer := componentOf(c.ExtraArgs.APIServer, c.ExtraVolumes.APIServer)
 	if sans := c.Certificates.ExtraSANs; len(sans) > 0 {
 		apiServer["certSANs"] = sans
 	}
 	config := map[string]any{
-		"apiVersion":                  "kubeadm.k8s.io/v1beta4",
+		"apiVersion":                  minor.KubeadmAPI,
 		"kind":                        "ClusterConfiguration",
 		"clusterName":                 c.Name,
 		"kubernetesVersion":           c.KubernetesVersion,
@@ -79,11 +77,11 @@ func (in Input) clusterConfiguration() ([]byte, error) {
 	if endpoint != "" {
 		config["controlPlaneEndpoint"] = endpoint
 	}
-	if config["etcd"], err = in.etcdConfiguration(); err != nil {
+	if config["etcd"], err = in.etcdConfiguration(minor); err != nil {
 		return nil, err
 	}
 	dns := map[string]any{}
-	if err := in.tagUnless(dns, imageCoreDNS, kubeadmDNSTag); err != nil {
+	if err := in.tagUnless(dns, imageCoreDNS, minor.CoreDNSTag); err != nil {
 		return nil, err
 	}
 	config["dns"] = dns
@@ -91,13 +89,13 @@ func (in Input) clusterConfiguration() ([]byte, error) {
 }
 
 // etcdConfiguration is kubeadm's field etcd.
-func (in Input) etcdConfiguration() (map[string]any, error) {
+func (in Input) etcdConfiguration(minor cluster.Minor) (map[string]any, error) {
 	if external := in.Cluster.Etcd.External; external != nil {
 		return map[string]any{"external": externalConfiguration(external)}, nil
 	}
 	etcd := componentOf(in.Cluster.ExtraArgs.Etcd, in.Cluster.ExtraVolumes.Etcd)
 	etcd["dataDir"] = EtcdData
-	if err := in.tagUnless(etcd, imageEtcd, kubeadmEtcdTag); err != nil {
+	if err := in.tagUnless(etcd, imageEtcd, minor.EtcdTag); err != nil {
 		return nil, err
 	}
 	return map[string]any{"local": etcd}, nil

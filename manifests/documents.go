@@ -60,8 +60,8 @@ func (in Input) kubeletConfiguration() document {
 		dns = append(dns, address.String())
 	}
 	ours := document{
-		"apiVersion":         "kubelet.config.k8s.io/v1beta1",
-		"kind":               "KubeletConfiguration",
+		"apiVersion":         cluster.KubeletAPIVersion,
+		"kind":               cluster.KubeletKind,
 		"staticPodPath":      ManifestsFolder,
 		"clusterDNS":         dns,
 		"clusterDomain":      in.Cluster.Networking.DNSDomain,
@@ -126,8 +126,8 @@ func (in Input) kubeProxyConfiguration() document {
 		bind = "::"
 	}
 	ours := document{
-		"apiVersion":       "kubeproxy.config.k8s.io/v1alpha1",
-		"kind":             "KubeProxyConfiguration",
+		"apiVersion":       cluster.KubeProxyAPIVersion,
+		"kind":             cluster.KubeProxyKind,
 		"bindAddress":      bind,
 		"clusterCIDR":      strings.Join(in.Cluster.Networking.PodSubnets, ","),
 		"clientConnection": map[string]any{"kubeconfig": proxyFolder + "/kubeconfig.conf"},

@@ -171,8 +171,8 @@ func input(t *testing.T, c *cluster.Cluster, facts hosts.Facts) Input {
 
 func bill() bundle.Bill {
 	tags := map[string]string{
-		imageEtcd: "3.6.16-0", imageAPIServer: "v1.36.3", imageController: "v1.36.3", imageScheduler: "v1.36.3",
-		imageProxy: "v1.36.3", imageCoreDNS: "v1.14.2", imagePause: "3.10.2", imageFlannel: "v0.28.4",
+		imageEtcd: "3.7.3-0", imageAPIServer: "v1.37.2", imageController: "v1.37.2", imageScheduler: "v1.37.2",
+		imageProxy: "v1.37.2", imageCoreDNS: "v1.14.6", imagePause: "3.10.2", imageFlannel: "v0.28.4",
 	}
 	b := bundle.Bill{Components: []bundle.Component{{Name: cniInstaller}, {Name: cniAwait}, {Name: imageEtcd, Features: []string{bundle.FeatureStartGuard}}}}
 	for _, name := range []string{

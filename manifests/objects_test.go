@@ -157,7 +157,7 @@ func TestKubeadmConfig(t *testing.T) {
 		t.Errorf("controlPlaneEndpoint is %v", got)
 	}
 	etcd := plain["etcd"].(map[string]any)["local"].(map[string]any)
-	if etcd["imageTag"] != "3.6.16-0" {
+	if etcd["imageTag"] != "3.7.3-0" {
 		t.Errorf("etcd's tag is %v, though kubeadm would compute another", etcd["imageTag"])
 	}
 	if dns := plain["dns"].(map[string]any); len(dns) != 0 {

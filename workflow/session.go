@@ -52,11 +52,10 @@ type Session struct {
 
 // Open reads the cluster file and, where one is named, the bundle. No host is touched.
 func Open(options Options, front Frontend) (*Session, error) {
-	c, err := cluster.Load(options.Data)
+	c, err := loadFor(options, cluster.DefaultKubernetesVersion)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", options.File, err)
+		return nil, err
 	}
-	c.MapFiles(func(path string) string { return beside(options.File, path) })
 	s := newSession(c, front)
 	s.Options = options
 	if s.dial = options.Dial; s.dial == nil {
@@ -73,7 +72,24 @@ func Open(options Options, front Frontend) (*Session, error) {
 		return nil, err
 	}
 	s.bill = s.archive.Bill()
+	// A bundle of a version that cannot be installed is a finding, which says more.
+	if v, err := cluster.ParseVersion(s.bill.KubernetesVersion); err == nil && cluster.Installable(v) == nil {
+		if s.cluster, err = loadFor(options, s.bill.KubernetesVersion); err != nil {
+			s.Close()
+			return nil, err
+		}
+	}
 	return s, nil
+}
+
+// loadFor reads the cluster file; without a Kubernetes version in it, it means the one given.
+func loadFor(options Options, kubernetes string) (*cluster.Cluster, error) {
+	c, err := cluster.LoadFor(options.Data, kubernetes)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", options.File, err)
+	}
+	c.MapFiles(func(path string) string { return beside(options.File, path) })
+	return c, nil
 }
 
 func newSession(c *cluster.Cluster, front Frontend) *Session {

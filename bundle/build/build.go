@@ -37,6 +37,8 @@ var Packages = []string{"ca-certificates", "gcc", "libc6-dev", "libseccomp-dev",
 type Options struct {
 	// Components is the folder bundle/components of a checkout.
 	Components string
+	// Kubernetes is the version to build, one of Versions, or its set of pins; empty is the default.
+	Kubernetes string
 	// Out is the file to write.
 	Out string
 	// Cache is kept between builds; empty is slipway/bundle in the user's cache folder.
@@ -53,7 +55,7 @@ type Options struct {
 
 // builder holds what all the work of one build shares.
 type builder struct {
-	source     string
+	set        pinnedSet
 	goVersion  string
 	modCache   string
 	platform   bundle.Platform // what is built for: this machine's own
@@ -68,6 +70,10 @@ func newBuilder(ctx context.Context, options Options, progress func(Progress)) (
 		return nil, fmt.Errorf("find the components' sources: %s is not bundle/components of a Slipway checkout: %w", options.Components, err)
 	}
 	source, err := filepath.Abs(options.Components)
+	if err != nil {
+		return nil, err
+	}
+	set, err := findSet(source, options.Kubernetes)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +92,7 @@ func newBuilder(ctx context.Context, options Options, progress func(Progress)) (
 		return nil, fmt.Errorf("find Go: `go env` answered %q", env)
 	}
 	return &builder{
-		source: source, goVersion: lines[0], modCache: lines[1], cache: cache{root: root},
+		set: set, goVersion: lines[0], modCache: lines[1], cache: cache{root: root},
 		platform:   bundle.Platform{OS: runtime.GOOS, Arch: runtime.GOARCH},
 		debian:     debian{pool: filepath.Join(root, "debs")},
 		compressor: newCompressor(ctx, options.Fast), tell: oneByOne(progress),
@@ -283,7 +289,7 @@ func (b *builder) makeComponent(ctx context.Context, c component, p *parts) erro
 	if err != nil {
 		return err
 	}
-	c, err = c.resolve(b.source)
+	c, err = c.resolve(b.set)
 	if err != nil {
 		return err
 	}

@@ -233,7 +233,7 @@ func TestTheSBOMNamesComponentsAndModules(t *testing.T) {
 			purls[m.PURL] = true
 		}
 	}
-	for _, want := range []string{"pkg:deb/debian/haproxy@2.6.12-1", "pkg:golang/k8s.io/kubernetes@v1.36.3"} {
+	for _, want := range []string{"pkg:deb/debian/haproxy@2.6.12-1", "pkg:golang/k8s.io/kubernetes@v1.37.2"} {
 		if !purls[want] {
 			t.Errorf("no component is %s", want)
 		}

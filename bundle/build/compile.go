@@ -61,7 +61,7 @@ type compileInputs struct {
 }
 
 func (b *builder) compile(ctx context.Context, c component) (compiled, error) {
-	c, err := c.resolve(b.source)
+	c, err := c.resolve(b.set)
 	if err != nil {
 		return compiled{}, err
 	}
@@ -82,7 +82,7 @@ func (b *builder) compile(ctx context.Context, c component) (compiled, error) {
 }
 
 func (b *builder) compileInputs(ctx context.Context, c component) (compileInputs, error) {
-	sources, err := hashSources(b.source, c)
+	sources, err := hashSources(b.set, c)
 	if err != nil {
 		return compileInputs{}, err
 	}
@@ -99,18 +99,40 @@ func (b *builder) compileInputs(ctx context.Context, c component) (compileInputs
 	return inputs, err
 }
 
-// hashSources digests what a component is compiled from here: the files of its folder, where
-// go.mod and go.sum pin all the rest, and those of its programs' own folders below it.
-func hashSources(source string, c component) (map[string]string, error) {
-	sources := map[string]string{}
-	folders := []string{"."}
-	for _, p := range c.programs {
-		if strings.HasPrefix(p.packagePath, "./") {
-			folders = append(folders, p.packagePath)
+// hashSources digests what a component is compiled from here: the files of its folder, those of
+// its programs' own folders below it, and go.mod and go.sum, which pin all the rest. These count
+// under their own names wherever the set has them: the same content gives the same program.
+func hashSources(set pinnedSet, c component) (map[string]string, error) {
+	folder := filepath.Join(set.components, c.folder)
+	files, err := sourceFiles(folder, c)
+	if err != nil {
+		return nil, err
+	}
+	if c.module != "" {
+		if files["go.mod"], files["go.sum"], err = set.modules(c.folder); err != nil {
+			return nil, err
 		}
 	}
-	for _, folder := range folders {
-		entries, err := os.ReadDir(filepath.Join(source, c.folder, folder))
+	sources := map[string]string{}
+	for name, path := range files {
+		if sources[name], _, err = hashFile(path); err != nil {
+			return nil, err
+		}
+	}
+	return sources, nil
+}
+
+// sourceFiles finds the files that a component is compiled from, by their names below its folder.
+func sourceFiles(folder string, c component) (map[string]string, error) {
+	below := []string{"."}
+	for _, p := range c.programs {
+		if strings.HasPrefix(p.packagePath, "./") {
+			below = append(below, p.packagePath)
+		}
+	}
+	files := map[string]string{}
+	for _, part := range below {
+		entries, err := os.ReadDir(filepath.Join(folder, part))
 		if err != nil {
 			return nil, err
 		}
@@ -118,13 +140,11 @@ func hashSources(source string, c component) (map[string]string, error) {
 			if !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), ".") || strings.HasSuffix(entry.Name(), "_test.go") {
 				continue
 			}
-			name := filepath.Join(folder, entry.Name())
-			if sources[name], _, err = hashFile(filepath.Join(source, c.folder, name)); err != nil {
-				return nil, err
-			}
+			name := filepath.Join(part, entry.Name())
+			files[name] = filepath.Join(folder, name)
 		}
 	}
-	return sources, nil
+	return files, nil
 }
 
 func (b *builder) compileInto(ctx context.Context, c component, tools toolchain, directory string, moving func(string)) (compiled, error) {
@@ -164,12 +184,16 @@ func (b *builder) compileInto(ctx context.Context, c component, tools toolchain,
 // the caller's, so that its proxy and checksum settings hold, but nothing in it may change
 // what comes out.
 func (b *builder) goBuild(ctx context.Context, c component, p program, out string, moving func(string)) (processor time.Duration, err error) {
+	mod, _, err := b.set.modules(c.folder)
+	if err != nil {
+		return 0, err
+	}
 	arguments := []string{
-		"build", "-v", "-mod=readonly", "-trimpath", "-buildvcs=false",
+		"build", "-v", "-mod=readonly", "-modfile=" + mod, "-trimpath", "-buildvcs=false",
 		"-tags=" + strings.Join(p.tags, ","), "-ldflags=" + c.linkFlags(), "-o", out, p.packagePath,
 	}
 	command := exec.CommandContext(ctx, "go", arguments...)
-	command.Dir = filepath.Join(b.source, c.folder)
+	command.Dir = filepath.Join(b.set.components, c.folder)
 	cgo := "0"
 	if c.cgo {
 		cgo = "1"

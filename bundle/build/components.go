@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/mod/modfile"
-
 	"github.com/slipway-k8s/slipway/bundle"
 )
 
@@ -166,27 +164,17 @@ func findComponent(name string) (component, error) {
 	return component{}, fmt.Errorf("no component is called %q (there are %s)", name, strings.Join(names, ", "))
 }
 
-// resolve gives the component with its version, as read from its go.mod.
-func (c component) resolve(source string) (component, error) {
+// resolve gives the component with its version, as the set pins it.
+func (c component) resolve(set pinnedSet) (component, error) {
 	if c.module == "" {
 		return c, nil
 	}
-	path := filepath.Join(source, c.folder, "go.mod")
-	content, err := os.ReadFile(path)
+	version, err := set.version(c.folder, c.module)
 	if err != nil {
 		return c, fmt.Errorf("find the version of %s: %w", c.name, err)
 	}
-	file, err := modfile.Parse(path, content, nil)
-	if err != nil {
-		return c, fmt.Errorf("find the version of %s: %w", c.name, err)
-	}
-	for _, require := range file.Require {
-		if require.Mod.Path == c.module {
-			c.version = require.Mod.Version
-			return c, nil
-		}
-	}
-	return c, fmt.Errorf("find the version of %s: %s does not require %s", c.name, path, c.module)
+	c.version = version
+	return c, nil
 }
 
 // linkFlags are the ldflags with the version put in.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,40 +16,170 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/mod/semver"
+
+	"github.com/slipway-k8s/slipway/cluster"
 )
 
-func TestVersionsStandInTheComponentsOwnModules(t *testing.T) {
-	for _, c := range components {
-		resolved, err := c.resolve("../components")
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		if resolved.version == "" {
-			t.Errorf("%s has no version", c.name)
-		}
-		if flags := resolved.linkFlags(); strings.ContainsAny(flags, "{}") {
-			t.Errorf("%s: a placeholder is left in %s", c.name, flags)
-		}
-	}
-	kube, err := findComponent("kubeadm")
+// eachSet runs a test for every pinned set.
+func eachSet(t *testing.T, test func(t *testing.T, kubernetes string, set pinnedSet)) {
+	t.Helper()
+	versions, err := Versions("../components")
 	must(t, err)
-	if kube, err = kube.resolve("../components"); err != nil || !strings.Contains(kube.linkFlags(), "gitVersion="+kube.version+" ") {
-		t.Errorf("kubeadm %s is linked with %s: %v", kube.version, kube.linkFlags(), err)
+	for _, kubernetes := range versions {
+		set, err := findSet("../components", kubernetes)
+		must(t, err)
+		if len(set.folders) > 0 {
+			named, err := findSet("../components", set.folders[0])
+			must(t, err)
+			if !slices.Equal(named.folders, set.folders) {
+				t.Errorf("the set %s is %v, that of %s %v", set.folders[0], named, kubernetes, set)
+			}
+		}
+		t.Run(kubernetes, func(t *testing.T) { test(t, kubernetes, set) })
 	}
+}
+
+func TestVersionsStandInTheComponentsModules(t *testing.T) {
+	eachSet(t, func(t *testing.T, kubernetes string, set pinnedSet) {
+		for _, c := range components {
+			resolved, err := c.resolve(set)
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			if resolved.version == "" {
+				t.Errorf("%s has no version", c.name)
+			}
+			if flags := resolved.linkFlags(); strings.ContainsAny(flags, "{}") {
+				t.Errorf("%s: a placeholder is left in %s", c.name, flags)
+			}
+			if c.module == "" {
+				continue // no modules but Go's own
+			}
+			if _, sum, err := set.modules(c.folder); err != nil {
+				t.Error(err)
+			} else if _, err := os.Stat(sum); err != nil {
+				t.Error(err)
+			}
+		}
+		kubeadm, err := findComponent("kubeadm")
+		must(t, err)
+		if kubeadm, err = kubeadm.resolve(set); err != nil || kubeadm.version != kubernetes || !strings.Contains(kubeadm.linkFlags(), "gitVersion="+kubernetes+" ") {
+			t.Errorf("kubeadm %s is linked with %s: %v", kubeadm.version, kubeadm.linkFlags(), err)
+		}
+	})
 	if _, err := findComponent("nothing"); err == nil {
 		t.Error("a component of that name was found")
 	}
 }
 
-func TestEveryComponentsModuleHasItsSums(t *testing.T) {
-	for _, c := range components {
-		if c.module == "" {
-			continue // no modules but Go's own
+// TestTheNewestSetIsTheDefault: what is built is what a cluster file means that says nothing.
+func TestTheNewestSetIsTheDefault(t *testing.T) {
+	versions, err := Versions("../components")
+	must(t, err)
+	set, err := findSet("../components", "")
+	must(t, err)
+	got, err := set.version("kube", kubernetesModule)
+	must(t, err)
+	if got != versions[0] || got != cluster.DefaultKubernetesVersion {
+		t.Errorf("the default set is %s, of %v; cluster files default to %s", got, versions, cluster.DefaultKubernetesVersion)
+	}
+}
+
+// TestAnOlderSetHoldsOnlyWhatDiffers, each file for a component, and of the version that its
+// folder is called after.
+func TestAnOlderSetHoldsOnlyWhatDiffers(t *testing.T) {
+	eachSet(t, func(t *testing.T, kubernetes string, set pinnedSet) {
+		if len(set.folders) == 0 {
+			return
 		}
-		if _, err := os.Stat(filepath.Join("../components", c.folder, "go.sum")); err != nil {
-			t.Error(err)
+		if folder := set.folders[0]; kubernetes != folder && semver.MajorMinor(kubernetes) != folder {
+			t.Errorf("Kubernetes %s is pinned in %s", kubernetes, folder)
 		}
+		files, err := filepath.Glob(filepath.Join(set.components, set.folders[0], "*"))
+		must(t, err)
+		for _, path := range files {
+			name, isMod := strings.CutSuffix(filepath.Base(path), ".mod")
+			if !isMod {
+				if _, err := os.Stat(strings.TrimSuffix(path, ".sum") + ".mod"); err != nil {
+					t.Errorf("%s is of no module: %v", path, err)
+				}
+				continue
+			}
+			without := pinnedSet{set.components, set.folders[1:]}
+			other, _, err := without.modules(name)
+			must(t, err)
+			mine, err := os.ReadFile(path)
+			must(t, err)
+			if content, err := os.ReadFile(other); err != nil || bytes.Equal(content, mine) {
+				t.Errorf("%s says what %s says: %v", path, other, err)
+			}
+		}
+	})
+}
+
+func TestAVersionThatNothingPinsIsRefused(t *testing.T) {
+	_, err := findSet("../components", "v1.35.4")
+	if err == nil || !strings.Contains(err.Error(), "pins "+cluster.DefaultKubernetesVersion) {
+		t.Errorf("want the versions that there are, got %v", err)
+	}
+}
+
+// TestWhereASetsModulesAreLookedFor: a patch version has what its minor has, but for its own.
+func TestWhereASetsModulesAreLookedFor(t *testing.T) {
+	root := t.TempDir()
+	for _, name := range []string{"kube/go.mod", "etcd/go.mod", "runc/go.mod", "v1.1/kube.mod", "v1.1/etcd.mod", "v1.1.3/kube.mod"} {
+		write(t, filepath.Join(root, name), "")
+	}
+	tests := []struct{ set, component, mod, sum string }{
+		{"", "kube", "kube/go.mod", "kube/go.sum"},
+		{"v1.1", "kube", "v1.1/kube.mod", "v1.1/kube.sum"},
+		{"v1.1", "runc", "runc/go.mod", "runc/go.sum"},
+		{"v1.1.3", "kube", "v1.1.3/kube.mod", "v1.1.3/kube.sum"},
+		{"v1.1.3", "etcd", "v1.1/etcd.mod", "v1.1/etcd.sum"},
+		{"v1.1.3", "runc", "runc/go.mod", "runc/go.sum"},
+	}
+	for _, test := range tests {
+		set := pinnedSet{components: root}
+		if test.set != "" {
+			set.folders = foldersOf(test.set)
+		}
+		mod, sum, err := set.modules(test.component)
+		must(t, err)
+		if mod != filepath.Join(root, test.mod) || sum != filepath.Join(root, test.sum) {
+			t.Errorf("%s of the set %q: %s and %s, want %s and %s", test.component, test.set, mod, sum, test.mod, test.sum)
+		}
+	}
+}
+
+// TestTheCacheTellsSetsApart, and finds again what was built of the same modules.
+func TestTheCacheTellsSetsApart(t *testing.T) {
+	c, err := findComponent("etcd")
+	must(t, err)
+	seen := map[string]string{}
+	eachSet(t, func(t *testing.T, kubernetes string, set pinnedSet) {
+		mod, _, err := set.modules(c.folder)
+		must(t, err)
+		sources, err := hashSources(set, c)
+		must(t, err)
+		id, err := key(sources)
+		must(t, err)
+		if other, found := seen[id]; found && other != mod {
+			t.Errorf("%s and %s have one key", other, mod)
+		}
+		seen[id] = mod
+		if own := (pinnedSet{components: set.components}); len(set.folders) == 0 {
+			same, err := hashSources(own, c)
+			must(t, err)
+			if !maps.Equal(same, sources) {
+				t.Errorf("want %v, got %v", same, sources)
+			}
+		}
+	})
+	if len(seen) < 2 {
+		t.Errorf("all sets have one etcd: %v", seen)
 	}
 }
 
@@ -272,7 +403,7 @@ func TestWhatSharesAModuleSharesALane(t *testing.T) {
 func TestAComponentsSourcesAreItsOwn(t *testing.T) {
 	c, err := findComponent("coredns")
 	must(t, err)
-	sources, err := hashSources("../components", c)
+	sources, err := hashSources(pinnedSet{components: "../components"}, c)
 	must(t, err)
 	if got, want := sortedKeys(sources), []string{"coredns/main.go", "go.mod", "go.sum"}; !slices.Equal(got, want) {
 		t.Errorf("want %v, got %v", want, got)

@@ -17,7 +17,7 @@ import (
 func tinyBuilder(t *testing.T) *builder {
 	t.Helper()
 	return &builder{
-		source: "../components", cache: cache{root: t.TempDir()},
+		set: pinnedSet{components: "../components"}, cache: cache{root: t.TempDir()},
 		platform:   bundle.Platform{OS: "linux", Arch: "amd64"},
 		compressor: compressor{level: levelFast}, tell: func(Progress) {},
 	}
@@ -32,7 +32,7 @@ func tinyParts(t *testing.T, b *builder) *parts {
 		if c.peer {
 			continue
 		}
-		resolved, err := c.resolve(b.source)
+		resolved, err := c.resolve(b.set)
 		must(t, err)
 		made := tinyCompiled(t, resolved)
 		p.addCompiled(c.name, resolved.version, made)

@@ -46,6 +46,7 @@ type bundleBuildFlags struct {
 	cache      string
 	agent      string
 	component  string
+	kubernetes string
 	fast       bool
 	format     *string
 }
@@ -61,7 +62,8 @@ and packs all of it into one file. It needs Go, and of Debian's or Ubuntu's pack
   apt-get install ` + strings.Join(build.Packages, " ") + `
 What was built is kept in the user's cache folder, so that the next build takes seconds.`,
 		Example: `  slipway bundle build --from source --out dist/bundle.tar
-  slipway bundle build --out dist/bundle.tar --sign-key release.pem`,
+  slipway bundle build --out dist/bundle.tar --sign-key release.pem
+  slipway bundle build --kubernetes v1.36.3 --out dist/bundle-v1.36.tar`,
 		Args: cobra.NoArgs,
 	}
 	command.Flags().StringVar(&flags.from, "from", "source", "where components come from: source")
@@ -69,6 +71,7 @@ What was built is kept in the user's cache folder, so that the next build takes 
 	command.Flags().StringVar(&flags.signKey, "sign-key", "", "sign with this Ed25519 key (PKCS #8 PEM)")
 	command.Flags().BoolVar(&flags.sign, "sign", false, "sign with your own key, made once: "+signingFolder+"/"+signingPrivate+" in Slipway's state folder, "+signingPublic+" for those who are to trust it")
 	command.Flags().StringVar(&flags.components, "components", "", "the folder bundle/components (default: of the checkout around the current folder)")
+	command.Flags().StringVar(&flags.kubernetes, "kubernetes", "", "the Kubernetes version to build, of those that bundle/components pins (default: the newest)")
 	command.Flags().StringVar(&flags.cache, "cache", "", "the folder to keep what was built (default: slipway/bundle in the user's cache folder)")
 	command.Flags().StringVar(&flags.agent, "agent", "", "the slipway-agent to put in (default: the one that this slipway has in it)")
 	command.Flags().StringVar(&flags.component, "component", "", "build this program alone, such as kubeadm")
@@ -120,7 +123,7 @@ func runBundleBuild(ctx context.Context, out io.Writer, flags bundleBuildFlags) 
 
 func (f bundleBuildFlags) options() (build.Options, error) {
 	options := build.Options{
-		Components: f.components, Out: f.out, Cache: f.cache, Agent: f.agent, SlipwayVersion: version, Fast: f.fast,
+		Components: f.components, Kubernetes: f.kubernetes, Out: f.out, Cache: f.cache, Agent: f.agent, SlipwayVersion: version, Fast: f.fast,
 	}
 	if options.Components != "" {
 		return options, nil

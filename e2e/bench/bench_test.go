@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/slipway-k8s/slipway/cluster"
 )
 
 // runs is how often each side is measured.
@@ -127,11 +129,10 @@ nodeRegistration:
 ---
 apiVersion: kubeadm.k8s.io/v1beta4
 kind: ClusterConfiguration
-kubernetesVersion: v1.36.3
+kubernetesVersion: ` + cluster.DefaultKubernetesVersion + `
 networking: {podSubnet: 10.244.0.0/16}
 encryptionAlgorithm: ECDSA-P256
-dns: {imageTag: v1.14.2}
-etcd: {local: {imageTag: 3.6.16-0}}
+etcd: {local: {imageTag: 3.7.3-0}}
 ---
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration

@@ -24,11 +24,12 @@ func unguardedEtcd(v view.View) []Finding {
 			"the bundle's etcd has no guard at its start: where its disk is not mounted after a power cut, it begins an empty cluster"))
 }
 
-// otherVersion is a running cluster of another version than the file's.
+// otherVersion is a running cluster of another version than the file's or, where that says none,
+// the bundle's.
 func otherVersion(v view.View) []Finding {
 	live := v.ClusterFacts.Version
 	return when(live != "" && live != v.Cluster.KubernetesVersion, finding("set kubernetesVersion: "+live,
-		"the cluster runs Kubernetes %s, the file says %s: init does not upgrade", live, v.Cluster.KubernetesVersion))
+		"the cluster runs Kubernetes %s, the file or the bundle wants %s: init does not upgrade", live, v.Cluster.KubernetesVersion))
 }
 
 // kubeletSkew holds the kubelets that would join against the API server.

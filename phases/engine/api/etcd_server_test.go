@@ -18,6 +18,7 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/protobuf/proto"
 )
 
 // etcdCluster is an etcd in memory: each member is a gRPC server of etcd's own services,
@@ -251,8 +252,7 @@ func (s *etcdServer) MemberList(ctx context.Context, r *pb.MemberListRequest) (*
 func (e *etcdCluster) copies() []*pb.Member {
 	list := make([]*pb.Member, len(e.list))
 	for i, m := range e.list {
-		member := *m
-		list[i] = &member
+		list[i] = proto.CloneOf(m)
 	}
 	return list
 }
