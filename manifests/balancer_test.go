@@ -66,11 +66,11 @@ func carried(state HostState) string {
 	return strings.Join(names, " ")
 }
 
-// TestALoadBalancerIsNoNode: of Kubernetes it has the CA and nothing else.
+// TestALoadBalancerIsNoNode: of Kubernetes it has the CA and nothing else, but for the bill that every host has.
 func TestALoadBalancerIsNoNode(t *testing.T) {
 	state := render(t, input(t, loadBalancers(), modern()), "lb-1")
 	for _, file := range state.Files {
-		if file.Phase != plan.PhaseLoadBalancer {
+		if file.Phase != plan.PhaseLoadBalancer && file.Path != BillFile {
 			t.Errorf("it has the file %s", file.Path)
 		}
 	}

@@ -122,12 +122,20 @@ func (in Input) host(name string) (cluster.Host, error) {
 // files are all files of a host, in the order of the phases.
 func files(c *cluster.Cluster, host cluster.Host) []File {
 	if !host.IsNode() {
-		return slices.Concat(pkiFiles(c, host), balancerFiles(c, host))
+		return slices.Concat(billFiles(), pkiFiles(c, host), balancerFiles(c, host))
 	}
 	return slices.Concat(
-		prepareFiles(host), containerdFiles(c, host), pkiFiles(c, host), kubeconfigFiles(c, host), podFiles(c, host),
+		prepareFiles(host), billFiles(), containerdFiles(c, host), pkiFiles(c, host), kubeconfigFiles(c, host), podFiles(c, host),
 		unitFiles(c, host), balancerFiles(c, host), kubeletFiles(c, host),
 	)
+}
+
+// billFiles tell which bundle is in force on the host: what is there beside it is another's.
+func billFiles() []File {
+	return []File{{
+		Phase: plan.PhaseActivate, Path: BillFile, Mode: 0o600, Compare: Exact,
+		render: func(in Input) ([]byte, error) { return bundle.EncodeBill(in.Bill) },
+	}}
 }
 
 // links are all links of a node.

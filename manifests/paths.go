@@ -24,6 +24,9 @@ const (
 	ControllerManifest = "/etc/kubernetes/manifests/kube-controller-manager.yaml"
 	SchedulerManifest  = "/etc/kubernetes/manifests/kube-scheduler.yaml"
 
+	// BillFile is the bill of materials of the bundle that is in force on a host.
+	BillFile = "/var/lib/slipway/bundle.json"
+
 	EtcdData = "/var/lib/etcd"
 	// EtcdNotes is where a host notes, outside of etcd's data, how far its member has come.
 	// EtcdMayBegin lets it start without data; etcd renames it to EtcdBegun when it has some.

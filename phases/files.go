@@ -27,8 +27,12 @@ func (h *hostDraft) writeFiles(after []string, phases ...plan.Phase) {
 
 func (h *hostDraft) writeFile(file manifests.File, after []string) {
 	why, change := h.fileDiffers(file)
+	lane := plan.LaneFiles
+	if file.Phase == plan.PhaseActivate {
+		lane = plan.LaneBinaries // else all other files would wait for what it waits for
+	}
 	if why != "" {
-		h.step(file.Phase, trimmed(file.Path), plan.LaneFiles, change, why, h.writing(file), after)
+		h.step(file.Phase, trimmed(file.Path), lane, change, why, h.writing(file), after)
 	}
 }
 

@@ -11,10 +11,11 @@ import (
 )
 
 // binaries brings the sets of the bundle to the host, of each only the files that are not right, and
-// puts them in force.
+// puts them in force. What says so comes last.
 func (h *hostDraft) binaries() {
 	h.stage()
 	h.activate(h.base())
+	h.writeFiles(join(h.base(), h.made(does[hosts.Unpack])), plan.PhaseActivate)
 }
 
 // stage unpacks the sets beside the versions that are there already: nothing that runs takes notice.

@@ -37,7 +37,7 @@ func (h *hostDraft) withoutCluster() {
 	local := h.in.Cluster.Endpoint.Mode == cluster.EndpointLocal
 	own := func(phase plan.Phase, file string) bool {
 		switch phase {
-		case plan.PhasePrepare, plan.PhaseContainerd:
+		case plan.PhasePrepare, plan.PhaseContainerd, plan.PhaseActivate:
 			return false
 		case plan.PhaseKubelet:
 			return !within(file, manifests.UnitsFolder)

@@ -22,10 +22,10 @@ const (
 )
 
 // running are the phases whose steps a control plane or a node has to get over. Of containerd's
-// files it reads some again by itself: there only a restart counts.
+// files it reads some again by itself: there only a restart counts. Sets are told by their actions:
+// nothing reads the bill that is in force.
 var running = []plan.Phase{
-	plan.PhaseCerts, plan.PhaseKubeconfig, plan.PhaseEtcd,
-	plan.PhaseControlPlane, plan.PhaseKubelet, plan.PhaseBinaries, plan.PhaseActivate,
+	plan.PhaseCerts, plan.PhaseKubeconfig, plan.PhaseEtcd, plan.PhaseControlPlane, plan.PhaseKubelet,
 }
 
 // awaitServing waits until the API server of one control plane takes requests, where it was
@@ -66,7 +66,9 @@ func (h *hostDraft) apiIsAway() string {
 }
 
 // restartsPods tells whether the plan makes the host's Pods start again.
-func (h *hostDraft) restartsPods() bool { return h.makes(startsContainerd, inPhase(running...)) }
+func (h *hostDraft) restartsPods() bool {
+	return h.makes(startsContainerd, does[hosts.Unpack], inPhase(running...))
+}
 
 // MaySettle tells whether what a plan has left to do may come to be so by itself: it is all in the
 // cluster, as where an API server is silent for a moment, and nothing has to be done on a host.

@@ -178,7 +178,7 @@ func testBill() (bundle.Bill, map[string][]byte) {
 		return bundle.Blob{Digest: ref, Size: int64(len(content)), MediaType: "application/octet-stream"}
 	}
 	bill := bundle.Bill{
-		KubernetesVersion: cluster.DefaultKubernetesVersion, Platform: bundle.Platform{OS: "linux", Arch: "amd64"},
+		APIVersion: bundle.APIVersion, KubernetesVersion: cluster.DefaultKubernetesVersion, Platform: bundle.Platform{OS: "linux", Arch: "amd64"},
 		Components: []bundle.Component{
 			{Name: "cni-install"}, {Name: "cni-await"}, {Name: "etcd", Features: []string{bundle.FeatureStartGuard}},
 		},

@@ -90,9 +90,9 @@ type entry struct {
 
 // makeHead makes everything but the blobs that the bill names.
 func makeHead(content Content) (head []entry, index []byte, err error) {
-	bill, err := encode(content.Bill)
+	bill, err := bundle.EncodeBill(content.Bill)
 	if err != nil {
-		return nil, nil, fmt.Errorf("encode the bill: %w", err)
+		return nil, nil, err
 	}
 	billBlob := bundle.Blob{MediaType: bundle.MediaTypeBill, Digest: digestOf(bill), Size: int64(len(bill))}
 	manifest, err := encode(makeManifest(content.Bill, billBlob))
