@@ -86,6 +86,10 @@ type Facts struct {
 	Foreign []Foreign `json:"foreign,omitempty"`
 	// Record is what Slipway noted of its own changes; nil on a host it never changed.
 	Record *Record `json:"record,omitempty"`
+	// Kept are the versions that the host can go back to, the oldest first.
+	Kept []Kept `json:"kept,omitempty"`
+	// KeptBroken are those that it cannot go back to, by their Before, and why: they are not whole.
+	KeptBroken map[string]string `json:"keptBroken,omitempty"`
 	// Lease is who holds the host now; nil where nobody does.
 	Lease *LeaseHolder `json:"lease,omitempty"`
 	// Unanswered lists what got no answer. All facts of its kind are missing then, which says
@@ -117,6 +121,7 @@ const (
 	LookSync      = "how fast the disk syncs"
 	LookSandboxes = "Pods' sandboxes"
 	LookVirtualIP = "virtual address"
+	LookKept      = "kept versions"
 )
 
 // Unanswered is a question that got no answer in time: the server of a file system is away, a

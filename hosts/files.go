@@ -15,12 +15,19 @@ type WriteFile struct {
 	Secret  bool   `json:"secret,omitempty"`
 	// Seed writes only where nothing is; afterwards the file belongs to its maintainer.
 	Seed bool `json:"seed,omitempty"`
+	// Kept, if set, is the Before of the KeepVersion that has kept the content: it is on the host
+	// already, and Content is its digest.
+	Kept string `json:"kept,omitempty"`
 }
 
 func (a WriteFile) describe() Description {
-	return Description{
-		Kind: "write-file", Deed: "write " + a.Path, Detail: attributes(a.Mode, a.UID, a.GID), Refs: []string{a.Content},
+	d := Description{Kind: "write-file", Deed: "write " + a.Path, Detail: attributes(a.Mode, a.UID, a.GID)}
+	if a.Kept == "" {
+		d.Refs = []string{a.Content}
+	} else {
+		d.Deed = "put back " + a.Path
 	}
+	return d
 }
 
 // MakeDirectory makes a directory, and its parents with mode 0755.

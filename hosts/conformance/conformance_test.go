@@ -36,6 +36,8 @@ var promises = []struct {
 	{"bad content is not taken", (*trial).refusesBadContent},
 	{"directories, links and their removal", (*trial).makesAndRemoves},
 	{"a directory that is not empty is removed only if asked", (*trial).removesCarefully},
+	{"what is in force is kept, whole and once, and put back", (*trial).keepsVersions},
+	{"a secret and what is no file or link is not kept", (*trial).keepsNoSecrets},
 	{"the entries of a folder are observed", (*trial).observesAFoldersEntries},
 	{"what was done is observed and on record", (*trial).observesWhatItDid},
 	{"what does not answer is named, and the rest is observed", (*trial).observesInSpiteOfSilence},

@@ -211,6 +211,10 @@ func (o *opened) change(action hosts.Action) (string, error) {
 		return f.removeNetwork(a)
 	case hosts.Restore:
 		return f.restore(a)
+	case hosts.KeepVersion:
+		return f.keepVersion(a)
+	case hosts.ForgetVersion:
+		return f.forgetVersion(a)
 	case hosts.TidyStore:
 		return f.tidyStore()
 	case hosts.Forget:

@@ -31,6 +31,7 @@ func (o *opened) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, e
 		lease := f.lease
 		facts.Lease = &lease
 	}
+	f.observeKept(&facts)
 	f.observeFiles(&facts, query)
 	f.observeContents(&facts, slices.Concat(query.Contents, query.Secrets))
 	f.observeSystem(&facts, query)

@@ -137,7 +137,7 @@ func (o *opened) writeFile(a hosts.WriteFile) (string, error) {
 			return "", nil
 		}
 	}
-	content, err := o.blob(a.Content)
+	n, err := o.written(a)
 	if err != nil {
 		return "", err
 	}
@@ -145,8 +145,23 @@ func (o *opened) writeFile(a hosts.WriteFile) (string, error) {
 	if a.Seed {
 		owned.Digest = ""
 	}
-	f.replace(a.Path, fileNode(content, a.Mode, a.UID, a.GID), owned)
+	f.replace(a.Path, n, owned)
 	return "written", nil
+}
+
+// written is the file that is to be written: of content that was uploaded, or that the machine has kept.
+func (o *opened) written(a hosts.WriteFile) (*node, error) {
+	if a.Kept == "" {
+		content, err := o.blob(a.Content)
+		return fileNode(content, a.Mode, a.UID, a.GID), err
+	}
+	kept, err := o.machine.keptContent(a.Kept, a.Content)
+	if err != nil {
+		return nil, err
+	}
+	n := *kept
+	n.Mode, n.UID, n.GID = a.Mode, a.UID, a.GID
+	return &n, nil
 }
 
 // replace puts a node in place and notes it in the record, with what was there unless that was

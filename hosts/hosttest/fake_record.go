@@ -82,6 +82,7 @@ func (f *Fake) forget() (string, error) {
 	}
 	f.record = nil
 	clear(f.store)
+	f.removeBelow(ownFolder)
 	return "forgotten", nil
 }
 

@@ -103,6 +103,7 @@ func (h *Host) observers(query hosts.Query) []observer {
 		{hosts.LookSwap, h.observeSwap},
 		{"network", h.observeInterfaces},
 		{"lease", h.observeLease},
+		{hosts.LookKept, h.observeKept},
 		{hosts.LookForeign, h.observeForeign},
 	}
 	asked := []struct {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -38,7 +39,7 @@ func (h *Host) writeFile(ctx context.Context, a hosts.WriteFile) (hosts.Outcome,
 		}
 	}
 	// Asked for before the first change: content that is not there changes nothing.
-	content, err := h.store.open(a.Content)
+	content, err := h.contentOf(a)
 	if err != nil {
 		return hosts.Outcome{}, err
 	}
@@ -55,6 +56,14 @@ func (h *Host) writeFile(ctx context.Context, a hosts.WriteFile) (hosts.Outcome,
 		action: a, detail: detail, note: note,
 		act: func(ctx context.Context) error { return replaceFile(ctx, path, content, want, modeParents) },
 	})
+}
+
+// contentOf opens what is to be written: it was uploaded, or the host has kept it.
+func (h *Host) contentOf(a hosts.WriteFile) (io.ReadCloser, error) {
+	if a.Kept != "" {
+		return h.openKept(a.Kept, a.Content)
+	}
+	return h.store.open(a.Content)
 }
 
 // fileDifference says what of a file is not as asked; "" where all is.

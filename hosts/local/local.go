@@ -164,6 +164,10 @@ func (h *Host) dispatch(ctx context.Context, action hosts.Action, report func(ho
 		return h.removeNetwork(ctx, a)
 	case hosts.Restore:
 		return h.restore(ctx, a)
+	case hosts.KeepVersion:
+		return h.keepVersion(ctx, a, report)
+	case hosts.ForgetVersion:
+		return h.forgetVersion(ctx, a)
 	case hosts.TidyStore:
 		return h.tidyStore(ctx, a, report)
 	case hosts.Forget:

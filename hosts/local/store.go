@@ -237,7 +237,7 @@ func (v *verifyingReader) Read(p []byte) (int, error) {
 			return n, fmt.Errorf("it has %d bytes and should have %d", v.read, v.size)
 		}
 		if got := hex.EncodeToString(v.hash.Sum(nil)); got != v.want {
-			return n, errors.New("its content is not what its digest says: it was damaged in transfer")
+			return n, errors.New("its content is not what its digest says: it was damaged, or changed meanwhile")
 		}
 	}
 	return n, err

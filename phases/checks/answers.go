@@ -19,7 +19,7 @@ var OnlyChecked = []string{
 // onlyOwn are what only a host's own steps are planned by.
 var onlyOwn = []string{
 	hosts.LookSwap, hosts.LookSysctls, hosts.LookModules, hosts.LookBoot, hosts.LookImages, hosts.LookSandboxes,
-	hosts.LookVirtualIP,
+	hosts.LookVirtualIP, hosts.LookKept,
 }
 
 // unanswered is what a host did not tell. Facts that are missing look like things
