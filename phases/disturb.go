@@ -26,6 +26,8 @@ func (h *hostDraft) disturbed() []string {
 			if h.hadPod(a.Path) {
 				ids = append(ids, step.ID)
 			}
+		case hosts.StopPods:
+			ids = append(ids, step.ID)
 		}
 	}
 	return ids
@@ -64,7 +66,7 @@ func (h *hostDraft) served() []string { return h.made(awaitsAPI, does[plan.WaitP
 
 // well lists the steps after which the host does all of its work.
 func (h *hostDraft) well() []string {
-	return h.made(awaitsAPI, does[plan.WaitPods], does[plan.WaitNode], does[plan.WaitEndpoint])
+	return h.made(awaitsAPI, does[plan.WaitPods], does[plan.WaitNode], does[plan.WaitEndpoint], does[plan.Uncordon])
 }
 
 // changed lists the steps that disturb the host, and those after which it is well.

@@ -8,6 +8,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // binaries brings the sets of the bundle to the host, of each only the files that are not right, and
@@ -100,8 +101,17 @@ func (h *hostDraft) loadImages() {
 		if there {
 			why, change = "another image has this name", plan.Update
 		}
-		h.step(plan.PhaseImages, image.Name, plan.LaneImages, change, why, loading(image), h.made(startsContainerd), h.base())
+		h.step(plan.PhaseImages, image.Name, plan.LaneImages, change, why, loading(image), h.servesImages(), h.base())
 	}
+}
+
+// servesImages lists the steps after which images can be loaded: an upgrade does so before anything
+// on the host starts anew.
+func (h *hostDraft) servesImages() []string {
+	if h.in.Workflow == view.Upgrade {
+		return nil
+	}
+	return h.made(startsContainerd)
 }
 
 func loading(image manifests.Image) hosts.LoadImage {

@@ -34,7 +34,17 @@ func (in Input) manifests() (manifests.Input, error) {
 // takesTurns tells whether hosts are changed one after another: a first init changes all at once.
 // Where no API server says that init has completed, one may only be silent for a moment.
 func (in Input) takesTurns() bool {
-	return in.Workflow == view.Init && (in.Completed() || !in.ClusterFacts.Reachable && in.hasWorked())
+	return in.Workflow == view.Upgrade || in.Workflow == view.Init && (in.Completed() || !in.ClusterFacts.Reachable && in.hasWorked())
+}
+
+// workersAtOnce is how many workers an upgrade changes at a time, once the first of them is well: a
+// tenth of them, unless said.
+func (in Input) workersAtOnce() int {
+	if in.WorkersAtOnce > 0 {
+		return in.WorkersAtOnce
+	}
+	const tenth = 10
+	return max(1, len(keep(in.Targets(in.Workflow), func(host cluster.Host) bool { return !host.HasRole(cluster.RoleControlPlane) && host.IsNode() }))/tenth)
 }
 
 // hasWorked tells whether a kubelet runs on a control plane whose API server has answered before.

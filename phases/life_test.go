@@ -34,6 +34,7 @@ func (w *world) clone(t *testing.T) *world {
 	other.applied = maps.Clone(w.applied)
 	other.nodes, other.touched, other.balancer = maps.Clone(w.nodes), map[string]bool{}, maps.Clone(w.balancer)
 	other.address, other.begun = maps.Clone(w.address), maps.Clone(w.begun)
+	other.kubelets = maps.Clone(w.kubelets)
 	other.etcd.members = slices.Clone(w.etcd.members)
 	other.etcd.data, other.etcd.begun = maps.Clone(w.etcd.data), maps.Clone(w.etcd.begun)
 	return &other

@@ -66,6 +66,9 @@ func inPhase(phases ...plan.Phase) match {
 	return func(step plan.Step) bool { return step.Host != "" && slices.Contains(phases, step.Phase) }
 }
 
+// stages matches the steps that only bring a version to a host, beside what runs there.
+var stages = inPhase(plan.PhaseBinaries, plan.PhaseImages)
+
 // starts matches the steps that set a unit's state.
 func starts(unit string) match {
 	return func(step plan.Step) bool {

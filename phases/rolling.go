@@ -13,8 +13,8 @@ import (
 // setting stops at one host. All else of the next host waits too, so that what its units read is
 // not yet changed when it reboots meanwhile.
 
-// workersAtOnce is how many workers are changed at a time, once the first of them is well.
-const workersAtOnce = 5
+// usualWorkersAtOnce is how many workers init changes at a time, once the first of them is well.
+const usualWorkersAtOnce = 5
 
 // quorumInTurn looks, when the host's turn has come, whether etcd can do without its member for
 // as long as that takes to start again.
@@ -38,10 +38,19 @@ func (h *hostDraft) postpone(before []string) {
 		return
 	}
 	for _, i := range h.about[h.host.Name] {
-		if step := h.plan.Steps[i]; step.Host == h.host.Name || does[plan.QuorumHolds](step) {
+		if step := h.plan.Steps[i]; h.hasTurn(step) {
 			h.plan.Steps[i].After = append(slices.Clone(step.After), plan.All(before...))
 		}
 	}
+}
+
+// hasTurn tells whether a step waits for the host's turn: all that is done on it, but for what an
+// upgrade stages on all hosts beforehand, and what is done in the cluster for its sake.
+func (h *hostDraft) hasTurn(step plan.Step) bool {
+	if step.Host == h.host.Name {
+		return h.in.Workflow != view.Upgrade || !stages(step)
+	}
+	return does[plan.QuorumHolds](step) || does[plan.MoveLeader](step) || does[plan.Drain](step)
 }
 
 // takeTurns has hosts of a running cluster changed one after another: the control planes, the load
@@ -70,7 +79,7 @@ func (d *draft) takeTurns() {
 	for _, h := range unwell {
 		before = join(before, h.changed())
 	}
-	fewAtOnce(well, before)
+	fewAtOnce(well, before, usualWorkersAtOnce)
 }
 
 // oneByOne has each host that is changed wait for the one before, and the first for the steps
@@ -106,15 +115,15 @@ func mend(unwell []*hostDraft) []string {
 	return mended
 }
 
-// fewAtOnce has one worker changed after the steps given, and then a few at a time.
-func fewAtOnce(workers []*hostDraft, before []string) {
+// fewAtOnce has one worker changed after the steps given, and then so many at a time.
+func fewAtOnce(workers []*hostDraft, before []string, atOnce int) {
 	var done [][]string
 	for _, h := range workers {
 		if len(h.disturbed()) == 0 {
 			continue
 		}
 		if n := len(done); n > 0 {
-			before = done[max(0, n-workersAtOnce)]
+			before = done[max(0, n-atOnce)]
 		}
 		h.postpone(before)
 		done = append(done, h.changed())

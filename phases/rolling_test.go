@@ -120,7 +120,7 @@ func TestManyWorkersAreChangedAFewAtATime(t *testing.T) {
 		if !reaches(before, kubelet, "cluster/wait-node/w-1") {
 			t.Errorf("%s does not wait for the first worker", kubelet)
 		}
-		if behind := fmt.Sprintf("cluster/wait-node/w-%d", i-workersAtOnce); i > workersAtOnce && !reaches(before, kubelet, behind) {
+		if behind := fmt.Sprintf("cluster/wait-node/w-%d", i-usualWorkersAtOnce); i > usualWorkersAtOnce && !reaches(before, kubelet, behind) {
 			t.Errorf("%s does not wait for %s", kubelet, behind)
 		}
 	}

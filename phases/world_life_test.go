@@ -80,6 +80,9 @@ func (w *world) follow(host string, action hosts.Action, outcome hosts.Outcome) 
 		if outcome.Result == hosts.Changed {
 			w.loadBalancer(host, a.Name)
 		}
+		if a.Name == manifests.KubeletUnit && outcome.Result == hosts.Changed && a.Active {
+			w.startKubelet(host)
+		}
 	case hosts.StopUnits:
 		for _, name := range a.Names {
 			w.loadBalancer(host, name)
@@ -135,7 +138,7 @@ func (w *world) register(host cluster.Host) {
 		return
 	}
 	if !there {
-		node = hosts.Node{Name: name, KubeletVersion: w.cluster.KubernetesVersion, Labels: map[string]string{"kubernetes.io/hostname": name},
+		node = hosts.Node{Name: name, Labels: map[string]string{"kubernetes.io/hostname": name},
 			MachineID: w.look(name, hosts.Query{}).MachineID}
 		for _, taint := range host.NodeTaints() {
 			node.Taints = append(node.Taints, taint.String())
@@ -144,7 +147,7 @@ func (w *world) register(host cluster.Host) {
 		machine.Leftovers([]string{"kube-flannel-" + name}, []string{"/var/lib/kubelet/pods/x/volumes/y"},
 			[]string{"flannel.1", "cni0"}, []string{"kube-proxy"}, []string{"KUBE-FIREWALL"})
 	}
-	node.Ready = w.networked()
+	node.Ready, node.KubeletVersion = w.networked(), w.kubelets[name]
 	w.nodes[name] = node
 }
 

@@ -141,7 +141,11 @@ func (w *world) doCluster(step plan.Step, contents plan.Contents) {
 		if !w.down[a.Node] {
 			w.t.Fatalf("step %s: Pods that run are deleted", step.ID)
 		}
-	case plan.Drain, plan.WaitAPI, plan.WaitTurn, plan.WaitEndpoint, plan.WaitNode, plan.WaitAvailable, plan.WaitPods:
+	case plan.Drain:
+		if _, there := w.nodes[a.Node]; there {
+			w.setNode(step, a.Node, func(n *hosts.Node) { n.Unschedulable = true })
+		}
+	case plan.WaitAPI, plan.WaitTurn, plan.WaitEndpoint, plan.WaitNode, plan.WaitAvailable, plan.WaitPods:
 	default:
 		w.t.Fatalf("step %s: the simulator knows no action %T", step.ID, a)
 	}

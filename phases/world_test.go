@@ -51,6 +51,8 @@ type world struct {
 	running   map[string]map[string]bool // static Pods by host and name
 	balancer  map[string]balancer        // what each host's haproxy and keepalived run with
 	address   map[string]string
+	kubelets  map[string]string // the version that each host's kubelet was last started with
+	upgrading bool              // what an upgrade promises is looked at
 }
 
 // testPKI is minted once: what differs between worlds is not in it.
@@ -113,7 +115,7 @@ func newWorldOf(t *testing.T, s shape) *world {
 		t: t, cluster: c, pki: testPKI, now: noon,
 		leaves: map[string]map[string]certs.Leaf{}, machines: map[string]*hosttest.Fake{}, open: map[string]hosts.Host{},
 		down: map[string]bool{}, objects: map[hosts.ObjectKey]json.RawMessage{}, applied: map[hosts.ObjectKey][]string{}, nodes: map[string]hosts.Node{},
-		touched: map[string]bool{}, begun: map[string]bool{}, running: map[string]map[string]bool{}, balancer: map[string]balancer{}, address: map[string]string{},
+		touched: map[string]bool{}, begun: map[string]bool{}, running: map[string]map[string]bool{}, balancer: map[string]balancer{}, address: map[string]string{}, kubelets: map[string]string{},
 		etcd: etcd{data: map[string]string{}, begun: map[string]bool{}},
 	}
 	w.bill, w.blobs = testBill()
@@ -169,6 +171,9 @@ func (w *world) mintLeaves(host cluster.Host) {
 	}
 }
 
+// testVersion is that of all that is in the first bundle, nextVersion of what changes in the next.
+const testVersion, nextVersion = "v1", "v2"
+
 // testBill is a bundle with all that the manifests ask for, and nothing in it.
 func testBill() (bundle.Bill, map[string][]byte) {
 	blobs := map[string][]byte{}
@@ -188,20 +193,24 @@ func testBill() (bundle.Bill, map[string][]byte) {
 		"pause", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "flannel", "coredns/coredns",
 	} {
 		bill.Images = append(bill.Images, bundle.Image{
-			Name: name, Tag: "v1", Manifest: blob("manifest " + name), Config: blob("config " + name),
+			Name: name, Tag: testVersion, Manifest: blob("manifest " + name), Config: blob("config " + name),
 			Layers: []bundle.Blob{shared, blob("layer " + name)},
 		})
 	}
 	bill.Sets = []bundle.FileSet{
-		testSet(bundle.SetNode, shared, []string{"containerd", "runc", "kube", "bridge"}, []bundle.Lead{
-			{Path: manifests.Containerd, File: "containerd"}, {Path: manifests.Runc, File: "runc"}, {Path: manifests.Kube, File: "kube"},
-			{Path: manifests.KubeletBinary, File: "kube"}, {Path: manifests.CNIBinFolder + "/bridge", File: "bridge", Copy: true},
-		}),
-		testSet(bundle.SetControlPlane, blob("the etcd layer"), []string{"etcdctl"}, []bundle.Lead{{Path: manifests.BinFolder + "/etcdctl", File: "etcdctl"}}),
-		testSet(bundle.SetLoadBalancer, blob("the load balancer's root"), balancerPrograms, nil),
+		testSet(bundle.SetNode, testVersion, shared, []string{"containerd", "runc", "kube", "bridge"}, nodeLeads()),
+		testSet(bundle.SetControlPlane, testVersion, blob("the etcd layer"), []string{"etcdctl"}, []bundle.Lead{{Path: manifests.BinFolder + "/etcdctl", File: "etcdctl"}}),
+		testSet(bundle.SetLoadBalancer, testVersion, blob("the load balancer's root"), balancerPrograms, nil),
 	}
 	bill.Sets[2].Root = bundle.Folders(bill.Sets[2:])[0]
 	return bill, blobs
+}
+
+func nodeLeads() []bundle.Lead {
+	return []bundle.Lead{
+		{Path: manifests.Containerd, File: "containerd"}, {Path: manifests.Runc, File: "runc"}, {Path: manifests.Kube, File: "kube"},
+		{Path: manifests.KubeletBinary, File: "kube"}, {Path: manifests.CNIBinFolder + "/bridge", File: "bridge", Copy: true},
+	}
 }
 
 // balancerPrograms are those of the load balancer's root directory.
@@ -212,8 +221,8 @@ func balancerRoot(bill bundle.Bill) string {
 	return set.Root
 }
 
-func testSet(name string, layer bundle.Blob, files []string, leads []bundle.Lead) bundle.FileSet {
-	part := bundle.Part{Component: name, Version: "v1"}
+func testSet(name, version string, layer bundle.Blob, files []string, leads []bundle.Lead) bundle.FileSet {
+	part := bundle.Part{Component: name, Version: version}
 	for _, path := range files {
 		part.Files = append(part.Files, bundle.HostFile{
 			Path: path, Layer: layer.Digest, Entry: path, Digest: plan.Ref([]byte(path)), Size: 1, Mode: 0o755,
@@ -292,7 +301,7 @@ func (w *world) live(query hosts.ClusterQuery) hosts.ClusterFacts {
 		live.Cause = "connection refused"
 		return live
 	}
-	live.Reachable, live.Version, live.Objects = true, w.cluster.KubernetesVersion, map[hosts.ObjectKey]json.RawMessage{}
+	live.Reachable, live.Version, live.Objects = true, w.oldestServer(), map[hosts.ObjectKey]json.RawMessage{}
 	for _, key := range query.Objects {
 		if object, there := w.objects[key]; there {
 			live.Objects[key] = w.withStatus(object)
@@ -390,6 +399,7 @@ func (w *world) do(step plan.Step, contents plan.Contents) {
 		w.t.Fatalf("step %s: the host is down", step.ID)
 	}
 	w.sound(step)
+	w.soundUpgrade(step)
 	w.upload(step, contents)
 	outcome, err := w.open[step.Host].Do(context.Background(), step.Action, nil)
 	if err != nil {
@@ -400,6 +410,7 @@ func (w *world) do(step plan.Step, contents plan.Contents) {
 	}
 	w.follow(step.Host, step.Action, outcome)
 	w.stale = true
+	w.keepsServing(step)
 }
 
 func (w *world) upload(step plan.Step, contents plan.Contents) {

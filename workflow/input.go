@@ -3,9 +3,11 @@ package workflow
 import (
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/slipway-k8s/slipway/certs/store"
+	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/phases"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
@@ -40,7 +42,17 @@ func (s *Session) input() (phases.Input, error) {
 func (s *Session) inputOf(r *Run) (phases.Input, error) {
 	in, err := s.input()
 	in.Hosts, in.Force, in.RemoveStale, in.IgnoreChecks = r.Hosts, r.Force, r.RemoveStale, r.IgnoreChecks
+	if err == nil {
+		in.WorkersAtOnce, err = atOnceOf(r.WorkersAtOnce, len(workersOf(s.cluster)))
+	}
 	return in, err
+}
+
+// workersOf are the nodes that are no control planes.
+func workersOf(c *cluster.Cluster) []cluster.Host {
+	return slices.DeleteFunc(slices.Clone(c.Hosts), func(h cluster.Host) bool {
+		return !h.IsNode() || h.HasRole(cluster.RoleControlPlane)
+	})
 }
 
 // etcdFiles are the contents of the external etcd's files, where there is such an etcd.

@@ -38,7 +38,9 @@ type Session struct {
 	cluster *cluster.Cluster
 	archive *archive.Archive // nil without a bundle
 	bill    bundle.Bill
-	images  *images.Set // the user's own, for image load
+	// fileVersion is what the cluster file says where the bundle's version is wanted instead.
+	fileVersion string
+	images      *images.Set // the user's own, for image load
 
 	connections
 	observation

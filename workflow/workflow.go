@@ -85,6 +85,8 @@ type Request struct {
 	Offline     bool
 	RemoveStale bool
 	Yes         bool // do it without asking
+	// WorkersAtOnce is how many workers are changed at a time: a number, or a share in percent.
+	WorkersAtOnce string
 	// IgnoreChecks are the names of checks whose findings stop nothing; they are told all the same.
 	IgnoreChecks []string
 }

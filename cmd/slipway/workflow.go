@@ -28,7 +28,7 @@ type changeFlags struct {
 }
 
 // parents are the commands that those of several words stand below.
-var parents = map[string]string{"image": "The images on the hosts", "ha": "Try out what high availability promises"}
+var parents = map[string]string{"image": "The images on the hosts", "ha": "Try out what high availability promises", "upgrade": "Bring a cluster to another version"}
 
 // addWorkflows adds a command for each workflow of the table, below the words of its name.
 func addWorkflows(root *cobra.Command, make func(workflow.Workflow) *cobra.Command) {
@@ -36,8 +36,7 @@ func addWorkflows(root *cobra.Command, make func(workflow.Workflow) *cobra.Comma
 		words := strings.Fields(w.Name)
 		above := root
 		for _, word := range words[:len(words)-1] {
-			above = &cobra.Command{Use: word, Short: parents[word], GroupID: groupOf(root, word)}
-			root.AddCommand(above)
+			above = below(root, word)
 		}
 		command := make(w)
 		if above == root {
@@ -45,6 +44,18 @@ func addWorkflows(root *cobra.Command, make func(workflow.Workflow) *cobra.Comma
 		}
 		above.AddCommand(command)
 	}
+}
+
+// below is the command of a word that further ones stand below.
+func below(root *cobra.Command, word string) *cobra.Command {
+	for _, command := range root.Commands() {
+		if command.Name() == word {
+			return command
+		}
+	}
+	command := &cobra.Command{Use: word, Short: parents[word], GroupID: groupOf(root, word)}
+	root.AddCommand(command)
+	return command
 }
 
 func groupOf(root *cobra.Command, word string) string {

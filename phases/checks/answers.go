@@ -51,7 +51,7 @@ func reliesOnMissing(workflow view.Workflow, facts hosts.Facts) bool {
 // its targets or not. The settings of a cluster that begins come from all its hosts.
 func planned(workflow view.Workflow, what string, target bool) bool {
 	switch {
-	case workflow == view.Init, target && (workflow == view.Join || workflow == view.Prepare):
+	case workflow == view.Init, workflow == view.Upgrade, target && (workflow == view.Join || workflow == view.Prepare):
 		return true
 	case target:
 		return !slices.Contains(OnlyChecked, what)

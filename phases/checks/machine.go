@@ -117,7 +117,7 @@ func callsItself(v view.View, host cluster.Host, facts hosts.Facts) string {
 // checksAddresses tells whether the host's checks look for its addresses anyway.
 func checksAddresses(v view.View, host cluster.Host) bool {
 	switch v.Workflow {
-	case view.Init, view.Join, view.Prepare:
+	case view.Init, view.Join, view.Prepare, view.Upgrade:
 		return view.Among(v.Targets(v.Workflow), host.Name)
 	}
 	return false

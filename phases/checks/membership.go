@@ -94,6 +94,14 @@ func silentForRemove(v view.View) []Finding {
 	return silent(v, "see what holds the living ones up by: slipway status", "no API server answers, so no node can be deleted")
 }
 
+func silentForUpgrade(v view.View) []Finding {
+	if v.ClusterFacts.Reachable && !v.Completed() {
+		return []Finding{finding("let init complete first, with a bundle of the version that runs: slipway init", "init of the cluster %s has not completed", v.Cluster.Name)}
+	}
+	return silent(v, "see what holds it up by: slipway status; what runs is put right by: slipway init, with a bundle of its version",
+		"no API server answers, and which version runs is not known")
+}
+
 func silentForTest(v view.View) []Finding {
 	return silent(v, "see what holds it up by: slipway status", "no API server answers")
 }

@@ -12,11 +12,13 @@ var (
 	remove    = []view.Workflow{view.Remove}
 	haTest    = []view.Workflow{view.HATest}
 	imageLoad = []view.Workflow{view.ImageLoad}
-	initJoin  = []view.Workflow{view.Init, view.Join}
+	upgrade   = []view.Workflow{view.Upgrade}
+	running   = []view.Workflow{view.Init, view.Upgrade} // they change all of a cluster
+	initJoin  = []view.Workflow{view.Init, view.Join, view.Upgrade}
 	fresh     = []view.Workflow{view.Init, view.Prepare}
-	install   = []view.Workflow{view.Init, view.Join, view.Prepare}
+	install   = []view.Workflow{view.Init, view.Join, view.Prepare, view.Upgrade}
 	leave     = []view.Workflow{view.Reset, view.Remove}
-	planning  = []view.Workflow{view.Init, view.Join, view.Prepare, view.Reset, view.Remove, view.ImageLoad}
+	planning  = []view.Workflow{view.Init, view.Join, view.Prepare, view.Reset, view.Remove, view.ImageLoad, view.Upgrade}
 	every     = append([]view.Workflow{view.HATest}, planning...)
 )
 
@@ -53,6 +55,7 @@ var Table = []Check{
 	// The bundle, the file and what runs.
 	{"KubernetesVersion", Cluster, Error, install, ofCluster(otherBundle), versionNeeded},
 	{"KubernetesVersion", Cluster, Error, initOnly, ofCluster(otherVersion), versionNeeded},
+	{"KubernetesVersion", Cluster, Error, upgrade, ofCluster(upgradeSkew), versionNeeded},
 	{"KubeletVersion", Cluster, Error, joinOnly, ofCluster(kubeletSkew), ""},
 	{"EtcdStartGuard", Cluster, Error, install, ofCluster(unguardedEtcd), etcdNeeded},
 	{"Platform", Host, Error, install, otherPlatform, ""},
@@ -63,7 +66,8 @@ var Table = []Check{
 	{"APIServer", Cluster, Error, resetOnly, ofCluster(silentForReset), apiNeeded},
 	{"APIServer", Cluster, Error, remove, ofCluster(silentForRemove), apiNeeded},
 	{"APIServer", Cluster, Error, haTest, ofCluster(silentForTest), apiNeeded},
-	{"Membership", Cluster, Error, initOnly, ofCluster(notYetJoined), membershipNeeded},
+	{"APIServer", Cluster, Error, upgrade, ofCluster(silentForUpgrade), apiNeeded},
+	{"Membership", Cluster, Error, running, ofCluster(notYetJoined), membershipNeeded},
 	{"Membership", Cluster, Error, joinOnly, ofCluster(halfMade), membershipNeeded},
 	{"Membership", Cluster, Error, resetOnly, ofCluster(unknownToFile), membershipNeeded},
 	{"Membership", Cluster, Error, leave, ofCluster(lastOfItsRole), membershipNeeded},
@@ -75,7 +79,7 @@ var Table = []Check{
 	{"Return", Cluster, Warning, remove, ofCluster(mayReturn), ""},
 
 	// etcd.
-	{"EtcdData", ControlPlane, Error, initOnly, lostEtcdData, etcdNeeded},
+	{"EtcdData", ControlPlane, Error, running, lostEtcdData, etcdNeeded},
 	{"EtcdMembers", Cluster, Error, joinOnly, ofCluster(membersInTheWay), etcdNeeded},
 	{"Quorum", Cluster, Error, joinOnly, ofCluster(quorumForJoin), quorumNeeded},
 	{"Quorum", Cluster, Error, leave, ofCluster(quorumForLeaving), quorumNeeded},
@@ -127,7 +131,7 @@ var Table = []Check{
 	{"Firewalld", Host, Warning, install, firewall("firewalld", firewalldRules), ""},
 	{"Ufw", Host, Warning, install, firewall("ufw", ufwRules), ""},
 	{"AddressPlan", Node, Error, install, overlappingSubnets, ""},
-	{"NetworkAddOn", Node, Error, initOnly, lostNetwork, ""},
+	{"NetworkAddOn", Node, Error, running, lostNetwork, ""},
 	{"Networking", Cluster, Error, initJoin, ofCluster(movedNetworking), ""},
 	{"ServiceRoute", Node, Warning, install, noServiceRoute, ""},
 	{"NameServers", Node, Error, install, noNameServer, ""},

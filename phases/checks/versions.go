@@ -32,6 +32,30 @@ func otherVersion(v view.View) []Finding {
 		"the cluster runs Kubernetes %s, the file or the bundle wants %s: init does not upgrade", live, v.Cluster.KubernetesVersion))
 }
 
+// upgradeSkew holds what the API servers and kubelets run against the version that they are to get.
+func upgradeSkew(v view.View) []Finding {
+	target, err := cluster.ParseVersion(v.Bill.KubernetesVersion)
+	if err != nil {
+		return nil // a bundle without a version serves none, which is told
+	}
+	var all []Finding
+	if live, err := cluster.ParseVersion(v.ClusterFacts.Version); err == nil {
+		if err := cluster.UpgradeSkew(live, target); err != nil {
+			all = append(all, finding("take a bundle of "+live.MinorString()+" or of the minor version after it", "%v", err))
+		}
+	}
+	for _, node := range v.ClusterFacts.Nodes {
+		kubelet, err := cluster.ParseVersion(node.KubeletVersion)
+		if err != nil {
+			continue // it has not reported yet
+		}
+		if err := cluster.KubeletSkew(kubelet, target); err != nil {
+			all = append(all, finding("bring its kubelet to a version that suits first", "%v", err).on(node.Name))
+		}
+	}
+	return all
+}
+
 // kubeletSkew holds the kubelets that would join against the API server.
 func kubeletSkew(v view.View) []Finding {
 	server, err := cluster.ParseVersion(v.ClusterFacts.Version)

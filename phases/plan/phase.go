@@ -45,6 +45,7 @@ const (
 	PhaseRemoveEtcdMember Phase = "remove-etcd-member"
 	PhaseCleanupNode      Phase = "cleanup-node"
 	PhaseHATest           Phase = "ha-test"
+	PhaseUpgrade          Phase = "upgrade" // what is around the change of a host's version
 )
 
 const addonPrefix = "addon/"

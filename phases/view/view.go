@@ -30,6 +30,7 @@ const (
 	Remove    Workflow = "remove"
 	HATest    Workflow = "ha-test"
 	ImageLoad Workflow = "image-load"
+	Upgrade   Workflow = "upgrade-apply"
 )
 
 // View is all that a plan depends on.
@@ -70,6 +71,8 @@ type View struct {
 	Force bool
 	// IgnoreChecks are the names of checks whose findings do not stop anything.
 	IgnoreChecks []string
+	// WorkersAtOnce is how many workers an upgrade changes at a time; 0: as usual.
+	WorkersAtOnce int
 	// Now is when the plan is made: certificates are judged by it.
 	Now time.Time
 

@@ -1,0 +1,201 @@
+package phases
+
+import (
+	"slices"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
+)
+
+// Upgrade plans to bring a cluster that is at work to the bundle's version: first all of it is
+// staged on every host, beside what runs; then the control planes change, one after another; then
+// what runs in the cluster; and then the workers, each drained. What an interrupted upgrade left
+// is the rest.
+func Upgrade(in Input) (plan.Plan, plan.Contents, error) {
+	return planOf(in, view.Upgrade,
+		(*draft).renderCluster,
+		(*draft).renderHosts,
+		(*draft).installControlPlanes,
+		(*draft).quitAPIServers,
+		(*draft).upgradeControlPlanes,
+		(*draft).installBalancers,
+		(*draft).joinWorkers,
+		(*draft).awaitEndpoints,
+		(*draft).applyAddons,
+		(*draft).uploadConfig,
+		(*draft).bootstrapTokens,
+		(*draft).awaitNodes,
+		(*draft).makeRoom,
+		(*draft).upgradeInTurn,
+		(*draft).markNodes,
+		(*draft).awaitAddons,
+		(*draft).pruneObjects,
+		(*draft).pruneHosts,
+	)
+}
+
+// upgradeControlPlanes writes all static Pods of a control plane at once, before its kubelet starts
+// anew: another one's controllers lead meanwhile.
+func (d *draft) upgradeControlPlanes() {
+	for _, h := range d.planes {
+		all := func(string) bool { return true }
+		h.writePods(all, h.quorumInTurn())
+		h.startKubelet(nil)
+		h.awaitPods("servers", isServer)
+		h.awaitServing()
+		h.awaitAPI()
+		h.awaitPods("clients", isClient)
+		h.startKeepalived(nil)
+		h.tidy()
+	}
+}
+
+// quitGrace is how long, in seconds, an API server that leaves has to bring to their end what its
+// clients asked for. Watches end only with it.
+const quitGrace = 3
+
+// quitAPIServers ends, on control planes whose etcd starts anew, the API server first: it goes by
+// that member alone, and would keep its clients' requests waiting. One that ends leaves the
+// balancers, lets what is under way come to its end and sends its clients elsewhere.
+func (d *draft) quitAPIServers() {
+	for _, h := range d.planes {
+		if h.restartsEtcd() && h.hadPod(manifests.APIServerManifest) && h.rewrites(manifests.APIServerManifest) {
+			h.quitAPIServer()
+		}
+	}
+}
+
+func (h *hostDraft) quitAPIServer() {
+	const name = "quit"
+	why := "its etcd starts anew: clients go to another API server first"
+	h.step(plan.PhaseControlPlane, trimmed(manifests.APIServerManifest)+"/"+name, plan.LaneWork, plan.Remove, why,
+		hosts.RemovePath{Path: manifests.APIServerManifest}, h.base())
+	h.step(plan.PhaseControlPlane, hosts.ComponentAPIServer+"/"+name, plan.LaneWork, "", why,
+		hosts.StopPods{Only: []string{hosts.ComponentAPIServer + "-" + h.host.Name}, Grace: quitGrace})
+}
+
+// restartsEtcd tells whether the host's member of etcd ran before and is changed.
+func (h *hostDraft) restartsEtcd() bool {
+	return h.hadPod(manifests.EtcdManifest) && h.rewrites(manifests.EtcdManifest)
+}
+
+// makeRoom has each node's Pods run elsewhere while its kubelet or containerd starts anew, and
+// hands over the leadership of an etcd that does.
+func (d *draft) makeRoom() {
+	for _, h := range d.nodes() {
+		waits := h.moveLeader()
+		if _, there := h.in.Node(h.host.Name); there && h.restartsKubelet() {
+			waits = join(waits, h.drainForUpgrade())
+		}
+		h.beforeItsSteps(waits)
+	}
+	for _, h := range d.nodes() {
+		h.uncordon()
+	}
+}
+
+// moveLeader has another member lead, where the host's own starts anew.
+func (h *hostDraft) moveLeader() []string {
+	if !h.restartsEtcd() || len(view.Voting(h.in.ClusterFacts.Members)) < 2 {
+		return nil
+	}
+	return []string{h.add(plan.Step{
+		ID: clusterID(plan.PhaseUpgrade, h.host.Name, "move-leader"), Phase: plan.PhaseUpgrade, Lane: string(plan.PhaseUpgrade) + "/" + h.host.Name,
+		Why: "its etcd starts anew, and the others need no election then", Change: plan.Update,
+		Subject: plan.Subject{Member: h.host.Name}, Cluster: plan.MoveLeader{From: h.host.Name},
+	})}
+}
+
+func (h *hostDraft) drainForUpgrade() []string {
+	return []string{h.add(plan.Step{
+		ID: clusterID(plan.PhaseUpgrade, h.host.Name, "drain"), Phase: plan.PhaseUpgrade, Lane: string(plan.PhaseUpgrade) + "/" + h.host.Name,
+		Why: "its kubelet starts anew: its Pods run elsewhere meanwhile", Change: plan.Update,
+		Cluster: plan.Drain{Node: h.host.Name, Timeout: drainTimeout},
+	})}
+}
+
+// uncordon gives a node back what it was cordoned for: by this plan, or by one that was
+// interrupted. What a person has cordoned stays so.
+func (h *hostDraft) uncordon() {
+	node, there := h.in.Node(h.host.Name)
+	drains := h.makes(does[plan.Drain])
+	if !there || node.Unschedulable || !drains {
+		return
+	}
+	h.add(plan.Step{
+		ID: clusterID(plan.PhaseUpgrade, h.host.Name, "uncordon"), Phase: plan.PhaseUpgrade, Lane: string(plan.PhaseUpgrade) + "/" + h.host.Name,
+		After: after(join(h.made(does[plan.Drain]), h.well(), h.disturbed())), Why: "its kubelet is back", Change: plan.Update,
+		Cluster: plan.Uncordon{Node: h.host.Name},
+	})
+}
+
+// beforeItsSteps has all that is done on the host, but for staging, wait for the steps given.
+func (h *hostDraft) beforeItsSteps(waits []string) {
+	if len(waits) == 0 {
+		return
+	}
+	for _, i := range h.at[h.host.Name] {
+		if step := h.plan.Steps[i]; !stages(step) {
+			h.plan.Steps[i].After = append(slices.Clone(step.After), plan.All(waits...))
+		}
+	}
+}
+
+// upgradeInTurn has all hosts wait until every one has the version staged, and then change in turn:
+// the control planes, the one whose etcd leads last; load balancers; what runs in the cluster; the
+// workers. What is not well is put right first.
+func (d *draft) upgradeInTurn() {
+	if slices.ContainsFunc(d.drafts, func(h *hostDraft) bool { return len(h.disturbed()) > 0 }) {
+		awaitUnwell(d.planes)
+	}
+	mended, last := oneByOne(leaderLast(d.planes), madeOn(d.drafts, stages))
+	balanced, lastBalancer := oneByOne(d.balancers, join(mended, last))
+	before := join(mended, last, balanced, lastBalancer)
+	d.applyAfter(before)
+	unwell, well := splitUnwell(d.workers)
+	for _, h := range unwell {
+		before = join(before, h.changed())
+	}
+	fewAtOnce(well, join(before, d.inCluster(does[plan.Apply]), d.awaitRollouts(before)), d.in.workersAtOnce())
+}
+
+// leaderLast puts the control plane whose etcd leads behind the others: it then hands over to one
+// that is changed already, and none leads twice.
+func leaderLast(planes []*hostDraft) []*hostDraft {
+	leads := func(h *hostDraft) bool {
+		return slices.ContainsFunc(view.MembersOf(h.in.ClusterFacts.Members, h.host), func(m hosts.Member) bool { return m.Leader })
+	}
+	return slices.Concat(keep(planes, func(h *hostDraft) bool { return !leads(h) }), keep(planes, leads))
+}
+
+// applyAfter has what runs in the cluster change after the steps given: kube-proxy may not be newer
+// than an API server, and what kubeadm-config says is true when all control planes are so.
+func (d *draft) applyAfter(before []string) {
+	if len(before) == 0 {
+		return
+	}
+	for _, i := range d.at[""] {
+		if does[plan.Apply](d.plan.Steps[i]) {
+			d.plan.Steps[i].After = append(slices.Clone(d.plan.Steps[i].After), plan.All(before...))
+		}
+	}
+}
+
+// awaitRollouts waits, before the first worker is drained, until what was applied has rolled out.
+func (d *draft) awaitRollouts(before []string) []string {
+	var ids []string
+	for _, object := range d.objects.Objects {
+		applied := d.inCluster(appliesObject(object.Key))
+		if !rollsOut(object.Key) || len(applied) == 0 {
+			continue
+		}
+		ids = append(ids, d.add(plan.Step{
+			ID: clusterID(object.Phase, thing(object.Key), "rolled-out"), Phase: object.Phase,
+			Subject: plan.Subject{Object: object.Key}, Lane: plan.LaneWait + "/" + thing(object.Key), After: after(join(applied, before)),
+			Why: "it is being rolled out, and the workers come next", Cluster: plan.WaitAvailable{Object: object.Key, Timeout: rolloutTimeout},
+		}))
+	}
+	return ids
+}

@@ -1,0 +1,112 @@
+package phases
+
+import (
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/bundle"
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// Versions in a world: what an upgrade changes, and what it promises meanwhile.
+
+// nextBundle gives the world a bundle of the next patch version: other images and binaries of
+// Kubernetes, and another etcd.
+func (w *world) nextBundle() {
+	w.t.Helper()
+	w.bill, w.blobs = testBill()
+	w.query = nil
+	blob := func(content string) bundle.Blob {
+		ref := plan.Ref([]byte(content))
+		w.blobs[ref] = []byte(content)
+		return bundle.Blob{Digest: ref, Size: int64(len(content)), MediaType: "application/octet-stream"}
+	}
+	for i := range w.bill.Images {
+		if image := &w.bill.Images[i]; image.Name != "pause" && image.Name != "flannel" {
+			image.Tag, image.Manifest, image.Config = nextVersion, blob("next manifest "+image.Name), blob("next config "+image.Name)
+		}
+	}
+	w.bill.Sets[0] = testSet(bundle.SetNode, nextVersion, blob("the next kube layer"), []string{"containerd", "runc", "kube", "bridge", "new"}, nodeLeads())
+	w.bill.KubernetesVersion = versionOf(nextVersion)
+	w.cluster.KubernetesVersion = w.bill.KubernetesVersion
+}
+
+// versionOf is the Kubernetes version that a bundle's tag stands for.
+func versionOf(tag string) string {
+	version, _ := cluster.ParseVersion(cluster.DefaultKubernetesVersion)
+	if tag == nextVersion {
+		version.Patch++
+	}
+	return version.String()
+}
+
+// startKubelet notes the version with which a host's kubelet starts.
+func (w *world) startKubelet(host string) {
+	w.kubelets[host] = versionOf(w.inForce(host))
+}
+
+// inForce is the tag of the version that a host's binaries are led to.
+func (w *world) inForce(host string) string {
+	kube := w.look(host, hosts.Query{Paths: []string{manifests.Kube}}).Files[manifests.Kube]
+	if strings.HasPrefix(path.Base(path.Dir(kube.Target)), bundle.SetNode+"-"+nextVersion) {
+		return nextVersion
+	}
+	return testVersion
+}
+
+// oldestServer is the oldest version that an API server of the cluster has.
+func (w *world) oldestServer() string {
+	version := versionOf(nextVersion)
+	for name := range w.machines {
+		content, _, there := w.machines[name].ReadFile(manifests.APIServerManifest)
+		if there && w.serves(name) && !strings.Contains(string(content), "kube-apiserver:"+nextVersion) {
+			version = versionOf(testVersion)
+		}
+	}
+	return version
+}
+
+// soundUpgrade looks at what an upgrade promises of a step.
+func (w *world) soundUpgrade(step plan.Step) {
+	w.t.Helper()
+	set, is := step.Action.(hosts.SetUnit)
+	if !w.upgrading || !is || set.Name != manifests.KubeletUnit {
+		return
+	}
+	if node, there := w.nodes[step.Host]; there && !node.Unschedulable {
+		w.t.Fatalf("step %s: the kubelet starts anew on a node that is not drained", step.ID)
+	}
+}
+
+// keepsServing looks, after a step of an upgrade, that not two control planes are out at once, and
+// no more workers than may be.
+func (w *world) keepsServing(step plan.Step) {
+	w.t.Helper()
+	if !w.upgrading {
+		return
+	}
+	w.settle()
+	var out []string
+	for _, host := range w.cluster.ControlPlanes() {
+		if !w.serves(host.Name) {
+			out = append(out, host.Name)
+		}
+	}
+	if len(out) > 1 {
+		w.t.Fatalf("after step %s the control planes %v are out at once", step.ID, out)
+	}
+	var cordoned []string
+	for _, name := range slices.Sorted(maps.Keys(w.nodes)) {
+		if w.nodes[name].Unschedulable {
+			cordoned = append(cordoned, name)
+		}
+	}
+	if len(cordoned) > 1 {
+		w.t.Fatalf("after step %s the nodes %v are cordoned at once", step.ID, cordoned)
+	}
+}

@@ -1,0 +1,79 @@
+package workflow
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/phases"
+)
+
+// UpgradeApply brings a cluster to the version of a bundle.
+var UpgradeApply = Workflow{
+	Name:  "upgrade apply",
+	Use:   "apply -f FILE --bundle FILE",
+	Short: "Bring a cluster to the version of a bundle, host by host",
+	Long: `Show the plan, ask, carry it out, and verify. First the version is staged on every host, beside
+what runs there. Then the control planes change, one after another: each is drained, hands etcd's
+leadership over, and has to serve the new version before the next one's turn. What runs in the cluster
+follows, and then the workers, each drained. What an interrupted or failed upgrade left is taken up
+where it is: run the same command again.
+The version is the bundle's, whatever kubernetesVersion in the file says.`,
+	Bundle: true,
+	Options: []Option{{
+		Name: "workers-at-once", Of: func(r *Request) any { return &r.WorkersAtOnce },
+		Usage: "how many workers are changed at a time, as a number or a share such as 10%; a tenth of them unless said, and the first one alone",
+	}},
+	check:  checkUpgrade,
+	begin:  func(_ context.Context, s *Session, _ *Run) error { return s.takeBundlesVersion() },
+	reach:  everyHost,
+	plan:   of(phases.Upgrade),
+	health: true,
+	after:  (*Session).tellVersion,
+}
+
+func checkUpgrade(r Request) error {
+	_, err := atOnceOf(r.WorkersAtOnce, 1)
+	return err
+}
+
+// atOnceOf reads how many of so many workers may be changed at a time: a number, or a share of them,
+// of which there is at least one. Nothing said gives 0.
+func atOnceOf(text string, workers int) (int, error) {
+	if text == "" {
+		return 0, nil
+	}
+	digits, share := strings.CutSuffix(text, "%")
+	number, err := strconv.Atoi(digits)
+	if err != nil || number < 1 || share && number > 100 {
+		return 0, usagef("--workers-at-once %q: say a number from 1, or a share from 1%% to 100%%", text)
+	}
+	if share {
+		number = max(1, workers*number/100)
+	}
+	return number, nil
+}
+
+// takeBundlesVersion makes the version of the bundle the one that is wanted.
+func (s *Session) takeBundlesVersion() error {
+	version, err := cluster.ParseVersion(s.bill.KubernetesVersion)
+	if err == nil {
+		err = cluster.Installable(version)
+	}
+	if err != nil {
+		return fmt.Errorf("take the version of the bundle %s: %w", s.Bundle, err)
+	}
+	s.fileVersion, s.cluster.KubernetesVersion = s.cluster.KubernetesVersion, s.bill.KubernetesVersion
+	return nil
+}
+
+// tellVersion says, after an upgrade, what the cluster file still has to say.
+func (s *Session) tellVersion(_ *Run, err error) error {
+	if err == nil && s.fileVersion != "" && s.fileVersion != s.cluster.KubernetesVersion {
+		s.front.Note("the cluster runs Kubernetes %s now: write kubernetesVersion: %s into %s, which says %s",
+			s.cluster.KubernetesVersion, s.cluster.KubernetesVersion, s.File, s.fileVersion)
+	}
+	return err
+}
