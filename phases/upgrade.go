@@ -112,7 +112,7 @@ func (h *hostDraft) drainForUpgrade() []string {
 	return []string{h.add(plan.Step{
 		ID: clusterID(plan.PhaseUpgrade, h.host.Name, "drain"), Phase: plan.PhaseUpgrade, Lane: string(plan.PhaseUpgrade) + "/" + h.host.Name,
 		Why: "its kubelet starts anew: its Pods run elsewhere meanwhile", Change: plan.Update,
-		Cluster: plan.Drain{Node: h.host.Name, Timeout: drainTimeout},
+		Cluster: plan.Drain{Node: h.host.Name, By: string(view.Upgrade), DrainOptions: plan.DrainOptions{Timeout: drainTimeout, DeleteEmptyDirData: true}},
 	})}
 }
 
@@ -127,7 +127,7 @@ func (h *hostDraft) uncordon() {
 	h.add(plan.Step{
 		ID: clusterID(plan.PhaseUpgrade, h.host.Name, "uncordon"), Phase: plan.PhaseUpgrade, Lane: string(plan.PhaseUpgrade) + "/" + h.host.Name,
 		After: after(join(h.made(does[plan.Drain]), h.well(), h.disturbed())), Why: "its kubelet is back", Change: plan.Update,
-		Cluster: plan.Uncordon{Node: h.host.Name},
+		Cluster: plan.Uncordon{Node: h.host.Name, By: string(view.Upgrade)},
 	})
 }
 

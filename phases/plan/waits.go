@@ -13,6 +13,8 @@ var _ = register(WaitAPI{}, WaitNode{}, WaitPods{}, WaitAvailable{}, WaitEndpoin
 type WaitAPI struct {
 	Host    string `json:"host"`
 	Serving bool   `json:"serving,omitempty"`
+	// Version, if set, is what it has to be, with a leading v: one of before does not count.
+	Version string `json:"version,omitempty"`
 	Timeout int    `json:"timeoutSeconds"`
 }
 
@@ -20,6 +22,9 @@ func (a WaitAPI) describe() hosts.Description {
 	until := " to be ready"
 	if a.Serving {
 		until = " to take requests"
+	}
+	if a.Version != "" {
+		until += " with " + a.Version
 	}
 	return hosts.Description{Kind: "wait-api", Deed: "wait for the API server on " + a.Host + until}
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"k8s.io/apimachinery/pkg/version"
 )
 
 // Health asks every component of every connected control plane how it is, all at once.
@@ -91,24 +93,42 @@ var ownCertificate = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.Versi
 
 // askHealth gets a health endpoint: whether it is well and, where not, what it says.
 func askHealth(ctx context.Context, transport http.RoundTripper, address, who string) (healthy bool, seen string, err error) {
+	response, body, err := fetch(ctx, transport, address, who)
+	switch {
+	case err != nil:
+		return false, "", err
+	case response.StatusCode == http.StatusOK:
+		return true, "", nil
+	}
+	return false, failedChecks(response.Status, string(body)), nil
+}
+
+// fetch gets what one server answers, with as much of the body as says something to people.
+func fetch(ctx context.Context, transport http.RoundTripper, address, who string) (*http.Response, []byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return false, "", err
+		return nil, nil, err
 	}
 	began := time.Now()
 	response, err := transport.RoundTrip(request)
 	if err != nil {
-		return false, "", orSilence(err, who, began)
+		return nil, nil, orSilence(err, who, began)
 	}
 	defer response.Body.Close()
-	if response.StatusCode == http.StatusOK {
-		return true, "", nil
-	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
-	if err != nil {
-		return false, "", err
+	return response, body, err
+}
+
+// version is the Kubernetes version that one API server serves.
+func (s *single) version(ctx context.Context, bound time.Duration) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, bound)
+	defer cancel()
+	_, body, err := fetch(ctx, s.transport, s.url+"/version", s.dialer.preferred())
+	var served version.Info
+	if err == nil {
+		err = json.Unmarshal(body, &served)
 	}
-	return false, failedChecks(response.Status, string(body)), nil
+	return served.GitVersion, err
 }
 
 // failedChecks lists the checks that a health endpoint's answer marks as failed.

@@ -34,6 +34,13 @@ func (c *Client) waitAPI(ctx context.Context, action plan.WaitAPI, progress func
 		if err != nil {
 			return verdict{seen: brief(err), next: c.pace.away}, nil
 		}
+		if healthy && action.Version != "" {
+			served, err := one.version(ctx, c.pace.health)
+			if err != nil {
+				return verdict{seen: brief(err), next: c.pace.slow}, nil
+			}
+			healthy, seen = served == action.Version, "it serves "+served
+		}
 		return verdict{done: healthy, seen: seen, next: c.pace.slow}, nil
 	})
 }
