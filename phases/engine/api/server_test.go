@@ -1,10 +1,12 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -36,6 +38,7 @@ type cluster struct {
 	// answer, if set, answers a request in the API's place; a nil status leaves it to it.
 	answer func(host string, r *http.Request) *metav1.Status
 	ready  func(host string) string // what /readyz lists as failed; "" is ready
+	serves string                   // its version
 	budget func(pod string) bool    // whether a Pod may be evicted
 	clock  time.Duration            // how far ahead of the client's it is
 	planes map[string]*plane
@@ -240,7 +243,7 @@ func (p *plane) serveOne(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case r.URL.Path == "/version":
-		_, _ = io.WriteString(w, `{"gitVersion":"v1.36.3"}`)
+		_, _ = fmt.Fprintf(w, `{"gitVersion":%q}`, cmp.Or(p.serves, "v1.36.3"))
 	case r.URL.Path == "/readyz/ping":
 		_, _ = io.WriteString(w, "ok")
 	case r.URL.Path == "/readyz":

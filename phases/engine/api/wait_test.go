@@ -54,6 +54,19 @@ func TestWaitAPI(t *testing.T) {
 	})
 }
 
+// TestAnAPIServerOfBeforeDoesNotCount: who waits for a version waits until that one answers.
+func TestAnAPIServerOfBeforeDoesNotCount(t *testing.T) {
+	play(t, one, func(t *testing.T, c *cluster, client *Client) {
+		after(3*time.Second, func() { c.mu.Lock(); c.serves = "v1.36.4"; c.mu.Unlock() })
+		began := time.Now()
+		var notes []string
+		_, err := client.Do(t.Context(), plan.WaitAPI{Host: "cp-1", Version: "v1.36.4", Timeout: 30}, nil, func(p hosts.Progress) { notes = append(notes, p.Note) })
+		if took := time.Since(began); err != nil || took < 3*time.Second || took > 5*time.Second || !slices.Contains(notes, "it serves v1.36.3") {
+			t.Errorf("after %s: %v, told %q", took, err, notes)
+		}
+	})
+}
+
 // TestAnAPIServerServesBeforeItIsReady: who waits only for that does not wait for the rest.
 func TestAnAPIServerServesBeforeItIsReady(t *testing.T) {
 	play(t, one, func(t *testing.T, c *cluster, client *Client) {
