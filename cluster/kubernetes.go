@@ -27,7 +27,7 @@ type Minor struct {
 
 // Gone is what a minor has no more.
 type Gone struct {
-	// Flags, without dashes, by the program.
+	// Flags, without dashes, by the program: etcd, kube-apiserver, kubelet …
 	Flags map[string][]string
 	// FeatureGates that are not known any more.
 	FeatureGates []string
@@ -48,6 +48,18 @@ var minors = []Minor{
 		NewFields:  map[string][]string{KubeletKind: {"defaultPodSysctls"}},
 		Gone: Gone{
 			Flags: map[string][]string{
+				"etcd": { // from 3.6 to 3.7
+					"discovery", "discovery-proxy",
+					"experimental-bootstrap-defrag-threshold-megabytes", "experimental-compact-hash-check-enabled", "experimental-compact-hash-check-time",
+					"experimental-compaction-batch-limit", "experimental-compaction-sleep-interval", "experimental-corrupt-check-time",
+					"experimental-distributed-tracing-address", "experimental-distributed-tracing-instance-id",
+					"experimental-distributed-tracing-sampling-rate", "experimental-distributed-tracing-service-name",
+					"experimental-downgrade-check-time", "experimental-enable-distributed-tracing", "experimental-enable-lease-checkpoint",
+					"experimental-enable-lease-checkpoint-persist", "experimental-initial-corrupt-check", "experimental-memory-mlock",
+					"experimental-peer-skip-client-san-verification", "experimental-snapshot-catchup-entries", "experimental-stop-grpc-service-on-defrag",
+					"experimental-txn-mode-write-with-shared-buffer", "experimental-warning-apply-duration",
+					"experimental-warning-unary-request-duration", "experimental-watch-progress-notify-interval",
+				},
 				"kube-controller-manager": {"concurrent-service-syncs"},
 				"kubelet": {
 					"application-metrics-count-limit", "boot-id-file", "container-hints", "containerd", "containerd-namespace",
@@ -129,6 +141,20 @@ func comesWith(v Version, kind, field string) (minor string, later bool) {
 		}
 		if slices.Contains(m.NewFields[kind], field) {
 			minor = m.Name
+		}
+	}
+	return "", false
+}
+
+// sinceMinor finds the minor, up to a version's own, of which something is true.
+func sinceMinor(v Version, is func(Minor) bool) (name string, found bool) {
+	from := slices.IndexFunc(minors, func(m Minor) bool { return m.Name == v.MinorString() })
+	if from < 0 {
+		return "", false
+	}
+	for _, minor := range minors[from:] {
+		if is(minor) {
+			return minor.Name, true
 		}
 	}
 	return "", false

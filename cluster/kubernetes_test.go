@@ -43,6 +43,14 @@ func TestAFileWithoutAVersionMeansTheBundles(t *testing.T) {
 	}
 }
 
+// TestAnOlderVersionStillHasWhatANewerHasNoMore.
+func TestAnOlderVersionStillHasWhatANewerHasNoMore(t *testing.T) {
+	_, err := LoadFor([]byte(minimal+"extraArgs: {etcd: [{name: experimental-corrupt-check-time, value: 1h}], kubelet: [{name: feature-gates, value: SidecarContainers=true}]}\n"), "v1.36.3")
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func TestFieldsComeWithAMinor(t *testing.T) {
 	for version, want := range map[string]string{"v1.36.3": "v1.37", "v1.37.2": "", "v1.35.0": ""} {
 		got, later := comesWith(must(t, version), KubeletKind, "defaultPodSysctls")

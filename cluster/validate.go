@@ -50,6 +50,7 @@ func findings(c *Cluster) []*finding {
 	k.extraArgs(c.ExtraArgs)
 	k.staticPods(c)
 	k.components(c)
+	k.versionsOf(c)
 	return k.found
 }
 

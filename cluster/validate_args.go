@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -113,28 +112,12 @@ func (k *checker) argName(arg Arg, at string) {
 // or that the installed version does not have.
 func (k *checker) components(c *Cluster) {
 	documents := map[string]map[string]any{KubeletKind: c.Kubelet, KubeProxyKind: c.KubeProxy}
-	k.laterFields(c.KubernetesVersion, documents)
 	for _, fixed := range fixedFields {
 		value, found := lookup(documents[fixed.kind], fixed.field)
 		if !found || fixed.allowed != nil && value == fixed.allowed(c) {
 			continue
 		}
 		k.wrong(fixed.kind+"."+fixed.field, fixed.fix, "%s", fixed.why)
-	}
-}
-
-// laterFields refuses what comes with a newer minor version than the file's.
-func (k *checker) laterFields(kubernetes string, documents map[string]map[string]any) {
-	version, err := ParseVersion(kubernetes)
-	if err != nil {
-		return // which is told
-	}
-	for _, kind := range []string{KubeletKind, KubeProxyKind} {
-		for _, field := range slices.Sorted(maps.Keys(documents[kind])) {
-			if minor, later := comesWith(version, kind, field); later {
-				k.wrong(kind+"."+field, leaveOut, "comes with %s", minor)
-			}
-		}
 	}
 }
 

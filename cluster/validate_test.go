@@ -36,6 +36,21 @@ var problemCases = map[string]problemCase{
 		"line 8: kubernetesVersion: this Slipway installs v1.37.x and v1.36.x, not v1.35.4; write v1.37.2"}},
 	"version too new": {[]string{"", "kubernetesVersion: v1.38.0\n"}, []string{
 		"line 8: kubernetesVersion: this Slipway installs v1.37.x and v1.36.x, not v1.38.0; write v1.37.2"}},
+	"what a version has no more": {[]string{"", `extraArgs:
+  apiServer: [{name: feature-gates, value: "kube:SidecarContainers=true,HostnameOverride=false,DRAPrioritizedList=true"}]
+  etcd: [{name: experimental-corrupt-check-time, value: 1h}, {name: feature-gates, value: SidecarContainers=true}]
+  kubelet: [{name: boot-id-file, value: /x}]
+---
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+featureGates: {DisableCPUQuotaWithExclusiveCPUs: false, MemoryQoS: true, NodeDeclaredFeatures: true, SidecarContainers: true}
+`}, []string{
+		"line 9: extraArgs.apiServer[0].value: there is no feature gate SidecarContainers since v1.37; leave it out",
+		"line 9: extraArgs.apiServer[0].value: the feature gate HostnameOverride can only be true since v1.37; leave it out",
+		"line 10: extraArgs.etcd[0].name: etcd has no flag experimental-corrupt-check-time since v1.37; leave it out",
+		"line 11: extraArgs.kubelet[0].name: kubelet has no flag boot-id-file since v1.37; leave it out",
+		"line 15: KubeletConfiguration.featureGates.DisableCPUQuotaWithExclusiveCPUs: the feature gate DisableCPUQuotaWithExclusiveCPUs can only be true since v1.37; leave it out",
+		"line 15: KubeletConfiguration.featureGates.SidecarContainers: there is no feature gate SidecarContainers since v1.37; leave it out"}},
 	"a field of a later version": {[]string{"", "kubernetesVersion: v1.36.3\n---\napiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\ndefaultPodSysctls: {net.ipv4.ip_forward: \"1\"}\n"}, []string{
 		"line 12: KubeletConfiguration.defaultPodSysctls: comes with v1.37; leave it out"}},
 	"repository with a scheme": {[]string{"", "imageRepository: https://registry.example.com/k8s\n"}, []string{

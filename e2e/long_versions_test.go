@@ -46,6 +46,7 @@ func TestLongWhatAMinorHasNoMore(t *testing.T) {
 			for _, program := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet"} {
 				missing(gone.Flags, program, before.flags(t, program), now.flags(t, program))
 			}
+			missing(gone.Flags, "etcd", before.etcdFlags(t), now.etcdFlags(t))
 			fresh := map[string][]string{}
 			for kind, file := range map[string]string{
 				cluster.KubeletKind: "k8s.io/kubelet/config/v1beta1", cluster.KubeProxyKind: "k8s.io/kube-proxy/config/v1alpha1",
@@ -117,8 +118,9 @@ func component(t *testing.T, name, version string) string {
 	return path
 }
 
-// sources are Kubernetes of one minor: its programs, and the modules that they are built from.
-type sources struct{ program, modfile string }
+// sources are Kubernetes of one minor: its programs, and the folder of pins that they are built from;
+// empty for the default's.
+type sources struct{ program, pins string }
 
 func sourcesOf(t *testing.T, minor string) sources {
 	t.Helper()
@@ -126,9 +128,9 @@ func sourcesOf(t *testing.T, minor string) sources {
 		if semver.MajorMinor(version) != minor {
 			continue
 		}
-		s := sources{component(t, "kube", version), "go.mod"}
+		s := sources{program: component(t, "kube", version)}
 		if version != cluster.DefaultKubernetesVersion {
-			s.modfile = filepath.Join("..", minor, "kube.mod")
+			s.pins = minor
 		}
 		return s
 	}
@@ -136,9 +138,14 @@ func sourcesOf(t *testing.T, minor string) sources {
 	return sources{}
 }
 
-func (s sources) folder(t *testing.T, module string) string {
+// folder is where a module lies that a component is built from.
+func (s sources) folder(t *testing.T, component, module string) string {
 	t.Helper()
-	return strings.TrimSpace(output(t, "go", "-C", "bundle/components/kube", "list", "-m", "-modfile", s.modfile, "-f", "{{.Dir}}", module))
+	modfile := "go.mod"
+	if s.pins != "" {
+		modfile = filepath.Join("..", s.pins, component+".mod")
+	}
+	return strings.TrimSpace(output(t, "go", "-C", "bundle/components/"+component, "list", "-m", "-modfile", modfile, "-f", "{{.Dir}}", module))
 }
 
 var flagLine = regexp.MustCompile(`(?m)^ +(?:-[a-zA-Z], )?--([a-z0-9-]+)`)
@@ -156,11 +163,32 @@ func (s sources) flags(t *testing.T, program string) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
+var etcdFlag = regexp.MustCompile(`(?:fs|flagSet)\.\w*Var\([^"]*"([a-z0-9-]+)"`)
+
+// etcdFlags are those that etcd's sources define: its help does not have all.
+func (s sources) etcdFlags(t *testing.T) []string {
+	t.Helper()
+	found := map[string]bool{}
+	for _, name := range []string{"embed/config.go", "etcdmain/config.go"} {
+		content, err := os.ReadFile(filepath.Join(s.folder(t, "etcd", "go.etcd.io/etcd/server/v3"), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range etcdFlag.FindAllStringSubmatch(string(content), -1) {
+			found[match[1]] = true
+		}
+	}
+	if len(found) < 60 {
+		t.Fatalf("etcd's sources define %d flags", len(found))
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
 // fields are the first fields of a configuration's kind.
 func (s sources) fields(t *testing.T, folder, kind string) []string {
 	t.Helper()
 	module := strings.Join(strings.Split(folder, "/")[:2], "/")
-	path := filepath.Join(s.folder(t, module), strings.TrimPrefix(folder, module), "types.go")
+	path := filepath.Join(s.folder(t, "kube", module), strings.TrimPrefix(folder, module), "types.go")
 	file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -197,7 +225,7 @@ type gate struct {
 // gates reads Kubernetes' own list.
 func (s sources) gates(t *testing.T) map[string]gate {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join(s.folder(t, "k8s.io/kubernetes"), "test/compatibility_lifecycle/reference/versioned_feature_list.yaml"))
+	content, err := os.ReadFile(filepath.Join(s.folder(t, "kube", "k8s.io/kubernetes"), "test/compatibility_lifecycle/reference/versioned_feature_list.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
