@@ -36,6 +36,7 @@ type Cluster struct {
 	Certificates      Certificates `json:"certificates,omitzero"`
 	ExtraArgs         ExtraArgs    `json:"extraArgs,omitzero"`
 	ExtraVolumes      ExtraVolumes `json:"extraVolumes,omitzero"`
+	Drain             Drain        `json:"drain,omitzero"`
 
 	// Kubelet and KubeProxy are the further documents of the file: a
 	// KubeletConfiguration and a KubeProxyConfiguration in their own API, laid over
@@ -51,6 +52,33 @@ type Bundle struct {
 	// count.
 	TrustedKeyFiles []string `json:"trustedKeyFiles,omitempty"`
 }
+
+// Drain is how nodes are drained, unless a command says otherwise.
+type Drain struct {
+	// Timeout is how long the Pods of one node have to go elsewhere.
+	Timeout Duration `json:"timeout,omitempty"`
+	// GracePeriod is how long each Pod gets to end; 0: as long as it says itself.
+	GracePeriod Duration `json:"gracePeriod,omitempty"`
+	// OnBlocked is what to do where the forecast says that a host's drain would not end.
+	OnBlocked OnBlocked `json:"onBlocked,omitempty"`
+	// ForceAfter is after how long a Pod is deleted whose eviction is refused, with OnBlocked force.
+	ForceAfter Duration `json:"forceAfter,omitempty"`
+	// Force has Pods deleted that no controller makes again.
+	Force bool `json:"force,omitempty"`
+	// DeleteEmptyDirData has Pods deleted whose data in an emptyDir are lost by it.
+	DeleteEmptyDirData bool `json:"deleteEmptyDirData,omitempty"`
+}
+
+// OnBlocked is what to do about a drain that would not end.
+type OnBlocked string
+
+// What may be done.
+const (
+	OnBlockedStop  OnBlocked = "stop"  // touch nothing
+	OnBlockedWait  OnBlocked = "wait"  // drain, and wait until the time is over
+	OnBlockedForce OnBlocked = "force" // drain, and delete what is refused for some time
+	OnBlockedSkip  OnBlocked = "skip"  // leave these hosts out
+)
 
 // EndpointMode says who keeps the API's endpoint reachable.
 type EndpointMode string

@@ -22,6 +22,9 @@ const (
 	DefaultValidity       = Duration(365 * 24 * time.Hour)
 	DefaultCAValidity     = Duration(10 * 365 * 24 * time.Hour)
 	DefaultKeyAlgorithm   = "ECDSA-P256"
+	DefaultDrainTimeout   = Duration(5 * time.Minute)
+	DefaultForceAfter     = Duration(time.Minute)
+	DefaultOnBlocked      = OnBlockedStop
 )
 
 // Defaults completes a Cluster: what the file leaves out is set, what it says stays. DNS names
@@ -41,6 +44,9 @@ func Defaults(c *Cluster) {
 	setDefault(&c.Certificates.Validity, DefaultValidity)
 	setDefault(&c.Certificates.CAValidity, DefaultCAValidity)
 	setDefault(&c.Certificates.KeyAlgorithm, DefaultKeyAlgorithm)
+	setDefault(&c.Drain.Timeout, DefaultDrainTimeout)
+	setDefault(&c.Drain.OnBlocked, DefaultOnBlocked)
+	setDefault(&c.Drain.ForceAfter, DefaultForceAfter)
 	defaultSSH(&c.SSH)
 	for i := range c.Hosts {
 		inheritSSH(&c.Hosts[i].SSH, c.SSH)

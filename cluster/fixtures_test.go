@@ -46,6 +46,7 @@ registries:
     caFile: ca.crt
     credentialsFile: creds
 bundle: {trustedKeyFiles: [release.pub, own.pub]}
+drain: {timeout: 10m, gracePeriod: 30s, onBlocked: force, forceAfter: 2m, force: true, deleteEmptyDirData: true}
 certificates:
   validity: 1h
   caValidity: 24h

@@ -101,6 +101,10 @@ func TestSchemaSaysWhatValidationSays(t *testing.T) {
 		{"Certificates", "caValidity", fallback, DefaultCAValidity.String()},
 		{"Certificates", "keyAlgorithm", fallback, DefaultKeyAlgorithm},
 		{"Certificates", "keyAlgorithm", choices, keyAlgorithms},
+		{"Drain", "timeout", fallback, DefaultDrainTimeout.String()},
+		{"Drain", "forceAfter", fallback, DefaultForceAfter.String()},
+		{"Drain", "onBlocked", fallback, string(DefaultOnBlocked)},
+		{"Drain", "onBlocked", choices, OnBlockedChoices},
 		{"Arg", "name", pattern, flagForm.String()},
 		{"HostPathMount", "pathType", choices, PathTypes},
 	} {
@@ -269,6 +273,7 @@ func TestSchemaRefuses(t *testing.T) {
 				"endpoints": []any{"http://192.0.2.31:2379"}, "caFile": "a", "certFile": "b", "keyFile": "c"}}
 		},
 		"an unknown key algorithm":  func(c map[string]any) { c["certificates"] = map[string]any{"keyAlgorithm": "RSA"} },
+		"an unknown way on":         func(c map[string]any) { c["drain"] = map[string]any{"onBlocked": "hope"} },
 		"a duration without a unit": func(c map[string]any) { c["certificates"] = map[string]any{"validity": "8760"} },
 		"address and addresses": func(c map[string]any) {
 			c["hosts"].([]any)[0].(map[string]any)["addresses"] = []any{"192.0.2.1"}

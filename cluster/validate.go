@@ -51,6 +51,7 @@ func findings(c *Cluster) []*finding {
 	k.staticPods(c)
 	k.components(c)
 	k.versionsOf(c)
+	k.drain(c.Drain)
 	return k.found
 }
 

@@ -77,7 +77,14 @@ type Node struct {
 	SystemUUID     string            `json:"systemUUID,omitempty"`
 	// Marks are what Slipway noted on the node that it has set; nil where there is no note.
 	Marks *Marks `json:"marks,omitempty"`
+	// CordonedBy is the workflow of Slipway's that has cordoned the node for a time; empty where
+	// nobody has, or a person.
+	CordonedBy string `json:"cordonedBy,omitempty"`
 }
+
+// AnnotationCordonedBy is where a node carries CordonedBy. It is written in the same patch that
+// cordons, so that a run that is killed leaves none without the other.
+const AnnotationCordonedBy = "slipway.dev/cordoned-by"
 
 // AnnotationMarks is where a node carries its Marks, as JSON.
 const AnnotationMarks = "slipway.dev/marks"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/slipway-k8s/slipway/phases/forecast"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -15,6 +16,8 @@ type Frontend interface {
 	// run does, and stages before Close returns, but those of hosts that are still being
 	// connected to.
 	Event(plan.Event)
+	// Forecast shows what draining hosts will do, before the plan that does it.
+	Forecast(forecast.Forecast) error
 	// Plan shows what is going to be done.
 	Plan(plan.Plan) error
 	// Ask puts a question, the last line of the text, and gives whether the answer is yes. It
@@ -33,6 +36,7 @@ const (
 	StageMint         = "mint"
 	StageCluster      = "observe cluster"
 	StageHealth       = "ask for health"
+	StageWorkloads    = "look at workloads"
 	StagePlan         = "plan"
 	StageVerifyBundle = "verify the bundle"
 	StageVerify       = "verify"

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/slipway-k8s/slipway/phases/forecast"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -25,6 +26,8 @@ func (f *fake) Event(event plan.Event) {
 	defer f.mu.Unlock()
 	f.events = append(f.events, event)
 }
+
+func (f *fake) Forecast(forecast.Forecast) error { return nil }
 
 func (f *fake) Plan(plan.Plan) error { return nil }
 

@@ -45,6 +45,8 @@ func (s *Session) inputOf(r *Run) (phases.Input, error) {
 	if err == nil {
 		in.WorkersAtOnce, err = atOnceOf(r.WorkersAtOnce, len(workersOf(s.cluster)))
 	}
+	in.Workloads = s.workloads
+	in.Drain, in.OnBlocked = s.drainOptions(r.Drain, r.Force)
 	return in, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/slipway-k8s/slipway/phases/forecast"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -13,6 +14,8 @@ import (
 type Prepared struct {
 	Plan     plan.Plan
 	Contents plan.Contents
+	// Forecast is what the plan's drains will do; nil where it drains nothing.
+	Forecast *forecast.Forecast
 	// fresh is asked when the hosts are leased, before the first step: ErrStale where the
 	// plan no longer fits. Nil where they were leased before they were looked at.
 	fresh func(context.Context) error
@@ -21,24 +24,32 @@ type Prepared struct {
 // Prepare is the way of every workflow up to its plan: connect, observe, mint, preflight,
 // plan. Nothing on any host has changed when it returns.
 func (s *Session) Prepare(ctx context.Context, r *Run) (Prepared, error) {
-	if err := s.known(r.Hosts); err != nil {
+	if err := s.observed(ctx, r); err != nil {
 		return Prepared{}, err
 	}
-	if r.begin != nil {
-		if err := r.begin(ctx, s, r); err != nil {
-			return Prepared{}, err
-		}
-	}
-	if err := s.reachAll(ctx, r); err != nil {
-		return Prepared{}, err
-	}
-	s.askHealth(ctx, r)
 	end := s.span(StagePlan)
 	ready, err := s.planned(r)
 	if end(&err); err != nil {
 		return Prepared{}, err
 	}
 	return ready, s.verifyBundle(ctx, ready)
+}
+
+// observed connects, and looks at all that the plan depends on.
+func (s *Session) observed(ctx context.Context, r *Run) error {
+	if err := s.known(r.Hosts); err != nil {
+		return err
+	}
+	if r.begin != nil {
+		if err := r.begin(ctx, s, r); err != nil {
+			return err
+		}
+	}
+	if err := s.reachAll(ctx, r); err != nil {
+		return err
+	}
+	s.askHealth(ctx, r)
+	return s.askWorkloads(ctx, r)
 }
 
 // known refuses names that the cluster file does not have.
@@ -78,7 +89,15 @@ func (s *Session) planned(r *Run) (Prepared, error) {
 		return Prepared{}, fmt.Errorf("plan %s of %s: %w", r.Name, s.cluster.Name, err)
 	}
 	made.Bundle = s.BundleName()
-	return Prepared{Plan: made, Contents: contents}, nil
+	ready := Prepared{Plan: made, Contents: contents}
+	if r.forecast != nil {
+		made, err := r.forecast(in)
+		if err != nil {
+			return Prepared{}, err
+		}
+		ready.Forecast = &made
+	}
+	return ready, nil
 }
 
 // BundleName is how a plan calls the session's bundle; nil where there is none.

@@ -64,6 +64,11 @@ func (s *Session) warn(p plan.Plan) {
 
 // agreed shows the plan and asks; it gives ErrDeclined where the answer is no.
 func (s *Session) agreed(ctx context.Context, r *Run, ready Prepared) error {
+	if ready.Forecast != nil {
+		if err := s.front.Forecast(*ready.Forecast); err != nil {
+			return err
+		}
+	}
 	if err := s.front.Plan(ready.Plan); err != nil || r.Yes {
 		return err
 	}
@@ -123,6 +128,9 @@ const (
 func (s *Session) planAgain(ctx context.Context, r *Run) error {
 	for looks := 1; ; looks++ {
 		if err := s.look(ctx, r); err != nil {
+			return err
+		}
+		if err := s.askWorkloads(ctx, r); err != nil {
 			return err
 		}
 		again, err := s.planned(r)

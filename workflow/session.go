@@ -18,6 +18,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts/ssh"
 	"github.com/slipway-k8s/slipway/images"
 	"github.com/slipway-k8s/slipway/phases/engine/api"
+	"github.com/slipway-k8s/slipway/phases/forecast"
 )
 
 // Options are what a session is opened with.
@@ -223,6 +224,8 @@ type observation struct {
 	facts map[string]hosts.Facts // of the hosts that answered
 	seen  map[string]time.Time   // when, by this machine's clock
 	live  hosts.ClusterFacts
+	// workloads is what runs in the cluster, where that was looked at.
+	workloads *forecast.State
 }
 
 func (o *observation) note(name string, facts hosts.Facts) {

@@ -13,6 +13,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases"
 	"github.com/slipway-k8s/slipway/phases/checks"
+	"github.com/slipway-k8s/slipway/phases/forecast"
 	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
@@ -47,6 +48,10 @@ type Workflow struct {
 	verify func(context.Context, *Session, *Run) error
 	// after is called at the end, with what went wrong.
 	after func(*Session, *Run, error) error
+
+	// forecast is what the workflow's drains will do, by what runs in the cluster, which is then
+	// looked at; nil where it drains nothing.
+	forecast func(phases.Input) (forecast.Forecast, error)
 
 	// byItself is how a workflow that is more than one plan is carried out; Run does not do it.
 	byItself string
@@ -84,9 +89,12 @@ type Request struct {
 	Force       bool
 	Offline     bool
 	RemoveStale bool
+	Drain       DrainRequest
 	Yes         bool // do it without asking
 	// WorkersAtOnce is how many workers are changed at a time: a number, or a share in percent.
 	WorkersAtOnce string
+	// ForecastOnly asks for the forecast and nothing else: Session.Forecast.
+	ForecastOnly bool
 	// IgnoreChecks are the names of checks whose findings stop nothing; they are told all the same.
 	IgnoreChecks []string
 }

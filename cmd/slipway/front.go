@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/forecast"
 	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/workflow"
 )
@@ -22,6 +23,8 @@ type silentFront struct{ program *program }
 func (p *program) silent() silentFront { return silentFront{p} }
 
 func (f silentFront) Event(event plan.Event) { f.program.waits.Event(event) }
+
+func (f silentFront) Forecast(forecast.Forecast) error { return nil }
 
 func (f silentFront) Plan(plan.Plan) error { return nil }
 
@@ -65,6 +68,14 @@ func (f *jsonFront) encode(value any) {
 	_ = f.encoder.Encode(value) // a reader that went away stops no run
 }
 
+func (f *jsonFront) Forecast(made forecast.Forecast) error {
+	f.encode(struct {
+		Type string `json:"type"`
+		forecast.Forecast
+	}{"forecast", made})
+	return nil
+}
+
 func (f *jsonFront) Plan(p plan.Plan) error {
 	if !f.yes {
 		return usagef("--output json asks nothing: say --yes")
@@ -90,6 +101,8 @@ type textFront struct {
 	mu    sync.Mutex
 	steps longSteps
 }
+
+func (f *textFront) Forecast(made forecast.Forecast) error { return writeForecast(f.out, made) }
 
 // Plan shows all of a plan to whom is asked, and else how much it is.
 func (f *textFront) Plan(p plan.Plan) error {

@@ -53,6 +53,11 @@ func (p *program) newPreview(w workflow.Workflow) *cobra.Command {
 			return writeContents(command.OutOrStdout(), ready, contents)
 		}
 		err = show(command.OutOrStdout(), *format, ready.Plan, func(w io.Writer) error {
+			if ready.Forecast != nil {
+				if err := writeForecast(w, *ready.Forecast); err != nil {
+					return err
+				}
+			}
 			_, err := fmt.Fprint(w, plan.Text(ready.Plan))
 			return err
 		})

@@ -78,6 +78,8 @@ func (c *fakeCluster) serveObject(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodGet && list != "":
 		reply(w, http.StatusOK, object{"kind": list + "List", "apiVersion": "v1", "metadata": object{}, "items": c.list(r, path.Base(at))})
+	case path.Base(at) == "eviction":
+		c.evict(w, path.Dir(at), sent)
 	case r.Method == http.MethodPost && c.objects[at+"/"+nameOf(sent)] != nil:
 		refuse(w, http.StatusConflict, "AlreadyExists")
 	case r.Method == http.MethodPost:
@@ -191,6 +193,7 @@ func (c *fakeCluster) nodeStatus(name string) object {
 		h.t.Error(err)
 	}
 	status["addresses"] = []object{{"type": "InternalIP", "address": h.address}}
+	status["allocatable"] = object{"cpu": "4", "memory": "8Gi", "pods": "110"}
 	status["nodeInfo"] = object{"kubeletVersion": cluster.DefaultKubernetesVersion, "machineID": facts.MachineID}
 	networked := slices.ContainsFunc(c.paths("daemonsets"), func(at string) bool { return strings.Contains(at, "flannel") })
 	switch {
@@ -219,13 +222,14 @@ func (c *fakeCluster) list(r *http.Request, collection string) []object {
 		for _, h := range c.hosts {
 			if of := r.URL.Query().Get("fieldSelector"); h.kubelet() && (of == "" || of == "spec.nodeName="+h.name) {
 				items = append(items, c.pods(h)...)
+				items = append(items, c.runOn(h.name)...)
 			}
 		}
 		return items
 	}
 	kind, typed := strings.CutPrefix(r.URL.Query().Get("fieldSelector"), "type=")
 	for _, at := range c.paths(collection) {
-		if strings.HasPrefix(at, r.URL.Path+"/") && (!typed || c.objects[at]["type"] == kind) {
+		if in(at, r.URL.Path) && (!typed || c.objects[at]["type"] == kind) {
 			items = append(items, c.seen(at))
 		}
 	}
@@ -260,8 +264,74 @@ func (c *fakeCluster) pods(h *stageHost) []object {
 	return pods
 }
 
+// in tells whether an object is of a collection: of one namespace or, where that is not said, of all.
+func in(at, collection string) bool {
+	return strings.HasPrefix(at, collection+"/") || strings.HasPrefix(at, path.Dir(collection)+"/namespaces/")
+}
+
+// run puts a Pod of the user's onto a node, of a Deployment or bare.
+func (c *fakeCluster) run(node, name string, bare bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	app, _, _ := strings.Cut(name, "-")
+	metadata := object{"name": name, "namespace": "default", "labels": object{"app": app, "pod-template-hash": "5d"}}
+	if !bare {
+		metadata["ownerReferences"] = []object{{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": app + "-5d", "uid": app, "controller": true}}
+	}
+	c.store("/api/v1/namespaces/default/pods/"+name, object{
+		"kind": "Pod", "metadata": metadata, "spec": object{"nodeName": node},
+		"status": object{"phase": "Running", "conditions": []object{{"type": "Ready", "status": "True"}}},
+	})
+}
+
+// runOn are the Pods of the user's on a node.
+func (c *fakeCluster) runOn(node string) []object {
+	var pods []object
+	for _, at := range c.paths("pods") {
+		if part(c.objects[at], "spec")["nodeName"] == node {
+			pods = append(pods, c.objects[at])
+		}
+	}
+	return pods
+}
+
+// protect has a budget let no Pod of an app go.
+func (c *fakeCluster) protect(app string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	made := c.store("/apis/policy/v1/namespaces/default/poddisruptionbudgets/"+app, object{
+		"kind": "PodDisruptionBudget", "metadata": object{"name": app, "namespace": "default"},
+		"spec": object{"minAvailable": 1, "selector": object{"matchLabels": object{"app": app}}},
+	})
+	made["status"] = object{"observedGeneration": 1, "desiredHealthy": 1, "expectedPods": 1, "currentHealthy": 1}
+}
+
+// evict has a Pod go, if no budget keeps it.
+func (c *fakeCluster) evict(w http.ResponseWriter, at string, sent object) {
+	pod := c.objects[at]
+	app, _ := part(part(pod, "metadata"), "labels")["app"].(string)
+	switch {
+	case pod == nil:
+		refuse(w, http.StatusNotFound, "NotFound")
+		return
+	case c.objects["/apis/policy/v1/namespaces/default/poddisruptionbudgets/"+app] != nil:
+		reply(w, http.StatusTooManyRequests, object{
+			"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": http.StatusTooManyRequests, "reason": "TooManyRequests",
+			"message": "Cannot evict pod as it would violate the pod's disruption budget.",
+			"details": object{"causes": []object{{"reason": "DisruptionBudget", "message": "The disruption budget " + app + " needs 1 healthy pods and has 1 currently"}}},
+		})
+		return
+	case part(sent, "deleteOptions")["dryRun"] == nil:
+		delete(c.objects, at)
+	}
+	reply(w, http.StatusCreated, object{"kind": "Status", "apiVersion": "v1", "status": "Success"})
+}
+
 // listed are the collections that can be listed, by the kind of what is in them.
-var listed = map[string]string{"nodes": "Node", "pods": "Pod", "secrets": "Secret"}
+var listed = map[string]string{
+	"nodes": "Node", "pods": "Pod", "secrets": "Secret", "daemonsets": "DaemonSet", "poddisruptionbudgets": "PodDisruptionBudget",
+	"persistentvolumes": "PersistentVolume", "persistentvolumeclaims": "PersistentVolumeClaim",
+}
 
 // discovery is what kubectl asks before it asks for nodes or Pods.
 var discovery = map[string]object{

@@ -151,6 +151,20 @@ var hostEvents = map[string]func(s *stage, h *stageHost, arg string) error{
 		h.when.Store(&changes)
 		return nil
 	},
+	// runs POD: the user runs a Pod there, of the Deployment that its name begins with.
+	"runs": func(s *stage, h *stageHost, pod string) error {
+		s.cluster.run(h.name, pod, false)
+		return nil
+	},
+	"runs-bare": func(s *stage, h *stageHost, pod string) error {
+		s.cluster.run(h.name, pod, true)
+		return nil
+	},
+	// protects APP: a budget, of whatever host, lets none of its Pods go.
+	"protects": func(s *stage, _ *stageHost, app string) error {
+		s.cluster.protect(app)
+		return nil
+	},
 	"has-memory": func(_ *stage, h *stageHost, mebibytes string) error {
 		n, err := strconv.Atoi(mebibytes)
 		h.machine.Edit(func(f *hosts.Facts) { f.Memory = int64(n) << 20 })

@@ -117,6 +117,9 @@ func (p *program) newWorkflowCommand(w workflow.Workflow) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if request.ForecastOnly {
+			return p.showForecast(command, run, flags)
+		}
 		return p.change(command, run, flags)
 	}
 	flags.output = formatFlag(command, "format: text, or json for one event per stage and step", formatText, formatJSON)
@@ -153,6 +156,26 @@ func (p *program) change(command *cobra.Command, run *workflow.Run, flags change
 		err = errors.Join(err, times.save(flags.timeline, s.HostNames()))
 	}
 	tellJSON(newShown(out), *flags.output, err)
+	return err
+}
+
+// showForecast says what a workflow's drains will do, and exits with 4 where one would not end.
+func (p *program) showForecast(command *cobra.Command, run *workflow.Run, flags changeFlags) error {
+	out := command.OutOrStdout()
+	s, err := p.open(flags.clusterFlags, p.silent())
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	f, err := s.Forecast(command.Context(), run)
+	if err != nil {
+		tellJSON(out, *flags.output, err)
+		return err
+	}
+	err = show(out, *flags.output, f, func(w io.Writer) error { return writeForecast(w, f) })
+	if err == nil && len(f.Blocked()) > 0 {
+		return &exitError{exitRefused}
+	}
 	return err
 }
 

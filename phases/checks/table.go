@@ -1,6 +1,8 @@
 package checks
 
 import (
+	"slices"
+
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
@@ -15,11 +17,13 @@ var (
 	upgrade   = []view.Workflow{view.Upgrade}
 	running   = []view.Workflow{view.Init, view.Upgrade} // they change all of a cluster
 	initJoin  = []view.Workflow{view.Init, view.Join, view.Upgrade}
+	drainOnly = []view.Workflow{view.Drain}
+	schedule  = []view.Workflow{view.Cordon, view.Uncordon, view.Drain}
 	fresh     = []view.Workflow{view.Init, view.Prepare}
 	install   = []view.Workflow{view.Init, view.Join, view.Prepare, view.Upgrade}
 	leave     = []view.Workflow{view.Reset, view.Remove}
 	planning  = []view.Workflow{view.Init, view.Join, view.Prepare, view.Reset, view.Remove, view.ImageLoad, view.Upgrade}
-	every     = append([]view.Workflow{view.HATest}, planning...)
+	every     = slices.Concat([]view.Workflow{view.HATest}, planning, schedule)
 )
 
 // Why some checks cannot be ignored.
@@ -67,6 +71,9 @@ var Table = []Check{
 	{"APIServer", Cluster, Error, remove, ofCluster(silentForRemove), apiNeeded},
 	{"APIServer", Cluster, Error, haTest, ofCluster(silentForTest), apiNeeded},
 	{"APIServer", Cluster, Error, upgrade, ofCluster(silentForUpgrade), apiNeeded},
+	{"APIServer", Cluster, Error, schedule, ofCluster(silentForSchedule), apiNeeded},
+	{"Nodes", Cluster, Error, schedule, ofCluster(withoutNode), "there is no such node"},
+	{"Drain", Cluster, Error, drainOnly, ofCluster(blockedDrains), "what to do about a drain that would not end --on-blocked says"},
 	{"Membership", Cluster, Error, running, ofCluster(notYetJoined), membershipNeeded},
 	{"Membership", Cluster, Error, joinOnly, ofCluster(halfMade), membershipNeeded},
 	{"Membership", Cluster, Error, resetOnly, ofCluster(unknownToFile), membershipNeeded},

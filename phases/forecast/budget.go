@@ -82,10 +82,10 @@ func (b *budget) refuses(p *pod) *Note {
 	case len(b.missing) > 0:
 		note.Seen = fmt.Sprintf("budget %s needs %d Ready: then %s has no room elsewhere, and nothing more may go", b.name, b.desired, b.absent())
 		note.Fix = "drain these hosts one after the other, each when the one before is back; or make room: add a host, or scale down"
-		note.May = []Choice{Force, Skip}
+		note.May = []Choice{Wait, Force, Skip}
 	case status.ExpectedPods > 0 && b.desired >= status.ExpectedPods:
 		note.Seen = fmt.Sprintf("budget %s never lets one go: it needs %d of %d Ready", b.name, b.desired, status.ExpectedPods)
-		note.Fix, note.May = "scale "+orPods(p.owner)+" up, or let one be missed: "+edit, []Choice{Force, Skip}
+		note.Fix, note.May = "scale "+orPods(p.owner)+" up, or let one be missed: "+edit, []Choice{Wait, Force, Skip}
 	default:
 		note.Seen = fmt.Sprintf("budget %s lets none go now: it needs %d Ready, and of %d Pods %d are", b.name, b.desired, status.ExpectedPods, status.CurrentHealthy)
 		note.Fix = "see why not all are Ready: kubectl get pods -n " + b.Namespace + " -l '" + b.selector.String() + "'"

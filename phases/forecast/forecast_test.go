@@ -267,7 +267,7 @@ w-1 a evicted`},
 		"what API says": {nodes(2).pod("a", "w-1", "Deployment a").pod("a2", "w-2", "Deployment a").refused("a", "a webhook says no"), one, plan.DrainOptions{}, "\nw-1 a blocked\n  blocks refused: the API server refuses its eviction now: a webhook says no [wait force skip]"},
 		"API, by force": {nodes(2).pod("a", "w-1", "Deployment a").pod("a2", "w-2", "Deployment a").refused("a", "a webhook says no"), one, plan.DrainOptions{ForceAfter: 60}, "\nw-1 a deleted\n  interrupts refused: it is deleted after 60 s, although the API server refuses its eviction now: a webhook says no"},
 		"a budget of 2": {nodes(3).pod("a1", "w-1", "Deployment a").pod("a2", "w-1", "Deployment a").pod("a3", "w-2", "Deployment a").budget("a", 2, 3), one, plan.DrainOptions{}, "\nw-1 a1 evicted\nw-1 a2 evicted"},
-		"never":         {nodes(3).pod("a1", "w-1", "Deployment a").pod("a2", "w-2", "Deployment a").budget("a", 2, 2), one, plan.DrainOptions{}, "\nw-1 a1 blocked\n  blocks budget: budget default/a never lets one go: it needs 2 of 2 Ready [force skip]"},
+		"never":         {nodes(3).pod("a1", "w-1", "Deployment a").pod("a2", "w-2", "Deployment a").budget("a", 2, 2), one, plan.DrainOptions{}, "\nw-1 a1 blocked\n  blocks budget: budget default/a never lets one go: it needs 2 of 2 Ready [wait force skip]"},
 		"never, forced": {nodes(3).pod("a1", "w-1", "Deployment a").pod("a2", "w-2", "Deployment a").budget("a", 2, 2), one, plan.DrainOptions{ForceAfter: 60}, "\nw-1 a1 deleted\n  interrupts budget: it is deleted after 60 s, although budget default/a never lets one go: it needs 2 of 2 Ready"},
 		"not asked":     {nodes(3).pod("a1", "w-1", "Deployment a").pod("a2", "w-2", "Deployment a").budget("a", 2, 2), one, plan.DrainOptions{DisableEviction: true}, "\nw-1 a1 deleted\n  interrupts budget: it is deleted, not evicted (--disable-eviction), although budget default/a never lets one go: it needs 2 of 2 Ready"},
 		"not now":       {nodes(3).pod("a1", "w-1", "Deployment a").pod("a2", "w-2", "Deployment a").pod("a3", "w-2", "Deployment a", unready).budget("a", 2, 3), one, plan.DrainOptions{}, "\nw-1 a1 blocked\n  blocks budget: budget default/a lets none go now: it needs 2 Ready, and of 3 Pods 2 are [wait force skip]"},
@@ -317,12 +317,12 @@ w-1 a evicted
 w-1 a1 evicted
   interrupts nowhere: no other node takes it; of 3 nodes: 2 has a Pod that it must be apart from (anti-affinity); 1 is cordoned, or drained as well
 w-2 a2 blocked
-  blocks budget: budget default/a needs 2 Ready: then default/a1 of w-1 has no room elsewhere, and nothing more may go [force skip]`},
+  blocks budget: budget default/a needs 2 Ready: then default/a1 of w-1 has no room elsewhere, and nothing more may go [wait force skip]`},
 		"two that share a budget, at once": {threeApart(), both, plan.DrainOptions{}, `
 w-1 a1 evicted
   interrupts nowhere: no other node takes it; of 3 nodes: 1 has a Pod that it must be apart from (anti-affinity); 2 is cordoned, or drained as well
 w-2 a2 blocked
-  blocks budget: budget default/a needs 2 Ready: then default/a1 of w-1 has no room elsewhere, and nothing more may go [force skip]`},
+  blocks budget: budget default/a needs 2 Ready: then default/a1 of w-1 has no room elsewhere, and nothing more may go [wait force skip]`},
 		"two that share a budget, in turn": {threeApart(), turns, plan.DrainOptions{}, `
 w-1 a1 evicted
   interrupts nowhere: no other node takes it; of 3 nodes: 2 has a Pod that it must be apart from (anti-affinity); 1 is cordoned, or drained as well

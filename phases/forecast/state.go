@@ -10,6 +10,7 @@
 package forecast
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -111,16 +112,12 @@ const (
 // Choice is what may be done about what blocks.
 type Choice string
 
-// The choices.
+// The choices; what is left is to touch nothing.
 const (
-	Stop  Choice = "stop"  // touch nothing
 	Wait  Choice = "wait"  // until it passes or the time is over
 	Force Choice = "force" // wait for some time, then delete
 	Skip  Choice = "skip"  // leave this host out
 )
-
-// Choices are all there are, the one that counts unless another is said first.
-var Choices = []Choice{Stop, Wait, Force, Skip}
 
 // Note is one thing to know about a Pod's or host's drain, and what to do about it.
 type Note struct {
@@ -179,6 +176,20 @@ func (f Forecast) Blocked() []string {
 		}
 	}
 	return names
+}
+
+// Asked names the Pods whose eviction the API server is asked for.
+func (f Forecast) Asked() []string {
+	var names []string
+	for _, host := range f.Hosts {
+		for _, pod := range host.Pods {
+			if pod.Fate == Evicted || slices.ContainsFunc(pod.Notes, func(n Note) bool { return n.Kind == KindBudget }) {
+				names = append(names, pod.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names) // one may move from host to host
 }
 
 // Of finds a host's part.

@@ -46,6 +46,7 @@ const (
 	PhaseCleanupNode      Phase = "cleanup-node"
 	PhaseHATest           Phase = "ha-test"
 	PhaseUpgrade          Phase = "upgrade" // what is around the change of a host's version
+	PhaseDrain            Phase = "drain"   // cordon and uncordon as well
 )
 
 const addonPrefix = "addon/"

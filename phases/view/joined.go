@@ -113,7 +113,7 @@ func ServedOnce(facts hosts.Facts) bool {
 }
 
 // Targets are the hosts that a workflow is for: those named or all; for a join only those
-// that are not in the cluster yet, and for images only those that run containers.
+// that are not in the cluster yet, and for images, and for drains, only those that run containers.
 func (v View) Targets(workflow Workflow) []cluster.Host {
 	named, err := v.Named(v.Hosts)
 	if err != nil {
@@ -122,7 +122,7 @@ func (v View) Targets(workflow Workflow) []cluster.Host {
 	switch workflow {
 	case Join:
 		return slices.DeleteFunc(slices.Clone(named), func(host cluster.Host) bool { return v.Joined(host.Name) })
-	case ImageLoad:
+	case ImageLoad, Cordon, Uncordon, Drain:
 		return slices.DeleteFunc(slices.Clone(named), func(host cluster.Host) bool { return !host.IsNode() })
 	}
 	return named

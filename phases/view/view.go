@@ -16,6 +16,8 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/forecast"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // Workflow is what a plan is for.
@@ -31,6 +33,9 @@ const (
 	HATest    Workflow = "ha-test"
 	ImageLoad Workflow = "image-load"
 	Upgrade   Workflow = "upgrade-apply"
+	Cordon    Workflow = "cordon"
+	Uncordon  Workflow = "uncordon"
+	Drain     Workflow = "drain"
 )
 
 // View is all that a plan depends on.
@@ -75,6 +80,13 @@ type View struct {
 	WorkersAtOnce int
 	// Now is when the plan is made: certificates are judged by it.
 	Now time.Time
+
+	// Workloads is what runs in the cluster, where the plan goes by a forecast of drains; nil else.
+	Workloads *forecast.State
+	// Drain is how hosts are drained, by the command and the file; OnBlocked is what to do where a
+	// drain would not end.
+	Drain     plan.DrainOptions
+	OnBlocked cluster.OnBlocked
 
 	// Workflow is what the plan is for; set when it is begun.
 	Workflow Workflow

@@ -23,9 +23,9 @@ func (c *Client) Do(ctx context.Context, action plan.ClusterAction, content func
 	case plan.MarkNode:
 		return c.markNode(ctx, action, progress)
 	case plan.Cordon:
-		return c.setSchedulable(ctx, action.Node, false, progress)
+		return c.cordon(ctx, action, progress)
 	case plan.Uncordon:
-		return c.setSchedulable(ctx, action.Node, true, progress)
+		return c.uncordon(ctx, action, progress)
 	case plan.Drain:
 		return c.drain(ctx, action, progress)
 	case plan.WaitAPI:

@@ -134,22 +134,40 @@ func marksOf(node corev1.Node) *hosts.Marks {
 	return marks
 }
 
-// setSchedulable cordons or uncordons. A node that is not registered takes no Pods, so
-// there is nothing to cordon.
-func (c *Client) setSchedulable(ctx context.Context, name string, schedulable bool, progress func(hosts.Progress)) (hosts.Outcome, error) {
-	deed := "cordon"
-	if schedulable {
-		deed = "uncordon"
-	}
-	changed, found, err := c.change(ctx, name, progress, func(node *corev1.Node) { node.Spec.Unschedulable = !schedulable })
-	if err == nil && !found && schedulable {
-		err = fmt.Errorf("no such node is registered")
-	}
+// cordon keeps new Pods away. A node that is not registered takes none, so there is nothing to do.
+func (c *Client) cordon(ctx context.Context, action plan.Cordon, progress func(hosts.Progress)) (hosts.Outcome, error) {
+	changed, found, err := c.change(ctx, action.Node, progress, func(node *corev1.Node) {
+		switch {
+		case action.By == "":
+			delete(node.Annotations, hosts.AnnotationCordonedBy)
+		case !node.Spec.Unschedulable:
+			metav1.SetMetaDataAnnotation(&node.ObjectMeta, hosts.AnnotationCordonedBy, action.By)
+		}
+		node.Spec.Unschedulable = true
+	})
 	if err != nil {
-		return hosts.Outcome{}, fmt.Errorf("%s node %s: %w", deed, name, err)
+		return hosts.Outcome{}, fmt.Errorf("cordon node %s: %w", action.Node, err)
 	}
 	if !found {
 		return outcome(false, "the node is not registered"), nil
+	}
+	return outcome(changed, ""), nil
+}
+
+// uncordon lets a node take Pods again; with By only one that this workflow has cordoned.
+func (c *Client) uncordon(ctx context.Context, action plan.Uncordon, progress func(hosts.Progress)) (hosts.Outcome, error) {
+	changed, found, err := c.change(ctx, action.Node, progress, func(node *corev1.Node) {
+		if action.By != "" && node.Annotations[hosts.AnnotationCordonedBy] != action.By {
+			return
+		}
+		delete(node.Annotations, hosts.AnnotationCordonedBy)
+		node.Spec.Unschedulable = false
+	})
+	if err == nil && !found && action.By == "" {
+		err = fmt.Errorf("no such node is registered")
+	}
+	if err != nil {
+		return hosts.Outcome{}, fmt.Errorf("uncordon node %s: %w", action.Node, err)
 	}
 	return outcome(changed, ""), nil
 }
@@ -177,6 +195,7 @@ func asNode(item corev1.Node) hosts.Node {
 		Marks:          marksOf(item),
 		MachineID:      item.Status.NodeInfo.MachineID,
 		SystemUUID:     item.Status.NodeInfo.SystemUUID,
+		CordonedBy:     item.Annotations[hosts.AnnotationCordonedBy],
 	}
 	node.Ready, node.Reason = readiness(item)
 	for _, address := range item.Status.Addresses {

@@ -1,0 +1,120 @@
+package workflow
+
+import (
+	"context"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases"
+	"github.com/slipway-k8s/slipway/phases/checks"
+	"github.com/slipway-k8s/slipway/phases/forecast"
+)
+
+// Cordon keeps new Pods away from hosts.
+var Cordon = Workflow{
+	Name:  "cordon",
+	Use:   "cordon -f FILE HOST...",
+	Short: "Keep new Pods away from hosts",
+	Long: `Mark the nodes of the named hosts unschedulable, as kubectl cordon does. What runs there stays.
+The hosts themselves need not be reached.`,
+	Args:  Hosts,
+	reach: controlPlanes,
+	query: nothing,
+	plan:  of(phases.Cordon),
+}
+
+// Uncordon lets hosts take Pods again.
+var Uncordon = Workflow{
+	Name:  "uncordon",
+	Use:   "uncordon -f FILE HOST...",
+	Short: "Let hosts take Pods again",
+	Long:  `Mark the nodes of the named hosts schedulable again, as kubectl uncordon does, whoever has cordoned them.`,
+	Args:  Hosts,
+	reach: controlPlanes,
+	query: nothing,
+	plan:  of(phases.Uncordon),
+}
+
+// Drain has what runs on hosts run elsewhere.
+var Drain = Workflow{
+	Name:  "drain",
+	Use:   "drain -f FILE HOST...",
+	Short: "Have the Pods of hosts run elsewhere, and say beforehand what will block",
+	Long: `Forecast what will become of each Pod, show that and the plan, ask, then cordon the named hosts
+and evict their Pods as kubectl drain --ignore-daemonsets does. Afterwards the nodes stay cordoned,
+until: slipway uncordon. A drain that fails or is interrupted uncordons what it has cordoned, and
+nothing else. Where the forecast says that something blocks, nothing is touched unless --on-blocked
+says what to do; what is not said here the section drain of the cluster file says.`,
+	Example: `  slipway drain -f ha.yaml worker-1 --forecast
+  slipway drain -f ha.yaml worker-1 --delete-emptydir-data --timeout 10m`,
+	Args: Hosts,
+	Options: []Option{
+		{"forecast", "say what will happen and what will block, and change nothing", func(r *Request) any { return &r.ForecastOnly }},
+		{"grace-period", "seconds that each Pod gets to end; less than 0: what the Pod says itself", func(r *Request) any { return &r.Drain.GracePeriod }},
+		{"timeout", "how long the Pods of one host have to go", func(r *Request) any { return &r.Drain.Timeout }},
+		{"force", "delete also Pods that no controller makes again", func(r *Request) any { return &r.Force }},
+		{"delete-emptydir-data", "go on although what is in emptyDir volumes is lost", func(r *Request) any { return &r.Drain.DeleteEmptyDirData }},
+		{"pod-selector", "only the Pods with these labels", func(r *Request) any { return &r.Drain.PodSelector }},
+		{"skip-wait-for-delete-timeout", "seconds after which a Pod that was told to end is not waited for; 0: always wait", func(r *Request) any { return &r.Drain.SkipWait }},
+		{"disable-eviction", "delete Pods instead of evicting them: no PodDisruptionBudget is asked", func(r *Request) any { return &r.Drain.DisableEviction }},
+		{"on-blocked", "where a drain would not end: stop, wait, force or skip", func(r *Request) any { return &r.Drain.OnBlocked }},
+		{"force-after", "with --on-blocked force: how long a Pod's eviction may be refused before it is deleted", func(r *Request) any { return &r.Drain.ForceAfter }},
+	},
+	check:    checkDrain,
+	begin:    func(_ context.Context, s *Session, r *Run) error { return s.checkDrainTimes(r.Request) },
+	reach:    controlPlanes,
+	query:    nothing,
+	plan:     of(phases.Drain),
+	forecast: phases.DrainForecast,
+}
+
+func controlPlanes(c *cluster.Cluster, _ Request) []cluster.Host { return c.ControlPlanes() }
+
+// nothing is to be looked at on hosts but who they are.
+func nothing(*Session, cluster.Host) hosts.Query { return hosts.Query{} }
+
+func checkDrain(r Request) error {
+	if _, err := labels.Parse(r.Drain.PodSelector); err != nil {
+		return usagef("--pod-selector: %w", err)
+	}
+	if said := r.Drain.OnBlocked; said != "" && !slices.Contains(cluster.OnBlockedChoices, said) {
+		return usagef("--on-blocked %s: say stop, wait, force or skip", said)
+	}
+	if r.Drain.SkipWait < 0 {
+		return usagef("--skip-wait-for-delete-timeout %d: say 0 or more seconds", r.Drain.SkipWait)
+	}
+	return nil
+}
+
+// checkDrainTimes holds the times of command and file against each other.
+func (s *Session) checkDrainTimes(r Request) error {
+	options, _ := s.drainOptions(r.Drain, r.Force)
+	switch {
+	case options.Timeout < 1:
+		return usagef("--timeout: say at least 1s: a drain without an end would hold the cluster")
+	case r.Drain.ForceAfter != nil && options.ForceAfter == 0:
+		return usagef("--force-after counts with --on-blocked force, and at least 1s")
+	case options.ForceAfter >= options.Timeout:
+		return usagef("--force-after has to be less than the time limit, %d s", options.Timeout)
+	}
+	return nil
+}
+
+// Forecast says what a workflow's drains will do. Nothing is changed.
+func (s *Session) Forecast(ctx context.Context, r *Run) (forecast.Forecast, error) {
+	if err := s.observed(ctx, r); err != nil {
+		return forecast.Forecast{}, err
+	}
+	in, err := s.inputOf(r)
+	if err != nil {
+		return forecast.Forecast{}, err
+	}
+	findings := slices.DeleteFunc(checks.Preflight(r.inChecks(), in.View), func(f checks.Finding) bool { return f.Check == "Drain" })
+	if len(checks.Errors(findings)) > 0 {
+		return forecast.Forecast{}, &checks.Refused{Findings: findings}
+	}
+	return r.forecast(in)
+}
