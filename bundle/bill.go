@@ -2,6 +2,8 @@ package bundle
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +20,17 @@ func EncodeBill(bill Bill) ([]byte, error) {
 		return nil, fmt.Errorf("write the bill: %w", err)
 	}
 	return buffer.Bytes(), nil
+}
+
+// ID names a bundle by its Kubernetes version and what is in it: v1.37.2-0123456789ab. It can be the
+// name of a folder.
+func (b Bill) ID() (string, error) {
+	content, err := EncodeBill(b)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(content)
+	return b.KubernetesVersion + "-" + hex.EncodeToString(sum[:])[:digestLength], nil
 }
 
 // ErrBillVersion tells that a bill's format is not the one that this Slipway reads.

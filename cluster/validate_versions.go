@@ -6,6 +6,18 @@ import (
 	"strings"
 )
 
+// Unknown lists what of a valid file its KubernetesVersion's programs do not know, where that version
+// is not the one that the file was read for.
+func Unknown(c *Cluster) []Problem {
+	k := new(checker)
+	k.versionsOf(c)
+	var all []Problem
+	for _, found := range k.found {
+		all = append(all, found.Problem)
+	}
+	return all
+}
+
 // versionsOf refuses what the programs of the file's Kubernetes version do not know: they would not
 // start with it.
 func (k *checker) versionsOf(c *Cluster) {

@@ -69,5 +69,17 @@ func (h *hostDraft) well() []string {
 	return h.made(awaitsAPI, does[plan.WaitPods], does[plan.WaitNode], does[plan.WaitEndpoint], does[plan.Uncordon])
 }
 
-// changed lists the steps that disturb the host, and those after which it is well.
-func (h *hostDraft) changed() []string { return join(h.disturbed(), h.well()) }
+// changed lists the steps that disturb the host, and those after which it is well. After an upgrade
+// a host has all of one version.
+func (h *hostDraft) changed() []string {
+	if h.in.Workflow == view.Upgrade {
+		return join(h.made(h.changesVersion), h.well())
+	}
+	return join(h.disturbed(), h.well())
+}
+
+// changesVersion matches the steps on the host that change what is in force there.
+func (h *hostDraft) changesVersion(step plan.Step) bool {
+	other := inPhase(plan.PhaseUpgrade, plan.PhaseTidy, plan.PhasePrune)
+	return step.Host == h.host.Name && !step.IsRescue() && !stages(step) && !other(step)
+}

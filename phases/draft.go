@@ -21,6 +21,8 @@ type draft struct {
 
 	err error
 
+	bundleID string // of the bundle that is coming, for an upgrade
+
 	objects                    manifests.ClusterState
 	drafts                     []*hostDraft
 	planes, workers, balancers []*hostDraft // the same by what they are

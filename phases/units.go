@@ -114,13 +114,16 @@ func (h *hostDraft) putsRight(paths []string) bool {
 
 // inputs is the digest of all that a unit reads, as it will be when the plan is done. Of
 // a unit that can be reloaded there is a second one, of what a reload is enough for.
-func (h *hostDraft) inputs(unit manifests.Unit) string {
+func (h *hostDraft) inputs(unit manifests.Unit) string { return inputsBy(unit, h.willBe) }
+
+// inputsBy is the same by what each file is.
+func inputsBy(unit manifests.Unit, is func(path string) (digest string, counts bool)) string {
 	if len(unit.Inputs) == 0 {
 		return ""
 	}
-	inputs := h.digest(unit.Inputs)
+	inputs := digestOf(unit.Inputs, is)
 	if len(unit.Reloads) > 0 {
-		inputs += " " + h.digest(unit.Reloads)
+		inputs += " " + digestOf(unit.Reloads, is)
 	}
 	return inputs
 }
@@ -133,12 +136,15 @@ func startedFor(inputs string) string {
 
 // digest is that of files as they will be when the plan is done. Seeds are left out: they
 // change without a restart's being due.
-func (h *hostDraft) digest(paths []string) string {
+func (h *hostDraft) digest(paths []string) string { return digestOf(paths, h.willBe) }
+
+// digestOf is that of files by what each of them is.
+func digestOf(paths []string, is func(path string) (digest string, counts bool)) string {
 	sum := sha256.New()
 	paths = slices.Clone(paths)
 	slices.Sort(paths)
 	for _, path := range paths {
-		if digest, counts := h.willBe(path); counts {
+		if digest, counts := is(path); counts {
 			fmt.Fprintf(sum, "%s %s\n", path, digest)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 // is the rest.
 func Upgrade(in Input) (plan.Plan, plan.Contents, error) {
 	return planOf(in, view.Upgrade,
+		(*draft).nameBundle,
 		(*draft).renderCluster,
 		(*draft).renderHosts,
 		(*draft).installControlPlanes,
@@ -33,7 +34,18 @@ func Upgrade(in Input) (plan.Plan, plan.Contents, error) {
 		(*draft).awaitAddons,
 		(*draft).pruneObjects,
 		(*draft).pruneHosts,
+		(*draft).putBackWhatFails,
 	)
+}
+
+// nameBundle names the bundle that is coming: by that a host knows what it keeps for it.
+func (d *draft) nameBundle() {
+	id, err := d.in.Bill.ID()
+	if err != nil {
+		d.fail(err)
+		return
+	}
+	d.bundleID = id
 }
 
 // upgradeControlPlanes writes all static Pods of a control plane at once, before its kubelet starts
@@ -81,18 +93,30 @@ func (h *hostDraft) restartsEtcd() bool {
 	return h.hadPod(manifests.EtcdManifest) && h.rewrites(manifests.EtcdManifest)
 }
 
-// makeRoom has each node's Pods run elsewhere while its kubelet or containerd starts anew, and
-// hands over the leadership of an etcd that does.
+// makeRoom has each host, before it changes, keep what is in force there; each node's Pods run
+// elsewhere while its kubelet or containerd starts anew; and an etcd that does hands its leadership over.
 func (d *draft) makeRoom() {
-	for _, h := range d.nodes() {
-		waits := h.moveLeader()
+	for _, h := range d.drafts {
+		if !h.makes(h.changesVersion) {
+			continue
+		}
+		waits := join(h.keepVersion(), h.moveLeader())
 		if _, there := h.in.Node(h.host.Name); there && h.restartsKubelet() {
-			waits = join(waits, h.drainForUpgrade())
+			waits = join(waits, h.drainForUpgrade(waits))
 		}
 		h.beforeItsSteps(waits)
 	}
 	for _, h := range d.nodes() {
 		h.uncordon()
+	}
+}
+
+// putBackWhatFails has what was in force put back on a host where its change fails.
+func (d *draft) putBackWhatFails() {
+	for _, h := range d.drafts {
+		if failing := h.made(h.changesVersion, awaitsAPI, does[plan.WaitPods], does[plan.WaitNode], does[plan.WaitEndpoint]); h.makes(h.changesVersion) {
+			h.putVersionBack(failing)
+		}
 	}
 }
 
@@ -108,11 +132,11 @@ func (h *hostDraft) moveLeader() []string {
 	})}
 }
 
-func (h *hostDraft) drainForUpgrade() []string {
+func (h *hostDraft) drainForUpgrade(waits []string) []string {
 	return []string{h.add(plan.Step{
 		ID: clusterID(plan.PhaseUpgrade, h.host.Name, "drain"), Phase: plan.PhaseUpgrade, Lane: string(plan.PhaseUpgrade) + "/" + h.host.Name,
-		Why: "its kubelet starts anew: its Pods run elsewhere meanwhile", Change: plan.Update,
-		Cluster: plan.Drain{Node: h.host.Name, By: string(view.Upgrade), DrainOptions: plan.DrainOptions{Timeout: drainTimeout, DeleteEmptyDirData: true}},
+		After: after(waits), Why: "its kubelet starts anew: its Pods run elsewhere meanwhile", Change: plan.Update,
+		Cluster: plan.Drain{Node: h.host.Name, By: string(view.Upgrade), DrainOptions: h.in.View.Drain},
 	})}
 }
 
@@ -120,24 +144,27 @@ func (h *hostDraft) drainForUpgrade() []string {
 // interrupted. What a person has cordoned stays so.
 func (h *hostDraft) uncordon() {
 	node, there := h.in.Node(h.host.Name)
-	drains := h.makes(does[plan.Drain])
-	if !there || node.Unschedulable || !drains {
+	left, why := node.CordonedBy == string(view.Upgrade), "its kubelet is back"
+	if !h.makes(does[plan.Drain]) {
+		why = "an upgrade that was interrupted has cordoned it"
+	}
+	if !there || !left && (node.Unschedulable || !h.makes(does[plan.Drain])) {
 		return
 	}
 	h.add(plan.Step{
 		ID: clusterID(plan.PhaseUpgrade, h.host.Name, "uncordon"), Phase: plan.PhaseUpgrade, Lane: string(plan.PhaseUpgrade) + "/" + h.host.Name,
-		After: after(join(h.made(does[plan.Drain]), h.well(), h.disturbed())), Why: "its kubelet is back", Change: plan.Update,
+		After: after(join(h.made(does[plan.Drain]), h.well(), h.disturbed())), Why: why, Change: plan.Update,
 		Cluster: plan.Uncordon{Node: h.host.Name, By: string(view.Upgrade)},
 	})
 }
 
-// beforeItsSteps has all that is done on the host, but for staging, wait for the steps given.
+// beforeItsSteps has all that changes the host wait for the steps given.
 func (h *hostDraft) beforeItsSteps(waits []string) {
 	if len(waits) == 0 {
 		return
 	}
 	for _, i := range h.at[h.host.Name] {
-		if step := h.plan.Steps[i]; !stages(step) {
+		if step := h.plan.Steps[i]; h.changesVersion(step) || inPhase(plan.PhaseTidy)(step) {
 			h.plan.Steps[i].After = append(slices.Clone(step.After), plan.All(waits...))
 		}
 	}
@@ -150,9 +177,14 @@ func (d *draft) upgradeInTurn() {
 	if slices.ContainsFunc(d.drafts, func(h *hostDraft) bool { return len(h.disturbed()) > 0 }) {
 		awaitUnwell(d.planes)
 	}
-	mended, last := oneByOne(leaderLast(d.planes), madeOn(d.drafts, stages))
+	interrupted := keep(d.drafts, func(h *hostDraft) bool { return len(h.disturbed()) == 0 })
+	ready := join(madeOn(d.drafts, stages), madeOn(interrupted, does[plan.Uncordon]))
+	mended, last := oneByOne(leaderLast(d.planes), ready)
 	balanced, lastBalancer := oneByOne(d.balancers, join(mended, last))
 	before := join(mended, last, balanced, lastBalancer)
+	if len(before) == 0 {
+		before = ready
+	}
 	d.applyAfter(before)
 	unwell, well := splitUnwell(d.workers)
 	for _, h := range unwell {

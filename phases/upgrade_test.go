@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
@@ -44,4 +45,36 @@ func TestAnUpgradeIsStagedAndThenGoesHostByHost(t *testing.T) {
 	wantEmpty(t, again)
 	again, _ = w.planned(Init)
 	wantEmpty(t, again)
+}
+
+// TestAnUpgradeCutAnywhereGoesOn: whatever step an upgrade is cut after, the next one is the rest.
+func TestAnUpgradeCutAnywhereGoesOn(t *testing.T) {
+	for _, s := range []shape{
+		{mode: cluster.EndpointVIP, planes: 3, workers: 2},
+		{mode: cluster.EndpointControlPlane, planes: 1, workers: 1},
+		{mode: cluster.EndpointLocal, planes: 2, workers: 1},
+		{mode: cluster.EndpointLoadBalancers, planes: 3, spares: 2},
+		{mode: cluster.EndpointVIP, planes: 3, workers: 1, external: true},
+	} {
+		t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) {
+			whole := newWorldOf(t, s)
+			whole.init(seeded(1))
+			whole.nextBundle()
+			whole.upgrading = true
+			first, _ := whole.planned(Upgrade)
+			for cut := 0; cut < len(first.Steps); cut += 7 {
+				w := whole.clone(t)
+				p, contents := w.planned(Upgrade)
+				w.run(p, contents, seeded(uint64(cut)), cut)
+				w.all(Upgrade)
+				again, _ := w.planned(Upgrade)
+				wantEmpty(t, again)
+				for name, node := range w.nodes {
+					if node.Unschedulable || node.KubeletVersion != versionOf(nextVersion) {
+						t.Errorf("cut after %d steps: node %s has %s, cordoned %v", cut, name, node.KubeletVersion, node.Unschedulable)
+					}
+				}
+			}
+		})
+	}
 }

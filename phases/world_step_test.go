@@ -136,14 +136,23 @@ func (w *world) doCluster(step plan.Step, contents plan.Contents) {
 	case plan.Cordon:
 		w.setNode(step, a.Node, func(n *hosts.Node) { n.Unschedulable = true })
 	case plan.Uncordon:
-		w.setNode(step, a.Node, func(n *hosts.Node) { n.Unschedulable = false })
+		w.setNode(step, a.Node, func(n *hosts.Node) {
+			if a.By == "" || a.By == n.CordonedBy {
+				n.Unschedulable, n.CordonedBy = false, ""
+			}
+		})
 	case plan.DeletePods:
 		if !w.down[a.Node] {
 			w.t.Fatalf("step %s: Pods that run are deleted", step.ID)
 		}
 	case plan.Drain:
 		if _, there := w.nodes[a.Node]; there {
-			w.setNode(step, a.Node, func(n *hosts.Node) { n.Unschedulable = true })
+			w.setNode(step, a.Node, func(n *hosts.Node) {
+				if !n.Unschedulable {
+					n.CordonedBy = a.By
+				}
+				n.Unschedulable = true
+			})
 		}
 	case plan.WaitAPI, plan.WaitTurn, plan.WaitEndpoint, plan.WaitNode, plan.WaitAvailable, plan.WaitPods:
 	default:

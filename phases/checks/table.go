@@ -144,6 +144,8 @@ var Table = []Check{
 	{"NameServers", Node, Error, install, noNameServer, ""},
 	{"NameServers", Cluster, Warning, fresh, ofCluster(noNameServers), ""},
 
+	{"UnknownSettings", Cluster, Error, upgrade, ofCluster(unknownSettings), ""},
+	{"ClusterHealth", Cluster, Error, upgrade, ofCluster(unwellForUpgrade), ""},
 	{"Health", Cluster, Error, haTest, ofCluster(unwell), spareNeeded},
 	{"Health", File, Error, haTest, downUnits, spareNeeded},
 }

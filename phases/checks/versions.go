@@ -28,7 +28,7 @@ func unguardedEtcd(v view.View) []Finding {
 // the bundle's.
 func otherVersion(v view.View) []Finding {
 	live := v.ClusterFacts.Version
-	return when(live != "" && live != v.Cluster.KubernetesVersion, finding("set kubernetesVersion: "+live,
+	return when(live != "" && live != v.Cluster.KubernetesVersion, finding("set kubernetesVersion: "+live+", or change what runs by: slipway upgrade apply",
 		"the cluster runs Kubernetes %s, the file or the bundle wants %s: init does not upgrade", live, v.Cluster.KubernetesVersion))
 }
 

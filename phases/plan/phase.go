@@ -45,8 +45,9 @@ const (
 	PhaseRemoveEtcdMember Phase = "remove-etcd-member"
 	PhaseCleanupNode      Phase = "cleanup-node"
 	PhaseHATest           Phase = "ha-test"
-	PhaseUpgrade          Phase = "upgrade" // what is around the change of a host's version
-	PhaseDrain            Phase = "drain"   // cordon and uncordon as well
+	PhasePutBack          Phase = "put-back" // what runs only where the change of a host's version fails
+	PhaseUpgrade          Phase = "upgrade"  // what is around the change of a host's version
+	PhaseDrain            Phase = "drain"    // cordon and uncordon as well
 )
 
 const addonPrefix = "addon/"

@@ -1,0 +1,61 @@
+package checks
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/view"
+)
+
+// unknownSettings are what the file says for Kubernetes' programs and the version that is coming
+// does not know any more: they would not start with it.
+func unknownSettings(v view.View) []Finding {
+	var all []Finding
+	for _, problem := range cluster.Unknown(v.Cluster) {
+		all = append(all, finding(problem.Fix, "%s of the cluster file: %s", problem.Path, problem.Message))
+	}
+	return all
+}
+
+// unwellForUpgrade is what is not well before an upgrade begins. One that has begun goes on: what it
+// changed last may be what is not well.
+func unwellForUpgrade(v view.View) []Finding {
+	all := unwellNodes(v)
+	for _, found := range unwell(v) {
+		if found.Fix == growCluster {
+			continue // an upgrade does with one control plane, which is away meanwhile
+		}
+		all = append(all, found)
+	}
+	if !begunUpgrade(v) {
+		return all
+	}
+	for i := range all {
+		all[i].Severity = Warning
+	}
+	return all
+}
+
+func unwellNodes(v view.View) []Finding {
+	var all []Finding
+	for _, node := range v.ClusterFacts.Nodes {
+		if _, known := v.Cluster.Host(node.Name); known && !node.Ready {
+			all = append(all, finding("see why by: slipway status; what is stopped is started again by: slipway init, with a bundle of the version that runs",
+				"the node is not Ready: %s", cmp.Or(node.Reason, "cause unknown")).on(node.Name))
+		}
+	}
+	return all
+}
+
+// begunUpgrade tells whether a node runs the version of the bundle, or keeps what it had before it.
+func begunUpgrade(v view.View) bool {
+	id, _ := v.Bill.ID() // an empty one is kept by nobody
+	for _, facts := range v.Facts {
+		if slices.ContainsFunc(facts.Kept, func(kept hosts.Kept) bool { return kept.Before == id }) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(v.ClusterFacts.Nodes, func(node hosts.Node) bool { return node.KubeletVersion == v.Bill.KubernetesVersion })
+}

@@ -1,0 +1,198 @@
+package phases
+
+import (
+	"path"
+	"slices"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
+)
+
+// A host keeps what is in force on it before an upgrade changes it. Where its change fails, that is
+// put back at once, and the others are left as they are; later a rollback goes back to it.
+
+// keepVersion has the host keep what is in force on it, before the first change.
+func (h *hostDraft) keepVersion() []string {
+	if h.kept() != nil {
+		return nil
+	}
+	return []string{h.step(plan.PhaseUpgrade, "keep", string(plan.PhaseUpgrade), "", "it is put back if its change fails, or by: slipway upgrade rollback",
+		hosts.KeepVersion{Before: h.bundleID, Version: h.versionInForce(), Paths: h.keptPaths(), Images: h.keptImages()}, h.base())}
+}
+
+// kept is what the host keeps of before the bundle; nil where it keeps nothing yet.
+func (h *hostDraft) kept() *hosts.Kept {
+	for i := range h.facts.Kept {
+		if h.facts.Kept[i].Before == h.bundleID {
+			return &h.facts.Kept[i]
+		}
+	}
+	return nil
+}
+
+// versionInForce is the Kubernetes version of the host: its kubelet's, or the cluster's.
+func (h *hostDraft) versionInForce() string {
+	if kept := h.kept(); kept != nil {
+		return kept.Version
+	}
+	if node, there := h.in.Node(h.host.Name); there && node.KubeletVersion != "" {
+		return node.KubeletVersion
+	}
+	return h.in.ClusterFacts.Version
+}
+
+// keptPaths are those of what belongs to a version: the files that the host should have and that
+// change with it, what leads to its binaries, and what the new one has no more. What holds secrets
+// is not among them.
+func (h *hostDraft) keptPaths() []string {
+	var paths []string
+	for _, file := range h.state.Files {
+		if file.Path != "" && file.Compare == manifests.Exact && !file.Secret && file.Phase != plan.PhaseCerts && file.Phase != plan.PhaseKubeconfig {
+			paths = append(paths, file.Path)
+		}
+	}
+	for _, set := range h.state.Sets {
+		for _, file := range set.Files {
+			if !file.Staged() {
+				paths = append(paths, file.Path)
+			}
+		}
+	}
+	for _, owned := range h.findUnwanted().files {
+		if hasDigest(owned) || owned.Type == hosts.TypeSymlink {
+			paths = append(paths, owned.Path)
+		}
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// keptImages are those that came from a bundle.
+func (h *hostDraft) keptImages() []string {
+	if h.facts.Record == nil {
+		return nil
+	}
+	return sortedKeys(h.facts.Record.Bundled)
+}
+
+// before is what lay at the paths of a version before the upgrade.
+func (h *hostDraft) before() map[string]hosts.KeptPath {
+	found := map[string]hosts.KeptPath{}
+	if kept := h.kept(); kept != nil {
+		for _, one := range kept.Paths {
+			found[one.Path] = one
+		}
+		return found
+	}
+	for _, at := range h.keptPaths() {
+		have, there := h.facts.Files[at]
+		found[at] = hosts.KeptPath{
+			Path: at, Absent: !there, Type: have.Type, Mode: have.Mode, UID: have.UID, GID: have.GID, Size: have.Size, Digest: have.Digest, Target: have.Target,
+		}
+	}
+	return found
+}
+
+// putVersionBack plans what puts the host back where its change fails: its files and links, the static Pods
+// last, and the units that read them.
+func (h *hostDraft) putVersionBack(failing []string) {
+	before := h.before()
+	rescue := func(thing, why string, change plan.Change, action hosts.Action) {
+		h.add(plan.Step{
+			ID: h.stepID(plan.PhasePutBack, thing), Phase: plan.PhasePutBack, Host: h.host.Name, Lane: string(plan.PhasePutBack),
+			Rescues: failing, Why: why, Change: change, Action: action,
+		})
+	}
+	paths := keep(sortedKeys(before), func(at string) bool { return h.changes(before[at]) })
+	slices.SortStableFunc(paths, func(a, b string) int { return staticPodsLast(a) - staticPodsLast(b) })
+	for _, at := range paths {
+		action, change := keptAction(before[at], h.bundleID)
+		rescue(trimmed(at), "as before the upgrade", change, action)
+	}
+	for _, unit := range h.state.Units {
+		was := inputsBy(unit, h.was(before))
+		if !unit.Active || h.facts.Units[unit.Name].Inputs == was && !h.makes(starts(unit.Name)) {
+			continue
+		}
+		rescue(unit.Name, "what it reads is as before the upgrade", plan.Update,
+			hosts.SetUnit{Name: unit.Name, Enabled: unit.Enabled, Active: true, Inputs: was, Restart: true})
+	}
+	h.awaitPutBack(failing)
+}
+
+func staticPodsLast(file string) int {
+	if path.Dir(file) == manifests.ManifestsFolder {
+		return 1
+	}
+	return 0
+}
+
+// changes tells whether a path is not as it was before the upgrade, or the plan changes it.
+func (h *hostDraft) changes(before hosts.KeptPath) bool {
+	have, there := h.facts.Files[before.Path]
+	if there == before.Absent || have.Digest != before.Digest || have.Target != before.Target {
+		return true
+	}
+	return slices.ContainsFunc(h.own(), func(step plan.Step) bool {
+		switch a := step.Action.(type) {
+		case hosts.WriteFile:
+			return a.Path == before.Path
+		case hosts.MakeSymlink:
+			return a.Path == before.Path
+		case hosts.RemovePath:
+			return a.Path == before.Path
+		case hosts.Unpack:
+			return slices.ContainsFunc(a.Files, func(file hosts.UnpackFile) bool { return file.Path == before.Path })
+		}
+		return false
+	})
+}
+
+// keptAction is the action that puts a path back to what the host has kept.
+func keptAction(kept hosts.KeptPath, bundleID string) (hosts.Action, plan.Change) {
+	switch {
+	case kept.Absent:
+		return hosts.RemovePath{Path: kept.Path}, plan.Remove
+	case kept.Type == hosts.TypeSymlink:
+		return hosts.MakeSymlink{Path: kept.Path, Target: kept.Target}, plan.Update
+	}
+	return hosts.WriteFile{
+		Path: kept.Path, Mode: kept.Mode, UID: kept.UID, GID: kept.GID, Content: kept.Digest, Size: kept.Size, Kept: bundleID,
+	}, plan.Update
+}
+
+// was is what a path was before the upgrade, as willBe says what it will be after.
+func (h *hostDraft) was(before map[string]hosts.KeptPath) func(path string) (digest string, counts bool) {
+	return func(path string) (string, bool) {
+		if kept, known := before[path]; known {
+			return kept.Digest + kept.Target, true
+		}
+		return h.willBe(path)
+	}
+}
+
+// awaitPutBack waits until the host does its work again as before, and lets Pods come back to it.
+func (h *hostDraft) awaitPutBack(failing []string) {
+	done := h.made(inPhase(plan.PhasePutBack))
+	lane := string(plan.PhasePutBack) + "/" + h.host.Name
+	wait := func(thing, why string, action plan.ClusterAction, rescues ...string) {
+		h.add(plan.Step{
+			ID: clusterID(plan.PhasePutBack, h.host.Name, thing), Phase: plan.PhasePutBack, Lane: lane, Rescues: join(rescues, failing),
+			After: after(done), Why: why, Cluster: action,
+		})
+	}
+	if h.runsControlPlane() {
+		wait("api", "its version is put back", plan.WaitAPI{Host: h.host.Name, Version: h.versionInForce(), Timeout: apiTimeout})
+	}
+	if node, there := h.in.Node(h.host.Name); there {
+		wait("node", "its version is put back", plan.WaitNode{
+			Node: h.host.Name, Ready: true, DaemonSets: h.in.daemonSets(), Restarted: h.makes(startsKubelet), Timeout: nodeTimeout,
+		})
+		if !node.Unschedulable || node.CordonedBy == string(view.Upgrade) {
+			done = join(done, []string{clusterID(plan.PhasePutBack, h.host.Name, "node")})
+			wait("uncordon", "it was cordoned for the upgrade", plan.Uncordon{Node: h.host.Name, By: string(view.Upgrade)}, h.made(does[plan.Drain])...)
+		}
+	}
+}

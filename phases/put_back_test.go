@@ -1,0 +1,95 @@
+package phases
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
+)
+
+// runFailing carries a plan out in which one step fails: what waits for it is skipped, the rest goes
+// on, and then what rescues.
+func (w *world) runFailing(p plan.Plan, contents plan.Contents, chance *rand.Rand, fails string) {
+	w.t.Helper()
+	done, ended := map[string]bool{}, map[string]bool{fails: true}
+	before := plan.Predecessors(p)
+	var ordinary plan.Plan
+	for _, step := range p.Steps {
+		if !step.IsRescue() {
+			ordinary.Steps = append(ordinary.Steps, step)
+			ended[step.ID] = step.ID == fails || reaches(before, step.ID, fails)
+		}
+	}
+	for {
+		open := keep(w.enabled(ordinary, done), func(step plan.Step) bool { return !ended[step.ID] })
+		if len(open) == 0 {
+			break
+		}
+		step := open[chance.IntN(len(open))]
+		w.do(step, contents)
+		done[step.ID], ended[step.ID] = true, true
+	}
+	w.upgrading = false // what is put back is no upgrade
+	for _, step := range p.Steps {
+		begun := slices.ContainsFunc(step.Rescues, func(id string) bool { return done[id] || id == fails })
+		whole := !slices.ContainsFunc(step.Rescues, func(id string) bool { return !done[id] })
+		if !step.IsRescue() || !begun || whole {
+			continue
+		}
+		if !w.may(step) {
+			w.t.Fatalf("the rescue step %s does not come to its end", step.ID)
+		}
+		w.do(step, contents)
+	}
+	w.settle()
+	w.upgrading = true
+}
+
+// TestAHostWhoseChangeFailsIsPutBack: whatever fails of it, the host has its old version again, those
+// whose turn comes later were not touched, and the same upgrade goes through afterwards.
+func TestAHostWhoseChangeFailsIsPutBack(t *testing.T) {
+	whole := newWorldOf(t, shape{mode: cluster.EndpointVIP, planes: 3, workers: 2})
+	whole.init(seeded(1))
+	old := map[string]string{}
+	for name, machine := range whole.machines {
+		content, _, _ := machine.ReadFile(manifests.APIServerManifest)
+		old[name] = string(content)
+	}
+	whole.nextBundle()
+	whole.upgrading = true
+	p, _ := whole.planned(Upgrade)
+	turns := []string{"cp-2", "cp-3", "cp-1", "w-1", "w-2"} // etcd's leader comes last
+	for i, step := range p.Steps {
+		about := step.Subject.Host
+		turn := slices.Index(turns, about)
+		if step.IsRescue() || turn < 0 || stages(step) || step.Phase == plan.PhasePrune || step.Phase == plan.PhaseTidy {
+			continue
+		}
+		t.Run(step.ID, func(t *testing.T) {
+			w := whole.clone(t)
+			w.query = nil
+			p, contents := w.planned(Upgrade)
+			w.runFailing(p, contents, seeded(uint64(i)), step.ID)
+			for j, name := range turns {
+				want := testVersion
+				if j < turn || j == turn && strings.HasSuffix(step.ID, "/uncordon") {
+					want = nextVersion
+				}
+				content, _, _ := w.machines[name].ReadFile(manifests.APIServerManifest)
+				if same := string(content) == old[name]; w.inForce(name) != want || w.kubelets[name] != versionOf(want) || old[name] != "" && same != (want == testVersion) {
+					t.Errorf("%s has %s in force, its kubelet %s, want %s", name, w.inForce(name), w.kubelets[name], versionOf(want))
+				}
+				if w.nodes[name].Unschedulable && step.ID != "cluster/upgrade/"+name+"/uncordon" {
+					t.Errorf("%s is still cordoned", name)
+				}
+			}
+			w.all(Upgrade)
+			again, _ := w.planned(Upgrade)
+			wantEmpty(t, again)
+		})
+	}
+}
