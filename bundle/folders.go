@@ -90,12 +90,18 @@ func Folders(sets []FileSet) []string {
 	var folders []string
 	for _, set := range sets {
 		for _, file := range set.Files {
-			if rest, below := strings.CutPrefix(file.Path, ComponentsFolder+"/"); below {
-				name, _, _ := strings.Cut(rest, "/")
-				folders = append(folders, ComponentsFolder+"/"+name)
+			if folder, is := FolderOf(file.Path); is {
+				folders = append(folders, folder)
 			}
 		}
 	}
 	slices.Sort(folders)
 	return slices.Compact(folders)
+}
+
+// FolderOf is the version's folder that a path on a host lies in; false for any other path.
+func FolderOf(file string) (folder string, is bool) {
+	rest, below := strings.CutPrefix(file, ComponentsFolder+"/")
+	name, _, _ := strings.Cut(rest, "/")
+	return ComponentsFolder + "/" + name, below && name != ""
 }

@@ -21,8 +21,10 @@ type KeepVersion struct {
 	Version string `json:"version"` // the Kubernetes version that is in force, with a leading v
 	// Paths are files and links; where nothing lies, that is kept too. None may hold a secret.
 	Paths []string `json:"paths"`
-	// Images are those that the version needs, by their full references.
-	Images []string `json:"images,omitempty"`
+	// Images and Folders are what the version needs beside them and what stays on the host for it: images by
+	// their full references, and the folders of its components.
+	Images  []string `json:"images,omitempty"`
+	Folders []string `json:"folders,omitempty"`
 }
 
 func (a KeepVersion) describe() Description {
@@ -84,6 +86,7 @@ type Kept struct {
 	At      time.Time  `json:"at"`
 	Paths   []KeptPath `json:"paths"`
 	Images  []string   `json:"images,omitempty"` // full references
+	Folders []string   `json:"folders,omitempty"`
 }
 
 // KeptPath is what lay at one path.

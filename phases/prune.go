@@ -50,10 +50,11 @@ func (h *hostDraft) pruneImages(waits []string) []string {
 		return nil
 	}
 	var ids []string
+	needed := slices.Concat(h.state.References(), view.KeptImages(h.facts))
 	for _, name := range sortedKeys(record.Bundled) {
 		digest := record.Bundled[name]
 		isName := func(wanted string) bool { return hosts.SameImageName(wanted, name) }
-		if h.facts.Images[name] != digest || slices.ContainsFunc(h.state.References(), isName) {
+		if h.facts.Images[name] != digest || slices.ContainsFunc(needed, isName) {
 			continue
 		}
 		ids = append(ids, h.step(plan.PhasePrune, "image/"+name, plan.LaneWork, plan.Remove, noLonger,
@@ -86,13 +87,14 @@ func (h *hostDraft) findUnwanted() unwanted {
 	for _, path := range slices.Concat(h.state.Paths(), h.state.Parents()) {
 		wanted[path] = true
 	}
+	kept := view.KeptFolders(h.facts)
 	stays := map[string]bool{} // by path, of what is on record
 	var folders []hosts.Owned
 	for _, owned := range record.Paths {
 		have, there := h.facts.Files[owned.Path]
 		switch {
 		case !there, path.Clean(owned.Path) != owned.Path: // which Slipway does not write
-		case wanted[owned.Path], manifests.OwnershipTable().Keeps(owned.Path), isSeed(owned):
+		case wanted[owned.Path], manifests.OwnershipTable().Keeps(owned.Path), inTrees(owned.Path, kept), isSeed(owned):
 			stays[owned.Path] = true
 		case owned.Type == hosts.TypeDirectory:
 			folders = append(folders, owned)

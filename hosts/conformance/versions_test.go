@@ -15,7 +15,8 @@ func (t *trial) keepsVersions() {
 	t.do(hosts.MakeSymlink{Path: t.path("link"), Target: "v1"}, hosts.Changed)
 	keep := hosts.KeepVersion{
 		Before: "v1.37.2-abc", Version: "v1.36.3", Images: []string{"registry.k8s.io/pause:3.10"},
-		Paths: []string{t.path("file"), t.path("same"), t.path("link"), t.path("nothing")},
+		Folders: []string{"/opt/slipway/components/kubernetes-v1.36.3-1"},
+		Paths:   []string{t.path("file"), t.path("same"), t.path("link"), t.path("nothing")},
 	}
 	t.twice(keep)
 	t.do(t.write("file", second, 0o600), hosts.Changed)
@@ -31,7 +32,7 @@ func (t *trial) keepsVersions() {
 	}
 	kept := facts.Kept[0]
 	own := facts.Files[t.path("file")]
-	want := hosts.Kept{Before: keep.Before, Version: "v1.36.3", At: kept.At, Images: keep.Images, Paths: []hosts.KeptPath{
+	want := hosts.Kept{Before: keep.Before, Version: "v1.36.3", At: kept.At, Images: keep.Images, Folders: keep.Folders, Paths: []hosts.KeptPath{
 		{Path: t.path("file"), Type: hosts.TypeFile, Mode: 0o640, UID: own.UID, GID: own.GID, Size: first.Size, Digest: first.Ref},
 		{Path: t.path("same"), Type: hosts.TypeFile, Mode: 0o600, UID: own.UID, GID: own.GID, Size: first.Size, Digest: first.Ref},
 		{Path: t.path("link"), Type: hosts.TypeSymlink, Mode: 0o777, UID: own.UID, GID: own.GID, Target: "v1"},

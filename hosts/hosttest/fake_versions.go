@@ -28,7 +28,7 @@ func (f *Fake) keepVersion(a hosts.KeepVersion) (string, error) {
 	if f.files[keptIndex(a.Before)] != nil {
 		return "", nil
 	}
-	kept := hosts.Kept{Before: a.Before, Version: a.Version, At: f.now().UTC(), Paths: []hosts.KeptPath{}, Images: a.Images}
+	kept := hosts.Kept{Before: a.Before, Version: a.Version, At: f.now().UTC(), Paths: []hosts.KeptPath{}, Images: a.Images, Folders: a.Folders}
 	for _, name := range a.Paths {
 		if err := checkPath(name); err != nil {
 			return "", err

@@ -50,7 +50,7 @@ func (h *Host) keepVersion(ctx context.Context, a hosts.KeepVersion, report func
 	if err != nil {
 		return hosts.Outcome{}, err
 	}
-	kept := hosts.Kept{Before: a.Before, Version: a.Version, At: h.now().UTC(), Paths: []hosts.KeptPath{}, Images: a.Images}
+	kept := hosts.Kept{Before: a.Before, Version: a.Version, At: h.now().UTC(), Paths: []hosts.KeptPath{}, Images: a.Images, Folders: a.Folders}
 	for _, path := range a.Paths {
 		lies, err := h.lookAtKept(ctx, path)
 		if err != nil {

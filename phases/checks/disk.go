@@ -77,16 +77,17 @@ func needs(v view.View, host cluster.Host, facts hosts.Facts) []need {
 	}
 	wanted := manifests.Skeleton(v.Cluster, v.Bill, host)
 	for _, set := range wanted.Sets {
-		missing := false
-		for _, file := range set.Files {
-			if have, there := facts.Files[file.Path]; !there || have.Digest != file.Digest {
-				files += file.Size
-				missing = true
-			}
-		}
+		sizes := map[string]int64{}
 		for _, layer := range set.Layers {
-			if missing {
-				stored(layer.Digest, layer.Size)
+			sizes[layer.Digest] = layer.Size
+		}
+		for _, file := range set.Files {
+			if have, there := facts.Files[file.Path]; there && have.Digest == file.Digest {
+				continue
+			}
+			files += file.Size // beside what is there, also where it replaces that: it is renamed when it is whole
+			if file.Layer != "" {
+				stored(file.Layer, sizes[file.Layer]) // links and copies need only what is on the host
 			}
 		}
 	}

@@ -1,0 +1,33 @@
+package view
+
+import (
+	"slices"
+
+	"github.com/slipway-k8s/slipway/bundle"
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// KeptFolders are the components' folders that a host needs to go back to the versions that it keeps:
+// those that were named, and those that kept links lead into. They are sorted.
+func KeptFolders(facts hosts.Facts) []string {
+	var folders []string
+	for _, kept := range facts.Kept {
+		folders = append(folders, kept.Folders...)
+		for _, path := range kept.Paths {
+			if folder, is := bundle.FolderOf(path.Target); is {
+				folders = append(folders, folder)
+			}
+		}
+	}
+	slices.Sort(folders)
+	return slices.Compact(folders)
+}
+
+// KeptImages are the images that it needs for that, by their full references.
+func KeptImages(facts hosts.Facts) []string {
+	var images []string
+	for _, kept := range facts.Kept {
+		images = append(images, kept.Images...)
+	}
+	return images
+}
