@@ -21,6 +21,7 @@ func TestOneControlPlane(t *testing.T) {
 	promises(t, l, (*lab).well, []promise{
 		{"the operator's keys are read back from a control plane", keysAreReadBack},
 		{"kubeadm checks and renews certificates", kubeadmCertificates},
+		{"a drain says beforehand what blocks and gives back what it cordoned", drainForecast},
 		{"a kubelet rotates its certificate and the plan stays empty", kubeletRotation},
 	})
 }

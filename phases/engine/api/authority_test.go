@@ -19,7 +19,7 @@ type authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-func newAuthority(t *testing.T) authority {
+func newAuthority(t testing.TB) authority {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -45,7 +45,7 @@ func (a authority) pem() []byte {
 }
 
 // leaf signs a certificate for a server and a client in one.
-func (a authority) leaf(t *testing.T, name string, addresses ...string) (cert, key []byte) {
+func (a authority) leaf(t testing.TB, name string, addresses ...string) (cert, key []byte) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -20,7 +20,9 @@ import (
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 )
 
 // cluster is an API in memory, served by one server on each control plane.
@@ -40,6 +42,8 @@ type cluster struct {
 	ready  func(host string) string // what /readyz lists as failed; "" is ready
 	serves string                   // its version
 	budget func(pod string) bool    // whether a Pod may be evicted
+	dead   bool                     // no kubelet ends Pods
+	paged  int                      // so many objects are in a page of a list; 0: all
 	clock  time.Duration            // how far ahead of the client's it is
 	planes map[string]*plane
 	// routes are what else the hosts reach, by address: the endpoint, members of etcd.
@@ -249,7 +253,7 @@ func (p *plane) serveOne(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/readyz":
 		p.serveReady(w)
 	case strings.HasSuffix(r.URL.Path, "/eviction"):
-		p.evict(w, strings.TrimSuffix(r.URL.Path, "/eviction"))
+		p.evict(w, r, strings.TrimSuffix(r.URL.Path, "/eviction"))
 	default:
 		p.serveObject(w, r)
 	}
@@ -266,7 +270,9 @@ func (p *plane) serveReady(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, "ok")
 }
 
-func (c *cluster) evict(w http.ResponseWriter, path string) {
+func (c *cluster) evict(w http.ResponseWriter, r *http.Request, path string) {
+	var asked policyv1.Eviction
+	_ = json.NewDecoder(r.Body).Decode(&asked)
 	if c.objects[path] == nil {
 		refuse(w, 404, metav1.StatusReasonNotFound, "no such Pod")
 		return
@@ -283,8 +289,20 @@ func (c *cluster) evict(w http.ResponseWriter, path string) {
 		write(w, 429, status)
 		return
 	}
-	delete(c.objects, path)
+	if asked.DeleteOptions == nil || len(asked.DeleteOptions.DryRun) == 0 {
+		c.end(path)
+	}
 	write(w, 201, metav1.Status{Status: metav1.StatusSuccess})
+}
+
+// end has a kubelet end a Pod, if it is not dead and no finalizer holds the Pod.
+func (c *cluster) end(path string) {
+	metadata := c.objects[path]["metadata"].(map[string]any)
+	if _, held := metadata["finalizers"]; !held && !c.dead {
+		delete(c.objects, path)
+		return
+	}
+	metadata["deletionTimestamp"] = time.Now().UTC().Format(time.RFC3339)
 }
 
 func (c *cluster) serveObject(w http.ResponseWriter, r *http.Request) {
@@ -326,7 +344,11 @@ func (c *cluster) serveObject(w http.ResponseWriter, r *http.Request) {
 			refuse(w, 409, metav1.StatusReasonConflict, "the precondition fails")
 			return
 		}
-		delete(c.objects, r.URL.Path)
+		if strings.Contains(r.URL.Path, "/pods/") {
+			c.end(r.URL.Path)
+		} else {
+			delete(c.objects, r.URL.Path)
+		}
 		write(w, 200, metav1.Status{Status: metav1.StatusSuccess})
 	}
 }
@@ -422,6 +444,8 @@ func (c *cluster) list(r *http.Request) map[string]any {
 	last := path[strings.LastIndex(path, "/")+1:]
 	kind := map[string]string{
 		"nodes": "NodeList", "pods": "PodList", "secrets": "SecretList", "configmaps": "ConfigMapList", "clusterroles": "ClusterRoleList",
+		"poddisruptionbudgets": "PodDisruptionBudgetList", "persistentvolumes": "PersistentVolumeList",
+		"persistentvolumeclaims": "PersistentVolumeClaimList", "daemonsets": "DaemonSetList",
 	}[last]
 	if kind == "" {
 		return nil
@@ -429,7 +453,10 @@ func (c *cluster) list(r *http.Request) map[string]any {
 	if form := r.Header.Get("Accept"); strings.Contains(form, "as=PartialObjectMetadataList") {
 		kind = "PartialObjectMetadataList"
 	}
-	label := r.URL.Query().Get("labelSelector")
+	selector, err := labels.Parse(r.URL.Query().Get("labelSelector"))
+	if err != nil {
+		c.t.Error(err)
+	}
 	node, _ := strings.CutPrefix(r.URL.Query().Get("fieldSelector"), "spec.nodeName=")
 	items := []any{}
 	var paths []string
@@ -443,8 +470,12 @@ func (c *cluster) list(r *http.Request) map[string]any {
 			continue
 		}
 		metadata := c.objects[at]["metadata"].(map[string]any)
-		labels, _ := metadata["labels"].(map[string]any)
-		if _, has := labels[label]; kind == "PartialObjectMetadataList" && !has {
+		labelled := labels.Set{}
+		marks, _ := metadata["labels"].(map[string]any)
+		for name, value := range marks {
+			labelled[name], _ = value.(string)
+		}
+		if !selector.Matches(labelled) {
 			continue
 		}
 		if spec, _ := c.objects[at]["spec"].(map[string]any); last == "pods" && node != "" && spec["nodeName"] != node {
@@ -452,7 +483,16 @@ func (c *cluster) list(r *http.Request) map[string]any {
 		}
 		items = append(items, c.objects[at])
 	}
-	return map[string]any{"kind": kind, "apiVersion": "v1", "metadata": map[string]any{}, "items": items}
+	about := map[string]any{}
+	if c.paged > 0 {
+		from, _ := strconv.Atoi(r.URL.Query().Get("continue"))
+		to := min(from+c.paged, len(items))
+		if to < len(items) {
+			about["continue"] = strconv.Itoa(to)
+		}
+		items = items[from:to]
+	}
+	return map[string]any{"kind": kind, "apiVersion": "v1", "metadata": about, "items": items}
 }
 
 func refuse(w http.ResponseWriter, code int, reason metav1.StatusReason, message string) {

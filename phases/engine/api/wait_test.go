@@ -84,7 +84,7 @@ func TestAnAPIServerServesBeforeItIsReady(t *testing.T) {
 func TestWaitThatEndsTellsWhatWasLastSeen(t *testing.T) {
 	deployment := `{"metadata":{"generation":2},"spec":{"replicas":2,"selector":{"matchLabels":{"k":"dns"}}},
 		"status":{"observedGeneration":2,"replicas":2,"updatedReplicas":2,"availableReplicas":1}}`
-	pod := `{"metadata":{"name":"coredns-1"},"status":{"containerStatuses":[{"state":{"waiting":{"reason":"ImagePullBackOff","message":"not found"}}}]}}`
+	pod := `{"metadata":{"name":"coredns-1","labels":{"k":"dns"}},"status":{"containerStatuses":[{"state":{"waiting":{"reason":"ImagePullBackOff","message":"not found"}}}]}}`
 	dns := hosts.ObjectKey{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "kube-system", Name: "coredns"}
 	tests := map[string]struct {
 		action plan.ClusterAction
