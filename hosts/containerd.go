@@ -74,10 +74,11 @@ var _ = register(StopPods{})
 // StopPods stops and removes every Pod, container and task in containerd's k8s.io
 // namespace, whether the kubelet runs or not.
 type StopPods struct {
-	// Only names the Pods of kube-system that are stopped, where not all are; each of their
-	// containers is asked to end first, and has Grace seconds for it.
-	Only  []string `json:"only,omitempty"`
-	Grace int      `json:"graceSeconds,omitempty"`
+	// Only names the Pods of kube-system that are stopped, where not all are.
+	Only []string `json:"only,omitempty"`
+	// Grace is how many seconds each container has to end once it is asked to; 0: it is killed at
+	// once, but for those of Pods that Only names.
+	Grace int `json:"graceSeconds,omitempty"`
 }
 
 func (a StopPods) describe() Description {

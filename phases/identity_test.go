@@ -28,6 +28,8 @@ var everyWorkflow = map[string]func(Input) []checks.Finding{
 		return checks.Preflight(view.Remove, in.View)
 	},
 	"image load": func(in Input) []checks.Finding { return checks.Preflight(view.ImageLoad, in.View) },
+	"stop":       func(in Input) []checks.Finding { return checks.Preflight(view.Stop, in.View) },
+	"start":      func(in Input) []checks.Finding { return checks.Preflight(view.Start, in.View) },
 	"ha test":    func(in Input) []checks.Finding { return checks.Preflight(view.HATest, in.View) },
 }
 

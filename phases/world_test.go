@@ -47,6 +47,7 @@ type world struct {
 	unbundled bool            // the command has no bundle at hand
 	begun     map[string]bool // hosts whose member was let begin, as the state folder has it
 	stale     bool            // something was done since the kubelets last looked
+	sandboxes bool            // hosts tell of the Pods that run there
 	etcd      etcd
 	running   map[string]map[string]bool // static Pods by host and name
 	balancer  map[string]balancer        // what each host's haproxy and keepalived run with
@@ -258,7 +259,7 @@ func (w *world) observe() Input {
 			in.Unreached[host.Name] = &hosts.Error{Kind: hosts.KindUnreachable, Op: "connect", Host: host.Name}
 			continue
 		}
-		in.Facts[host.Name] = w.look(host.Name, HostQuery(w.cluster, bill, host))
+		in.Facts[host.Name] = w.withSandboxes(host.Name, w.look(host.Name, HostQuery(w.cluster, bill, host)))
 	}
 	w.giveVIP(in.Facts)
 	in.ClusterFacts = w.live(w.clusterQuery(in))
@@ -279,6 +280,16 @@ func (w *world) clusterQuery(in Input) hosts.ClusterQuery {
 		w.query = &query
 	}
 	return query
+}
+
+// withSandboxes adds the Pods that run on a host, where that is asked for.
+func (w *world) withSandboxes(name string, facts hosts.Facts) hosts.Facts {
+	for manifest, runs := range w.running[name] {
+		if runs && w.sandboxes {
+			facts.Sandboxes = append(facts.Sandboxes, hosts.Sandbox{ID: manifest})
+		}
+	}
+	return facts
 }
 
 func (w *world) look(name string, query hosts.Query) hosts.Facts {

@@ -78,8 +78,8 @@ type Containerd interface {
 	Unload(ctx context.Context, reference, digest string) error
 	// Pods names every sandbox and container that there is.
 	Pods(ctx context.Context) ([]string, error)
-	// StopPods stops and removes all of them.
-	StopPods(ctx context.Context, note func(string)) error
+	// StopPods stops and removes all of them; their containers have grace to end by themselves.
+	StopPods(ctx context.Context, grace time.Duration, note func(string)) error
 	// Running names those Pods of kube-system, of the ones named, that run.
 	Running(ctx context.Context, names []string) ([]string, error)
 	// EndPods asks the containers of these Pods to end, kills those that have not within

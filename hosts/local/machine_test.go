@@ -361,8 +361,8 @@ func (f *fakeContainerd) Unload(_ context.Context, reference, digest string) err
 
 func (f *fakeContainerd) Pods(context.Context) ([]string, error) { return f.pods, nil }
 
-func (f *fakeContainerd) StopPods(context.Context, func(string)) error {
-	f.pods = nil
+func (f *fakeContainerd) StopPods(_ context.Context, grace time.Duration, _ func(string)) error {
+	f.pods, f.grace = nil, grace
 	return nil
 }
 

@@ -45,7 +45,7 @@ func (d *daemon) Pods(ctx context.Context) ([]string, error) {
 
 // StopPods stops Pods through CRI, which tells their CNI plugins, and takes away directly
 // what that has left.
-func (d *daemon) StopPods(ctx context.Context, note func(string)) error {
+func (d *daemon) StopPods(ctx context.Context, grace time.Duration, note func(string)) error {
 	c, conn, err := d.connect()
 	if err != nil {
 		return err
@@ -54,7 +54,7 @@ func (d *daemon) StopPods(ctx context.Context, note func(string)) error {
 	runtime := cri.NewRuntimeServiceClient(conn)
 	var problems error
 	for range podRounds {
-		problems = errors.Join(stopSandboxes(ctx, runtime, note), removeContainers(ctx, c, note))
+		problems = errors.Join(stopSandboxes(ctx, runtime, grace, note), removeContainers(ctx, c, note))
 		left, err := d.Pods(ctx)
 		if err != nil {
 			return err
@@ -70,8 +70,9 @@ func (d *daemon) StopPods(ctx context.Context, note func(string)) error {
 	return errors.Join(ctx.Err(), problems)
 }
 
-// stopSandboxes stops and removes every Pod sandbox through CRI.
-func stopSandboxes(ctx context.Context, runtime cri.RuntimeServiceClient, note func(string)) error {
+// stopSandboxes stops and removes every Pod sandbox through CRI, and before it its containers where
+// they have time to end: a sandbox's own end kills them.
+func stopSandboxes(ctx context.Context, runtime cri.RuntimeServiceClient, grace time.Duration, note func(string)) error {
 	answer, err := runtime.ListPodSandbox(ctx, &cri.ListPodSandboxRequest{})
 	if err != nil {
 		return fmt.Errorf("list Pods: %w", err)
@@ -81,9 +82,14 @@ func stopSandboxes(ctx context.Context, runtime cri.RuntimeServiceClient, note f
 	for _, sandbox := range answer.Items {
 		name := sandbox.GetMetadata().GetNamespace() + "/" + sandbox.GetMetadata().GetName()
 		group.Go(caught(func() error {
-			ctx, cancel := context.WithTimeout(ctx, podTimeout)
+			ctx, cancel := context.WithTimeout(ctx, grace+podTimeout)
 			defer cancel()
 			note(name)
+			if grace > 0 {
+				if err := endContainers(ctx, runtime, sandbox.Id, grace); err != nil {
+					return fmt.Errorf("stop Pod %s: %w", name, err)
+				}
+			}
 			return removeSandbox(ctx, runtime, sandbox.Id, name)
 		}))
 	}

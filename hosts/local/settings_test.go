@@ -419,6 +419,10 @@ func TestStopPodsTakesTheControlGroupsAway(t *testing.T) {
 		t.Error("systemd still has the Pods' slice, and makes its control group anew")
 	}
 	m.once(host, hosts.StopPods{}, hosts.Unchanged)
+	m.containerd.pods = []string{"c"}
+	if m.do(host, hosts.StopPods{Grace: 30}); m.containerd.grace != 30*time.Second {
+		t.Errorf("containers have %s to end", m.containerd.grace)
+	}
 }
 
 func TestStopPodsEndsOnlyThoseThatAreNamed(t *testing.T) {

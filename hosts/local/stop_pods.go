@@ -23,7 +23,7 @@ func (h *Host) stopPods(ctx context.Context, a hosts.StopPods, report func(hosts
 	if len(a.Only) > 0 {
 		return h.endPods(ctx, a, report)
 	}
-	found, stop, err := h.findPods(ctx, report)
+	found, stop, err := h.findPods(ctx, time.Duration(a.Grace)*time.Second, report)
 	if err != nil {
 		return hosts.Outcome{}, err
 	}
@@ -57,7 +57,7 @@ func (h *Host) stopPods(ctx context.Context, a hosts.StopPods, report func(hosts
 }
 
 // findPods tells what of Pods runs, and how to end it.
-func (h *Host) findPods(ctx context.Context, report func(hosts.Progress)) (found []string, stop func(context.Context) error, err error) {
+func (h *Host) findPods(ctx context.Context, grace time.Duration, report func(hosts.Progress)) (found []string, stop func(context.Context) error, err error) {
 	pods, err := h.containerd.Pods(ctx)
 	if errors.Is(err, errNoContainerd) {
 		orphans, err := h.orphans()
@@ -70,7 +70,7 @@ func (h *Host) findPods(ctx context.Context, report func(hosts.Progress)) (found
 		found = append(found, fmt.Sprintf("%d sandboxes and containers", len(pods)))
 	}
 	return found, func(ctx context.Context) error {
-		return h.containerd.StopPods(ctx, func(note string) { report(hosts.Progress{Note: note}) })
+		return h.containerd.StopPods(ctx, grace, func(note string) { report(hosts.Progress{Note: note}) })
 	}, err
 }
 

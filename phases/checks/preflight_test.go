@@ -61,7 +61,7 @@ func TestWhatMayBeIgnored(t *testing.T) {
 
 func TestIgnorableAreErrorsOfTheWorkflow(t *testing.T) {
 	for workflow, want := range map[view.Workflow][]string{
-		view.ImageLoad: {"CRI", "ImagePlatform"}, view.Reset: nil, view.Remove: nil, view.HATest: nil,
+		view.ImageLoad: {"CRI", "ImagePlatform"}, view.Reset: nil, view.Remove: nil, view.HATest: nil, view.Stop: nil, view.Start: nil,
 	} {
 		if got := Ignorable(workflow); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", workflow, got, want)

@@ -16,13 +16,14 @@ var (
 	imageLoad = []view.Workflow{view.ImageLoad}
 	upgrade   = []view.Workflow{view.Upgrade}
 	running   = []view.Workflow{view.Init, view.Upgrade} // they change all of a cluster
+	whole     = []view.Workflow{view.Stop, view.Start}
 	initJoin  = []view.Workflow{view.Init, view.Join, view.Upgrade}
 	drainOnly = []view.Workflow{view.Drain}
 	schedule  = []view.Workflow{view.Cordon, view.Uncordon, view.Drain}
 	fresh     = []view.Workflow{view.Init, view.Prepare}
 	install   = []view.Workflow{view.Init, view.Join, view.Prepare, view.Upgrade}
 	leave     = []view.Workflow{view.Reset, view.Remove}
-	planning  = []view.Workflow{view.Init, view.Join, view.Prepare, view.Reset, view.Remove, view.ImageLoad, view.Upgrade}
+	planning  = []view.Workflow{view.Init, view.Join, view.Prepare, view.Reset, view.Remove, view.ImageLoad, view.Upgrade, view.Stop, view.Start}
 	every     = slices.Concat([]view.Workflow{view.HATest}, planning, schedule)
 )
 
@@ -53,6 +54,7 @@ var Table = []Check{
 	{"Answers", File, Error, planning, unanswered, "what did not answer looks like what is not there, an etcd's data among it"},
 	{"Machine", File, Error, every, wrongMachine, machineNeeded},
 	{"Connection", Cluster, Error, append(imageLoad, install...), ofCluster(unreachedTargets), unreachedNeeded},
+	{"Connection", Cluster, Error, whole, ofCluster(unreachedTargets), unreachedNeeded},
 	{"Connection", Cluster, Error, resetOnly, ofCluster(unreachedLeaving), unreachedNeeded},
 	{"Connection", Cluster, Error, haTest, ofCluster(unreachedBalancing), unreachedNeeded},
 

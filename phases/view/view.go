@@ -36,6 +36,8 @@ const (
 	Cordon    Workflow = "cordon"
 	Uncordon  Workflow = "uncordon"
 	Drain     Workflow = "drain"
+	Stop      Workflow = "stop"
+	Start     Workflow = "start"
 )
 
 // View is all that a plan depends on.
