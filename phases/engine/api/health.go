@@ -95,10 +95,10 @@ var ownCertificate = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.Versi
 func askHealth(ctx context.Context, transport http.RoundTripper, address, who string) (healthy bool, seen string, err error) {
 	response, body, err := fetch(ctx, transport, address, who)
 	switch {
+	case response != nil && response.StatusCode == http.StatusOK: // whatever becomes of the rest of the answer
+		return true, "", nil
 	case err != nil:
 		return false, "", err
-	case response.StatusCode == http.StatusOK:
-		return true, "", nil
 	}
 	return false, failedChecks(response.Status, string(body)), nil
 }
