@@ -39,7 +39,7 @@ var edges = map[string][]string{
 	"phases/checks":     {"phases/forecast", "phases/view", "phases/plan", "manifests", "cluster", "certs", "hosts", "bundle"},
 	"phases":            {"phases/checks", "phases/forecast", "phases/view", "phases/plan", "manifests", "cluster", "certs", "hosts", "bundle"},
 	"phases/engine":     {"phases/checks", "phases/plan", "hosts"},
-	"phases/engine/api": {"phases/forecast", "phases/plan", "hosts"},
+	"phases/engine/api": {"phases/forecast", "phases/plan", "hosts", "templates"},
 	"images":            {"bundle", "hosts"},
 	"workflow": {
 		"cluster", "certs", "certs/mint", "certs/store", "hosts", "hosts/ssh", "bundle", "bundle/archive",

@@ -42,6 +42,8 @@ const (
 	StageVerify       = "verify"
 	StageTrial        = "trial"
 	StagePutBack      = "put back"
+	StageSmoke        = "smoke"
+	StageCleanUp      = "clean up"
 	StageClose        = "close"
 )
 

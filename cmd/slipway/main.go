@@ -126,8 +126,11 @@ bundle, and looks after it from then on.
 	add(groupMaterial, newConfigCommand(p), newBundleCommand(), newLabCommand(p.waits))
 	root.AddCommand(newVersionCommand())
 	addWorkflows(root, func(w workflow.Workflow) *cobra.Command {
-		if w.Name == workflow.HATest.Name { // which is many small plans
+		switch w.Name { // these are more than one plan
+		case workflow.HATest.Name:
 			return p.newHATestCommand()
+		case workflow.Smoke.Name:
+			return p.newSmokeCommand()
 		}
 		return p.newWorkflowCommand(w)
 	})

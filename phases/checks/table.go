@@ -14,6 +14,7 @@ var (
 	remove    = []view.Workflow{view.Remove}
 	haTest    = []view.Workflow{view.HATest}
 	imageLoad = []view.Workflow{view.ImageLoad}
+	tests     = []view.Workflow{view.HATest, view.Smoke}
 	upgrade   = []view.Workflow{view.Upgrade}
 	running   = []view.Workflow{view.Init, view.Upgrade} // they change all of a cluster
 	whole     = []view.Workflow{view.Stop, view.Start}
@@ -24,7 +25,7 @@ var (
 	install   = []view.Workflow{view.Init, view.Join, view.Prepare, view.Upgrade}
 	leave     = []view.Workflow{view.Reset, view.Remove}
 	planning  = []view.Workflow{view.Init, view.Join, view.Prepare, view.Reset, view.Remove, view.ImageLoad, view.Upgrade, view.Stop, view.Start}
-	every     = slices.Concat([]view.Workflow{view.HATest}, planning, schedule)
+	every     = slices.Concat(tests, planning, schedule)
 )
 
 // Why some checks cannot be ignored.
@@ -71,7 +72,7 @@ var Table = []Check{
 	{"APIServer", Cluster, Error, joinOnly, ofCluster(silentForJoin), apiNeeded},
 	{"APIServer", Cluster, Error, resetOnly, ofCluster(silentForReset), apiNeeded},
 	{"APIServer", Cluster, Error, remove, ofCluster(silentForRemove), apiNeeded},
-	{"APIServer", Cluster, Error, haTest, ofCluster(silentForTest), apiNeeded},
+	{"APIServer", Cluster, Error, tests, ofCluster(silentForTest), apiNeeded},
 	{"APIServer", Cluster, Error, upgrade, ofCluster(silentForUpgrade), apiNeeded},
 	{"APIServer", Cluster, Error, schedule, ofCluster(silentForSchedule), apiNeeded},
 	{"Nodes", Cluster, Error, schedule, ofCluster(withoutNode), "there is no such node"},

@@ -38,6 +38,7 @@ const (
 	Drain     Workflow = "drain"
 	Stop      Workflow = "stop"
 	Start     Workflow = "start"
+	Smoke     Workflow = "smoke"
 )
 
 // View is all that a plan depends on.

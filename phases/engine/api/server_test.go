@@ -446,6 +446,7 @@ func (c *cluster) list(r *http.Request) map[string]any {
 		"nodes": "NodeList", "pods": "PodList", "secrets": "SecretList", "configmaps": "ConfigMapList", "clusterroles": "ClusterRoleList",
 		"poddisruptionbudgets": "PodDisruptionBudgetList", "persistentvolumes": "PersistentVolumeList",
 		"persistentvolumeclaims": "PersistentVolumeClaimList", "daemonsets": "DaemonSetList",
+		"namespaces": "NamespaceList", "events": "EventList",
 	}[last]
 	if kind == "" {
 		return nil

@@ -1,0 +1,64 @@
+package api
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// SmokeOutcome is what became of a promise.
+type SmokeOutcome string
+
+// What becomes of a promise.
+const (
+	SmokeKept     SmokeOutcome = "kept"
+	SmokeBroken   SmokeOutcome = "broken"
+	SmokeNotAsked SmokeOutcome = "not asked"
+)
+
+// SmokeResult is one promise of a cluster, and whether it is kept.
+type SmokeResult struct {
+	Promise string       `json:"promise"`
+	Outcome SmokeOutcome `json:"outcome"`
+	// Detail is what was seen or, of a promise that was not asked, why it was not.
+	Detail  string  `json:"detail,omitempty"`
+	Seconds float64 `json:"seconds"`
+
+	// Of a broken promise: the object and the node that it broke on, why, what proves that, and
+	// what to do.
+	Object   string   `json:"object,omitempty"`
+	Node     string   `json:"node,omitempty"`
+	Cause    string   `json:"cause,omitempty"`
+	Evidence []string `json:"evidence,omitempty"`
+	Fix      string   `json:"fix,omitempty"`
+}
+
+// SmokeError is the promises that are broken.
+type SmokeError struct {
+	Broken []SmokeResult
+	Of     int // how many there are
+}
+
+func (e *SmokeError) Error() string {
+	var names []string
+	for _, one := range e.Broken {
+		names = append(names, one.Promise)
+	}
+	return fmt.Sprintf("%d of %d promises are broken: %s", len(e.Broken), e.Of, strings.Join(names, ", "))
+}
+
+// notAsked is why a promise is not asked.
+type notAsked string
+
+func (e notAsked) Error() string { return string(e) }
+
+// brokenPromise is a promise that is not kept: where that shows, and why.
+type brokenPromise struct {
+	object hosts.ObjectKey
+	node   string
+	err    error
+}
+
+func (e *brokenPromise) Error() string { return e.err.Error() }
+func (e *brokenPromise) Unwrap() error { return e.err }
