@@ -33,6 +33,7 @@ left is put back by: slipway init.`,
 	reach:    everyHost,
 	plan:     (*Session).planTrials,
 	byItself: "Session.HATest",
+	stops:    startsAgain,
 	health:   true,
 }
 

@@ -25,7 +25,8 @@ which the runtime looks for it: app:1 becomes docker.io/library/app:1, as in a P
 host gets what the image has for its platform; an image that a host cannot run is refused.`,
 	Example: `  slipway image load -f my.yaml app.tar
   slipway image load -f my.yaml --name registry.example.com/app:1 oci.tar`,
-	Args: Archives,
+	Args:    Archives,
+	Unasked: true,
 	check: func(r Request) error {
 		if r.ImageName != "" {
 			if _, err := hosts.ImageName(r.ImageName); err != nil {

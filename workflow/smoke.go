@@ -31,6 +31,8 @@ interrupted; what one that was killed has left, the next one deletes.`,
 	reach:    everyHost,
 	plan:     (*Session).planSmoke,
 	byItself: "Session.Smoke",
+	Unasked:  true,
+	stops:    cleansUp,
 }
 
 // SmokeReport is what a smoke found.

@@ -52,6 +52,10 @@ type Workflow struct {
 	// forecast is what the workflow's drains will do, by what runs in the cluster, which is then
 	// looked at; nil where it drains nothing.
 	forecast func(phases.Input) (forecast.Forecast, error)
+	// Unasked tells that nobody is asked before it is carried out: it takes nothing away.
+	Unasked bool
+	// stops is how to go on where it has stopped; goOn unless said.
+	stops string
 
 	// byItself is how a workflow that is more than one plan is carried out; Run does not do it.
 	byItself string

@@ -121,7 +121,7 @@ bundle, and looks after it from then on.
 			root.AddCommand(command)
 		}
 	}
-	add(groupCluster, newPlanCommand(p), newStatusCommand(p))
+	add(groupCluster, newPlanCommand(p), newStatusCommand(p), newRunbookCommand(p))
 	add(groupUse, newKubectlCommand(p), newKubeconfigCommand(p), newProxyCommand(p), newTokenCommand(p))
 	add(groupMaterial, newConfigCommand(p), newBundleCommand(), newLabCommand(p.waits))
 	root.AddCommand(newVersionCommand())

@@ -123,8 +123,7 @@ func (p *program) newWorkflowCommand(w workflow.Workflow) *cobra.Command {
 		return p.change(command, run, flags)
 	}
 	flags.output = formatFlag(command, "format: text, or json for one event per stage and step", formatText, formatJSON)
-	if w.Args == workflow.Archives {
-		request.Yes = true // adding an image takes nothing away
+	if request.Yes = w.Unasked; w.Unasked {
 		return command
 	}
 	command.Flags().BoolVar(&request.Yes, "yes", false, "do it without asking")

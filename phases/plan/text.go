@@ -121,11 +121,15 @@ func writeLine(b *strings.Builder, line Line) {
 
 // String writes the counts as +12 ~3 -0, and how many steps they are.
 func (c Counts) String() string {
+	return fmt.Sprintf("+%d ~%d -%d (%s)", c.Create, c.Update, c.Remove, c.steps())
+}
+
+func (c Counts) steps() string {
 	steps := hosts.Count(c.Steps, "step")
 	if c.Rescues > 0 {
 		steps += fmt.Sprintf(", %d more only if one fails", c.Rescues)
 	}
-	return fmt.Sprintf("+%d ~%d -%d (%s)", c.Create, c.Update, c.Remove, steps)
+	return steps
 }
 
 // places says what a plan touches: 3 hosts and the cluster.
