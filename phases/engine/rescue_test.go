@@ -294,3 +294,16 @@ func TestItIsToldFromWhenToWhenNothingMayBeCutShort(t *testing.T) {
 		}
 	})
 }
+
+// TestContentThatDoesNotComePutsBackWhatHadBegun though nothing else runs any more.
+func TestContentThatDoesNotComePutsBackWhatHadBegun(t *testing.T) {
+	act(t, func(t *testing.T, s *stage) {
+		ref := s.put("sha256:new", mega)
+		s.auto, s.fail["upload a "+ref] = true, errBroken
+		s.begin(t.Context(), step("a/1", work), write("a/2", work, ref), rescuing("a/back", []string{"a/1", "a/2"}))
+		var run *engine.RunError
+		if err := s.result(); !errors.As(err, &run) || !slices.Equal(run.Rescued, []string{"a/back"}) {
+			t.Fatalf("a should be put back: %v", err)
+		}
+	})
+}
