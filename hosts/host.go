@@ -79,4 +79,6 @@ const (
 type Outcome struct {
 	Result Result `json:"result"`
 	Detail string `json:"detail,omitempty"` // for people: what was changed, from what
+	// Output is what a RunCommand wrote.
+	Output *CommandOutput `json:"output,omitempty"`
 }

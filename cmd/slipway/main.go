@@ -122,7 +122,7 @@ bundle, and looks after it from then on.
 		}
 	}
 	add(groupCluster, newPlanCommand(p), newStatusCommand(p), newRunbookCommand(p))
-	add(groupUse, newKubectlCommand(p), newKubeconfigCommand(p), newProxyCommand(p), newTokenCommand(p))
+	add(groupUse, newRunCommand(p), newKubectlCommand(p), newKubeconfigCommand(p), newProxyCommand(p), newTokenCommand(p))
 	add(groupMaterial, newConfigCommand(p), newBundleCommand(), newLabCommand(p.waits))
 	root.AddCommand(newVersionCommand())
 	addWorkflows(root, func(w workflow.Workflow) *cobra.Command {

@@ -27,6 +27,9 @@ const (
 	// containerd tells nothing while it unpacks a layer or removes it.
 	slowPatience = 10 * time.Minute
 
+	// commandPatience is how much longer than its limit a command may take to be ended.
+	commandPatience = 30 * time.Second
+
 	// callLimit is how long a call may take that moves: a host may say that it does for ever.
 	// A disk that writes 5 MiB in a second takes 36 GiB in that time.
 	callLimit = 2 * time.Hour
@@ -45,7 +48,9 @@ const (
 
 // patienceFor is how long an action may go on without progress.
 func patienceFor(action hosts.Action) time.Duration {
-	switch action.(type) {
+	switch action := action.(type) {
+	case hosts.RunCommand:
+		return time.Duration(action.Timeout)*time.Second + commandPatience
 	case hosts.SetUnit, hosts.StopUnits, hosts.StopPods, hosts.Restore, hosts.RemovePath, hosts.Forget, hosts.LoadImage, hosts.UnloadImage:
 		return slowPatience
 	case hosts.TakeLease, hosts.ReleaseLease:

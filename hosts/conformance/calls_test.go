@@ -65,3 +65,20 @@ func (t *trial) closes() {
 		t.Errorf("closing twice: %v", err)
 	}
 }
+
+func (t *trial) runsCommands() {
+	for _, one := range []struct {
+		argv []string
+		want hosts.CommandOutput
+	}{
+		{[]string{"echo", "a  b", "$HOME;c"}, hosts.CommandOutput{Stdout: "a  b $HOME;c\n"}},
+		{[]string{"false"}, hosts.CommandOutput{Code: 1}},
+	} {
+		outcome, err := t.host.Do(t.ctx, hosts.RunCommand{Argv: one.argv, Timeout: 30}, nil)
+		if err != nil || outcome.Output == nil || *outcome.Output != one.want {
+			t.Errorf("%q gives %+v, %v; want %+v", one.argv, outcome.Output, err, one.want)
+		}
+	}
+	t.fails(t.host, hosts.RunCommand{Argv: []string{"no-such-program"}, Timeout: 30})
+	t.fails(t.host, hosts.RunCommand{Timeout: 30})
+}

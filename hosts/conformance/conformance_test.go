@@ -47,6 +47,7 @@ var promises = []struct {
 	{"Pods that do not run are not stopped", (*trial).stopsNoPods},
 	{"blobs are uploaded once, small and large", (*trial).uploadsOnce},
 	{"a cancelled action changes nothing", (*trial).cancels},
+	{"a command runs without a shell, and tells what it wrote and how it ended", (*trial).runsCommands},
 	{"calls at once do not disturb each other", (*trial).servesManyAtOnce},
 	{"the lease keeps others out and names its holder", (*trial).leases},
 	{"a host belongs to one cluster", (*trial).claims},

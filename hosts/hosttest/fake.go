@@ -146,6 +146,10 @@ func (o *opened) Do(ctx context.Context, action hosts.Action, progress func(host
 
 func (o *opened) apply(action hosts.Action) (hosts.Outcome, error) {
 	f := o.machine
+	switch a := action.(type) {
+	case hosts.RunCommand: // which asks for no lease
+		return runCommand(a)
+	}
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	if f.holder != nil && f.holder != o {

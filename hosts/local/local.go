@@ -172,6 +172,8 @@ func (h *Host) dispatch(ctx context.Context, action hosts.Action, report func(ho
 		return h.tidyStore(ctx, a, report)
 	case hosts.Forget:
 		return h.forget(ctx, a, report)
+	case hosts.RunCommand:
+		return h.runCommand(ctx, a)
 	default:
 		return hosts.Outcome{}, fmt.Errorf("this version of Slipway knows no action %T", action)
 	}

@@ -75,6 +75,7 @@ func every() Plan {
 		hosts.UnloadImage{Name: "registry.k8s.io/pause:3.9", Digest: "sha256:e9"},
 		hosts.KeepVersion{Before: "v1.37.2-0123", Version: "v1.36.3", Paths: []string{"/usr/bin/kubelet"}, Images: []string{"registry.k8s.io/pause:3.9"}},
 		hosts.ForgetVersion{Before: "v1.37.2-0123"},
+		hosts.RunCommand{Argv: []string{"/usr/bin/mysql", "--password=hidden"}, Timeout: 60},
 	}
 	cluster := []ClusterAction{
 		Apply{Object: deployment, Content: "secret:01", Secret: true, Seed: true},
