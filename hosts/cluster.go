@@ -109,6 +109,12 @@ type Member struct {
 	// Healthy tells whether it answers and knows a leader; if not, Detail says why.
 	Healthy bool   `json:"healthy"`
 	Detail  string `json:"detail,omitempty"`
+	// Version is the member's own, 3.7.3, and Storage the minor version whose form its data have, 3.7:
+	// an older one does not start with them. Downgrade is the minor version that etcd is ready to go
+	// back to; empty: it is not. All are empty where the member does not answer.
+	Version   string `json:"version,omitempty"`
+	Storage   string `json:"storage,omitempty"`
+	Downgrade string `json:"downgrade,omitempty"`
 }
 
 // Quorum is how many of so many voting members have to agree.

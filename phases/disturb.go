@@ -72,7 +72,7 @@ func (h *hostDraft) well() []string {
 // changed lists the steps that disturb the host, and those after which it is well. After an upgrade
 // a host has all of one version.
 func (h *hostDraft) changed() []string {
-	if h.in.Workflow == view.Upgrade {
+	if h.in.Workflow.ChangesVersion() {
 		return join(h.made(h.changesVersion), h.well())
 	}
 	return join(h.disturbed(), h.well())

@@ -8,7 +8,6 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
-	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // binaries brings the sets of the bundle to the host, of each only the files that are not right, and
@@ -108,7 +107,7 @@ func (h *hostDraft) loadImages() {
 // servesImages lists the steps after which images can be loaded: an upgrade does so before anything
 // on the host starts anew.
 func (h *hostDraft) servesImages() []string {
-	if h.in.Workflow == view.Upgrade {
+	if h.in.Workflow.ChangesVersion() {
 		return nil
 	}
 	return h.made(startsContainerd)

@@ -34,7 +34,7 @@ func (in Input) manifests() (manifests.Input, error) {
 // takesTurns tells whether hosts are changed one after another: a first init changes all at once.
 // Where no API server says that init has completed, one may only be silent for a moment.
 func (in Input) takesTurns() bool {
-	return in.Workflow == view.Upgrade || in.Workflow == view.Init && (in.Completed() || !in.ClusterFacts.Reachable && in.hasWorked())
+	return in.Workflow.ChangesVersion() || in.Workflow == view.Init && (in.Completed() || !in.ClusterFacts.Reachable && in.hasWorked())
 }
 
 // workersAtOnce is how many workers an upgrade changes at a time, once the first of them is well: a

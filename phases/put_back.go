@@ -4,6 +4,7 @@ import (
 	"path"
 	"slices"
 
+	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
@@ -13,13 +14,16 @@ import (
 // A host keeps what is in force on it before an upgrade changes it. Where its change fails, that is
 // put back at once, and the others are left as they are; later a rollback goes back to it.
 
+// cordonedFor is what cordons a node while its host's version changes, whichever way.
+const cordonedFor = string(view.Upgrade)
+
 // keepVersion has the host keep what is in force on it, before the first change.
 func (h *hostDraft) keepVersion() []string {
-	if h.kept() != nil {
+	if h.bundleID == "" || h.kept() != nil {
 		return nil
 	}
 	return []string{h.step(plan.PhaseUpgrade, "keep", string(plan.PhaseUpgrade), "", "it is put back if its change fails, or by: slipway upgrade rollback",
-		hosts.KeepVersion{Before: h.bundleID, Version: h.versionInForce(), Paths: h.keptPaths(), Images: h.keptImages()}, h.base())}
+		hosts.KeepVersion{Before: h.bundleID, Version: h.versionInForce(), Paths: h.keptPaths(), Folders: h.keptFolders(), Images: h.keptImages()}, h.base())}
 }
 
 // kept is what the host keeps of before the bundle; nil where it keeps nothing yet.
@@ -75,6 +79,18 @@ func (h *hostDraft) keptImages() []string {
 		return nil
 	}
 	return sortedKeys(h.facts.Record.Bundled)
+}
+
+// keptFolders are the versions' folders that are on the host: what it had may lie in any of them.
+func (h *hostDraft) keptFolders() []string {
+	if h.facts.Record == nil {
+		return nil
+	}
+	var on bundle.FileSet
+	for _, owned := range h.facts.Record.Paths {
+		on.Files = append(on.Files, bundle.HostFile{Path: owned.Path})
+	}
+	return bundle.Folders([]bundle.FileSet{on})
 }
 
 // before is what lay at the paths of a version before the upgrade.
@@ -190,9 +206,9 @@ func (h *hostDraft) awaitPutBack(failing []string) {
 		wait("node", "its version is put back", plan.WaitNode{
 			Node: h.host.Name, Ready: true, DaemonSets: h.in.daemonSets(), Restarted: h.makes(startsKubelet), Timeout: nodeTimeout,
 		})
-		if !node.Unschedulable || node.CordonedBy == string(view.Upgrade) {
+		if !node.Unschedulable || node.CordonedBy == cordonedFor {
 			done = join(done, []string{clusterID(plan.PhasePutBack, h.host.Name, "node")})
-			wait("uncordon", "it was cordoned for the upgrade", plan.Uncordon{Node: h.host.Name, By: string(view.Upgrade)}, h.made(does[plan.Drain])...)
+			wait("uncordon", "it was cordoned for the upgrade", plan.Uncordon{Node: h.host.Name, By: cordonedFor}, h.made(does[plan.Drain])...)
 		}
 	}
 }

@@ -48,7 +48,7 @@ func (h *hostDraft) postpone(before []string) {
 // upgrade stages on all hosts beforehand, and what is done in the cluster for its sake.
 func (h *hostDraft) hasTurn(step plan.Step) bool {
 	if step.Host == h.host.Name {
-		return h.in.Workflow != view.Upgrade || !stages(step)
+		return !h.in.Workflow.ChangesVersion() || !stages(step)
 	}
 	return does[plan.QuorumHolds](step) || does[plan.MoveLeader](step) || does[plan.Drain](step)
 }

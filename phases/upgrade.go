@@ -136,7 +136,7 @@ func (h *hostDraft) drainForUpgrade(waits []string) []string {
 	return []string{h.add(plan.Step{
 		ID: clusterID(plan.PhaseUpgrade, h.host.Name, "drain"), Phase: plan.PhaseUpgrade, Lane: string(plan.PhaseUpgrade) + "/" + h.host.Name,
 		After: after(waits), Why: "its kubelet starts anew: its Pods run elsewhere meanwhile", Change: plan.Update,
-		Cluster: plan.Drain{Node: h.host.Name, By: string(view.Upgrade), DrainOptions: h.in.View.Drain},
+		Cluster: plan.Drain{Node: h.host.Name, By: cordonedFor, DrainOptions: h.in.View.Drain},
 	})}
 }
 
@@ -144,7 +144,7 @@ func (h *hostDraft) drainForUpgrade(waits []string) []string {
 // interrupted. What a person has cordoned stays so.
 func (h *hostDraft) uncordon() {
 	node, there := h.in.Node(h.host.Name)
-	left, why := node.CordonedBy == string(view.Upgrade), "its kubelet is back"
+	left, why := node.CordonedBy == cordonedFor, "its kubelet is back"
 	if !h.makes(does[plan.Drain]) {
 		why = "an upgrade that was interrupted has cordoned it"
 	}
@@ -154,7 +154,7 @@ func (h *hostDraft) uncordon() {
 	h.add(plan.Step{
 		ID: clusterID(plan.PhaseUpgrade, h.host.Name, "uncordon"), Phase: plan.PhaseUpgrade, Lane: string(plan.PhaseUpgrade) + "/" + h.host.Name,
 		After: after(join(h.made(does[plan.Drain]), h.well(), h.disturbed())), Why: why, Change: plan.Update,
-		Cluster: plan.Uncordon{Node: h.host.Name, By: string(view.Upgrade)},
+		Cluster: plan.Uncordon{Node: h.host.Name, By: cordonedFor},
 	})
 }
 
@@ -177,29 +177,49 @@ func (d *draft) upgradeInTurn() {
 	if slices.ContainsFunc(d.drafts, func(h *hostDraft) bool { return len(h.disturbed()) > 0 }) {
 		awaitUnwell(d.planes)
 	}
-	interrupted := keep(d.drafts, func(h *hostDraft) bool { return len(h.disturbed()) == 0 })
-	ready := join(madeOn(d.drafts, stages), madeOn(interrupted, does[plan.Uncordon]))
-	mended, last := oneByOne(leaderLast(d.planes), ready)
+	ready := d.readyForTurns()
+	mended, last := oneByOne(inOrder(d.planes), ready)
 	balanced, lastBalancer := oneByOne(d.balancers, join(mended, last))
 	before := join(mended, last, balanced, lastBalancer)
 	if len(before) == 0 {
 		before = ready
 	}
 	d.applyAfter(before)
-	unwell, well := splitUnwell(d.workers)
+	unwell, well := splitUnwell(inOrder(d.workers))
 	for _, h := range unwell {
 		before = join(before, h.changed())
 	}
 	fewAtOnce(well, join(before, d.inCluster(does[plan.Apply]), d.awaitRollouts(before)), d.in.workersAtOnce())
 }
 
-// leaderLast puts the control plane whose etcd leads behind the others: it then hands over to one
-// that is changed already, and none leads twice.
-func leaderLast(planes []*hostDraft) []*hostDraft {
-	leads := func(h *hostDraft) bool {
-		return slices.ContainsFunc(view.MembersOf(h.in.ClusterFacts.Members, h.host), func(m hosts.Member) bool { return m.Leader })
+// readyForTurns lists the steps before the first host's turn: every host has the version staged, and
+// what an interrupted run has cordoned takes Pods again. For that those wait, too, that are not well.
+func (d *draft) readyForTurns() []string {
+	interrupted := madeOn(keep(d.drafts, func(h *hostDraft) bool { return len(h.disturbed()) == 0 }), does[plan.Uncordon])
+	for _, h := range d.drafts {
+		if len(h.disturbed()) > 0 {
+			h.postpone(interrupted)
+		}
 	}
-	return slices.Concat(keep(planes, func(h *hostDraft) bool { return !leads(h) }), keep(planes, leads))
+	return join(madeOn(d.drafts, stages), interrupted)
+}
+
+// inOrder are hosts in the order of their turns: one that an interrupted run has cordoned is the first,
+// and the control plane whose etcd leads the last, so that it hands over to one that is changed already.
+func inOrder(drafts []*hostDraft) []*hostDraft {
+	rank := func(h *hostDraft) int {
+		node, _ := h.in.Node(h.host.Name)
+		switch {
+		case node.CordonedBy == cordonedFor:
+			return -1
+		case slices.ContainsFunc(view.MembersOf(h.in.ClusterFacts.Members, h.host), func(m hosts.Member) bool { return m.Leader }):
+			return 1
+		}
+		return 0
+	}
+	drafts = slices.Clone(drafts)
+	slices.SortStableFunc(drafts, func(a, b *hostDraft) int { return rank(a) - rank(b) })
+	return drafts
 }
 
 // applyAfter has what runs in the cluster change after the steps given: kube-proxy may not be newer

@@ -86,8 +86,15 @@ func (h *hostDraft) apis() []string {
 }
 
 // awaitNodes waits for the nodes of an init.
-func (d *draft) awaitNodes() {
-	for _, h := range d.nodes() {
+func (d *draft) awaitNodes() { awaitNodesOf(d.nodes()) }
+
+// awaitWorkers and awaitPlanes do so for a part of them.
+func (d *draft) awaitWorkers() { awaitNodesOf(d.workers) }
+
+func (d *draft) awaitPlanes() { awaitNodesOf(d.planes) }
+
+func awaitNodesOf(drafts []*hostDraft) {
+	for _, h := range drafts {
 		h.awaitNode(h.apis(), h.comesBack())
 	}
 }

@@ -17,6 +17,8 @@ type etcd struct {
 	begun   map[string]bool   // by id: the members that have had data
 	leader  string            // the host that leads
 	last    int
+	// storage is the version whose form the data have: that of the members when all have it.
+	storage, downgrade string
 }
 
 type member struct {
@@ -227,6 +229,11 @@ func (w *world) doMember(step plan.Step) bool {
 	case plan.MoveLeader:
 		if w.etcd.leader == a.From {
 			w.moveLeader(step, a.From)
+		}
+	case plan.EtcdDowngrade:
+		w.etcd.downgrade = a.Version
+		if a.Version != "" {
+			w.etcd.storage = a.Version
 		}
 	case plan.QuorumHolds:
 		w.holds(step, a)

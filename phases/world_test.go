@@ -54,6 +54,9 @@ type world struct {
 	address   map[string]string
 	kubelets  map[string]string // the version that each host's kubelet was last started with
 	upgrading bool              // what an upgrade promises is looked at
+	backFrom  string            // the bundle from before which a rollback goes back
+	back      map[string]hosts.Kept
+	kept      map[string][]byte
 }
 
 // testPKI is minted once: what differs between worlds is not in it.
@@ -262,6 +265,7 @@ func (w *world) observe() Input {
 		in.Facts[host.Name] = w.withSandboxes(host.Name, w.look(host.Name, HostQuery(w.cluster, bill, host)))
 	}
 	w.giveVIP(in.Facts)
+	w.lookAtKept(&in)
 	in.ClusterFacts = w.live(w.clusterQuery(in))
 	return in
 }

@@ -100,13 +100,57 @@ func (w *world) keepsServing(step plan.Step) {
 	if len(out) > 1 {
 		w.t.Fatalf("after step %s the control planes %v are out at once", step.ID, out)
 	}
-	var cordoned []string
+	cordoned := map[bool][]string{}
 	for _, name := range slices.Sorted(maps.Keys(w.nodes)) {
-		if w.nodes[name].Unschedulable {
-			cordoned = append(cordoned, name)
+		if host, _ := w.cluster.Host(name); w.nodes[name].Unschedulable {
+			plane := host.HasRole(cluster.RoleControlPlane)
+			cordoned[plane] = append(cordoned[plane], name)
 		}
 	}
-	if len(cordoned) > 1 {
+	if len(cordoned[true]) > 1 || len(cordoned[false]) > 1 {
 		w.t.Fatalf("after step %s the nodes %v are cordoned at once", step.ID, cordoned)
+	}
+}
+
+// goBack has the world's command go back to the bundle before: what workflow finds on the hosts.
+func (w *world) goBack() {
+	w.t.Helper()
+	from, err := w.bill.ID()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.backFrom, w.back, w.kept = from, map[string]hosts.Kept{}, map[string][]byte{}
+	for name := range w.machines {
+		for _, one := range w.look(name, hosts.Query{}).Kept {
+			if one.Before != from {
+				continue
+			}
+			w.back[name] = one
+			for _, was := range one.Paths {
+				if content, _, there := w.machines[name].ReadFile(hosts.KeptContent(from, was.Digest)); there {
+					w.kept[was.Digest] = content
+				}
+			}
+		}
+	}
+	w.bill, w.blobs = testBill()
+	w.cluster.KubernetesVersion, w.query = w.bill.KubernetesVersion, nil
+}
+
+// lookAtKept gives a rollback what the command has found.
+func (w *world) lookAtKept(in *Input) {
+	in.Back, in.BackFrom, in.KeptContents = w.back, w.backFrom, w.kept
+}
+
+// rest carries a workflow out, again where an API server was silent: then it shows only afterwards
+// what is left to do in the cluster.
+func (w *world) rest(workflow workflow) {
+	w.t.Helper()
+	for range 2 {
+		silent := !w.apiUp()
+		w.all(workflow)
+		if !silent {
+			return
+		}
 	}
 }

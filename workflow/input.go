@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/slipway-k8s/slipway/certs/store"
@@ -42,12 +44,32 @@ func (s *Session) input() (phases.Input, error) {
 func (s *Session) inputOf(r *Run) (phases.Input, error) {
 	in, err := s.input()
 	in.Hosts, in.Force, in.RemoveStale, in.IgnoreChecks = r.Hosts, r.Force, r.RemoveStale, r.IgnoreChecks
+	if s.back != nil {
+		in.Back, in.BackFrom, in.KeptContents = s.back.hosts, s.back.before, s.back.contents
+	}
 	if err == nil {
 		in.WorkersAtOnce, err = atOnceOf(r.WorkersAtOnce, len(workersOf(s.cluster)))
 	}
 	in.Workloads = s.workloads
 	in.Drain, in.OnBlocked = s.drainOptions(r.Drain, r.Force)
 	return in, err
+}
+
+// atOnceOf reads how many of so many workers may be changed at a time: a number, or a share of them,
+// of which there is at least one. Nothing said gives 0.
+func atOnceOf(text string, workers int) (int, error) {
+	if text == "" {
+		return 0, nil
+	}
+	digits, share := strings.CutSuffix(text, "%")
+	number, err := strconv.Atoi(digits)
+	if err != nil || number < 1 || share && number > 100 {
+		return 0, usagef("--workers-at-once %q: say a number from 1, or a share from 1%% to 100%%", text)
+	}
+	if share {
+		number = max(1, workers*number/100)
+	}
+	return number, nil
 }
 
 // workersOf are the nodes that are no control planes.

@@ -25,7 +25,10 @@ func (s *Session) reachAll(ctx context.Context, r *Run) error {
 	if err := s.leaseFirst(ctx); err != nil {
 		return err
 	}
-	return s.look(ctx, r)
+	if err := s.look(ctx, r); err != nil || r.looked == nil {
+		return err
+	}
+	return r.looked(ctx, s, r)
 }
 
 // leaseFirst takes the hosts before they are looked at, where nobody is going to be asked:

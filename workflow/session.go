@@ -41,6 +41,7 @@ type Session struct {
 	bill    bundle.Bill
 	// fileVersion is what the cluster file says where the bundle's version is wanted instead.
 	fileVersion string
+	back        *kept       // what a rollback goes back to
 	images      *images.Set // the user's own, for image load
 
 	connections

@@ -3,8 +3,6 @@ package workflow
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/phases"
@@ -37,23 +35,6 @@ The version is the bundle's, whatever kubernetesVersion in the file says.`,
 func checkUpgrade(r Request) error {
 	_, err := atOnceOf(r.WorkersAtOnce, 1)
 	return err
-}
-
-// atOnceOf reads how many of so many workers may be changed at a time: a number, or a share of them,
-// of which there is at least one. Nothing said gives 0.
-func atOnceOf(text string, workers int) (int, error) {
-	if text == "" {
-		return 0, nil
-	}
-	digits, share := strings.CutSuffix(text, "%")
-	number, err := strconv.Atoi(digits)
-	if err != nil || number < 1 || share && number > 100 {
-		return 0, usagef("--workers-at-once %q: say a number from 1, or a share from 1%% to 100%%", text)
-	}
-	if share {
-		number = max(1, workers*number/100)
-	}
-	return number, nil
 }
 
 // takeBundlesVersion makes the version of the bundle the one that is wanted.

@@ -41,6 +41,8 @@ type Workflow struct {
 	// cluster's API.
 	few   func(*Session, Request) ([]cluster.Host, *store.Folder)
 	needs func(phases.Input) []cluster.Host
+	// looked is called when hosts and cluster were looked at for the first time.
+	looked func(context.Context, *Session, *Run) error
 	// query is what to look at on a host; phases.HostQuery unless said.
 	query func(*Session, cluster.Host) hosts.Query
 	plan  func(*Session, phases.Input) (plan.Plan, plan.Contents, error)

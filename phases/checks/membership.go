@@ -95,6 +95,9 @@ func silentForRemove(v view.View) []Finding {
 }
 
 func silentForUpgrade(v view.View) []Finding {
+	if !v.ClusterFacts.Reachable && (begunUpgrade(v) || len(v.Back) > 0) {
+		return nil // the one API server of a cluster may be what is being changed
+	}
 	if v.ClusterFacts.Reachable && !v.Completed() {
 		return []Finding{finding("let init complete first, with a bundle of the version that runs: slipway init", "init of the cluster %s has not completed", v.Cluster.Name)}
 	}

@@ -16,6 +16,7 @@ var (
 	imageLoad = []view.Workflow{view.ImageLoad}
 	tests     = []view.Workflow{view.HATest, view.Smoke}
 	upgrade   = []view.Workflow{view.Upgrade}
+	rollback  = []view.Workflow{view.Rollback}
 	running   = []view.Workflow{view.Init, view.Upgrade} // they change all of a cluster
 	whole     = []view.Workflow{view.Stop, view.Start}
 	initJoin  = []view.Workflow{view.Init, view.Join, view.Upgrade}
@@ -24,7 +25,7 @@ var (
 	fresh     = []view.Workflow{view.Init, view.Prepare}
 	install   = []view.Workflow{view.Init, view.Join, view.Prepare, view.Upgrade}
 	leave     = []view.Workflow{view.Reset, view.Remove}
-	planning  = []view.Workflow{view.Init, view.Join, view.Prepare, view.Reset, view.Remove, view.ImageLoad, view.Upgrade, view.Stop, view.Start}
+	planning  = []view.Workflow{view.Init, view.Join, view.Prepare, view.Reset, view.Remove, view.ImageLoad, view.Upgrade, view.Rollback, view.Stop, view.Start}
 	every     = slices.Concat(tests, planning, schedule)
 )
 
@@ -54,7 +55,7 @@ var Table = []Check{
 	{"Hosts", Cluster, Error, every, ofCluster(unknownHosts), "there is no such host"},
 	{"Answers", File, Error, planning, unanswered, "what did not answer looks like what is not there, an etcd's data among it"},
 	{"Machine", File, Error, every, wrongMachine, machineNeeded},
-	{"Connection", Cluster, Error, append(imageLoad, install...), ofCluster(unreachedTargets), unreachedNeeded},
+	{"Connection", Cluster, Error, slices.Concat(imageLoad, rollback, install), ofCluster(unreachedTargets), unreachedNeeded},
 	{"Connection", Cluster, Error, whole, ofCluster(unreachedTargets), unreachedNeeded},
 	{"Connection", Cluster, Error, resetOnly, ofCluster(unreachedLeaving), unreachedNeeded},
 	{"Connection", Cluster, Error, haTest, ofCluster(unreachedBalancing), unreachedNeeded},
@@ -63,6 +64,8 @@ var Table = []Check{
 	{"KubernetesVersion", Cluster, Error, install, ofCluster(otherBundle), versionNeeded},
 	{"KubernetesVersion", Cluster, Error, initOnly, ofCluster(otherVersion), versionNeeded},
 	{"KubernetesVersion", Cluster, Error, upgrade, ofCluster(upgradeSkew), versionNeeded},
+	{"KubernetesVersion", Cluster, Error, rollback, ofCluster(rollbackSkew), versionNeeded},
+	{"KeptVersion", Host, Error, rollback, brokenKept, "what is not whole cannot be put back"},
 	{"KubeletVersion", Cluster, Error, joinOnly, ofCluster(kubeletSkew), ""},
 	{"EtcdStartGuard", Cluster, Error, install, ofCluster(unguardedEtcd), etcdNeeded},
 	{"Platform", Host, Error, install, otherPlatform, ""},
@@ -73,7 +76,7 @@ var Table = []Check{
 	{"APIServer", Cluster, Error, resetOnly, ofCluster(silentForReset), apiNeeded},
 	{"APIServer", Cluster, Error, remove, ofCluster(silentForRemove), apiNeeded},
 	{"APIServer", Cluster, Error, tests, ofCluster(silentForTest), apiNeeded},
-	{"APIServer", Cluster, Error, upgrade, ofCluster(silentForUpgrade), apiNeeded},
+	{"APIServer", Cluster, Error, slices.Concat(upgrade, rollback), ofCluster(silentForUpgrade), apiNeeded},
 	{"APIServer", Cluster, Error, schedule, ofCluster(silentForSchedule), apiNeeded},
 	{"Nodes", Cluster, Error, schedule, ofCluster(withoutNode), "there is no such node"},
 	{"Drain", Cluster, Error, drainOnly, ofCluster(blockedDrains), "what to do about a drain that would not end --on-blocked says"},

@@ -59,3 +59,23 @@ func begunUpgrade(v view.View) bool {
 	}
 	return slices.ContainsFunc(v.ClusterFacts.Nodes, func(node hosts.Node) bool { return node.KubeletVersion == v.Bill.KubernetesVersion })
 }
+
+// rollbackSkew holds what the API servers run against the version to which they are to go back.
+func rollbackSkew(v view.View) []Finding {
+	target, err := cluster.ParseVersion(v.Bill.KubernetesVersion)
+	if err != nil {
+		return nil // of nothing kept is told before
+	}
+	live, err := cluster.ParseVersion(v.ClusterFacts.Version)
+	if err != nil {
+		return nil // no API server answers
+	}
+	err = cluster.RollbackSkew(live, target)
+	return when(err != nil, finding("", "%v", err))
+}
+
+// brokenKept is what a host has kept and cannot be put back.
+func brokenKept(v view.View, _ cluster.Host, facts hosts.Facts) []Finding {
+	why, broken := facts.KeptBroken[v.BackFrom]
+	return when(broken, finding("take a bundle of that version and join the host anew", "what it kept of before %s is not whole: %s", v.BackFrom, why))
+}

@@ -6,7 +6,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-var _ = register(MemberAdd{}, MemberPromote{}, MemberRemove{}, MoveLeader{}, QuorumHolds{})
+var _ = register(MemberAdd{}, MemberPromote{}, MemberRemove{}, MoveLeader{}, QuorumHolds{}, EtcdDowngrade{})
 
 // MemberAdd adds a member to etcd as a learner, before it is started. A member that is
 // there with this name or peer already is left as it is.
@@ -64,4 +64,18 @@ func (a QuorumHolds) describe() hosts.Description {
 		without = " while " + a.Without + " starts anew"
 	}
 	return hosts.Description{Kind: "quorum-holds", Deed: "see that etcd has a quorum" + without}
+}
+
+// EtcdDowngrade has etcd store its data as an older minor version does, so that its members can be of
+// that version one after another. Without a version it ends that: members of it may come no more.
+type EtcdDowngrade struct {
+	Version string `json:"version,omitempty"` // as etcd writes a minor version: 3.6
+}
+
+func (a EtcdDowngrade) describe() hosts.Description {
+	deed := "have etcd store its data as " + a.Version + " does"
+	if a.Version == "" {
+		deed = "end etcd's downgrade"
+	}
+	return hosts.Description{Kind: "etcd-downgrade", Deed: deed}
 }

@@ -95,6 +95,7 @@ func every() Plan {
 		MemberRemove{ID: "8e9e05c52164694d", Name: "cp-3"},
 		MoveLeader{From: "cp-3"},
 		QuorumHolds{Without: "cp-1", Stays: true},
+		EtcdDowngrade{Version: "3.6"},
 		DeletePods{Node: "cp-3"},
 	}
 	p := Plan{Workflow: "init", Cluster: hosts.Identity{ID: "01", Name: "try"}, Warnings: []string{"swap is on"}}

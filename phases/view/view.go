@@ -33,6 +33,7 @@ const (
 	HATest    Workflow = "ha-test"
 	ImageLoad Workflow = "image-load"
 	Upgrade   Workflow = "upgrade-apply"
+	Rollback  Workflow = "upgrade-rollback"
 	Cordon    Workflow = "cordon"
 	Uncordon  Workflow = "uncordon"
 	Drain     Workflow = "drain"
@@ -40,6 +41,9 @@ const (
 	Start     Workflow = "start"
 	Smoke     Workflow = "smoke"
 )
+
+// ChangesVersion tells whether a workflow brings hosts from one version of Kubernetes to another.
+func (w Workflow) ChangesVersion() bool { return w == Upgrade || w == Rollback }
 
 // View is all that a plan depends on.
 type View struct {
@@ -79,6 +83,11 @@ type View struct {
 	Force bool
 	// IgnoreChecks are the names of checks whose findings do not stop anything.
 	IgnoreChecks []string
+	// Back is what hosts have kept of before the bundle BackFrom came, by their names, and KeptContents
+	// the contents of the files among it, by digest: what a rollback goes back to.
+	Back         map[string]hosts.Kept
+	BackFrom     string
+	KeptContents map[string][]byte
 	// WorkersAtOnce is how many workers an upgrade changes at a time; 0: as usual.
 	WorkersAtOnce int
 	// Now is when the plan is made: certificates are judged by it.

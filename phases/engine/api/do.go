@@ -48,6 +48,8 @@ func (c *Client) Do(ctx context.Context, action plan.ClusterAction, content func
 		return c.memberRemove(ctx, action, progress)
 	case plan.MoveLeader:
 		return c.moveLeader(ctx, action, progress)
+	case plan.EtcdDowngrade:
+		return c.etcdDowngrade(ctx, action, progress)
 	case plan.QuorumHolds:
 		return c.quorumHolds(ctx, action, progress)
 	case plan.DeletePods:

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -35,6 +36,7 @@ type etcdCluster struct {
 	leader   uint64
 	headless bool     // answers have no header
 	asked    []string // member and method
+	target   string   // of a downgrade that is under way
 	// answer, if set, answers in etcd's place; apply lets a change be made as well.
 	answer func(method string) (err error, apply bool)
 }
@@ -49,6 +51,7 @@ type etcdServer struct {
 	down    error
 	hangs   bool
 	silent  bool // takes connections and answers nothing
+	storage string
 	server  *grpc.Server
 	conns   chan net.Conn
 	closed  chan struct{}
@@ -210,6 +213,8 @@ func (s *etcdServer) Status(ctx context.Context, _ *pb.StatusRequest) (*pb.Statu
 		Header: &pb.ResponseHeader{MemberId: s.id}, Leader: s.etcd.leader, RaftTerm: 7, RaftAppliedIndex: s.applied,
 		Errors: []string{fmt.Sprintf("memberID:%d alarm:NOSPACE ", 0xe7cd<<8+3)},
 	}
+	said.Version, said.StorageVersion = "3.7.3", cmp.Or(s.storage, "3.7.0")
+	said.DowngradeInfo = &pb.DowngradeInfo{Enabled: s.etcd.target != "", TargetVersion: s.etcd.target}
 	if i := s.etcd.index(s.id); i >= 0 {
 		said.IsLearner = s.etcd.list[i].IsLearner
 	}
@@ -302,6 +307,28 @@ func (s *etcdServer) MoveLeader(_ context.Context, r *pb.MoveLeaderRequest) (*pb
 		s.etcd.leader = r.TargetID
 	}
 	return &pb.MoveLeaderResponse{}, err
+}
+
+// Downgrade begins, as etcd does: what is stored follows a while later, on each member by itself.
+func (s *etcdServer) Downgrade(_ context.Context, r *pb.DowngradeRequest) (*pb.DowngradeResponse, error) {
+	s.etcd.mu.Lock()
+	defer s.etcd.mu.Unlock()
+	err, apply := s.asks("Downgrade " + r.Action.String() + " " + r.Version)
+	if !apply {
+		return nil, err
+	}
+	s.etcd.target = ""
+	if r.Action == pb.DowngradeRequest_ENABLE {
+		s.etcd.target = r.Version + ".0"
+		for i, member := range s.etcd.all {
+			after(time.Duration(4+i)*time.Second, func() {
+				s.etcd.mu.Lock()
+				defer s.etcd.mu.Unlock()
+				member.storage = s.etcd.target
+			})
+		}
+	}
+	return &pb.DowngradeResponse{}, err
 }
 
 // said tells who was asked to make a change, in order.

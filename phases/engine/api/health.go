@@ -93,41 +93,46 @@ var ownCertificate = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.Versi
 
 // askHealth gets a health endpoint: whether it is well and, where not, what it says.
 func askHealth(ctx context.Context, transport http.RoundTripper, address, who string) (healthy bool, seen string, err error) {
-	response, body, err := fetch(ctx, transport, address, who)
-	switch {
-	case response != nil && response.StatusCode == http.StatusOK: // whatever becomes of the rest of the answer
+	response, err := fetch(ctx, transport, address, who)
+	if err != nil {
+		return false, "", err
+	}
+	defer response.Body.Close()
+	if response.StatusCode == http.StatusOK {
 		return true, "", nil
-	case err != nil:
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, mostTold))
+	if err != nil {
 		return false, "", err
 	}
 	return false, failedChecks(response.Status, string(body)), nil
 }
 
-// fetch gets what one server answers, with as much of the body as says something to people.
-func fetch(ctx context.Context, transport http.RoundTripper, address, who string) (*http.Response, []byte, error) {
+// mostTold is how much of an answer that is for people is read, in bytes.
+const mostTold = 64 << 10
+
+// fetch gets what one server answers.
+func fetch(ctx context.Context, transport http.RoundTripper, address, who string) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	began := time.Now()
 	response, err := transport.RoundTrip(request)
-	if err != nil {
-		return nil, nil, orSilence(err, who, began)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
-	return response, body, err
+	return response, orSilence(err, who, began)
 }
 
 // version is the Kubernetes version that one API server serves.
 func (s *single) version(ctx context.Context, bound time.Duration) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
-	_, body, err := fetch(ctx, s.transport, s.url+"/version", s.dialer.preferred())
-	var served version.Info
-	if err == nil {
-		err = json.Unmarshal(body, &served)
+	response, err := fetch(ctx, s.transport, s.url+"/version", s.dialer.preferred())
+	if err != nil {
+		return "", err
 	}
+	defer response.Body.Close()
+	var served version.Info
+	err = json.NewDecoder(io.LimitReader(response.Body, mostTold)).Decode(&served)
 	return served.GitVersion, err
 }
 

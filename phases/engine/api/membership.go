@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/mod/semver"
+
 	"github.com/slipway-k8s/slipway/hosts"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -270,6 +272,13 @@ func (m *membership) facts() []hosts.Member {
 			ID: memberID(one.ID), Name: one.Name, Peers: one.PeerURLs, Clients: one.ClientURLs,
 			Learner: one.IsLearner, Leader: one == leader,
 		}
+		if one.report != nil {
+			status := one.report.status
+			fact.Version, fact.Storage = status.GetVersion(), minorOf(status.GetStorageVersion())
+			if status.GetDowngradeInfo().GetEnabled() {
+				fact.Downgrade = minorOf(status.GetDowngradeInfo().GetTargetVersion())
+			}
+		}
 		if fact.Healthy, fact.Detail = one.well(); fact.Healthy {
 			fact.Detail = one.alarms()
 		}
@@ -303,5 +312,10 @@ type laterError struct{ err error }
 func (e *laterError) Error() string { return e.err.Error() }
 
 func (e *laterError) Unwrap() error { return e.err }
+
+// minorOf is major and minor of a version of etcd's: 3.7 of 3.7.0.
+func minorOf(version string) string {
+	return strings.TrimPrefix(semver.MajorMinor("v"+version), "v")
+}
 
 func later(format string, args ...any) error { return &laterError{fmt.Errorf(format, args...)} }

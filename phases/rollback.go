@@ -1,0 +1,146 @@
+package phases
+
+import (
+	"slices"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
+)
+
+// Rollback plans to bring a cluster back to the version that its hosts have kept: first the workers,
+// whose kubelets may not be newer than an API server, then what runs in the cluster, and then the
+// control planes, one after another. The files are those that each host had, byte for byte. What an
+// interrupted rollback left is the rest; one of an upgrade that stopped half-way is the way back.
+func Rollback(in Input) (plan.Plan, plan.Contents, error) {
+	return planOf(in, view.Rollback,
+		(*draft).renderCluster,
+		(*draft).renderHosts,
+		(*draft).takeKept,
+		(*draft).joinWorkers,
+		(*draft).awaitWorkers,
+		(*draft).applyAddons,
+		(*draft).uploadConfig,
+		(*draft).bootstrapTokens,
+		(*draft).installControlPlanes,
+		(*draft).quitAPIServers,
+		(*draft).upgradeControlPlanes,
+		(*draft).installBalancers,
+		(*draft).awaitEndpoints,
+		(*draft).awaitPlanes,
+		(*draft).makeRoom,
+		(*draft).goBackInTurn,
+		(*draft).markNodes,
+		(*draft).awaitAddons,
+		(*draft).pruneObjects,
+		(*draft).pruneHosts,
+		(*draft).forgetKept,
+	)
+}
+
+// takeKept puts what each host has kept in the place of what would be rendered now: the file of the
+// cluster may say by now what the old version does not know.
+func (d *draft) takeKept() {
+	for _, h := range d.drafts {
+		kept, changed := d.in.Back[h.host.Name]
+		if !changed {
+			continue // the upgrade had not come to it
+		}
+		h.state.Files = slices.Clone(h.state.Files)
+		for _, was := range kept.Paths {
+			h.takePath(was)
+		}
+	}
+}
+
+func (h *hostDraft) takePath(was hosts.KeptPath) {
+	at := slices.IndexFunc(h.state.Files, func(file manifests.File) bool { return file.Path == was.Path })
+	content, known := h.in.KeptContents[was.Digest]
+	switch {
+	case at >= 0 && was.Absent:
+		h.state.Files = slices.Delete(h.state.Files, at, at+1)
+	case at >= 0 && known:
+		file := &h.state.Files[at]
+		file.Content, file.Mode, file.UID, file.GID = content, was.Mode, was.UID, was.GID
+	}
+}
+
+// goBackInTurn has the workers change first, then what runs in the cluster, and then the control
+// planes, the one whose etcd leads last. Where no API server answers, the control planes come first:
+// nothing else can be waited for.
+func (d *draft) goBackInTurn() {
+	before := d.readyForTurns()
+	if !d.in.ClusterFacts.Reachable {
+		before = join(before, d.planesGoBack(before))
+		d.applyAfter(d.workersGoBack(before))
+		return
+	}
+	before = join(before, d.workersGoBack(before))
+	d.applyAfter(before)
+	d.planesGoBack(join(before, d.inCluster(does[plan.Apply]), d.awaitRollouts(before)))
+}
+
+// workersGoBack gives the steps after which the workers are well.
+func (d *draft) workersGoBack(before []string) []string {
+	unwell, well := splitUnwell(inOrder(d.workers))
+	for _, h := range unwell {
+		before = join(before, h.changed())
+	}
+	fewAtOnce(well, before, d.in.workersAtOnce())
+	for _, h := range well {
+		if len(h.disturbed()) > 0 {
+			before = join(before, h.changed())
+		}
+	}
+	return before
+}
+
+// planesGoBack gives the steps after which the control planes and load balancers are well.
+func (d *draft) planesGoBack(before []string) []string {
+	mended, last := oneByOne(inOrder(d.planes), join(before, d.readyEtcd(before)))
+	balanced, lastBalancer := oneByOne(d.balancers, join(mended, last))
+	return join(mended, last, balanced, lastBalancer)
+}
+
+// readyEtcd has etcd store its data as its older minor version does, where a member's are newer than
+// that: it would not start with them.
+func (d *draft) readyEtcd(waits []string) []string {
+	target := d.in.etcdMinor()
+	newer := func(m hosts.Member) bool { return m.Storage != "" && target != "" && m.Storage != target }
+	if !d.in.Cluster.StackedEtcd() || !slices.ContainsFunc(d.in.ClusterFacts.Members, newer) || len(madeOn(d.planes, writesPods(isServer))) == 0 {
+		return nil
+	}
+	return []string{d.add(plan.Step{
+		ID: clusterID(plan.PhaseUpgrade, "etcd-downgrade"), Phase: plan.PhaseUpgrade, Lane: string(plan.PhaseUpgrade) + "/etcd",
+		Subject: plan.Subject{Member: view.MemberName(d.in.ClusterFacts.Members[0])}, After: after(waits),
+		Why: "an older etcd does not start with the data of a newer", Change: plan.Update, Cluster: plan.EtcdDowngrade{Version: target},
+	})}
+}
+
+// etcdMinor is the minor version of the bundle's etcd, as etcd writes it: 3.6; empty where there is none.
+func (in Input) etcdMinor() string {
+	etcd, there := in.Bill.Component("etcd")
+	if version, err := cluster.ParseVersion(etcd.Version); there && err == nil {
+		return version.MinorString()[1:]
+	}
+	return ""
+}
+
+// forgetKept has hosts forget last what they have gone back to.
+func (d *draft) forgetKept() {
+	var waits []string
+	for _, h := range d.drafts {
+		waits = join(waits, h.changed())
+	}
+	waits = join(waits, d.inCluster(does[plan.WaitAvailable]))
+	for _, h := range d.drafts {
+		for _, kept := range h.facts.Kept {
+			if kept.Before == d.in.BackFrom {
+				h.step(plan.PhaseUpgrade, "forget", plan.LaneWork, plan.Remove, "it is in force again",
+					hosts.ForgetVersion{Before: kept.Before}, waits)
+			}
+		}
+	}
+}

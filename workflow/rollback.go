@@ -1,0 +1,93 @@
+package workflow
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases"
+)
+
+// UpgradeRollback brings a cluster back to what its hosts have kept.
+var UpgradeRollback = Workflow{
+	Name:  "upgrade rollback",
+	Use:   "rollback -f FILE",
+	Short: "Bring a cluster back to the version that it had before the last upgrade",
+	Long: `Show the plan, ask, carry it out, and verify. Each host goes back to the binaries and files that
+it kept when the upgrade came to it, byte for byte: first the workers, then what runs in the cluster,
+and then the control planes, one after another. No bundle is needed. An upgrade that stopped half-way is
+taken back in the same way. Where etcd is of a newer minor version by now, it first stores its data as the
+older one does; nothing that was written since is lost.`,
+	Options: []Option{UpgradeApply.Options[0]},
+	check:   checkUpgrade,
+	reach:   everyHost,
+	looked:  func(ctx context.Context, s *Session, r *Run) error { return s.lookAtKept(ctx, r) },
+	plan:    of(phases.Rollback),
+	health:  true,
+	after:   (*Session).tellVersion,
+}
+
+// lookAtKept finds what the hosts have kept at the last upgrade, reads it from them, and makes the
+// bundle of then the one that is wanted.
+func (s *Session) lookAtKept(ctx context.Context, r *Run) error {
+	back := s.lastKept()
+	if len(back.hosts) == 0 {
+		return fmt.Errorf("find what to go back to: no host of %s has kept a version from before an upgrade: where there was none, or a rollback has put it back, there is nothing to do; "+
+			"to bring another version: slipway upgrade apply", s.cluster.Name)
+	}
+	if err := s.readKept(ctx, back); err != nil {
+		return err
+	}
+	bill, err := back.bill()
+	if err != nil {
+		return err
+	}
+	s.back, s.bill = back, bill
+	s.fileVersion, s.cluster.KubernetesVersion = s.cluster.KubernetesVersion, bill.KubernetesVersion
+	return s.look(ctx, r) // by the other bundle there is other to look at
+}
+
+// lastKept is what the hosts have kept when the last of all bundles came.
+func (s *Session) lastKept() *kept {
+	var last hosts.Kept
+	for _, facts := range s.facts {
+		for _, one := range facts.Kept {
+			if one.At.After(last.At) {
+				last = one
+			}
+		}
+	}
+	back := &kept{before: last.Before, hosts: map[string]hosts.Kept{}, contents: map[string][]byte{}}
+	for name, facts := range s.facts {
+		for _, one := range facts.Kept {
+			if one.Before == last.Before {
+				back.hosts[name] = one
+			}
+		}
+	}
+	return back
+}
+
+// readKept reads the contents of the files that hosts have kept.
+func (s *Session) readKept(ctx context.Context, back *kept) error {
+	for name, one := range back.hosts {
+		var query hosts.Query
+		for _, was := range one.Paths {
+			if was.Type == hosts.TypeFile {
+				if _, known := back.contents[was.Digest]; !known {
+					query.Contents = append(query.Contents, hosts.KeptContent(back.before, was.Digest))
+				}
+			}
+		}
+		facts, err := s.lookAt(ctx, name, s.hosts[name], query)
+		if err != nil {
+			return fmt.Errorf("read what %s has kept: %w", name, err)
+		}
+		for _, was := range one.Paths {
+			if content, there := facts.Contents[hosts.KeptContent(back.before, was.Digest)]; there {
+				back.contents[was.Digest] = content
+			}
+		}
+	}
+	return nil
+}
