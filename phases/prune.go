@@ -50,7 +50,7 @@ func (h *hostDraft) pruneImages(waits []string) []string {
 		return nil
 	}
 	var ids []string
-	needed := slices.Concat(h.state.References(), view.KeptImages(h.facts))
+	needed := slices.Concat(h.state.References(), view.KeptImages(h.keepsAfter()))
 	for _, name := range sortedKeys(record.Bundled) {
 		digest := record.Bundled[name]
 		isName := func(wanted string) bool { return hosts.SameImageName(wanted, name) }
@@ -67,6 +67,18 @@ func (h *hostDraft) pruneImages(waits []string) []string {
 // before anything is pulled: containerd would still go by it.
 func (h *hostDraft) pruneRegistries() {
 	h.pruneFiles(h.findUnwanted(), plan.LaneFiles, func(path string) bool { return within(path, manifests.CertsFolder) }, h.base())
+}
+
+// keepsAfter are the host's facts with the versions that it keeps when the plan is done.
+func (h *hostDraft) keepsAfter() hosts.Facts {
+	facts := h.facts
+	facts.Kept = keep(facts.Kept, func(kept hosts.Kept) bool { return kept.Before != h.in.BackFrom })
+	for _, step := range h.own() {
+		if a, is := step.Action.(hosts.KeepVersion); is {
+			facts.Kept = append(facts.Kept, hosts.Kept{Before: a.Before, Version: a.Version, Folders: a.Folders, Images: a.Images})
+		}
+	}
+	return facts
 }
 
 // unwanted is what of Slipway's a host has and should not have.
@@ -87,7 +99,7 @@ func (h *hostDraft) findUnwanted() unwanted {
 	for _, path := range slices.Concat(h.state.Paths(), h.state.Parents()) {
 		wanted[path] = true
 	}
-	kept := view.KeptFolders(h.facts)
+	kept := view.KeptFolders(h.keepsAfter())
 	stays := map[string]bool{} // by path, of what is on record
 	var folders []hosts.Owned
 	for _, owned := range record.Paths {

@@ -68,12 +68,16 @@ func (s *Session) lastKept() *kept {
 	return back
 }
 
+// mostRead is the size, in bytes, of the files that are read: what is larger is a program, and lies in
+// its version's folder too.
+const mostRead = 1 << 20
+
 // readKept reads the contents of the files that hosts have kept.
 func (s *Session) readKept(ctx context.Context, back *kept) error {
 	for name, one := range back.hosts {
 		var query hosts.Query
 		for _, was := range one.Paths {
-			if was.Type == hosts.TypeFile {
+			if was.Type == hosts.TypeFile && was.Size <= mostRead {
 				if _, known := back.contents[was.Digest]; !known {
 					query.Contents = append(query.Contents, hosts.KeptContent(back.before, was.Digest))
 				}
