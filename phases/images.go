@@ -8,6 +8,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // binaries brings the sets of the bundle to the host, of each only the files that are not right, and
@@ -93,8 +94,8 @@ func setDiffers(all, wrong, absent int) (string, plan.Change) {
 func (h *hostDraft) loadImages() {
 	for _, image := range h.state.Images {
 		have, there := h.facts.Images[image.Reference]
-		if there && have == image.Manifest.Digest {
-			continue
+		if there && (have == image.Manifest.Digest || h.in.Workflow == view.Rollback) {
+			continue // a bundle that is at hand no more may have had the same version, built otherwise
 		}
 		why, change := "image missing", plan.Create
 		if there {
