@@ -134,11 +134,8 @@ func startedFor(inputs string) string {
 	return first
 }
 
-// digest is that of files as they will be when the plan is done. Seeds are left out: they
-// change without a restart's being due.
-func (h *hostDraft) digest(paths []string) string { return digestOf(paths, h.willBe) }
-
-// digestOf is that of files by what each of them is.
+// digestOf is that of files by what each of them is. Seeds do not count: they change without a
+// restart's being due.
 func digestOf(paths []string, is func(path string) (digest string, counts bool)) string {
 	sum := sha256.New()
 	paths = slices.Clone(paths)

@@ -191,8 +191,6 @@ func rawLine(event plan.Event) string {
 		return failureLine(event)
 	case plan.EventStepSkipped:
 		return fmt.Sprintf("- %s: skipped, since %s failed", event.Step, event.Because)
-	case plan.EventStepNotNeeded:
-		return fmt.Sprintf("- %s: not needed", event.Step)
 	case plan.EventStepCanceled:
 		return fmt.Sprintf("- %s: not done, interrupted", event.Step)
 	}

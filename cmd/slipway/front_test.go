@@ -18,7 +18,7 @@ func TestPlainFrontSaysOneLinePerFinishedStep(t *testing.T) {
 	f.Event(plan.Event{Type: plan.EventStepFinished, Step: "cp-1/certs/ca", Detail: "new", Seconds: 0.12})
 	f.Event(plan.Event{Type: plan.EventStepSkipped, Step: "w-1/kubelet/start", Because: "w-1/images/pause"})
 	f.Event(plan.Event{Type: plan.EventStepNotNeeded, Step: "w-1/etcd/back"})
-	want := "✓ cp-1/certs/ca: new (0.1s)\n- w-1/kubelet/start: skipped, since w-1/images/pause failed\n- w-1/etcd/back: not needed\n"
+	want := "✓ cp-1/certs/ca: new (0.1s)\n- w-1/kubelet/start: skipped, since w-1/images/pause failed\n"
 	if out.String() != want {
 		t.Errorf("want\n%s\ngot\n%s", want, out.String())
 	}

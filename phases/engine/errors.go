@@ -118,12 +118,21 @@ func (e *RunError) Error() string {
 		lines = append(lines, fmt.Sprintf("%v with %s left", ErrInterrupted, hosts.Count(len(e.Canceled), "step")))
 	}
 	if len(e.Rescued) > 0 {
-		lines = append(lines, "put back what had begun: "+strings.Join(e.Rescued, ", "))
+		lines = append(lines, "put back what had begun: "+some(e.Rescued))
 	}
 	for _, failure := range e.NotRescued {
 		lines = append(lines, fmt.Sprintf("not put back: %v; %s", failure, runAgain))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// some lists steps, of many only the first few and how many more there are: all are in the journal.
+func some(steps []string) string {
+	const few = 3
+	if more := len(steps) - few; more > 0 {
+		return fmt.Sprintf("%s and %s more", strings.Join(steps[:few], ", "), hosts.Count(more, "step"))
+	}
+	return strings.Join(steps, ", ")
 }
 
 // Unwrap gives the failed steps' errors, and ErrInterrupted where the run was.

@@ -191,7 +191,7 @@ func (s *Smoke) unanswered(ctx context.Context, pod corev1.Pod) string {
 func (s *Smoke) service(ctx context.Context) (service corev1.Service, err error) {
 	_, err = s.get(ctx, s.key("v1", "Service", "web"), &service)
 	if err == nil && len(service.Spec.Ports) == 0 {
-		err = errors.New("Service web has no port")
+		err = errors.New("the Service web has no port")
 	}
 	return service, err
 }
