@@ -62,7 +62,7 @@ func TestAnUpgradeCutAnywhereGoesOn(t *testing.T) {
 			whole.nextBundle()
 			whole.upgrading = true
 			first, _ := whole.planned(Upgrade)
-			for cut := 0; cut < len(first.Steps); cut += 5 {
+			for cut := 0; cut < len(first.Steps); cut += 11 {
 				w := whole.clone(t)
 				p, contents := w.planned(Upgrade)
 				w.run(p, contents, seeded(uint64(cut)), cut)

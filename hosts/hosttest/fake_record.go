@@ -82,7 +82,7 @@ func (f *Fake) forget() (string, error) {
 	}
 	f.record = nil
 	clear(f.store)
-	f.removeBelow(ownFolder)
+	f.removeBelow(keptVersions)
 	return "forgotten", nil
 }
 

@@ -10,8 +10,9 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-// ownFolder is where Slipway keeps what is its own; it goes when the machine is forgotten.
-const ownFolder = "/var/lib/slipway"
+// keptVersions is where versions are kept; it goes when the machine is forgotten. The rest of Slipway's
+// own folder, such as the agent, the tests look after.
+var keptVersions = path.Dir(hosts.KeptFolder("x"))
 
 func keptIndex(before string) string { return hosts.KeptFolder(before) + "/kept.json" }
 
@@ -95,7 +96,7 @@ func (f *Fake) removeBelow(dir string) {
 
 func (f *Fake) observeKept(facts *hosts.Facts) {
 	facts.Kept, facts.KeptBroken = nil, nil
-	for _, name := range f.below(path.Dir(hosts.KeptFolder("x"))) {
+	for _, name := range f.below(keptVersions) {
 		if path.Base(name) != "kept.json" {
 			continue
 		}
