@@ -29,7 +29,7 @@ func TestARollbackLeadsBackFromWhereverAnUpgradeStopped(t *testing.T) {
 			whole.nextBundle()
 			whole.upgrading = true
 			first, _ := whole.planned(Upgrade)
-			for cut := 5; cut <= len(first.Steps); cut += 31 {
+			for cut := 5; cut <= len(first.Steps); cut += 43 {
 				w := whole.clone(t)
 				p, contents := w.planned(Upgrade)
 				w.run(p, contents, seeded(uint64(cut)), cut)

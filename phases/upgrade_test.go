@@ -52,7 +52,6 @@ func TestAnUpgradeCutAnywhereGoesOn(t *testing.T) {
 	for _, s := range []shape{
 		{mode: cluster.EndpointVIP, planes: 3, workers: 2},
 		{mode: cluster.EndpointControlPlane, planes: 1, workers: 1},
-		{mode: cluster.EndpointLocal, planes: 2, workers: 1},
 		{mode: cluster.EndpointLoadBalancers, planes: 3, spares: 2},
 		{mode: cluster.EndpointVIP, planes: 3, workers: 1, external: true},
 	} {
@@ -62,7 +61,7 @@ func TestAnUpgradeCutAnywhereGoesOn(t *testing.T) {
 			whole.nextBundle()
 			whole.upgrading = true
 			first, _ := whole.planned(Upgrade)
-			for cut := 0; cut < len(first.Steps); cut += 11 {
+			for cut := 0; cut < len(first.Steps); cut += 17 {
 				w := whole.clone(t)
 				p, contents := w.planned(Upgrade)
 				w.run(p, contents, seeded(uint64(cut)), cut)
