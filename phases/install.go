@@ -3,6 +3,7 @@ package phases
 import (
 	"fmt"
 
+	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
@@ -16,6 +17,9 @@ func (d *draft) renderHosts() {
 		return
 	}
 	for _, host := range d.in.Targets(d.in.Workflow) {
+		if d.in.Workflow.ChangesVersion() && !d.in.ClusterFacts.Reachable && !host.HasRole(cluster.RoleControlPlane) {
+			continue // without an API server no Pod goes elsewhere: this host's turn is the next run's
+		}
 		if _, seen := d.in.Facts[host.Name]; !seen {
 			d.fail(&checks.Refused{Findings: []checks.Finding{checks.Unreached(d.in.View, host.Name)}})
 			return
