@@ -40,6 +40,11 @@ func TestAnUpgradeIsStagedAndThenGoesHostByHost(t *testing.T) {
 			}
 		}
 	}
+	for _, step := range p.Steps {
+		if wait, is := step.Cluster.(plan.WaitAPI); is && !step.IsRescue() && wait.Version != versionOf(nextVersion) {
+			t.Errorf("%s lets an API server of before pass: it wants %q", step.ID, wait.Version)
+		}
+	}
 	w.run(p, contents, seeded(2), -1)
 	again, _ := w.planned(Upgrade)
 	wantEmpty(t, again)

@@ -44,10 +44,14 @@ func (h *hostDraft) awaitAPIServer(name plan.Phase, serving bool) {
 	if !h.restartsPods() {
 		timeout = againTimeout
 	}
+	wait := plan.WaitAPI{Host: h.host.Name, Serving: serving, Timeout: timeout}
+	if h.in.Workflow.ChangesVersion() {
+		wait.Version = h.in.Bill.KubernetesVersion
+	}
 	h.add(plan.Step{
 		ID: clusterID(name, h.host.Name), Phase: plan.PhaseWaitControlPlane, Lane: plan.LaneWait + "/api/" + h.host.Name,
 		After: after(h.made(writesPods(isServer), startsKubelet, does[plan.WaitPods])), Why: why,
-		Cluster: plan.WaitAPI{Host: h.host.Name, Serving: serving, Timeout: timeout},
+		Cluster: wait,
 	})
 }
 
