@@ -15,29 +15,31 @@ import (
 // control planes, one after another. The files are those that each host had, byte for byte. What an
 // interrupted rollback left is the rest; one of an upgrade that stopped half-way is the way back.
 func Rollback(in Input) (plan.Plan, plan.Contents, error) {
-	return planOf(in, view.Rollback,
-		(*draft).renderCluster,
-		(*draft).renderHosts,
-		(*draft).takeKept,
-		(*draft).joinWorkers,
-		(*draft).awaitWorkers,
-		(*draft).applyAddons,
-		(*draft).uploadConfig,
-		(*draft).bootstrapTokens,
-		(*draft).installControlPlanes,
-		(*draft).quitAPIServers,
-		(*draft).upgradeControlPlanes,
-		(*draft).installBalancers,
-		(*draft).awaitEndpoints,
-		(*draft).awaitPlanes,
-		(*draft).makeRoom,
-		(*draft).goBackInTurn,
-		(*draft).markNodes,
-		(*draft).awaitAddons,
-		(*draft).pruneObjects,
-		(*draft).pruneHosts,
-		(*draft).forgetKept,
-	)
+	return planOf(in, view.Rollback, rollbackPhases...)
+}
+
+var rollbackPhases = []func(*draft){
+	(*draft).renderCluster,
+	(*draft).renderHosts,
+	(*draft).takeKept,
+	(*draft).joinWorkers,
+	(*draft).awaitWorkers,
+	(*draft).applyAddons,
+	(*draft).uploadConfig,
+	(*draft).bootstrapTokens,
+	(*draft).installControlPlanes,
+	(*draft).quitAPIServers,
+	(*draft).upgradeControlPlanes,
+	(*draft).installBalancers,
+	(*draft).awaitEndpoints,
+	(*draft).awaitPlanes,
+	(*draft).makeRoom,
+	(*draft).goBackInTurn,
+	(*draft).markNodes,
+	(*draft).awaitAddons,
+	(*draft).pruneObjects,
+	(*draft).pruneHosts,
+	(*draft).forgetKept,
 }
 
 // takeKept puts what each host has kept in the place of what would be rendered now: the file of the

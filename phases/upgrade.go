@@ -14,28 +14,30 @@ import (
 // what runs in the cluster; and then the workers, each drained. What an interrupted upgrade left
 // is the rest.
 func Upgrade(in Input) (plan.Plan, plan.Contents, error) {
-	return planOf(in, view.Upgrade,
-		(*draft).nameBundle,
-		(*draft).renderCluster,
-		(*draft).renderHosts,
-		(*draft).installControlPlanes,
-		(*draft).quitAPIServers,
-		(*draft).upgradeControlPlanes,
-		(*draft).installBalancers,
-		(*draft).joinWorkers,
-		(*draft).awaitEndpoints,
-		(*draft).applyAddons,
-		(*draft).uploadConfig,
-		(*draft).bootstrapTokens,
-		(*draft).awaitNodes,
-		(*draft).makeRoom,
-		(*draft).upgradeInTurn,
-		(*draft).markNodes,
-		(*draft).awaitAddons,
-		(*draft).pruneObjects,
-		(*draft).pruneHosts,
-		(*draft).putBackWhatFails,
-	)
+	return planOf(in, view.Upgrade, upgradePhases...)
+}
+
+var upgradePhases = []func(*draft){
+	(*draft).nameBundle,
+	(*draft).renderCluster,
+	(*draft).renderHosts,
+	(*draft).installControlPlanes,
+	(*draft).quitAPIServers,
+	(*draft).upgradeControlPlanes,
+	(*draft).installBalancers,
+	(*draft).joinWorkers,
+	(*draft).awaitEndpoints,
+	(*draft).applyAddons,
+	(*draft).uploadConfig,
+	(*draft).bootstrapTokens,
+	(*draft).awaitNodes,
+	(*draft).makeRoom,
+	(*draft).upgradeInTurn,
+	(*draft).markNodes,
+	(*draft).awaitAddons,
+	(*draft).pruneObjects,
+	(*draft).pruneHosts,
+	(*draft).putBackWhatFails,
 }
 
 // nameBundle names the bundle that is coming: by that a host knows what it keeps for it.

@@ -31,6 +31,11 @@ func planOf(in Input, workflow view.Workflow, phases ...func(*draft)) (plan.Plan
 	for _, found := range findings {
 		d.plan.Warnings = append(d.plan.Warnings, found.String())
 	}
+	return d.draw(phases)
+}
+
+// draw adds what each of the phases does, and gives the plan.
+func (d *draft) draw(phases []func(*draft)) (plan.Plan, plan.Contents, error) {
 	for _, phase := range phases {
 		if phase(d); d.err != nil {
 			return plan.Plan{}, nil, d.err

@@ -51,24 +51,33 @@ says what to do; what is not said here the section drain of the cluster file say
 	Example: `  slipway drain -f ha.yaml worker-1 --forecast
   slipway drain -f ha.yaml worker-1 --delete-emptydir-data --timeout 10m`,
 	Args: Hosts,
-	Options: []Option{
-		{"forecast", "say what will happen and what will block, and change nothing", func(r *Request) any { return &r.ForecastOnly }},
-		{"grace-period", "seconds that each Pod gets to end; less than 0: what the Pod says itself", func(r *Request) any { return &r.Drain.GracePeriod }},
-		{"timeout", "how long the Pods of one host have to go", func(r *Request) any { return &r.Drain.Timeout }},
-		{"force", "delete also Pods that no controller makes again", func(r *Request) any { return &r.Force }},
-		{"delete-emptydir-data", "go on although what is in emptyDir volumes is lost", func(r *Request) any { return &r.Drain.DeleteEmptyDirData }},
+	Options: append([]Option{
 		{"pod-selector", "only the Pods with these labels", func(r *Request) any { return &r.Drain.PodSelector }},
-		{"skip-wait-for-delete-timeout", "seconds after which a Pod that was told to end is not waited for; 0: always wait", func(r *Request) any { return &r.Drain.SkipWait }},
-		{"disable-eviction", "delete Pods instead of evicting them: no PodDisruptionBudget is asked", func(r *Request) any { return &r.Drain.DisableEviction }},
-		{"on-blocked", "where a drain would not end: stop, wait, force or skip", func(r *Request) any { return &r.Drain.OnBlocked }},
-		{"force-after", "with --on-blocked force: how long a Pod's eviction may be refused before it is deleted", func(r *Request) any { return &r.Drain.ForceAfter }},
-	},
+		blockedChoice("where a drain would not end: stop, wait, force or skip"),
+	}, drainChoices...),
 	check:    checkDrain,
 	begin:    func(_ context.Context, s *Session, r *Run) error { return s.checkDrainTimes(r.Request) },
 	reach:    controlPlanes,
 	query:    nothing,
 	plan:     of(phases.Drain),
 	forecast: phases.DrainForecast,
+}
+
+// drainChoices are how hosts are drained, for every workflow that drains some.
+var drainChoices = []Option{
+	{"forecast", "say what will happen and what will block, and change nothing", func(r *Request) any { return &r.ForecastOnly }},
+	{"grace-period", "seconds that each Pod gets to end; less than 0: what the Pod says itself", func(r *Request) any { return &r.Drain.GracePeriod }},
+	{"timeout", "how long the Pods of one host have to go", func(r *Request) any { return &r.Drain.Timeout }},
+	{"force", "delete also Pods that no controller makes again", func(r *Request) any { return &r.Force }},
+	{"delete-emptydir-data", "go on although what is in emptyDir volumes is lost", func(r *Request) any { return &r.Drain.DeleteEmptyDirData }},
+	{"skip-wait-for-delete-timeout", "seconds after which a Pod that was told to end is not waited for; 0: always wait", func(r *Request) any { return &r.Drain.SkipWait }},
+	{"disable-eviction", "delete Pods instead of evicting them: no PodDisruptionBudget is asked", func(r *Request) any { return &r.Drain.DisableEviction }},
+	{"force-after", "with --on-blocked force: how long a Pod's eviction may be refused before it is deleted", func(r *Request) any { return &r.Drain.ForceAfter }},
+}
+
+// blockedChoice is the choice of what to do where a drain would not end.
+func blockedChoice(usage string) Option {
+	return Option{"on-blocked", usage, func(r *Request) any { return &r.Drain.OnBlocked }}
 }
 
 func controlPlanes(c *cluster.Cluster, _ Request) []cluster.Host { return c.ControlPlanes() }

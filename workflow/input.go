@@ -50,7 +50,7 @@ func (s *Session) inputOf(r *Run) (phases.Input, error) {
 	if err == nil {
 		in.WorkersAtOnce, err = atOnceOf(r.WorkersAtOnce, len(workersOf(s.cluster)))
 	}
-	in.Workloads = s.workloads
+	in.Workloads, in.Drains = s.workloads, s.willDrain
 	in.Drain, in.OnBlocked = s.drainOptions(r.Drain, r.Force)
 	return in, err
 }

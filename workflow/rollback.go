@@ -18,13 +18,16 @@ it kept when the upgrade came to it, byte for byte: first the workers, then what
 and then the control planes, one after another. No bundle is needed. An upgrade that stopped half-way is
 taken back in the same way. Where etcd is of a newer minor version by now, it first stores its data as the
 older one does; nothing that was written since is lost.`,
-	Options: []Option{UpgradeApply.Options[0]},
-	check:   checkUpgrade,
-	reach:   everyHost,
-	looked:  func(ctx context.Context, s *Session, r *Run) error { return s.lookAtKept(ctx, r) },
-	plan:    of(phases.Rollback),
-	health:  true,
-	after:   (*Session).tellVersion,
+	Options:  turnsChoices,
+	check:    checkTurns,
+	begin:    func(_ context.Context, s *Session, r *Run) error { return s.checkDrainTimes(r.Request) },
+	reach:    everyHost,
+	looked:   func(ctx context.Context, s *Session, r *Run) error { return s.lookAtKept(ctx, r) },
+	plan:     of(phases.Rollback),
+	forecast: phases.TurnsForecast,
+	drains:   phases.RollbackDrains,
+	health:   true,
+	after:    (*Session).tellVersion,
 }
 
 // lookAtKept finds what the hosts have kept at the last upgrade, reads it from them, and makes the

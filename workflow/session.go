@@ -227,6 +227,7 @@ type observation struct {
 	live  hosts.ClusterFacts
 	// workloads is what runs in the cluster, where that was looked at.
 	workloads *forecast.State
+	willDrain []forecast.Set // the hosts that the plan will drain, where that was asked
 }
 
 func (o *observation) note(name string, facts hosts.Facts) {

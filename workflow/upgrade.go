@@ -18,23 +18,46 @@ what runs there. Then the control planes change, one after another: each is drai
 leadership over, and has to serve the new version before the next one's turn. What runs in the cluster
 follows, and then the workers, each drained. What an interrupted or failed upgrade left is taken up
 where it is: run the same command again.
-The version is the bundle's, whatever kubernetesVersion in the file says.`,
-	Bundle: true,
-	Options: []Option{{
-		Name: "workers-at-once", Of: func(r *Request) any { return &r.WorkersAtOnce },
-		Usage: "how many workers are changed at a time, as a number or a share such as 10%; a tenth of them unless said, and the first one alone",
-	}},
-	check:  checkUpgrade,
-	begin:  func(_ context.Context, s *Session, _ *Run) error { return s.takeBundlesVersion() },
-	reach:  everyHost,
-	plan:   of(phases.Upgrade),
-	health: true,
-	after:  (*Session).tellVersion,
+The version is the bundle's, whatever kubernetesVersion in the file says.
+What stands in the way is told before anything is touched, and so is what the drains will do: each check has
+a name, by which --ignore-checks passes it. How hosts are drained, and what to do where a drain would not
+end, the flags and the section drain of the cluster file say.`,
+	Bundle:  true,
+	Options: turnsChoices,
+	check:   checkTurns,
+	begin: func(_ context.Context, s *Session, r *Run) error {
+		if err := s.checkDrainTimes(r.Request); err != nil {
+			return err
+		}
+		return s.takeBundlesVersion()
+	},
+	reach:    everyHost,
+	plan:     of(phases.Upgrade),
+	forecast: phases.TurnsForecast,
+	drains:   phases.UpgradeDrains,
+	health:   true,
+	after:    (*Session).tellVersion,
 }
 
-func checkUpgrade(r Request) error {
-	_, err := atOnceOf(r.WorkersAtOnce, 1)
-	return err
+// turnsChoices are how hosts take their turns, and how each is drained.
+var turnsChoices = append([]Option{
+	{
+		Name: "workers-at-once", Of: func(r *Request) any { return &r.WorkersAtOnce },
+		Usage: "how many workers are changed at a time, as a number or a share such as 10%; a tenth of them unless said, and the first one alone",
+	},
+	blockedChoice("where a drain would not end: stop, wait or force"),
+}, drainChoices...)
+
+// checkTurns refuses skip as well: a host whose drain would not end is not left with the version of
+// before while the others go on.
+func checkTurns(r Request) error {
+	if _, err := atOnceOf(r.WorkersAtOnce, 1); err != nil {
+		return err
+	}
+	if r.Drain.OnBlocked == string(cluster.OnBlockedSkip) {
+		return usagef("--on-blocked skip: a host is not left out of an upgrade because its drain would not end: say stop, wait or force")
+	}
+	return checkDrain(r)
 }
 
 // takeBundlesVersion makes the version of the bundle the one that is wanted.

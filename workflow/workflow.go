@@ -54,6 +54,8 @@ type Workflow struct {
 	// forecast is what the workflow's drains will do, by what runs in the cluster, which is then
 	// looked at; nil where it drains nothing.
 	forecast func(phases.Input) (forecast.Forecast, error)
+	// drains are the hosts that are drained, where only the plan tells; nil: the forecast knows by itself.
+	drains func(phases.Input) []forecast.Set
 	// Unasked tells that nobody is asked before it is carried out: it takes nothing away.
 	Unasked bool
 	// stops is how to go on where it has stopped; goOn unless said.

@@ -20,11 +20,82 @@ func writeForecast(w io.Writer, f forecast.Forecast) error {
 	return nil
 }
 
+// mostLines is how long a forecast may be that is shown before a question.
+const mostLines = 40
+
+// writeShortForecast writes a forecast that is too long for the screen as its sum, with what blocks and
+// interrupts as far as there is room for it.
+func writeShortForecast(w io.Writer, f forecast.Forecast) error {
+	var b strings.Builder
+	if err := writeForecast(&b, f); err != nil || strings.Count(b.String(), "\n") <= mostLines {
+		_, err := io.WriteString(w, b.String())
+		return err
+	}
+	b.Reset()
+	var sum forecast.Host
+	shown, more := 0, 0
+	for _, host := range f.Hosts {
+		sum.Pods = append(sum.Pods, host.Pods...)
+	}
+	fmt.Fprintf(&b, "%s\n", podCounts(hosts.Count(len(f.Hosts), "host"), sum.Pods))
+	for _, severity := range []forecast.Severity{forecast.Blocks, forecast.Interrupts} {
+		eachNote(f, func(who string, note forecast.Note) {
+			switch {
+			case note.Severity != severity:
+			case shown == mostLines/3: // a note may have three lines
+				more++
+			default:
+				shown++
+				writeNotes(&b, who, []forecast.Note{note})
+			}
+		})
+	}
+	if more > 0 {
+		fmt.Fprintf(&b, "  … and %d more\n", more)
+	}
+	b.WriteString("  all of it, host by host: --forecast\n\n")
+	_, err := io.WriteString(w, hosts.Clean(b.String()))
+	return err
+}
+
+// eachNote gives the notes of all hosts, and whom each is about.
+func eachNote(f forecast.Forecast, give func(who string, note forecast.Note)) {
+	for _, host := range f.Hosts {
+		for _, note := range host.Notes {
+			give(host.Name+": ", note)
+		}
+		for _, pod := range host.Pods {
+			for _, note := range pod.Notes {
+				give(host.Name+": "+whose(pod), note)
+			}
+		}
+	}
+}
+
 func hostForecast(host forecast.Host) string {
 	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", podCounts(host.Name, host.Pods))
+	writeNotes(&b, "", host.Notes)
+	for _, pod := range host.Pods {
+		writeNotes(&b, whose(pod), pod.Notes)
+	}
+	b.WriteString("\n")
+	return b.String()
+}
+
+// whose is how a note of a Pod begins.
+func whose(pod forecast.Pod) string {
+	if pod.Owner != "" {
+		return pod.Name + " (" + pod.Owner + "): "
+	}
+	return pod.Name + ": "
+}
+
+// podCounts is how many Pods go and stay, in one line.
+func podCounts(where string, pods []forecast.Pod) string {
 	count, stay := map[forecast.Fate]int{}, map[string]int{}
 	var why []string
-	for _, pod := range host.Pods {
+	for _, pod := range pods {
 		count[pod.Fate]++
 		if pod.Fate == forecast.Stays {
 			if stay[pod.Why]++; stay[pod.Why] == 1 {
@@ -32,25 +103,15 @@ func hostForecast(host forecast.Host) string {
 			}
 		}
 	}
-	fmt.Fprintf(&b, "%s: %s: %d evicted, %d deleted, %d blocked, %d stay", host.Name, hosts.Count(len(host.Pods), "Pod"),
+	text := fmt.Sprintf("%s: %s: %d evicted, %d deleted, %d blocked, %d stay", where, hosts.Count(len(pods), "Pod"),
 		count[forecast.Evicted], count[forecast.Deleted], count[forecast.Blocked], count[forecast.Stays])
 	for i, reason := range why {
 		why[i] = fmt.Sprintf("%d %s", stay[reason], reason)
 	}
 	if len(why) > 0 {
-		fmt.Fprintf(&b, " (%s)", strings.Join(why, ", "))
+		text += fmt.Sprintf(" (%s)", strings.Join(why, ", "))
 	}
-	b.WriteString("\n")
-	writeNotes(&b, "", host.Notes)
-	for _, pod := range host.Pods {
-		who := pod.Name
-		if pod.Owner != "" {
-			who += " (" + pod.Owner + ")"
-		}
-		writeNotes(&b, who+": ", pod.Notes)
-	}
-	b.WriteString("\n")
-	return b.String()
+	return text
 }
 
 // noteMarks are how notes are marked, as findings are.

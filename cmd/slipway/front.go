@@ -102,7 +102,7 @@ type textFront struct {
 	steps longSteps
 }
 
-func (f *textFront) Forecast(made forecast.Forecast) error { return writeForecast(f.out, made) }
+func (f *textFront) Forecast(made forecast.Forecast) error { return writeShortForecast(f.out, made) }
 
 // Plan shows all of a plan to whom is asked, and else how much it is.
 func (f *textFront) Plan(p plan.Plan) error {

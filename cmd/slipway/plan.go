@@ -54,7 +54,7 @@ func (p *program) newPreview(w workflow.Workflow) *cobra.Command {
 		}
 		err = show(command.OutOrStdout(), *format, ready.Plan, func(w io.Writer) error {
 			if ready.Forecast != nil {
-				if err := writeForecast(w, *ready.Forecast); err != nil {
+				if err := writeShortForecast(w, *ready.Forecast); err != nil {
 					return err
 				}
 			}

@@ -28,10 +28,11 @@ import (
 	"github.com/slipway-k8s/slipway/manifests"
 )
 
-// placeBundle puts a signed bundle into a script's work folder: all that the manifests ask for,
-// and nothing that could run. signer.pub is whose signature it has, stranger.pub is another's.
-func placeBundle(dir string) error {
-	content := madeUpBundle()
+// placeBundles puts two signed bundles into a script's work folder: all that the manifests ask for,
+// and nothing that could run. next.tar has other binaries than bundle.tar. signer.pub is whose signature
+// they have, stranger.pub is another's.
+func placeBundles(dir string) error {
+	var signer ed25519.PrivateKey
 	for _, name := range []string{"stranger.pub", "signer.pub"} {
 		public, private, err := ed25519.GenerateKey(rand.Reader)
 		if err != nil {
@@ -44,10 +45,16 @@ func placeBundle(dir string) error {
 		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o644); err != nil {
 			return err
 		}
-		content.SignKey = private
+		signer = private
 	}
-	_, err := archive.Write(filepath.Join(dir, "bundle.tar"), content, nil)
-	return err
+	for name, version := range map[string]string{"bundle.tar": "v1", "next.tar": "v2"} {
+		content := madeUpBundle(version)
+		content.SignKey = signer
+		if _, err := archive.Write(filepath.Join(dir, name), content, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // placeImage puts an image of the user's own into a script's work folder.
@@ -68,7 +75,8 @@ func descriptor(b bundle.Blob) map[string]any {
 	return map[string]any{"mediaType": b.MediaType, "digest": b.Digest, "size": b.Size}
 }
 
-func madeUpBundle() archive.Content {
+// madeUpBundle is a bundle whose binaries are of a version.
+func madeUpBundle(version string) archive.Content {
 	blobs := map[string]string{}
 	blob := func(content string) bundle.Blob {
 		blobs[digestOf(content)] = content
@@ -76,7 +84,7 @@ func madeUpBundle() archive.Content {
 	}
 	set := func(name string, files []string, leads ...bundle.Lead) bundle.FileSet {
 		layer := blob("the layer of " + name)
-		part := bundle.Part{Component: name}
+		part := bundle.Part{Component: name, Version: version}
 		for _, path := range files {
 			part.Files = append(part.Files, bundle.HostFile{
 				Path: path, Component: name, Layer: layer.Digest, Entry: path, Digest: digestOf(path), Size: 1, Mode: 0o755,

@@ -63,7 +63,7 @@ func newStage(env *testscript.Env) error {
 			return err
 		}
 	}
-	return errors.Join(placeBundle(env.WorkDir), placeImage(env.WorkDir))
+	return errors.Join(placeBundles(env.WorkDir), placeImage(env.WorkDir))
 }
 
 func stageOf(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }

@@ -1,6 +1,8 @@
 package checks
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
@@ -52,6 +54,29 @@ func blockedDrains(v view.View) []Finding {
 	}
 	return all
 }
+
+// blockedTurns is what the forecast says would keep one of the drains of a plan in turns from its end.
+// Of many it names the first, the errors before the warnings.
+func blockedTurns(v view.View) []Finding {
+	f, err := v.TurnsForecast()
+	if err != nil {
+		return []Finding{finding("", "%v", err)}
+	}
+	var all []Finding
+	for _, host := range f.Hosts {
+		all = append(all, blockers(v, host)...)
+	}
+	slices.SortStableFunc(all, func(a, b Finding) int { return cmp.Compare(a.Severity, b.Severity) }) // none is an error
+	if len(all) <= mostBlockers {
+		return all
+	}
+	more := finding("see all of them by: --forecast", "%d more things would keep drains from their end", len(all)-mostBlockers)
+	more.Severity = all[mostBlockers].Severity
+	return append(all[:mostBlockers], more)
+}
+
+// mostBlockers is how many things in the way of drains are told by name.
+const mostBlockers = 40
 
 // blockers are what blocks a host's drain; what may pass is told where the user waits for that.
 func blockers(v view.View, host forecast.Host) []Finding {

@@ -17,6 +17,7 @@ var (
 	tests     = []view.Workflow{view.HATest, view.Smoke}
 	upgrade   = []view.Workflow{view.Upgrade}
 	rollback  = []view.Workflow{view.Rollback}
+	inTurns   = []view.Workflow{view.Upgrade, view.Rollback}
 	running   = []view.Workflow{view.Init, view.Upgrade} // they change all of a cluster
 	whole     = []view.Workflow{view.Stop, view.Start}
 	initJoin  = []view.Workflow{view.Init, view.Join, view.Upgrade}
@@ -79,7 +80,7 @@ var Table = []Check{
 	{"APIServer", Cluster, Error, slices.Concat(upgrade, rollback), ofCluster(silentForUpgrade), apiNeeded},
 	{"APIServer", Cluster, Error, schedule, ofCluster(silentForSchedule), apiNeeded},
 	{"Nodes", Cluster, Error, schedule, ofCluster(withoutNode), "there is no such node"},
-	{"Drain", Cluster, Error, drainOnly, ofCluster(blockedDrains), "what to do about a drain that would not end --on-blocked says"},
+	{"Drain", Cluster, Error, drainOnly, ofCluster(blockedDrains), ""},
 	{"Membership", Cluster, Error, running, ofCluster(notYetJoined), membershipNeeded},
 	{"Membership", Cluster, Error, joinOnly, ofCluster(halfMade), membershipNeeded},
 	{"Membership", Cluster, Error, resetOnly, ofCluster(unknownToFile), membershipNeeded},
@@ -152,6 +153,7 @@ var Table = []Check{
 
 	{"UnknownSettings", Cluster, Error, upgrade, ofCluster(unknownSettings), ""},
 	{"ClusterHealth", Cluster, Error, upgrade, ofCluster(unwellForUpgrade), ""},
+	{"Drain", Cluster, Error, inTurns, ofCluster(blockedTurns), ""},
 	{"Health", Cluster, Error, haTest, ofCluster(unwell), spareNeeded},
 	{"Health", File, Error, haTest, downUnits, spareNeeded},
 }

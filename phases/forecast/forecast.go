@@ -22,6 +22,11 @@ func Make(state State, sets []Set, options Options) (Forecast, error) {
 			}
 		}
 	}
+	for name := range options.Cordoned {
+		if n := s.byName[name]; n != nil && n.rank != 2 {
+			n.closed = false
+		}
+	}
 	f := Forecast{Hosts: []Host{}}
 	for _, set := range sets {
 		f.Hosts = append(f.Hosts, s.drainSet(set)...)
@@ -33,7 +38,7 @@ func Make(state State, sets []Set, options Options) (Forecast, error) {
 func (s *simulation) drainSet(set Set) []Host {
 	var opened []*node
 	for _, name := range set.Hosts {
-		if n := s.byName[name]; n != nil && !n.closed {
+		if n := s.byName[name]; n != nil && (!n.closed || s.options.Cordoned[name]) {
 			n.closed = true
 			opened = append(opened, n)
 		}

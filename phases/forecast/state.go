@@ -44,6 +44,9 @@ type Set struct {
 type Options struct {
 	plan.DrainOptions
 	Now time.Time
+	// Cordoned are nodes that one who was interrupted has cordoned for these drains: they take Pods again
+	// like those that are cordoned now, and at once where no set has them.
+	Cordoned map[string]bool
 }
 
 // Forecast is what draining will do, host by host in their order.

@@ -32,6 +32,34 @@ func (v View) DrainForecast(names []string) (f forecast.Forecast, left []forecas
 	}
 }
 
+// TurnsForecast is what a plan that takes hosts in turns will do with its drains: each set of hosts takes
+// Pods again before the next one goes. No host is left out, and so that is not offered.
+func (v View) TurnsForecast() (forecast.Forecast, error) {
+	if v.Workloads == nil {
+		return forecast.Forecast{Hosts: []forecast.Host{}}, nil
+	}
+	options := forecast.Options{DrainOptions: v.Drain, Now: v.Now, Cordoned: map[string]bool{}}
+	for _, node := range v.ClusterFacts.Nodes {
+		if node.CordonedBy == string(Upgrade) {
+			options.Cordoned[node.Name] = true
+		}
+	}
+	f, err := forecast.Make(*v.Workloads, v.Drains, options)
+	for _, host := range f.Hosts {
+		withoutSkip(host.Notes)
+		for _, pod := range host.Pods {
+			withoutSkip(pod.Notes)
+		}
+	}
+	return f, err
+}
+
+func withoutSkip(notes []forecast.Note) {
+	for i := range notes {
+		notes[i].May = slices.DeleteFunc(slices.Clone(notes[i].May), func(may forecast.Choice) bool { return may == forecast.Skip })
+	}
+}
+
 // TargetNames are the names of the hosts that a workflow is for.
 func (v View) TargetNames(workflow Workflow) []string {
 	var names []string
