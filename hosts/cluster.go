@@ -115,6 +115,7 @@ type Member struct {
 	Version   string `json:"version,omitempty"`
 	Storage   string `json:"storage,omitempty"`
 	Downgrade string `json:"downgrade,omitempty"`
+	Size      int64  `json:"size,omitempty"` // of its database, in bytes
 }
 
 // Quorum is how many of so many voting members have to agree.

@@ -81,4 +81,6 @@ type Outcome struct {
 	Detail string `json:"detail,omitempty"` // for people: what was changed, from what
 	// Output is what a RunCommand wrote.
 	Output *CommandOutput `json:"output,omitempty"`
+	// Snapshot is what a ProveSnapshot found.
+	Snapshot *Snapshot `json:"snapshot,omitempty"`
 }

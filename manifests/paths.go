@@ -73,6 +73,7 @@ const (
 	Runc          = BinFolder + "/runc"
 	Kube          = BinFolder + "/kube"
 	Handover      = BinFolder + "/etcd-handover"
+	Etcdutl       = BinFolder + "/etcdutl"
 	KubeletBinary = "/usr/bin/kubelet"
 
 	CNIBinFolder  = "/opt/cni/bin"

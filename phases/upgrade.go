@@ -194,16 +194,19 @@ func (d *draft) upgradeInTurn() {
 	fewAtOnce(well, join(before, d.inCluster(does[plan.Apply]), d.awaitRollouts(before)), d.in.workersAtOnce())
 }
 
-// readyForTurns lists the steps before the first host's turn: every host has the version staged, and
-// what an interrupted run has cordoned takes Pods again. For that those wait, too, that are not well.
+// readyForTurns lists the steps before the first host's turn: every host has the version staged, there
+// is a snapshot of etcd, and what an interrupted run has cordoned takes Pods again. For the last two
+// those wait, too, that are not well.
 func (d *draft) readyForTurns() []string {
 	interrupted := madeOn(keep(d.drafts, func(h *hostDraft) bool { return len(h.disturbed()) == 0 }), does[plan.Uncordon])
+	staged := madeOn(d.drafts, stages)
+	before := join(interrupted, d.snapshotEtcd(staged))
 	for _, h := range d.drafts {
 		if len(h.disturbed()) > 0 {
-			h.postpone(interrupted)
+			h.postpone(before)
 		}
 	}
-	return join(madeOn(d.drafts, stages), interrupted)
+	return join(staged, before)
 }
 
 // inOrder are hosts in the order of their turns: one that an interrupted run has cordoned is the first,

@@ -2,6 +2,7 @@ package phases
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/slipway-k8s/slipway/cluster"
@@ -78,6 +79,50 @@ func TestAnUpgradeCutAnywhereGoesOn(t *testing.T) {
 						t.Errorf("cut after %d steps: node %s has %s, cordoned %v", cut, name, node.KubeletVersion, node.Unschedulable)
 					}
 				}
+			}
+		})
+	}
+}
+
+// TestASnapshotIsTakenBeforeAnyHostChanges: all is staged before it, and nothing changes before it; an
+// upgrade that has changed a control plane takes no other, and who wants none gets none.
+func TestASnapshotIsTakenBeforeAnyHostChanges(t *testing.T) {
+	for _, s := range []shape{
+		{mode: cluster.EndpointVIP, planes: 3, workers: 1},
+		{mode: cluster.EndpointControlPlane, planes: 1, workers: 1},
+		{mode: cluster.EndpointVIP, planes: 3, workers: 1, external: true},
+	} {
+		t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) {
+			w := newWorldOf(t, s)
+			w.init(seeded(1))
+			w.nextBundle()
+			w.upgrading = true
+			p, contents := w.planned(Upgrade)
+			const snapshot = "cluster/upgrade/etcd-snapshot"
+			before := plan.Predecessors(p)
+			if taken := slices.ContainsFunc(p.Steps, func(step plan.Step) bool { return step.ID == snapshot }); taken == s.external {
+				t.Fatalf("a snapshot is taken: %v", taken)
+			}
+			for _, step := range p.Steps {
+				switch {
+				case s.external || step.ID == snapshot || step.IsRescue():
+				case stages(step) && !reaches(before, snapshot, step.ID):
+					t.Errorf("the snapshot does not wait for %s", step.ID)
+				case !stages(step) && !reaches(before, step.ID, snapshot):
+					t.Errorf("%s does not wait for the snapshot", step.ID)
+				}
+			}
+			in := w.observe()
+			in.IgnoreChecks = []string{"EtcdSnapshot"}
+			without, _, err := Upgrade(in)
+			if err != nil || slices.ContainsFunc(without.Steps, func(step plan.Step) bool { return step.ID == snapshot }) {
+				t.Errorf("a snapshot that is not wanted: %v", err)
+			}
+			half := w.clone(t)
+			half.run(p, contents, seeded(2), len(p.Steps)/2)
+			half.all(Upgrade)
+			if want := min(len(w.etcd.members), 1); half.snapshots != want {
+				t.Errorf("%d snapshots were taken of an upgrade that was cut, want %d", half.snapshots, want)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package phases
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
@@ -235,6 +236,8 @@ func (w *world) doMember(step plan.Step) bool {
 		if a.Version != "" {
 			w.etcd.storage = a.Version
 		}
+	case plan.SnapshotEtcd:
+		w.snapshot(step, a)
 	case plan.QuorumHolds:
 		w.holds(step, a)
 	default:
@@ -302,4 +305,20 @@ func (w *world) moveLeader(step plan.Step, from string) {
 		}
 	}
 	w.t.Fatalf("step %s: nobody can take the leadership over", step.ID)
+}
+
+// snapshot checks that a snapshot is taken while no control plane has changed, from a member that is well.
+func (w *world) snapshot(step plan.Step, a plan.SnapshotEtcd) {
+	w.t.Helper()
+	if m, there := w.memberOn(a.From); !there || m.learner || !w.quorate() {
+		w.t.Fatalf("step %s: the member on %s is not well", step.ID, a.From)
+	}
+	for _, host := range w.cluster.ControlPlanes() {
+		for _, file := range servesAPI {
+			if content, _, there := w.machines[host.Name].ReadFile(file); !there || strings.Contains(string(content), ":"+nextVersion) {
+				w.t.Fatalf("step %s: %s of %s has changed already", step.ID, file, host.Name)
+			}
+		}
+	}
+	w.snapshots++
 }

@@ -54,6 +54,7 @@ type world struct {
 	address   map[string]string
 	kubelets  map[string]string // the version that each host's kubelet was last started with
 	upgrading bool              // what an upgrade promises is looked at
+	snapshots int               // so many were taken
 	backFrom  string            // the bundle from before which a rollback goes back
 	back      map[string]hosts.Kept
 	kept      map[string][]byte

@@ -91,6 +91,7 @@ func (s *Session) openClient() error {
 		Cert:      leaf.Cert,
 		Key:       leaf.Key,
 		Etcd:      etcd,
+		Snapshots: s.snapshots,
 	}
 	for _, h := range s.cluster.ControlPlanes() {
 		if host, up := s.hosts[h.Name]; up {

@@ -50,7 +50,7 @@ func (s *Session) inputOf(r *Run) (phases.Input, error) {
 	if err == nil {
 		in.WorkersAtOnce, err = atOnceOf(r.WorkersAtOnce, len(workersOf(s.cluster)))
 	}
-	in.Workloads, in.Drains = s.workloads, s.willDrain
+	in.Workloads, in.Drains, in.SnapshotRoom = s.workloads, s.willDrain, s.snapshots.room()
 	in.Drain, in.OnBlocked = s.drainOptions(r.Drain, r.Force)
 	return in, err
 }
@@ -114,12 +114,4 @@ func (s *Session) noted(has func(*store.Folder, string) bool) map[string]bool {
 		}
 	}
 	return noted
-}
-
-// folder is where the keys are kept; nil where they are not yet, or there are none.
-func (s *Session) folder() *store.Folder {
-	if s.keys == nil {
-		return nil
-	}
-	return s.keys.folder
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/bundle/archive"
+	"github.com/slipway-k8s/slipway/certs/store"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/hosts/ssh"
@@ -50,6 +51,8 @@ type Session struct {
 	keys   *keys            // nil while they are not known
 	unread map[string]error // why a control plane's keys could not be read
 	api    *api.Client      // nil while the cluster's keys are not known
+	// snapshots is where those of etcd go.
+	snapshots *snapshots
 	// viaHosts are hosts that are not in the cluster yet, and from which its API is reached.
 	viaHosts []string
 }
@@ -97,12 +100,14 @@ func loadFor(options Options, kubernetes string) (*cluster.Cluster, error) {
 }
 
 func newSession(c *cluster.Cluster, front Frontend) *Session {
-	return &Session{
+	s := &Session{
 		cluster:     c,
 		connections: connections{stages: stages{front}, gate: ssh.NewGate(), hosts: map[string]hosts.Host{}, down: map[string]error{}},
 		observation: observation{facts: map[string]hosts.Facts{}, seen: map[string]time.Time{}},
 		unread:      map[string]error{},
 	}
+	s.snapshots = &snapshots{cluster: c.Name, folder: s.folder}
+	return s
 }
 
 // beside resolves a path that stands in a file: ~ is the operator's home, and what is
@@ -178,6 +183,14 @@ func (s *Session) agentBinary(ctx context.Context, platform ssh.Platform) (ssh.B
 		Size:   file.Size,
 		Open:   func() (io.ReadCloser, error) { return s.archive.OpenFile(ctx, file) },
 	}, nil
+}
+
+// folder is where the keys are kept; nil where they are not yet, or there are none.
+func (s *Session) folder() *store.Folder {
+	if s.keys == nil {
+		return nil
+	}
+	return s.keys.folder
 }
 
 // Name is the cluster's.

@@ -14,7 +14,7 @@ var UpgradeApply = Workflow{
 	Use:   "apply -f FILE --bundle FILE",
 	Short: "Bring a cluster to the version of a bundle, host by host",
 	Long: `Show the plan, ask, carry it out, and verify. First the version is staged on every host, beside
-what runs there. Then the control planes change, one after another: each is drained, hands etcd's
+what runs there. A snapshot of etcd is taken to this machine, and is proved to restore. Then the control planes change, one after another: each is drained, hands etcd's
 leadership over, and has to serve the new version before the next one's turn. What runs in the cluster
 follows, and then the workers, each drained. What an interrupted or failed upgrade left is taken up
 where it is: run the same command again.
@@ -36,7 +36,10 @@ end, the flags and the section drain of the cluster file say.`,
 	forecast: phases.TurnsForecast,
 	drains:   phases.UpgradeDrains,
 	health:   true,
-	after:    (*Session).tellVersion,
+	after: func(s *Session, r *Run, err error) error {
+		s.tellSnapshot()
+		return s.tellVersion(r, err)
+	},
 }
 
 // turnsChoices are how hosts take their turns, and how each is drained.
@@ -80,4 +83,11 @@ func (s *Session) tellVersion(_ *Run, err error) error {
 			s.cluster.KubernetesVersion, s.cluster.KubernetesVersion, s.File, s.fileVersion)
 	}
 	return err
+}
+
+// tellSnapshot says where the snapshot is that was taken, whatever became of the run.
+func (s *Session) tellSnapshot() {
+	if s.snapshots.kept != "" {
+		s.front.Note("etcd's snapshot from before the upgrade is %s: it holds the cluster's Secrets; how to restore it docs/runbooks.md says", s.snapshots.kept)
+	}
 }

@@ -8,6 +8,7 @@
 //	                   leaves/<owner>/<name>.pem   certificates minted so far, each with its key
 //	                   leaves/<host>/joined        the host was seen in the cluster
 //	                   leaves/<host>/etcd-begun    its member of etcd was let begin
+//	                   snapshots/  etcd's, which workflow takes before an upgrade
 //	                   kept        the keys were kept when all known hosts were reset
 //
 // Beside these are bundle/, the user's key to sign bundles, and runs/, the runs' journals;

@@ -24,7 +24,7 @@ const (
 	leasePatience = 15 * time.Second
 	// slowPatience is for what may wait for others on the host: systemd gives a unit 90 s
 	// to start and as long to stop, a Pod has its grace, a tree has its million files, and
-	// containerd tells nothing while it unpacks a layer or removes it.
+	// containerd tells nothing while it unpacks a layer or removes it, nor etcdutl while it restores.
 	slowPatience = 10 * time.Minute
 
 	// commandPatience is how much longer than its limit a command may take to be ended.
@@ -51,7 +51,7 @@ func patienceFor(action hosts.Action) time.Duration {
 	switch action := action.(type) {
 	case hosts.RunCommand:
 		return time.Duration(action.Timeout)*time.Second + commandPatience
-	case hosts.SetUnit, hosts.StopUnits, hosts.StopPods, hosts.Restore, hosts.RemovePath, hosts.Forget, hosts.LoadImage, hosts.UnloadImage:
+	case hosts.SetUnit, hosts.StopUnits, hosts.StopPods, hosts.Restore, hosts.RemovePath, hosts.Forget, hosts.LoadImage, hosts.UnloadImage, hosts.ProveSnapshot:
 		return slowPatience
 	case hosts.TakeLease, hosts.ReleaseLease:
 		return leasePatience

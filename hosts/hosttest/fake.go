@@ -149,6 +149,8 @@ func (o *opened) apply(action hosts.Action) (hosts.Outcome, error) {
 	switch a := action.(type) {
 	case hosts.RunCommand: // which asks for no lease
 		return runCommand(a)
+	case hosts.ProveSnapshot:
+		return o.proveSnapshot(a)
 	}
 	f.mutex.Lock()
 	defer f.mutex.Unlock()

@@ -174,6 +174,8 @@ func (h *Host) dispatch(ctx context.Context, action hosts.Action, report func(ho
 		return h.forget(ctx, a, report)
 	case hosts.RunCommand:
 		return h.runCommand(ctx, a)
+	case hosts.ProveSnapshot:
+		return h.proveSnapshot(ctx, a, report)
 	default:
 		return hosts.Outcome{}, fmt.Errorf("this version of Slipway knows no action %T", action)
 	}

@@ -86,3 +86,14 @@ func late(v view.View, host cluster.Host, facts hosts.Facts, fix, seen string, a
 	}
 	return finding(fix, seen, args...)
 }
+
+// ignored tells whether the user ignores a check: by its name, in any case as with kubeadm, or by
+// the beginning of it that stands before a hyphen.
+func ignored(v view.View, check string) bool {
+	return slices.ContainsFunc(v.IgnoreChecks, func(name string) bool { return covers(name, check) })
+}
+
+func covers(name, check string) bool {
+	name, check = strings.ToLower(name), strings.ToLower(check)
+	return check == name || strings.HasPrefix(check, name+"-")
+}

@@ -78,17 +78,6 @@ func sorted(v view.View, findings []Finding) []Finding {
 	return findings
 }
 
-// ignored tells whether the user ignores a check: by its name, in any case as with kubeadm, or by
-// the beginning of it that stands before a hyphen.
-func ignored(v view.View, check string) bool {
-	return slices.ContainsFunc(v.IgnoreChecks, func(name string) bool { return covers(name, check) })
-}
-
-func covers(name, check string) bool {
-	name, check = strings.ToLower(name), strings.ToLower(check)
-	return check == name || strings.HasPrefix(check, name+"-")
-}
-
 // MayIgnore says what is wrong with the names of checks that a workflow is to ignore.
 func MayIgnore(workflow view.Workflow, names []string) error {
 	for _, name := range names {

@@ -152,6 +152,7 @@ var Table = []Check{
 	{"NameServers", Cluster, Warning, fresh, ofCluster(noNameServers), ""},
 
 	{"UnknownSettings", Cluster, Error, upgrade, ofCluster(unknownSettings), ""},
+	{etcdSnapshot, Cluster, Error, upgrade, ofCluster(withoutSnapshot), ""},
 	{"ClusterHealth", Cluster, Error, upgrade, ofCluster(unwellForUpgrade), ""},
 	{"Drain", Cluster, Error, inTurns, ofCluster(blockedTurns), ""},
 	{"Health", Cluster, Error, haTest, ofCluster(unwell), spareNeeded},

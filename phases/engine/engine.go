@@ -1,7 +1,7 @@
 // Package engine applies a plan: it takes the hosts' lease, brings content to the hosts,
 // runs every step as soon as what it waits for is done, and tells what happened.
 //
-// It is the only caller of hosts.Host.Do. It decides nothing: the plan says what is done,
+// Of what changes a host it is the only caller of hosts.Host.Do. It decides nothing: the plan says what is done,
 // where, and after what.
 package engine
 

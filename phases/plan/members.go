@@ -6,7 +6,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-var _ = register(MemberAdd{}, MemberPromote{}, MemberRemove{}, MoveLeader{}, QuorumHolds{}, EtcdDowngrade{})
+var _ = register(MemberAdd{}, MemberPromote{}, MemberRemove{}, MoveLeader{}, QuorumHolds{}, EtcdDowngrade{}, SnapshotEtcd{})
 
 // MemberAdd adds a member to etcd as a learner, before it is started. A member that is
 // there with this name or peer already is left as it is.
@@ -78,4 +78,16 @@ func (a EtcdDowngrade) describe() hosts.Description {
 		deed = "end etcd's downgrade"
 	}
 	return hosts.Description{Kind: "etcd-downgrade", Deed: deed}
+}
+
+// SnapshotEtcd takes a snapshot of etcd from a host's member to the operator's machine, and has that
+// host prove that it restores: only then it is kept.
+type SnapshotEtcd struct {
+	From    string `json:"from"`              // the control plane
+	Tool    string `json:"tool"`              // the path of etcdutl there
+	Version string `json:"version,omitempty"` // the Kubernetes version that runs, for the snapshot's name
+}
+
+func (a SnapshotEtcd) describe() hosts.Description {
+	return hosts.Description{Kind: "snapshot-etcd", Deed: "take a snapshot of etcd from " + a.From + ", and prove there that it restores"}
 }

@@ -76,6 +76,7 @@ func every() Plan {
 		hosts.KeepVersion{Before: "v1.37.2-0123", Version: "v1.36.3", Paths: []string{"/usr/bin/kubelet"}, Images: []string{"registry.k8s.io/pause:3.9"}},
 		hosts.ForgetVersion{Before: "v1.37.2-0123"},
 		hosts.RunCommand{Argv: []string{"/usr/bin/mysql", "--password=hidden"}, Timeout: 60},
+		hosts.ProveSnapshot{Content: "sha256:dd", Size: 3 << 20, Tool: "/opt/slipway/bin/etcdutl"},
 	}
 	cluster := []ClusterAction{
 		Apply{Object: deployment, Content: "secret:01", Secret: true, Seed: true},
@@ -96,6 +97,7 @@ func every() Plan {
 		MoveLeader{From: "cp-3"},
 		QuorumHolds{Without: "cp-1", Stays: true},
 		EtcdDowngrade{Version: "3.6"},
+		SnapshotEtcd{From: "cp-1", Tool: "/opt/slipway/bin/etcdutl", Version: "v1.36.3"},
 		DeletePods{Node: "cp-3"},
 	}
 	p := Plan{Workflow: "init", Cluster: hosts.Identity{ID: "01", Name: "try"}, Warnings: []string{"swap is on"}}

@@ -148,3 +148,20 @@ func (v View) whyStale(member hosts.Member) string {
 	}
 	return ""
 }
+
+// SnapshotFrom is the control plane that a snapshot of etcd is taken from, and its member: the first
+// of the file whose member is well, of those that are reached. false where there is none.
+func (v View) SnapshotFrom() (cluster.Host, hosts.Member, bool) {
+	if !v.Cluster.StackedEtcd() {
+		return cluster.Host{}, hosts.Member{}, false
+	}
+	for _, host := range v.Cluster.ControlPlanes() {
+		_, reached := v.Facts[host.Name]
+		for _, member := range Voting(MembersOf(v.ClusterFacts.Members, host)) {
+			if reached && member.Healthy {
+				return host, member, true
+			}
+		}
+	}
+	return cluster.Host{}, hosts.Member{}, false
+}

@@ -90,6 +90,9 @@ type View struct {
 	KeptContents map[string][]byte
 	// WorkersAtOnce is how many workers an upgrade changes at a time; 0: as usual.
 	WorkersAtOnce int
+	// SnapshotRoom is what is free, in bytes, where the operator's machine keeps snapshots of etcd; 0: it
+	// is not known.
+	SnapshotRoom int64
 	// Now is when the plan is made: certificates are judged by it.
 	Now time.Time
 

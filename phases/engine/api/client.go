@@ -41,6 +41,8 @@ type Options struct {
 	CA, Cert, Key []byte
 	// Etcd is how etcd is reached; the zero value where it need not be.
 	Etcd EtcdOptions
+	// Snapshots is where snapshots of etcd go; nil where none is taken.
+	Snapshots Snapshots
 	// AllHosts are all connected hosts, by name: the endpoint is looked at from them. Hosts
 	// unless said.
 	AllHosts map[string]hosts.Host
@@ -64,6 +66,7 @@ type Client struct {
 	health    map[string]map[string]string
 	config    *rest.Config
 	etcd      *etcd // nil where it need not be reached
+	snapshots Snapshots
 	dialer    *dialer
 	typed     *kubernetes.Clientset
 	warming   chan struct{} // held while the first connection is made
@@ -126,7 +129,7 @@ func New(options Options) (*Client, error) {
 		options.AllHosts = options.Hosts
 	}
 	c := &Client{
-		hosts: options.Hosts, all: options.AllHosts, endpoints: options.Endpoints, health: options.Health,
+		hosts: options.Hosts, all: options.AllHosts, endpoints: options.Endpoints, health: options.Health, snapshots: options.Snapshots,
 		dialer:  newDialer(ways...),
 		warming: make(chan struct{}, 1), pace: usualPace,
 		single: map[string]*single{},

@@ -50,6 +50,8 @@ func (c *Client) Do(ctx context.Context, action plan.ClusterAction, content func
 		return c.moveLeader(ctx, action, progress)
 	case plan.EtcdDowngrade:
 		return c.etcdDowngrade(ctx, action, progress)
+	case plan.SnapshotEtcd:
+		return c.snapshotEtcd(ctx, action, progress)
 	case plan.QuorumHolds:
 		return c.quorumHolds(ctx, action, progress)
 	case plan.DeletePods:

@@ -37,6 +37,7 @@ type etcdCluster struct {
 	headless bool     // answers have no header
 	asked    []string // member and method
 	target   string   // of a downgrade that is under way
+	snapshot []byte   // what a snapshot is
 	// answer, if set, answers in etcd's place; apply lets a change be made as well.
 	answer func(method string) (err error, apply bool)
 }
@@ -51,6 +52,7 @@ type etcdServer struct {
 	down    error
 	hangs   bool
 	silent  bool // takes connections and answers nothing
+	stalls  bool // gives half of a snapshot, and no more
 	storage string
 	server  *grpc.Server
 	conns   chan net.Conn
@@ -95,6 +97,15 @@ func (e *etcdCluster) client(trusted authority, external []string) *Client {
 	cert, key := e.ca.leaf(e.t, "slipway")
 	return e.cluster.clientWith(e.cluster.ca, func(options *Options) {
 		options.Etcd = EtcdOptions{CA: trusted.pem(), Cert: cert, Key: key, External: external}
+	})
+}
+
+// clientThat is a client of the cluster's own with further options.
+func (e *etcdCluster) clientThat(has func(*Options)) *Client {
+	cert, key := e.ca.leaf(e.t, "slipway")
+	return e.cluster.clientWith(e.cluster.ca, func(options *Options) {
+		options.Etcd = EtcdOptions{CA: e.ca.pem(), Cert: cert, Key: key}
+		has(options)
 	})
 }
 
@@ -214,6 +225,7 @@ func (s *etcdServer) Status(ctx context.Context, _ *pb.StatusRequest) (*pb.Statu
 		Errors: []string{fmt.Sprintf("memberID:%d alarm:NOSPACE ", 0xe7cd<<8+3)},
 	}
 	said.Version, said.StorageVersion = "3.7.3", cmp.Or(s.storage, "3.7.0")
+	said.DbSize = 4711
 	said.DowngradeInfo = &pb.DowngradeInfo{Enabled: s.etcd.target != "", TargetVersion: s.etcd.target}
 	if i := s.etcd.index(s.id); i >= 0 {
 		said.IsLearner = s.etcd.list[i].IsLearner
@@ -347,3 +359,22 @@ func (e *etcdCluster) said(method string) []string {
 var errNoRoute = &hosts.Error{Kind: hosts.KindBroken, Op: "connect", Err: errors.New("no route to host")}
 
 const second = time.Second
+
+// Snapshot streams what the test has set, in several messages as etcd does.
+func (s *etcdServer) Snapshot(_ *pb.SnapshotRequest, stream pb.Maintenance_SnapshotServer) error {
+	s.etcd.mu.Lock()
+	left, stalls := s.etcd.snapshot, s.stalls
+	s.etcd.mu.Unlock()
+	for half := len(left) / 2; len(left) > 0; {
+		n := min(32<<10, len(left))
+		if stalls && len(left) <= half {
+			<-stream.Context().Done()
+			return stream.Context().Err()
+		}
+		if err := stream.Send(&pb.SnapshotResponse{Blob: left[:n]}); err != nil {
+			return err
+		}
+		left = left[n:]
+	}
+	return nil
+}

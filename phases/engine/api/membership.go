@@ -275,6 +275,7 @@ func (m *membership) facts() []hosts.Member {
 		if one.report != nil {
 			status := one.report.status
 			fact.Version, fact.Storage = status.GetVersion(), minorOf(status.GetStorageVersion())
+			fact.Size = status.GetDbSize()
 			if status.GetDowngradeInfo().GetEnabled() {
 				fact.Downgrade = minorOf(status.GetDowngradeInfo().GetTargetVersion())
 			}
