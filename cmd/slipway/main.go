@@ -134,6 +134,7 @@ bundle, and looks after it from then on.
 		}
 		return p.newWorkflowCommand(w)
 	})
+	below(root, "upgrade").AddCommand(p.newUpgradePlanCommand())
 	wrapArgs(root)
 	return root
 }

@@ -12,10 +12,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"sigs.k8s.io/yaml"
 
-	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 )
@@ -60,15 +61,38 @@ func (h *stageHost) serveAPI(w http.ResponseWriter, r *http.Request) {
 	case len(r.TLS.VerifiedChains) == 0:
 		refuse(w, http.StatusUnauthorized, "Unauthorized")
 	case r.URL.Path == "/version":
-		reply(w, http.StatusOK, object{"gitVersion": cluster.DefaultKubernetesVersion})
+		reply(w, http.StatusOK, object{"gitVersion": h.version()})
 	case strings.HasPrefix(r.URL.Path, "/readyz"):
 		_, _ = io.WriteString(w, "ok")
+	case strings.HasPrefix(r.URL.Path, nodeLeases):
+		c.serveLease(w, strings.TrimPrefix(r.URL.Path, nodeLeases))
 	case discovery[r.URL.Path] != nil:
 		reply(w, http.StatusOK, discovery[r.URL.Path])
 	default:
 		c.serveObject(w, r)
 	}
 }
+
+const nodeLeases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/"
+
+// serveLease gives the lease of a node, which its kubelet renews every ten seconds: by the kubelets'
+// clock, which goes ten times as fast as others, so that nobody has to wait long.
+func (c *fakeCluster) serveLease(w http.ResponseWriter, node string) {
+	at := slices.IndexFunc(c.hosts, func(h *stageHost) bool { return h.name == node && h.kubelet() })
+	if at < 0 {
+		refuse(w, http.StatusNotFound, "NotFound")
+		return
+	}
+	const interval, faster = 10 * time.Second, 10
+	renewed := started.Add((time.Since(started) * faster).Truncate(interval))
+	reply(w, http.StatusOK, object{
+		"kind": "Lease", "apiVersion": "coordination.k8s.io/v1", "metadata": object{"name": node},
+		"spec": object{"leaseDurationSeconds": 40, "renewTime": renewed.UTC().Format("2006-01-02T15:04:05.000000Z07:00")},
+	})
+}
+
+// started is when the kubelets' clock was right.
+var started = time.Now()
 
 func (c *fakeCluster) serveObject(w http.ResponseWriter, r *http.Request) {
 	at, there := r.URL.Path, c.objects[r.URL.Path] != nil
@@ -180,6 +204,16 @@ func (h *stageHost) node() object {
 	return object{"kind": "Node", "apiVersion": "v1", "metadata": object{"name": h.name, "labels": object{"kubernetes.io/hostname": h.name}}}
 }
 
+// version is that of the bundle which is in force on a host.
+func (h *stageHost) version() string {
+	content, _, _ := h.machine.ReadFile(manifests.BillFile)
+	bill, err := bundle.ReadBill(content)
+	if err != nil {
+		h.t.Error(err)
+	}
+	return bill.KubernetesVersion
+}
+
 func (c *fakeCluster) nodeStatus(name string) object {
 	condition := object{"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown", "message": "Kubelet stopped posting node status."}
 	status := object{"conditions": []object{condition}}
@@ -194,7 +228,7 @@ func (c *fakeCluster) nodeStatus(name string) object {
 	}
 	status["addresses"] = []object{{"type": "InternalIP", "address": h.address}}
 	status["allocatable"] = object{"cpu": "4", "memory": "8Gi", "pods": "110"}
-	status["nodeInfo"] = object{"kubeletVersion": cluster.DefaultKubernetesVersion, "machineID": facts.MachineID}
+	status["nodeInfo"] = object{"kubeletVersion": h.version(), "machineID": facts.MachineID}
 	networked := slices.ContainsFunc(c.paths("daemonsets"), func(at string) bool { return strings.Contains(at, "flannel") })
 	switch {
 	case h.kubelet() && networked:

@@ -28,11 +28,14 @@ import (
 	"github.com/slipway-k8s/slipway/manifests"
 )
 
-// placeBundles puts two signed bundles into a script's work folder: all that the manifests ask for,
-// and nothing that could run. next.tar has other binaries than bundle.tar. signer.pub is whose signature
-// they have, stranger.pub is another's.
+// olderVersion is of the minor version before the default one.
+const olderVersion = "v1.36.3"
+
+// placeBundles puts signed bundles into a script's work folder, bundle.tar and, of an older version,
+// older.tar: all that the manifests ask for, and nothing that could run. signer.pub is whose
+// signature they have, stranger.pub is another's.
 func placeBundles(dir string) error {
-	var signer ed25519.PrivateKey
+	var key ed25519.PrivateKey
 	for _, name := range []string{"stranger.pub", "signer.pub"} {
 		public, private, err := ed25519.GenerateKey(rand.Reader)
 		if err != nil {
@@ -45,12 +48,12 @@ func placeBundles(dir string) error {
 		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o644); err != nil {
 			return err
 		}
-		signer = private
+		key = private
 	}
-	for name, version := range map[string]string{"bundle.tar": "v1", "next.tar": "v2"} {
+	for file, version := range map[string]string{"bundle.tar": cluster.DefaultKubernetesVersion, "older.tar": olderVersion} {
 		content := madeUpBundle(version)
-		content.SignKey = signer
-		if _, err := archive.Write(filepath.Join(dir, name), content, nil); err != nil {
+		content.SignKey = key
+		if _, err := archive.Write(filepath.Join(dir, file), content, nil); err != nil {
 			return err
 		}
 	}
@@ -75,7 +78,7 @@ func descriptor(b bundle.Blob) map[string]any {
 	return map[string]any{"mediaType": b.MediaType, "digest": b.Digest, "size": b.Size}
 }
 
-// madeUpBundle is a bundle whose binaries are of a version.
+// madeUpBundle is one of a version; no layer and no image of it is in that of another version.
 func madeUpBundle(version string) archive.Content {
 	blobs := map[string]string{}
 	blob := func(content string) bundle.Blob {
@@ -83,11 +86,11 @@ func madeUpBundle(version string) archive.Content {
 		return bundle.Blob{Digest: digestOf(content), Size: int64(len(content)), MediaType: "application/octet-stream"}
 	}
 	set := func(name string, files []string, leads ...bundle.Lead) bundle.FileSet {
-		layer := blob("the layer of " + name)
-		part := bundle.Part{Component: name, Version: version}
+		layer := blob("the layer of " + name + " " + version)
+		part := bundle.Part{Component: name}
 		for _, path := range files {
 			part.Files = append(part.Files, bundle.HostFile{
-				Path: path, Component: name, Layer: layer.Digest, Entry: path, Digest: digestOf(path), Size: 1, Mode: 0o755,
+				Path: path, Component: name, Layer: layer.Digest, Entry: path, Digest: digestOf(path + version), Size: 1, Mode: 0o755,
 			})
 		}
 		for i := range leads {
@@ -98,10 +101,10 @@ func madeUpBundle(version string) archive.Content {
 		return made
 	}
 	bill := bundle.Bill{
-		APIVersion: bundle.APIVersion, SlipwayVersion: hosttest.Version, KubernetesVersion: cluster.DefaultKubernetesVersion,
+		APIVersion: bundle.APIVersion, SlipwayVersion: hosttest.Version, KubernetesVersion: version,
 		Platform: bundle.Platform{OS: "linux", Arch: "amd64"}, Source: "source",
 		Components: []bundle.Component{
-			{Name: "cni-install"}, {Name: "cni-await"}, {Name: "etcd", Features: []string{bundle.FeatureStartGuard}},
+			{Name: "kubernetes", Version: version}, {Name: "cni-install"}, {Name: "cni-await"}, {Name: "etcd", Features: []string{bundle.FeatureStartGuard}},
 		},
 		Sets: []bundle.FileSet{
 			set(bundle.SetNode, []string{"containerd", "runc", "kube", "bridge"},
@@ -115,14 +118,14 @@ func madeUpBundle(version string) archive.Content {
 	for _, name := range []string{
 		"pause", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "flannel", "coredns/coredns",
 	} {
-		layer, config := blob("layer "+name), blob(`{"architecture":"amd64","os":"linux","config":{"Labels":{"of":"`+name+`"}}}`)
+		layer, config := blob("layer "+name+version), blob(`{"architecture":"amd64","os":"linux","config":{"Labels":{"of":"`+name+version+`"}}}`)
 		manifest, err := json.Marshal(map[string]any{
 			"schemaVersion": 2, "mediaType": ocispec.MediaTypeImageManifest, "config": descriptor(config), "layers": []any{descriptor(layer)},
 		})
 		if err != nil {
 			panic(err)
 		}
-		image := bundle.Image{Name: name, Tag: "v1", Manifest: blob(string(manifest)), Config: config, Layers: []bundle.Blob{layer}}
+		image := bundle.Image{Name: name, Tag: version, Manifest: blob(string(manifest)), Config: config, Layers: []bundle.Blob{layer}}
 		image.Manifest.MediaType = ocispec.MediaTypeImageManifest
 		bill.Images = append(bill.Images, image)
 	}

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
+	"github.com/slipway-k8s/slipway/hosts/hosttest"
 	"github.com/slipway-k8s/slipway/manifests"
 )
 
@@ -223,6 +225,18 @@ func (s *memberServer) MemberRemove(_ context.Context, r *pb.MemberRemoveRequest
 	c := s.host.cluster
 	c.members = slices.DeleteFunc(c.members, func(m *pb.Member) bool { return m.ID == r.ID })
 	return &pb.MemberRemoveResponse{Header: s.header()}, nil
+}
+
+// Snapshot sends what stands for all data and, as etcd does, its SHA-256 at the end.
+func (s *memberServer) Snapshot(_ *pb.SnapshotRequest, to grpc.ServerStreamingServer[pb.SnapshotResponse]) error {
+	answer, err := s.asked(false)
+	if err != nil {
+		return err
+	}
+	defer answer()
+	data := append(slices.Clone(hosttest.Etcd), "all that is in it"...)
+	sum := sha256.Sum256(data)
+	return to.Send(&pb.SnapshotResponse{Blob: append(data, sum[:]...)})
 }
 
 func (s *memberServer) MoveLeader(_ context.Context, r *pb.MoveLeaderRequest) (*pb.MoveLeaderResponse, error) {

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/checks"
+	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/workflow"
+)
+
+// newUpgradePlanCommand tells what an upgrade would change and what stands in its way.
+func (p *program) newUpgradePlanCommand() *cobra.Command {
+	var flags clusterFlags
+	var request workflow.Request
+	command := p.base(workflow.UpgradeApply, &flags, &request)
+	command.Use, command.Example = "plan -f FILE --bundle FILE", ""
+	command.Short = "Show what an upgrade would change, and what stands in its way"
+	command.Long = `Show which versions run and which the bundle has, the upgrades that lead there, every gate
+with what it found, what becomes of the Pods, and the files of each host that would change. Nothing
+is changed. Its flags are those of 'slipway upgrade apply', and the gates that may be passed are
+passed for the plan. Exit code 4 where a gate stops the upgrade. Each single step is shown by:
+slipway plan upgrade apply`
+	format := outputFlag(command)
+	command.RunE = func(command *cobra.Command, args []string) error {
+		run, err := newRun(workflow.UpgradeApply, request, args)
+		if err != nil {
+			return err
+		}
+		s, err := p.open(flags, p.silent())
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		found, err := s.UpgradePlan(command.Context(), run)
+		if err != nil {
+			tellJSON(command.OutOrStdout(), *format, err)
+			return err
+		}
+		err = show(command.OutOrStdout(), *format, found, func(w io.Writer) error { return writeUpgradePlan(w, found) })
+		if err == nil && found.Stopped() {
+			return &exitError{exitRefused}
+		}
+		return err
+	}
+	return command
+}
+
+func writeUpgradePlan(w io.Writer, u workflow.UpgradePlan) error {
+	fmt.Fprintln(w, hosts.CleanLine(versionsInWords(u)))
+	if err := writeSection(w, "COMPONENT\tHOSTS\tCURRENT\tTARGET", componentRows(u.Components)); err != nil {
+		return err
+	}
+	writeGates(w, u.Gates)
+	if u.Forecast != nil {
+		fmt.Fprintln(w)
+		if err := writeForecast(w, *u.Forecast); err != nil {
+			return err
+		}
+	}
+	if u.Plan == nil {
+		_, err := fmt.Fprintln(w, "\nWhat would change is shown once the gates that cannot be ignored are passed.")
+		return err
+	}
+	writeChanges(w, u.Changes)
+	_, err := fmt.Fprint(w, "\n"+plan.Summary(*u.Plan))
+	return err
+}
+
+// versionsInWords says from where to where the upgrade leads, and by which way.
+func versionsInWords(u workflow.UpgradePlan) string {
+	switch {
+	case u.Runs == "":
+		return fmt.Sprintf("%s: no API server answers; the bundle has Kubernetes %s.", u.Cluster, u.Offered)
+	case len(u.Hops) == 0:
+		return fmt.Sprintf("%s runs Kubernetes %s; the bundle has %s.", u.Cluster, u.Runs, u.Offered)
+	case len(u.Hops) == 1:
+		return fmt.Sprintf("%s runs Kubernetes %s; the bundle has %s: one upgrade leads there.", u.Cluster, u.Runs, u.Offered)
+	}
+	return fmt.Sprintf("%s runs Kubernetes %s; the bundle has %s: %d upgrades lead there, to %s.",
+		u.Cluster, u.Runs, u.Offered, len(u.Hops), strings.Join(u.Hops, ", then "))
+}
+
+// namedHosts is how many hosts are named; of more the number is told.
+const namedHosts = 4
+
+func componentRows(components []workflow.ComponentVersion) [][]string {
+	var rows [][]string
+	same := 0
+	for _, c := range components {
+		if c.Current == c.Target {
+			same++
+			continue
+		}
+		where := strings.Join(c.Hosts, ", ")
+		if len(c.Hosts) > namedHosts {
+			where = hosts.Count(len(c.Hosts), "host")
+		}
+		rows = append(rows, []string{c.Component, where, orNotKnown(c.Current), c.Target})
+	}
+	if same > 0 {
+		rows = append(rows, []string{fmt.Sprintf("%d more", same), "", "as in the bundle", ""})
+	}
+	return rows
+}
+
+func orNotKnown(version string) string {
+	if version == "" {
+		return "not known"
+	}
+	return version
+}
+
+// writeGates names the gates that found nothing in one line, and tells of each other one what it found.
+func writeGates(w io.Writer, gates []checks.Gate) {
+	var passed []string
+	for _, gate := range gates {
+		if len(gate.Findings) == 0 {
+			passed = append(passed, gate.Check)
+		}
+	}
+	fmt.Fprintf(w, "\n✓ %s passed: %s\n", hosts.Count(len(passed), "gate"), strings.Join(passed, ", "))
+	for _, gate := range gates {
+		writeGate(w, gate)
+	}
+}
+
+func writeGate(w io.Writer, gate checks.Gate) {
+	for _, found := range gate.Findings {
+		mark := "!"
+		if found.Severity == checks.Error {
+			mark = "✗"
+		}
+		found, fix := found, found.Fix
+		found.Fix = ""
+		fmt.Fprintf(w, "%s %s\n", mark, hosts.Clean(found.String()))
+		if fix != "" {
+			fmt.Fprintf(w, "    → %s\n", hosts.Clean(fix))
+		}
+	}
+	if gate.Stops() && gate.Ignorable {
+		fmt.Fprintf(w, "    → or --ignore-checks %s\n", gate.Check)
+	}
+}
+
+// writeChanges writes the files that become other, host by host; hosts on which the same becomes
+// other are told of together.
+func writeChanges(w io.Writer, changes []workflow.FileChange) {
+	text := map[string]string{} // by host
+	for _, change := range changes {
+		if change.Secret {
+			text[change.Host] += change.Path + ": secret, and not shown\n"
+		} else {
+			text[change.Host] += hosts.Clean(change.Diff)
+		}
+	}
+	same := map[string][]string{}
+	var order []string
+	for _, change := range changes {
+		name := change.Host
+		if slices.Contains(same[text[name]], name) {
+			continue
+		}
+		if len(same[text[name]]) == 0 {
+			order = append(order, text[name])
+		}
+		same[text[name]] = append(same[text[name]], name)
+	}
+	for _, one := range order {
+		fmt.Fprintf(w, "\n%s\n%s", strings.Join(same[one], ", "), one)
+	}
+}
