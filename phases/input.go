@@ -2,6 +2,7 @@ package phases
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/manifests"
@@ -64,4 +65,24 @@ func (in Input) planesTakeTurns() bool {
 // etcdServes tells whether an API server can come up by what is done on its own host alone.
 func (in Input) etcdServes() bool {
 	return !in.Cluster.StackedEtcd() || len(in.ClusterFacts.Members) > 0 && view.TooFew(view.Voting(in.ClusterFacts.Members)) == ""
+}
+
+// etcdMinor is the minor version of the bundle's etcd, as etcd writes it: 3.6; empty where there is none.
+func (in Input) etcdMinor() string {
+	etcd, there := in.Bill.Component("etcd")
+	if !there {
+		return ""
+	}
+	return etcdMinorOf(etcd.Version)
+}
+
+// etcdMinorOf is the minor version of a version with a leading v, of an image's tag too; empty where it
+// is none.
+func etcdMinorOf(version string) string {
+	version, _, _ = strings.Cut(version, "-")
+	parsed, err := cluster.ParseVersion(version)
+	if err != nil {
+		return ""
+	}
+	return parsed.MinorString()[1:]
 }

@@ -36,7 +36,7 @@ func (w *world) clone(t *testing.T) *world {
 	other.address, other.begun = maps.Clone(w.address), maps.Clone(w.begun)
 	other.kubelets = maps.Clone(w.kubelets)
 	other.etcd.members = slices.Clone(w.etcd.members)
-	other.etcd.data, other.etcd.begun = maps.Clone(w.etcd.data), maps.Clone(w.etcd.begun)
+	other.etcd.data, other.etcd.begun, other.etcd.versions = maps.Clone(w.etcd.data), maps.Clone(w.etcd.begun), maps.Clone(w.etcd.versions)
 	return &other
 }
 

@@ -115,17 +115,21 @@ func (h *hostDraft) before() map[string]hosts.KeptPath {
 // last, and the units that read them.
 func (h *hostDraft) putVersionBack(failing []string) {
 	before := h.before()
-	rescue := func(thing, why string, change plan.Change, action hosts.Action) {
+	rescue := func(thing, why string, change plan.Change, action hosts.Action, waits ...string) {
 		h.add(plan.Step{
 			ID: h.stepID(plan.PhasePutBack, thing), Phase: plan.PhasePutBack, Host: h.host.Name, Lane: string(plan.PhasePutBack),
-			Rescues: failing, Why: why, Change: change, Action: action,
+			After: after(waits), Rescues: failing, Why: why, Change: change, Action: action,
 		})
 	}
 	paths := keep(sortedKeys(before), func(at string) bool { return h.changes(before[at]) })
 	slices.SortStableFunc(paths, func(a, b string) int { return staticPodsLast(a) - staticPodsLast(b) })
 	for _, at := range paths {
 		action, change := keptAction(before[at], h.bundleID)
-		rescue(trimmed(at), "as before the upgrade", change, action)
+		var waits []string
+		if at == manifests.EtcdManifest {
+			waits = h.readyOldEtcd(h.versionInForce(), failing)
+		}
+		rescue(trimmed(at), "as before the upgrade", change, action, waits...)
 	}
 	for _, unit := range h.state.Units {
 		was := inputsBy(unit, h.was(before))

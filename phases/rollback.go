@@ -3,7 +3,6 @@ package phases
 import (
 	"slices"
 
-	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
@@ -104,30 +103,6 @@ func (d *draft) planesGoBack(before []string) []string {
 	mended, last := oneByOne(inOrder(d.planes), join(before, d.readyEtcd(before)))
 	balanced, lastBalancer := oneByOne(d.balancers, join(mended, last))
 	return join(mended, last, balanced, lastBalancer)
-}
-
-// readyEtcd has etcd store its data as its older minor version does, where a member's are newer than
-// that: it would not start with them.
-func (d *draft) readyEtcd(waits []string) []string {
-	target := d.in.etcdMinor()
-	newer := func(m hosts.Member) bool { return m.Storage != "" && target != "" && m.Storage != target }
-	if !d.in.Cluster.StackedEtcd() || !slices.ContainsFunc(d.in.ClusterFacts.Members, newer) || len(madeOn(d.planes, writesPods(isServer))) == 0 {
-		return nil
-	}
-	return []string{d.add(plan.Step{
-		ID: clusterID(plan.PhaseUpgrade, "etcd-downgrade"), Phase: plan.PhaseUpgrade, Lane: string(plan.PhaseUpgrade) + "/etcd",
-		Subject: plan.Subject{Member: view.MemberName(d.in.ClusterFacts.Members[0])}, After: after(waits),
-		Why: "an older etcd does not start with the data of a newer", Change: plan.Update, Cluster: plan.EtcdDowngrade{Version: target},
-	})}
-}
-
-// etcdMinor is the minor version of the bundle's etcd, as etcd writes it: 3.6; empty where there is none.
-func (in Input) etcdMinor() string {
-	etcd, there := in.Bill.Component("etcd")
-	if version, err := cluster.ParseVersion(etcd.Version); there && err == nil {
-		return version.MinorString()[1:]
-	}
-	return ""
 }
 
 // forgetKept has hosts forget last what they have gone back to.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // TestARollbackLeadsBackFromWhereverAnUpgradeStopped: hosts have what they had, byte for byte, and
@@ -57,6 +58,62 @@ func TestARollbackLeadsBackFromWhereverAnUpgradeStopped(t *testing.T) {
 						t.Errorf("cut after %d: %s is cordoned", cut, name)
 					}
 				}
+			}
+		})
+	}
+}
+
+// TestAnUpgradeGoesForwardAgainFromWhereverARollbackStopped: etcd's downgrade is ended, or it
+// would stay what the older version is, and in the end all is new.
+func TestAnUpgradeGoesForwardAgainFromWhereverARollbackStopped(t *testing.T) {
+	for _, s := range []shape{
+		{mode: cluster.EndpointVIP, planes: 3, workers: 1},
+		{mode: cluster.EndpointControlPlane, planes: 1, workers: 1},
+	} {
+		t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) {
+			whole := newWorldOf(t, s)
+			whole.init(seeded(1))
+			whole.nextBundle()
+			whole.upgrading = true
+			whole.all(Upgrade)
+			whole.goBack()
+			first, _ := whole.planned(Rollback)
+			ended := 0
+			for cut := 1; cut < len(first.Steps); cut += 7 {
+				w := whole.clone(t)
+				w.query = nil
+				p, contents := w.planned(Rollback)
+				w.run(p, contents, seeded(uint64(cut)), cut)
+				w.nextBundle()
+				w.back, w.backFrom, w.kept = nil, "", nil
+				begun := w.etcd.downgrade != ""
+				p, contents = w.planned(Upgrade)
+				for _, step := range p.Steps {
+					if end, is := step.Cluster.(plan.EtcdDowngrade); is && end.Version == "" {
+						ended++
+						begun = false
+					}
+				}
+				if begun {
+					t.Errorf("cut after %d: etcd's downgrade is not ended", cut)
+				}
+				w.run(p, contents, seeded(uint64(cut)), -1)
+				w.rest(Upgrade)
+				again, _ := w.planned(Upgrade)
+				wantEmpty(t, again)
+				for name := range w.machines {
+					if host, _ := w.cluster.Host(name); host.IsNode() && (w.inForce(name) != nextVersion || w.kubelets[name] != versionOf(nextVersion)) {
+						t.Errorf("cut after %d: %s has %s, its kubelet %s", cut, name, w.inForce(name), w.kubelets[name])
+					}
+				}
+				for host, version := range w.etcd.versions {
+					if version != "3.7" || w.etcd.storage != "3.7" || w.etcd.downgrade != "" {
+						t.Errorf("cut after %d: etcd on %s is %s, stores as %s, ready for %q", cut, host, version, w.etcd.storage, w.etcd.downgrade)
+					}
+				}
+			}
+			if ended == 0 {
+				t.Error("no rollback was cut while etcd was ready for the older version")
 			}
 		})
 	}

@@ -195,12 +195,12 @@ func (d *draft) upgradeInTurn() {
 }
 
 // readyForTurns lists the steps before the first host's turn: every host has the version staged, there
-// is a snapshot of etcd, and what an interrupted run has cordoned takes Pods again. For the last two
-// those wait, too, that are not well.
+// is a snapshot of etcd, and what an interrupted run has cordoned takes Pods again, and has begun in etcd
+// is ended. For all but the first those wait, too, that are not well.
 func (d *draft) readyForTurns() []string {
 	interrupted := madeOn(keep(d.drafts, func(h *hostDraft) bool { return len(h.disturbed()) == 0 }), does[plan.Uncordon])
 	staged := madeOn(d.drafts, stages)
-	before := join(interrupted, d.snapshotEtcd(staged))
+	before := join(interrupted, d.snapshotEtcd(staged), d.endEtcdDowngrade(staged))
 	for _, h := range d.drafts {
 		if len(h.disturbed()) > 0 {
 			h.postpone(before)

@@ -18,7 +18,9 @@ type etcd struct {
 	begun   map[string]bool   // by id: the members that have had data
 	leader  string            // the host that leads
 	last    int
-	// storage is the version whose form the data have: that of the members when all have it.
+	// versions are the minor versions of the members that run, by host. storage is the one whose form
+	// the data have, and downgrade the one that etcd is ready to go back to.
+	versions           map[string]string
 	storage, downgrade string
 }
 
@@ -96,8 +98,47 @@ func (w *world) startEtcds() {
 			}
 		}
 	}
+	w.runVersions()
 	w.elect()
 }
+
+// runVersions has every member be of the version of its manifest. One that starts does not where the
+// data are of a newer version's form. When all are of one version, the data come to its form, unless a
+// downgrade is under way; one to it is over then.
+func (w *world) runVersions() {
+	w.t.Helper()
+	minor := map[bool]string{}
+	for _, next := range []bool{false, true} {
+		minor[next] = etcdVersions[next][1:len("v3.6")]
+	}
+	same, all := "", true
+	for _, host := range w.cluster.ControlPlanes() {
+		if _, runs := w.memberOn(host.Name); !runs {
+			delete(w.etcd.versions, host.Name)
+			all = false
+			continue
+		}
+		content, _, _ := w.machines[host.Name].ReadFile(manifests.EtcdManifest)
+		has := minor[strings.Contains(string(content), "etcd:"+nextVersion)]
+		if has != w.etcd.versions[host.Name] {
+			if has < w.etcd.storage {
+				w.t.Fatalf("%s: etcd %s does not start with data of %s", host.Name, has, w.etcd.storage)
+			}
+			w.etcd.versions[host.Name] = has
+		}
+		all = all && (same == "" || same == has)
+		same = has
+	}
+	if all && w.etcd.downgrade == same {
+		w.etcd.downgrade = ""
+	}
+	if all && w.etcd.downgrade == "" {
+		w.etcd.storage = same
+	}
+}
+
+// etcdVersions are those of etcd in the first bundle, and in the next.
+var etcdVersions = map[bool]string{false: "v3.6.16", true: "v3.7.3"}
 
 // beginEtcd is the first start of an etcd without data: its guard lets it begin where the
 // host has noted so, in the state that the note says.
@@ -184,12 +225,16 @@ func (w *world) members() []hosts.Member {
 	for _, m := range w.etcd.members {
 		up := w.up(m)
 		asked = asked || up
+		version := w.etcd.versions[m.name]
 		seen := hosts.Member{ID: m.id, Name: m.name, Peers: []string{m.peer}, Learner: m.learner, Healthy: up && w.quorate(), Leader: m.name != "" && m.name == w.etcd.leader}
 		switch {
 		case !up:
 			seen.Detail = "connection refused"
 		case !seen.Healthy:
 			seen.Detail = "it knows no leader"
+		}
+		if up && version != "" {
+			seen.Version, seen.Storage, seen.Downgrade = version+".0", w.etcd.storage, w.etcd.downgrade
 		}
 		if m.name != "" && w.etcd.begun[m.id] {
 			seen.Clients = []string{"https://" + m.name}

@@ -121,7 +121,7 @@ func newWorldOf(t *testing.T, s shape) *world {
 		leaves: map[string]map[string]certs.Leaf{}, machines: map[string]*hosttest.Fake{}, open: map[string]hosts.Host{},
 		down: map[string]bool{}, objects: map[hosts.ObjectKey]json.RawMessage{}, applied: map[hosts.ObjectKey][]string{}, nodes: map[string]hosts.Node{},
 		touched: map[string]bool{}, begun: map[string]bool{}, running: map[string]map[string]bool{}, balancer: map[string]balancer{}, address: map[string]string{}, kubelets: map[string]string{},
-		etcd: etcd{data: map[string]string{}, begun: map[string]bool{}},
+		etcd: etcd{data: map[string]string{}, begun: map[string]bool{}, versions: map[string]string{}},
 	}
 	w.bill, w.blobs = testBill()
 	for _, host := range c.Hosts {
@@ -190,7 +190,7 @@ func testBill() (bundle.Bill, map[string][]byte) {
 	bill := bundle.Bill{
 		APIVersion: bundle.APIVersion, KubernetesVersion: cluster.DefaultKubernetesVersion, Platform: bundle.Platform{OS: "linux", Arch: "amd64"},
 		Components: []bundle.Component{
-			{Name: "cni-install"}, {Name: "cni-await"}, {Name: "etcd", Features: []string{bundle.FeatureStartGuard}},
+			{Name: "cni-install"}, {Name: "cni-await"}, {Name: "etcd", Version: etcdVersions[false], Features: []string{bundle.FeatureStartGuard}},
 		},
 	}
 	shared := blob("the kube layer")

@@ -32,6 +32,11 @@ func (w *world) nextBundle() {
 		}
 	}
 	w.bill.Sets[0] = testSet(bundle.SetNode, nextVersion, blob("the next kube layer"), []string{"containerd", "runc", "kube", "bridge", "new"}, nodeLeads())
+	for i := range w.bill.Components {
+		if w.bill.Components[i].Name == "etcd" {
+			w.bill.Components[i].Version = etcdVersions[true]
+		}
+	}
 	w.bill.KubernetesVersion = versionOf(nextVersion)
 	w.cluster.KubernetesVersion = w.bill.KubernetesVersion
 }

@@ -70,6 +70,9 @@ func (a QuorumHolds) describe() hosts.Description {
 // that version one after another. Without a version it ends that: members of it may come no more.
 type EtcdDowngrade struct {
 	Version string `json:"version,omitempty"` // as etcd writes a minor version: 3.6
+	// Try: a member that does not answer does not count, and where it cannot be done, that is no error:
+	// a host is put back all the same.
+	Try bool `json:"try,omitempty"`
 }
 
 func (a EtcdDowngrade) describe() hosts.Description {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 )
 
 // TestEtcdIsReadyForAnOlderVersionWhenEveryMemberStoresSo: it is asked once, and waited for.
@@ -46,4 +47,56 @@ func TestEtcdIsNotReadyWhileAMemberIsSilent(t *testing.T) {
 			t.Errorf("%v, target %q", err, e.target)
 		}
 	})
+}
+
+// TestEtcdIsTriedWhereAHostIsPutBack: who does not answer does not count, and it is no error that it
+// cannot be done; but data that are about to be stored anew are waited for.
+func TestEtcdIsTriedWhereAHostIsPutBack(t *testing.T) {
+	try := plan.EtcdDowngrade{Version: "3.6", Try: true}
+	for name, test := range map[string]struct {
+		arrange func(e *etcdCluster)
+		result  hosts.Result
+		target  string // of the downgrade in the end
+		detail  bool
+	}{
+		"all are newer":           {func(*etcdCluster) {}, hosts.Changed, "3.6.0", false},
+		"one is silent, all done": {func(e *etcdCluster) { e.store("3.6.0"); e.all[2].down = errDown }, hosts.Unchanged, "", false},
+		"one is old, none stored": {func(e *etcdCluster) { e.store("3.6.0"); e.all[2].version = "3.6.16" }, hosts.Unchanged, "", false},
+		"nobody answers": {func(e *etcdCluster) {
+			for _, s := range e.all {
+				s.down = errDown
+			}
+		}, hosts.Unchanged, "", true},
+		"all are newer, and the data are not so yet": {func(e *etcdCluster) {
+			e.store("3.6.0")
+			e.answer = func(method string) (error, bool) {
+				if method == "Downgrade ENABLE 3.6" && e.all[0].storage == "3.6.0" {
+					return rpctypes.ErrGRPCInvalidDowngradeTargetVersion, false
+				}
+				return nil, true
+			}
+			after(4*time.Second, func() { e.mu.Lock(); e.store("3.7.0"); e.mu.Unlock() })
+		}, hosts.Changed, "3.6.0", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			playEtcd(t, three, three, func(t *testing.T, e *etcdCluster, client *Client) {
+				test.arrange(e)
+				began := time.Now()
+				done, err := client.Do(t.Context(), try, nil, nil)
+				if err != nil || done.Result != test.result || e.target != test.target || (done.Detail != "") != test.detail {
+					t.Errorf("%+v, %v, target %q", done, err, e.target)
+				}
+				if took := time.Since(began); took > 30*time.Second {
+					t.Errorf("it took %s", took)
+				}
+			})
+		})
+	}
+}
+
+// store sets the form of every member's data.
+func (e *etcdCluster) store(version string) {
+	for _, s := range e.all {
+		s.storage = version
+	}
 }

@@ -54,6 +54,7 @@ type etcdServer struct {
 	silent  bool // takes connections and answers nothing
 	stalls  bool // gives half of a snapshot, and no more
 	storage string
+	version string
 	server  *grpc.Server
 	conns   chan net.Conn
 	closed  chan struct{}
@@ -224,7 +225,7 @@ func (s *etcdServer) Status(ctx context.Context, _ *pb.StatusRequest) (*pb.Statu
 		Header: &pb.ResponseHeader{MemberId: s.id}, Leader: s.etcd.leader, RaftTerm: 7, RaftAppliedIndex: s.applied,
 		Errors: []string{fmt.Sprintf("memberID:%d alarm:NOSPACE ", 0xe7cd<<8+3)},
 	}
-	said.Version, said.StorageVersion = "3.7.3", cmp.Or(s.storage, "3.7.0")
+	said.Version, said.StorageVersion = cmp.Or(s.version, "3.7.3"), cmp.Or(s.storage, "3.7.0")
 	said.DbSize = 4711
 	said.DowngradeInfo = &pb.DowngradeInfo{Enabled: s.etcd.target != "", TargetVersion: s.etcd.target}
 	if i := s.etcd.index(s.id); i >= 0 {
