@@ -81,5 +81,5 @@ func (h *hostDraft) changed() []string {
 // changesVersion matches the steps on the host that change what is in force there.
 func (h *hostDraft) changesVersion(step plan.Step) bool {
 	other := inPhase(plan.PhaseUpgrade, plan.PhaseTidy, plan.PhasePrune)
-	return step.Host == h.host.Name && !step.IsRescue() && !stages(step) && !other(step)
+	return step.Host == h.host.Name && !step.IsRescue() && !isAhead(step) && !other(step)
 }

@@ -69,6 +69,11 @@ func inPhase(phases ...plan.Phase) match {
 // stages matches the steps that only bring a version to a host, beside what runs there.
 var stages = inPhase(plan.PhaseBinaries, plan.PhaseImages)
 
+// isAhead matches the steps that come before any host's turn: those that stage, and what they lie in.
+func isAhead(step plan.Step) bool {
+	return stages(step) || does[hosts.Claim](step) || does[hosts.MakeDirectory](step)
+}
+
 // starts matches the steps that set a unit's state.
 func starts(unit string) match {
 	return func(step plan.Step) bool {

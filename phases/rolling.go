@@ -45,10 +45,10 @@ func (h *hostDraft) postpone(before []string) {
 }
 
 // hasTurn tells whether a step waits for the host's turn: all that is done on it, but for what an
-// upgrade stages on all hosts beforehand, and what is done in the cluster for its sake.
+// upgrade does on all hosts ahead, and what is done in the cluster for its sake.
 func (h *hostDraft) hasTurn(step plan.Step) bool {
 	if step.Host == h.host.Name {
-		return !h.in.Workflow.ChangesVersion() || !stages(step)
+		return !h.in.Workflow.ChangesVersion() || !isAhead(step)
 	}
 	return does[plan.QuorumHolds](step) || does[plan.MoveLeader](step) || does[plan.Drain](step)
 }

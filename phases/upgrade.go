@@ -38,6 +38,7 @@ var upgradePhases = []func(*draft){
 	(*draft).pruneObjects,
 	(*draft).pruneHosts,
 	(*draft).putBackWhatFails,
+	(*draft).pauseInTurn,
 }
 
 // nameBundle names the bundle that is coming: by that a host knows what it keeps for it.
@@ -207,24 +208,6 @@ func (d *draft) readyForTurns() []string {
 		}
 	}
 	return join(staged, before)
-}
-
-// inOrder are hosts in the order of their turns: one that an interrupted run has cordoned is the first,
-// and the control plane whose etcd leads the last, so that it hands over to one that is changed already.
-func inOrder(drafts []*hostDraft) []*hostDraft {
-	rank := func(h *hostDraft) int {
-		node, _ := h.in.Node(h.host.Name)
-		switch {
-		case node.CordonedBy == cordonedFor:
-			return -1
-		case slices.ContainsFunc(view.MembersOf(h.in.ClusterFacts.Members, h.host), func(m hosts.Member) bool { return m.Leader }):
-			return 1
-		}
-		return 0
-	}
-	drafts = slices.Clone(drafts)
-	slices.SortStableFunc(drafts, func(a, b *hostDraft) int { return rank(a) - rank(b) })
-	return drafts
 }
 
 // applyAfter has what runs in the cluster change after the steps given: kube-proxy may not be newer

@@ -55,6 +55,7 @@ type world struct {
 	kubelets  map[string]string // the version that each host's kubelet was last started with
 	upgrading bool              // what an upgrade promises is looked at
 	snapshots int               // so many were taken
+	pause     string            // after whose turn an upgrade pauses
 	backFrom  string            // the bundle from before which a rollback goes back
 	back      map[string]hosts.Kept
 	kept      map[string][]byte
@@ -266,7 +267,7 @@ func (w *world) observe() Input {
 		in.Facts[host.Name] = w.withSandboxes(host.Name, w.look(host.Name, HostQuery(w.cluster, bill, host)))
 	}
 	w.giveVIP(in.Facts)
-	w.lookAtKept(&in)
+	w.asked(&in)
 	in.ClusterFacts = w.live(w.clusterQuery(in))
 	return in
 }

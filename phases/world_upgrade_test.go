@@ -143,9 +143,10 @@ func (w *world) goBack() {
 	w.cluster.KubernetesVersion, w.query = w.bill.KubernetesVersion, nil
 }
 
-// lookAtKept gives a rollback what the command has found.
-func (w *world) lookAtKept(in *Input) {
+// asked gives an upgrade what was asked for, and a rollback what the command has found.
+func (w *world) asked(in *Input) {
 	in.Back, in.BackFrom, in.KeptContents = w.back, w.backFrom, w.kept
+	in.PauseAfter = w.pause
 }
 
 // rest carries a workflow out, again where an API server was silent: then it shows only afterwards

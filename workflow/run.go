@@ -30,9 +30,10 @@ func (s *Session) run(ctx context.Context, r *Run) error {
 	if err != nil {
 		return err
 	}
+	r.left = ready.Plan.Left
 	if ready.Plan.Empty() {
 		s.warn(ready.Plan)
-		s.front.Note("nothing to do: %s is as the cluster file says", s.cluster.Name)
+		s.nothing(r)
 		return nil
 	}
 	if err := s.agreed(ctx, r, ready); err != nil {
@@ -53,6 +54,15 @@ func (s *Session) run(ctx context.Context, r *Run) error {
 	}
 	s.front.Note("%s of %s done: %d steps in %.1fs", r.Name, s.cluster.Name, plan.Summarise(ready.Plan).Counts.Steps, time.Since(began).Seconds())
 	return nil
+}
+
+// nothing says that there is nothing to do or, where something is left for later, nothing before that.
+func (s *Session) nothing(r *Run) {
+	if len(r.left) == 0 {
+		s.front.Note("nothing to do: %s is as the cluster file says", s.cluster.Name)
+		return
+	}
+	s.front.Note("nothing to do on %s before what is left for later", s.cluster.Name)
 }
 
 // warn says what a plan warns of, where the plan itself is not shown.

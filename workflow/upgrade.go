@@ -1,11 +1,16 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/phases"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // UpgradeApply brings a cluster to the version of a bundle.
@@ -17,16 +22,20 @@ var UpgradeApply = Workflow{
 what runs there. A snapshot of etcd is taken to this machine, and is proved to restore. Then the control planes change, one after another: each is drained, hands etcd's
 leadership over, and has to serve the new version before the next one's turn. What runs in the cluster
 follows, and then the workers, each drained. What an interrupted or failed upgrade left is taken up
-where it is: run the same command again.
+where it is: run the same command again. So does one that --pause-after has ended on the way, without
+that option or with a later host.
 The version is the bundle's, whatever kubernetesVersion in the file says.
 What stands in the way is told before anything is touched, and so is what the drains will do: each check has
 a name, by which --ignore-checks passes it. How hosts are drained, and what to do where a drain would not
 end, the flags and the section drain of the cluster file say.`,
-	Bundle:  true,
-	Options: turnsChoices,
-	check:   checkTurns,
+	Bundle: true,
+	Options: append([]Option{{
+		Name: "pause-after", Of: func(r *Request) any { return &r.PauseAfter },
+		Usage: "end when this host has its turn behind it, or all that comes before the workers: HOST or " + view.PauseAfterControlPlanes,
+	}}, turnsChoices...),
+	check: checkTurns,
 	begin: func(_ context.Context, s *Session, r *Run) error {
-		if err := s.checkDrainTimes(r.Request); err != nil {
+		if err := errors.Join(s.knownPause(r.PauseAfter), s.checkDrainTimes(r.Request)); err != nil {
 			return err
 		}
 		return s.takeBundlesVersion()
@@ -38,7 +47,7 @@ end, the flags and the section drain of the cluster file say.`,
 	health:   true,
 	after: func(s *Session, r *Run, err error) error {
 		s.tellSnapshot()
-		return s.tellVersion(r, err)
+		return s.tellUpgrade(r, err)
 	},
 }
 
@@ -73,6 +82,28 @@ func (s *Session) takeBundlesVersion() error {
 		return fmt.Errorf("take the version of the bundle %s: %w", s.Bundle, err)
 	}
 	s.fileVersion, s.cluster.KubernetesVersion = s.cluster.KubernetesVersion, s.bill.KubernetesVersion
+	return nil
+}
+
+// knownPause refuses a turn that there is not.
+func (s *Session) knownPause(after string) error {
+	if after == "" || after == view.PauseAfterControlPlanes {
+		return nil
+	}
+	if err := s.known([]string{after}); err != nil {
+		return usagef("--pause-after: %w; or say %s", err, view.PauseAfterControlPlanes)
+	}
+	return nil
+}
+
+// tellUpgrade says, after an upgrade or a part of one, what is done, what is left, and how to go on.
+func (s *Session) tellUpgrade(r *Run, err error) error {
+	if err != nil || len(r.left) == 0 {
+		return s.tellVersion(r, err)
+	}
+	done := slices.DeleteFunc(s.HostNames(), func(name string) bool { return slices.Contains(r.left, name) })
+	s.front.Note("the upgrade to %s pauses after %s; done: %s; left: %s; to go on: slipway upgrade apply -f %s --bundle %s",
+		s.bill.KubernetesVersion, r.PauseAfter, cmp.Or(strings.Join(done, ", "), "no host"), strings.Join(r.left, ", "), s.File, s.Bundle)
 	return nil
 }
 

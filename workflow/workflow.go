@@ -101,6 +101,8 @@ type Request struct {
 	Yes         bool // do it without asking
 	// WorkersAtOnce is how many workers are changed at a time: a number, or a share in percent.
 	WorkersAtOnce string
+	// PauseAfter is after whose turn an upgrade pauses: a host, or all control planes.
+	PauseAfter string
 	// ForecastOnly asks for the forecast and nothing else: Session.Forecast.
 	ForecastOnly bool
 	// IgnoreChecks are the names of checks whose findings stop nothing; they are told all the same.
@@ -112,8 +114,9 @@ type Run struct {
 	Workflow
 	Request
 
-	verified bool   // verify was called
-	kept     string // why a reset keeps the cluster's keys; empty: it does not
+	verified bool     // verify was called
+	left     []string // what was left for later, by the plan that was carried out
+	kept     string   // why a reset keeps the cluster's keys; empty: it does not
 }
 
 // New is a workflow put to use.

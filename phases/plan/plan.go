@@ -19,6 +19,9 @@ type Plan struct {
 	Steps  []Step  `json:"steps"`
 	// Warnings are shown with the plan; they do not stop it.
 	Warnings []string `json:"warnings,omitempty"`
+	// Left is what the workflow changes and this plan leaves for later: hosts by name, and what runs in
+	// the cluster.
+	Left []string `json:"left,omitempty"`
 }
 
 // Bundle names a bundle and says who signed it.

@@ -50,13 +50,22 @@ func Summary(p Plan) string {
 func begin(b *strings.Builder, p Plan) (more bool) {
 	writeBundle(b, p)
 	writeWarnings(b, p)
-	if p.Empty() {
+	if len(p.Left) > 0 {
+		fmt.Fprintf(b, "left for later: %s\n\n", strings.Join(p.Left, ", "))
+	}
+	switch {
+	case p.Empty() && len(p.Left) > 0:
+		b.WriteString(nothingNow)
+	case p.Empty():
 		b.WriteString(nothing)
 	}
 	return !p.Empty()
 }
 
-const nothing = "Nothing to do: everything is as it should be.\n"
+const (
+	nothing    = "Nothing to do: everything is as it should be.\n"
+	nothingNow = "Nothing to do before that.\n"
+)
 
 func writeBundle(b *strings.Builder, p Plan) {
 	if p.Bundle != nil {

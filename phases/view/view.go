@@ -45,6 +45,10 @@ const (
 // ChangesVersion tells whether a workflow brings hosts from one version of Kubernetes to another.
 func (w Workflow) ChangesVersion() bool { return w == Upgrade || w == Rollback }
 
+// PauseAfterControlPlanes stands, instead of a host, for all that an upgrade changes before the first
+// worker: the control planes, the load balancers and what runs in the cluster.
+const PauseAfterControlPlanes = "control-planes"
+
 // View is all that a plan depends on.
 type View struct {
 	Cluster   *cluster.Cluster // completed and valid
@@ -93,6 +97,9 @@ type View struct {
 	// SnapshotRoom is what is free, in bytes, where the operator's machine keeps snapshots of etcd; 0: it
 	// is not known.
 	SnapshotRoom int64
+	// PauseAfter is after whose turn an upgrade pauses: a host's name, or PauseAfterControlPlanes; empty: it
+	// does not.
+	PauseAfter string
 	// Now is when the plan is made: certificates are judged by it.
 	Now time.Time
 
