@@ -9,7 +9,8 @@ import (
 
 // Prepare plans to bring hosts to where only joining is left: settings, binaries,
 // containerd, images, and the units of kubelet and balancers, not started. Nothing of the cluster's own
-// is put there but, in mode local, its haproxy; so a host can be joined by hand as well.
+// is put there but, in mode local, its haproxy; so a host can be joined by hand as well. A host that is
+// in the cluster with another bundle gets this one staged, for an upgrade: nothing that runs takes notice.
 func Prepare(in Input) (plan.Plan, plan.Contents, error) {
 	return planOf(in, view.Prepare,
 		(*draft).renderHosts,
@@ -20,6 +21,12 @@ func Prepare(in Input) (plan.Plan, plan.Contents, error) {
 // prepareHosts installs hosts as far as that belongs to no cluster.
 func (d *draft) prepareHosts() {
 	for _, h := range d.drafts {
+		if h.in.StagesOnly(h.host) {
+			h.stage()
+			h.loadImages()
+			h.tidy()
+			continue
+		}
 		h.withoutCluster()
 		h.install()
 		h.startKubelet(nil)

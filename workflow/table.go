@@ -31,7 +31,9 @@ var Prepare = Workflow{
 	Short: "Put all that a host needs there, and join it to nothing",
 	Long: `Bring hosts to where only joining is left: settings, binaries, containerd, images and the
 units of kubelet and balancers, not started (but the host's own haproxy, in mode local). Then 'slipway init' and 'slipway join' have less to do in a
-maintenance window, and 'kubeadm join' can be typed on the host itself.`,
+maintenance window, and 'kubeadm join' can be typed on the host itself. On hosts that are in the cluster,
+another bundle is only staged, any time ahead: binaries beside those in force, and images; nothing is
+restarted, and 'slipway upgrade apply' then has nothing left to bring.`,
 	Args:   SomeHosts,
 	Bundle: true,
 	reach:  func(c *cluster.Cluster, r Request) []cluster.Host { return withControlPlanes(c, r.Hosts) },

@@ -53,3 +53,41 @@ func TestAnUpgradeBeginsOnlyWhereAllIsWell(t *testing.T) {
 		t.Errorf("once begun: %d findings, %d of them errors", all, errors)
 	}
 }
+
+// TestWhatSuitsAHostThatIsPrepared: one of the cluster gets a version staged to which it can be upgraded,
+// one that is to join may not be newer than the API servers.
+func TestWhatSuitsAHostThatIsPrepared(t *testing.T) {
+	for name, test := range map[string]struct {
+		live, bundle, hosts string
+		want                string // part of what is found; empty: nothing
+	}{
+		"the next minor is staged":         {"v1.36.3", "v1.37.2", "old", ""},
+		"one that is skipped":              {"v1.35.3", "v1.37.2", "old", "may not skip a minor version"},
+		"one that is older":                {"v1.37.2", "v1.36.3", "old", "never leads to an older version"},
+		"a newer one would join":           {"v1.36.3", "v1.37.2", "new", "a kubelet may not be newer than the API server"},
+		"a newer one would join as well":   {"v1.36.3", "v1.37.2", "", "a kubelet may not be newer than the API server"},
+		"the same joins":                   {"v1.37.2", "v1.37.2", "new", ""},
+		"no API server says what it is of": {"", "v1.37.2", "new", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			claimed := &hosts.Record{Cluster: hosts.Identity{ID: "1"}}
+			v := view.View{
+				Workflow: view.Prepare, Bill: bundle.Bill{KubernetesVersion: test.bundle},
+				Cluster: &cluster.Cluster{KubernetesVersion: test.bundle, Hosts: []cluster.Host{
+					{Name: "old", Roles: []cluster.Role{cluster.RoleWorker}}, {Name: "new", Roles: []cluster.Role{cluster.RoleWorker}},
+				}},
+				Facts: map[string]hosts.Facts{"old": {Record: claimed}, "new": {}},
+				ClusterFacts: hosts.ClusterFacts{Reachable: true, Version: test.live, Nodes: []hosts.Node{
+					{Name: "old", KubeletVersion: test.live, Labels: map[string]string{view.LabelManaged: "true"}},
+				}},
+			}
+			if test.hosts != "" {
+				v.Hosts = []string{test.hosts}
+			}
+			found := otherBundle(v)
+			if test.want == "" && len(found) > 0 || test.want != "" && (len(found) == 0 || !strings.Contains(found[0].Seen, test.want)) {
+				t.Errorf("found %v, want %q", found, test.want)
+			}
+		})
+	}
+}

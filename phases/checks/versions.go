@@ -10,10 +10,51 @@ import (
 
 // otherBundle holds the bundle against the cluster file.
 func otherBundle(v view.View) []Finding {
+	if v.Workflow == view.Prepare {
+		return otherBundleForPrepare(v)
+	}
 	if err := v.Bill.Serves(v.Cluster.KubernetesVersion); err != nil {
 		return []Finding{finding("take a bundle of that version, or set kubernetesVersion: "+v.Bill.KubernetesVersion, "%v", err)}
 	}
 	return nil
+}
+
+// otherBundleForPrepare holds the bundle against the hosts that are to be prepared with it: those of the
+// cluster may be upgraded to it later; the others are to join, with a version that suits the cluster's.
+func otherBundleForPrepare(v view.View) []Finding {
+	var all []Finding
+	stages := false
+	for _, host := range targets(v) {
+		if v.StagesOnly(host) {
+			stages = true
+			continue
+		}
+		err := v.Bill.Serves(v.Cluster.KubernetesVersion)
+		if err == nil {
+			err = joinSkew(v)
+		}
+		if _, seen := v.Facts[host.Name]; seen && err != nil {
+			all = append(all, finding("take a bundle of the cluster's version for it, which can join; to stage this one for an upgrade, name the hosts that are in the cluster",
+				"%v", err).on(host.Name))
+		}
+	}
+	if stages {
+		all = append(all, upgradeSkew(v)...)
+	}
+	return all
+}
+
+// joinSkew holds the kubelets of the bundle against the API server, where one answers.
+func joinSkew(v view.View) error {
+	server, err := cluster.ParseVersion(v.ClusterFacts.Version)
+	if err != nil {
+		return nil
+	}
+	kubelet, err := cluster.ParseVersion(v.Bill.KubernetesVersion)
+	if err != nil {
+		return nil // Serves has told
+	}
+	return cluster.KubeletSkew(kubelet, server)
 }
 
 // unguardedEtcd is a bundle whose etcd does not ask whether it may begin: it never makes of the
@@ -58,14 +99,7 @@ func upgradeSkew(v view.View) []Finding {
 
 // kubeletSkew holds the kubelets that would join against the API server.
 func kubeletSkew(v view.View) []Finding {
-	server, err := cluster.ParseVersion(v.ClusterFacts.Version)
-	if err != nil {
-		return nil // no API server answered, which has a check of its own
-	}
-	kubelet, err := cluster.ParseVersion(v.Bill.KubernetesVersion)
-	if err == nil {
-		err = cluster.KubeletSkew(kubelet, server)
-	}
+	err := joinSkew(v) // that no API server answers has a check of its own
 	return when(err != nil, finding("take a bundle with Kubernetes "+v.ClusterFacts.Version, "%v", err))
 }
 

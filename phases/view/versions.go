@@ -4,7 +4,10 @@ import (
 	"slices"
 
 	"github.com/slipway-k8s/slipway/bundle"
+	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // KeptFolders are the components' folders that a host needs to go back to the versions that it keeps:
@@ -30,4 +33,15 @@ func KeptImages(facts hosts.Facts) []string {
 		images = append(images, kept.Images...)
 	}
 	return images
+}
+
+// StagesOnly tells whether a host is in the cluster and has another bundle in force than this one: what
+// a prepare brings there lies beside that, until an upgrade puts it in force.
+func (v View) StagesOnly(host cluster.Host) bool {
+	facts, seen := v.Facts[host.Name]
+	if !seen || !v.Joined(host.Name) && !v.HasCome(host, facts) {
+		return false
+	}
+	bill, err := bundle.EncodeBill(v.Bill)
+	return err != nil || facts.Files[manifests.BillFile].Digest != plan.Ref(bill)
 }
