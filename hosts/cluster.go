@@ -25,6 +25,8 @@ type ClusterFacts struct {
 	MembersCause string   `json:"membersCause,omitempty"`
 	// Health is what each control-plane component says of itself, by host.
 	Health []Health `json:"health,omitempty"`
+	// DeprecatedAPIs are those that still are needed; nil where that was not asked.
+	DeprecatedAPIs *DeprecatedAPIs `json:"-"`
 }
 
 // ClusterQuery says which objects to fetch.

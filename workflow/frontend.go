@@ -36,6 +36,7 @@ const (
 	StageMint         = "mint"
 	StageCluster      = "observe cluster"
 	StageHealth       = "ask for health"
+	StageAPIs         = "ask for deprecated APIs"
 	StageWorkloads    = "look at workloads"
 	StagePlan         = "plan"
 	StageVerifyBundle = "verify the bundle"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -64,10 +65,25 @@ func (s *Session) askHealth(ctx context.Context, r *Run) {
 	s.live.Health = s.api.Health(ctx)
 }
 
+// askDeprecated asks what still needs APIs that go away, before the cluster goes to another minor version.
+// Like askHealth it does so once.
+func (s *Session) askDeprecated(ctx context.Context, r *Run) {
+	live, err := cluster.ParseVersion(s.live.Version)
+	target, other := cluster.ParseVersion(s.bill.KubernetesVersion)
+	if !r.deprecated || !s.live.Reachable || err != nil || other != nil || live.MinorString() == target.MinorString() {
+		return
+	}
+	_, end := s.stage(StageAPIs, "", "asking each API server which deprecated APIs are used")
+	defer end(nil)
+	found := s.api.DeprecatedAPIs(ctx, strings.TrimPrefix(target.MinorString(), "v"))
+	s.live.DeprecatedAPIs = &found
+}
+
 // lookAgain is look without what takes time to measure, or changes by itself, and is nobody's
-// doing: how fast a disk is, who answers for an address, and how components are. That is as it was.
+// doing: how fast a disk is, who answers for an address, how components are, and what clients ask for.
+// That is as it was.
 func (s *Session) lookAgain(ctx context.Context, r *Run) error {
-	before, query, health := maps.Clone(s.facts), s.query(r), s.live.Health
+	before, query, live := maps.Clone(s.facts), s.query(r), s.live
 	again := *r
 	again.query = func(_ *Session, h cluster.Host) hosts.Query {
 		q := query(h)
@@ -79,7 +95,7 @@ func (s *Session) lookAgain(ctx context.Context, r *Run) error {
 	if err := s.look(ctx, &again); err != nil {
 		return err
 	}
-	s.live.Health = health
+	s.live.Health, s.live.DeprecatedAPIs = live.Health, live.DeprecatedAPIs
 	for name, facts := range s.facts {
 		if old, measured := before[name]; measured {
 			facts.Sync, facts.VirtualIP = old.Sync, old.VirtualIP

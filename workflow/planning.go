@@ -49,6 +49,7 @@ func (s *Session) observed(ctx context.Context, r *Run) error {
 		return err
 	}
 	s.askHealth(ctx, r)
+	s.askDeprecated(ctx, r)
 	return s.askWorkloads(ctx, r)
 }
 

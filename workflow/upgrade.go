@@ -40,11 +40,12 @@ end, the flags and the section drain of the cluster file say.`,
 		}
 		return s.takeBundlesVersion()
 	},
-	reach:    everyHost,
-	plan:     of(phases.Upgrade),
-	forecast: phases.TurnsForecast,
-	drains:   phases.UpgradeDrains,
-	health:   true,
+	reach:      everyHost,
+	plan:       of(phases.Upgrade),
+	forecast:   phases.TurnsForecast,
+	drains:     phases.UpgradeDrains,
+	health:     true,
+	deprecated: true,
 	after: func(s *Session, r *Run, err error) error {
 		s.tellSnapshot()
 		return s.tellUpgrade(r, err)

@@ -67,6 +67,8 @@ type Workflow struct {
 	mints  bool // it may make a new cluster's keys
 	alone  bool // it can do without the cluster's keys
 	health bool // its plan goes by how the control planes' components are
+	// deprecated tells that it brings another minor version: what needs APIs that go away is looked at.
+	deprecated bool
 }
 
 // Args is what a workflow's arguments are.

@@ -56,6 +56,7 @@ type must struct{ what, fix string }
 var answering = map[string]string{
 	workflow.StageCluster: "the cluster's API",
 	workflow.StageHealth:  "the control planes' components",
+	workflow.StageAPIs:    "the API servers",
 }
 
 // Event takes note of a stage: of whom is waited for, and of what an interrupt does not cut short.

@@ -62,6 +62,8 @@ func (h *stageHost) serveAPI(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusUnauthorized, "Unauthorized")
 	case r.URL.Path == "/version":
 		reply(w, http.StatusOK, object{"gitVersion": h.version()})
+	case r.URL.Path == "/metrics":
+		_, _ = io.WriteString(w, h.metrics)
 	case strings.HasPrefix(r.URL.Path, "/readyz"):
 		_, _ = io.WriteString(w, "ok")
 	case strings.HasPrefix(r.URL.Path, nodeLeases):
@@ -364,7 +366,7 @@ func (c *fakeCluster) evict(w http.ResponseWriter, at string, sent object) {
 // listed are the collections that can be listed, by the kind of what is in them.
 var listed = map[string]string{
 	"nodes": "Node", "pods": "Pod", "secrets": "Secret", "daemonsets": "DaemonSet", "poddisruptionbudgets": "PodDisruptionBudget",
-	"persistentvolumes": "PersistentVolume", "persistentvolumeclaims": "PersistentVolumeClaim",
+	"customresourcedefinitions": "CustomResourceDefinition", "persistentvolumes": "PersistentVolume", "persistentvolumeclaims": "PersistentVolumeClaim",
 }
 
 // discovery is what kubectl asks before it asks for nodes or Pods.

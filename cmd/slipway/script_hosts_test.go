@@ -16,6 +16,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/hosts/hosttest"
 )
@@ -46,6 +47,7 @@ type stageHost struct {
 	etcd     net.Listener
 	well     *httptest.Server // components that say that they are well
 	wellTLS  *httptest.Server
+	metrics  string // of its API server
 }
 
 type stageKey struct{}
@@ -164,6 +166,18 @@ var hostEvents = map[string]func(s *stage, h *stageHost, arg string) error{
 	"protects": func(s *stage, _ *stageHost, app string) error {
 		s.cluster.protect(app)
 		return nil
+	},
+	// was-asked-for RESOURCE: its API server has counted a request for the version v1beta1 of a resource,
+	// which is removed with the default version; without a name: for nothing.
+	"was-asked-for": func(s *stage, h *stageHost, resource string) error {
+		version, err := cluster.ParseVersion(cluster.DefaultKubernetesVersion)
+		s.cluster.mu.Lock()
+		defer s.cluster.mu.Unlock()
+		if h.metrics = ""; resource != "" {
+			h.metrics = fmt.Sprintf("# TYPE apiserver_requested_deprecated_apis gauge\napiserver_requested_deprecated_apis{group=\"policy\",version=\"v1beta1\",resource=%q,removed_release=\"%d.%d\"} 1\n",
+				resource, version.Major, version.Minor)
+		}
+		return err
 	},
 	"has-memory": func(_ *stage, h *stageHost, mebibytes string) error {
 		n, err := strconv.Atoi(mebibytes)

@@ -154,6 +154,7 @@ var Table = []Check{
 	{"UnknownSettings", Cluster, Error, upgrade, ofCluster(unknownSettings), ""},
 	{etcdSnapshot, Cluster, Error, upgrade, ofCluster(withoutSnapshot), ""},
 	{"ClusterHealth", Cluster, Error, upgrade, ofCluster(unwellForUpgrade), ""},
+	{"DeprecatedAPIs", Cluster, Error, upgrade, ofCluster(deprecatedAPIs), ""},
 	{"Drain", Cluster, Error, inTurns, ofCluster(blockedTurns), ""},
 	{"Health", Cluster, Error, haTest, ofCluster(unwell), spareNeeded},
 	{"Health", File, Error, haTest, downUnits, spareNeeded},

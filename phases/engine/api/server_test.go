@@ -41,6 +41,7 @@ type cluster struct {
 	answer func(host string, r *http.Request) *metav1.Status
 	ready  func(host string) string // what /readyz lists as failed; "" is ready
 	serves string                   // its version
+	counts func(host string) string // its metrics
 	budget func(pod string) bool    // whether a Pod may be evicted
 	dead   bool                     // no kubelet ends Pods
 	paged  int                      // so many objects are in a page of a list; 0: all
@@ -248,6 +249,8 @@ func (p *plane) serveOne(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == "/version":
 		_, _ = fmt.Fprintf(w, `{"gitVersion":%q}`, cmp.Or(p.serves, "v1.36.3"))
+	case r.URL.Path == "/metrics" && p.counts != nil:
+		_, _ = io.WriteString(w, p.counts(p.name))
 	case r.URL.Path == "/readyz/ping":
 		_, _ = io.WriteString(w, "ok")
 	case r.URL.Path == "/readyz":
@@ -446,7 +449,7 @@ func (c *cluster) list(r *http.Request) map[string]any {
 		"nodes": "NodeList", "pods": "PodList", "secrets": "SecretList", "configmaps": "ConfigMapList", "clusterroles": "ClusterRoleList",
 		"poddisruptionbudgets": "PodDisruptionBudgetList", "persistentvolumes": "PersistentVolumeList",
 		"persistentvolumeclaims": "PersistentVolumeClaimList", "daemonsets": "DaemonSetList",
-		"namespaces": "NamespaceList", "events": "EventList",
+		"customresourcedefinitions": "CustomResourceDefinitionList", "namespaces": "NamespaceList", "events": "EventList",
 	}[last]
 	if kind == "" {
 		return nil

@@ -58,7 +58,7 @@ const longestEtcdAnswer = 4 << 20
 // over must not fill the operator's memory.
 type bounds struct {
 	object int64 // of one answer
-	list   int64 // of one answer that lists nodes or Pods
+	list   int64 // of one answer that lists nodes or Pods, or is as long
 	sum    int64 // of all answers that are being read
 	open   atomic.Int64
 }
@@ -92,10 +92,13 @@ func (b *bounds) around(next http.RoundTripper) http.RoundTripper {
 // node are asked for.
 const podsOfANode = "/api/v1/pods"
 
-// longLists are the paths of the lists of nodes and of Pods.
-var longLists = []string{"/api/v1/nodes", podsOfANode, "/api/v1/namespaces/*/pods"}
+// definitionsPath is the path of the list of CustomResourceDefinitions, which have long schemas.
+const definitionsPath = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
-// listsMuch tells whether a request is for a list of nodes or Pods.
+// longLists are the paths of the lists of nodes and of Pods, and of what else is long.
+var longLists = []string{"/api/v1/nodes", podsOfANode, "/api/v1/namespaces/*/pods", definitionsPath, "/metrics"}
+
+// listsMuch tells whether a request is for what is long.
 func listsMuch(request *http.Request) bool {
 	return slices.ContainsFunc(longLists, func(pattern string) bool {
 		is, err := path.Match(pattern, request.URL.Path)

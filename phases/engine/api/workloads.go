@@ -79,12 +79,17 @@ func trimNode(node corev1.Node) corev1.Node {
 
 // pages lists all objects of a collection, so many at a time, and gives what keep makes of each.
 func pages[T, K any](ctx context.Context, c *Client, path, accept string, keep func(T) K) ([]K, error) {
+	return pagesOf(ctx, c, path, accept, pageOf, partsKept, keep)
+}
+
+// pagesOf is pages with so many objects at a time, which may have so many parts.
+func pagesOf[T, K any](ctx context.Context, c *Client, path, accept string, objects, parts int, keep func(T) K) ([]K, error) {
 	var all []K
 	for next, old := "", 0; ; {
 		var page []K
 		var more string
 		err := c.persist(ctx, nil, func(ctx context.Context) error {
-			params := map[string]string{"limit": strconv.Itoa(pageOf)}
+			params := map[string]string{"limit": strconv.Itoa(objects)}
 			if next != "" {
 				params["continue"] = next
 			}
@@ -97,7 +102,7 @@ func pages[T, K any](ctx context.Context, c *Client, path, accept string, keep f
 				return err
 			}
 			more = list.Metadata.Continue
-			page, err = each(body, partsKept, keep)
+			page, err = each(body, parts, keep)
 			return err
 		})
 		switch {
