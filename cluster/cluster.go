@@ -37,6 +37,7 @@ type Cluster struct {
 	ExtraArgs         ExtraArgs    `json:"extraArgs,omitzero"`
 	ExtraVolumes      ExtraVolumes `json:"extraVolumes,omitzero"`
 	Drain             Drain        `json:"drain,omitzero"`
+	Upgrade           Upgrade      `json:"upgrade,omitzero"`
 
 	// Kubelet and KubeProxy are the further documents of the file: a
 	// KubeletConfiguration and a KubeProxyConfiguration in their own API, laid over
@@ -67,6 +68,12 @@ type Drain struct {
 	Force bool `json:"force,omitempty"`
 	// DeleteEmptyDirData has Pods deleted whose data in an emptyDir are lost by it.
 	DeleteEmptyDirData bool `json:"deleteEmptyDirData,omitempty"`
+}
+
+// Upgrade is how the cluster comes from one version to another.
+type Upgrade struct {
+	// KeepVersions is how many versions from before an upgrade each host keeps, so that it can go back.
+	KeepVersions *int `json:"keepVersions,omitempty"`
 }
 
 // OnBlocked is what to do about a drain that would not end.

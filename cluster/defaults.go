@@ -25,6 +25,7 @@ const (
 	DefaultDrainTimeout   = Duration(5 * time.Minute)
 	DefaultForceAfter     = Duration(time.Minute)
 	DefaultOnBlocked      = OnBlockedStop
+	DefaultKeepVersions   = 1
 )
 
 // Defaults completes a Cluster: what the file leaves out is set, what it says stays. DNS names
@@ -47,6 +48,7 @@ func Defaults(c *Cluster) {
 	setDefault(&c.Drain.Timeout, DefaultDrainTimeout)
 	setDefault(&c.Drain.OnBlocked, DefaultOnBlocked)
 	setDefault(&c.Drain.ForceAfter, DefaultForceAfter)
+	setDefault(&c.Upgrade.KeepVersions, new(DefaultKeepVersions))
 	defaultSSH(&c.SSH)
 	for i := range c.Hosts {
 		inheritSSH(&c.Hosts[i].SSH, c.SSH)

@@ -52,6 +52,7 @@ func findings(c *Cluster) []*finding {
 	k.components(c)
 	k.versionsOf(c)
 	k.drain(c.Drain)
+	k.upgrade(c.Upgrade)
 	return k.found
 }
 

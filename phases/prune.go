@@ -20,7 +20,7 @@ import (
 func (d *draft) pruneHosts() {
 	before := d.inCluster(does[plan.Delete])
 	for _, h := range d.drafts {
-		before = join(before, h.changed())
+		before = join(before, h.changed(), h.made(does[hosts.ForgetVersion]))
 	}
 	for _, h := range d.drafts {
 		if ids := h.prune(before); len(ids) > 0 {
@@ -74,8 +74,11 @@ func (h *hostDraft) keepsAfter() hosts.Facts {
 	facts := h.facts
 	facts.Kept = keep(facts.Kept, func(kept hosts.Kept) bool { return kept.Before != h.in.BackFrom })
 	for _, step := range h.own() {
-		if a, is := step.Action.(hosts.KeepVersion); is {
+		switch a := step.Action.(type) {
+		case hosts.KeepVersion:
 			facts.Kept = append(facts.Kept, hosts.Kept{Before: a.Before, Version: a.Version, Folders: a.Folders, Images: a.Images})
+		case hosts.ForgetVersion:
+			facts.Kept = keep(facts.Kept, func(kept hosts.Kept) bool { return kept.Before != a.Before })
 		}
 	}
 	return facts

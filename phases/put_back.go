@@ -73,15 +73,20 @@ func (h *hostDraft) keptPaths() []string {
 	return slices.Compact(paths)
 }
 
-// keptImages are those that came from a bundle.
+// keptImages are those of the host that belong to the bundle in force or, where the host does not tell
+// which that is, to any.
 func (h *hostDraft) keptImages() []string {
 	if h.facts.Record == nil {
 		return nil
 	}
-	return sortedKeys(h.facts.Record.Bundled)
+	all := h.facts.Record.Bundled
+	bill, told := h.inForce()
+	return keep(sortedKeys(all), func(name string) bool {
+		return !told || slices.ContainsFunc(bill.Images, func(image bundle.Image) bool { return image.Manifest.Digest == all[name] })
+	})
 }
 
-// keptFolders are the versions' folders that are on the host: what it had may lie in any of them.
+// keptFolders are, likewise, the versions' folders: all that are on the host where it does not tell.
 func (h *hostDraft) keptFolders() []string {
 	if h.facts.Record == nil {
 		return nil
@@ -90,7 +95,18 @@ func (h *hostDraft) keptFolders() []string {
 	for _, owned := range h.facts.Record.Paths {
 		on.Files = append(on.Files, bundle.HostFile{Path: owned.Path})
 	}
-	return bundle.Folders([]bundle.FileSet{on})
+	folders := bundle.Folders([]bundle.FileSet{on})
+	if bill, told := h.inForce(); told {
+		wanted := bundle.Folders(bill.Sets)
+		folders = keep(folders, func(folder string) bool { return slices.Contains(wanted, folder) })
+	}
+	return folders
+}
+
+// inForce is the bill of materials of the bundle that is in force on the host.
+func (h *hostDraft) inForce() (bill bundle.Bill, told bool) {
+	bill, err := bundle.ReadBill(h.facts.Contents[manifests.BillFile])
+	return bill, err == nil
 }
 
 // before is what lay at the paths of a version before the upgrade.

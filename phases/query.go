@@ -62,6 +62,13 @@ func HostQuery(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) hosts.Qu
 	return query
 }
 
+// UpgradeQuery is HostQuery for an upgrade, which has to know what belongs to the version in force.
+func UpgradeQuery(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) hosts.Query {
+	query := HostQuery(c, bill, host)
+	query.Contents = append(query.Contents, manifests.BillFile)
+	return query
+}
+
 // reachable are the addresses that a node has to reach and that are not Slipway's to make.
 func reachable(c *cluster.Cluster, host cluster.Host) []string {
 	var found []string

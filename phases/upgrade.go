@@ -36,6 +36,7 @@ var upgradePhases = []func(*draft){
 	(*draft).markNodes,
 	(*draft).awaitAddons,
 	(*draft).pruneObjects,
+	(*draft).forgetOld,
 	(*draft).pruneHosts,
 	(*draft).putBackWhatFails,
 	(*draft).pauseInTurn,

@@ -264,7 +264,7 @@ func (w *world) observe() Input {
 			in.Unreached[host.Name] = &hosts.Error{Kind: hosts.KindUnreachable, Op: "connect", Host: host.Name}
 			continue
 		}
-		in.Facts[host.Name] = w.withSandboxes(host.Name, w.look(host.Name, HostQuery(w.cluster, bill, host)))
+		in.Facts[host.Name] = w.withSandboxes(host.Name, w.look(host.Name, UpgradeQuery(w.cluster, bill, host)))
 	}
 	w.giveVIP(in.Facts)
 	w.asked(&in)

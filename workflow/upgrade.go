@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
@@ -40,7 +41,10 @@ end, the flags and the section drain of the cluster file say.`,
 		}
 		return s.takeBundlesVersion()
 	},
-	reach:      everyHost,
+	reach: everyHost,
+	query: func(s *Session, h cluster.Host) hosts.Query {
+		return phases.UpgradeQuery(s.cluster, s.bill, h)
+	},
 	plan:       of(phases.Upgrade),
 	forecast:   phases.TurnsForecast,
 	drains:     phases.UpgradeDrains,
