@@ -142,8 +142,8 @@ type Health struct {
 }
 
 // RolledOut tells by a Deployment's, DaemonSet's or StatefulSet's own status whether all of it
-// runs as its latest generation says, and how far it is.
-func RolledOut(key ObjectKey, object []byte) (done bool, seen string, err error) {
+// runs as its latest generation says, and how far it is. Of a DaemonSet's Pods so many may be missing.
+func RolledOut(key ObjectKey, object []byte, missing int) (done bool, seen string, err error) {
 	var live struct {
 		Metadata struct{ Generation int64 }
 		Spec     struct {
@@ -172,6 +172,10 @@ func RolledOut(key ObjectKey, object []byte) (done bool, seen string, err error)
 	}
 	if status.ObservedGeneration < live.Metadata.Generation {
 		return false, "its controller has not taken it up", nil
+	}
+	if key.Kind == "DaemonSet" {
+		wanted = max(0, wanted-int64(missing))
+		updated, available = min(updated, wanted), min(available, wanted)
 	}
 	surplus := key.Kind == "Deployment" && status.Replicas != wanted
 	seen = fmt.Sprintf("of %d %s %d are up to date, %d available", wanted, what, updated, available)

@@ -38,7 +38,7 @@ func (d *draft) awaitAddons() {
 		switch live, there := d.in.ClusterFacts.Objects[object.Key]; {
 		case !there || len(applied) > 0:
 			why = "it is being rolled out"
-		case !rolledOut(object.Key, live):
+		case !d.in.rolledOut(object.Key, live):
 			why = "not all of it is available"
 		case len(nodes) > 0:
 			why = "there are new nodes"
@@ -49,7 +49,7 @@ func (d *draft) awaitAddons() {
 			ID: clusterID(object.Phase, thing(object.Key), "available"), Phase: object.Phase,
 			Subject: plan.Subject{Object: object.Key}, Lane: plan.LaneWait + "/" + thing(object.Key),
 			After: after(join(nodes, applied), apis), Why: why,
-			Cluster: plan.WaitAvailable{Object: object.Key, Timeout: rolloutTimeout},
+			Cluster: plan.WaitAvailable{Object: object.Key, Missing: d.in.missing(), Timeout: rolloutTimeout},
 		})
 	}
 }

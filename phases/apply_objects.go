@@ -93,9 +93,9 @@ func (d *draft) objectDiffers(object manifests.Object) (string, plan.Change, err
 	return where + " differs", plan.Update, nil
 }
 
-// rolledOut tells whether all of what rolls out is there.
-func rolledOut(key hosts.ObjectKey, live json.RawMessage) bool {
-	done, _, err := hosts.RolledOut(key, live)
+// rolledOut tells whether all of what rolls out is there, but on nodes that are left out.
+func (in Input) rolledOut(key hosts.ObjectKey, live json.RawMessage) bool {
+	done, _, err := hosts.RolledOut(key, live, in.missing())
 	return err == nil && done
 }
 

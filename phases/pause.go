@@ -10,7 +10,8 @@ import (
 // An upgrade that pauses is the same plan without the turns that come later, and without all that
 // waits for them. The version is staged on all hosts all the same.
 
-// pauseInTurn takes out of the plan what comes after the turn that is named.
+// pauseInTurn takes out of the plan what comes after the turn that is named, and what has to wait for a
+// control plane that is left out.
 func (d *draft) pauseInTurn() {
 	turns := d.turns()
 	end := d.pauseAt(turns)
@@ -20,6 +21,19 @@ func (d *draft) pauseInTurn() {
 
 // pauseAt is how many turns come before the pause. What an interrupted run has begun comes to its end.
 func (d *draft) pauseAt(turns []turn) int {
+	end := d.pauseNamed(turns)
+	if len(d.in.oldServers()) > 0 {
+		end = min(end, slices.Index(turns, turn{}))
+	}
+	for i, t := range turns {
+		if t.host != nil && t.host.begun() {
+			end = max(end, i+1)
+		}
+	}
+	return end
+}
+
+func (d *draft) pauseNamed(turns []turn) int {
 	if d.in.PauseAfter == "" {
 		return len(turns)
 	}
@@ -32,11 +46,6 @@ func (d *draft) pauseAt(turns []turn) int {
 	at := slices.IndexFunc(turns, named)
 	if at < 0 {
 		return len(turns) // its turn is not in this plan
-	}
-	for i, t := range turns {
-		if t.host != nil && t.host.begun() {
-			at = max(at, i)
-		}
 	}
 	return at + 1
 }

@@ -19,6 +19,7 @@ func Rollback(in Input) (plan.Plan, plan.Contents, error) {
 
 var rollbackPhases = []func(*draft){
 	(*draft).renderCluster,
+	(*draft).spareMissing,
 	(*draft).renderHosts,
 	(*draft).takeKept,
 	(*draft).joinWorkers,
@@ -34,6 +35,7 @@ var rollbackPhases = []func(*draft){
 	(*draft).awaitPlanes,
 	(*draft).makeRoom,
 	(*draft).goBackInTurn,
+	(*draft).takeBackLeftOut,
 	(*draft).markNodes,
 	(*draft).awaitAddons,
 	(*draft).pruneObjects,

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
@@ -25,6 +26,9 @@ func (h *hostDraft) quorumInTurn() []string {
 	restarts := h.hadPod(manifests.EtcdManifest) && h.rewrites(manifests.EtcdManifest)
 	if !h.in.planesTakeTurns() || !h.in.Cluster.StackedEtcd() || len(members) < least || len(own) == 0 || !restarts {
 		return nil
+	}
+	if found := checks.QuorumInTurn(h.in.View, h.host); len(found) > 0 {
+		h.fail(&checks.Refused{Findings: found})
 	}
 	return []string{h.add(plan.Step{
 		ID: clusterID(plan.PhaseWaitQuorum, h.host.Name), Phase: plan.PhaseWaitQuorum, Lane: string(plan.PhaseWaitQuorum) + "/" + h.host.Name,

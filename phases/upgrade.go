@@ -20,6 +20,7 @@ func Upgrade(in Input) (plan.Plan, plan.Contents, error) {
 var upgradePhases = []func(*draft){
 	(*draft).nameBundle,
 	(*draft).renderCluster,
+	(*draft).spareMissing,
 	(*draft).renderHosts,
 	(*draft).installControlPlanes,
 	(*draft).quitAPIServers,
@@ -32,6 +33,7 @@ var upgradePhases = []func(*draft){
 	(*draft).bootstrapTokens,
 	(*draft).awaitNodes,
 	(*draft).makeRoom,
+	(*draft).leaveOut,
 	(*draft).upgradeInTurn,
 	(*draft).markNodes,
 	(*draft).awaitAddons,
@@ -202,7 +204,7 @@ func (d *draft) upgradeInTurn() {
 func (d *draft) readyForTurns() []string {
 	interrupted := madeOn(keep(d.drafts, func(h *hostDraft) bool { return len(h.disturbed()) == 0 }), does[plan.Uncordon])
 	staged := madeOn(d.drafts, stages)
-	before := join(interrupted, d.snapshotEtcd(staged), d.endEtcdDowngrade(staged))
+	before := join(interrupted, d.snapshotEtcd(staged), d.endEtcdDowngrade(staged), d.inCluster(does[plan.Cordon]))
 	for _, h := range d.drafts {
 		if len(h.disturbed()) > 0 {
 			h.postpone(before)
@@ -235,7 +237,7 @@ func (d *draft) awaitRollouts(before []string) []string {
 		ids = append(ids, d.add(plan.Step{
 			ID: clusterID(object.Phase, thing(object.Key), "rolled-out"), Phase: object.Phase,
 			Subject: plan.Subject{Object: object.Key}, Lane: plan.LaneWait + "/" + thing(object.Key), After: after(join(applied, before)),
-			Why: "it is being rolled out, and the workers come next", Cluster: plan.WaitAvailable{Object: object.Key, Timeout: rolloutTimeout},
+			Why: "it is being rolled out, and the workers come next", Cluster: plan.WaitAvailable{Object: object.Key, Missing: d.in.missing(), Timeout: rolloutTimeout},
 		}))
 	}
 	return ids

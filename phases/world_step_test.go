@@ -35,7 +35,7 @@ func (w *world) may(step plan.Step) bool {
 		w.settle()
 		_, there := w.objects[a.Object]
 		inHostNetwork := a.Object.Name == "kube-proxy"
-		return w.apiUp() && there && w.controlled() && (w.networked() || inHostNetwork)
+		return w.apiUp() && there && w.controlled() && w.maySpare(a) && (w.networked() || inHostNetwork)
 	case plan.MemberPromote:
 		w.settle()
 		return w.quorate() && w.inSync(a.Name)
@@ -134,7 +134,12 @@ func (w *world) doCluster(step plan.Step, contents plan.Contents) {
 	case plan.MarkNode:
 		w.markNode(step, a)
 	case plan.Cordon:
-		w.setNode(step, a.Node, func(n *hosts.Node) { n.Unschedulable = true })
+		w.setNode(step, a.Node, func(n *hosts.Node) {
+			if !n.Unschedulable {
+				n.CordonedBy = a.By
+			}
+			n.Unschedulable = true
+		})
 	case plan.Uncordon:
 		w.setNode(step, a.Node, func(n *hosts.Node) {
 			if a.By == "" || a.By == n.CordonedBy {

@@ -55,7 +55,9 @@ type world struct {
 	kubelets  map[string]string // the version that each host's kubelet was last started with
 	upgrading bool              // what an upgrade promises is looked at
 	snapshots int               // so many were taken
+	patched   bool              // there is a bundle of the next patch version: else others are of the same
 	pause     string            // after whose turn an upgrade pauses
+	without   []string          // hosts that it leaves out
 	backFrom  string            // the bundle from before which a rollback goes back
 	back      map[string]hosts.Kept
 	kept      map[string][]byte
@@ -260,7 +262,7 @@ func (w *world) observe() Input {
 		EtcdFiles: map[string][]byte{"etcd-ca.crt": []byte("ca"), "etcd.crt": []byte("cert"), "etcd.key": []byte("key")},
 	}}
 	for _, host := range w.cluster.Hosts {
-		if w.down[host.Name] {
+		if w.down[host.Name] || slices.Contains(w.without, host.Name) {
 			in.Unreached[host.Name] = &hosts.Error{Kind: hosts.KindUnreachable, Op: "connect", Host: host.Name}
 			continue
 		}
@@ -394,7 +396,7 @@ func (w *world) withStatus(content []byte) json.RawMessage {
 	}
 	object["status"] = map[string]any{
 		"observedGeneration": 1, "replicas": replicas, "updatedReplicas": replicas, "availableReplicas": replicas,
-		"desiredNumberScheduled": n, "updatedNumberScheduled": n, "numberAvailable": n,
+		"desiredNumberScheduled": n, "updatedNumberScheduled": n - w.missing(), "numberAvailable": n - w.missing(),
 	}
 	data, err := json.Marshal(object)
 	if err != nil {

@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"encoding/json"
 	"maps"
 	"path"
 	"slices"
@@ -20,7 +21,7 @@ import (
 func (w *world) nextBundle() {
 	w.t.Helper()
 	w.bill, w.blobs = testBill()
-	w.query = nil
+	w.query, w.patched = nil, true
 	blob := func(content string) bundle.Blob {
 		ref := plan.Ref([]byte(content))
 		w.blobs[ref] = []byte(content)
@@ -52,7 +53,10 @@ func versionOf(tag string) string {
 
 // startKubelet notes the version with which a host's kubelet starts.
 func (w *world) startKubelet(host string) {
-	w.kubelets[host] = versionOf(w.inForce(host))
+	w.kubelets[host] = cluster.DefaultKubernetesVersion
+	if w.patched {
+		w.kubelets[host] = versionOf(w.inForce(host))
+	}
 }
 
 // inForce is the tag of the version that a host's binaries are led to.
@@ -98,7 +102,7 @@ func (w *world) keepsServing(step plan.Step) {
 	w.settle()
 	var out []string
 	for _, host := range w.cluster.ControlPlanes() {
-		if !w.serves(host.Name) {
+		if !w.serves(host.Name) && !w.down[host.Name] {
 			out = append(out, host.Name)
 		}
 	}
@@ -107,7 +111,7 @@ func (w *world) keepsServing(step plan.Step) {
 	}
 	cordoned := map[bool][]string{}
 	for _, name := range slices.Sorted(maps.Keys(w.nodes)) {
-		if host, _ := w.cluster.Host(name); w.nodes[name].Unschedulable {
+		if host, _ := w.cluster.Host(name); w.nodes[name].Unschedulable && !w.down[name] {
 			plane := host.HasRole(cluster.RoleControlPlane)
 			cordoned[plane] = append(cordoned[plane], name)
 		}
@@ -115,6 +119,33 @@ func (w *world) keepsServing(step plan.Step) {
 	if len(cordoned[true]) > 1 || len(cordoned[false]) > 1 {
 		w.t.Fatalf("after step %s the nodes %v are cordoned at once", step.ID, cordoned)
 	}
+}
+
+// missing is how many nodes are down.
+func (w *world) missing() int {
+	n := 0
+	for name := range w.nodes {
+		if w.down[name] {
+			n++
+		}
+	}
+	return n
+}
+
+// maySpare tells whether a DaemonSet rolls out although Pods of it are missing, and its wait knows that.
+func (w *world) maySpare(a plan.WaitAvailable) bool {
+	var object struct {
+		Spec struct {
+			UpdateStrategy struct {
+				RollingUpdate struct{ MaxUnavailable int }
+			}
+		}
+	}
+	if err := json.Unmarshal(w.objects[a.Object], &object); err != nil {
+		w.t.Fatal(err)
+	}
+	n := w.missing()
+	return a.Object.Kind != "DaemonSet" || a.Missing >= n && object.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable > n
 }
 
 // goBack has the world's command go back to the bundle before: what workflow finds on the hosts.
@@ -146,7 +177,7 @@ func (w *world) goBack() {
 // asked gives an upgrade what was asked for, and a rollback what the command has found.
 func (w *world) asked(in *Input) {
 	in.Back, in.BackFrom, in.KeptContents = w.back, w.backFrom, w.kept
-	in.PauseAfter = w.pause
+	in.PauseAfter, in.Without = w.pause, w.without
 }
 
 // rest carries a workflow out, again where an API server was silent: then it shows only afterwards

@@ -36,12 +36,12 @@ end, the flags and the section drain of the cluster file say.`,
 	}}, turnsChoices...),
 	check: checkTurns,
 	begin: func(_ context.Context, s *Session, r *Run) error {
-		if err := errors.Join(s.knownPause(r.PauseAfter), s.checkDrainTimes(r.Request)); err != nil {
+		if err := errors.Join(s.knownPause(r.PauseAfter), s.beginTurns(r)); err != nil {
 			return err
 		}
 		return s.takeBundlesVersion()
 	},
-	reach: everyHost,
+	reach: allButLeftOut,
 	query: func(s *Session, h cluster.Host) hosts.Query {
 		return phases.UpgradeQuery(s.cluster, s.bill, h)
 	},
@@ -62,14 +62,40 @@ var turnsChoices = append([]Option{
 		Name: "workers-at-once", Of: func(r *Request) any { return &r.WorkersAtOnce },
 		Usage: "how many workers are changed at a time, as a number or a share such as 10%; a tenth of them unless said, and the first one alone",
 	},
+	{
+		Name: "without", Of: func(r *Request) any { return &r.Without },
+		Usage: "leave out these hosts, which are down and come later: they are not contacted",
+	},
 	blockedChoice("where a drain would not end: stop, wait or force"),
 }, drainChoices...)
+
+// errLeftOut stands for the connection to a host that is left out.
+var errLeftOut = errors.New("it is left out, and not contacted")
+
+// allButLeftOut are the hosts that are reached.
+func allButLeftOut(c *cluster.Cluster, r Request) []cluster.Host {
+	return slices.DeleteFunc(slices.Clone(c.Hosts), func(h cluster.Host) bool { return slices.Contains(r.Without, h.Name) })
+}
+
+// beginTurns holds what was asked for against the cluster file.
+func (s *Session) beginTurns(r *Run) error {
+	if err := s.known(r.Without); err != nil {
+		return usagef("--without: %w", err)
+	}
+	for _, name := range r.Without {
+		s.down[name] = errLeftOut
+	}
+	return s.checkDrainTimes(r.Request)
+}
 
 // checkTurns refuses skip as well: a host whose drain would not end is not left with the version of
 // before while the others go on.
 func checkTurns(r Request) error {
 	if _, err := atOnceOf(r.WorkersAtOnce, 1); err != nil {
 		return err
+	}
+	if r.PauseAfter != "" && slices.Contains(r.Without, r.PauseAfter) {
+		return usagef("--pause-after %s: a host that is left out has no turn", r.PauseAfter)
 	}
 	if r.Drain.OnBlocked == string(cluster.OnBlockedSkip) {
 		return usagef("--on-blocked skip: a host is not left out of an upgrade because its drain would not end: say stop, wait or force")
@@ -103,12 +129,18 @@ func (s *Session) knownPause(after string) error {
 
 // tellUpgrade says, after an upgrade or a part of one, what is done, what is left, and how to go on.
 func (s *Session) tellUpgrade(r *Run, err error) error {
+	goOn := fmt.Sprintf("slipway upgrade apply -f %s --bundle %s", s.File, s.Bundle)
+	if err == nil && len(r.Without) > 0 {
+		s.front.Note("left out: %s; when it is up again: %s", strings.Join(r.Without, ", "), goOn)
+	}
 	if err != nil || len(r.left) == 0 {
 		return s.tellVersion(r, err)
 	}
-	done := slices.DeleteFunc(s.HostNames(), func(name string) bool { return slices.Contains(r.left, name) })
-	s.front.Note("the upgrade to %s pauses after %s; done: %s; left: %s; to go on: slipway upgrade apply -f %s --bundle %s",
-		s.bill.KubernetesVersion, r.PauseAfter, cmp.Or(strings.Join(done, ", "), "no host"), strings.Join(r.left, ", "), s.File, s.Bundle)
+	done := slices.DeleteFunc(s.HostNames(), func(name string) bool {
+		return slices.Contains(r.left, name) || slices.Contains(r.Without, name)
+	})
+	s.front.Note("the upgrade to %s pauses; done: %s; left: %s; to go on: %s",
+		s.bill.KubernetesVersion, cmp.Or(strings.Join(done, ", "), "no host"), strings.Join(r.left, ", "), goOn)
 	return nil
 }
 

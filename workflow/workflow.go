@@ -105,6 +105,8 @@ type Request struct {
 	WorkersAtOnce string
 	// PauseAfter is after whose turn an upgrade pauses: a host, or all control planes.
 	PauseAfter string
+	// Without are hosts that are down, and are left out of an upgrade.
+	Without []string
 	// ForecastOnly asks for the forecast and nothing else: Session.Forecast.
 	ForecastOnly bool
 	// IgnoreChecks are the names of checks whose findings stop nothing; they are told all the same.

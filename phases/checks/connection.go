@@ -2,6 +2,7 @@ package checks
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
@@ -51,7 +52,15 @@ func unreached(v view.View, wanted []cluster.Host) []Finding {
 	return found
 }
 
-func unreachedTargets(v view.View) []Finding { return unreached(v, targets(v)) }
+func unreachedTargets(v view.View) []Finding {
+	found := unreached(v, targets(v))
+	for i := range found {
+		if v.Workflow.ChangesVersion() {
+			found[i].Fix = strings.TrimPrefix(found[i].Fix+"; if it is down, and is to come later: --without "+found[i].Host, "; ")
+		}
+	}
+	return found
+}
 
 // unreachedBalancing are hosts that clients are sent to or through.
 func unreachedBalancing(v view.View) []Finding {

@@ -57,6 +57,7 @@ var Table = []Check{
 	{"Answers", File, Error, planning, unanswered, "what did not answer looks like what is not there, an etcd's data among it"},
 	{"Machine", File, Error, every, wrongMachine, machineNeeded},
 	{"Connection", Cluster, Error, slices.Concat(imageLoad, rollback, install), ofCluster(unreachedTargets), unreachedNeeded},
+	{"LeftOut", Cluster, Error, slices.Concat(upgrade, rollback), ofCluster(wrongLeftOut), "only what is down is left as it is while the others change"},
 	{"Connection", Cluster, Error, whole, ofCluster(unreachedTargets), unreachedNeeded},
 	{"Connection", Cluster, Error, resetOnly, ofCluster(unreachedLeaving), unreachedNeeded},
 	{"Connection", Cluster, Error, haTest, ofCluster(unreachedBalancing), unreachedNeeded},

@@ -22,6 +22,8 @@ func unknownSettings(v view.View) []Finding {
 // unwellForUpgrade is what is not well before an upgrade begins. One that has begun goes on: what it
 // changed last may be what is not well.
 func unwellForUpgrade(v view.View) []Finding {
+	begun := begunUpgrade(v)
+	v = withoutLeftOut(v)
 	all := unwellNodes(v)
 	for _, found := range unwell(v) {
 		if found.Fix == growCluster {
@@ -29,7 +31,7 @@ func unwellForUpgrade(v view.View) []Finding {
 		}
 		all = append(all, found)
 	}
-	if !begunUpgrade(v) {
+	if !begun {
 		return all
 	}
 	for i := range all {

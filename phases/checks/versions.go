@@ -69,8 +69,24 @@ func unguardedEtcd(v view.View) []Finding {
 // the bundle's.
 func otherVersion(v view.View) []Finding {
 	live := v.ClusterFacts.Version
+	if live == v.Cluster.KubernetesVersion {
+		return otherKubelets(v)
+	}
 	return when(live != "" && live != v.Cluster.KubernetesVersion, finding("set kubernetesVersion: "+live+", or change what runs by: slipway upgrade apply",
 		"the cluster runs Kubernetes %s, the file or the bundle wants %s: init does not upgrade", live, v.Cluster.KubernetesVersion))
+}
+
+// otherKubelets are those that an upgrade has not come to yet: it was interrupted, has paused or has left
+// them out.
+func otherKubelets(v view.View) []Finding {
+	var all []Finding
+	for _, node := range v.ClusterFacts.Nodes {
+		if _, known := v.Cluster.Host(node.Name); known && node.KubeletVersion != "" && node.KubeletVersion != v.Cluster.KubernetesVersion {
+			all = append(all, finding("let the upgrade come to its end: slipway upgrade apply",
+				"its kubelet is of %s, the API servers of %s: init does not upgrade", node.KubeletVersion, v.Cluster.KubernetesVersion).on(node.Name))
+		}
+	}
+	return all
 }
 
 // upgradeSkew holds what the API servers and kubelets run against the version that they are to get.
@@ -85,10 +101,15 @@ func upgradeSkew(v view.View) []Finding {
 			all = append(all, finding("take a bundle of "+live.MinorString()+" or of the minor version after it", "%v", err))
 		}
 	}
+	skips := len(all) > 0
 	for _, node := range v.ClusterFacts.Nodes {
 		kubelet, err := cluster.ParseVersion(node.KubeletVersion)
 		if err != nil {
 			continue // it has not reported yet
+		}
+		host, _ := v.Cluster.Host(node.Name)
+		if skew := cluster.UpgradeSkew(kubelet, target); !skips && host.HasRole(cluster.RoleControlPlane) && skew != nil && kubelet.Compare(target) < 0 {
+			all = append(all, finding("bring it to the version of the others first, with a bundle of that: slipway upgrade apply", "its API server is behind: %v", skew).on(node.Name))
 		}
 		if err := cluster.KubeletSkew(kubelet, target); err != nil {
 			all = append(all, finding("bring its kubelet to a version that suits first", "%v", err).on(node.Name))

@@ -76,8 +76,10 @@ func (a WaitPods) describe() hosts.Description {
 
 // WaitAvailable waits until a Deployment or DaemonSet has rolled out.
 type WaitAvailable struct {
-	Object  hosts.ObjectKey `json:"object"`
-	Timeout int             `json:"timeoutSeconds"`
+	Object hosts.ObjectKey `json:"object"`
+	// Missing is how many of a DaemonSet's Pods may be missing: those of nodes that are left out.
+	Missing int `json:"missing,omitempty"`
+	Timeout int `json:"timeoutSeconds"`
 }
 
 func (a WaitAvailable) describe() hosts.Description {

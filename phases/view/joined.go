@@ -112,7 +112,12 @@ func ServedOnce(facts hosts.Facts) bool {
 	return there
 }
 
-// Targets are the hosts that a workflow is for: those named or all; for a join only those
+// LeftOut are the hosts that an upgrade or a rollback leaves out, in the order of the file.
+func (v View) LeftOut() []cluster.Host {
+	return slices.DeleteFunc(slices.Clone(v.Cluster.Hosts), func(host cluster.Host) bool { return !slices.Contains(v.Without, host.Name) })
+}
+
+// Targets are the hosts that a workflow is for: those named or all, but for those that are left out; for a join only those
 // that are not in the cluster yet, and for images, and for drains, only those that run containers.
 func (v View) Targets(workflow Workflow) []cluster.Host {
 	named, err := v.Named(v.Hosts)
@@ -120,6 +125,8 @@ func (v View) Targets(workflow Workflow) []cluster.Host {
 		return nil
 	}
 	switch workflow {
+	case Upgrade, Rollback:
+		return slices.DeleteFunc(slices.Clone(named), func(host cluster.Host) bool { return slices.Contains(v.Without, host.Name) })
 	case Join:
 		return slices.DeleteFunc(slices.Clone(named), func(host cluster.Host) bool { return v.Joined(host.Name) })
 	case ImageLoad, Cordon, Uncordon, Drain:

@@ -100,6 +100,8 @@ type View struct {
 	// PauseAfter is after whose turn an upgrade pauses: a host's name, or PauseAfterControlPlanes; empty: it
 	// does not.
 	PauseAfter string
+	// Without are the names of the hosts that an upgrade or a rollback leaves out: they are down.
+	Without []string
 	// Now is when the plan is made: certificates are judged by it.
 	Now time.Time
 

@@ -47,7 +47,7 @@ func (s *Smoke) get(ctx context.Context, key hosts.ObjectKey, into any) (bool, e
 // rolledOut waits until a Deployment, DaemonSet or StatefulSet runs as it says.
 func (s *Smoke) rolledOut(ctx context.Context, key hosts.ObjectKey) error {
 	return s.until(ctx, key, key.Kind+" "+key.Name+" to roll out", func(ctx context.Context) (bool, string, error) {
-		found, err := s.c.rolledOut(ctx, key)
+		found, err := s.c.rolledOut(ctx, key, 0)
 		return found.done, found.seen, err
 	})
 }

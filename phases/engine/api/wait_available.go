@@ -16,7 +16,7 @@ import (
 // waitAvailable waits until a Deployment, DaemonSet or StatefulSet has rolled out.
 func (c *Client) waitAvailable(ctx context.Context, action plan.WaitAvailable, progress func(hosts.Progress)) (hosts.Outcome, error) {
 	what := action.Object.String() + " to be available"
-	done, err := c.until(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) { return c.rolledOut(ctx, action.Object) })
+	done, err := c.until(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) { return c.rolledOut(ctx, action.Object, action.Missing) })
 	if late, ok := err.(*WaitError); ok && ctx.Err() == nil {
 		if why := c.stuckPods(ctx, action.Object); why != "" {
 			late.Last += "; " + why
@@ -25,13 +25,13 @@ func (c *Client) waitAvailable(ctx context.Context, action plan.WaitAvailable, p
 	return done, err
 }
 
-// rolledOut looks whether an object has rolled out.
-func (c *Client) rolledOut(ctx context.Context, key hosts.ObjectKey) (verdict, error) {
+// rolledOut looks whether an object has rolled out; of a DaemonSet's Pods so many may be missing.
+func (c *Client) rolledOut(ctx context.Context, key hosts.ObjectKey, missing int) (verdict, error) {
 	object, err := c.object(ctx, key)
 	if err != nil || object == nil {
 		return verdict{seen: "it does not exist", next: c.pace.slow}, err
 	}
-	done, seen, err := hosts.RolledOut(key, object)
+	done, seen, err := hosts.RolledOut(key, object, missing)
 	return verdict{done: done, seen: seen, next: c.pace.slow}, err
 }
 

@@ -30,7 +30,7 @@ func (c *Client) underway(ctx context.Context, objects []hosts.ObjectKey) (verdi
 		return verdict{seen: "not all nodes were ready", next: c.pace.rare}, nil
 	}
 	for _, key := range objects {
-		found, err := c.rolledOut(ctx, key)
+		found, err := c.rolledOut(ctx, key, 0)
 		if err != nil || !found.done {
 			return verdict{seen: key.String() + " was not available", next: c.pace.rare}, err
 		}
