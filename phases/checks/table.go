@@ -155,6 +155,8 @@ var Table = []Check{
 	{"UnknownSettings", Cluster, Error, upgrade, ofCluster(unknownSettings), ""},
 	{etcdSnapshot, Cluster, Error, upgrade, ofCluster(withoutSnapshot), ""},
 	{"ClusterHealth", Cluster, Error, upgrade, ofCluster(unwellForUpgrade), ""},
+	{"CertificateExpiration", Cluster, Error, upgrade, ofCluster(endingAuthorities), ""},
+	{"CertificateExpiration", Node, Error, upgrade, endingCertificates, ""},
 	{"DeprecatedAPIs", Cluster, Error, upgrade, ofCluster(deprecatedAPIs), ""},
 	{"Drain", Cluster, Error, inTurns, ofCluster(blockedTurns), ""},
 	{"Health", Cluster, Error, haTest, ofCluster(unwell), spareNeeded},
