@@ -36,7 +36,7 @@ func TestHostsKeepAsManyVersionsAsTheFileSays(t *testing.T) {
 			w.nextBundle()
 			w.upgrading = true
 			w.all(Upgrade)
-			second := w.folderOf("cp-1")
+			second, secondBill := w.folderOf("cp-1"), w.bill
 			w.now = w.now.Add(time.Hour)
 			w.thirdBundle()
 			p, contents := w.planned(Upgrade)
@@ -74,6 +74,18 @@ func TestHostsKeepAsManyVersionsAsTheFileSays(t *testing.T) {
 			}
 			if w.has("cp-1", first+"/kube") != (most == 2) || !w.has("cp-1", second+"/kube") {
 				t.Errorf("the first is there: %v, the second: %v", w.has("cp-1", first+"/kube"), w.has("cp-1", second+"/kube"))
+			}
+			w.goBackTo(secondBill)
+			w.rest(Rollback)
+			if now := w.folderOf("cp-1"); now != second {
+				t.Errorf("a rollback led to %s", now)
+			}
+			if most == 2 {
+				w.goBack()
+				w.rest(Rollback)
+				if now := w.folderOf("cp-1"); now != first {
+					t.Errorf("the next one led to %s", now)
+				}
 			}
 		})
 	}

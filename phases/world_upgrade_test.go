@@ -148,8 +148,15 @@ func (w *world) maySpare(a plan.WaitAvailable) bool {
 	return a.Object.Kind != "DaemonSet" || a.Missing >= n && object.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable > n
 }
 
-// goBack has the world's command go back to the bundle before: what workflow finds on the hosts.
+// goBack has the world's command go back to the first bundle: what workflow finds on the hosts.
 func (w *world) goBack() {
+	w.t.Helper()
+	bill, _ := testBill()
+	w.goBackTo(bill)
+}
+
+// goBackTo is the same for the bundle before the world's, whatever it is.
+func (w *world) goBackTo(bill bundle.Bill) {
 	w.t.Helper()
 	from, err := w.bill.ID()
 	if err != nil {
@@ -169,7 +176,7 @@ func (w *world) goBack() {
 			}
 		}
 	}
-	w.bill, _ = testBill()
+	w.bill = bill
 	w.blobs = map[string][]byte{} // a rollback has no bundle
 	w.cluster.KubernetesVersion, w.query = w.bill.KubernetesVersion, nil
 }

@@ -65,7 +65,7 @@ func (s *Session) UpgradePlan(ctx context.Context, r *Run) (UpgradePlan, error) 
 		return UpgradePlan{}, err
 	}
 	passed := *r
-	passed.IgnoreChecks = slices.Concat(r.IgnoreChecks, r.Ignorable())
+	passed.IgnoreChecks = slices.Concat(r.IgnoreChecks, stoppingGates(found.Gates))
 	ready, err := s.planned(&passed)
 	if _, refused := errors.AsType[*checks.Refused](err); refused {
 		return found, nil // the gates say why
@@ -76,6 +76,18 @@ func (s *Session) UpgradePlan(ctx context.Context, r *Run) (UpgradePlan, error) 
 	found.Plan, found.Forecast = &ready.Plan, ready.Forecast
 	found.Changes, err = s.fileChanges(ctx, ready)
 	return found, err
+}
+
+// stoppingGates are the names of the gates that stop the upgrade and may be passed. Others are not: who
+// ignores EtcdSnapshot gets another plan, without one.
+func stoppingGates(gates []checks.Gate) []string {
+	var names []string
+	for _, gate := range gates {
+		if gate.Stops() && gate.Ignorable {
+			names = append(names, gate.Check)
+		}
+	}
+	return names
 }
 
 func hopsOf(from, to string) []string {

@@ -18,7 +18,7 @@ func IgnoresSnapshot(v view.View) bool { return ignored(v, etcdSnapshot) }
 // that it can be. One that has begun goes on: what it changed last may be what is not well.
 func withoutSnapshot(v view.View) []Finding {
 	if IgnoresSnapshot(v) {
-		return []Finding{warning("what is written from now on can only be lost together with what was there before", "no snapshot of etcd is taken, as --ignore-checks says")}
+		return []Finding{warning("take one yourself before you go on: etcdctl snapshot save", "no snapshot of etcd is taken, as --ignore-checks says")}
 	}
 	if begunUpgrade(v) {
 		return nil
