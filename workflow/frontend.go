@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/slipway-k8s/slipway/phases/engine/api"
 	"github.com/slipway-k8s/slipway/phases/forecast"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
@@ -23,6 +24,9 @@ type Frontend interface {
 	// Ask puts a question, the last line of the text, and gives whether the answer is yes. It
 	// is an error that there is nobody to answer.
 	Ask(ctx context.Context, question string) (bool, error)
+	// Promise tells what became of one of the promises that the cluster is asked for at the end. It may
+	// be called from several goroutines.
+	Promise(api.SmokeResult)
 	// Note says something that belongs to no step.
 	Note(format string, args ...any)
 }

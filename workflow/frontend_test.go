@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/slipway-k8s/slipway/phases/engine/api"
 	"github.com/slipway-k8s/slipway/phases/forecast"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
@@ -19,6 +20,8 @@ type fake struct {
 	events []plan.Event
 	notes  []string
 	asked  []string
+
+	promises []api.SmokeResult
 }
 
 func (f *fake) Event(event plan.Event) {
@@ -40,6 +43,12 @@ func (f *fake) Note(format string, args ...any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.notes = append(f.notes, fmt.Sprintf(format, args...))
+}
+
+func (f *fake) Promise(one api.SmokeResult) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.promises = append(f.promises, one)
 }
 
 // waits are the stages of hosts that have begun and not ended.

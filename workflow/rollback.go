@@ -17,7 +17,8 @@ var UpgradeRollback = Workflow{
 it kept when the upgrade came to it, byte for byte: first the workers, then what runs in the cluster,
 and then the control planes, one after another. No bundle is needed. An upgrade that stopped half-way is
 taken back in the same way. Where etcd is of a newer minor version by now, it first stores its data as the
-older one does; nothing that was written since is lost.`,
+older one does; nothing that was written since is lost. At the end the cluster is asked for its
+promises, as by slipway smoke.`,
 	Options:  turnsChoices,
 	check:    checkTurns,
 	begin:    func(_ context.Context, s *Session, r *Run) error { return s.beginTurns(r) },
@@ -28,6 +29,7 @@ older one does; nothing that was written since is lost.`,
 	drains:   phases.RollbackDrains,
 	health:   true,
 	after:    (*Session).tellVersion,
+	smoke:    smokeOf,
 }
 
 // lookAtKept finds what the hosts have kept at the last upgrade, reads it from them, and makes the

@@ -18,9 +18,12 @@ func (s *Session) Run(ctx context.Context, r *Run) error {
 	}
 	err := s.run(ctx, r)
 	if r.after != nil {
-		return r.after(s, r, err)
+		err = r.after(s, r, err)
 	}
-	return err
+	if err != nil || !r.verified {
+		return err
+	}
+	return s.askPromises(ctx, r)
 }
 
 func (s *Session) run(ctx context.Context, r *Run) error {

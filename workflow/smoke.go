@@ -35,13 +35,6 @@ interrupted; what one that was killed has left, the next one deletes.`,
 	stops:    cleansUp,
 }
 
-// SmokeReport is what a smoke found.
-type SmokeReport struct {
-	Promises []api.SmokeResult `json:"promises"`
-	LeftOut  []string          `json:"leftOut,omitempty"` // nodes that were not asked, and why
-	Seconds  float64           `json:"seconds"`
-}
-
 // cleanUpWithin bounds the deletion of what smoke has made: kubelets end its Pods first.
 const cleanUpWithin = 2 * time.Minute
 
@@ -56,6 +49,11 @@ func (s *Session) Smoke(ctx context.Context, r *Run, tell func(api.SmokeResult))
 	if _, err := s.Prepare(ctx, r); err != nil {
 		return SmokeReport{}, err
 	}
+	return s.smoke(ctx, tell)
+}
+
+// smokeOf is for workflows that ask at their end.
+func smokeOf(ctx context.Context, s *Session, tell func(api.SmokeResult)) (SmokeReport, error) {
 	return s.smoke(ctx, tell)
 }
 

@@ -24,7 +24,7 @@ what runs there. A snapshot of etcd is taken to this machine, and is proved to r
 leadership over, and has to serve the new version before the next one's turn. What runs in the cluster
 follows, and then the workers, each drained. What an interrupted or failed upgrade left is taken up
 where it is: run the same command again. So does one that --pause-after has ended on the way, without
-that option or with a later host.
+that option or with a later host. At the end the cluster is asked for its promises, as by slipway smoke.
 The version is the bundle's, whatever kubernetesVersion in the file says.
 What stands in the way is told before anything is touched, and so is what the drains will do: each check has
 a name, by which --ignore-checks passes it. How hosts are drained, and what to do where a drain would not
@@ -54,6 +54,7 @@ end, the flags and the section drain of the cluster file say.`,
 		s.tellSnapshot()
 		return s.tellUpgrade(r, err)
 	},
+	smoke: smokeOf,
 }
 
 // turnsChoices are how hosts take their turns, and how each is drained.
@@ -66,6 +67,7 @@ var turnsChoices = append([]Option{
 		Name: "without", Of: func(r *Request) any { return &r.Without },
 		Usage: "leave out these hosts, which are down and come later: they are not contacted",
 	},
+	{"skip-smoke", "do not ask the cluster for its promises at the end, as slipway smoke does", func(r *Request) any { return &r.SkipSmoke }},
 	blockedChoice("where a drain would not end: stop, wait or force"),
 }, drainChoices...)
 

@@ -13,6 +13,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases"
 	"github.com/slipway-k8s/slipway/phases/checks"
+	"github.com/slipway-k8s/slipway/phases/engine/api"
 	"github.com/slipway-k8s/slipway/phases/forecast"
 	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/phases/view"
@@ -50,6 +51,9 @@ type Workflow struct {
 	verify func(context.Context, *Session, *Run) error
 	// after is called at the end, with what went wrong.
 	after func(*Session, *Run, error) error
+	// smoke asks the cluster for its promises when all is done and well, under the hosts' lease; nil where
+	// that is not part of the workflow.
+	smoke func(context.Context, *Session, func(api.SmokeResult)) (SmokeReport, error)
 
 	// forecast is what the workflow's drains will do, by what runs in the cluster, which is then
 	// looked at; nil where it drains nothing.
@@ -105,6 +109,7 @@ type Request struct {
 	WorkersAtOnce string
 	// PauseAfter is after whose turn an upgrade pauses: a host, or all control planes.
 	PauseAfter string
+	SkipSmoke  bool // do not ask for the cluster's promises at the end
 	// Without are hosts that are down, and are left out of an upgrade.
 	Without []string
 	// ForecastOnly asks for the forecast and nothing else: Session.Forecast.

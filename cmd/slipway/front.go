@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/engine/api"
 	"github.com/slipway-k8s/slipway/phases/forecast"
 	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/workflow"
@@ -31,6 +32,8 @@ func (f silentFront) Plan(plan.Plan) error { return nil }
 func (f silentFront) Ask(ctx context.Context, question string) (bool, error) {
 	return f.program.confirm(ctx, newShown(os.Stderr), question)
 }
+
+func (f silentFront) Promise(api.SmokeResult) {}
 
 func (f silentFront) Note(format string, args ...any) {
 	fmt.Fprintln(os.Stderr, hosts.Clean(fmt.Sprintf(format, args...)))
@@ -87,6 +90,13 @@ func (f *jsonFront) Plan(p plan.Plan) error {
 		f.Note("warning: %s", warning)
 	}
 	return nil
+}
+
+func (f *jsonFront) Promise(one api.SmokeResult) {
+	f.encode(struct {
+		Type string `json:"type"`
+		api.SmokeResult
+	}{"promise", one})
 }
 
 func (f *jsonFront) Note(format string, args ...any) {
@@ -176,6 +186,12 @@ func (f *plainFront) Note(format string, args ...any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	fmt.Fprintln(f.out, hosts.Clean(fmt.Sprintf(format, args...)))
+}
+
+func (f *plainFront) Promise(one api.SmokeResult) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fmt.Fprintln(f.out, smokeText(one))
 }
 
 // eventLine is one event in one line, and clean; empty for those that only move a display.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/engine/api"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -55,6 +56,12 @@ func (f *liveFront) Note(format string, args ...any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.draw(hosts.Clean(fmt.Sprintf(format, args...)))
+}
+
+func (f *liveFront) Promise(one api.SmokeResult) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.draw(smokeText(one))
 }
 
 // begin has the lines move, and end leaves none behind.

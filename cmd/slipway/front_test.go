@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/engine/api"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -49,6 +50,21 @@ func TestJSONFrontGivesOneObjectPerEvent(t *testing.T) {
 		if !json.Valid([]byte(line)) {
 			t.Errorf("not JSON: %s", line)
 		}
+	}
+}
+
+func TestFrontsTellOfPromises(t *testing.T) {
+	broken := api.SmokeResult{Promise: "Job", Outcome: api.SmokeBroken, Object: "Job x/y", Cause: "it failed", Evidence: []string{"Pod y: \x1b[2J bad"}, Fix: "look"}
+	var plain, encoded bytes.Buffer
+	newProgram().newFront(formatText, true, &plain).Promise(broken)
+	want := "✗ Job                          Job x/y: it failed\n"
+	if text := plain.String(); !strings.HasPrefix(text, want) || !strings.HasSuffix(text, "bad\n      → look\n") || strings.Contains(text, "\x1b") {
+		t.Errorf("want\n%sgot\n%s", want, text)
+	}
+	newProgram().newFront(formatJSON, true, &encoded).Promise(broken)
+	var told map[string]any
+	if err := json.Unmarshal(encoded.Bytes(), &told); err != nil || told["type"] != "promise" || told["outcome"] != "broken" || told["fix"] != "look" {
+		t.Errorf("%v: %s", err, encoded.String())
 	}
 }
 

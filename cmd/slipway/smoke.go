@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -51,42 +49,14 @@ type smokeLines struct {
 	out io.Writer
 }
 
-// smokeMarks begin the lines.
-var smokeMarks = map[api.SmokeOutcome]string{api.SmokeKept: "✓", api.SmokeBroken: "✗", api.SmokeNotAsked: "-"}
-
 func (l *smokeLines) tell(one api.SmokeResult) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	fmt.Fprintf(l.out, "%s %-28s %s\n", smokeMarks[one.Outcome], one.Promise, hosts.CleanLine(smokeWords(one)))
-	if one.Outcome != api.SmokeBroken {
-		return
-	}
-	for _, line := range one.Evidence {
-		fmt.Fprintf(l.out, "      %s\n", hosts.CleanLine(line))
-	}
-	if one.Fix != "" {
-		fmt.Fprintf(l.out, "      → %s\n", hosts.Clean(one.Fix))
-	}
-}
-
-// smokeWords are what is said of a promise in its line.
-func smokeWords(one api.SmokeResult) string {
-	switch one.Outcome {
-	case api.SmokeKept:
-		return fmt.Sprintf("%s (%.1f s)", one.Detail, one.Seconds)
-	case api.SmokeNotAsked:
-		return "not asked: " + one.Detail
-	}
-	where := strings.Join(slices.DeleteFunc([]string{one.Object, one.Node}, func(text string) bool { return text == "" }), " on ")
-	return strings.TrimPrefix(where+": "+one.Cause, ": ")
+	fmt.Fprintln(l.out, smokeText(one))
 }
 
 func writeSmokeEnd(w io.Writer, report workflow.SmokeReport, err error) error {
-	count := map[api.SmokeOutcome]int{}
-	for _, one := range report.Promises {
-		count[one.Outcome]++
-	}
-	fmt.Fprintf(w, "\n%d of %d promises kept, %d broken, %d not asked, in %.1f s", count[api.SmokeKept], len(report.Promises), count[api.SmokeBroken], count[api.SmokeNotAsked], report.Seconds)
+	fmt.Fprintf(w, "\n%s", report)
 	if _, undone := errors.AsType[*workflow.UndoneError](err); !undone {
 		fmt.Fprint(w, "; all that was made is deleted")
 	}

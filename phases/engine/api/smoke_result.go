@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -32,6 +33,16 @@ type SmokeResult struct {
 	Cause    string   `json:"cause,omitempty"`
 	Evidence []string `json:"evidence,omitempty"`
 	Fix      string   `json:"fix,omitempty"`
+}
+
+// String says of a broken promise where it broke and why, with the line that proves it.
+func (r SmokeResult) String() string {
+	where := strings.Join(slices.DeleteFunc([]string{r.Object, r.Node}, func(text string) bool { return text == "" }), " on ")
+	text := r.Promise + ": " + strings.TrimPrefix(where+": "+r.Cause, ": ")
+	if len(r.Evidence) > 0 {
+		text += " (" + r.Evidence[0] + ")"
+	}
+	return text
 }
 
 // SmokeError is the promises that are broken.
