@@ -19,8 +19,9 @@ import (
 	"github.com/slipway-k8s/slipway/phases/engine/api"
 )
 
-// snapshots keeps snapshots of etcd beside the cluster's keys: they hold Secrets as well. One that is
-// not proved yet has a name with a leading dot; what a killed run has left of such goes with the next.
+// snapshots keeps snapshots of etcd in the state folder, in a folder for each cluster beside that of its
+// keys: they hold Secrets as well, and outlive a reset of all hosts. One that is not proved yet has a
+// name with a leading dot; what a killed run has left of such goes with the next.
 type snapshots struct {
 	cluster string
 	folder  func() *store.Folder // of the cluster's keys; known when they are
@@ -38,7 +39,8 @@ func (s *snapshots) Begin(size int64) (api.Snapshot, error) {
 	if keys == nil {
 		return nil, errors.New("there is no state folder of the cluster to keep it in")
 	}
-	folder := filepath.Join(keys.Path(), snapshotsFolder)
+	root, own := filepath.Split(keys.Path())
+	folder := filepath.Join(root, snapshotsFolder, own)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of snapshots: %w", err)
 	}

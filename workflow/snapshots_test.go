@@ -29,7 +29,8 @@ func TestASnapshotIsTheOperatorsAlone(t *testing.T) {
 	if err := s.keys.save("try"); err != nil {
 		t.Fatal(err)
 	}
-	folder := filepath.Join(s.folder().Path(), "snapshots")
+	root, own := filepath.Split(s.folder().Path())
+	folder := filepath.Join(root, "snapshots", own)
 	content := []byte("Secrets")
 	take := func() *snapshotFile {
 		taken, err := s.snapshots.Begin(int64(len(content)))
@@ -44,6 +45,7 @@ func TestASnapshotIsTheOperatorsAlone(t *testing.T) {
 	left := take() // by a run that was killed
 	wantPrivate(t, left.Name(), 0o600)
 	wantPrivate(t, folder, 0o700)
+	wantPrivate(t, filepath.Dir(folder), 0o700)
 	failed := take()
 	if _, err := os.Stat(left.Name()); !os.IsNotExist(err) {
 		t.Error("what a killed run has left stays")
@@ -65,6 +67,9 @@ func TestASnapshotIsTheOperatorsAlone(t *testing.T) {
 	taken.Discard()
 	if !regexp.MustCompile(`^etcd-try-\d{8}T\d{6}Z-revision-4711-v1\.36\.3\.db$`).MatchString(filepath.Base(path)) || filepath.Dir(path) != folder {
 		t.Errorf("it is called %s", path)
+	}
+	if err := s.folder().Remove(); err != nil { // as when all hosts are reset
+		t.Fatal(err)
 	}
 	wantPrivate(t, path, 0o600)
 	wantPrivate(t, path+".sha256", 0o600)

@@ -8,11 +8,10 @@
 //	                   leaves/<owner>/<name>.pem   certificates minted so far, each with its key
 //	                   leaves/<host>/joined        the host was seen in the cluster
 //	                   leaves/<host>/etcd-begun    its member of etcd was let begin
-//	                   snapshots/  etcd's, which workflow takes before an upgrade
 //	                   kept        the keys were kept when all known hosts were reset
 //
-// Beside these are bundle/, the user's key to sign bundles, and runs/, the runs' journals;
-// they are not this package's.
+// Beside these are bundle/, the user's key to sign bundles, runs/, the runs' journals, and snapshots/,
+// of each cluster's etcd; they are not this package's.
 //
 // A folder appears whole or not at all, and each later file likewise; everything is
 // synced before it counts. The keys can be read back from a control plane, leaves can be
