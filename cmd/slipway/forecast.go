@@ -12,6 +12,10 @@ import (
 // writeForecast writes what draining will do: of each host how much, and by name whatever is more
 // than a Pod that goes and comes up elsewhere.
 func writeForecast(w io.Writer, f forecast.Forecast) error {
+	if len(f.Hosts) == 0 {
+		_, err := fmt.Fprintln(w, "no host is drained")
+		return err
+	}
 	for _, host := range f.Hosts {
 		if _, err := io.WriteString(w, hosts.Clean(hostForecast(host))); err != nil {
 			return err
@@ -23,21 +27,33 @@ func writeForecast(w io.Writer, f forecast.Forecast) error {
 // mostLines is how long a forecast may be that is shown before a question.
 const mostLines = 40
 
-// writeShortForecast writes a forecast that is too long for the screen as its sum, with what blocks and
-// interrupts as far as there is room for it.
+// writeShortForecast writes a forecast that is too long for the screen as its sum. Of one without
+// hosts the plan tells.
 func writeShortForecast(w io.Writer, f forecast.Forecast) error {
-	var b strings.Builder
-	if err := writeForecast(&b, f); err != nil || strings.Count(b.String(), "\n") <= mostLines {
-		_, err := io.WriteString(w, b.String())
+	if len(f.Hosts) == 0 {
+		return nil
+	}
+	var whole strings.Builder
+	if err := writeForecast(&whole, f); err != nil {
 		return err
 	}
-	b.Reset()
-	var sum forecast.Host
-	shown, more := 0, 0
-	for _, host := range f.Hosts {
-		sum.Pods = append(sum.Pods, host.Pods...)
+	text := whole.String()
+	if strings.Count(text, "\n") > mostLines {
+		text = hosts.Clean(forecastSum(f))
 	}
-	fmt.Fprintf(&b, "%s\n", podCounts(hosts.Count(len(f.Hosts), "host"), sum.Pods))
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+// forecastSum is a forecast's sum, and what blocks and interrupts as far as there is room for it.
+func forecastSum(f forecast.Forecast) string {
+	var b strings.Builder
+	var pods []forecast.Pod
+	for _, host := range f.Hosts {
+		pods = append(pods, host.Pods...)
+	}
+	fmt.Fprintf(&b, "%s\n", podCounts(hosts.Count(len(f.Hosts), "host"), pods))
+	shown, more := 0, 0
 	for _, severity := range []forecast.Severity{forecast.Blocks, forecast.Interrupts} {
 		eachNote(f, func(who string, note forecast.Note) {
 			switch {
@@ -54,8 +70,7 @@ func writeShortForecast(w io.Writer, f forecast.Forecast) error {
 		fmt.Fprintf(&b, "  … and %d more\n", more)
 	}
 	b.WriteString("  all of it, host by host: --forecast\n\n")
-	_, err := io.WriteString(w, hosts.Clean(b.String()))
-	return err
+	return b.String()
 }
 
 // eachNote gives the notes of all hosts, and whom each is about.

@@ -20,7 +20,9 @@ func deprecatedAPIs(v view.View) []Finding {
 	}
 	var all []Finding
 	for _, api := range seen.Requested {
-		all = append(all, requestedAPI(api, target))
+		if !staysForGood(api) {
+			all = append(all, requestedAPI(api, target))
+		}
 	}
 	for _, api := range seen.Stored {
 		all = append(all, finding("move what they are for to what has taken their place, and delete them: kubectl get "+plural(api.API)+" -A",
@@ -40,6 +42,10 @@ func deprecatedAPIs(v view.View) []Finding {
 	}
 	return all
 }
+
+// staysForGood tells whether an API is deprecated and yet goes nowhere: v1 of the core group has such, and
+// Kubernetes' own components, on every cluster, ask for its endpoints.
+func staysForGood(api hosts.RequestedAPI) bool { return api.Group == "" && api.Removed == "" }
 
 // requestedAPI is a deprecated API that was asked for.
 func requestedAPI(api hosts.RequestedAPI, target cluster.Version) Finding {

@@ -55,6 +55,9 @@ func TestWhatStillNeedsAPIsThatGoAway(t *testing.T) {
 			}
 		})
 	}
+	if found := deprecatedAPIs(v(hosts.DeprecatedAPIs{Requested: []hosts.RequestedAPI{{API: hosts.API{Version: "v1", Resource: "endpoints"}, Servers: []string{"cp-1"}}}})); len(found) > 0 {
+		t.Errorf("of what every cluster asks for: %v", found)
+	}
 	if found := deprecatedAPIs(view.View{Bill: bundle.Bill{KubernetesVersion: "v1.37.2"}}); found != nil {
 		t.Errorf("not asked: %v", found)
 	}
