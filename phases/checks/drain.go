@@ -87,7 +87,7 @@ func blockers(v view.View, host forecast.Host) []Finding {
 				continue
 			}
 			found := finding(note.Fix+orChoose(note.May), "%s%s", who, note.Seen).on(host.Name)
-			if v.OnBlocked == cluster.OnBlockedWait && may(note, forecast.Wait) {
+			if v.OnBlocked == cluster.OnBlockedWait && may(note, forecast.Wait) || note.Kind == forecast.KindNode && mends(v) {
 				found.Severity = Warning
 			}
 			all = append(all, found)
@@ -102,6 +102,12 @@ func blockers(v view.View, host forecast.Host) []Finding {
 		add(who+": ", pod.Notes)
 	}
 	return all
+}
+
+// mends tells whether a node that is not Ready may be what the workflow puts right: an upgrade that has begun
+// has changed it, or is taken back.
+func mends(v view.View) bool {
+	return v.Workflow == view.Rollback || v.Workflow == view.Upgrade && begunUpgrade(v)
 }
 
 func may(note forecast.Note, choice forecast.Choice) bool {

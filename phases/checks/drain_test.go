@@ -29,6 +29,13 @@ func TestOfManyBlockersTheFirstAreNamed(t *testing.T) {
 			t.Errorf("%v", one)
 		}
 	}
+	v.Workloads.Pods, v.Cluster = v.Workloads.Pods[:1], &cluster.Cluster{}
+	for workflow, want := range map[view.Workflow]Severity{view.Upgrade: "", view.Rollback: Warning} {
+		v.OnBlocked, v.Drain.Force, v.Workflow = cluster.OnBlockedStop, true, workflow
+		if found := blockedTurns(v); len(found) != 1 || !strings.HasPrefix(found[0].Seen, "the node is not Ready") || found[0].Severity != want {
+			t.Errorf("%s, with a node that is not Ready: %v", workflow, found)
+		}
+	}
 	v.Workloads.Pods = nil
 	if found := blockedTurns(v); len(found) > 0 {
 		t.Errorf("nothing goes: %v", found)
