@@ -117,6 +117,9 @@ func baseFiles() []layerFile {
 		inline("etc/passwd", "root:x:0:0:root:/root:/sbin/nologin\n"+
 			"nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin\n"+
 			"nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n"),
+		// nft tells protocols by their names only where it finds those here. kube-proxy that starts anew holds
+		// what nft lists against its own names: without them it would empty the map of all Services.
+		inline("etc/protocols", "icmp 1 ICMP\ntcp 6 TCP\nudp 17 UDP\nipv6-icmp 58 IPv6-ICMP\nsctp 132 SCTP\n"),
 		{Path: "root", Mode: 0o700, Directory: true},
 		{Path: "run", Mode: 0o755, Directory: true},
 		{Path: "tmp", Mode: 0o1777, Directory: true},

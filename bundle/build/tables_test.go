@@ -421,3 +421,23 @@ func TestACommandsTimeCountsWhatItStarted(t *testing.T) {
 		t.Error("a command that has not run was busy")
 	}
 }
+
+// TestProtocolsHaveNames in every image: a kube-proxy that starts anew empties the map of all Services
+// where nft, which it runs, tells the protocol of their keys by a number.
+func TestProtocolsHaveNames(t *testing.T) {
+	base := baseFiles()
+	at := slices.IndexFunc(base, func(file layerFile) bool { return file.Path == "etc/protocols" })
+	if at < 0 {
+		t.Fatal("there is no /etc/protocols")
+	}
+	for _, line := range []string{"tcp 6 TCP", "udp 17 UDP", "sctp 132 SCTP"} {
+		if !slices.Contains(strings.Split(string(base[at].Content), "\n"), line) {
+			t.Errorf("it does not say %q", line)
+		}
+	}
+	for _, image := range imageRecipes {
+		if image.name == "kube-proxy" && !slices.Contains(image.layers, layerBase) {
+			t.Error("kube-proxy has no such file")
+		}
+	}
+}
