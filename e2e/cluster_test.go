@@ -18,6 +18,8 @@ func TestCluster(t *testing.T) {
 		{"what only several control planes can have wrong is told before init has begun", badInputOfSeveral},
 		{"the plan names every host before anything is touched", planBeforeInit},
 		{"init brings up three control planes at once, though it was killed on its way", initThreePlanes},
+		{"an upgrade that has come to one control plane is taken back", upgradeTakenBack},
+		{"an upgrade rolls while clients write and ask, though it was killed half-way", upgradeRolls},
 	})
 	promises(t, l, (*lab).well, []promise{
 		{"CoreDNS answers from every node", dnsAnswersEverywhere},

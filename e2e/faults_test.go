@@ -124,7 +124,7 @@ func badInput(t *testing.T, l *lab) {
 // initIsInterrupted keeps a second operator out while the first is at work, and interrupts
 // init with Ctrl-C; then the agent on a host dies in its middle.
 func initIsInterrupted(t *testing.T, l *lab) {
-	first := startInit(l)
+	first := l.begin(l.withBundle("init", "--yes")...)
 	first.waitFinished(3)
 	l.wantCode(6, "held by", l.withBundle("init", "--yes")...)
 	if err := first.command.Process.Signal(syscall.SIGINT); err != nil {
@@ -139,7 +139,7 @@ func initIsInterrupted(t *testing.T, l *lab) {
 // killAgent starts init once more and kills -9 the agent on the host in the middle.
 func killAgent(l *lab) {
 	l.t.Helper()
-	run := startInit(l)
+	run := l.begin(l.withBundle("init", "--yes")...)
 	run.waitFinished(2)
 	l.exec("cp-1", "pkill", "-9", "-x", "slipway-agent")
 	if code := run.wait(); code != 1 {

@@ -57,9 +57,11 @@ func (l *lab) well() {
 
 var threePlanes = []string{"cp-1", "cp-2", "cp-3", "worker-1"}
 
-// initThreePlanes kills init -9 after its first step, and in the middle; then it completes.
+// initThreePlanes makes a cluster of the older version, which the next promises upgrade. It kills init
+// -9 after its first step, and in the middle; then it completes.
 // One of the hosts has root make files that nobody else may read.
 func initThreePlanes(t *testing.T, l *lab) {
+	l.bundle = olderBundleFile() // the upgrade comes next
 	l.exec("cp-2", "sed", "-i", "1i umask 077", "/root/.bashrc")
 	killAfter(l, 1)
 	killAfter(l, len(l.planned())/2)

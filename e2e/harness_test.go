@@ -22,9 +22,9 @@ func TestMain(m *testing.M) {
 		fmt.Println("e2e: NOT RUN: the end-to-end tests need Linux and root (lab hosts are made of namespaces)")
 		os.Exit(0)
 	}
-	for _, path := range []string{slipwayBinary(), bundleFile()} {
+	for _, path := range []string{slipwayBinary(), bundleFile(), olderBundleFile()} {
 		if _, err := os.Stat(path); err != nil {
-			fmt.Printf("e2e: %v: run `make fast-bundle dist/kubeadm` first\n", err)
+			fmt.Printf("e2e: %v: run `make fast-bundle dist/fast-bundle-v1.36.tar dist/kubeadm` first\n", err)
 			os.Exit(1)
 		}
 	}
@@ -44,23 +44,28 @@ func slipwayBinary() string { return filepath.Join(repository(), "bin", "slipway
 func bundleFile() string    { return filepath.Join(repository(), "dist", "fast-bundle.tar") }
 func kubeadmBinary() string { return filepath.Join(repository(), "dist", "kubeadm") }
 
+// olderBundleFile is of the minor version before bundleFile's: upgrades begin with it.
+func olderBundleFile() string { return filepath.Join(repository(), "dist", "fast-bundle-v1.36.tar") }
+
 // lab is lab hosts, a cluster file that fits them, and a state folder of their own.
 type lab struct {
-	t     *testing.T
-	name  string
-	file  string
-	state string
-	made  bool // init has run on it
+	t      *testing.T
+	name   string
+	file   string
+	state  string
+	bundle string // what the commands that take a bundle are given
+	made   bool   // init has run on it
 }
 
 // newLab boots hosts; they are gone when the test ends.
 func newLab(t *testing.T, flags ...string) *lab {
 	t.Helper()
 	l := &lab{
-		t:     t,
-		name:  strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name())),
-		file:  filepath.Join(t.TempDir(), "cluster.yaml"),
-		state: t.TempDir(),
+		t:      t,
+		bundle: bundleFile(),
+		name:   strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name())),
+		file:   filepath.Join(t.TempDir(), "cluster.yaml"),
+		state:  t.TempDir(),
 	}
 	if len(l.name) > 20 {
 		l.name = l.name[:20]
@@ -147,7 +152,7 @@ func (l *lab) onCluster(verb string, args ...string) []string {
 }
 
 func (l *lab) withBundle(verb string, args ...string) []string {
-	return append(l.onCluster(verb, "--bundle", bundleFile()), args...)
+	return append(l.onCluster(verb, "--bundle", l.bundle), args...)
 }
 
 // init makes the cluster, or completes it.

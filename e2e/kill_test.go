@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 	"time"
 )
 
-// running is an init that goes on while the test does something to it.
+// running is a command that goes on while the test does something to it.
 type running struct {
 	lab     *lab
 	command *exec.Cmd
@@ -19,10 +21,11 @@ type running struct {
 	end     func()
 }
 
-func startInit(l *lab) *running {
+// begin starts a command that changes something.
+func (l *lab) begin(args ...string) *running {
 	l.t.Helper()
 	ctx, cancel := bounded()
-	r := &running{lab: l, command: l.command(ctx, l.withBundle("init", "--yes", "-o", "json")...), end: cancel}
+	r := &running{lab: l, command: l.command(ctx, append(slices.Clone(args), "-o", "json")...), end: cancel}
 	r.command.Stderr = &r.stderr
 	stdout, err := r.command.StdoutPipe()
 	if err != nil {
@@ -55,7 +58,7 @@ func (r *running) waitFinished(steps int) {
 	r.lab.t.Helper()
 	if seen := r.finished(steps); seen < steps {
 		r.wait()
-		r.lab.t.Fatalf("init ended after %d steps: %s", seen, &r.stderr)
+		r.lab.t.Fatalf("it ended after %d steps: %s", seen, &r.stderr)
 	}
 }
 
@@ -72,33 +75,45 @@ func (r *running) wait() int {
 // agent notices that nobody is there, and the action in hand is done.
 const leaseFree = 30 * time.Second
 
-// initAfterKill completes an init that was killed, once the hosts' leases are free.
+// initAfterKill completes an init that was killed.
 func (l *lab) initAfterKill() {
 	l.t.Helper()
-	eventually(l.t, leaseFree, "the last lease is free, and init completes", func() error {
-		r := l.run(l.withBundle("init", "--yes")...)
-		if r.code == 6 {
-			return fmt.Errorf("init: %s", r)
-		}
-		if r.code != 0 {
-			l.t.Fatalf("init: %s", r)
-		}
-		return nil
-	})
+	l.afterKill(l.withBundle("init", "--yes")...)
 	l.made = true
 }
 
-// killAfter starts init and kills it -9 when it has finished so many steps; an init that
+// afterKill completes what a command that was killed had begun, once the hosts' leases are free.
+func (l *lab) afterKill(args ...string) {
+	l.t.Helper()
+	eventually(l.t, leaseFree, "the last lease is free, and the command completes", func() error {
+		r := l.run(args...)
+		if r.code == 6 {
+			return fmt.Errorf("%s", r)
+		}
+		if r.code != 0 {
+			l.t.Fatalf("slipway %s: %s", strings.Join(args, " "), r)
+		}
+		return nil
+	})
+}
+
+// killAfter starts init and kills it -9 when it has finished so many steps.
+func killAfter(l *lab, steps int) {
+	l.t.Helper()
+	l.killAfter(steps, l.withBundle("init", "--yes")...)
+}
+
+// killAfter starts a command and kills it -9 when it has finished so many steps; one that
 // ends well before, since an earlier one had done most of it, is fine.
 //
 // A host that was in the middle of an action when the one before was killed keeps its lease
 // until that is done, and refuses the next one so long.
-func killAfter(l *lab, steps int) {
+func (l *lab) killAfter(steps int, args ...string) {
 	l.t.Helper()
 	var r *running
 	var seen, code int
-	eventually(l.t, leaseFree, "the lease of the init that was killed is free", func() error {
-		r = startInit(l)
+	eventually(l.t, leaseFree, "the lease of the one that was killed is free", func() error {
+		r = l.begin(args...)
 		if seen = r.finished(steps); seen >= steps {
 			_ = r.command.Process.Signal(os.Kill)
 		}
@@ -107,8 +122,8 @@ func killAfter(l *lab, steps int) {
 		}
 		return nil
 	})
-	l.t.Logf("init ended after %d of %d steps with exit code %d", seen, steps, code)
+	l.t.Logf("%s ended after %d of %d steps with exit code %d", args[0], seen, steps, code)
 	if seen < steps && code != 0 {
-		l.t.Fatalf("init failed by itself after %d steps: %s", seen, &r.stderr)
+		l.t.Fatalf("%s failed by itself after %d steps: %s", args[0], seen, &r.stderr)
 	}
 }

@@ -39,7 +39,7 @@ if [ "$(uname -s)" != Linux ] || [ "$(id -u)" -ne 0 ]; then
   unit
   exit
 fi
-make build fast-bundle dist/kubeadm
+make build fast-bundle dist/fast-bundle-v1.36.tar dist/kubeadm
 mkdir -p bin
 go build -o bin/report ./e2e/report
 tests | bin/report -live "$(go list ./e2e)"

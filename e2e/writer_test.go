@@ -16,8 +16,9 @@ type writing struct {
 	writer    *acks.Writer
 }
 
-// startWriter lets a host of the lab write, and waits for its first acknowledged write.
-func (l *lab) startWriter(host, namespace string) *writing {
+// startWriter lets a host of the lab write, and waits for its first acknowledged write. It makes the
+// namespace, and watches the Deployment there that is named, if one is.
+func (l *lab) startWriter(host, namespace string, deployment ...string) *writing {
 	l.t.Helper()
 	l.putProgram(host, "writer")
 	config := filepath.Join(l.t.TempDir(), "admin.conf")
@@ -27,6 +28,7 @@ func (l *lab) startWriter(host, namespace string) *writing {
 	ctx, cancel := bounded()
 	l.t.Cleanup(cancel)
 	command := l.command(ctx, "lab", "exec", "--name", l.name, host, "--", "/usr/local/bin/writer", "/root/writer.conf", namespace)
+	command.Args = append(command.Args, deployment...)
 	w := &writing{lab: l, namespace: namespace}
 	var err error
 	if w.writer, err = acks.Start(command); err != nil {

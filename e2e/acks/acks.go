@@ -1,4 +1,5 @@
-// Package acks reads what e2e/writer says: which writes a cluster has acknowledged when.
+// Package acks reads what e2e/writer and e2e/app say: which writes a cluster has acknowledged, and
+// which requests were answered, when.
 package acks
 
 import (
@@ -13,6 +14,8 @@ import (
 type Log struct {
 	Acknowledged []Write
 	Failed       []Write
+	// Available is how many Pods of a Deployment were available, each time that it was asked.
+	Available []int
 }
 
 // Write is one object that was asked for.
@@ -35,8 +38,12 @@ func Parse(lines io.Reader) (Log, error) {
 			continue
 		}
 		write.At = time.Unix(0, nanoseconds)
-		if word == "ok" {
+		switch word {
+		case "ok":
 			log.Acknowledged = append(log.Acknowledged, write)
+			continue
+		case "available":
+			log.Available = append(log.Available, write.Number)
 			continue
 		}
 		fields := strings.SplitN(rest, " ", 3)

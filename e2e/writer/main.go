@@ -2,10 +2,11 @@
 // says which were acknowledged when: what a client sees of a lost control plane. It uses
 // client-go on one reused connection, and gives each request a second.
 //
-//	writer KUBECONFIG NAMESPACE
+//	writer KUBECONFIG NAMESPACE [DEPLOYMENT]
 //
 // Each line is ok or no, the object's number, the time in nanoseconds since 1970 and, after
-// no, the error. It ends when its standard input does.
+// no, the error. Of a Deployment in the namespace it says also, as available, how many of its Pods
+// are. It ends when its standard input does.
 package main
 
 import (
@@ -15,6 +16,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -39,8 +41,8 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) != 2 {
-		return fmt.Errorf("usage: writer KUBECONFIG NAMESPACE")
+	if len(args) < 2 || len(args) > 3 {
+		return fmt.Errorf("usage: writer KUBECONFIG NAMESPACE [DEPLOYMENT]")
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", args[0])
 	if err != nil {
@@ -56,13 +58,43 @@ func run(args []string) error {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		end()
 	}()
-	write(ctx, client, args[1], bufio.NewWriter(os.Stdout))
+	out := &lines{out: bufio.NewWriter(os.Stdout)}
+	if len(args) == 3 {
+		go watch(ctx, client, args[1], args[2], out)
+	}
+	write(ctx, client, args[1], out)
 	return nil
+}
+
+// lines writes one line at a time.
+type lines struct {
+	mu  sync.Mutex
+	out *bufio.Writer
+}
+
+func (l *lines) print(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fmt.Fprintf(l.out, format+"\n", args...)
+	_ = l.out.Flush()
+}
+
+// watch says how many Pods of a Deployment are available, as often as an API server answers.
+func watch(ctx context.Context, client kubernetes.Interface, namespace, name string, out *lines) {
+	const often = 200 * time.Millisecond
+	ticker := time.NewTicker(often)
+	defer ticker.Stop()
+	for ctx.Err() == nil {
+		if found, err := client.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{}); err == nil {
+			out.print("available %d %d", found.Status.AvailableReplicas, time.Now().UnixNano())
+		}
+		<-ticker.C
+	}
 }
 
 // write makes objects until the context ends. One that may or may not have been made is
 // given up: the next has another number, so nothing is written twice.
-func write(ctx context.Context, client kubernetes.Interface, namespace string, out *bufio.Writer) {
+func write(ctx context.Context, client kubernetes.Interface, namespace string, out *lines) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for n := 1; ctx.Err() == nil; n++ {
@@ -72,11 +104,10 @@ func write(ctx context.Context, client kubernetes.Interface, namespace string, o
 		switch {
 		case ctx.Err() != nil:
 		case err == nil, apierrors.IsAlreadyExists(err): // client-go itself tried twice
-			fmt.Fprintf(out, "ok %d %d\n", n, now)
+			out.print("ok %d %d", n, now)
 		default:
-			fmt.Fprintf(out, "no %d %d %s\n", n, now, strings.ReplaceAll(err.Error(), "\n", " "))
+			out.print("no %d %d %s", n, now, strings.ReplaceAll(err.Error(), "\n", " "))
 		}
-		_ = out.Flush()
 		<-ticker.C
 	}
 }

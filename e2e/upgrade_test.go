@@ -1,0 +1,137 @@
+package e2e
+
+import (
+	"context"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slipway-k8s/slipway/e2e/acks"
+)
+
+// older has the cluster there and healthy, made by the bundle of the older version.
+func (l *lab) older() {
+	l.t.Helper()
+	if !l.made {
+		l.bundle = olderBundleFile()
+		l.init()
+	}
+	l.healthy()
+}
+
+// upgrade gives the arguments of an upgrade to the bundle of the newer version, or of one of the
+// commands about it.
+func (l *lab) upgrade(verb ...string) []string {
+	return append(append([]string{"upgrade"}, verb...), "-f", l.file)
+}
+
+func (l *lab) upgradeApply(flags ...string) []string {
+	return append(append(l.upgrade("apply"), "--bundle", bundleFile(), "--yes"), flags...)
+}
+
+// gapAtUpgrade bounds how long a client may be without an answer while the cluster is upgraded on a
+// machine that runs all hosts and the tests. What it takes on a quiet one is measured by make bench.
+const gapAtUpgrade = 5 * time.Second
+
+// upgradeTakenBack gives the new version to one control plane, and takes it back.
+func upgradeTakenBack(t *testing.T, l *lab) {
+	l.older()
+	before := l.versions()
+	l.must(l.upgradeApply("--pause-after", "cp-1")...)
+	if now := l.versions(); now["cp-1"] == before["cp-1"] || now["cp-2"] != before["cp-2"] || now["worker-1"] != before["worker-1"] {
+		t.Errorf("after a pause behind cp-1 the nodes are of %v; they were of %v", now, before)
+	}
+	l.must(append(l.upgrade("rollback"), "--yes")...)
+	if now := l.versions(); !maps.Equal(now, before) {
+		t.Errorf("after the rollback the nodes are of %v; they were of %v", now, before)
+	}
+	l.planIsEmpty()
+}
+
+// upgradeRolls upgrades the cluster under clients, with slipway killed half-way: no write that was
+// acknowledged is lost, no request is without an answer, and no budget is broken.
+func upgradeRolls(t *testing.T, l *lab) {
+	l.older()
+	before := l.versions()
+	l.must(l.onCluster("image", "load", appImage(t, "app:v1", "v1"))...)
+	const namespace = "upgraded"
+	w := l.startWriter("worker-1", namespace, "guarded")
+	file := filepath.Join(repository(), "e2e", "testdata", "guarded.yaml")
+	l.kubectl("apply", "-n", namespace, "-f", file)
+	l.kubectl("rollout", "status", "-n", namespace, "deployment/guarded", "--timeout=180s")
+	asking := l.startAsking("cp-1", "http://"+l.kubectl("get", "service", "guarded", "-n", namespace, "-o", "jsonpath={.spec.clusterIP}"))
+	began, watched := time.Now(), len(w.log().Available)
+
+	l.wantCode(0, "kube-apiserver", append(l.upgrade("plan"), "--bundle", bundleFile())...)
+	l.killAfter(l.stepsOfUpgrade()/2, l.upgradeApply()...)
+	l.afterKill(l.upgradeApply()...)
+	l.bundle = bundleFile()
+
+	for host, version := range l.versions() {
+		if version == before[host] {
+			t.Errorf("%s still has %s", host, version)
+		}
+	}
+	l.planIsEmpty()
+	if least := slices.Min(w.log().Available[watched:]); least < 2 {
+		t.Errorf("at a time %d Pods were available; the budget is 2", least)
+	}
+	if gap := w.log().Gap(began); gap > gapAtUpgrade {
+		t.Errorf("the writer was %s without an answer", gap)
+	}
+	answered, err := asking.Stop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d requests answered, %d not at the second try", len(answered.Acknowledged), len(answered.Failed))
+	for _, failed := range answered.Failed {
+		t.Errorf("%.1f s after the upgrade began: %s", failed.At.Sub(began).Seconds(), failed.Error)
+	}
+	w.stop()
+	l.kubectl("delete", "-n", namespace, "-f", file)
+}
+
+// stepsOfUpgrade is how many steps the upgrade has that always run.
+func (l *lab) stepsOfUpgrade() int {
+	l.t.Helper()
+	var plan struct {
+		Steps []struct {
+			Rescues []string `json:"rescues"`
+		} `json:"steps"`
+	}
+	l.decode(l.must("plan", "upgrade", "apply", "-f", l.file, "--bundle", bundleFile(), "-o", "json"), &plan)
+	always := 0
+	for _, step := range plan.Steps {
+		if len(step.Rescues) == 0 {
+			always++
+		}
+	}
+	return always
+}
+
+// versions are the kubelets' by node.
+func (l *lab) versions() map[string]string {
+	l.t.Helper()
+	of := map[string]string{}
+	for line := range strings.Lines(l.kubectl("get", "nodes", "-o", `jsonpath={range .items[*]}{.metadata.name} {.status.nodeInfo.kubeletVersion}{"\n"}{end}`)) {
+		name, version, _ := strings.Cut(strings.TrimSpace(line), " ")
+		of[name] = version
+	}
+	return of
+}
+
+// startAsking has a host of the lab ask a URL again and again.
+func (l *lab) startAsking(host, url string) *acks.Writer {
+	l.t.Helper()
+	l.putProgram(host, "app")
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
+	l.t.Cleanup(cancel)
+	asking, err := acks.Start(l.command(ctx, "lab", "exec", "--name", l.name, host, "--", "/usr/local/bin/app", "ask", url))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return asking
+}
