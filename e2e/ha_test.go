@@ -28,7 +28,7 @@ func promises(t *testing.T, l *lab, before func(*lab), list []promise) {
 		t.Run(p.name, func(t *testing.T) {
 			sub := *l
 			sub.t = t
-			defer func() { l.made = sub.made }()
+			defer func() { l.made, l.bundle = sub.made, sub.bundle }()
 			if before != nil {
 				before(&sub)
 			}
