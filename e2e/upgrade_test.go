@@ -48,7 +48,7 @@ func upgradeTakenBack(t *testing.T, l *lab) {
 			t.Errorf("after a pause behind %s, %s has %s; it had %s", planes[0], host, version, before[host])
 		}
 	}
-	l.must(append(l.upgrade("rollback"), "--yes")...)
+	l.must(append(l.upgrade("rollback"), "--yes", "--skip-smoke")...)
 	if now := l.versions(); !maps.Equal(now, before) {
 		t.Errorf("after the rollback the nodes are of %v; they were of %v", now, before)
 	}
