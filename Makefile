@@ -68,12 +68,12 @@ lint: ## gofmt, vet and staticcheck
 check: lint unit ## what has to be right before a commit
 
 .PHONY: demo
-demo: fast-bundle ## a highly available cluster on this machine, from nothing
+demo: fast-bundle dist/fast-bundle-v1.36.tar ## a highly available cluster on this machine, from nothing to an upgrade
 	e2e/demo.sh
 
 .PHONY: bench
-bench: bundle dist/kubeadm ## the figures of docs/benchmarks.md, side by side with kubeadm
-	CGO_ENABLED=0 go test -tags bench -count=1 -timeout 60m -v ./e2e/bench
+bench: bundle dist/kubeadm dist/fast-bundle-v1.36.tar dist/kubeadm-v1.36 dist/fast-bundle-v1.36.1.tar dist/kubeadm-v1.36.1 ## the figures of docs/benchmarks.md, side by side with kubeadm
+	CGO_ENABLED=0 go test -tags bench -count=1 -timeout 120m -v ./e2e/bench
 
 .PHONY: clean
 clean: ## what the other targets made here

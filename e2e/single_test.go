@@ -22,6 +22,7 @@ func TestOneControlPlane(t *testing.T) {
 		{"the operator's keys are read back from a control plane", keysAreReadBack},
 		{"kubeadm checks and renews certificates", kubeadmCertificates},
 		{"a drain says beforehand what blocks and gives back what it cordoned", drainForecast},
+		{"the whole cluster stops in order, and starts", stopsAndStarts},
 		{"a kubelet rotates its certificate and the plan stays empty", kubeletRotation},
 	})
 }
@@ -34,6 +35,24 @@ func initKilledAgain(_ *testing.T, l *lab) {
 	}
 	killAfter(l, len(l.planned())-1)
 	l.initAfterKill()
+	l.wantReady("cp-1", "worker-1")
+	l.planIsEmpty()
+}
+
+// stopsAndStarts stops the cluster: nothing of it runs, and all of it would at the next boot. Then it
+// starts, as it was.
+func stopsAndStarts(t *testing.T, l *lab) {
+	l.must(l.onCluster("stop", "--yes")...)
+	for _, host := range []string{"cp-1", "worker-1"} {
+		if left := l.exec(host, "sh", "-c", "ctr -n k8s.io tasks ls -q; systemctl is-active kubelet || true"); strings.TrimSpace(left) != "inactive" {
+			t.Errorf("on %s there still runs:\n%s", host, left)
+		}
+		if enabled := l.exec(host, "systemctl", "is-enabled", "kubelet", "containerd"); strings.Count(enabled, "enabled") != 2 {
+			t.Errorf("a unit of %s would not start at boot:\n%s", host, enabled)
+		}
+	}
+	l.must(l.onCluster("stop", "--yes")...)
+	l.must(l.onCluster("start", "--yes")...)
 	l.wantReady("cp-1", "worker-1")
 	l.planIsEmpty()
 }
