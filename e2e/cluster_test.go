@@ -24,7 +24,6 @@ func TestCluster(t *testing.T) {
 	promises(t, l, (*lab).well, []promise{
 		{"CoreDNS answers from every node", dnsAnswersEverywhere},
 		{"a Deployment is reached by name, ClusterIP and NodePort, updated and put back", deploymentLives},
-		{"smoke finds every promise kept, and leaves nothing", smokeKeepsAll},
 		{"init with a new host in the file is refused with the word join", initRefusedForNewHost},
 		{"a worker's join touches only what it should, its reset leaves nothing, and it can join again", workerComesAndGoes},
 		{"kubeadm joins and resets a spare host", kubeadmJoinAndReset},
@@ -131,30 +130,6 @@ func rollingUpdate(t *testing.T, l *lab, probe string) {
 	l.kubectl("rollout", "undo", "deployment/web")
 	l.kubectl("rollout", "status", "deployment/web", "--timeout=180s")
 	eventually(t, recovery, "the old version answers", func() error { return answers(l.run(fetch...), "version v1") })
-}
-
-func smokeKeepsAll(t *testing.T, l *lab) {
-	nodes := func() string {
-		return l.kubectl("get", "nodes", "-o", "jsonpath={range .items[*]}{.metadata.name} {.metadata.labels} {.spec}{end}")
-	}
-	before := nodes()
-	var report struct {
-		Promises []struct{ Promise, Outcome, Detail, Cause string }
-		Seconds  float64
-	}
-	l.decode(l.must(l.onCluster("smoke", "-o", "json")...), &report)
-	t.Logf("%d promises in %.1f s", len(report.Promises), report.Seconds)
-	for _, p := range report.Promises {
-		if p.Outcome != "kept" {
-			t.Errorf("%s: %s: %s%s", p.Promise, p.Outcome, p.Detail, p.Cause)
-		}
-	}
-	if after := nodes(); len(report.Promises) == 0 || after != before {
-		t.Errorf("the nodes were\n%s\nand are\n%s", before, after)
-	}
-	if left := l.kubectl("get", "namespaces,persistentvolumes", "-l", "slipway.dev/smoke", "-o", "name"); left != "" {
-		t.Errorf("smoke left %s", left)
-	}
 }
 
 func initRefusedForNewHost(t *testing.T, l *lab) {

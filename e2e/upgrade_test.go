@@ -55,7 +55,8 @@ func upgradeTakenBack(t *testing.T, l *lab) {
 }
 
 // upgradeRolls upgrades the cluster under clients, with slipway killed half-way: no write that was
-// acknowledged is lost, no request is without an answer, and no budget is broken.
+// acknowledged is lost, no request is without an answer, and no budget is broken. At its end the cluster
+// keeps every promise (slipway smoke), and nothing of the asking stays.
 func upgradeRolls(t *testing.T, l *lab) {
 	l.older()
 	before := l.versions()
@@ -79,6 +80,9 @@ func upgradeRolls(t *testing.T, l *lab) {
 		}
 	}
 	l.planIsEmpty()
+	if left := l.kubectl("get", "namespaces,persistentvolumes", "-l", "slipway.dev/smoke", "-o", "name"); left != "" {
+		t.Errorf("smoke left %s", left)
+	}
 	if least := slices.Min(w.log().Available[watched:]); least < 2 {
 		t.Errorf("at a time %d Pods were available; the budget is 2", least)
 	}
