@@ -33,7 +33,7 @@ var rootParts = []rootPart{
 			// else it takes all elements of its maps away each time that it starts.
 			"etc/protocols",
 		},
-		links:    iptablesLinks(),
+		links: iptablesLinks(),
 	},
 	{
 		layer:    layerLoadBalancer,
