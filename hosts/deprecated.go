@@ -27,9 +27,14 @@ type RequestedAPI struct {
 	// Servers are the hosts whose API servers have counted requests since they started.
 	Servers []string
 	// Writers are those who have written objects by this version, as the objects show it. Who only reads
-	// leaves no trace there.
+	// leaves no trace there. Unknown says why they are not known, where they are not.
 	Writers []Writer
+	Unknown string
 }
+
+// StaysForGood tells whether an API is deprecated and yet goes nowhere: v1 of the core group has such, and
+// Kubernetes' own components, on every cluster, ask for its endpoints.
+func (a RequestedAPI) StaysForGood() bool { return a.Group == "" && a.Removed == "" }
 
 // Writer is a client that writes objects, by the name that it gives itself (a field manager).
 type Writer struct {

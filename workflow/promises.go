@@ -41,16 +41,29 @@ func (s *Session) notSmoked(r *Run, err error) error {
 		todo += fmt.Sprintf("; or go back by: slipway upgrade rollback -f %s", s.File)
 	}
 	done := fmt.Sprintf("%s is done, and every host is as it should be", r.Name)
-	if len(r.left) > 0 {
+	switch {
+	case r.idle:
+		done = fmt.Sprintf("%s had nothing to do", r.Name)
+	case len(r.Without) > 0:
+		done = fmt.Sprintf("%s is done, but for %s", r.Name, strings.Join(r.Without, ", "))
+	case len(r.left) > 0:
 		done = fmt.Sprintf("%s is done as far as it was asked for", r.Name)
 	}
 	broken, is := errors.AsType[*api.SmokeError](err)
 	if !is {
-		return &ChangedError{fmt.Errorf("%s; but the cluster could not be asked for its promises: %w; %s", done, err, todo)}
+		return r.changed(fmt.Errorf("%s; but the cluster could not be asked for its promises: %w; %s", done, err, todo))
 	}
 	var lines strings.Builder
 	for _, one := range broken.Broken {
 		fmt.Fprintf(&lines, "\n  %s", one)
 	}
-	return &ChangedError{fmt.Errorf("%s; but %w%s\n%s", done, err, lines.String(), todo)}
+	return r.changed(fmt.Errorf("%s; but %w%s\n%s", done, err, lines.String(), todo))
+}
+
+// changed marks an error after which hosts are other than before; where there was nothing to do they are not.
+func (r *Run) changed(err error) error {
+	if r.idle {
+		return err
+	}
+	return &ChangedError{err}
 }

@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/slipway-k8s/slipway/phases"
 	"github.com/slipway-k8s/slipway/phases/engine/api"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // TestPromisesAreAskedForAtTheEnd: under the lease, when all is done; a broken one says that it is done, what
@@ -75,6 +77,25 @@ func TestPromisesAreAskedForAtTheEnd(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPromisesAreAskedForWhereNothingWasToDo: an upgrade that was done, and then failed for a broken promise,
+// fails for it again.
+func TestPromisesAreAskedForWhereNothingWasToDo(t *testing.T) {
+	s := scene{kept: "try/A", records: all("try/A")}.session(t)
+	r := onePlanned()
+	r.Yes = true
+	r.plan = func(*Session, phases.Input) (plan.Plan, plan.Contents, error) { return plan.Plan{}, nil, nil }
+	r.smoke = func(context.Context, *Session, func(api.SmokeResult)) (SmokeReport, error) {
+		return SmokeReport{}, &api.SmokeError{Of: 20}
+	}
+	err := s.Run(t.Context(), r)
+	if err == nil || !strings.Contains(err.Error(), "init had nothing to do; but ") {
+		t.Errorf("it ends with %v", err)
+	}
+	if _, late := errors.AsType[*ChangedError](err); late {
+		t.Error("it says that hosts were changed")
 	}
 }
 

@@ -20,7 +20,7 @@ func (s *Session) Run(ctx context.Context, r *Run) error {
 	if r.after != nil {
 		err = r.after(s, r, err)
 	}
-	if err != nil || !r.verified {
+	if err != nil || !r.verified && !r.idle {
 		return err
 	}
 	return s.askPromises(ctx, r)
@@ -37,6 +37,7 @@ func (s *Session) run(ctx context.Context, r *Run) error {
 	if ready.Plan.Empty() {
 		s.warn(ready.Plan)
 		s.nothing(r)
+		r.idle = true
 		return nil
 	}
 	if err := s.agreed(ctx, r, ready); err != nil {
@@ -61,11 +62,14 @@ func (s *Session) run(ctx context.Context, r *Run) error {
 
 // nothing says that there is nothing to do or, where something is left for later, nothing before that.
 func (s *Session) nothing(r *Run) {
-	if len(r.left) == 0 {
+	switch {
+	case len(r.left) > 0:
+		s.front.Note("nothing to do on %s before what is left for later", s.cluster.Name)
+	case r.inChecks().ChangesVersion():
+		s.front.Note("nothing to do: %s has Kubernetes %s already", s.cluster.Name, s.cluster.KubernetesVersion)
+	default:
 		s.front.Note("nothing to do: %s is as the cluster file says", s.cluster.Name)
-		return
 	}
-	s.front.Note("nothing to do on %s before what is left for later", s.cluster.Name)
 }
 
 // warn says what a plan warns of, where the plan itself is not shown.

@@ -67,8 +67,9 @@ func (s *Session) UpgradePlan(ctx context.Context, r *Run) (UpgradePlan, error) 
 	passed := *r
 	passed.IgnoreChecks = slices.Concat(r.IgnoreChecks, stoppingGates(found.Gates))
 	ready, err := s.planned(&passed)
-	if _, refused := errors.AsType[*checks.Refused](err); refused {
-		return found, nil // the gates say why
+	if refused, is := errors.AsType[*checks.Refused](err); is {
+		found.Gates = checks.Gates(r.inChecks(), append(findings, unlike(refused.Findings, findings)...))
+		return found, nil
 	}
 	if err != nil {
 		return UpgradePlan{}, err
@@ -76,6 +77,14 @@ func (s *Session) UpgradePlan(ctx context.Context, r *Run) (UpgradePlan, error) 
 	found.Plan, found.Forecast = &ready.Plan, ready.Forecast
 	found.Changes, err = s.fileChanges(ctx, ready)
 	return found, err
+}
+
+// unlike are those findings that are not among others: what was found only while the plan was made.
+func unlike(findings, others []checks.Finding) []checks.Finding {
+	named := func(f checks.Finding) bool {
+		return slices.ContainsFunc(others, func(other checks.Finding) bool { return other.Check == f.Check && other.Host == f.Host })
+	}
+	return slices.DeleteFunc(slices.Clone(findings), named)
 }
 
 // stoppingGates are the names of the gates that stop the upgrade and may be passed. Others are not: who

@@ -124,6 +124,7 @@ type Run struct {
 	Request
 
 	verified bool     // verify was called
+	idle     bool     // there was nothing to do
 	left     []string // what was left for later, by the plan that was carried out
 	kept     string   // why a reset keeps the cluster's keys; empty: it does not
 }

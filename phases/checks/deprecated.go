@@ -20,7 +20,7 @@ func deprecatedAPIs(v view.View) []Finding {
 	}
 	var all []Finding
 	for _, api := range seen.Requested {
-		if !staysForGood(api) {
+		if !api.StaysForGood() {
 			all = append(all, requestedAPI(api, target))
 		}
 	}
@@ -42,10 +42,6 @@ func deprecatedAPIs(v view.View) []Finding {
 	}
 	return all
 }
-
-// staysForGood tells whether an API is deprecated and yet goes nowhere: v1 of the core group has such, and
-// Kubernetes' own components, on every cluster, ask for its endpoints.
-func staysForGood(api hosts.RequestedAPI) bool { return api.Group == "" && api.Removed == "" }
 
 // requestedAPI is a deprecated API that was asked for.
 func requestedAPI(api hosts.RequestedAPI, target cluster.Version) Finding {
@@ -70,6 +66,9 @@ const mostWriters = 4
 
 // writersOf says who writes by an API, as far as it can be seen.
 func writersOf(api hosts.RequestedAPI) string {
+	if api.Unknown != "" {
+		return "who writes by it is not known: " + api.Unknown
+	}
 	if len(api.Writers) == 0 {
 		return "no object shows by whom, so it may be one that only reads: an audit log tells"
 	}

@@ -27,6 +27,10 @@ func TestWhatStillNeedsAPIsThatGoAway(t *testing.T) {
 	}{
 		"removed by the target": {requested("1.37", hosts.Writer{Manager: "helm", Objects: 5, Some: []string{"a/web", "b/db"}}, hosts.Writer{Manager: "argocd", Objects: 1, Some: []string{"a/q"}}), "",
 			asked + "objects were written with it by helm (a/web, b/db and 3 more), argocd (a/q)", useAnother},
+		"nobody could be seen": {hosts.DeprecatedAPIs{Requested: []hosts.RequestedAPI{{
+			API: hosts.API{Group: "example.com", Version: "v1beta1", Resource: "gadgets"}, Servers: []string{"cp-1"}, Unknown: "it answers 404 Not Found",
+		}}}, Warning, "example.com/v1beta1 gadgets (deprecated): the API servers of cp-1 were asked for it since they started; who writes by it is not known: it answers 404 Not Found",
+			"have them use another version of it in time: v1.37.2 still serves this one"},
 		"nobody is seen": {requested("1.37"), "", asked + "no object shows by whom, so it may be one that only reads: an audit log tells", useAnother},
 		"removed before": {requested("1.25"), "", "policy/v1beta1 poddisruptionbudgets (removed in 1.25): the API servers of cp-1, cp-3 were asked for it since they started; " +
 			"no object shows by whom, so it may be one that only reads: an audit log tells", useAnother},

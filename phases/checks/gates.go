@@ -18,7 +18,8 @@ type Gate struct {
 func (g Gate) Stops() bool { return len(Errors(g.Findings)) > 0 }
 
 // Gates are the checks of a workflow by their names, in the order of the table, with what of the
-// findings is theirs.
+// findings is theirs. What is found only while a plan is made, such as a quorum that does not hold, has a
+// gate of its own, which cannot be ignored.
 func Gates(workflow view.Workflow, findings []Finding) []Gate {
 	var gates []Gate
 	for _, check := range Table {
@@ -32,12 +33,11 @@ func Gates(workflow view.Workflow, findings []Finding) []Gate {
 		gates[at].Ignorable = gates[at].Ignorable || check.Needed == "" && check.Severity == Error
 	}
 	for _, found := range findings {
-		for i := range gates {
-			if covers(gates[i].Check, found.Check) {
-				gates[i].Findings = append(gates[i].Findings, found)
-				break
-			}
+		at := slices.IndexFunc(gates, func(g Gate) bool { return covers(g.Check, found.Check) })
+		if at < 0 {
+			at, gates = len(gates), append(gates, Gate{Check: found.Check})
 		}
+		gates[at].Findings = append(gates[at].Findings, found)
 	}
 	return gates
 }

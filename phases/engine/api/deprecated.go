@@ -30,19 +30,24 @@ func (c *Client) DeprecatedAPIs(ctx context.Context, minor string) hosts.Depreca
 	counted := c.askMetrics(ctx, &found)
 	found.Requested = requestedOf(counted)
 	for i := range found.Requested {
-		api := &found.Requested[i]
-		writers, err := c.writers(ctx, api.Servers[0], api.API)
-		if api.Writers = writers; err != nil {
-			found.Unasked = append(found.Unasked, fmt.Sprintf("who writes %s: %s", api.API, brief(err)))
+		if api := &found.Requested[i]; !api.StaysForGood() {
+			c.findWriters(ctx, api)
 		}
 	}
+	objects := objectsOf(counted)
 	var err error
 	if found.Unserved, err = c.unservedVersions(ctx); err != nil {
 		found.Unasked = append(found.Unasked, "the CustomResourceDefinitions: "+brief(err))
 	}
-	if found.Stored, err = c.storedAPIs(ctx, minor, objectsOf(counted)); err != nil {
+	if found.Stored, err = c.storedAPIs(ctx, minor, objects); err != nil {
 		found.Unasked = append(found.Unasked, "which APIs are served: "+brief(err))
 	}
+	found.Stored = slices.DeleteFunc(found.Stored, func(api hosts.StoredAPI) bool {
+		if api.Objects == uncounted {
+			found.Unasked = append(found.Unasked, fmt.Sprintf("how many objects of %s are stored, which goes away: no API server could count them", api.API))
+		}
+		return api.Objects == uncounted
+	})
 	return found
 }
 
@@ -96,11 +101,17 @@ func requestedOf(counted map[string]map[string]*dto.MetricFamily) []hosts.Reques
 	return requested
 }
 
-// objectsOf is how many objects are stored, by resource; one that could not be counted, -1, has none.
+// uncounted is what an API server says instead of a number of objects that it could not count.
+const uncounted = -1
+
+// objectsOf is how many objects are stored, by resource, or uncounted where no API server could count them.
 func objectsOf(counted map[string]map[string]*dto.MetricFamily) map[schema.GroupResource]int {
 	objects := map[schema.GroupResource]int{}
 	note := func(of schema.GroupResource, metric *dto.Metric) {
-		objects[of] = max(objects[of], int(metric.GetGauge().GetValue()))
+		n := int(metric.GetGauge().GetValue())
+		if before, known := objects[of]; !known || n > before {
+			objects[of] = n
+		}
 	}
 	for _, families := range counted {
 		for _, metric := range families[storedObjects].GetMetric() {

@@ -51,7 +51,7 @@ func (c *Client) storedIn(ctx context.Context, group metav1.APIGroup, in string,
 	for _, resource := range resources.APIResources {
 		kind := schema.GroupVersionKind{Group: group.Name, Version: in, Kind: resource.Kind}
 		n := objects[schema.GroupResource{Group: group.Name, Resource: resource.Name}]
-		if removed := removedIn(kind); n > 0 && removed != nil && !target.LessThan(removed) && !stays(group, resource.Kind, target) {
+		if removed := removedIn(kind); n != 0 && removed != nil && !target.LessThan(removed) && !stays(group, resource.Kind, target) {
 			found = append(found, hosts.StoredAPI{API: hosts.API{Group: group.Name, Version: in, Resource: resource.Name}, Removed: releaseOf(removed), Objects: n})
 		}
 	}

@@ -29,6 +29,8 @@ apiserver_storage_objects{resource="pods"} 40
 const askedForBudgets = `apiserver_requested_deprecated_apis{group="policy",removed_release="1.25",resource="poddisruptionbudgets",subresource="",version="v1beta1"} 1
 apiserver_requested_deprecated_apis{group="policy",removed_release="1.25",resource="poddisruptionbudgets",subresource="status",version="v1beta1"} 1`
 
+const askedForGone = `apiserver_requested_deprecated_apis{group="example.com",removed_release="",resource="gadgets",subresource="",version="v1beta1"} 1`
+
 const askedForEndpoints = `apiserver_requested_deprecated_apis{group="",removed_release="",resource="endpoints",subresource="",version="v1"} 1`
 
 func (c *cluster) budgetOf(name string, managers ...string) {
@@ -46,7 +48,7 @@ func (c *cluster) budgetOf(name string, managers ...string) {
 func TestWhoNeedsAPIsThatGoAway(t *testing.T) {
 	play(t, []string{"cp-1", "cp-2", "cp-3"}, func(t *testing.T, c *cluster, client *Client) {
 		c.counts = func(host string) string {
-			return map[string]string{"cp-1": requests(askedForEndpoints), "cp-2": requests(askedForBudgets, askedForEndpoints), "cp-3": requests()}[host]
+			return map[string]string{"cp-1": requests(askedForEndpoints, askedForGone), "cp-2": requests(askedForBudgets, askedForEndpoints), "cp-3": requests()}[host]
 		}
 		c.paged = 2
 		for i := range 4 {
@@ -69,6 +71,8 @@ func TestWhoNeedsAPIsThatGoAway(t *testing.T) {
 		found := client.DeprecatedAPIs(t.Context(), "1.39")
 		want := hosts.DeprecatedAPIs{
 			Requested: []hosts.RequestedAPI{
+				{API: hosts.API{Group: "example.com", Version: "v1beta1", Resource: "gadgets"}, Servers: []string{"cp-1"},
+					Unknown: "list /apis/example.com/v1beta1/gadgets: it answers 404 Not Found"},
 				{API: hosts.API{Group: "policy", Version: "v1beta1", Resource: "poddisruptionbudgets"}, Removed: "1.25", Servers: []string{"cp-2"}, Writers: []hosts.Writer{
 					{Manager: "helm", Objects: 4, Some: []string{"shop/web-0", "shop/web-1", "shop/web-2"}}, {Manager: "argocd", Objects: 1, Some: []string{"shop/db"}},
 				}},
@@ -78,7 +82,6 @@ func TestWhoNeedsAPIsThatGoAway(t *testing.T) {
 			Unserved: []hosts.UnservedVersion{{Definition: "widgets.example.com", Version: "v1alpha1"}},
 			Unasked: []string{
 				"what the API server on cp-3 was asked for: connection refused",
-				"who writes v1 endpoints: list /api/v1/endpoints: it answers 404 Not Found",
 			},
 		}
 		for i, unasked := range found.Unasked {
@@ -91,6 +94,22 @@ func TestWhoNeedsAPIsThatGoAway(t *testing.T) {
 		}
 		if found := client.DeprecatedAPIs(t.Context(), "1.38"); len(found.Stored) > 0 {
 			t.Errorf("v1.38 still serves %v", found.Stored)
+		}
+	})
+}
+
+// TestObjectsThatNobodyCouldCount are not taken for none.
+func TestObjectsThatNobodyCouldCount(t *testing.T) {
+	play(t, []string{"cp-1"}, func(t *testing.T, c *cluster, client *Client) {
+		c.counts = func(string) string {
+			return "# TYPE apiserver_storage_objects gauge\napiserver_storage_objects{resource=\"leasecandidates.coordination.k8s.io\"} -1\n"
+		}
+		c.put("/apis", `{"groups":[{"name":"coordination.k8s.io","versions":[{"version":"v1"},{"version":"v1beta1"}]}]}`)
+		c.put("/apis/coordination.k8s.io/v1beta1", `{"resources":[{"name":"leasecandidates","kind":"LeaseCandidate"}]}`)
+		found := client.DeprecatedAPIs(t.Context(), "1.39")
+		const want = "how many objects of coordination.k8s.io/v1beta1 leasecandidates are stored, which goes away: no API server could count them"
+		if len(found.Stored) > 0 || len(found.Unasked) != 1 || found.Unasked[0] != want {
+			t.Errorf("it finds %+v", found)
 		}
 	})
 }

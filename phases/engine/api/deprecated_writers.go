@@ -20,6 +20,14 @@ const (
 	someNamed   = 3  // objects of a writer that are told by name
 )
 
+// findWriters notes who writes by an API that was asked for.
+func (c *Client) findWriters(ctx context.Context, api *hosts.RequestedAPI) {
+	var err error
+	if api.Writers, err = c.writers(ctx, api.Servers[0], api.API); err != nil {
+		api.Unknown = brief(err)
+	}
+}
+
 // writers finds who has written a resource's objects by one version, most objects first. It is asked of an
 // API server that has counted requests for this version already: so the question adds nothing.
 func (c *Client) writers(ctx context.Context, host string, of hosts.API) ([]hosts.Writer, error) {
