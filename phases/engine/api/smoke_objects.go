@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -173,6 +174,12 @@ const (
 	stateFile  = "/state"
 )
 
+// The words that files say, first and after a rollout.
+const (
+	wordOne = "one"
+	wordTwo = "two"
+)
+
 // file is what a Pod's probe asks for.
 func (s *Smoke) file(data smokeData) string {
 	if data.Volume != "" {
@@ -204,3 +211,12 @@ func (s *Smoke) key(apiVersion, kind, name string) hosts.ObjectKey {
 }
 
 func hostname(node corev1.Node) string { return node.Labels[corev1.LabelHostname] }
+
+func names(nodes []corev1.Node) string {
+	var all []string
+	for _, node := range nodes {
+		all = append(all, node.Name)
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
+}
