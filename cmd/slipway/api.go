@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 
 	"github.com/spf13/cobra"
@@ -24,12 +23,6 @@ func (p *program) openAPI(ctx context.Context, flags clusterFlags) (*workflow.Se
 	return s, nil
 }
 
-// result is what a command has to show: as a value, or as text.
-type result struct {
-	value any
-	text  func(io.Writer) error
-}
-
 // newAPICommand is a command that only speaks to the API.
 func newAPICommand(p *program, use, short string, do func(ctx context.Context, s *workflow.Session, args []string) (result, error)) *cobra.Command {
 	var flags clusterFlags
@@ -45,7 +38,7 @@ func newAPICommand(p *program, use, short string, do func(ctx context.Context, s
 		if err != nil {
 			return err
 		}
-		return show(command.OutOrStdout(), *format, found.value, found.text)
+		return found.show(command.OutOrStdout(), *format)
 	}
 	flags.add(command)
 	return command

@@ -70,6 +70,28 @@ func show(w io.Writer, format string, value any, text func(io.Writer) error) err
 	return fmt.Errorf("nothing is written as %s", format)
 }
 
+// result is what a command has found out: a value, and the same as text. What has no value is
+// text in every format.
+type result struct {
+	value any
+	text  func(io.Writer) error
+	exit  int // the exit code, once it is shown
+}
+
+// show writes a result in the asked format. Its error is an exitError where the exit code is not 0.
+func (r result) show(w io.Writer, format string) error {
+	if r.value == nil {
+		format = formatText
+	}
+	if err := show(w, format, r.value, r.text); err != nil {
+		return err
+	}
+	if r.exit != exitDone {
+		return &exitError{r.exit}
+	}
+	return nil
+}
+
 // tellJSON ends a stream of JSON with what went wrong, for those who read only that.
 func tellJSON(w io.Writer, format string, err error) {
 	if err == nil || format != formatJSON {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -25,50 +26,36 @@ func newPlanCommand(p *program) *cobra.Command {
 
 // newPreview is the command that shows a workflow's plan.
 func (p *program) newPreview(w workflow.Workflow) *cobra.Command {
-	var (
-		flags    clusterFlags
-		request  workflow.Request
-		exitCode bool
-		contents string
-	)
-	command := p.base(w, &flags, &request)
-	command.Long, command.Example = "", ""
-	format := outputFlag(command)
-	command.RunE = func(command *cobra.Command, args []string) error {
-		run, err := newRun(w, request, args)
-		if err != nil {
-			return err
+	var exitCode bool
+	var contents string
+	command := p.newShowCommand(w, func(ctx context.Context, s *workflow.Session, run *workflow.Run) (result, error) {
+		ready, err := s.Prepare(ctx, run)
+		switch {
+		case err != nil:
+			return result{}, err
+		case contents != "":
+			return result{text: func(w io.Writer) error { return writeContents(w, ready, contents) }}, nil
 		}
-		s, err := p.open(flags, p.silent())
-		if err != nil {
-			return err
+		found := result{value: ready.Plan, text: func(w io.Writer) error { return writePlan(w, ready) }}
+		if exitCode && !ready.Plan.Empty() {
+			found.exit = exitChanges
 		}
-		defer s.Close()
-		ready, err := s.Prepare(command.Context(), run)
-		if err != nil {
-			tellJSON(command.OutOrStdout(), *format, err)
-			return err
-		}
-		if contents != "" {
-			return writeContents(command.OutOrStdout(), ready, contents)
-		}
-		err = show(command.OutOrStdout(), *format, ready.Plan, func(w io.Writer) error {
-			if ready.Forecast != nil {
-				if err := writeShortForecast(w, *ready.Forecast); err != nil {
-					return err
-				}
-			}
-			_, err := fmt.Fprint(w, plan.Text(ready.Plan))
-			return err
-		})
-		if err == nil && exitCode && !ready.Plan.Empty() {
-			return &exitError{exitChanges}
-		}
-		return err
-	}
+		return found, nil
+	})
 	command.Flags().StringVar(&contents, "contents", "", "show what the steps whose id begins so would write, and nothing else; secrets stay hidden")
 	command.Flags().BoolVar(&exitCode, "exit-code", false, "exit with code 3 where there are changes")
 	return command
+}
+
+// writePlan writes a plan, below what its drains will do.
+func writePlan(w io.Writer, ready workflow.Prepared) error {
+	if ready.Forecast != nil {
+		if err := writeShortForecast(w, *ready.Forecast); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprint(w, plan.Text(ready.Plan))
+	return err
 }
 
 // writeContents shows the files and objects of the steps whose id begins with a prefix,

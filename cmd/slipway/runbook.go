@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -40,30 +41,11 @@ func newRunbookList() *cobra.Command {
 
 // newRunbookShow is the command that shows a workflow as prose.
 func (p *program) newRunbookShow(w workflow.Workflow) *cobra.Command {
-	var flags clusterFlags
-	var request workflow.Request
-	command := p.base(w, &flags, &request)
-	command.Long, command.Example = "", ""
-	format := outputFlag(command)
-	command.RunE = func(command *cobra.Command, args []string) error {
-		run, err := newRun(w, request, args)
-		if err != nil {
-			return err
-		}
-		s, err := p.open(flags, p.silent())
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		book, err := s.Runbook(command.Context(), run)
-		if err != nil {
-			tellJSON(command.OutOrStdout(), *format, err)
-			return err
-		}
-		return show(command.OutOrStdout(), *format, book, func(out io.Writer) error {
+	return p.newShowCommand(w, func(ctx context.Context, s *workflow.Session, run *workflow.Run) (result, error) {
+		book, err := s.Runbook(ctx, run)
+		return result{value: book, text: func(out io.Writer) error {
 			_, err := io.WriteString(out, book.Text())
 			return err
-		})
-	}
-	return command
+		}}, err
+	})
 }

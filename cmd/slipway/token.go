@@ -38,7 +38,7 @@ func newTokenCreateCommand(p *program) *cobra.Command {
 			}
 			value["joinCommand"] = text
 		}
-		return result{value, func(w io.Writer) error {
+		return result{value: value, text: func(w io.Writer) error {
 			_, err := fmt.Fprintln(w, text)
 			return err
 		}}, nil
@@ -62,7 +62,7 @@ func newTokenListCommand(p *program) *cobra.Command {
 			return result{}, err
 		}
 		tokens := tokenRows(found)
-		return result{tokens, func(w io.Writer) error { return writeTokens(w, tokens) }}, nil
+		return result{value: tokens, text: func(w io.Writer) error { return writeTokens(w, tokens) }}, nil
 	})
 }
 
@@ -107,7 +107,7 @@ func newTokenDeleteCommand(p *program) *cobra.Command {
 			}
 			deleted = append(deleted, id)
 		}
-		return result{map[string][]string{"deleted": deleted}, func(w io.Writer) error {
+		return result{value: map[string][]string{"deleted": deleted}, text: func(w io.Writer) error {
 			_, err := fmt.Fprintf(w, "deleted %s\n", strings.Join(deleted, ", "))
 			return err
 		}}, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -16,38 +17,24 @@ import (
 
 // newUpgradePlanCommand tells what an upgrade would change and what stands in its way.
 func (p *program) newUpgradePlanCommand() *cobra.Command {
-	var flags clusterFlags
-	var request workflow.Request
-	command := p.base(workflow.UpgradeApply, &flags, &request)
-	command.Use, command.Example = "plan -f FILE --bundle FILE", ""
+	command := p.newShowCommand(workflow.UpgradeApply, func(ctx context.Context, s *workflow.Session, run *workflow.Run) (result, error) {
+		found, err := s.UpgradePlan(ctx, run)
+		if err != nil {
+			return result{}, err
+		}
+		shown := result{value: found, text: func(w io.Writer) error { return writeUpgradePlan(w, found) }}
+		if found.Stopped() {
+			shown.exit = exitRefused
+		}
+		return shown, nil
+	})
+	command.Use = "plan -f FILE --bundle FILE"
 	command.Short = "Show what an upgrade would change, and what stands in its way"
 	command.Long = `Show which versions run and which the bundle has, the upgrades that lead there, every gate
 with what it found, what becomes of the Pods, and the files of each host that would change. Nothing
 is changed. Its flags are those of 'slipway upgrade apply', and the gates that may be passed are
 passed for the plan. Exit code 4 where a gate stops the upgrade. Each single step is shown by:
 slipway plan upgrade apply`
-	format := outputFlag(command)
-	command.RunE = func(command *cobra.Command, args []string) error {
-		run, err := newRun(workflow.UpgradeApply, request, args)
-		if err != nil {
-			return err
-		}
-		s, err := p.open(flags, p.silent())
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		found, err := s.UpgradePlan(command.Context(), run)
-		if err != nil {
-			tellJSON(command.OutOrStdout(), *format, err)
-			return err
-		}
-		err = show(command.OutOrStdout(), *format, found, func(w io.Writer) error { return writeUpgradePlan(w, found) })
-		if err == nil && found.Stopped() {
-			return &exitError{exitRefused}
-		}
-		return err
-	}
 	return command
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -118,7 +119,7 @@ func (p *program) newWorkflowCommand(w workflow.Workflow) *cobra.Command {
 			return err
 		}
 		if request.ForecastOnly {
-			return p.showForecast(command, run, flags)
+			return p.showRun(command, run, flags.clusterFlags, *flags.output, forecastOf)
 		}
 		return p.change(command, run, flags)
 	}
@@ -158,24 +159,17 @@ func (p *program) change(command *cobra.Command, run *workflow.Run, flags change
 	return err
 }
 
-// showForecast says what a workflow's drains will do, and exits with 4 where one would not end.
-func (p *program) showForecast(command *cobra.Command, run *workflow.Run, flags changeFlags) error {
-	out := command.OutOrStdout()
-	s, err := p.open(flags.clusterFlags, p.silent())
+// forecastOf is what a workflow's drains will do; the exit code is 4 where one would not end.
+func forecastOf(ctx context.Context, s *workflow.Session, run *workflow.Run) (result, error) {
+	f, err := s.Forecast(ctx, run)
 	if err != nil {
-		return err
+		return result{}, err
 	}
-	defer s.Close()
-	f, err := s.Forecast(command.Context(), run)
-	if err != nil {
-		tellJSON(out, *flags.output, err)
-		return err
+	found := result{value: f, text: func(w io.Writer) error { return writeForecast(w, f) }}
+	if len(f.Blocked()) > 0 {
+		found.exit = exitRefused
 	}
-	err = show(out, *flags.output, f, func(w io.Writer) error { return writeForecast(w, f) })
-	if err == nil && len(f.Blocked()) > 0 {
-		return &exitError{exitRefused}
-	}
-	return err
+	return found, nil
 }
 
 // newFront chooses how a workflow is shown: as JSON when asked, by a live display on a
