@@ -123,7 +123,19 @@ func (h *hostDraft) findUnwanted() unwanted {
 	slices.SortStableFunc(u.files, func(a, b hosts.Owned) int {
 		return cmp.Or(cmp.Compare(goesAt(a.Path), goesAt(b.Path)), cmp.Compare(a.Path, b.Path))
 	})
-	for _, prior := range slices.Backward(record.Priors) {
+	h.findPriors(&u, wanted, stays)
+	slices.SortFunc(folders, func(a, b hosts.Owned) int { return cmp.Compare(a.Path, b.Path) })
+	u.trees = treesWithout(slices.Concat(sortedKeys(wanted), sortedKeys(stays)), folders)
+	outside := func(owned hosts.Owned) bool { return !inTrees(owned.Path, u.trees) }
+	u.files, folders = keep(u.files, outside), keep(folders, outside)
+	u.files = append(u.files, h.emptied(folders, u.files)...)
+	return u
+}
+
+// findPriors finds what was there before and comes back, in place of what Slipway put there: stays
+// gets its paths.
+func (h *hostDraft) findPriors(u *unwanted, wanted, stays map[string]bool) {
+	for _, prior := range slices.Backward(h.facts.Record.Priors) {
 		if file, is := strings.CutPrefix(prior.Setting, "file/"); is && !wanted[file] && !stays[file] && !manifests.OwnershipTable().Keeps(file) {
 			u.priors = append(u.priors, prior)
 			stays[file] = true
@@ -133,20 +145,19 @@ func (h *hostDraft) findUnwanted() unwanted {
 			u.priors = append(u.priors, prior)
 		}
 	}
-	used := func(folder string) bool {
-		inside := func(path string) bool { return within(path, folder) }
-		return slices.ContainsFunc(sortedKeys(wanted), inside) || slices.ContainsFunc(sortedKeys(stays), inside)
-	}
-	slices.SortFunc(folders, func(a, b hosts.Owned) int { return cmp.Compare(a.Path, b.Path) })
+}
+
+// treesWithout are the outermost of Slipway's own folders, which are sorted, that none of the paths
+// lies in.
+func treesWithout(paths []string, folders []hosts.Owned) []string {
+	var trees []string
 	for _, folder := range folders {
-		if within(folder.Path, ownTree) && !inTrees(folder.Path, u.trees) && !used(folder.Path) {
-			u.trees = append(u.trees, folder.Path)
+		used := slices.ContainsFunc(paths, func(path string) bool { return within(path, folder.Path) })
+		if within(folder.Path, ownTree) && !inTrees(folder.Path, trees) && !used {
+			trees = append(trees, folder.Path)
 		}
 	}
-	outside := func(owned hosts.Owned) bool { return !inTrees(owned.Path, u.trees) }
-	u.files, folders = keep(u.files, outside), keep(folders, outside)
-	u.files = append(u.files, h.emptied(folders, u.files)...)
-	return u
+	return trees
 }
 
 // emptied are those of the folders, which are sorted, that will be empty when the files are gone; the

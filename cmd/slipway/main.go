@@ -101,15 +101,7 @@ bundle, and looks after it from then on.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
-		if unknown := cobra.NoArgs(command, command.Flags().Args()); unknown != nil && command.HasSubCommands() {
-			return &workflow.UsageError{Err: unknown} // and the flags are those of the command that was meant
-		}
-		if wrong, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
-			err = fmt.Errorf("--%s %s: %w", wrong.GetFlag().Name, wrong.GetValue(), wrong.Unwrap())
-		}
-		return &workflow.UsageError{Err: err}
-	})
+	root.SetFlagErrorFunc(wrongFlag)
 	root.AddGroup(
 		&cobra.Group{ID: groupCluster, Title: "The cluster:"},
 		&cobra.Group{ID: groupUse, Title: "Using it:"},
@@ -137,6 +129,17 @@ bundle, and looks after it from then on.
 	below(root, "upgrade").AddCommand(p.newUpgradePlanCommand())
 	wrapArgs(root)
 	return root
+}
+
+// wrongFlag says which flag has a wrong value, as a usage error.
+func wrongFlag(command *cobra.Command, err error) error {
+	if unknown := cobra.NoArgs(command, command.Flags().Args()); unknown != nil && command.HasSubCommands() {
+		return &workflow.UsageError{Err: unknown} // and the flags are those of the command that was meant
+	}
+	if wrong, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		err = fmt.Errorf("--%s %s: %w", wrong.GetFlag().Name, wrong.GetValue(), wrong.Unwrap())
+	}
+	return &workflow.UsageError{Err: err}
 }
 
 // refuseUnknown has every group of commands, and help, refuse a command that there is not: of
