@@ -37,9 +37,7 @@ func barePod(node string) corev1.Pod {
 func upgraded(t *testing.T, planes, workers int) *world {
 	t.Helper()
 	w := newWorld(t, planes, workers)
-	w.init(seeded(1))
-	w.nextBundle()
-	w.upgrading = true
+	w.beforeUpgrade()
 	return w
 }
 

@@ -16,9 +16,7 @@ import (
 func withDown(t *testing.T, planes, workers int, down ...string) *world {
 	t.Helper()
 	w := newWorld(t, planes, workers)
-	w.init(seeded(1))
-	w.nextBundle()
-	w.upgrading = true
+	w.beforeUpgrade()
 	for _, name := range down {
 		w.power(name, false)
 	}

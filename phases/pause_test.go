@@ -22,9 +22,7 @@ func TestAnUpgradePausesAfterAnyTurn(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) {
 			whole := newWorldOf(t, s)
-			whole.init(seeded(1))
-			whole.nextBundle()
-			whole.upgrading = true
+			whole.beforeUpgrade()
 			pauses := []string{view.PauseAfterControlPlanes}
 			for _, host := range whole.cluster.Hosts {
 				pauses = append(pauses, host.Name)
@@ -96,9 +94,7 @@ func TestAPausedUpgradeIsStagedEverywhere(t *testing.T) {
 // the pause comes before it.
 func TestAPauseLeavesNothingHalfDone(t *testing.T) {
 	whole := newWorld(t, 3, 2)
-	whole.init(seeded(1))
-	whole.nextBundle()
-	whole.upgrading = true
+	whole.beforeUpgrade()
 	first, _ := whole.planned(Upgrade)
 	for cut := 0; cut < len(first.Steps); cut += 29 {
 		w := whole.clone(t)

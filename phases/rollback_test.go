@@ -72,9 +72,7 @@ func TestAnUpgradeGoesForwardAgainFromWhereverARollbackStopped(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) {
 			whole := newWorldOf(t, s)
-			whole.init(seeded(1))
-			whole.nextBundle()
-			whole.upgrading = true
+			whole.beforeUpgrade()
 			whole.all(Upgrade)
 			whole.goBack()
 			first, _ := whole.planned(Rollback)

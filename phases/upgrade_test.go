@@ -14,9 +14,7 @@ import (
 // and each host is drained before it changes and uncordoned when it is well.
 func TestAnUpgradeIsStagedAndThenGoesHostByHost(t *testing.T) {
 	w := newWorld(t, 3, 3)
-	w.init(seeded(1))
-	w.nextBundle()
-	w.upgrading = true
+	w.beforeUpgrade()
 	p, contents := w.planned(Upgrade)
 	before := plan.Predecessors(p)
 	for _, step := range p.Steps {
@@ -63,9 +61,7 @@ func TestAnUpgradeCutAnywhereGoesOn(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) {
 			whole := newWorldOf(t, s)
-			whole.init(seeded(1))
-			whole.nextBundle()
-			whole.upgrading = true
+			whole.beforeUpgrade()
 			first, _ := whole.planned(Upgrade)
 			for cut := 0; cut < len(first.Steps); cut += 17 {
 				w := whole.clone(t)
@@ -94,9 +90,7 @@ func TestASnapshotIsTakenBeforeAnyHostChanges(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) {
 			w := newWorldOf(t, s)
-			w.init(seeded(1))
-			w.nextBundle()
-			w.upgrading = true
+			w.beforeUpgrade()
 			p, contents := w.planned(Upgrade)
 			const snapshot = "cluster/upgrade/etcd-snapshot"
 			before := plan.Predecessors(p)

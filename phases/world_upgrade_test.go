@@ -42,6 +42,15 @@ func (w *world) nextBundle() {
 	w.cluster.KubernetesVersion = w.bill.KubernetesVersion
 }
 
+// beforeUpgrade makes the cluster, and gives the world the bundle that it is to be upgraded to. From
+// here on it is looked at what an upgrade promises.
+func (w *world) beforeUpgrade() {
+	w.t.Helper()
+	w.init(seeded(1))
+	w.nextBundle()
+	w.upgrading = true
+}
+
 // versionOf is the Kubernetes version that a bundle's tag stands for.
 func versionOf(tag string) string {
 	version, _ := cluster.ParseVersion(cluster.DefaultKubernetesVersion)

@@ -25,11 +25,7 @@ func TestKeysOfARunThatHasBegunStay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := scene{}.session(t)
-			minted, err := newCluster(s.cluster)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.keys = minted
+			s.mintKeys(t)
 			if err := s.keys.save("try"); err != nil {
 				t.Fatal(err)
 			}
@@ -45,4 +41,14 @@ func TestKeysOfARunThatHasBegunStay(t *testing.T) {
 			}
 		})
 	}
+}
+
+// mintKeys gives a session the keys of a new cluster; no folder has them.
+func (s *Session) mintKeys(t *testing.T) {
+	t.Helper()
+	minted, err := newCluster(s.cluster)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.keys = minted
 }

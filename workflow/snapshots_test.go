@@ -14,15 +14,10 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-// TestASnapshotIsTheOperatorsAlone: nobody else may read it or look into its folder; it has its name
-// when it is proved, and before that nothing of it stays.
-func TestASnapshotIsTheOperatorsAlone(t *testing.T) {
-	s := scene{}.session(t)
-	minted, err := newCluster(s.cluster)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.keys = minted
+// snapshotFolder saves a session's keys, and is where its snapshots lie.
+func snapshotFolder(t *testing.T, s *Session) string {
+	t.Helper()
+	s.mintKeys(t)
 	if _, err := s.snapshots.Begin(1); err == nil {
 		t.Error("begun without a folder")
 	}
@@ -30,23 +25,32 @@ func TestASnapshotIsTheOperatorsAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	root, own := filepath.Split(s.folder().Path())
-	folder := filepath.Join(root, "snapshots", own)
-	content := []byte("Secrets")
-	take := func() *snapshotFile {
-		taken, err := s.snapshots.Begin(int64(len(content)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := taken.Write(content); err != nil {
-			t.Fatal(err)
-		}
-		return taken.(*snapshotFile)
+	return filepath.Join(root, "snapshots", own)
+}
+
+// takeSnapshot writes a snapshot that is not proved yet.
+func takeSnapshot(t *testing.T, s *Session, content []byte) *snapshotFile {
+	t.Helper()
+	taken, err := s.snapshots.Begin(int64(len(content)))
+	if err != nil {
+		t.Fatal(err)
 	}
-	left := take() // by a run that was killed
+	if _, err := taken.Write(content); err != nil {
+		t.Fatal(err)
+	}
+	return taken.(*snapshotFile)
+}
+
+// TestNothingStaysOfASnapshotThatIsNotProved, and until then nobody else may read it or look into
+// its folder.
+func TestNothingStaysOfASnapshotThatIsNotProved(t *testing.T) {
+	s := scene{}.session(t)
+	folder := snapshotFolder(t, s)
+	left := takeSnapshot(t, s, []byte("Secrets")) // by a run that was killed
 	wantPrivate(t, left.Name(), 0o600)
 	wantPrivate(t, folder, 0o700)
 	wantPrivate(t, filepath.Dir(folder), 0o700)
-	failed := take()
+	failed := takeSnapshot(t, s, []byte("Secrets"))
 	if _, err := os.Stat(left.Name()); !os.IsNotExist(err) {
 		t.Error("what a killed run has left stays")
 	}
@@ -54,8 +58,15 @@ func TestASnapshotIsTheOperatorsAlone(t *testing.T) {
 	if names := namesIn(t, folder); len(names) > 0 {
 		t.Errorf("left are %v", names)
 	}
+}
 
-	taken := take()
+// TestASnapshotIsTheOperatorsAlone: it has its name when it is proved, nobody else may read it, and
+// it outlives the keys.
+func TestASnapshotIsTheOperatorsAlone(t *testing.T) {
+	s := scene{}.session(t)
+	folder := snapshotFolder(t, s)
+	content := []byte("Secrets")
+	taken := takeSnapshot(t, s, content)
 	blob, err := taken.Blob()
 	if err != nil || blob.SHA256 != fmt.Sprintf("%x", sha256.Sum256(content)) || blob.Size != int64(len(content)) || blob.Ref != "sha256:"+blob.SHA256 {
 		t.Errorf("%+v, %v", blob, err)
@@ -90,11 +101,7 @@ func TestASnapshotIsTheOperatorsAlone(t *testing.T) {
 // TestASnapshotNeedsItsRoom.
 func TestASnapshotNeedsItsRoom(t *testing.T) {
 	s := scene{}.session(t)
-	minted, err := newCluster(s.cluster)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.keys = minted
+	s.mintKeys(t)
 	if err := s.keys.save("try"); err != nil {
 		t.Fatal(err)
 	}
