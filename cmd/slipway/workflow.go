@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -70,42 +69,6 @@ func groupOf(root *cobra.Command, word string) string {
 	return group
 }
 
-// base is the command of a workflow, as its row of the table says, without what it does.
-func (p *program) base(w workflow.Workflow, flags *clusterFlags, request *workflow.Request) *cobra.Command {
-	command := &cobra.Command{Use: w.Use, Short: w.Short, Long: w.Long, Example: w.Example, ValidArgsFunction: p.completeArgs(w)}
-	command.Args = argsOf(w)
-	flags.add(command)
-	if w.Bundle {
-		flags.addBundle(command)
-	}
-	if names := w.Ignorable(); len(names) > 0 {
-		command.Flags().StringSliceVar(&request.IgnoreChecks, "ignore-checks", nil, "names of checks to ignore, as a refusal shows them, with commas between: their errors become warnings")
-		_ = command.RegisterFlagCompletionFunc("ignore-checks", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
-	}
-	for _, option := range w.Options {
-		addOption(command.Flags(), option, request)
-	}
-	if w.Args == workflow.Archives {
-		command.Flags().StringVar(&request.ImageName, "name", "", "what to call the one image of the archive, where it has no name there or another")
-	}
-	return command
-}
-
-// argsOf refuses more or fewer arguments than a workflow takes.
-func argsOf(w workflow.Workflow) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		switch {
-		case w.Args == workflow.NoArgs && len(args) > 0:
-			return usagef("%s: it takes no names, and was given %q: what it does follows from the cluster file", w.Name, args[0])
-		case w.Args == workflow.Hosts && len(args) == 0:
-			return usagef("%s: name at least one host", w.Name)
-		case w.Args == workflow.Archives && len(args) == 0:
-			return usagef("%s: name at least one file with images", w.Name)
-		}
-		return nil
-	}
-}
-
 // newWorkflowCommand is the command that carries a workflow out.
 func (p *program) newWorkflowCommand(w workflow.Workflow) *cobra.Command {
 	var (
@@ -131,16 +94,6 @@ func (p *program) newWorkflowCommand(w workflow.Workflow) *cobra.Command {
 	command.Flags().StringVar(&flags.timeline, "timeline", "", "draw what took how long, a bar per step and host, into this SVG file")
 	_ = command.MarkFlagFilename("timeline", "svg")
 	return command
-}
-
-// newRun puts a workflow to use, with a command's arguments.
-func newRun(w workflow.Workflow, request workflow.Request, args []string) (*workflow.Run, error) {
-	if w.Args == workflow.Archives {
-		request.Archives = args
-	} else {
-		request.Hosts = args
-	}
-	return workflow.New(w, request)
 }
 
 // change carries a workflow out, and shows it as the flags say.
@@ -195,27 +148,4 @@ type timed struct {
 func (t timed) Event(event plan.Event) {
 	t.times.Event(event)
 	t.Frontend.Event(event)
-}
-
-// completeArgs completes the names of the cluster file's hosts, where that is named already.
-func (p *program) completeArgs(w workflow.Workflow) cobra.CompletionFunc {
-	return func(command *cobra.Command, said []string, _ string) ([]string, cobra.ShellCompDirective) {
-		switch w.Args {
-		case workflow.NoArgs:
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		case workflow.Archives:
-			return nil, cobra.ShellCompDirectiveDefault
-		}
-		file, err := command.Flags().GetString("file")
-		if err != nil || file == "-" {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		s, err := p.open(clusterFlags{file: file}, p.silent())
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		defer s.Close()
-		names := slices.DeleteFunc(s.HostNames(), func(name string) bool { return slices.Contains(said, name) })
-		return names, cobra.ShellCompDirectiveNoFileComp
-	}
 }
