@@ -25,15 +25,10 @@ type rootPart struct {
 var rootParts = []rootPart{
 	{
 		layer:    layerNetTools,
-		packages: []string{"conntrack", "ipset", "iproute2", "iptables", "netbase", "nftables"},
+		packages: []string{"conntrack", "ipset", "iproute2", "iptables", "nftables"},
 		programs: []string{"conntrack", "ip", "ipset", "nft", "xtables-nft-multi"},
-		extra: []string{
-			"{libraries}/xtables/lib*.so", // iptables' matches and targets
-			// By it nft writes tcp as tcp and not as 6. kube-proxy compares with what it wrote itself:
-			// else it takes all elements of its maps away each time that it starts.
-			"etc/protocols",
-		},
-		links: iptablesLinks(),
+		extra:    []string{"{libraries}/xtables/lib*.so"}, // iptables' matches and targets
+		links:    iptablesLinks(),
 	},
 	{
 		layer:    layerLoadBalancer,
@@ -70,7 +65,6 @@ var debLicences = map[string]string{
 	"libgcc-s1":      "GPL-3.0-or-later WITH GCC-exception-3.1",
 	"libseccomp-dev": "LGPL-2.1-only",
 	"libssl3":        "Apache-2.0",
-	"netbase":        "GPL-2.0-only",
 	"nftables":       "GPL-2.0-only",
 	"zlib1g":         "Zlib",
 }
