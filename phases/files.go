@@ -13,7 +13,8 @@ import (
 func (h *hostDraft) writeFiles(after []string, phases ...plan.Phase) {
 	for _, phase := range phases {
 		for _, file := range h.state.Files {
-			if file.Phase == phase && !isStaticPod(file) {
+			noted := file.Path == manifests.BillFile && h.in.Workflow.ChangesVersion() // by noteBundle
+			if file.Phase == phase && !isStaticPod(file) && !noted {
 				h.writeFile(file, after)
 			}
 		}

@@ -17,23 +17,48 @@ import (
 // cordonedFor is what cordons a node while its host's version changes, whichever way.
 const cordonedFor = string(view.Upgrade)
 
-// keepVersion has the host keep what is in force on it, before the first change.
+// laneBill is where the bill of materials is removed and written: nothing else on the host waits for that.
+const laneBill = string(plan.PhaseActivate)
+
+// keepVersion has the host keep what is in force on it, before the first change. What it has kept for an
+// upgrade that then changed nothing there, or was put back, may be out of date: it is kept anew.
 func (h *hostDraft) keepVersion() []string {
 	if h.bundleID == "" || h.kept() != nil {
 		return nil
 	}
+	waits := h.base()
+	if h.in.KeptInVain(h.facts) {
+		waits = join(waits, []string{h.step(plan.PhaseUpgrade, "forget", string(plan.PhaseUpgrade), plan.Remove, "the host may have been changed since it was kept",
+			hosts.ForgetVersion{Before: h.bundleID}, waits)})
+	}
 	return []string{h.step(plan.PhaseUpgrade, "keep", string(plan.PhaseUpgrade), "", "it is put back if its change fails, or by: slipway upgrade rollback",
-		hosts.KeepVersion{Before: h.bundleID, Version: h.versionInForce(), Paths: h.keptPaths(), Folders: h.keptFolders(), Images: h.keptImages()}, h.base())}
+		hosts.KeepVersion{Before: h.bundleID, Version: h.versionInForce(), Paths: h.keptPaths(), Folders: h.keptFolders(), Images: h.keptImages()}, waits)}
 }
 
-// kept is what the host keeps of before the bundle; nil where it keeps nothing yet.
+// kept is what the host keeps of before the bundle; nil where it keeps nothing that counts.
 func (h *hostDraft) kept() *hosts.Kept {
-	for i := range h.facts.Kept {
-		if h.facts.Kept[i].Before == h.bundleID {
-			return &h.facts.Kept[i]
-		}
+	if h.bundleID == "" { // a rollback
+		return nil
 	}
-	return nil
+	return h.in.KeptBefore(h.facts)
+}
+
+// noteBundle has the host's bill of materials removed after the steps given and before the first change,
+// and written after the last, so that it tells how far a run has come that was cut.
+func (h *hostDraft) noteBundle(waits []string) []string {
+	at := slices.IndexFunc(h.state.Files, func(file manifests.File) bool { return file.Path == manifests.BillFile })
+	if at < 0 || !h.rewrites(manifests.BillFile) {
+		return nil
+	}
+	var removed []string
+	file := h.state.Files[at]
+	if _, there := h.facts.Files[file.Path]; there {
+		removed = []string{h.step(plan.PhaseUpgrade, trimmed(file.Path), laneBill, "", "it names no bundle while only a part is in force",
+			hosts.RemovePath{Path: file.Path}, waits)}
+	}
+	why, change := h.fileDiffers(file)
+	h.step(file.Phase, trimmed(file.Path), laneBill, change, why, h.writing(file), h.made(h.changesVersion))
+	return removed
 }
 
 // versionInForce is the Kubernetes version of the host: its kubelet's, or the cluster's.
@@ -128,34 +153,55 @@ func (h *hostDraft) before() map[string]hosts.KeptPath {
 }
 
 // putVersionBack plans what puts the host back where its change fails: its files and links, the static Pods
-// last, and the units that read them.
+// last, the units that read them, and then its bill of materials. Nothing is kept after that: what is in
+// force may be changed before the upgrade is tried again.
 func (h *hostDraft) putVersionBack(failing []string) {
 	before := h.before()
-	rescue := func(thing, why string, change plan.Change, action hosts.Action, waits ...string) {
-		h.add(plan.Step{
-			ID: h.stepID(plan.PhasePutBack, thing), Phase: plan.PhasePutBack, Host: h.host.Name, Lane: string(plan.PhasePutBack),
-			After: after(waits), Rescues: failing, Why: why, Change: change, Action: action,
-		})
-	}
 	paths := keep(sortedKeys(before), func(at string) bool { return h.changes(before[at]) })
 	slices.SortStableFunc(paths, func(a, b string) int { return staticPodsLast(a) - staticPodsLast(b) })
-	for _, at := range paths {
+	isBill := func(at string) bool { return at == manifests.BillFile }
+	var back []string
+	put := func(at string) {
 		action, change := keptAction(before[at], h.bundleID)
 		var waits []string
 		if at == manifests.EtcdManifest {
 			waits = h.readyOldEtcd(h.versionInForce(), failing)
 		}
-		rescue(trimmed(at), "as before the upgrade", change, action, waits...)
+		back = append(back, h.rescue(failing, trimmed(at), "as before the upgrade", change, action, waits))
 	}
+	for _, at := range paths {
+		if !isBill(at) {
+			put(at)
+		}
+	}
+	back = append(back, h.putUnitsBack(failing, before)...)
+	if slices.ContainsFunc(paths, isBill) {
+		put(manifests.BillFile)
+	}
+	h.rescue(join(h.made(does[plan.Drain]), failing), "forget", "it is in force again", plan.Remove, hosts.ForgetVersion{Before: h.bundleID}, back)
+	h.awaitPutBack(failing, back)
+}
+
+// putUnitsBack starts anew, with what they had, the units that read what is changed.
+func (h *hostDraft) putUnitsBack(failing []string, before map[string]hosts.KeptPath) []string {
+	var ids []string
 	for _, unit := range h.state.Units {
 		was := inputsBy(unit, h.was(before))
 		if !unit.Active || h.facts.Units[unit.Name].Inputs == was && !h.makes(starts(unit.Name)) {
 			continue
 		}
-		rescue(unit.Name, "what it reads is as before the upgrade", plan.Update,
-			hosts.SetUnit{Name: unit.Name, Enabled: unit.Enabled, Active: true, Inputs: was, Restart: true})
+		ids = append(ids, h.rescue(failing, unit.Name, "what it reads is as before the upgrade", plan.Update,
+			hosts.SetUnit{Name: unit.Name, Enabled: unit.Enabled, Active: true, Inputs: was, Restart: true}, nil))
 	}
-	h.awaitPutBack(failing)
+	return ids
+}
+
+// rescue adds a step that is done on the host where one of the failing steps has begun and not all are done.
+func (h *hostDraft) rescue(failing []string, thing, why string, change plan.Change, action hosts.Action, waits []string) string {
+	return h.add(plan.Step{
+		ID: h.stepID(plan.PhasePutBack, thing), Phase: plan.PhasePutBack, Host: h.host.Name, Lane: string(plan.PhasePutBack),
+		After: after(waits), Rescues: failing, Why: why, Change: change, Action: action,
+	})
 }
 
 func staticPodsLast(file string) int {
@@ -209,9 +255,9 @@ func (h *hostDraft) was(before map[string]hosts.KeptPath) func(path string) (dig
 	}
 }
 
-// awaitPutBack waits until the host does its work again as before, and lets Pods come back to it.
-func (h *hostDraft) awaitPutBack(failing []string) {
-	done := h.made(inPhase(plan.PhasePutBack))
+// awaitPutBack waits, after the steps given, until the host does its work again as before, and lets Pods come
+// back to it.
+func (h *hostDraft) awaitPutBack(failing, done []string) {
 	lane := string(plan.PhasePutBack) + "/" + h.host.Name
 	wait := func(thing, why string, action plan.ClusterAction, rescues ...string) {
 		h.add(plan.Step{

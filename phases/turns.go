@@ -55,7 +55,7 @@ func changesObject(step plan.Step) bool { return aboutObject(step) && step.Chang
 // begun tells whether an upgrade has begun to change the host, and has not come to its end there.
 func (h *hostDraft) begun() bool {
 	node, there := h.in.Node(h.host.Name)
-	return there && h.kept() != nil && (node.CordonedBy == cordonedFor || node.KubeletVersion != h.in.Bill.KubernetesVersion)
+	return h.in.HalfChanged(h.facts) || there && node.CordonedBy == cordonedFor
 }
 
 // inOrder are hosts in the order of their turns: one that an interrupted run has cordoned is the first,

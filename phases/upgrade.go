@@ -103,14 +103,14 @@ func (h *hostDraft) restartsEtcd() bool {
 // elsewhere while its kubelet or containerd starts anew; and an etcd that does hands its leadership over.
 func (d *draft) makeRoom() {
 	for _, h := range d.drafts {
-		if !h.makes(h.changesVersion) {
+		if !h.makes(h.changesVersion) && !h.rewrites(manifests.BillFile) {
 			continue
 		}
 		waits := join(h.keepVersion(), h.moveLeader())
 		if _, there := h.in.Node(h.host.Name); there && h.restartsKubelet() {
 			waits = join(waits, h.drainForUpgrade(waits))
 		}
-		h.beforeItsSteps(waits)
+		h.beforeItsSteps(join(waits, h.noteBundle(waits)))
 	}
 	for _, h := range d.nodes() {
 		h.uncordon()

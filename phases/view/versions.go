@@ -6,8 +6,6 @@ import (
 	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
-	"github.com/slipway-k8s/slipway/manifests"
-	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // KeptFolders are the components' folders that a host needs to go back to the versions that it keeps:
@@ -42,6 +40,5 @@ func (v View) StagesOnly(host cluster.Host) bool {
 	if !seen || !v.Joined(host.Name) && !v.HasCome(host, facts) {
 		return false
 	}
-	bill, err := bundle.EncodeBill(v.Bill)
-	return err != nil || facts.Files[manifests.BillFile].Digest != plan.Ref(bill)
+	return !v.InForce(facts)
 }
