@@ -50,8 +50,8 @@ func TestWhatInitChangesAfterAFailedUpgradeIsKept(t *testing.T) {
 		"put back":           fails("cp-1/kubelet/" + manifests.KubeletUnit),
 		"the drain fails":    fails("cluster/upgrade/cp-1/drain"),
 		"killed at the bill": fails("cp-1/upgrade" + manifests.BillFile),
-		"killed after a keep": func(w *world, p plan.Plan, contents plan.Contents, chance *rand.Rand) {
-			w.runUntil(p, contents, chance, "cp-1/upgrade/keep")
+		"killed after a keep": func(w *world, p plan.Plan, contents plan.Contents, _ *rand.Rand) {
+			w.until(p, contents, "cp-1/upgrade/keep")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -82,19 +82,6 @@ func TestWhatInitChangesAfterAFailedUpgradeIsKept(t *testing.T) {
 
 func differing(a, b map[string]string) []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(a)), func(name string) bool { return a[name] == b[name] })
-}
-
-// runUntil carries a plan out until a step is done.
-func (w *world) runUntil(p plan.Plan, contents plan.Contents, chance *rand.Rand, last string) {
-	w.t.Helper()
-	done := map[string]bool{}
-	for !done[last] {
-		open := w.enabled(p, done)
-		step := open[chance.IntN(len(open))]
-		w.do(step, contents)
-		done[step.ID] = true
-	}
-	w.settle()
 }
 
 // TestWhatIsKeptStaysWhileAHostIsHalfChanged: whatever step an upgrade or its way back is killed after, the

@@ -57,7 +57,7 @@ func endingCertificates(v view.View, host cluster.Host, facts hosts.Facts) []Fin
 	add(read, minLeft(v), renew+"; then start the Pod that reads them anew: move its manifest out of "+manifests.ManifestsFolder+" and back", soon)
 	see := "the kubelet renews it by itself, and has not: see why by: slipway run " + host.Name + " -- journalctl -u kubelet -n 50, and kubectl get csr"
 	add(kubelets, minLeft(v)/2, see, see) // it renews its own when a tenth of its life is left, or before
-	if begunUpgrade(v) {
+	if v.UpgradeBegun() {
 		for i := range all {
 			all[i].Severity = Warning
 		}

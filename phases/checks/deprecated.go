@@ -35,7 +35,7 @@ func deprecatedAPIs(v view.View) []Finding {
 	for _, unasked := range seen.Unasked {
 		all = append(all, finding("see why by: slipway status", "it is not known %s", unasked))
 	}
-	if begunUpgrade(v) {
+	if v.UpgradeBegun() {
 		for i := range all {
 			all[i].Severity = Warning
 		}

@@ -53,7 +53,7 @@ func TestWhatStillNeedsAPIsThatGoAway(t *testing.T) {
 				t.Errorf("%+v", found)
 			}
 			begun := v(test.seen)
-			begun.ClusterFacts.Nodes = []hosts.Node{{Name: "cp-1", KubeletVersion: "v1.37.2"}}
+			begun.ClusterFacts.Nodes = []hosts.Node{{Name: "cp-1", CordonedBy: string(view.Upgrade)}}
 			if found := deprecatedAPIs(begun); found[0].Severity != Warning {
 				t.Errorf("once the upgrade has begun: %+v", found)
 			}

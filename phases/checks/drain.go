@@ -107,7 +107,7 @@ func blockers(v view.View, host forecast.Host) []Finding {
 // mends tells whether a node that is not Ready may be what the workflow puts right: an upgrade that has begun
 // has changed it, or is taken back.
 func mends(v view.View) bool {
-	return v.Workflow == view.Rollback || v.Workflow == view.Upgrade && begunUpgrade(v)
+	return v.Workflow == view.Rollback || v.Workflow == view.Upgrade && v.UpgradeBegun()
 }
 
 func may(note forecast.Note, choice forecast.Choice) bool {

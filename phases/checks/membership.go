@@ -95,7 +95,7 @@ func silentForRemove(v view.View) []Finding {
 }
 
 func silentForUpgrade(v view.View) []Finding {
-	if !v.ClusterFacts.Reachable && (begunUpgrade(v) || len(v.Back) > 0) {
+	if !v.ClusterFacts.Reachable && (v.UpgradeBegun() || len(v.Back) > 0) {
 		return nil // the one API server of a cluster may be what is being changed
 	}
 	if v.ClusterFacts.Reachable && !v.Completed() {

@@ -20,7 +20,7 @@ func withoutSnapshot(v view.View) []Finding {
 	if IgnoresSnapshot(v) {
 		return []Finding{warning("take one yourself before you go on: etcdctl snapshot save", "no snapshot of etcd is taken, as --ignore-checks says")}
 	}
-	if begunUpgrade(v) {
+	if v.UpgradeBegun() {
 		return nil
 	}
 	if !v.Cluster.StackedEtcd() {

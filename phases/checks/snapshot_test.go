@@ -29,7 +29,7 @@ func TestWhatKeepsASnapshotFromBeingTaken(t *testing.T) {
 		"it is not wanted":        {func(v *view.View) { v.IgnoreChecks = []string{"etcdsnapshot"}; v.SnapshotRoom = 1 }, "warning no snapshot of etcd is taken"},
 		"the upgrade goes on": {func(v *view.View) {
 			v.SnapshotRoom, v.Bill.KubernetesVersion = 1, "v1.37.2"
-			v.ClusterFacts.Nodes = []hosts.Node{{Name: "cp-2", KubeletVersion: "v1.37.2"}}
+			halfChanged(v, "cp-2")
 		}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -59,4 +59,14 @@ func TestWhatKeepsASnapshotFromBeingTaken(t *testing.T) {
 			}
 		})
 	}
+}
+
+// halfChanged has a host of the cluster keep what it had before the view's bundle, and say of no bundle that
+// it is in force.
+func halfChanged(v *view.View, name string) {
+	id, _ := v.Bill.ID()
+	facts := v.Facts[name]
+	facts.Kept, facts.Record = []hosts.Kept{{Before: id}}, &hosts.Record{Cluster: hosts.Identity{ID: "1"}}
+	v.Facts[name] = facts
+	v.ClusterFacts.Nodes = []hosts.Node{{Name: name, Labels: map[string]string{view.LabelManaged: "true"}}}
 }

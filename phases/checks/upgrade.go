@@ -2,7 +2,6 @@ package checks
 
 import (
 	"cmp"
-	"slices"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
@@ -22,7 +21,7 @@ func unknownSettings(v view.View) []Finding {
 // unwellForUpgrade is what is not well before an upgrade begins. One that has begun goes on: what it
 // changed last may be what is not well.
 func unwellForUpgrade(v view.View) []Finding {
-	begun := begunUpgrade(v)
+	begun := v.UpgradeBegun()
 	v = withoutLeftOut(v)
 	all := unwellNodes(v)
 	for _, found := range unwell(v) {
@@ -49,17 +48,6 @@ func unwellNodes(v view.View) []Finding {
 		}
 	}
 	return all
-}
-
-// begunUpgrade tells whether a node runs the version of the bundle, or keeps what it had before it.
-func begunUpgrade(v view.View) bool {
-	id, _ := v.Bill.ID() // an empty one is kept by nobody
-	for _, facts := range v.Facts {
-		if slices.ContainsFunc(facts.Kept, func(kept hosts.Kept) bool { return kept.Before == id }) {
-			return true
-		}
-	}
-	return slices.ContainsFunc(v.ClusterFacts.Nodes, func(node hosts.Node) bool { return node.KubeletVersion == v.Bill.KubernetesVersion })
 }
 
 // rollbackSkew holds what the API servers run against the version to which they are to go back.

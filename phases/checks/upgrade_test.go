@@ -48,7 +48,7 @@ func TestAnUpgradeBeginsOnlyWhereAllIsWell(t *testing.T) {
 	if errors, all := told(); errors != 3 || all != 3 {
 		t.Errorf("%d findings, %d of them errors: %v", all, errors, unwellForUpgrade(v))
 	}
-	v.ClusterFacts.Nodes[0].KubeletVersion = "v1.37.2"
+	v.ClusterFacts.Nodes[0].CordonedBy = string(view.Upgrade)
 	if errors, all := told(); errors != 0 || all != 3 {
 		t.Errorf("once begun: %d findings, %d of them errors", all, errors)
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/slipway-k8s/slipway/bundle"
+	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
@@ -37,6 +38,20 @@ func (v View) KeptBefore(facts hosts.Facts) *hosts.Kept {
 // KeptInVain tells whether a host keeps something of before the bundle that KeptBefore does not count.
 func (v View) KeptInVain(facts hosts.Facts) bool {
 	return v.keptBefore(facts) != nil && v.KeptBefore(facts) == nil
+}
+
+// UpgradeBegun tells whether something of the bundle is in force: on a host of the cluster, or a part of it
+// there; or whether a node is cordoned for it.
+func (v View) UpgradeBegun() bool {
+	return v.begunOn(v.Cluster.Hosts) || slices.ContainsFunc(v.ClusterFacts.Nodes, func(node hosts.Node) bool { return node.CordonedBy == string(Upgrade) })
+}
+
+// begunOn leaves out hosts that are not in the cluster yet: one that was prepared has the bundle too.
+func (v View) begunOn(of []cluster.Host) bool {
+	return slices.ContainsFunc(of, func(host cluster.Host) bool {
+		facts, seen := v.Facts[host.Name]
+		return seen && v.Settled(host, facts) && (v.InForce(facts) || v.HalfChanged(facts))
+	})
 }
 
 func (v View) keptBefore(facts hosts.Facts) *hosts.Kept {
