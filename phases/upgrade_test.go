@@ -121,3 +121,26 @@ func TestASnapshotIsTakenBeforeAnyHostChanges(t *testing.T) {
 		})
 	}
 }
+
+// TestASnapshotIsTakenWhereOnlyEtcdChanges: the bundle is of the same Kubernetes version, and no API server's
+// manifest changes.
+func TestASnapshotIsTakenWhereOnlyEtcdChanges(t *testing.T) {
+	w := newWorld(t, 3, 1)
+	w.init(seeded(1))
+	w.bill, w.blobs = testBill()
+	for i := range w.bill.Images {
+		if image := &w.bill.Images[i]; image.Name == "etcd" {
+			image.Tag = "9.9.9-0"
+		}
+	}
+	p, _ := w.planned(Upgrade)
+	has := func(id string) bool {
+		return slices.ContainsFunc(p.Steps, func(step plan.Step) bool { return step.ID == id })
+	}
+	if has("cp-1/control-plane"+manifests.ControllerManifest) || !has("cp-1/etcd"+manifests.EtcdManifest) {
+		t.Fatal("not only etcd changes")
+	}
+	if !has("cluster/upgrade/etcd-snapshot") {
+		t.Error("no snapshot is taken, and etcd starts anew everywhere")
+	}
+}

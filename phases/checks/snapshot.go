@@ -15,12 +15,12 @@ const walRoom = 64 << 20
 func IgnoresSnapshot(v view.View) bool { return ignored(v, etcdSnapshot) }
 
 // withoutSnapshot is what keeps a snapshot from being taken before an upgrade, and restored to prove
-// that it can be. One that has begun goes on: what it changed last may be what is not well.
+// that it can be. One that has changed a control plane has its snapshot, and goes on.
 func withoutSnapshot(v view.View) []Finding {
 	if IgnoresSnapshot(v) {
 		return []Finding{warning("take one yourself before you go on: etcdctl snapshot save", "no snapshot of etcd is taken, as --ignore-checks says")}
 	}
-	if v.UpgradeBegun() {
+	if !v.SnapshotDue() {
 		return nil
 	}
 	if !v.Cluster.StackedEtcd() {
@@ -28,7 +28,7 @@ func withoutSnapshot(v view.View) []Finding {
 	}
 	host, member, found := v.SnapshotFrom()
 	if !found {
-		return when(v.ClusterFacts.Reachable, finding("see why by: slipway status", "no snapshot of etcd can be taken: no member on a host that is reached is well"))
+		return when(v.ClusterFacts.Reachable || v.UpgradeBegun(), finding("see why by: slipway status", "no snapshot of etcd can be taken: no member on a host that is reached is well"))
 	}
 	const stateFolder = "/var/lib/slipway"
 	var all []Finding

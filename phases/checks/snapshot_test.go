@@ -22,6 +22,11 @@ func TestWhatKeepsASnapshotFromBeingTaken(t *testing.T) {
 			v.ClusterFacts.Members = v.ClusterFacts.Members[:1]
 			v.ClusterFacts.Members[0].Healthy = false
 		}, "error no member"},
+		"no member is well, and only a worker has the version": {func(v *view.View) {
+			v.Cluster.Hosts = append(v.Cluster.Hosts, cluster.Host{Name: "w-1", Roles: []cluster.Role{cluster.RoleWorker}})
+			halfChanged(v, "w-1")
+			v.ClusterFacts.Reachable, v.ClusterFacts.Members = false, nil
+		}, "error no member"},
 		"its host is not reached": {func(v *view.View) { v.ClusterFacts.Members = v.ClusterFacts.Members[:1]; delete(v.Facts, "cp-1") }, "error no member"},
 		"no room on the host":     {func(v *view.View) { v.Facts["cp-1"].Disks[0].Free = 4 * gib }, "error 4.3 GB is free below /var/lib/slipway"},
 		"no room here":            {func(v *view.View) { v.SnapshotRoom = gib }, "error 1.1 GB is free in this machine's state folder"},

@@ -46,6 +46,10 @@ func (v View) UpgradeBegun() bool {
 	return v.begunOn(v.Cluster.Hosts) || slices.ContainsFunc(v.ClusterFacts.Nodes, func(node hosts.Node) bool { return node.CordonedBy == string(Upgrade) })
 }
 
+// SnapshotDue tells whether an upgrade has to take a snapshot of etcd first: nothing of the bundle is in force
+// on any control plane. One that is taken later would hold what the new version has written.
+func (v View) SnapshotDue() bool { return !v.begunOn(v.Cluster.ControlPlanes()) }
+
 // begunOn leaves out hosts that are not in the cluster yet: one that was prepared has the bundle too.
 func (v View) begunOn(of []cluster.Host) bool {
 	return slices.ContainsFunc(of, func(host cluster.Host) bool {
