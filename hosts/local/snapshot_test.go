@@ -61,3 +61,23 @@ func TestASnapshotIsProvedByEtcdutlAndLeavesNothing(t *testing.T) {
 		})
 	}
 }
+
+// TestATidiedStoreHasNoRestoredSnapshot: a power cut in a proof leaves it, and all of the cluster's Secrets are
+// in it.
+func TestATidiedStoreHasNoRestoredSnapshot(t *testing.T) {
+	for name, blob := range map[string]string{"alone": "", "beside blobs": "content"} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t)
+			host := m.host()
+			if blob != "" {
+				m.upload(host, hosttest.Content([]byte(blob)))
+			}
+			m.write(local.DefaultStateDir+"/snapshot-proof/etcd/member/db", "keys and Secrets")
+			m.once(host, hosts.TidyStore{}, hosts.Changed)
+			if m.has(local.DefaultStateDir + "/snapshot-proof") {
+				t.Error("what was restored is left")
+			}
+			m.once(host, hosts.TidyStore{}, hosts.Unchanged)
+		})
+	}
+}

@@ -243,22 +243,28 @@ func (v *verifyingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// tidyStore removes blobs, and what uploads that were cut off have left; backups stay.
+// tidyStore removes blobs, and what uploads and proofs of snapshots that were cut off have left; backups stay.
 func (h *Host) tidyStore(ctx context.Context, a hosts.TidyStore, report func(hosts.Progress)) (hosts.Outcome, error) {
+	proof := h.state(proofFolder)
+	defer h.paths.lock(proof)()
 	h.store.using.Lock()
 	defer h.store.using.Unlock()
 	dir := filepath.Join(h.store.dir, "sha256")
 	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
-		return unchanged, nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return hosts.Outcome{}, err
+	}
+	restored, err := lstat(proof)
+	if err != nil || len(entries) == 0 && restored == nil {
+		return unchanged, err
 	}
 	return h.apply(ctx, change{
 		action: a,
 		detail: fmt.Sprintf("%d blobs", len(entries)),
 		act: func(ctx context.Context) error {
+			if err := removeAll(ctx, proof, counting(report)); err != nil || len(entries) == 0 {
+				return err
+			}
 			blobs, err := openFolder(dir)
 			if err != nil {
 				return err
