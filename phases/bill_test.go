@@ -69,3 +69,40 @@ func TestABillAloneRestartsNothing(t *testing.T) {
 		t.Errorf("%d hosts are told of the bundle, want %d", notes, len(w.cluster.Hosts))
 	}
 }
+
+// TestABillIsTheLastThatAnUpgradeChangesOnAHost: it is removed before all else, written after all else, and
+// not tidied away before.
+func TestABillIsTheLastThatAnUpgradeChangesOnAHost(t *testing.T) {
+	for name, next := range map[string]func(*world){
+		"a new version":      (*world).nextBundle,
+		"nothing but a bill": func(w *world) { w.bill.SlipwayVersion = "v9" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorldOf(t, shape{mode: cluster.EndpointLoadBalancers, planes: 1, workers: 1, spares: 1})
+			w.init(seeded(1))
+			next(w)
+			p, contents := w.planned(Upgrade)
+			before := plan.Predecessors(p)
+			tidied := 0
+			for _, step := range p.Steps {
+				removed, written := step.Host+"/upgrade"+manifests.BillFile, step.Host+"/activate"+manifests.BillFile
+				switch {
+				case step.Host == "" || step.IsRescue() || isAhead(step) || step.ID == removed || step.ID == written:
+				case step.Phase == plan.PhaseTidy:
+					if tidied++; !reaches(before, step.ID, written) {
+						t.Errorf("%s does not wait for %s", step.ID, written)
+					}
+				case step.Phase != plan.PhaseUpgrade && step.Phase != plan.PhasePrune:
+					if !reaches(before, step.ID, removed) || !reaches(before, written, step.ID) {
+						t.Errorf("%s is not between %s and %s", step.ID, removed, written)
+					}
+				}
+			}
+			if tidied != len(w.cluster.Hosts) {
+				t.Errorf("%d hosts are tidied", tidied)
+			}
+			w.run(p, contents, seeded(2), -1)
+			w.holdBill("upgraded")
+		})
+	}
+}

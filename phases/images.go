@@ -156,7 +156,25 @@ func (h *hostDraft) tidy() {
 			last = append(last, id)
 		}
 	}
-	h.step(plan.PhaseTidy, "store", plan.LaneWork, "", "what was uploaded is in its place", hosts.TidyStore{}, last)
+	h.tidyStore(last)
+}
+
+func (h *hostDraft) tidyStore(waits []string) {
+	h.step(plan.PhaseTidy, "store", plan.LaneWork, "", "what was uploaded is in its place", hosts.TidyStore{}, waits)
+}
+
+// tidyAfter has the store emptied after a step that was planned later than that.
+func (h *hostDraft) tidyAfter(id string) {
+	tidied := false
+	for _, i := range h.at[h.host.Name] {
+		if step := &h.plan.Steps[i]; inPhase(plan.PhaseTidy)(*step) {
+			step.After = append(slices.Clone(step.After), plan.All(id))
+			tidied = true
+		}
+	}
+	if !tidied {
+		h.tidyStore([]string{id})
+	}
 }
 
 // imagePause is what every Pod's sandbox runs.

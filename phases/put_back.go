@@ -57,7 +57,7 @@ func (h *hostDraft) noteBundle(waits []string) []string {
 			hosts.RemovePath{Path: file.Path}, waits)}
 	}
 	why, change := h.fileDiffers(file)
-	h.step(file.Phase, trimmed(file.Path), laneBill, change, why, h.writing(file), h.made(h.changesVersion))
+	h.tidyAfter(h.step(file.Phase, trimmed(file.Path), laneBill, change, why, h.writing(file), h.made(h.changesVersion)))
 	return removed
 }
 
