@@ -89,6 +89,21 @@ func TestAHostThatIsDownIsLeftOutByName(t *testing.T) {
 	}
 }
 
+// TestALeftOutNodeIsCordonedAfterTheSnapshot, and after all is staged: where those fail, nothing is upgraded, and
+// it stays as it is.
+func TestALeftOutNodeIsCordonedAfterTheSnapshot(t *testing.T) {
+	w := withDown(t, 3, 3, "w-2")
+	w.without = []string{"w-2"}
+	p, _ := w.planned(Upgrade)
+	before := plan.Predecessors(p)
+	const cordon = "cluster/upgrade/w-2/cordon"
+	for _, step := range p.Steps {
+		if (stages(step) || does[plan.SnapshotEtcd](step)) && !reaches(before, cordon, step.ID) {
+			t.Errorf("%s does not wait for %s", cordon, step.ID)
+		}
+	}
+}
+
 // TestWhatIsLeftOutCanGo: a host that never comes back is removed, and one that comes back too late for
 // the upgrade is as it was after a rollback.
 func TestWhatIsLeftOutCanGo(t *testing.T) {

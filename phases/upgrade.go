@@ -204,7 +204,10 @@ func (d *draft) upgradeInTurn() {
 func (d *draft) readyForTurns() []string {
 	interrupted := madeOn(keep(d.drafts, func(h *hostDraft) bool { return len(h.disturbed()) == 0 }), does[plan.Uncordon])
 	staged := madeOn(d.drafts, stages)
-	before := join(interrupted, d.snapshotEtcd(staged), d.endEtcdDowngrade(staged), d.inCluster(does[plan.Cordon]))
+	snapshot := d.snapshotEtcd(staged)
+	cordoned := d.inCluster(does[plan.Cordon])
+	d.postponeInCluster(does[plan.Cordon], join(staged, snapshot)) // until then no host is behind
+	before := join(interrupted, snapshot, d.endEtcdDowngrade(staged), cordoned)
 	for _, h := range d.drafts {
 		if len(h.disturbed()) > 0 {
 			h.postpone(before)
@@ -216,11 +219,16 @@ func (d *draft) readyForTurns() []string {
 // applyAfter has what runs in the cluster change after the steps given: kube-proxy may not be newer
 // than an API server, and what kubeadm-config says is true when all control planes are so.
 func (d *draft) applyAfter(before []string) {
+	d.postponeInCluster(does[plan.Apply], before)
+}
+
+// postponeInCluster has what is done to the cluster and is meant wait for the steps given.
+func (d *draft) postponeInCluster(meant match, before []string) {
 	if len(before) == 0 {
 		return
 	}
 	for _, i := range d.at[""] {
-		if does[plan.Apply](d.plan.Steps[i]) {
+		if meant(d.plan.Steps[i]) {
 			d.plan.Steps[i].After = append(slices.Clone(d.plan.Steps[i].After), plan.All(before...))
 		}
 	}
