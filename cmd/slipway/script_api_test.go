@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/slipway-k8s/slipway/bundle"
+	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 )
@@ -204,14 +205,20 @@ func (h *stageHost) node() object {
 	return object{"kind": "Node", "apiVersion": "v1", "metadata": object{"name": h.name, "labels": object{"kubernetes.io/hostname": h.name}}}
 }
 
-// version is that of the bundle which is in force on a host.
+// version is that of the made-up bundle to whose binaries the host's links lead.
 func (h *stageHost) version() string {
-	content, _, _ := h.machine.ReadFile(manifests.BillFile)
-	bill, err := bundle.ReadBill(content)
+	facts, err := h.machine.Host().Observe(h.t.Context(), hosts.Query{Paths: []string{manifests.Kube}})
 	if err != nil {
 		h.t.Error(err)
 	}
-	return bill.KubernetesVersion
+	folder, _ := bundle.FolderOf(facts.Files[manifests.Kube].Target)
+	for _, version := range []string{cluster.DefaultKubernetesVersion, olderVersion} {
+		if slices.Contains(bundle.Folders(madeUpBundle(version).Bill.Sets), folder) {
+			return version
+		}
+	}
+	h.t.Errorf("the binaries of %s are of no made-up bundle: they lie in %q", h.name, folder)
+	return ""
 }
 
 func (c *fakeCluster) nodeStatus(name string) object {
