@@ -55,7 +55,9 @@ func writeUpgradePlan(w io.Writer, u workflow.UpgradePlan) error {
 		return err
 	}
 	writeChanges(w, u.Changes)
-	_, err := fmt.Fprint(w, "\n"+plan.Summary(*u.Plan))
+	short := *u.Plan
+	short.Warnings = nil // the gates have told them
+	_, err := fmt.Fprint(w, "\n"+plan.Summary(short))
 	return err
 }
 
