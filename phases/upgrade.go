@@ -211,6 +211,8 @@ func (d *draft) readyForTurns() []string {
 	for _, h := range d.drafts {
 		if len(h.disturbed()) > 0 {
 			h.postpone(before)
+		} else {
+			h.postpone(snapshot)
 		}
 	}
 	return join(staged, before)

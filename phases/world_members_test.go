@@ -2,8 +2,10 @@ package phases
 
 import (
 	"slices"
-	"strings"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/slipway-k8s/slipway/bundle"
+	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -113,10 +115,9 @@ func (w *world) snapshot(step plan.Step, a plan.SnapshotEtcd) {
 		w.t.Fatalf("step %s: the member on %s is not well", step.ID, a.From)
 	}
 	for _, host := range w.cluster.ControlPlanes() {
-		for _, file := range servesAPI {
-			if content, _, there := w.machines[host.Name].ReadFile(file); !there || strings.Contains(string(content), ":"+nextVersion) {
-				w.t.Fatalf("step %s: %s of %s has changed already", step.ID, file, host.Name)
-			}
+		content, _, _ := w.machines[host.Name].ReadFile(manifests.BillFile) // none while a host changes
+		if bill, err := bundle.ReadBill(content); err != nil || cmp.Equal(bill, w.bill) {
+			w.t.Fatalf("step %s: %s has changed already: %v", step.ID, host.Name, err)
 		}
 	}
 	w.snapshots++
