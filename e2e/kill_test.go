@@ -104,11 +104,11 @@ func killAfter(l *lab, steps int) {
 }
 
 // killAfter starts a command and kills it -9 when it has finished so many steps; one that
-// ends well before, since an earlier one had done most of it, is fine.
+// ends well before, since an earlier one had done most of it, is fine. It gives how many it saw.
 //
 // A host that was in the middle of an action when the one before was killed keeps its lease
 // until that is done, and refuses the next one so long.
-func (l *lab) killAfter(steps int, args ...string) {
+func (l *lab) killAfter(steps int, args ...string) int {
 	l.t.Helper()
 	var r *running
 	var seen, code int
@@ -126,4 +126,5 @@ func (l *lab) killAfter(steps int, args ...string) {
 	if seen < steps && code != 0 {
 		l.t.Fatalf("%s failed by itself after %d steps: %s", args[0], seen, &r.stderr)
 	}
+	return seen
 }
