@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -94,13 +93,8 @@ type waitingInit struct {
 	report  *os.File // why it could not become a host; empty when it did
 }
 
-// startInit starts the first process of a host, in namespaces of its own. The lab's folder
-// is among its arguments, so that Down can find it before it is in a cgroup.
+// startInit starts the first process of a host, by its watch.
 func (l *Lab) startInit(host string) (*waitingInit, error) {
-	cmd, err := reexec(context.Background(), roleHost, l.dir)
-	if err != nil {
-		return nil, err
-	}
 	log, err := os.OpenFile(l.bootLogFile(host), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, err
@@ -116,17 +110,7 @@ func (l *Lab) startInit(host string) (*waitingInit, error) {
 		return nil, errors.Join(err, specIn.Close())
 	}
 	defer reportIn.Close()
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.ExtraFiles = []*os.File{specOut, reportIn} // descriptors 3 and 4
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Setsid:     true, // a Ctrl-C at the terminal is not meant for the host
-		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID | unix.CLONE_NEWNET,
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, errors.Join(err, specIn.Close(), reportOut.Close())
-	}
-	go func() { _ = cmd.Wait() }() // reap it, should this program outlive the host
-	p, err := findProcess(cmd.Process.Pid)
+	p, err := l.startWatch(host, log, specOut, reportIn)
 	if err != nil {
 		return nil, errors.Join(err, specIn.Close(), reportOut.Close())
 	}

@@ -11,6 +11,7 @@ import (
 // What a child of this program may be told to become, by its argv[0].
 const (
 	roleHost  = "slipway-lab-host"  // the init of a lab host
+	roleWatch = "slipway-lab-watch" // who started a host's init, and boots it again
 	roleBuild = "slipway-lab-build" // the builder of the hosts' root
 )
 
@@ -25,6 +26,8 @@ func Main() {
 	switch os.Args[0] {
 	case roleHost:
 		err = hostMain()
+	case roleWatch:
+		err = watchMain(os.Args[1], os.Args[2])
 	case roleBuild:
 		err = buildMain(os.Args[1:])
 	default:

@@ -26,7 +26,7 @@ func (h *hostDraft) disturbed() []string {
 			if h.hadPod(a.Path) {
 				ids = append(ids, step.ID)
 			}
-		case hosts.StopPods:
+		case hosts.StopPods, hosts.Reboot:
 			ids = append(ids, step.ID)
 		}
 	}
@@ -66,7 +66,7 @@ func (h *hostDraft) served() []string { return h.made(awaitsAPI, does[plan.WaitP
 
 // well lists the steps after which the host does all of its work.
 func (h *hostDraft) well() []string {
-	return h.made(awaitsAPI, does[plan.WaitPods], does[plan.WaitNode], does[plan.WaitEndpoint], does[plan.Uncordon])
+	return h.made(awaitsAPI, does[plan.WaitPods], does[plan.WaitNode], does[plan.WaitEndpoint], does[plan.WaitBoot], does[plan.Uncordon])
 }
 
 // changed lists the steps that disturb the host, and those after which it is well. After an upgrade

@@ -63,8 +63,9 @@ func (h *hostDraft) begun() bool {
 func inOrder(drafts []*hostDraft) []*hostDraft {
 	rank := func(h *hostDraft) int {
 		node, _ := h.in.Node(h.host.Name)
+		_, rebooting := view.CordonedForReboot(node)
 		switch {
-		case node.CordonedBy == cordonedFor:
+		case node.CordonedBy == cordonedFor, rebooting:
 			return -1
 		case slices.ContainsFunc(view.MembersOf(h.in.ClusterFacts.Members, h.host), func(m hosts.Member) bool { return m.Leader }):
 			return 1

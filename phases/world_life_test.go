@@ -76,6 +76,8 @@ func (w *world) follow(host string, action hosts.Action, outcome hosts.Outcome) 
 				delete(w.running[host], manifest)
 			}
 		}
+	case hosts.Reboot:
+		w.power(host, false) // until it is waited for
 	case hosts.SetUnit:
 		if outcome.Result == hosts.Changed {
 			w.loadBalancer(host, a.Name)

@@ -114,6 +114,10 @@ func (w *world) doCluster(step plan.Step, contents plan.Contents) {
 	if w.doMember(step) {
 		return
 	}
+	if boots, is := step.Cluster.(plan.WaitBoot); is {
+		w.power(boots.Host, true)
+		return
+	}
 	if !w.apiUp() {
 		w.t.Fatalf("step %s: no API answers", step.ID)
 	}
@@ -159,7 +163,7 @@ func (w *world) doCluster(step plan.Step, contents plan.Contents) {
 				n.Unschedulable = true
 			})
 		}
-	case plan.WaitAPI, plan.WaitTurn, plan.WaitEndpoint, plan.WaitNode, plan.WaitAvailable, plan.WaitPods:
+	case plan.WaitAPI, plan.WaitTurn, plan.WaitEndpoint, plan.WaitNode, plan.WaitAvailable, plan.WaitPods, plan.WaitBoot:
 	default:
 		w.t.Fatalf("step %s: the simulator knows no action %T", step.ID, a)
 	}

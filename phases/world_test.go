@@ -48,6 +48,7 @@ type world struct {
 	balancer  map[string]balancer        // what each host's haproxy and keepalived run with
 	address   map[string]string
 	kubelets  map[string]string // the version that each host's kubelet was last started with
+	rebooting bool              // hosts are rebooted
 	upgrading bool              // what an upgrade promises is looked at
 	snapshots int               // so many were taken
 	patched   bool              // there is a bundle of the next patch version: else others are of the same
@@ -56,6 +57,7 @@ type world struct {
 	backFrom  string            // the bundle from before which a rollback goes back
 	back      map[string]hosts.Kept
 	kept      map[string][]byte
+	boots     map[string]string // those that a reboot is to end, as its first look has found them
 }
 
 // testPKI is minted once: what differs between worlds is not in it.

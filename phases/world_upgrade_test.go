@@ -193,7 +193,7 @@ func (w *world) goBackTo(bill bundle.Bill) {
 // asked gives an upgrade what was asked for, and a rollback what the command has found.
 func (w *world) asked(in *Input) {
 	in.Back, in.BackFrom, in.KeptContents = w.back, w.backFrom, w.kept
-	in.PauseAfter, in.Without = w.pause, w.without
+	in.PauseAfter, in.Without, in.Boots = w.pause, w.without, w.boots
 }
 
 // rest carries a workflow out, again where an API server was silent: then it shows only afterwards

@@ -47,7 +47,7 @@ func (s *Session) inputOf(r *Run) (phases.Input, error) {
 	if s.back != nil {
 		in.Back, in.BackFrom, in.KeptContents = s.back.hosts, s.back.before, s.back.contents
 	}
-	in.PauseAfter, in.Without = r.PauseAfter, r.Without
+	in.PauseAfter, in.Without, in.Boots = r.PauseAfter, r.Without, r.boots
 	if err == nil {
 		in.WorkersAtOnce, err = atOnceOf(r.WorkersAtOnce, len(workersOf(s.cluster)))
 	}

@@ -59,10 +59,7 @@ end, the flags and the section drain of the cluster file say.`,
 
 // turnsChoices are how hosts take their turns, and how each is drained.
 var turnsChoices = append([]Option{
-	{
-		Name: "workers-at-once", Of: func(r *Request) any { return &r.WorkersAtOnce },
-		Usage: "how many workers are changed at a time, as a number or a share such as 10%; a tenth of them unless said, and the first one alone",
-	},
+	workersAtOnce,
 	{
 		Name: "without", Of: func(r *Request) any { return &r.Without },
 		Usage: "leave out these hosts, which are down and come later: they are not contacted",
@@ -70,6 +67,12 @@ var turnsChoices = append([]Option{
 	{"skip-smoke", "do not ask the cluster for its promises at the end, as slipway smoke does", func(r *Request) any { return &r.SkipSmoke }},
 	blockedChoice("where a drain would not end: stop, wait or force"),
 }, drainChoices...)
+
+// workersAtOnce is the choice of how many workers have their turn at a time.
+var workersAtOnce = Option{
+	Name: "workers-at-once", Of: func(r *Request) any { return &r.WorkersAtOnce },
+	Usage: "how many workers have their turn at a time, as a number or a share such as 10%; a tenth of them unless said, and the first one alone",
+}
 
 // errLeftOut stands for the connection to a host that is left out.
 var errLeftOut = errors.New("it is left out, and not contacted")

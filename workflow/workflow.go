@@ -123,10 +123,11 @@ type Run struct {
 	Workflow
 	Request
 
-	verified bool     // verify was called
-	idle     bool     // there was nothing to do
-	left     []string // what was left for later, by the plan that was carried out
-	kept     string   // why a reset keeps the cluster's keys; empty: it does not
+	verified bool              // verify was called
+	idle     bool              // there was nothing to do
+	boots    map[string]string // by host: the boot that a reboot is to end
+	left     []string          // what was left for later, by the plan that was carried out
+	kept     string            // why a reset keeps the cluster's keys; empty: it does not
 }
 
 // New is a workflow put to use.

@@ -86,6 +86,7 @@ func (s *stage) boot(names []string) error {
 		h.machine = hosttest.NewFake(name, h.address+"/16")
 		h.machine.Before, h.bare = h.before, h.machine.Paths()
 		h.server = hosttest.NewServer(s.t, h.machine)
+		h.machine.Rebooted = h.server.Cut
 		s.cluster.add(h)
 		s.names, s.hosts[name] = append(s.names, name), h
 	}

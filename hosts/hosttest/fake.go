@@ -21,6 +21,9 @@ type Fake struct {
 	// Network, if set, finds what the machine reaches beside what Serve offers: where it really
 	// listens, on this machine's loopback. Set it before the machine is used.
 	Network func(address string) (listens string, err error)
+	// Rebooted, if set, is called in the moment in which the machine boots because it was asked to, with a
+	// lock held. Set it before the machine is used.
+	Rebooted func()
 	// Now tells the time; nil means the clock.
 	Now func() time.Time
 
@@ -186,6 +189,8 @@ func (o *opened) change(action hosts.Action) (string, error) {
 		return f.setUnit(a)
 	case hosts.StopUnits:
 		return f.stopUnits(a)
+	case hosts.Reboot:
+		return f.reboot(a)
 	case hosts.LoadImage:
 		return f.loadImage(a)
 	case hosts.UnloadImage:

@@ -54,6 +54,22 @@ func (f *Fake) Pods() []string {
 func (f *Fake) Reboot() {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
+	f.boot()
+}
+
+// reboot boots the machine at once, where it is still the boot that is meant.
+func (f *Fake) reboot(a hosts.Reboot) (string, error) {
+	if f.base.BootID != a.Boot {
+		return "", nil
+	}
+	f.boot()
+	if f.Rebooted != nil {
+		f.Rebooted()
+	}
+	return "booted", nil
+}
+
+func (f *Fake) boot() {
 	f.holder = nil
 	f.pods, f.mounts = nil, nil
 	for _, u := range f.units {

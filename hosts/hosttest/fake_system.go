@@ -53,7 +53,7 @@ func (f *Fake) setUnit(a hosts.SetUnit) (string, error) {
 	if a.Inputs != "" {
 		inputs = a.Inputs
 	}
-	if !a.Active {
+	if !a.Active && !a.Enabled {
 		inputs = ""
 	}
 	want := unit{preset: u.preset, enabled: a.Enabled, active: a.Active, inputs: inputs}

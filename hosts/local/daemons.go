@@ -22,6 +22,8 @@ type Systemd interface {
 	Change(ctx context.Context, change UnitChange, name string) error
 	// Run starts, stops, restarts or reloads a unit and waits for the job.
 	Run(ctx context.Context, job UnitJob, name string) error
+	// Reboot asks for an orderly reboot, and does not wait for it.
+	Reboot(ctx context.Context) error
 	// Journal is the unit's last lines.
 	Journal(ctx context.Context, name string, lines int) ([]string, error)
 	Close() error

@@ -18,6 +18,9 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
+// bootIDFile has the ID of the running boot.
+const bootIDFile = "/proc/sys/kernel/random/boot_id"
+
 // writtenPlaces are where Slipway, and what it sets up, writes.
 var writtenPlaces = []string{"/", "/opt", "/var/lib/slipway", "/var/lib/containerd", "/var/lib/kubelet", "/var/lib/etcd"}
 
@@ -29,7 +32,7 @@ func (h *Host) observeSystem(_ context.Context, _ hosts.Query, facts *hosts.Fact
 	facts.Hostname, facts.StaticHostname = running, static
 	facts.MachineID = h.line("/etc/machine-id")
 	facts.SystemUUID = strings.ToLower(h.line("/sys/class/dmi/id/product_uuid"))
-	facts.BootID = h.line("/proc/sys/kernel/random/boot_id")
+	facts.BootID = h.line(bootIDFile)
 	facts.OS = h.release()
 	facts.CPUs = runtime.NumCPU()
 	facts.Memory = h.kilobytes("/proc/meminfo", "MemTotal:") << 10

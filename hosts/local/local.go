@@ -136,6 +136,8 @@ func (h *Host) dispatch(ctx context.Context, action hosts.Action, report func(ho
 		return h.setUnit(ctx, a)
 	case hosts.StopUnits:
 		return h.stopUnits(ctx, a)
+	case hosts.Reboot:
+		return h.reboot(ctx, a)
 	case hosts.LoadImage:
 		return h.loadImage(ctx, a, report)
 	case hosts.UnloadImage:

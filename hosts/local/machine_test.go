@@ -274,6 +274,13 @@ func (f *fakeSystemd) Run(ctx context.Context, job local.UnitJob, name string) e
 	return nil
 }
 
+func (f *fakeSystemd) Reboot(context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.jobs = append(f.jobs, "reboot")
+	return nil
+}
+
 func (f *fakeSystemd) Journal(ctx context.Context, _ string, _ int) ([]string, error) {
 	if f.slowJournal {
 		<-ctx.Done()

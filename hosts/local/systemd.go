@@ -221,6 +221,19 @@ func (b *bus) Run(ctx context.Context, job UnitJob, name string) error {
 	return nil
 }
 
+// Reboot starts the target of a reboot, as systemctl reboot does where there is no logind. The manager's own
+// call of that name would stop no unit.
+func (b *bus) Reboot(ctx context.Context) error {
+	conn, err := b.connect(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := conn.StartUnitContext(ctx, "reboot.target", "replace-irreversibly", nil); err != nil {
+		return fmt.Errorf("start reboot.target: %w", err)
+	}
+	return nil
+}
+
 // Journal reads with journalctl: the library for it needs cgo.
 func (b *bus) Journal(ctx context.Context, name string, lines int) ([]string, error) {
 	output, err := exec.CommandContext(ctx, "journalctl", "--no-pager", "--quiet", "--output=cat", "--boot",

@@ -283,6 +283,9 @@ func (h *Host) workUnit(ctx context.Context, a hosts.SetUnit, todo unitWork) err
 		return h.withJournal(ctx, a.Name, err)
 	}
 	if todo.job == JobStop {
+		if a.Enabled {
+			return nil // the next boot starts it, with what it read before or newer
+		}
 		return h.dropInputs(a.Name)
 	}
 	if err := h.staysUp(ctx, a.Name, time.Duration(a.Steady)*time.Second); err != nil {

@@ -297,6 +297,10 @@ func TestInputsOutliveAReboot(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.once(m.host(), action, hosts.Unchanged)
+	// So do those of a unit that was stopped for the time until then.
+	m.do(m.host(), hosts.StopUnits{Names: []string{"x.service"}, Enabled: true})
+	m.systemd.units["x.service"] = unit("loaded", "active", "enabled", "")
+	m.once(m.host(), action, hosts.Unchanged)
 }
 
 func TestDisableSwap(t *testing.T) {

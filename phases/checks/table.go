@@ -17,16 +17,17 @@ var (
 	tests     = []view.Workflow{view.HATest, view.Smoke}
 	upgrade   = []view.Workflow{view.Upgrade}
 	rollback  = []view.Workflow{view.Rollback}
-	inTurns   = []view.Workflow{view.Upgrade, view.Rollback}
+	inTurns   = []view.Workflow{view.Upgrade, view.Rollback, view.Reboot}
 	running   = []view.Workflow{view.Init, view.Upgrade} // they change all of a cluster
-	whole     = []view.Workflow{view.Stop, view.Start}
+	whole     = []view.Workflow{view.Stop, view.Start, view.Reboot}
+	reboot    = []view.Workflow{view.Reboot}
 	initJoin  = []view.Workflow{view.Init, view.Join, view.Upgrade}
 	drainOnly = []view.Workflow{view.Drain}
 	schedule  = []view.Workflow{view.Cordon, view.Uncordon, view.Drain}
 	fresh     = []view.Workflow{view.Init, view.Prepare}
 	install   = []view.Workflow{view.Init, view.Join, view.Prepare, view.Upgrade}
 	leave     = []view.Workflow{view.Reset, view.Remove}
-	planning  = []view.Workflow{view.Init, view.Join, view.Prepare, view.Reset, view.Remove, view.ImageLoad, view.Upgrade, view.Rollback, view.Stop, view.Start}
+	planning  = []view.Workflow{view.Init, view.Join, view.Prepare, view.Reset, view.Remove, view.ImageLoad, view.Upgrade, view.Rollback, view.Stop, view.Start, view.Reboot}
 	every     = slices.Concat(tests, planning, schedule)
 )
 
@@ -79,7 +80,8 @@ var Table = []Check{
 	{"APIServer", Cluster, Error, remove, ofCluster(silentForRemove), apiNeeded},
 	{"APIServer", Cluster, Error, tests, ofCluster(silentForTest), apiNeeded},
 	{"APIServer", Cluster, Error, slices.Concat(upgrade, rollback), ofCluster(silentForUpgrade), apiNeeded},
-	{"APIServer", Cluster, Error, schedule, ofCluster(silentForSchedule), apiNeeded},
+	{"APIServer", Cluster, Error, slices.Concat(schedule, reboot), ofCluster(silentForSchedule), apiNeeded},
+	{"APIAvailability", Cluster, Warning, reboot, ofCluster(awayWhileRebooting), ""},
 	{"Nodes", Cluster, Error, schedule, ofCluster(withoutNode), "there is no such node"},
 	{"Drain", Cluster, Error, drainOnly, ofCluster(blockedDrains), ""},
 	{"Membership", Cluster, Error, running, ofCluster(notYetJoined), membershipNeeded},
@@ -98,6 +100,7 @@ var Table = []Check{
 	{"EtcdMembers", Cluster, Error, joinOnly, ofCluster(membersInTheWay), etcdNeeded},
 	{"Quorum", Cluster, Error, joinOnly, ofCluster(quorumForJoin), quorumNeeded},
 	{"Quorum", Cluster, Error, leave, ofCluster(quorumForLeaving), quorumNeeded},
+	{"Quorum", Cluster, Error, reboot, ofCluster(quorumForReboot), quorumNeeded},
 	{"Quorum", Cluster, Error, haTest, ofCluster(tooFewToSpare), spareNeeded},
 	{"EtcdMemberCount", Cluster, Warning, initJoin, ofCluster(evenMembers), ""},
 	{"EtcdMemberCount", Cluster, Warning, leave, ofCluster(evenRest), ""},

@@ -48,6 +48,7 @@ const (
 	PhasePutBack          Phase = "put-back" // what runs only where the change of a host's version fails
 	PhaseUpgrade          Phase = "upgrade"  // what is around the change of a host's version
 	PhaseDrain            Phase = "drain"    // cordon and uncordon as well
+	PhaseReboot           Phase = "reboot"   // what is around a host's reboot, and that itself
 	PhaseSmoke            Phase = "smoke"
 )
 

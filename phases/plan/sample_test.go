@@ -50,6 +50,7 @@ func every() Plan {
 		hosts.KeepVersion{Before: "v1.37.2-0123", Version: "v1.36.3", Paths: []string{"/usr/bin/kubelet"}, Images: []string{"registry.k8s.io/pause:3.9"}},
 		hosts.ForgetVersion{Before: "v1.37.2-0123"},
 		hosts.RunCommand{Argv: []string{"/usr/bin/mysql", "--password=hidden"}, Timeout: 60},
+		hosts.Reboot{Boot: "4fbd7c5e"},
 		hosts.ProveSnapshot{Content: "sha256:dd", Size: 3 << 20, Tool: "/opt/slipway/bin/etcdutl"},
 	}
 	cluster := []ClusterAction{
@@ -63,6 +64,7 @@ func every() Plan {
 		WaitNode{Node: "cp-1", Ready: true, DaemonSets: []hosts.ObjectKey{{Kind: "DaemonSet", Name: "ds"}}, Timeout: 300},
 		WaitPods{Host: "cp-1", Pods: []StaticPod{{Name: "etcd", Manifest: "sha256:cc"}}, Timeout: 240},
 		WaitAvailable{Object: deployment, Timeout: 300},
+		WaitBoot{Host: "w-1", Before: "4fbd7c5e", Timeout: 600},
 		WaitTurn{Host: "cp-2", Timeout: 30},
 		WaitEndpoint{Host: "w-1", Address: "10.0.0.9:16443", Timeout: 120},
 		MemberAdd{Name: "cp-2", Peer: "https://10.0.0.2:2380"},

@@ -6,7 +6,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-var _ = register(WaitAPI{}, WaitNode{}, WaitPods{}, WaitAvailable{}, WaitEndpoint{}, WaitTurn{})
+var _ = register(WaitAPI{}, WaitNode{}, WaitPods{}, WaitAvailable{}, WaitEndpoint{}, WaitTurn{}, WaitBoot{})
 
 // WaitAPI waits until the API server on one host answers /readyz or, with Serving, takes
 // requests, which it does before all is done that /readyz asks for.
@@ -108,4 +108,15 @@ type WaitTurn struct {
 
 func (a WaitTurn) describe() hosts.Description {
 	return hosts.Description{Kind: "wait-turn", Deed: "let the controllers on " + a.Host + " start in turn"}
+}
+
+// WaitBoot waits until a host that reboots answers again, in another boot.
+type WaitBoot struct {
+	Host    string `json:"host"`
+	Before  string `json:"before"` // the ID of the boot that is to end
+	Timeout int    `json:"timeoutSeconds"`
+}
+
+func (a WaitBoot) describe() hosts.Description {
+	return hosts.Description{Kind: "wait-boot", Deed: "wait until " + a.Host + " has booted and answers"}
 }

@@ -40,7 +40,7 @@ func (v View) TurnsForecast() (forecast.Forecast, error) {
 	}
 	options := forecast.Options{DrainOptions: v.Drain, Now: v.Now, Cordoned: map[string]bool{}}
 	for _, node := range v.ClusterFacts.Nodes {
-		if node.CordonedBy == string(Upgrade) {
+		if _, rebooting := CordonedForReboot(node); node.CordonedBy == string(Upgrade) || rebooting {
 			options.Cordoned[node.Name] = true
 		}
 	}

@@ -40,6 +40,7 @@ const (
 	Stop      Workflow = "stop"
 	Start     Workflow = "start"
 	Smoke     Workflow = "smoke"
+	Reboot    Workflow = "reboot"
 )
 
 // ChangesVersion tells whether a workflow brings hosts from one version of Kubernetes to another.
@@ -102,6 +103,9 @@ type View struct {
 	PauseAfter string
 	// Without are the names of the hosts that an upgrade or a rollback leaves out: they are down.
 	Without []string
+	// Boots are, by host name, the boots that a reboot is to end, as it has found them first; nil: it looks for
+	// the first time.
+	Boots map[string]string
 	// Now is when the plan is made: certificates are judged by it.
 	Now time.Time
 

@@ -40,6 +40,8 @@ func (c *Client) Do(ctx context.Context, action plan.ClusterAction, content func
 		return c.waitTurn(ctx, action, progress)
 	case plan.WaitEndpoint:
 		return c.waitEndpoint(ctx, action, progress)
+	case plan.WaitBoot:
+		return c.waitBoot(ctx, action, progress)
 	case plan.MemberAdd:
 		return c.memberAdd(ctx, action, progress)
 	case plan.MemberPromote:
