@@ -60,6 +60,9 @@ func watchMain(dir, host string) error {
 	if err := os.Unsetenv(childVariable); err != nil { // it starts this program again
 		return err
 	}
+	for _, descriptor := range []int{watchSpec, watchReport, watchBorn} { // the init gets its own of what is for it
+		unix.CloseOnExec(descriptor)
+	}
 	spec, report, born := os.NewFile(watchSpec, "spec"), os.NewFile(watchReport, "error"), os.NewFile(watchBorn, "born")
 	init, err := startHost(dir, spec, report)
 	if err != nil {

@@ -89,16 +89,19 @@ func (h *hostDraft) reboot() {
 	h.inReboot("boot", "it reboots", "", plan.WaitBoot{Host: h.host.Name, Before: boot, Timeout: bootTimeout})
 }
 
-// awaitReboot waits until a host that has booted does all of its work again.
+// awaitReboot waits until a host that has booted does all of its work again. Where an interrupted reboot has left it
+// cordoned, what the API shows of it may still be from before.
 func (h *hostDraft) awaitReboot() {
-	waits := after(h.rebootSteps())
-	if h.runsControlPlane() && h.hasNode() && (h.makes(does[hosts.Reboot]) || h.isDown(hosts.ComponentAPIServer)) {
+	node, there := h.in.Node(h.host.Name)
+	_, left := view.CordonedForReboot(node)
+	boots, waits := left || h.makes(does[hosts.Reboot]), after(h.rebootSteps())
+	if h.runsControlPlane() && there && (boots || h.isDown(hosts.ComponentAPIServer)) {
 		h.add(plan.Step{
 			ID: clusterID(plan.PhaseWaitControlPlane, h.host.Name), Phase: plan.PhaseWaitControlPlane, Lane: h.rebootLane(),
 			After: waits, Why: "it starts with its host", Cluster: plan.WaitAPI{Host: h.host.Name, Timeout: apiTimeout},
 		})
 	}
-	if h.in.Cluster.Balances(h.host) && h.makes(does[hosts.Reboot]) {
+	if h.in.Cluster.Balances(h.host) && boots {
 		h.add(plan.Step{
 			ID: clusterID(plan.PhaseWaitEndpoint, h.host.Name), Phase: plan.PhaseWaitEndpoint, Lane: h.rebootLane(),
 			After: waits, Why: "its load balancer starts with it",
@@ -106,8 +109,8 @@ func (h *hostDraft) awaitReboot() {
 		})
 	}
 	switch {
-	case !h.hasNode():
-	case h.makes(does[hosts.Reboot]):
+	case !there:
+	case boots:
 		h.waitNode("its host reboots", true, waits)
 	case h.nodeIsAway() != "":
 		h.waitNode(h.nodeIsAway(), true, waits)
@@ -160,11 +163,6 @@ func (d *draft) rebootInTurn() {
 func (h *hostDraft) cordonsForReboot(node hosts.Node) bool {
 	_, is := view.CordonedForReboot(node)
 	return is || !node.Unschedulable
-}
-
-func (h *hostDraft) hasNode() bool {
-	_, there := h.in.Node(h.host.Name)
-	return there
 }
 
 func (h *hostDraft) rebootLane() string { return string(plan.PhaseReboot) + "/" + h.host.Name }
