@@ -22,6 +22,14 @@ func APIAddress(c *cluster.Cluster, host cluster.Host) string {
 	return join(host.Address(), c.APIPort())
 }
 
+// BalancerAddress is the host:port at which a host reaches the load balancer that is its own.
+func BalancerAddress(c *cluster.Cluster, host cluster.Host) string {
+	if c.Endpoint.Mode == cluster.EndpointLocal {
+		return join("127.0.0.1", endpointPort(c))
+	}
+	return join(host.Address(), endpointPort(c))
+}
+
 // EndpointAddress is the host:port of the API's endpoint.
 func EndpointAddress(c *cluster.Cluster) (string, error) {
 	port := endpointPort(c)

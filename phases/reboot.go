@@ -1,10 +1,6 @@
 package phases
 
 import (
-	"net"
-	"strconv"
-
-	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/forecast"
@@ -105,7 +101,7 @@ func (h *hostDraft) awaitReboot() {
 		h.add(plan.Step{
 			ID: clusterID(plan.PhaseWaitEndpoint, h.host.Name), Phase: plan.PhaseWaitEndpoint, Lane: h.rebootLane(),
 			After: waits, Why: "its load balancer starts with it",
-			Cluster: plan.WaitEndpoint{Host: h.host.Name, Address: h.ownBalancer(), Timeout: endpointTimeout},
+			Cluster: plan.WaitEndpoint{Host: h.host.Name, Address: manifests.BalancerAddress(h.in.Cluster, h.host), Timeout: endpointTimeout},
 		})
 	}
 	switch {
@@ -115,15 +111,6 @@ func (h *hostDraft) awaitReboot() {
 	case h.nodeIsAway() != "":
 		h.waitNode(h.nodeIsAway(), true, waits)
 	}
-}
-
-// ownBalancer is where the host's own load balancer listens.
-func (h *hostDraft) ownBalancer() string {
-	address := h.host.Address()
-	if h.in.Cluster.Endpoint.Mode == cluster.EndpointLocal {
-		address = "127.0.0.1"
-	}
-	return net.JoinHostPort(address, strconv.Itoa(h.in.Cluster.Endpoint.Port))
 }
 
 // endReboot lets the node take Pods again, which a reboot has cordoned: this one, or one that was interrupted.

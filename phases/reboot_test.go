@@ -95,7 +95,10 @@ func TestWhatAKilledRebootLeftIsTakenUp(t *testing.T) {
 			if slices.ContainsFunc(p.Steps, func(step plan.Step) bool { return step.Host == name }) {
 				t.Errorf("cut at %d: %s is rebooted twice:\n%s", cut, name, plan.Text(p))
 			}
-			if !slices.ContainsFunc(p.Steps, func(step plan.Step) bool { wait, is := step.Cluster.(plan.WaitNode); return is && wait.Node == name && wait.Restarted }) {
+			if !slices.ContainsFunc(p.Steps, func(step plan.Step) bool {
+				wait, is := step.Cluster.(plan.WaitNode)
+				return is && wait.Node == name && wait.Restarted
+			}) {
 				t.Errorf("cut at %d: %s is taken for Ready by what was seen before", cut, name)
 			}
 		}
