@@ -4,11 +4,14 @@ package bench
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"sigs.k8s.io/yaml"
 
 	"github.com/slipway-k8s/slipway/cluster"
 )
@@ -113,27 +116,35 @@ systemctl daemon-reload && systemctl restart kubelet`
 // nameEtcd has kubeadm's configuration name the version of etcd that the new bundle has.
 func (b *bed) nameEtcd(to version) {
 	b.t.Helper()
-	var bill struct {
-		Images []struct{ Name, Tag string }
+	var inspected struct {
+		Bill struct {
+			Images []struct{ Name, Tag string }
+		}
 	}
-	if err := json.Unmarshal([]byte(b.slipway("bundle", "inspect", to.bundle, "-o", "json").stdout), &bill); err != nil {
+	if err := json.Unmarshal([]byte(b.slipway("bundle", "inspect", to.bundle, "-o", "json").stdout), &inspected); err != nil {
 		b.t.Fatal(err)
 	}
 	tag := ""
-	for _, image := range bill.Images {
+	for _, image := range inspected.Bill.Images {
 		if image.Name == "etcd" {
 			tag = image.Tag
 		}
 	}
-	config := b.kubectl("get", "configmap", "kubeadm-config", "-n", "kube-system", "-o", "jsonpath={.data.ClusterConfiguration}")
-	var lines []string
-	for line := range strings.Lines(config) {
-		if at := strings.Index(line, "imageTag:"); at >= 0 {
-			line = line[:at] + "imageTag: " + tag + "\n"
-		}
-		lines = append(lines, line)
+	var config struct {
+		Etcd map[string]map[string]any `json:"etcd"`
+		Rest map[string]any            `json:"-"`
 	}
-	patch, err := json.Marshal(map[string]any{"data": map[string]string{"ClusterConfiguration": strings.Join(lines, "")}})
+	text := []byte(b.kubectl("get", "configmap", "kubeadm-config", "-n", "kube-system", "-o", "jsonpath={.data.ClusterConfiguration}"))
+	if err := errors.Join(yaml.Unmarshal(text, &config), yaml.Unmarshal(text, &config.Rest)); err != nil {
+		b.t.Fatal(err)
+	}
+	config.Etcd["local"]["imageTag"] = tag
+	config.Rest["etcd"] = config.Etcd
+	text, err := yaml.Marshal(config.Rest)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	patch, err := json.Marshal(map[string]any{"data": map[string]string{"ClusterConfiguration": string(text)}})
 	if err != nil {
 		b.t.Fatal(err)
 	}
