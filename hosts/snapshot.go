@@ -7,6 +7,9 @@ import (
 
 var _ = register(ProveSnapshot{})
 
+// EtcdLogRoom is what etcd's log takes beside restored data, in bytes: its first file is made in full.
+const EtcdLogRoom = 64 << 20
+
 // ProveSnapshot has etcdutl look through a snapshot of etcd and restore it into a folder that is
 // removed again, with the snapshot, whatever came of it. The host must have room for its size once
 // more; what is proved the Outcome's Snapshot tells. Nothing that runs takes notice.

@@ -96,6 +96,9 @@ func TestASnapshotIsTheOperatorsAlone(t *testing.T) {
 		t.Errorf("it holds %q, %v", got, err)
 	}
 	s.tellSnapshot()
+	if notes := s.front.(*fake).notes; len(notes) != 1 || !strings.Contains(notes[0], s.snapshots.kept) || s.snapshots.kept == "" {
+		t.Errorf("of where it lies it is told: %q", notes)
+	}
 }
 
 // TestASnapshotNeedsItsRoom.

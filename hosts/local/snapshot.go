@@ -18,8 +18,6 @@ import (
 const (
 	// proofFolder is where a snapshot is restored to, to be removed again.
 	proofFolder = "snapshot-proof"
-	// walRoom is what etcd's log takes beside the data, in bytes: its first file is made in full.
-	walRoom = 64 << 20
 	// proofTime bounds each of etcdutl's two looks.
 	proofTime = 9 * time.Minute
 )
@@ -56,9 +54,9 @@ func (h *Host) restoreToProve(ctx context.Context, a hosts.ProveSnapshot, report
 	if err := os.Mkdir(folder, modeState); err != nil {
 		return found, err
 	}
-	if free, _, err := space(folder); err == nil && free < a.Size+walRoom {
+	if free, _, err := space(folder); err == nil && free < a.Size+hosts.EtcdLogRoom {
 		return found, &hosts.Error{
-			Kind: hosts.KindDiskFull, Err: fmt.Errorf("it takes %s and %s are free below %s", hosts.Size(a.Size+walRoom), hosts.Size(free), h.stateDir),
+			Kind: hosts.KindDiskFull, Err: fmt.Errorf("it takes %s and %s are free below %s", hosts.Size(a.Size+hosts.EtcdLogRoom), hosts.Size(free), h.stateDir),
 			Fix: "free some space there and run the same command again",
 		}
 	}

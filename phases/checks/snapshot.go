@@ -8,9 +8,6 @@ import (
 // etcdSnapshot is the name of the check of the snapshot; who ignores it upgrades without one.
 const etcdSnapshot = "EtcdSnapshot"
 
-// walRoom is what etcd's log takes beside restored data, in bytes: its first file is made in full.
-const walRoom = 64 << 20
-
 // IgnoresSnapshot tells whether an upgrade is to do without a snapshot of etcd.
 func IgnoresSnapshot(v view.View) bool { return ignored(v, etcdSnapshot) }
 
@@ -33,7 +30,7 @@ func withoutSnapshot(v view.View) []Finding {
 	const stateFolder = "/var/lib/slipway"
 	var all []Finding
 	disk, known := diskOf(v.Facts[host.Name].Disks, stateFolder)
-	if need := 2*member.Size + walRoom; known && disk.Free < need {
+	if need := 2*member.Size + hosts.EtcdLogRoom; known && disk.Free < need {
 		all = append(all, finding("free some space there, or defragment etcd if most of it is not in use: etcdctl defrag",
 			"%s is free below %s, and to prove that a snapshot of etcd restores takes %s", hosts.Size(disk.Free), stateFolder, hosts.Size(need)).on(host.Name))
 	}

@@ -43,7 +43,8 @@ func (c *Client) metrics(ctx context.Context, host string, names ...string) (map
 		if !slices.Contains(names, metricOf(lines.Text())) {
 			continue
 		}
-		wanted.Write(append(lines.Bytes(), '\n'))
+		wanted.Write(lines.Bytes())
+		wanted.WriteByte('\n')
 		if wanted.Len() > mostMetrics {
 			return nil, fmt.Errorf("its metrics %s are longer than %d bytes", strings.Join(names, " and "), mostMetrics)
 		}
