@@ -34,7 +34,7 @@ func (k *kept) bill() (bundle.Bill, error) {
 			all = append(all, strings.Join(names, ", "))
 		}
 		slices.Sort(all)
-		return bundle.Bill{}, fmt.Errorf("find the bundle that was in force: hosts had different ones (%s)", strings.Join(all, "; "))
+		return bundle.Bill{}, fmt.Errorf("find the bundle that was in force: hosts had different ones (%s), since the upgrade before had not come to all of them: there is no common version to go back to; go on to the newer one by: slipway upgrade apply", strings.Join(all, "; "))
 	}
 	for digest := range of {
 		bill, err := bundle.ReadBill(k.contents[digest])
