@@ -36,7 +36,7 @@ func (s *session) boot(ctx context.Context, h *hostRecord) error {
 		return err
 	}
 	testOnlyAt("disk and cgroups made")
-	started, err := s.lab.startInit(h.Name)
+	started, err := s.startInit(h.Name)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", h.Name, err)
 	}
@@ -93,9 +93,11 @@ type waitingInit struct {
 	report  *os.File // why it could not become a host; empty when it did
 }
 
-// startInit starts the first process of a host, by its watch.
-func (l *Lab) startInit(host string) (*waitingInit, error) {
-	log, err := os.OpenFile(l.bootLogFile(host), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+// startInit starts the first process of a host, by its watch. Both hold the lab's lock, until the init
+// is told what it is to become or sees that nobody will tell it: where this program is killed, its lock is
+// freed only when nothing is left of what it has begun, and nobody has to look for it.
+func (s *session) startInit(host string) (*waitingInit, error) {
+	log, err := os.OpenFile(s.lab.bootLogFile(host), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +112,7 @@ func (l *Lab) startInit(host string) (*waitingInit, error) {
 		return nil, errors.Join(err, specIn.Close())
 	}
 	defer reportIn.Close()
-	p, err := l.startWatch(host, log, specOut, reportIn)
+	p, err := s.startWatch(host, log, specOut, reportIn)
 	if err != nil {
 		return nil, errors.Join(err, specIn.Close(), reportOut.Close())
 	}

@@ -46,11 +46,11 @@ func Down(ctx context.Context, dir, name string) error {
 	if _, err := os.Stat(filepath.Dir(l.dir)); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	unlock, err := lockFile(ctx, l.dir+".lock")
+	lock, err := lockFile(ctx, l.dir+".lock")
 	if err != nil {
 		return fmt.Errorf("lock lab %s: %w", name, err)
 	}
-	defer unlock()
+	defer lock.Close()
 	if err := l.remove(ctx); err != nil {
 		return fmt.Errorf("take lab %s down: %w", name, err)
 	}
@@ -78,8 +78,9 @@ func (l *Lab) remove(ctx context.Context) error {
 	for _, h := range r.Hosts {
 		inits = append(inits, h.process())
 	}
-	// An init's end is that of all in its PID namespace.
-	errs := []error{endProcesses(ctx, inits), l.endWaitingInits(ctx)}
+	// An init's end is that of all in its PID namespace. One that is not in the record yet is in its
+	// cgroups: before that it holds the lock (startInit).
+	errs := []error{endProcesses(ctx, inits)}
 	all, err := hierarchies()
 	if err == nil {
 		err = l.giveBack(ctx, all)
@@ -89,23 +90,6 @@ func (l *Lab) remove(ctx context.Context) error {
 		return err
 	}
 	return l.removeFiles()
-}
-
-// endWaitingInits ends what was to become a host's init when Up was killed, and is in no
-// cgroup of the lab yet.
-func (l *Lab) endWaitingInits(ctx context.Context) error {
-	for {
-		waiting, err := processesWhere(func(pid int) bool {
-			line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
-			return err == nil && string(line) == roleHost+"\x00"+l.dir+"\x00"
-		})
-		if err != nil || len(waiting) == 0 {
-			return err
-		}
-		if err := endProcesses(ctx, waiting); err != nil {
-			return err
-		}
-	}
 }
 
 // removeNetwork ends who is still in the lab's network (a dial that waits for a host

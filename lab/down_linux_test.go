@@ -199,6 +199,45 @@ func TestDownAfterACrashLeavesNothing(t *testing.T) {
 	}
 }
 
+// TestTheLockOutlivesAKilledUp: an init that waits for its specification keeps the lock of an Up that is no
+// more, so that Down begins when it is gone.
+func TestTheLockOutlivesAKilledUp(t *testing.T) {
+	if reason := noHosts(); reason != "" {
+		t.Skip("NOT RUN: " + reason)
+	}
+	l, err := find(t.TempDir(), "killed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(l.hostDir("cp-1"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := l.lockNew(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	init, err := (&session{lab: l, lock: lock}).startInit("cp-1")
+	if err := errors.Join(err, lock.Close()); err != nil {
+		t.Fatal(err)
+	}
+	soon, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := lockFile(soon, lock.Name()); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("while an init waits, the lock gives %v", err)
+	}
+	if err := errors.Join(init.spec.Close(), init.report.Close()); err != nil { // as the kernel does for a killed Up
+		t.Fatal(err)
+	}
+	again, err := lockFile(t.Context(), lock.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if err := init.process.wait(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestUpCompletesAfterCrashes(t *testing.T) {
 	if reason := noHosts(); reason != "" {
 		t.Skip("NOT RUN: " + reason)

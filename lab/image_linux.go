@@ -86,11 +86,11 @@ func ensureImage(ctx context.Context, tell func(string)) (string, error) {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return "", fmt.Errorf("make the image cache: %w", err)
 	}
-	unlock, err := lockFile(ctx, filepath.Join(cache, "lock"))
+	lock, err := lockFile(ctx, filepath.Join(cache, "lock"))
 	if err != nil {
 		return "", fmt.Errorf("lock the image cache: %w", err)
 	}
-	defer unlock()
+	defer lock.Close()
 	if _, err := os.Stat(root); err == nil {
 		return root, nil // somebody else built it while this waited
 	}

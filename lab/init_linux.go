@@ -29,6 +29,7 @@ type hostSpec struct {
 const (
 	specDescriptor  = 3 // the spec, when the parent has put the process where it belongs
 	errorDescriptor = 4 // what went wrong; closed and empty when init runs
+	lockDescriptor  = 5 // the lab's lock, held until the spec is there or will not come
 )
 
 // plainFolders are the parts of a host's disk that lie on the machine's own file
@@ -43,8 +44,12 @@ func hostMain() error {
 	unix.CloseOnExec(errorDescriptor)
 	report := os.NewFile(errorDescriptor, "error")
 	var spec hostSpec
+	lock := os.NewFile(lockDescriptor, "lock")
 	if err := json.NewDecoder(os.NewFile(specDescriptor, "spec")).Decode(&spec); err != nil {
 		return fmt.Errorf("read the specification of the host: %w", err) // the parent is gone: so is this
+	}
+	if err := lock.Close(); err != nil {
+		return err
 	}
 	err := becomeHost(spec)
 	fmt.Fprint(report, err)

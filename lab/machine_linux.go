@@ -40,11 +40,11 @@ func borrowedFile() string { return filepath.Join(machineDir, "borrowed.json") }
 // borrow makes a lab's cgroups, and sets what a machine with labs needs. Both happen
 // under one lock, because giveBack concludes from missing cgroups that no lab is left.
 func (l *Lab) borrow(ctx context.Context, all []hierarchy) error {
-	unlock, err := lockMachine(ctx)
+	lock, err := lockMachine(ctx)
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer lock.Close()
 	b, err := loadBorrowed()
 	if err != nil {
 		return err
@@ -71,11 +71,11 @@ func (l *Lab) borrow(ctx context.Context, all []hierarchy) error {
 
 // giveBack removes a lab's cgroups and, after the last lab, undoes what was borrowed.
 func (l *Lab) giveBack(ctx context.Context, all []hierarchy) error {
-	unlock, err := lockMachine(ctx)
+	lock, err := lockMachine(ctx)
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer lock.Close()
 	others := false
 	for _, h := range all {
 		if err := emptyCgroup(ctx, l.cgroup(h)); err != nil {
@@ -103,19 +103,19 @@ func (l *Lab) giveBack(ctx context.Context, all []hierarchy) error {
 	return os.RemoveAll(machineDir)
 }
 
-func lockMachine(ctx context.Context) (func(), error) {
+func lockMachine(ctx context.Context) (*os.File, error) {
 	for {
 		if err := os.MkdirAll(machineDir, 0o700); err != nil {
 			return nil, fmt.Errorf("make %s: %w", machineDir, err)
 		}
-		unlock, err := lockFile(ctx, filepath.Join(machineDir, "lock"))
+		lock, err := lockFile(ctx, filepath.Join(machineDir, "lock"))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // the last lab took the folder away in this moment
 		}
 		if err != nil {
 			return nil, fmt.Errorf("lock %s: %w", machineDir, err)
 		}
-		return unlock, nil
+		return lock, nil
 	}
 }
 

@@ -109,7 +109,7 @@ func (l *Lab) with(ctx context.Context, hosts []string, do func(*session, []*hos
 	if err != nil {
 		return err
 	}
-	defer s.unlock()
+	defer s.lock.Close()
 	var all []*hostRecord
 	for _, host := range hosts {
 		h, err := s.record.find(host)

@@ -39,7 +39,7 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer s.unlock()
+	defer s.lock.Close()
 	testOnlyAt("recorded")
 	if err := s.prepare(ctx, image); err != nil {
 		return nil, err
@@ -112,16 +112,16 @@ func (o Options) subnet() netip.Prefix {
 // begin takes a lab that may be new: locked, and with all hosts in its record that there
 // are to be.
 func (l *Lab) begin(ctx context.Context, o Options) (*session, error) {
-	unlock, err := l.lockNew(ctx)
+	lock, err := l.lockNew(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("lock lab %s: %w", l.name, err)
 	}
-	s := &session{lab: l, unlock: unlock}
+	s := &session{lab: l, lock: lock}
 	if err := s.begin(o); err != nil {
 		if _, missing := os.Stat(l.dir); missing != nil {
 			_ = os.Remove(l.dir + ".lock")
 		}
-		unlock()
+		lock.Close()
 		return nil, err
 	}
 	return s, nil

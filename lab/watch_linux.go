@@ -17,16 +17,17 @@ import (
 // A host's init has a watch: the process that started it, and that boots the host again where it has
 // rebooted, as a machine does by itself. Why an init has ended only the one who started it can tell.
 
-// The file descriptors that a watch begins with; the first two are for the init.
+// The file descriptors that a watch begins with; the first three are for the init.
 const (
-	watchSpec   = 3
-	watchReport = 4
-	watchBorn   = 5 // the init's PID goes in here
+	watchSpec   = specDescriptor
+	watchReport = errorDescriptor
+	watchLock   = lockDescriptor
+	watchBorn   = 6 // the init's PID goes in here
 )
 
 // startWatch starts a watch, and gives the init that it has started.
-func (l *Lab) startWatch(host string, log, spec, report *os.File) (process, error) {
-	cmd, err := reexec(context.Background(), roleWatch, l.dir, host)
+func (s *session) startWatch(host string, log, spec, report *os.File) (process, error) {
+	cmd, err := reexec(context.Background(), roleWatch, s.lab.dir, host)
 	if err != nil {
 		return process{}, err
 	}
@@ -36,7 +37,7 @@ func (l *Lab) startWatch(host string, log, spec, report *os.File) (process, erro
 	}
 	defer born.Close()
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.ExtraFiles = []*os.File{spec, report, bornIn}
+	cmd.ExtraFiles = []*os.File{spec, report, s.lock, bornIn}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // a Ctrl-C at the terminal is not meant for the host
 	err = cmd.Start()
 	_ = bornIn.Close()
@@ -60,11 +61,12 @@ func watchMain(dir, host string) error {
 	if err := os.Unsetenv(childVariable); err != nil { // it starts this program again
 		return err
 	}
-	for _, descriptor := range []int{watchSpec, watchReport, watchBorn} { // the init gets its own of what is for it
+	for _, descriptor := range []int{watchSpec, watchReport, watchLock, watchBorn} { // the init gets its own of what is for it
 		unix.CloseOnExec(descriptor)
 	}
-	spec, report, born := os.NewFile(watchSpec, "spec"), os.NewFile(watchReport, "error"), os.NewFile(watchBorn, "born")
-	init, err := startHost(dir, spec, report)
+	spec, report, lock := os.NewFile(watchSpec, "spec"), os.NewFile(watchReport, "error"), os.NewFile(watchLock, "lock")
+	born := os.NewFile(watchBorn, "born")
+	init, err := startHost(dir, spec, report, lock)
 	if err != nil {
 		return err
 	}
@@ -72,7 +74,7 @@ func watchMain(dir, host string) error {
 	if err == nil {
 		_, err = fmt.Fprint(born, started.pid)
 	}
-	if err := errors.Join(err, spec.Close(), report.Close(), born.Close()); err != nil {
+	if err := errors.Join(err, spec.Close(), report.Close(), lock.Close(), born.Close()); err != nil {
 		return err
 	}
 	if _, failed := errors.AsType[*exec.ExitError](init.Wait()); !failed || !rebooted(init.ProcessState) {
@@ -82,14 +84,14 @@ func watchMain(dir, host string) error {
 }
 
 // startHost starts the first process of a host, in namespaces of its own. The lab's folder
-// is among its arguments, so that Down can find it before it is in a cgroup.
-func startHost(dir string, spec, report *os.File) (*exec.Cmd, error) {
+// is among its arguments, for who reads a list of processes.
+func startHost(dir string, spec, report, lock *os.File) (*exec.Cmd, error) {
 	cmd, err := reexec(context.Background(), roleHost, dir)
 	if err != nil {
 		return nil, err
 	}
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.ExtraFiles = []*os.File{spec, report}
+	cmd.ExtraFiles = []*os.File{spec, report, lock}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID | unix.CLONE_NEWNET,
 	}
@@ -113,7 +115,7 @@ func bootAgain(l *Lab, host string, ended process) error {
 	if err != nil {
 		return err
 	}
-	defer s.unlock()
+	defer s.lock.Close()
 	h, err := s.record.find(host)
 	if err != nil || h.Off || h.process() != ended {
 		return err
