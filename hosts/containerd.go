@@ -5,9 +5,10 @@ import (
 	"strings"
 
 	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
 )
 
-var _ = register(LoadImage{}, UnloadImage{})
+var _ = register(LoadImage{}, NameImage{}, UnloadImage{})
 
 // LoadImage puts an image into containerd's store, unpacks it and pins it.
 type LoadImage struct {
@@ -33,6 +34,31 @@ func (a LoadImage) describe() Description {
 		refs = append(refs, blob.Digest)
 	}
 	return Description{Kind: "load-image", Deed: "load image " + a.Reference, Detail: " (" + Size(size) + ")", Refs: refs}
+}
+
+// NameImage gives a name to the image with a digest, which the host has by its DigestName and from then on
+// by that name alone. What had the name until then the host has by its own DigestName, to be named again.
+type NameImage struct {
+	Name   string `json:"name"`   // as LoadImage's Reference
+	Digest string `json:"digest"` // of its manifest
+}
+
+func (a NameImage) describe() Description {
+	return Description{Kind: "name-image", Deed: "put image " + a.Name + " in force"}
+}
+
+// DigestName is the name that an image lies by beside another one that has its name: the name without
+// its tag, and the digest.
+func DigestName(name, sum string) (string, error) {
+	named, err := reference.ParseDockerRef(name)
+	if err != nil {
+		return "", fmt.Errorf("%q is not an image's name: %w", name, err)
+	}
+	exact, err := reference.WithDigest(reference.TrimNamed(named), digest.Digest(sum))
+	if err != nil {
+		return "", fmt.Errorf("%q is not the digest of an image: %w", sum, err)
+	}
+	return exact.String(), nil
 }
 
 // UnloadImage removes an image that the record has from a bundle, with this digest, while it is still

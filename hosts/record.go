@@ -164,6 +164,16 @@ func (r *Record) IsBundled(name, digest string) bool {
 	return false
 }
 
+// HasOther tells whether an image of this name and digest came from a bundle by another name too.
+func (r *Record) HasOther(name, digest string) bool {
+	for other, have := range r.Bundled {
+		if have == digest && !SameImageName(other, name) {
+			return true
+		}
+	}
+	return false
+}
+
 // ForgetImage drops an image.
 func (r *Record) ForgetImage(name string) {
 	r.Images = slices.DeleteFunc(r.Images, func(have string) bool { return have == name })

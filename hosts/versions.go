@@ -21,10 +21,10 @@ type KeepVersion struct {
 	Version string `json:"version"` // the Kubernetes version that is in force, with a leading v
 	// Paths are files and links; where nothing lies, that is kept too. None may hold a secret.
 	Paths []string `json:"paths"`
-	// Images and Folders are what the version needs beside them and what stays on the host for it: images by
-	// their full references, and the folders of its components.
-	Images  []string `json:"images,omitempty"`
-	Folders []string `json:"folders,omitempty"`
+	// Images and Folders are what the version needs beside them and what stays on the host for it: the digests
+	// of images' manifests by full reference, and the folders of its components.
+	Images  map[string]string `json:"images,omitempty"`
+	Folders []string          `json:"folders,omitempty"`
 }
 
 func (a KeepVersion) describe() Description {
@@ -81,12 +81,12 @@ func CheckBefore(id string) error {
 
 // Kept is what was in force on a host before a bundle came.
 type Kept struct {
-	Before  string     `json:"before"`  // the id of the bundle that came
-	Version string     `json:"version"` // the Kubernetes version that was in force, with a leading v
-	At      time.Time  `json:"at"`
-	Paths   []KeptPath `json:"paths"`
-	Images  []string   `json:"images,omitempty"` // full references
-	Folders []string   `json:"folders,omitempty"`
+	Before  string            `json:"before"`  // the id of the bundle that came
+	Version string            `json:"version"` // the Kubernetes version that was in force, with a leading v
+	At      time.Time         `json:"at"`
+	Paths   []KeptPath        `json:"paths"`
+	Images  map[string]string `json:"images,omitempty"` // as KeepVersion's
+	Folders []string          `json:"folders,omitempty"`
 }
 
 // KeptPath is what lay at one path.

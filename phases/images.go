@@ -94,15 +94,52 @@ func setDiffers(all, wrong, absent int) (string, plan.Change) {
 func (h *hostDraft) loadImages() {
 	for _, image := range h.state.Images {
 		have, there := h.facts.Images[image.Reference]
-		if there && (have == image.Manifest.Digest || h.in.Workflow == view.Rollback) {
-			continue // a bundle that is at hand no more may have had the same version, built otherwise
+		beside := h.facts.Images[h.digestName(image.Reference, image.Manifest.Digest)] == image.Manifest.Digest
+		switch {
+		case there && have == image.Manifest.Digest:
+		case beside:
+			h.nameImage(image)
+		case !there:
+			h.loadImage(image, loading(image), plan.Create, "image missing")
+		case h.in.Workflow == view.Rollback: // its bundle is at hand no more
+		case h.in.Workflow.ChangesVersion() || h.onlyStages():
+			load := loading(image)
+			load.Reference = h.digestName(load.Reference, load.Manifest.Digest)
+			h.loadImage(image, load, plan.Create, "another image has its name, and keeps it until this version is in force")
+			h.nameImage(image)
+		default:
+			h.loadImage(image, loading(image), plan.Update, anotherImage)
 		}
-		why, change := "image missing", plan.Create
-		if there {
-			why, change = "another image has this name", plan.Update
-		}
-		h.step(plan.PhaseImages, image.Name, plan.LaneImages, change, why, loading(image), h.servesImages(), h.base())
 	}
+}
+
+const anotherImage = "another image has this name"
+
+func (h *hostDraft) loadImage(image manifests.Image, load hosts.LoadImage, change plan.Change, why string) {
+	h.step(plan.PhaseImages, image.Name, plan.LaneImages, change, why, load, h.servesImages(), h.base())
+}
+
+// laneNames is where images get their names.
+const laneNames = laneBill + "/images"
+
+// nameImage puts in force an image that lies beside another one of its name, which that then does: for the
+// way back, or until it is pruned.
+func (h *hostDraft) nameImage(image manifests.Image) {
+	if h.onlyStages() {
+		return
+	}
+	action := hosts.NameImage{Name: image.Reference, Digest: image.Manifest.Digest}
+	loaded := h.made(loads(h.digestName(action.Name, action.Digest)))
+	h.step(plan.PhaseActivate, "image/"+image.Name, laneNames, plan.Update, anotherImage, action, h.servesImages(), h.base(), loaded)
+}
+
+// digestName is what an image is called beside another one that has its name.
+func (h *hostDraft) digestName(reference, digest string) string {
+	name, err := hosts.DigestName(reference, digest)
+	if err != nil {
+		h.fail(err)
+	}
+	return name
 }
 
 // servesImages lists the steps after which images can be loaded: an upgrade does so before anything
@@ -126,13 +163,13 @@ func imageBlob(blob bundle.Blob) hosts.ImageBlob {
 	return hosts.ImageBlob{MediaType: blob.MediaType, Digest: blob.Digest, Size: blob.Size}
 }
 
-// loaded lists the steps that load the images of these names.
+// loaded lists the steps after which the images of these names are there by their references.
 func (h *hostDraft) loaded(names ...string) []string {
 	var ids []string
 	for _, name := range names {
 		for _, image := range h.state.Images {
 			if image.Name == name {
-				ids = append(ids, h.made(loads(image.Reference))...)
+				ids = append(ids, h.made(loads(image.Reference), namesImage(image.Reference))...)
 			}
 		}
 	}

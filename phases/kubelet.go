@@ -27,7 +27,7 @@ func (h *hostDraft) startKubelet(reached []string, anyOf ...[]string) {
 	if h.runsControlPlane() {
 		waits = join(waits, h.made(writesPods(isServer)))
 	} else {
-		waits = join(waits, h.made(does[hosts.LoadImage]), reached)
+		waits = join(waits, h.made(does[hosts.LoadImage], does[hosts.NameImage]), reached)
 	}
 	for _, unit := range h.units(plan.PhaseKubelet) {
 		h.setUnit(unit, after(waits, anyOf...))

@@ -108,6 +108,14 @@ func loads(reference string) match {
 	}
 }
 
+// namesImage matches the step that gives an image the name.
+func namesImage(reference string) match {
+	return func(step plan.Step) bool {
+		name, is := step.Action.(hosts.NameImage)
+		return is && name.Name == reference
+	}
+}
+
 // writes matches the steps that write files and links of a phase, static Pods not among them.
 func writes(phase plan.Phase) match {
 	return func(step plan.Step) bool {

@@ -21,7 +21,7 @@ func Prepare(in Input) (plan.Plan, plan.Contents, error) {
 // prepareHosts installs hosts as far as that belongs to no cluster.
 func (d *draft) prepareHosts() {
 	for _, h := range d.drafts {
-		if h.in.StagesOnly(h.host) {
+		if h.onlyStages() {
 			h.stage()
 			h.loadImages()
 			h.tidy()
@@ -35,6 +35,11 @@ func (d *draft) prepareHosts() {
 			h.pruneImages(h.made(func(plan.Step) bool { return true }))
 		}
 	}
+}
+
+// onlyStages tells whether the host gets the bundle beside what is in force there.
+func (h *hostDraft) onlyStages() bool {
+	return h.in.Workflow == view.Prepare && h.in.StagesOnly(h.host)
 }
 
 // withoutCluster takes away from a host's state what belongs to one cluster. A kubelet

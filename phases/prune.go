@@ -51,16 +51,39 @@ func (h *hostDraft) pruneImages(waits []string) []string {
 	}
 	var ids []string
 	needed := slices.Concat(h.state.References(), view.KeptImages(h.keepsAfter()))
-	for _, name := range sortedKeys(record.Bundled) {
-		digest := record.Bundled[name]
+	images := h.bundledAfter()
+	for _, name := range sortedKeys(images) {
+		digest := images[name]
 		isName := func(wanted string) bool { return hosts.SameImageName(wanted, name) }
-		if h.facts.Images[name] != digest || slices.ContainsFunc(needed, isName) {
+		if slices.ContainsFunc(needed, isName) {
 			continue
 		}
 		ids = append(ids, h.step(plan.PhasePrune, "image/"+name, plan.LaneWork, plan.Remove, noLonger,
 			hosts.UnloadImage{Name: name, Digest: digest}, waits))
 	}
 	return ids
+}
+
+// bundledAfter are the images of bundles that the host has when they got their names: digests by name.
+func (h *hostDraft) bundledAfter() map[string]string {
+	images := map[string]string{}
+	for name, digest := range h.facts.Record.Bundled {
+		if h.facts.Images[name] == digest {
+			images[name] = digest
+		}
+	}
+	for _, step := range h.own() {
+		name, is := step.Action.(hosts.NameImage)
+		if !is || step.IsRescue() {
+			continue
+		}
+		if was := images[name.Name]; was != "" {
+			images[h.digestName(name.Name, was)] = was
+		}
+		images[name.Name] = name.Digest
+		delete(images, h.digestName(name.Name, name.Digest))
+	}
+	return images
 }
 
 // pruneRegistries removes what Slipway wrote for a registry that the cluster file no longer has,

@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"maps"
 	"path"
 	"slices"
 
@@ -99,16 +100,17 @@ func (h *hostDraft) keptPaths() []string {
 }
 
 // keptImages are those of the host that belong to the bundle in force or, where the host does not tell
-// which that is, to any.
-func (h *hostDraft) keptImages() []string {
+// which that is, to any: digests by full reference.
+func (h *hostDraft) keptImages() map[string]string {
 	if h.facts.Record == nil {
 		return nil
 	}
-	all := h.facts.Record.Bundled
+	images := maps.Clone(h.facts.Record.Bundled)
 	bill, told := h.inForce()
-	return keep(sortedKeys(all), func(name string) bool {
-		return !told || slices.ContainsFunc(bill.Images, func(image bundle.Image) bool { return image.Manifest.Digest == all[name] })
+	maps.DeleteFunc(images, func(_, digest string) bool {
+		return told && !slices.ContainsFunc(bill.Images, func(image bundle.Image) bool { return image.Manifest.Digest == digest })
 	})
+	return images
 }
 
 // keptFolders are, likewise, the versions' folders: all that are on the host where it does not tell.
@@ -152,40 +154,61 @@ func (h *hostDraft) before() map[string]hosts.KeptPath {
 	return found
 }
 
-// putVersionBack plans what puts the host back where its change fails: its files and links, the static Pods
-// last, the units that read them, and then its bill of materials. Nothing is kept after that: what is in
-// force may be changed before the upgrade is tried again.
+// putVersionBack plans what puts the host back where its change fails: its files and links; containerd, which
+// names its images; the static Pods; the other units, and then its bill of materials. Nothing is kept after
+// that: what is in force may be changed before the upgrade is tried again.
 func (h *hostDraft) putVersionBack(failing []string) {
 	before := h.before()
 	paths := keep(sortedKeys(before), func(at string) bool { return h.changes(before[at]) })
-	slices.SortStableFunc(paths, func(a, b string) int { return staticPodsLast(a) - staticPodsLast(b) })
-	isBill := func(at string) bool { return at == manifests.BillFile }
 	var back []string
-	put := func(at string) {
-		action, change := keptAction(before[at], h.bundleID)
-		var waits []string
-		if at == manifests.EtcdManifest {
-			waits = h.readyOldEtcd(h.versionInForce(), failing)
-		}
-		back = append(back, h.rescue(failing, trimmed(at), "as before the upgrade", change, action, waits))
-	}
-	for _, at := range paths {
-		if !isBill(at) {
-			put(at)
+	put := func(meant func(at string) bool) {
+		for _, at := range keep(paths, meant) {
+			action, change := keptAction(before[at], h.bundleID)
+			var waits []string
+			if at == manifests.EtcdManifest {
+				waits = h.readyOldEtcd(h.versionInForce(), failing)
+			}
+			back = append(back, h.rescue(failing, trimmed(at), "as before the upgrade", change, action, waits))
 		}
 	}
-	back = append(back, h.putUnitsBack(failing, before)...)
-	if slices.ContainsFunc(paths, isBill) {
-		put(manifests.BillFile)
-	}
+	isBill := func(at string) bool { return at == manifests.BillFile }
+	isContainerd := func(unit manifests.Unit) bool { return unit.Name == manifests.ContainerdUnit }
+	isPod := func(at string) bool { return path.Dir(at) == manifests.ManifestsFolder }
+	put(func(at string) bool { return !isBill(at) && !isPod(at) })
+	back = append(back, h.putUnitsBack(failing, before, isContainerd)...)
+	back = append(back, h.putNamesBack(failing)...)
+	put(isPod)
+	back = append(back, h.putUnitsBack(failing, before, func(unit manifests.Unit) bool { return !isContainerd(unit) })...)
+	put(isBill)
 	h.rescue(join(h.made(does[plan.Drain]), failing), "forget", "it is in force again", plan.Remove, hosts.ForgetVersion{Before: h.bundleID}, back)
 	h.awaitPutBack(failing, back)
 }
 
-// putUnitsBack starts anew, with what they had, the units that read what is changed.
-func (h *hostDraft) putUnitsBack(failing []string, before map[string]hosts.KeptPath) []string {
+// putNamesBack gives the images that were in force their names back.
+func (h *hostDraft) putNamesBack(failing []string) []string {
 	var ids []string
-	for _, unit := range h.state.Units {
+	before := h.imagesBefore()
+	for _, image := range h.state.Images {
+		if was, known := before[image.Reference]; known && was != image.Manifest.Digest {
+			ids = append(ids, h.rescue(failing, "image/"+image.Name, "as before the upgrade", plan.Update,
+				hosts.NameImage{Name: image.Reference, Digest: was}, nil))
+		}
+	}
+	return ids
+}
+
+// imagesBefore are the host's images before the upgrade: digests by full reference.
+func (h *hostDraft) imagesBefore() map[string]string {
+	if kept := h.kept(); kept != nil {
+		return kept.Images
+	}
+	return h.keptImages()
+}
+
+// putUnitsBack starts anew, with what they had, those of the units meant that read what is changed.
+func (h *hostDraft) putUnitsBack(failing []string, before map[string]hosts.KeptPath, meant func(manifests.Unit) bool) []string {
+	var ids []string
+	for _, unit := range keep(h.state.Units, meant) {
 		was := inputsBy(unit, h.was(before))
 		if !unit.Active || h.facts.Units[unit.Name].Inputs == was && !h.makes(starts(unit.Name)) {
 			continue
@@ -202,13 +225,6 @@ func (h *hostDraft) rescue(failing []string, thing, why string, change plan.Chan
 		ID: h.stepID(plan.PhasePutBack, thing), Phase: plan.PhasePutBack, Host: h.host.Name, Lane: string(plan.PhasePutBack),
 		After: after(waits), Rescues: failing, Why: why, Change: change, Action: action,
 	})
-}
-
-func staticPodsLast(file string) int {
-	if path.Dir(file) == manifests.ManifestsFolder {
-		return 1
-	}
-	return 0
 }
 
 // changes tells whether a path is not as it was before the upgrade, or the plan changes it.

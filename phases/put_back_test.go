@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
@@ -55,12 +56,14 @@ func TestAHostWhoseChangeFailsIsPutBack(t *testing.T) {
 	whole := newWorldOf(t, shape{mode: cluster.EndpointVIP, planes: 3, workers: 2})
 	whole.init(seeded(1))
 	old := map[string]string{}
+	flannel := map[string]string{testVersion: whole.image("flannel").Manifest.Digest}
 	for name, machine := range whole.machines {
 		content, _, _ := machine.ReadFile(manifests.APIServerManifest)
 		old[name] = string(content)
 	}
 	whole.nextBundle()
 	whole.upgrading = true
+	flannel[nextVersion] = whole.image("flannel").Manifest.Digest
 	p, _ := whole.planned(Upgrade)
 	turns := []string{"cp-2", "cp-3", "cp-1", "w-1", "w-2"} // etcd's leader comes last
 	for i, step := range p.Steps {
@@ -83,6 +86,9 @@ func TestAHostWhoseChangeFailsIsPutBack(t *testing.T) {
 				content, _, _ := w.machines[name].ReadFile(manifests.APIServerManifest)
 				if same := string(content) == old[name]; w.inForce(name) != want || w.kubelets[name] != versionOf(want) || old[name] != "" && same != (want == testVersion) {
 					t.Errorf("%s has %s in force, its kubelet %s, want %s", name, w.inForce(name), w.kubelets[name], versionOf(want))
+				}
+				if have := w.machines[name].Record().Bundled[w.image("flannel").Reference(bundle.DefaultImageRepository)]; have != flannel[want] {
+					t.Errorf("%s has flannel's image %s, want %s", name, have, flannel[want])
 				}
 				if w.nodes[name].Unschedulable && step.ID != "cluster/upgrade/"+name+"/uncordon" {
 					t.Errorf("%s is still cordoned", name)

@@ -2,7 +2,10 @@ package phases
 
 import (
 	"fmt"
+	"maps"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
@@ -20,8 +23,9 @@ func TestARollbackLeadsBackFromWhereverAnUpgradeStopped(t *testing.T) {
 		t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) {
 			whole := newWorldOf(t, s)
 			whole.init(seeded(1))
-			was := map[string]string{}
+			was, images := map[string]string{}, map[string]map[string]string{}
 			for name, machine := range whole.machines {
+				images[name] = maps.Clone(machine.Record().Bundled)
 				for _, path := range staticPods {
 					content, _, _ := machine.ReadFile(path)
 					was[name+path] = string(content)
@@ -41,6 +45,9 @@ func TestARollbackLeadsBackFromWhereverAnUpgradeStopped(t *testing.T) {
 				again, _ := w.planned(Rollback)
 				wantEmpty(t, again)
 				for name, machine := range w.machines {
+					if diff := cmp.Diff(images[name], machine.Record().Bundled); diff != "" {
+						t.Errorf("cut after %d: images of %s (-before +now):\n%s", cut, name, diff)
+					}
 					for _, path := range staticPods {
 						if content, _, _ := machine.ReadFile(path); string(content) != was[name+path] {
 							t.Errorf("cut after %d: %s is not as it was on %s", cut, path, name)

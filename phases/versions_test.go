@@ -40,7 +40,10 @@ func (w *world) newVersion() {
 // keeping is the action that keeps what a host has of the bundle in force.
 func (w *world) keeping(host cluster.Host) hosts.KeepVersion {
 	state := manifests.Skeleton(w.cluster, w.bill, host)
-	keep := hosts.KeepVersion{Before: "next", Version: "v1", Images: state.References(), Folders: bundle.Folders(state.Sets)}
+	keep := hosts.KeepVersion{Before: "next", Version: "v1", Images: map[string]string{}, Folders: bundle.Folders(state.Sets)}
+	for _, image := range state.Images {
+		keep.Images[image.Reference] = image.Manifest.Digest
+	}
 	for _, set := range state.Sets {
 		for _, file := range set.Files {
 			if file.Target != "" {

@@ -17,7 +17,7 @@ import (
 // Versions in a world: what an upgrade changes, and what it promises meanwhile.
 
 // nextBundle gives the world a bundle of the next patch version: other images and binaries of
-// Kubernetes, and another etcd.
+// Kubernetes, another etcd, and flannel of the same version, built otherwise.
 func (w *world) nextBundle() {
 	w.t.Helper()
 	w.bill, w.blobs = testBill()
@@ -28,7 +28,11 @@ func (w *world) nextBundle() {
 		return bundle.Blob{Digest: ref, Size: int64(len(content)), MediaType: "application/octet-stream"}
 	}
 	for i := range w.bill.Images {
-		if image := &w.bill.Images[i]; image.Name != "pause" && image.Name != "flannel" {
+		switch image := &w.bill.Images[i]; image.Name {
+		case "pause":
+		case "flannel": // the same version, built otherwise
+			image.Manifest, image.Config = blob("next manifest flannel"), blob("next config flannel")
+		default:
 			image.Tag, image.Manifest, image.Config = nextVersion, blob("next manifest "+image.Name), blob("next config "+image.Name)
 		}
 	}
@@ -40,6 +44,16 @@ func (w *world) nextBundle() {
 	}
 	w.bill.KubernetesVersion = versionOf(nextVersion)
 	w.cluster.KubernetesVersion = w.bill.KubernetesVersion
+}
+
+// image is one of the bundle's.
+func (w *world) image(name string) bundle.Image {
+	w.t.Helper()
+	at := slices.IndexFunc(w.bill.Images, func(image bundle.Image) bool { return image.Name == name })
+	if at < 0 {
+		w.t.Fatalf("the bundle has no image %s", name)
+	}
+	return w.bill.Images[at]
 }
 
 // beforeUpgrade makes the cluster, and gives the world the bundle that it is to be upgraded to. From

@@ -14,7 +14,7 @@ func (t *trial) keepsVersions() {
 	t.do(t.write("same", first, 0o600), hosts.Changed)
 	t.do(hosts.MakeSymlink{Path: t.path("link"), Target: "v1"}, hosts.Changed)
 	keep := hosts.KeepVersion{
-		Before: "v1.37.2-abc", Version: "v1.36.3", Images: []string{"registry.k8s.io/pause:3.10"},
+		Before: "v1.37.2-abc", Version: "v1.36.3", Images: map[string]string{"registry.k8s.io/pause:3.10": "sha256:1"},
 		Folders: []string{"/opt/slipway/components/kubernetes-v1.36.3-1"},
 		Paths:   []string{t.path("file"), t.path("same"), t.path("link"), t.path("nothing")},
 	}

@@ -193,6 +193,8 @@ func (o *opened) change(action hosts.Action) (string, error) {
 		return f.reboot(a)
 	case hosts.LoadImage:
 		return f.loadImage(a)
+	case hosts.NameImage:
+		return f.nameImage(a)
 	case hosts.UnloadImage:
 		return f.unloadImage(a)
 	case hosts.SetSysctl:

@@ -122,6 +122,34 @@ func (f *Fake) loadImage(a hosts.LoadImage) (string, error) {
 	return "loaded", nil
 }
 
+func (f *Fake) nameImage(a hosts.NameImage) (string, error) {
+	beside, err := hosts.DigestName(a.Name, a.Digest)
+	if err != nil {
+		return "", err
+	}
+	was := f.images[a.Name]
+	switch {
+	case was == a.Digest && f.images[beside] == "" && f.record.IsBundled(a.Name, a.Digest):
+		return "", nil
+	case was != a.Digest && f.images[beside] != a.Digest:
+		return "", fmt.Errorf("it is not on the host by its digest (%s)", beside)
+	}
+	bundled := f.record.IsBundled(a.Name, was)
+	if was != "" && was != a.Digest {
+		old, err := hosts.DigestName(a.Name, was)
+		if err != nil {
+			return "", err
+		}
+		f.noted().Loaded(hosts.LoadImage{Reference: old, Manifest: hosts.ImageBlob{Digest: was}, Bundled: bundled})
+		f.images[old] = was
+	}
+	f.noted().Loaded(hosts.LoadImage{Reference: a.Name, Manifest: hosts.ImageBlob{Digest: a.Digest}, Bundled: true})
+	f.images[a.Name] = a.Digest
+	f.record.ForgetImage(beside)
+	delete(f.images, beside)
+	return "was " + was, nil
+}
+
 func (f *Fake) unloadImage(a hosts.UnloadImage) (string, error) {
 	if f.record == nil || f.record.Bundled[a.Name] != a.Digest || f.images[a.Name] != a.Digest {
 		return "", nil

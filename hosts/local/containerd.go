@@ -265,6 +265,22 @@ func nameImage(ctx context.Context, store images.Store, entry images.Image) erro
 	return err
 }
 
+func (d *daemon) Name(ctx context.Context, reference, name string) error {
+	c, conn, err := d.connect()
+	if err != nil {
+		return err
+	}
+	ctx = inKubernetes(ctx)
+	image, err := c.ImageService().Get(ctx, reference)
+	if err != nil {
+		return fmt.Errorf("look for image %s: %w", reference, err)
+	}
+	if err := nameImage(ctx, c.ImageService(), images.Image{Name: name, Target: image.Target, Labels: imageLabels}); err != nil {
+		return fmt.Errorf("name image %s %s: %w", reference, name, err)
+	}
+	return awaitImage(ctx, cri.NewImageServiceClient(conn), name)
+}
+
 // ImageInUse looks at all containers, as the kubelet's image garbage collection does, sandboxes
 // among them. Which of its names an image has in a container, the CRI plugin chooses.
 func (d *daemon) ImageInUse(ctx context.Context, reference string) (bool, error) {

@@ -71,6 +71,8 @@ type Containerd interface {
 	Images(ctx context.Context, references []string) (map[string]string, error)
 	// Load puts an image into the store, out of blobs that open gives by digest.
 	Load(ctx context.Context, image hosts.LoadImage, open func(string) (io.ReadCloser, error), counted func(int64)) error
+	// Name gives what the store has by one name another name too, in place of what has that.
+	Name(ctx context.Context, reference, name string) error
 	// ImageInUse tells whether a container, which may have ended, was made of an image.
 	ImageInUse(ctx context.Context, reference string) (bool, error)
 	// Unpin lets the kubelet's image garbage collection take an image.

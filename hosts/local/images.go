@@ -87,6 +87,71 @@ func (h *Host) keepImage(ctx context.Context, a hosts.LoadImage) (hosts.Outcome,
 	})
 }
 
+// nameImage gives an image the name that another one has. In between the host has both by their digests'
+// names, so that it can go on where it was cut.
+func (h *Host) nameImage(ctx context.Context, a hosts.NameImage) (hosts.Outcome, error) {
+	h.loading.Lock()
+	defer h.loading.Unlock()
+	full, err := hosts.ImageName(a.Name)
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	beside, err := hosts.DigestName(a.Name, a.Digest)
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	record, err := h.record.read()
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	have, err := h.images(ctx, []string{full, beside})
+	if err == nil && have == nil {
+		err = errNoContainerd
+	}
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	named := have[full] == a.Digest
+	switch {
+	case named && have[beside] == "" && record.IsBundled(a.Name, a.Digest):
+		return unchanged, nil
+	case !named && have[beside] != a.Digest:
+		return hosts.Outcome{}, fmt.Errorf("it is not on the host by its digest (%s)", beside)
+	}
+	var keeps hosts.LoadImage // what has the name
+	if was := have[full]; was != "" && !named {
+		if keeps.Reference, err = hosts.DigestName(a.Name, was); err != nil {
+			return hosts.Outcome{}, err
+		}
+		keeps.Manifest.Digest = was
+		keeps.Bundled = record.IsBundled(a.Name, was) || record.IsBundled(keeps.Reference, was)
+	}
+	return h.apply(ctx, change{
+		action: a,
+		detail: "was " + have[full],
+		note: func(r *hosts.Record) {
+			if keeps.Reference != "" {
+				r.Loaded(keeps)
+			}
+			r.Loaded(hosts.LoadImage{Reference: a.Name, Manifest: hosts.ImageBlob{Digest: a.Digest}, Bundled: true})
+		},
+		act: func(ctx context.Context) error {
+			if keeps.Reference != "" {
+				if err := h.containerd.Name(ctx, full, keeps.Reference); err != nil {
+					return err
+				}
+			}
+			if !named {
+				if err := h.containerd.Name(ctx, beside, full); err != nil {
+					return err
+				}
+			}
+			return h.containerd.Unload(ctx, beside, a.Digest)
+		},
+		settle: func(r *hosts.Record) { r.ForgetImage(beside) },
+	})
+}
+
 // unloadImage removes an image that came from a bundle, or lets the kubelet remove it.
 func (h *Host) unloadImage(ctx context.Context, a hosts.UnloadImage) (hosts.Outcome, error) {
 	h.loading.Lock()
@@ -107,6 +172,7 @@ func (h *Host) unloadImage(ctx context.Context, a hosts.UnloadImage) (hosts.Outc
 	if err != nil {
 		return hosts.Outcome{}, err
 	}
+	used = used && !record.HasOther(a.Name, a.Digest)
 	detail, act := "removed", func(ctx context.Context) error { return h.containerd.Unload(ctx, full, a.Digest) }
 	if used {
 		detail, act = hosts.Unpinned, func(ctx context.Context) error { return h.containerd.Unpin(ctx, full) }

@@ -140,6 +140,8 @@ func (h *Host) dispatch(ctx context.Context, action hosts.Action, report func(ho
 		return h.reboot(ctx, a)
 	case hosts.LoadImage:
 		return h.loadImage(ctx, a, report)
+	case hosts.NameImage:
+		return h.nameImage(ctx, a)
 	case hosts.UnloadImage:
 		return h.unloadImage(ctx, a)
 	case hosts.SetSysctl:

@@ -311,12 +311,16 @@ type fakeContainerd struct {
 	ended      []string
 	grace      time.Duration
 	containers []local.Container
-	hung       bool // it answers nothing, as one that was stopped
+	hung       bool  // it answers nothing, as one that was stopped
+	refuses    error // to remove an image
 }
 
 func (f *fakeContainerd) Images(_ context.Context, references []string) (map[string]string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.images == nil {
+		return nil, nil // it does not run
+	}
 	found := map[string]string{}
 	for _, reference := range references {
 		if digest, ok := f.images[reference]; ok {
@@ -345,6 +349,13 @@ func (f *fakeContainerd) Load(_ context.Context, image hosts.LoadImage, open fun
 	return nil
 }
 
+func (f *fakeContainerd) Name(_ context.Context, reference, name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.images[name] = f.images[reference]
+	return nil
+}
+
 func (f *fakeContainerd) ImageInUse(_ context.Context, reference string) (bool, error) {
 	return f.used[reference], nil
 }
@@ -360,10 +371,10 @@ func (f *fakeContainerd) Unpin(_ context.Context, reference string) error {
 func (f *fakeContainerd) Unload(_ context.Context, reference, digest string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.images[reference] == digest {
+	if f.refuses == nil && f.images[reference] == digest {
 		delete(f.images, reference)
 	}
-	return nil
+	return f.refuses
 }
 
 func (f *fakeContainerd) Pods(context.Context) ([]string, error) { return f.pods, nil }

@@ -316,6 +316,56 @@ func TestLoadImageReadsOnlyTheStore(t *testing.T) {
 	}
 }
 
+// TestAnImageIsNamedInPlaceOfAnother, which stays by its digest, so that it can be named again; also where that
+// was cut.
+func TestAnImageIsNamedInPlaceOfAnother(t *testing.T) {
+	const name = "acme/app:1"
+	one, other := hosttest.Content([]byte("one")), hosttest.Content([]byte("other"))
+	beside := func(content hosts.Blob) string { return "docker.io/acme/app@" + content.Ref }
+	load := func(reference string, content hosts.Blob) hosts.LoadImage {
+		return hosts.LoadImage{Reference: reference, Manifest: hosts.ImageBlob{Digest: content.Ref, Size: content.Size}, Bundled: true}
+	}
+	m := newMachine(t)
+	host := m.host()
+	m.upload(host, one)
+	m.upload(host, other)
+	m.once(host, load(name, one), hosts.Changed)
+	naming := hosts.NameImage{Name: name, Digest: other.Ref}
+	if err := m.fails(host, naming); !strings.Contains(err.Error(), beside(other)) {
+		t.Errorf("one that is not there: %v", err)
+	}
+	m.once(host, load(beside(other), other), hosts.Changed)
+	for _, step := range []struct {
+		names, keeps hosts.Blob
+		cut          bool // before the last change
+	}{
+		{names: other, keeps: one},
+		{names: one, keeps: other},
+		{names: other, keeps: one, cut: true},
+		{names: one, keeps: other, cut: true},
+	} {
+		if step.cut {
+			m.containerd.refuses = errors.New("cut")
+			m.fails(host, hosts.NameImage{Name: name, Digest: step.names.Ref})
+			m.containerd.refuses = nil
+		}
+		m.once(host, hosts.NameImage{Name: name, Digest: step.names.Ref}, hosts.Changed)
+		m.once(host, hosts.NameImage{Name: name, Digest: step.names.Ref}, hosts.Unchanged)
+		want := map[string]string{"docker.io/" + name: step.names.Ref, beside(step.keeps): step.keeps.Ref}
+		if diff := cmp.Diff(want, m.containerd.images); diff != "" {
+			t.Errorf("containerd has (-want +got):\n%s", diff)
+		}
+		record := m.record(host)
+		if diff := cmp.Diff(map[string]string{name: step.names.Ref, beside(step.keeps): step.keeps.Ref}, record.Bundled); diff != "" || len(record.Images) != 2 {
+			t.Errorf("on record are %q, from the bundle (-want +got):\n%s", record.Images, diff)
+		}
+	}
+	m.containerd.images = nil // it does not run
+	if err := m.fails(host, naming); !strings.Contains(err.Error(), "containerd does not run") {
+		t.Errorf("without containerd: %v", err)
+	}
+}
+
 // TestOnlyTheBundlesImagesAreUnloaded: by the record, while they are what it says.
 func TestOnlyTheBundlesImagesAreUnloaded(t *testing.T) {
 	const name, full = "acme/app:1", "docker.io/acme/app:1"

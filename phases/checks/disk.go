@@ -93,7 +93,8 @@ func needs(v view.View, host cluster.Host, facts hosts.Facts) []need {
 	}
 	unpacked := map[string]bool{}
 	for _, image := range wanted.Images {
-		if facts.Images[image.Reference] == image.Manifest.Digest {
+		beside, err := hosts.DigestName(image.Reference, image.Manifest.Digest)
+		if facts.Images[image.Reference] == image.Manifest.Digest || err == nil && facts.Images[beside] == image.Manifest.Digest {
 			continue
 		}
 		for _, blob := range image.Blobs() {

@@ -24,11 +24,17 @@ func KeptFolders(facts hosts.Facts) []string {
 	return slices.Compact(folders)
 }
 
-// KeptImages are the images that it needs for that, by their full references.
+// KeptImages are the images that it needs for that, by their full references and by the names that they
+// lie by beside others of those.
 func KeptImages(facts hosts.Facts) []string {
 	var images []string
 	for _, kept := range facts.Kept {
-		images = append(images, kept.Images...)
+		for name, digest := range kept.Images {
+			images = append(images, name)
+			if beside, err := hosts.DigestName(name, digest); err == nil {
+				images = append(images, beside)
+			}
+		}
 	}
 	return images
 }
