@@ -66,6 +66,7 @@ func upgradeKilledAgain(t *testing.T, l *lab) {
 	if now := l.versions(); !maps.Equal(now, before) {
 		t.Errorf("after the rollback the nodes are of %v; they were of %v", now, before)
 	}
+	l.planIsEmpty()
 	w.stop()
 }
 

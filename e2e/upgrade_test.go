@@ -52,6 +52,7 @@ func upgradeTakenBack(t *testing.T, l *lab) {
 	if now := l.versions(); !maps.Equal(now, before) {
 		t.Errorf("after the rollback the nodes are of %v; they were of %v", now, before)
 	}
+	l.planIsEmpty()
 }
 
 // upgradeRolls upgrades the cluster under clients, with slipway killed half-way: no write that was
