@@ -15,7 +15,7 @@ import (
 
 // flannelObjects are the network add-on.
 func flannelObjects(in Input) ([]Object, error) {
-	reference, err := in.reference(imageFlannel)
+	image, err := in.image(imageFlannel)
 	if err != nil {
 		return nil, err
 	}
@@ -34,8 +34,8 @@ func flannelObjects(in Input) ([]Object, error) {
 	first, _ := netip.ParseAddr(in.firstAddress())
 	host, port := splitAddress(endpoint)
 	return renderObjects(plan.PhaseAddonFlannel, "flannel.yaml", map[string]any{
-		"Image": reference, "Host": host, "Port": port, "IPv6": first.Is6(),
-		"CNIConf": string(conf), "Network": network, "Inputs": digest([]byte(network), conf),
+		"Image": image.Reference, "Host": host, "Port": port, "IPv6": first.Is6(),
+		"CNIConf": string(conf), "Network": network, "Inputs": digest([]byte(image.Manifest.Digest+network), conf),
 		"Installer": in.has(cniInstaller), "IdleSeconds": idleSeconds, "XtablesLock": in.locksXtables(),
 	})
 }
@@ -104,7 +104,7 @@ var corefileKey = hosts.ObjectKey{APIVersion: "v1", Kind: "ConfigMap", Namespace
 
 // coreDNSObjects are the add-on CoreDNS.
 func coreDNSObjects(in Input) ([]Object, error) {
-	reference, err := in.reference(imageCoreDNS)
+	image, err := in.image(imageCoreDNS)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,8 @@ func coreDNSObjects(in Input) ([]Object, error) {
 		return nil, errors.New("find the DNS address: no Service subnet has a tenth one")
 	}
 	return renderObjects(plan.PhaseAddonCoreDNS, "coredns.yaml", map[string]any{
-		"Image": reference, "Corefile": string(corefile), "Addresses": addresses,
+		"Image": image.Reference, "Corefile": string(corefile), "Addresses": addresses,
+		"Inputs": digest([]byte(image.Manifest.Digest)),
 	})
 }
 
@@ -137,7 +138,7 @@ func kubeProxyObjects(in Input) ([]Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	reference, err := in.reference(imageProxy)
+	image, err := in.image(imageProxy)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +148,7 @@ func kubeProxyObjects(in Input) ([]Object, error) {
 		return nil, err
 	}
 	objects, err := renderObjects(plan.PhaseAddonKubeProxy, "kube-proxy.yaml", map[string]any{
-		"Image": reference, "Config": string(config), "Kubeconfig": string(kubeconfig), "Inputs": digest(config, kubeconfig),
+		"Image": image.Reference, "Config": string(config), "Kubeconfig": string(kubeconfig), "Inputs": digest([]byte(image.Manifest.Digest), config, kubeconfig),
 		"IdleSeconds": idleSeconds, "XtablesLock": in.locksXtables(),
 	})
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 )
 
-// AnnotationInputs carries the digest of what a static Pod is made of: its manifest, and what it
-// reads from disk once, when it starts. A change of the digest is a change of the Pod, and so
+// AnnotationInputs carries the digest of what a static Pod is made of: its manifest, its image, of which
+// another one may have the same name, and what it reads from disk once, when it starts. A change of the digest is a change of the Pod, and so
 // restarts it; and it tells by which manifest a Pod runs, whatever admission makes of the Pod
 // that the API server shows (a LimitRange its resources, a webhook its images).
 const AnnotationInputs = "slipway.dev/inputs"
@@ -52,12 +52,12 @@ type probes struct {
 // staticPod renders a component as kubeadm does: on the host's network, of the class of
 // what a node cannot do without.
 func (in Input) staticPod(host cluster.Host, c component) ([]byte, error) {
-	reference, err := in.reference(c.name)
+	image, err := in.image(c.name)
 	if err != nil {
 		return nil, err
 	}
 	mounts := in.mounts(host, c.pod)
-	annotations := map[string]string{AnnotationInputs: c.inputs}
+	annotations := map[string]string{AnnotationInputs: c.inputs + image.Manifest.Digest}
 	maps.Copy(annotations, c.annotations)
 	priority := int32(2000001000) // system-node-critical; no admission fills it in for a static Pod
 	pod := corev1.Pod{
@@ -69,7 +69,7 @@ func (in Input) staticPod(host cluster.Host, c component) ([]byte, error) {
 			Annotations: annotations,
 		},
 		Spec: corev1.PodSpec{
-			Containers:        []corev1.Container{c.container(reference, mounts)},
+			Containers:        []corev1.Container{c.container(image.Reference, mounts)},
 			HostNetwork:       true,
 			Priority:          &priority,
 			PriorityClassName: "system-node-critical",

@@ -386,6 +386,42 @@ func TestEveryChangeOfAManifestChangesItsDigest(t *testing.T) {
 	}
 }
 
+// TestAnotherImageOfTheSameNameRestarts every Pod that is made of it: an upgrade is over when what it brought runs.
+func TestAnotherImageOfTheSameNameRestarts(t *testing.T) {
+	rendered := func(digest string) map[string]string {
+		in := input(t, three(), modern())
+		in.Bill.Images = slices.Clone(in.Bill.Images)
+		for i := range in.Bill.Images {
+			in.Bill.Images[i].Manifest.Digest = digest
+		}
+		found := map[string]string{}
+		etcd, err := EtcdPod(in, "a", StackedCluster(in.Cluster))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found["etcd"] = string(etcd)
+		objects, err := ClusterObjects(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, object := range objects.Objects {
+			if kind := object.Key.Kind; kind == "DaemonSet" || kind == "Deployment" {
+				found[object.Key.String()] = string(object.Content)
+			}
+		}
+		return found
+	}
+	one, other := rendered("sha256:1"), rendered("sha256:2")
+	if len(one) != 4 { // etcd, kube-proxy, CoreDNS, flannel
+		t.Errorf("rendered are %v", slices.Sorted(maps.Keys(one)))
+	}
+	for name, content := range one {
+		if content == other[name] {
+			t.Errorf("%s is the same with another image", name)
+		}
+	}
+}
+
 // TestInitialClusterIsKept: its members are, and its state is always existing.
 func TestInitialClusterIsKept(t *testing.T) {
 	in := input(t, three(), modern())

@@ -93,16 +93,16 @@ func setDiffers(all, wrong, absent int) (string, plan.Change) {
 // will ask for them.
 func (h *hostDraft) loadImages() {
 	for _, image := range h.state.Images {
-		have, there := h.facts.Images[image.Reference]
+		have, there := h.imageNamed(image.Reference)
 		beside := h.facts.Images[h.digestName(image.Reference, image.Manifest.Digest)] == image.Manifest.Digest
 		switch {
-		case there && have == image.Manifest.Digest:
-		case beside:
+		case there && have == image.Manifest.Digest && !h.cutNaming(image):
+		case beside, h.cutNaming(image):
 			h.nameImage(image)
 		case !there:
 			h.loadImage(image, loading(image), plan.Create, "image missing")
 		case h.in.Workflow == view.Rollback: // its bundle is at hand no more
-		case h.in.Workflow.ChangesVersion() || h.onlyStages():
+		case h.beside():
 			load := loading(image)
 			load.Reference = h.digestName(load.Reference, load.Manifest.Digest)
 			h.loadImage(image, load, plan.Create, "another image has its name, and keeps it until this version is in force")
@@ -112,6 +112,27 @@ func (h *hostDraft) loadImages() {
 		}
 	}
 }
+
+// imageNamed is the digest of what has an image's name on the host. A containerd that does not answer shows
+// none: then what is on record counts, lest staging takes the name.
+func (h *hostDraft) imageNamed(reference string) (digest string, there bool) {
+	if digest, there = h.facts.Images[reference]; there || h.facts.Record == nil {
+		return digest, there
+	}
+	digest, there = h.facts.Record.Bundled[reference]
+	return digest, there && h.beside() && digest != ""
+}
+
+// cutNaming tells whether the host was to name an image other than this one when it was cut: containerd has
+// this one, and the record the other.
+func (h *hostDraft) cutNaming(image manifests.Image) bool {
+	record, digest := h.facts.Record, image.Manifest.Digest
+	return record != nil && h.facts.Images[image.Reference] == digest && !record.IsBundled(image.Reference, digest) &&
+		record.Bundled[h.digestName(image.Reference, digest)] == digest
+}
+
+// beside tells whether the bundle's images lie beside those in force until the host changes.
+func (h *hostDraft) beside() bool { return h.in.Workflow.ChangesVersion() || h.onlyStages() }
 
 const anotherImage = "another image has this name"
 
@@ -130,7 +151,7 @@ func (h *hostDraft) nameImage(image manifests.Image) {
 	}
 	action := hosts.NameImage{Name: image.Reference, Digest: image.Manifest.Digest}
 	loaded := h.made(loads(h.digestName(action.Name, action.Digest)))
-	h.step(plan.PhaseActivate, "image/"+image.Name, laneNames, plan.Update, anotherImage, action, h.servesImages(), h.base(), loaded)
+	h.step(plan.PhaseActivate, "image/"+image.Name, laneNames, plan.Update, anotherImage, action, h.made(startsContainerd), h.base(), loaded)
 }
 
 // digestName is what an image is called beside another one that has its name.

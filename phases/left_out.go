@@ -43,11 +43,12 @@ func (d *draft) spareMissing() {
 }
 
 // leaveOut keeps Pods away from nodes that are left out of an upgrade: what DaemonSets such as kube-proxy
-// run from now on is not on them, and one that comes back has no Services until it has the version.
+// run from now on may not be on them, and one that comes back has no Services until it has the version. Which
+// bundle a host has that is down is not known; of one version there may be several.
 func (d *draft) leaveOut() {
 	for _, host := range d.in.LeftOut() {
 		node, there := d.in.Node(host.Name)
-		if there && !node.Unschedulable && node.KubeletVersion != d.in.Bill.KubernetesVersion {
+		if there && !node.Unschedulable {
 			d.forNode(host).add(plan.Step{
 				ID: clusterID(plan.PhaseUpgrade, host.Name, "cordon"), Phase: plan.PhaseUpgrade, Lane: string(plan.PhaseUpgrade) + "/" + host.Name,
 				Why: "it is left out: when it comes back, it gets no Pods before it has the version", Change: plan.Update,

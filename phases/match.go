@@ -116,6 +116,12 @@ func namesImage(reference string) match {
 	}
 }
 
+// removesBill matches the step that removes a host's bill of materials, before anything else of it changes.
+func removesBill(step plan.Step) bool {
+	remove, is := step.Action.(hosts.RemovePath)
+	return is && remove.Path == manifests.BillFile && !step.IsRescue()
+}
+
 // writes matches the steps that write files and links of a phase, static Pods not among them.
 func writes(phase plan.Phase) match {
 	return func(step plan.Step) bool {

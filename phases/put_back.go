@@ -189,7 +189,9 @@ func (h *hostDraft) putNamesBack(failing []string) []string {
 	var ids []string
 	before := h.imagesBefore()
 	for _, image := range h.state.Images {
-		if was, known := before[image.Reference]; known && was != image.Manifest.Digest {
+		was := before[image.Reference]
+		there := was != "" && (h.facts.Images[image.Reference] == was || h.facts.Images[h.digestName(image.Reference, was)] == was)
+		if there && was != image.Manifest.Digest { // one that somebody has removed must not keep the rest from being put back
 			ids = append(ids, h.rescue(failing, "image/"+image.Name, "as before the upgrade", plan.Update,
 				hosts.NameImage{Name: image.Reference, Digest: was}, nil))
 		}

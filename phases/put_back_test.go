@@ -12,8 +12,8 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-// runFailing carries a plan out in which one step fails: what waits for it is skipped, the rest goes
-// on, and then what rescues.
+// runFailing carries a plan out in which one step fails, by chance when it has done what it is for: what waits
+// for it is skipped, the rest goes on, and then what rescues.
 func (w *world) runFailing(p plan.Plan, contents plan.Contents, chance *rand.Rand, fails string) {
 	w.t.Helper()
 	done, ended := map[string]bool{}, map[string]bool{fails: true}
@@ -33,6 +33,11 @@ func (w *world) runFailing(p plan.Plan, contents plan.Contents, chance *rand.Ran
 		step := open[chance.IntN(len(open))]
 		w.do(step, contents)
 		done[step.ID], ended[step.ID] = true, true
+	}
+	for _, step := range w.enabled(ordinary, done) {
+		if step.ID == fails && (removesBill(step) || chance.IntN(2) == 0) {
+			w.do(step, contents)
+		}
 	}
 	w.upgrading = false // what is put back is no upgrade
 	for _, step := range p.Steps {
@@ -55,11 +60,13 @@ func (w *world) runFailing(p plan.Plan, contents plan.Contents, chance *rand.Ran
 func TestAHostWhoseChangeFailsIsPutBack(t *testing.T) {
 	whole := newWorldOf(t, shape{mode: cluster.EndpointVIP, planes: 3, workers: 2})
 	whole.init(seeded(1))
-	old := map[string]string{}
+	old, bills := map[string]string{}, map[string]string{}
 	flannel := map[string]string{testVersion: whole.image("flannel").Manifest.Digest}
 	for name, machine := range whole.machines {
 		content, _, _ := machine.ReadFile(manifests.APIServerManifest)
 		old[name] = string(content)
+		bill, _, _ := machine.ReadFile(manifests.BillFile)
+		bills[name] = string(bill)
 	}
 	whole.nextBundle()
 	whole.upgrading = true
@@ -89,6 +96,9 @@ func TestAHostWhoseChangeFailsIsPutBack(t *testing.T) {
 				}
 				if have := w.machines[name].Record().Bundled[w.image("flannel").Reference(bundle.DefaultImageRepository)]; have != flannel[want] {
 					t.Errorf("%s has flannel's image %s, want %s", name, have, flannel[want])
+				}
+				if bill, _, _ := w.machines[name].ReadFile(manifests.BillFile); (string(bill) == bills[name]) != (want == testVersion) {
+					t.Errorf("%s says that it has the bundle %q in force, want that of %s", name, bill, want)
 				}
 				if w.nodes[name].Unschedulable && step.ID != "cluster/upgrade/"+name+"/uncordon" {
 					t.Errorf("%s is still cordoned", name)

@@ -41,6 +41,7 @@ var rollbackPhases = []func(*draft){
 	(*draft).pruneObjects,
 	(*draft).pruneHosts,
 	(*draft).forgetKept,
+	(*draft).uncordonUnchanged,
 }
 
 // takeKept puts what each host has kept in the place of what would be rendered now: the file of the
@@ -105,6 +106,22 @@ func (d *draft) planesGoBack(before []string) []string {
 	mended, last := oneByOne(inOrder(d.planes), join(before, d.readyEtcd(before)))
 	balanced, lastBalancer := oneByOne(d.balancers, join(mended, last))
 	return join(mended, last, balanced, lastBalancer)
+}
+
+// uncordonUnchanged has a node take Pods again where its drain does not end, or the run ends right after it:
+// nothing of the host has changed yet. One that is half changed stays cordoned until it is whole.
+func (d *draft) uncordonUnchanged() {
+	for _, h := range d.drafts {
+		drained := h.made(does[plan.Drain])
+		if node, _ := h.in.Node(h.host.Name); len(drained) == 0 || node.Unschedulable && node.CordonedBy != cordonedFor {
+			continue
+		}
+		h.add(plan.Step{
+			ID: clusterID(plan.PhasePutBack, h.host.Name, "uncordon"), Phase: plan.PhasePutBack, Lane: string(plan.PhasePutBack) + "/" + h.host.Name,
+			Rescues: join(drained, h.made(removesBill)), Why: "it was cordoned for the way back, and nothing of it has changed",
+			Cluster: plan.Uncordon{Node: h.host.Name, By: cordonedFor},
+		})
+	}
 }
 
 // forgetKept has hosts forget last what they have gone back to.

@@ -70,6 +70,38 @@ func TestARollbackLeadsBackFromWhereverAnUpgradeStopped(t *testing.T) {
 	}
 }
 
+// TestARollbackThatStopsBeforeAHostsFirstChangeUncordonsIt: what has its Pods elsewhere, and nothing changed yet,
+// is no node that is lost until the next run.
+func TestARollbackThatStopsBeforeAHostsFirstChangeUncordonsIt(t *testing.T) {
+	whole := newWorldOf(t, shape{mode: cluster.EndpointVIP, planes: 3, workers: 2})
+	whole.beforeUpgrade()
+	whole.all(Upgrade)
+	whole.goBack()
+	p, _ := whole.planned(Rollback)
+	stopped := 0
+	for i, step := range p.Steps {
+		if !does[plan.Drain](step) && !removesBill(step) {
+			continue
+		}
+		stopped++
+		w := whole.clone(t)
+		w.query = nil
+		p, contents := w.planned(Rollback)
+		w.runFailing(p, contents, seeded(uint64(i)), step.ID)
+		for name, node := range w.nodes {
+			if node.Unschedulable {
+				t.Errorf("%s failed, and %s is still cordoned", step.ID, name)
+			}
+		}
+		w.rest(Rollback)
+		again, _ := w.planned(Rollback)
+		wantEmpty(t, again)
+	}
+	if stopped < 10 {
+		t.Errorf("only %d steps of the rollback drain a node or begin its change", stopped)
+	}
+}
+
 // TestAnUpgradeGoesForwardAgainFromWhereverARollbackStopped: etcd's downgrade is ended, or it
 // would stay what the older version is, and in the end all is new.
 func TestAnUpgradeGoesForwardAgainFromWhereverARollbackStopped(t *testing.T) {

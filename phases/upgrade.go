@@ -120,7 +120,7 @@ func (d *draft) makeRoom() {
 // putBackWhatFails has what was in force put back on a host where its change fails.
 func (d *draft) putBackWhatFails() {
 	for _, h := range d.drafts {
-		if failing := h.made(h.changesVersion, awaitsAPI, does[plan.WaitPods], does[plan.WaitNode], does[plan.WaitEndpoint]); h.makes(h.changesVersion) {
+		if failing := h.made(removesBill, h.changesVersion, awaitsAPI, does[plan.WaitPods], does[plan.WaitNode], does[plan.WaitEndpoint]); h.makes(h.changesVersion) {
 			h.putVersionBack(failing)
 		}
 	}

@@ -89,7 +89,7 @@ func TestWhatAnUpgradeSaysOfCertificatesThatEnd(t *testing.T) {
 			}
 		}
 	}
-	v.ClusterFacts.Nodes = []hosts.Node{{Name: "cp-1", CordonedBy: string(view.Upgrade)}}
+	halfChanged(&v, "cp-1")
 	if got := told(time.Hour, worker); !strings.HasPrefix(got, "warning ") {
 		t.Errorf("once the upgrade has begun: %s", got)
 	}

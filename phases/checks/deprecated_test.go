@@ -53,7 +53,8 @@ func TestWhatStillNeedsAPIsThatGoAway(t *testing.T) {
 				t.Errorf("%+v", found)
 			}
 			begun := v(test.seen)
-			begun.ClusterFacts.Nodes = []hosts.Node{{Name: "cp-1", CordonedBy: string(view.Upgrade)}}
+			begun.Cluster = &cluster.Cluster{Hosts: []cluster.Host{{Name: "cp-1"}}}
+			halfChanged(&begun, "cp-1")
 			if found := deprecatedAPIs(begun); found[0].Severity != Warning {
 				t.Errorf("once the upgrade has begun: %+v", found)
 			}

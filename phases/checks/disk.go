@@ -82,7 +82,11 @@ func needs(v view.View, host cluster.Host, facts hosts.Facts) []need {
 			sizes[layer.Digest] = layer.Size
 		}
 		for _, file := range set.Files {
-			if have, there := facts.Files[file.Path]; there && have.Digest == file.Digest {
+			have, there := facts.Files[file.Path]
+			if v.Workflow == view.Upgrade && !file.Staged() && have.Type == hosts.TypeFile {
+				store += have.Size // it is kept beside what comes
+			}
+			if there && have.Digest == file.Digest {
 				continue
 			}
 			files += file.Size // beside what is there, also where it replaces that: it is renamed when it is whole

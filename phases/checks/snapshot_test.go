@@ -1,6 +1,8 @@
 package checks
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -72,6 +74,10 @@ func halfChanged(v *view.View, name string) {
 	id, _ := v.Bill.ID()
 	facts := v.Facts[name]
 	facts.Kept, facts.Record = []hosts.Kept{{Before: id}}, &hosts.Record{Cluster: hosts.Identity{ID: "1"}}
-	v.Facts[name] = facts
-	v.ClusterFacts.Nodes = []hosts.Node{{Name: name, Labels: map[string]string{view.LabelManaged: "true"}}}
+	all := map[string]hosts.Facts{}
+	maps.Copy(all, v.Facts)
+	all[name] = facts
+	v.Facts = all
+	nodes := slices.DeleteFunc(slices.Clone(v.ClusterFacts.Nodes), func(node hosts.Node) bool { return node.Name == name })
+	v.ClusterFacts.Nodes = append(nodes, hosts.Node{Name: name, Ready: true, Labels: map[string]string{view.LabelManaged: "true"}})
 }

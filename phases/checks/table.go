@@ -68,6 +68,7 @@ var Table = []Check{
 	{"KubernetesVersion", Cluster, Error, initOnly, ofCluster(otherVersion), versionNeeded},
 	{"KubernetesVersion", Cluster, Error, upgrade, ofCluster(upgradeSkew), versionNeeded},
 	{"KubernetesVersion", Cluster, Error, rollback, ofCluster(rollbackSkew), versionNeeded},
+	{"HalfUpgraded", Host, Error, upgrade, halfUpgraded, "a host of two versions could not be put back"},
 	{"KeptVersion", Host, Error, rollback, brokenKept, "what is not whole cannot be put back"},
 	{"KubeletVersion", Cluster, Error, joinOnly, ofCluster(kubeletSkew), ""},
 	{"EtcdStartGuard", Cluster, Error, install, ofCluster(unguardedEtcd), etcdNeeded},

@@ -5,6 +5,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
@@ -50,6 +51,18 @@ func unwellNodes(v view.View) []Finding {
 	return all
 }
 
+// halfUpgraded is a host of which an upgrade to another bundle has changed a part: what would be kept of it is
+// of two versions, and could not be gone back to.
+func halfUpgraded(v view.View, _ cluster.Host, facts hosts.Facts) []Finding {
+	_, told := facts.Files[manifests.BillFile]
+	if told || len(facts.Kept) == 0 || v.HalfChanged(facts) {
+		return nil
+	}
+	last := facts.Kept[len(facts.Kept)-1]
+	return []Finding{finding("run that upgrade again with its bundle, or go back first: slipway upgrade rollback",
+		"an upgrade to another bundle (%s) has changed a part of it", last.Before)}
+}
+
 // rollbackSkew holds what the API servers run against the version to which they are to go back.
 func rollbackSkew(v view.View) []Finding {
 	target, err := cluster.ParseVersion(v.Bill.KubernetesVersion)
@@ -64,8 +77,9 @@ func rollbackSkew(v view.View) []Finding {
 	return when(err != nil, finding("", "%v", err))
 }
 
-// brokenKept is what a host has kept and cannot be put back.
+// brokenKept is what a host has kept and cannot be put back. Where all is in force that the cluster goes back
+// to, it is not needed: the host was cut before its first change, or after its last.
 func brokenKept(v view.View, _ cluster.Host, facts hosts.Facts) []Finding {
 	why, broken := facts.KeptBroken[v.BackFrom]
-	return when(broken, finding("take a bundle of that version and join the host anew", "what it kept of before %s is not whole: %s", v.BackFrom, why))
+	return when(broken && !v.InForce(facts), finding("take a bundle of that version and join the host anew", "what it kept of before %s is not whole: %s", v.BackFrom, why))
 }

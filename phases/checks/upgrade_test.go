@@ -7,6 +7,8 @@ import (
 	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
@@ -48,9 +50,57 @@ func TestAnUpgradeBeginsOnlyWhereAllIsWell(t *testing.T) {
 	if errors, all := told(); errors != 3 || all != 3 {
 		t.Errorf("%d findings, %d of them errors: %v", all, errors, unwellForUpgrade(v))
 	}
-	v.ClusterFacts.Nodes[0].CordonedBy = string(view.Upgrade)
+	v.ClusterFacts.Nodes[1].CordonedBy = string(view.Upgrade) // left out of the upgrade before, and still down
+	if errors, all := told(); errors != 3 || all != 3 {
+		t.Errorf("with a node that is cordoned: %d findings, %d of them errors", all, errors)
+	}
+	halfChanged(&v, "cp-1")
 	if errors, all := told(); errors != 0 || all != 3 {
 		t.Errorf("once begun: %d findings, %d of them errors", all, errors)
+	}
+}
+
+// TestAHalfUpgradedHostIsLeftToItsUpgrade: what would be kept of it is of two versions.
+func TestAHalfUpgradedHostIsLeftToItsUpgrade(t *testing.T) {
+	bill := bundle.Bill{KubernetesVersion: "v1.37.2"}
+	id, err := bill.ID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := map[string]hosts.File{manifests.BillFile: {Digest: "sha256:old"}}
+	this, other := hosts.Kept{Before: id}, hosts.Kept{Before: "v1.37.1-0123"}
+	for name, test := range map[string]struct {
+		facts hosts.Facts
+		found bool
+	}{
+		"whole":                        {facts: hosts.Facts{Files: file, Kept: []hosts.Kept{other}}},
+		"by this bundle":               {facts: hosts.Facts{Kept: []hosts.Kept{other, this}}},
+		"by another bundle":            {facts: hosts.Facts{Kept: []hosts.Kept{other}}, found: true},
+		"made by an older Slipway":     {facts: hosts.Facts{}},
+		"whole, and kept for this one": {facts: hosts.Facts{Files: file, Kept: []hosts.Kept{this}}},
+	} {
+		if found := halfUpgraded(view.View{Bill: bill}, cluster.Host{}, test.facts); (len(found) == 1) != test.found {
+			t.Errorf("%s: %v", name, found)
+		}
+	}
+}
+
+// TestWhatIsBrokenKeepsNobodyFromWhatIsInForce: a host that was cut before its first change needs nothing.
+func TestWhatIsBrokenKeepsNobodyFromWhatIsInForce(t *testing.T) {
+	bill := bundle.Bill{KubernetesVersion: "v1.36.3"}
+	encoded, err := bundle.EncodeBill(bill)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := view.View{Bill: bill, BackFrom: "v1.37.2-0123"}
+	for digest, want := range map[string]int{plan.Ref(encoded): 0, "sha256:new": 1} {
+		facts := hosts.Facts{
+			Files:      map[string]hosts.File{manifests.BillFile: {Digest: digest}},
+			KeptBroken: map[string]string{"v1.37.2-0123": "it was cut before all was there"},
+		}
+		if found := brokenKept(v, cluster.Host{}, facts); len(found) != want {
+			t.Errorf("with the bundle %s in force: %v", digest, found)
+		}
 	}
 }
 

@@ -41,10 +41,8 @@ func (v View) KeptInVain(facts hosts.Facts) bool {
 }
 
 // UpgradeBegun tells whether something of the bundle is in force: on a host of the cluster, or a part of it
-// there; or whether a node is cordoned for it.
-func (v View) UpgradeBegun() bool {
-	return v.begunOn(v.Cluster.Hosts) || slices.ContainsFunc(v.ClusterFacts.Nodes, func(node hosts.Node) bool { return node.CordonedBy == string(Upgrade) })
-}
+// there. That a node is cordoned for an upgrade tells nothing of which: it may be one that was left out long ago.
+func (v View) UpgradeBegun() bool { return v.begunOn(v.Cluster.Hosts) }
 
 // SnapshotDue tells whether an upgrade has to take a snapshot of etcd first: nothing of the bundle is in force
 // on any control plane. One that is taken later would hold what the new version has written.

@@ -34,7 +34,7 @@ func TestAnUpgradeHasBegunWhereSomethingOfTheBundleIsInForce(t *testing.T) {
 	}{
 		"nothing yet":                      {bill: old, joined: true},
 		"the drain failed":                 {bill: old, kept: kept, joined: true},
-		"killed once it was drained":       {bill: old, kept: kept, joined: true, node: hosts.Node{CordonedBy: string(Upgrade)}, begun: true},
+		"killed once it was drained":       {bill: old, kept: kept, joined: true, node: hosts.Node{CordonedBy: string(Upgrade)}},
 		"half changed":                     {bill: none, kept: kept, joined: true, begun: true, counts: true, way: true},
 		"whole":                            {bill: plan.Ref(encoded), kept: kept, joined: true, begun: true, counts: true, in: true},
 		"installed by an older Slipway":    {bill: none, joined: true},
