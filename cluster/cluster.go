@@ -74,6 +74,9 @@ type Drain struct {
 type Upgrade struct {
 	// KeepVersions is how many versions from before an upgrade each host keeps, so that it can go back.
 	KeepVersions *int `json:"keepVersions,omitempty"`
+	// WorkersAtOnce is how many workers have their turn at a time: a number, or a share of them such as 10%.
+	// The first one has it alone.
+	WorkersAtOnce string `json:"workersAtOnce,omitempty"`
 }
 
 // OnBlocked is what to do about a drain that would not end.

@@ -47,7 +47,7 @@ registries:
     credentialsFile: creds
 bundle: {trustedKeyFiles: [release.pub, own.pub]}
 drain: {timeout: 10m, gracePeriod: 30s, onBlocked: force, forceAfter: 2m, force: true, deleteEmptyDirData: true}
-upgrade: {keepVersions: 2}
+upgrade: {keepVersions: 2, workersAtOnce: 10%}
 certificates:
   validity: 1h
   caValidity: 24h

@@ -105,6 +105,7 @@ func TestSchemaSaysWhatValidationSays(t *testing.T) {
 		{"Drain", "onBlocked", fallback, string(DefaultOnBlocked)},
 		{"Drain", "onBlocked", choices, OnBlockedChoices},
 		{"Upgrade", "keepVersions", fallback, float64(DefaultKeepVersions)},
+		{"Upgrade", "workersAtOnce", pattern, atOnceForm.String()},
 		{"Arg", "name", pattern, flagForm.String()},
 		{"HostPathMount", "pathType", choices, PathTypes},
 	} {
@@ -274,6 +275,7 @@ func TestSchemaRefuses(t *testing.T) {
 		},
 		"an unknown key algorithm":  func(c map[string]any) { c["certificates"] = map[string]any{"keyAlgorithm": "RSA"} },
 		"an unknown way on":         func(c map[string]any) { c["drain"] = map[string]any{"onBlocked": "hope"} },
+		"no worker at once":         func(c map[string]any) { c["upgrade"] = map[string]any{"workersAtOnce": "0%"} },
 		"no version kept":           func(c map[string]any) { c["upgrade"] = map[string]any{"keepVersions": int64(0)} },
 		"a duration without a unit": func(c map[string]any) { c["certificates"] = map[string]any{"validity": "8760"} },
 		"address and addresses": func(c map[string]any) {

@@ -4,9 +4,11 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestLongUpgrade has bad luck at upgrades of one cluster; each time it is taken back to the older version.
@@ -110,6 +112,12 @@ func upgradeWithoutWorker(t *testing.T, l *lab) {
 	before := l.versions()
 	l.power("kill", "worker-1")
 	l.wantCode(4, "--without worker-1", l.upgradeApply()...)
+	eventually(t, 2*time.Minute, "the cluster sees that worker-1 is down", func() error {
+		if ready := l.kubectl("get", "node", "worker-1", "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`); ready == "True" {
+			return errors.New("its node is Ready")
+		}
+		return nil
+	})
 	l.must(l.upgradeApply("--skip-smoke", "--without", "worker-1")...)
 	if now := l.versions(); now["worker-1"] != before["worker-1"] || now["cp-1"] == before["cp-1"] {
 		t.Errorf("the nodes are of %v; they were of %v", now, before)

@@ -20,6 +20,7 @@ unit() {
 # What the tests say, as JSON.
 tests() {
   if [ "$which" = long ]; then
+    go test -json -tags long -run '^TestUpgradesOfGeneratedClusters$' -count=1 -timeout 1h ./phases
     go test -json -tags long -run '^TestLong' -count=1 -timeout 3h ./e2e
     return
   fi

@@ -2,6 +2,9 @@
 
 package phases
 
-// lives is how many clusters of each shape are lived through: fewer, since the race
-// detector makes all of it seven times as long.
-const lives = 1
+// lives is how many clusters of each shape are lived through, and upgradeLives how many generated ones are
+// upgraded: fewer, since the race detector makes all of it seven times as long.
+const (
+	lives        = 1
+	upgradeLives = 3
+)

@@ -131,6 +131,11 @@ func (h *hostDraft) cutNaming(image manifests.Image) bool {
 		record.Bundled[h.digestName(image.Reference, digest)] == digest
 }
 
+// onlyStages tells whether the host gets the bundle beside what is in force there.
+func (h *hostDraft) onlyStages() bool {
+	return h.in.Workflow == view.Prepare && h.in.StagesOnly(h.host)
+}
+
 // beside tells whether the bundle's images lie beside those in force until the host changes.
 func (h *hostDraft) beside() bool { return h.in.Workflow.ChangesVersion() || h.onlyStages() }
 
@@ -141,7 +146,7 @@ func (h *hostDraft) loadImage(image manifests.Image, load hosts.LoadImage, chang
 }
 
 // laneNames is where images get their names.
-const laneNames = laneBill + "/images"
+const laneNames = string(plan.PhaseActivate) + "/images"
 
 // nameImage puts in force an image that lies beside another one of its name, which that then does: for the
 // way back, or until it is pruned.

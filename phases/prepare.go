@@ -37,11 +37,6 @@ func (d *draft) prepareHosts() {
 	}
 }
 
-// onlyStages tells whether the host gets the bundle beside what is in force there.
-func (h *hostDraft) onlyStages() bool {
-	return h.in.Workflow == view.Prepare && h.in.StagesOnly(h.host)
-}
-
 // withoutCluster takes away from a host's state what belongs to one cluster. A kubelet
 // that runs already is left to run.
 func (h *hostDraft) withoutCluster() {

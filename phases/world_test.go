@@ -54,6 +54,7 @@ type world struct {
 	patched   bool              // there is a bundle of the next patch version: else others are of the same
 	pause     string            // after whose turn an upgrade pauses
 	without   []string          // hosts that it leaves out
+	atOnce    int               // how many workers change at a time; 0: as usual
 	backFrom  string            // the bundle from before which a rollback goes back
 	back      map[string]hosts.Kept
 	kept      map[string][]byte

@@ -139,7 +139,7 @@ func (w *world) keepsServing(step plan.Step) {
 			cordoned[plane] = append(cordoned[plane], name)
 		}
 	}
-	if len(cordoned[true]) > 1 || len(cordoned[false]) > 1 {
+	if len(cordoned[true]) > 1 || len(cordoned[false]) > max(1, w.atOnce) {
 		w.t.Fatalf("after step %s the nodes %v are cordoned at once", step.ID, cordoned)
 	}
 }
@@ -207,7 +207,7 @@ func (w *world) goBackTo(bill bundle.Bill) {
 // asked gives an upgrade what was asked for, and a rollback what the command has found.
 func (w *world) asked(in *Input) {
 	in.Back, in.BackFrom, in.KeptContents = w.back, w.backFrom, w.kept
-	in.PauseAfter, in.Without, in.Boots = w.pause, w.without, w.boots
+	in.PauseAfter, in.Without, in.Boots, in.WorkersAtOnce = w.pause, w.without, w.boots, w.atOnce
 }
 
 // rest carries a workflow out, again where an API server was silent: then it shows only afterwards

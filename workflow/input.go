@@ -1,11 +1,10 @@
 package workflow
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/slipway-k8s/slipway/certs/store"
@@ -49,28 +48,16 @@ func (s *Session) inputOf(r *Run) (phases.Input, error) {
 	}
 	in.PauseAfter, in.Without, in.Boots = r.PauseAfter, r.Without, r.boots
 	if err == nil {
-		in.WorkersAtOnce, err = atOnceOf(r.WorkersAtOnce, len(workersOf(s.cluster)))
+		in.WorkersAtOnce, err = workersAtOnce(s.cluster, r.Request)
 	}
 	in.Workloads, in.Drains, in.SnapshotRoom = s.workloads, s.willDrain, s.snapshots.room()
 	in.Drain, in.OnBlocked = s.drainOptions(r.Drain, r.Force)
 	return in, err
 }
 
-// atOnceOf reads how many of so many workers may be changed at a time: a number, or a share of them,
-// of which there is at least one. Nothing said gives 0.
-func atOnceOf(text string, workers int) (int, error) {
-	if text == "" {
-		return 0, nil
-	}
-	digits, share := strings.CutSuffix(text, "%")
-	number, err := strconv.Atoi(digits)
-	if err != nil || number < 1 || share && number > 100 {
-		return 0, usagef("--workers-at-once %q: say a number from 1, or a share from 1%% to 100%%", text)
-	}
-	if share {
-		number = max(1, workers*number/100)
-	}
-	return number, nil
+// workersAtOnce is how many workers have their turn at a time: as asked for, or as the file says; 0: neither does.
+func workersAtOnce(c *cluster.Cluster, r Request) (int, error) {
+	return cluster.AtOnce(cmp.Or(r.WorkersAtOnce, c.Upgrade.WorkersAtOnce), len(workersOf(c)))
 }
 
 // workersOf are the nodes that are no control planes.

@@ -29,7 +29,7 @@ the section drain of the cluster file say.`,
 	Args: SomeHosts,
 	Options: append([]Option{
 		{"all", "every host of the cluster file", func(r *Request) any { return &r.All }},
-		workersAtOnce,
+		atOnceChoice,
 		blockedChoice("where a drain would not end: stop, wait or force"),
 	}, drainChoices...),
 	check: checkReboot,

@@ -59,7 +59,7 @@ end, the flags and the section drain of the cluster file say.`,
 
 // turnsChoices are how hosts take their turns, and how each is drained.
 var turnsChoices = append([]Option{
-	workersAtOnce,
+	atOnceChoice,
 	{
 		Name: "without", Of: func(r *Request) any { return &r.Without },
 		Usage: "leave out these hosts, which are down and come later: they are not contacted",
@@ -68,10 +68,10 @@ var turnsChoices = append([]Option{
 	blockedChoice("where a drain would not end: stop, wait or force"),
 }, drainChoices...)
 
-// workersAtOnce is the choice of how many workers have their turn at a time.
-var workersAtOnce = Option{
+// atOnceChoice is the choice of how many workers have their turn at a time.
+var atOnceChoice = Option{
 	Name: "workers-at-once", Of: func(r *Request) any { return &r.WorkersAtOnce },
-	Usage: "how many workers have their turn at a time, as a number or a share such as 10%; a tenth of them unless said, and the first one alone",
+	Usage: "how many workers have their turn at a time, as a number or a share such as 10%, unless the section upgrade of the file says so; a tenth of them where neither does, and the first one alone",
 }
 
 // errLeftOut stands for the connection to a host that is left out.
@@ -96,8 +96,8 @@ func (s *Session) beginTurns(r *Run) error {
 // checkTurns refuses skip as well: a host whose drain would not end is not left with the version of
 // before while the others go on.
 func checkTurns(r Request) error {
-	if _, err := atOnceOf(r.WorkersAtOnce, 1); err != nil {
-		return err
+	if _, err := cluster.AtOnce(r.WorkersAtOnce, 1); err != nil {
+		return usagef("--workers-at-once %w", err)
 	}
 	if r.PauseAfter != "" && slices.Contains(r.Without, r.PauseAfter) {
 		return usagef("--pause-after %s: a host that is left out has no turn", r.PauseAfter)
