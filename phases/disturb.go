@@ -80,6 +80,11 @@ func (h *hostDraft) changed() []string {
 
 // changesVersion matches the steps on the host that change what is in force there.
 func (h *hostDraft) changesVersion(step plan.Step) bool {
+	return step.Host == h.host.Name && ChangesVersion(step)
+}
+
+// ChangesVersion tells whether a step of an upgrade or of a way back changes what is in force on its host.
+func ChangesVersion(step plan.Step) bool {
 	other := inPhase(plan.PhaseUpgrade, plan.PhaseTidy, plan.PhasePrune)
-	return step.Host == h.host.Name && !step.IsRescue() && !isAhead(step) && !other(step)
+	return step.Host != "" && !step.IsRescue() && !isAhead(step) && !other(step)
 }

@@ -2,7 +2,10 @@ package workflow
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -20,22 +23,24 @@ var Cordon = Workflow{
 	Short: "Keep new Pods away from hosts",
 	Long: `Mark the nodes of the named hosts unschedulable, as kubectl cordon does. What runs there stays.
 The hosts themselves need not be reached.`,
-	Args:  Hosts,
-	reach: controlPlanes,
-	query: nothing,
-	plan:  of(phases.Cordon),
+	Args:    Hosts,
+	already: "cordoned already",
+	reach:   controlPlanes,
+	query:   nothing,
+	plan:    of(phases.Cordon),
 }
 
 // Uncordon lets hosts take Pods again.
 var Uncordon = Workflow{
-	Name:  "uncordon",
-	Use:   "uncordon -f FILE HOST...",
-	Short: "Let hosts take Pods again",
-	Long:  `Mark the nodes of the named hosts schedulable again, as kubectl uncordon does, whoever has cordoned them.`,
-	Args:  Hosts,
-	reach: controlPlanes,
-	query: nothing,
-	plan:  of(phases.Uncordon),
+	Name:    "uncordon",
+	Use:     "uncordon -f FILE HOST...",
+	Short:   "Let hosts take Pods again",
+	Long:    `Mark the nodes of the named hosts schedulable again, as kubectl uncordon does, whoever has cordoned them.`,
+	Args:    Hosts,
+	already: "not cordoned",
+	reach:   controlPlanes,
+	query:   nothing,
+	plan:    of(phases.Uncordon),
 }
 
 // Drain has what runs on hosts run elsewhere.
@@ -53,10 +58,11 @@ says what to do; what is not said here the section drain of the cluster file say
 	Args: Hosts,
 	Options: append([]Option{
 		{"pod-selector", "only the Pods with these labels", func(r *Request) any { return &r.Drain.PodSelector }},
-		blockedChoice("where a drain would not end: stop, wait, force or skip"),
+		blockedChoice("stop, wait, force or skip"),
 	}, drainChoices...),
-	check:    checkDrain,
+	check:    func(r Request) error { return checkDrain(r, "") },
 	begin:    func(_ context.Context, s *Session, r *Run) error { return s.checkDrainTimes(r.Request) },
+	already:  "cordoned and drained already",
 	reach:    controlPlanes,
 	query:    nothing,
 	plan:     of(phases.Drain),
@@ -67,16 +73,22 @@ says what to do; what is not said here the section drain of the cluster file say
 var drainChoices = []Option{
 	{"forecast", "say what will happen and what will block, and change nothing", func(r *Request) any { return &r.ForecastOnly }},
 	{"grace-period", "seconds that each Pod gets to end; less than 0: what the Pod says itself", func(r *Request) any { return &r.Drain.GracePeriod }},
-	{"timeout", "how long the Pods of one host have to go", func(r *Request) any { return &r.Drain.Timeout }},
+	{"timeout", "time limit for draining one host (" + shortly(cluster.DefaultDrainTimeout) + ", unless the section drain of the file says otherwise)", func(r *Request) any { return &r.Drain.Timeout }},
 	{"force", "delete also Pods that no controller makes again", func(r *Request) any { return &r.Force }},
 	{"delete-emptydir-data", "go on although what is in emptyDir volumes is lost", func(r *Request) any { return &r.Drain.DeleteEmptyDirData }},
 	{"skip-wait-for-delete-timeout", "seconds after which a Pod that was told to end is not waited for; 0: always wait", func(r *Request) any { return &r.Drain.SkipWait }},
 	{"disable-eviction", "delete Pods instead of evicting them: no PodDisruptionBudget is asked", func(r *Request) any { return &r.Drain.DisableEviction }},
-	{"force-after", "with --on-blocked force: how long a Pod's eviction may be refused before it is deleted", func(r *Request) any { return &r.Drain.ForceAfter }},
+	{"force-after", "with --on-blocked force: how long a Pod's eviction may be refused before it is deleted (" + shortly(cluster.DefaultForceAfter) + ", unless the section drain of the file says otherwise)", func(r *Request) any { return &r.Drain.ForceAfter }},
+}
+
+// shortly writes a time without its zeros: 5m.
+func shortly(d cluster.Duration) string {
+	return strings.TrimSuffix(time.Duration(d).String(), "0s")
 }
 
 // blockedChoice is the choice of what to do where a drain would not end.
-func blockedChoice(usage string) Option {
+func blockedChoice(choices string) Option {
+	usage := fmt.Sprintf("what to do where a drain would not end: %s (%s, unless the section drain of the file says otherwise)", choices, cluster.DefaultOnBlocked)
 	return Option{"on-blocked", usage, func(r *Request) any { return &r.Drain.OnBlocked }}
 }
 
@@ -85,14 +97,22 @@ func controlPlanes(c *cluster.Cluster, _ Request) []cluster.Host { return c.Cont
 // nothing is to be looked at on hosts but who they are.
 func nothing(*Session, cluster.Host) hosts.Query { return hosts.Query{} }
 
-func checkDrain(r Request) error {
+// checkDrain refuses what a drain does not have. noSkip is why no host may be left out because its drain
+// would not end; empty where one may.
+func checkDrain(r Request, noSkip string) error {
 	if _, err := labels.Parse(r.Drain.PodSelector); err != nil {
 		return usagef("--pod-selector: %w", err)
 	}
-	if said := r.Drain.OnBlocked; said != "" && !slices.Contains(cluster.OnBlockedChoices, said) {
-		return usagef("--on-blocked %s: say stop, wait, force or skip", said)
+	said, choices := r.Drain.OnBlocked, "stop, wait, force or skip"
+	if noSkip != "" {
+		choices = "stop, wait or force"
 	}
-	if r.Drain.SkipWait < 0 {
+	switch {
+	case said != "" && !slices.Contains(cluster.OnBlockedChoices, said):
+		return usagef("--on-blocked %s: say %s", said, choices)
+	case said == string(cluster.OnBlockedSkip) && noSkip != "":
+		return usagef("--on-blocked %s: %s: say %s", said, noSkip, choices)
+	case r.Drain.SkipWait < 0:
 		return usagef("--skip-wait-for-delete-timeout %d: say 0 or more seconds", r.Drain.SkipWait)
 	}
 	return nil
@@ -100,14 +120,19 @@ func checkDrain(r Request) error {
 
 // checkDrainTimes holds the times of command and file against each other.
 func (s *Session) checkDrainTimes(r Request) error {
-	options, _ := s.drainOptions(r.Drain, r.Force)
+	options, onBlocked := s.drainOptions(r.Drain, r.Force)
 	switch {
 	case options.Timeout < 1:
 		return usagef("--timeout: say at least 1s: a drain without an end would hold the cluster")
-	case r.Drain.ForceAfter != nil && options.ForceAfter == 0:
-		return usagef("--force-after counts with --on-blocked force, and at least 1s")
+	case r.Drain.ForceAfter != nil && onBlocked != cluster.OnBlockedForce:
+		return usagef("--force-after needs --on-blocked force")
+	case r.Drain.ForceAfter != nil && options.ForceAfter < 1:
+		return usagef("--force-after: say at least 1s")
+	case options.ForceAfter >= options.Timeout && r.Drain.ForceAfter == nil:
+		return usagef("the time limit of a drain, %d s, has to be more than the time after which --on-blocked force deletes a Pod, which is %d s unless said: say --force-after with less, or a longer --timeout",
+			options.Timeout, options.ForceAfter)
 	case options.ForceAfter >= options.Timeout:
-		return usagef("--force-after has to be less than the time limit, %d s", options.Timeout)
+		return usagef("--force-after %s: it has to be less than the time limit, %d s", r.Drain.ForceAfter, options.Timeout)
 	}
 	return nil
 }

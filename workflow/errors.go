@@ -34,3 +34,13 @@ type UndoneError struct {
 
 func (e *UndoneError) Error() string { return fmt.Sprintf("%v; %s", e.Err, e.Fix) }
 func (e *UndoneError) Unwrap() error { return e.Err }
+
+// StoppedError is a run that has stopped on its way, with how things stand and how to go on: the last lines
+// that the user reads.
+type StoppedError struct {
+	Err  error
+	Last []string
+}
+
+func (e *StoppedError) Error() string { return e.Err.Error() }
+func (e *StoppedError) Unwrap() error { return e.Err }

@@ -89,7 +89,7 @@ func (s *Session) planned(r *Run) (Prepared, error) {
 	if err != nil {
 		return Prepared{}, fmt.Errorf("plan %s of %s: %w", r.Name, s.cluster.Name, err)
 	}
-	made.Bundle = s.BundleName()
+	made.Bundle, made.Versions = s.BundleName(), s.leads(r, made)
 	ready := Prepared{Plan: made, Contents: contents}
 	if r.forecast != nil {
 		made, err := r.forecast(in)
@@ -110,13 +110,13 @@ func (s *Session) BundleName() *plan.Bundle {
 }
 
 // sameSteps tells whether two plans do the same. Warnings may tell of what is measured, and
-// reasons of how an API server was silent at the moment.
+// reasons of how an API server was silent at the moment; what it leads to is told of the same steps.
 func sameSteps(one, other plan.Plan) bool {
 	return plan.Digest(withoutReasons(one)) == plan.Digest(withoutReasons(other))
 }
 
 func withoutReasons(p plan.Plan) plan.Plan {
-	p.Warnings, p.Steps = nil, slices.Clone(p.Steps)
+	p.Warnings, p.Versions, p.Steps = nil, "", slices.Clone(p.Steps)
 	for i := range p.Steps {
 		p.Steps[i].Why = ""
 	}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/phases"
 	"github.com/slipway-k8s/slipway/phases/engine"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // Reboot boots hosts again, in turn.
@@ -30,21 +30,22 @@ the section drain of the cluster file say.`,
 	Options: append([]Option{
 		{"all", "every host of the cluster file", func(r *Request) any { return &r.All }},
 		atOnceChoice,
-		blockedChoice("where a drain would not end: stop, wait or force"),
+		blockedChoice("stop, wait or force"),
 	}, drainChoices...),
 	check: checkReboot,
 	begin: func(_ context.Context, s *Session, r *Run) error {
 		s.dial = reconnecting(s.dial)
 		return s.checkDrainTimes(r.Request)
 	},
-	reach:    func(c *cluster.Cluster, r Request) []cluster.Host { return withControlPlanes(c, r.Hosts) },
-	looked:   func(_ context.Context, s *Session, r *Run) error { return s.noteBoots(r) },
-	plan:     of(phases.Reboot),
-	forecast: phases.TurnsForecast,
-	drains:   phases.RebootDrains,
-	health:   true,
-	after:    (*Session).tellReboot,
-	stops:    "it says which hosts are left, and how to go on with those alone: hosts that have booted would boot again",
+	reach:       func(c *cluster.Cluster, r Request) []cluster.Host { return withControlPlanes(c, r.Hosts) },
+	looked:      func(_ context.Context, s *Session, r *Run) error { return s.noteBoots(r) },
+	plan:        of(phases.Reboot),
+	forecast:    phases.TurnsForecast,
+	drains:      phases.RebootDrains,
+	health:      true,
+	after:       (*Session).tellReboot,
+	Interrupted: "the lines above say which hosts have rebooted: to go on, name only the others, since a host that is named reboots again",
+	stops:       "it says which hosts are left, and how to go on with those alone: hosts that have booted would boot again",
 }
 
 func checkReboot(r Request) error {
@@ -54,7 +55,10 @@ func checkReboot(r Request) error {
 	case !r.All && len(r.Hosts) == 0:
 		return usagef("reboot: name hosts, or say --all")
 	}
-	return checkTurns(r)
+	if err := checkAtOnce(r); err != nil {
+		return err
+	}
+	return checkDrain(r, "name only the hosts that are to reboot")
 }
 
 // noteBoots notes which boots are to end: a host that shows another one later has rebooted.
@@ -80,21 +84,23 @@ func (s *Session) tellReboot(r *Run, err error) error {
 	if !stopped {
 		return err
 	}
-	var steps []string
-	for _, failed := range run.Failed {
-		steps = append(steps, failed.Step)
-	}
-	for _, skipped := range run.Skipped {
-		steps = append(steps, skipped.Step)
-	}
-	steps = append(steps, run.Canceled...)
-	var left []string
+	open := undone(run)
+	var left, done []string
 	for _, name := range s.HostNames() {
-		about := func(step string) bool { return slices.Contains(strings.Split(step, "/"), name) }
-		if slices.ContainsFunc(steps, about) {
+		switch {
+		case slices.ContainsFunc(open, func(step string) bool { return isAbout(step, name) }):
 			left = append(left, name)
+		case slices.ContainsFunc(r.planned.Steps, func(step plan.Step) bool { return isAbout(step.ID, name) }):
+			done = append(done, name)
 		}
 	}
-	s.front.Note("left: %s; to go on: slipway reboot -f %s %s", strings.Join(left, ", "), s.File, strings.Join(left, " "))
-	return err
+	if len(left) == 0 {
+		return err
+	}
+	var last []string
+	if len(done) > 0 {
+		last = []string{"rebooted: " + namedHosts(done) + "; the same command would reboot them again"}
+	}
+	last = append(last, "left: "+namedHosts(left), "to go on with what is left: "+s.typed(r, left, "all"))
+	return &StoppedError{Err: err, Last: last}
 }

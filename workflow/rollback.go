@@ -16,9 +16,12 @@ var UpgradeRollback = Workflow{
 	Long: `Show the plan, ask, carry it out, and verify. Each host goes back to the binaries and files that
 it kept when the upgrade came to it, byte for byte: first the workers, then what runs in the cluster,
 and then the control planes, one after another. No bundle is needed. An upgrade that stopped half-way is
-taken back in the same way. Where etcd is of a newer minor version by now, it first stores its data as the
-older one does; nothing that was written since is lost. At the end the cluster is asked for its
-promises, as by slipway smoke.`,
+taken back in the same way. Where the last upgrade failed on its first host, that host has its old version
+already and nothing is left to take back: a rollback then leads to the version before that one. The plan's
+first line says from which version to which. Where etcd is of a newer minor version by now, it first stores its data as the
+older one does; nothing that was written since is lost. At the end slipway smoke tests that the cluster works.`,
+	Example: `  slipway plan upgrade rollback -f ha.yaml
+  slipway upgrade rollback -f ha.yaml`,
 	Options:  turnsChoices,
 	check:    checkTurns,
 	begin:    func(_ context.Context, s *Session, r *Run) error { return s.beginTurns(r) },
@@ -28,7 +31,7 @@ promises, as by slipway smoke.`,
 	forecast: phases.TurnsForecast,
 	drains:   phases.RollbackDrains,
 	health:   true,
-	after:    (*Session).tellVersion,
+	after:    (*Session).tellRollback,
 	smoke:    smokeOf,
 }
 
@@ -48,7 +51,7 @@ func (s *Session) lookAtKept(ctx context.Context, r *Run) error {
 		return err
 	}
 	s.back, s.bill = back, bill
-	s.fileVersion, s.cluster.KubernetesVersion = s.cluster.KubernetesVersion, bill.KubernetesVersion
+	s.cluster.KubernetesVersion = bill.KubernetesVersion
 	return s.look(ctx, r) // by the other bundle there is other to look at
 }
 

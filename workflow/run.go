@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases"
 	"github.com/slipway-k8s/slipway/phases/plan"
@@ -33,7 +35,7 @@ func (s *Session) run(ctx context.Context, r *Run) error {
 	if err != nil {
 		return err
 	}
-	r.left = ready.Plan.Left
+	r.left, r.planned = ready.Plan.Left, ready.Plan
 	if ready.Plan.Empty() {
 		s.warn(ready.Plan)
 		s.nothing(r)
@@ -67,9 +69,21 @@ func (s *Session) nothing(r *Run) {
 		s.front.Note("nothing to do on %s before what is left for later", s.cluster.Name)
 	case r.inChecks().ChangesVersion():
 		s.front.Note("nothing to do: %s has Kubernetes %s already", s.cluster.Name, s.cluster.KubernetesVersion)
+	case r.already != "" && s.mayBeSkipped(r):
+		s.front.Note("nothing to do: every host is %s, or skipped since its drain would not end", r.already)
+	case r.already != "" && len(r.Hosts) > 0:
+		s.front.Note("nothing to do: %s: %s", r.already, strings.Join(r.Hosts, ", "))
+	case r.already != "":
+		s.front.Note("nothing to do: %s", r.already)
 	default:
 		s.front.Note("nothing to do: %s is as the cluster file says", s.cluster.Name)
 	}
+}
+
+// mayBeSkipped tells whether a host of a drain may have been left out, because its drain would not end.
+func (s *Session) mayBeSkipped(r *Run) bool {
+	_, onBlocked := s.drainOptions(r.Drain, r.Force)
+	return r.forecast != nil && onBlocked == cluster.OnBlockedSkip
 }
 
 // warn says what a plan warns of, where the plan itself is not shown.
@@ -89,7 +103,7 @@ func (s *Session) agreed(ctx context.Context, r *Run, ready Prepared) error {
 	if err := s.front.Plan(ready.Plan); err != nil || r.Yes {
 		return err
 	}
-	yes, err := s.front.Ask(ctx, "Apply this plan?")
+	yes, err := s.front.Ask(ctx, strings.TrimPrefix(ready.Plan.Versions+"\nApply this plan?", "\n"))
 	if err == nil && !yes {
 		return ErrDeclined
 	}

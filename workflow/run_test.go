@@ -82,3 +82,61 @@ func TestWhatIsMoreThanOnePlanIsNotRunAsOne(t *testing.T) {
 		t.Errorf("something was begun: %v", front.events)
 	}
 }
+
+// TestAPlanSaysFromWhichVersionToWhich, the hosts that have another one with it.
+func TestAPlanSaysFromWhichVersionToWhich(t *testing.T) {
+	s := scene{kept: "try/A", records: all("try/A")}.session(t)
+	names := s.HostNames()
+	p := onePlan()
+	s.bill.KubernetesVersion = "v1.36.3"
+	s.live.Nodes = []hosts.Node{{Name: names[0], KubeletVersion: "v1.37.2"}, {Name: names[1], KubeletVersion: "v1.36.3"}}
+	back, on := run(UpgradeRollback), s.cluster.Name+" goes back from Kubernetes v1.37.2 to v1.36.3 on "+names[0]+"."
+	if got := s.leads(back, p); got != on {
+		t.Errorf("a rollback: %q", got)
+	}
+	s.live.Nodes[1].KubeletVersion = "v1.37.1"
+	want := s.cluster.Name + " goes back to Kubernetes v1.36.3: from v1.37.2 on " + names[0] + "; from v1.37.1 on " + names[1] + "."
+	if got := s.leads(back, p); got != want {
+		t.Errorf("from two: %q", got)
+	}
+	p.Left = []string{names[1]}
+	if got := s.leads(back, p); got != on {
+		t.Errorf("with a pause: %q", got)
+	}
+	s.live.Nodes = nil
+	if got := s.leads(run(UpgradeApply), p); got != s.cluster.Name+" stays with Kubernetes v1.36.3." {
+		t.Errorf("the same version: %q", got)
+	}
+	if got := s.leads(run(Init), p) + s.leads(back, plan.Plan{}); got != "" {
+		t.Errorf("an init, and an empty plan: %q", got)
+	}
+}
+
+// TestTheQuestionHasTheVersions: a long plan's first line is out of sight by then.
+func TestTheQuestionHasTheVersions(t *testing.T) {
+	s := scene{kept: "try/A", records: all("try/A")}.session(t)
+	front := &fake{}
+	s.front = front
+	p := onePlan()
+	p.Versions = "try goes back."
+	if err := s.agreed(t.Context(), onePlanned(), Prepared{Plan: p}); !errors.Is(err, ErrDeclined) || !slices.Equal(front.asked, []string{"try goes back.\nApply this plan?"}) {
+		t.Errorf("%v, and asked is %q", err, front.asked)
+	}
+}
+
+// TestAFileWithoutAVersionIsNotToldToChange: it means the bundle's, and says none that would be wrong.
+func TestAFileWithoutAVersionIsNotToldToChange(t *testing.T) {
+	const file = "apiVersion: slipway.dev/v1alpha1\nkind: Cluster\nname: try\nhosts:\n  - {name: cp-1, address: 10.0.1.1, roles: [control-plane]}\n"
+	for says, want := range map[string]string{
+		"": "", "kubernetesVersion: v1.36.3\n": "",
+		"kubernetesVersion: v1.37.2\n": "the cluster runs Kubernetes v1.36.3 now: write kubernetesVersion: v1.36.3 into try.yaml, which says v1.37.2",
+	} {
+		s := scene{kept: "try/A", records: all("try/A")}.session(t)
+		front := &fake{}
+		s.front, s.Options = front, Options{File: "try.yaml", Data: []byte(file + says)}
+		s.cluster.KubernetesVersion = "v1.36.3"
+		if s.tellVersion(); strings.Join(front.notes, "\n") != want {
+			t.Errorf("a file with %q: %q", says, front.notes)
+		}
+	}
+}

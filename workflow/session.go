@@ -40,10 +40,8 @@ type Session struct {
 	cluster *cluster.Cluster
 	archive *archive.Archive // nil without a bundle
 	bill    bundle.Bill
-	// fileVersion is what the cluster file says where the bundle's version is wanted instead.
-	fileVersion string
-	back        *kept       // what a rollback goes back to
-	images      *images.Set // the user's own, for image load
+	back    *kept       // what a rollback goes back to
+	images  *images.Set // the user's own, for image load
 
 	connections
 	observation

@@ -21,7 +21,7 @@ import (
 var Smoke = Workflow{
 	Name:  "smoke",
 	Use:   "smoke -f FILE",
-	Short: "Ask the cluster for each of its promises, one line each, and clean up",
+	Short: "Test that the cluster works (Deployments, Services, DNS, volumes, …), one line each, and clean up",
 	Long: `Make one small object of every kind in a namespace of its own, and see that it does what
 it is for: a Deployment is rolled out, changed and put back, its Service answers by name,
 by ClusterIP and by NodePort from another host, a Pod gets back its data, a budget refuses

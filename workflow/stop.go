@@ -13,8 +13,9 @@ Containers have 30 s to end. All units stay enabled: hosts that boot afterwards 
 cluster up by themselves; without a reboot it is started by: slipway start. Nodes are
 neither cordoned nor drained. What an interrupted stop left is taken up where it is: run
 the same command again, or slipway start.`,
-	reach: everyHost,
-	plan:  of(phases.Stop),
+	reach:   everyHost,
+	plan:    of(phases.Stop),
+	already: "the whole cluster is stopped already",
 }
 
 // Start brings up a cluster that was stopped.
@@ -25,7 +26,8 @@ var Start = Workflow{
 	Long: `Start what 'slipway stop', or a power cut, has stopped: all control planes at once, then the
 load balancers, and the workers when an API server answers. Then wait until every node is
 Ready. Units that are not enabled are left alone, and so is what was cordoned.`,
-	reach:  everyHost,
-	plan:   of(phases.Start),
-	health: true,
+	reach:   everyHost,
+	plan:    of(phases.Start),
+	already: "every host and node runs",
+	health:  true,
 }

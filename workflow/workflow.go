@@ -65,6 +65,14 @@ type Workflow struct {
 	// stops is how to go on where it has stopped; goOn unless said.
 	stops string
 
+	// Interrupted is said of one that was interrupted and could not tell how it stands; where it is empty,
+	// the same command goes on.
+	Interrupted string
+
+	// already says, where there is nothing to do, how things are; its hosts are named behind it. Empty: as
+	// the cluster file says.
+	already string
+
 	// byItself is how a workflow that is more than one plan is carried out; Run does not do it.
 	byItself string
 
@@ -127,17 +135,18 @@ type Run struct {
 	idle     bool              // there was nothing to do
 	boots    map[string]string // by host: the boot that a reboot is to end
 	left     []string          // what was left for later, by the plan that was carried out
+	planned  plan.Plan         // what is carried out
 	kept     string            // why a reset keeps the cluster's keys; empty: it does not
 }
 
 // New is a workflow put to use.
 func New(w Workflow, request Request) (*Run, error) {
+	request.IgnoreChecks, request.Without = trimmed(request.IgnoreChecks), trimmed(request.Without)
 	if w.check != nil {
 		if err := w.check(request); err != nil {
 			return nil, err
 		}
 	}
-	request.IgnoreChecks = trimmed(request.IgnoreChecks)
 	if err := checks.MayIgnore(w.inChecks(), request.IgnoreChecks); err != nil {
 		return nil, usagef("--ignore-checks: %w", err)
 	}

@@ -37,6 +37,7 @@ type awaited struct {
 	waits   map[stage]*wait
 	musts   map[any]must // what an interrupt does not cut short, by whatever began it
 	talking bool         // tell runs
+	ends    string       // what is said at last of an interrupt that had no answer; goesOn unless said
 }
 
 // stage is what a host, or all, is in.
@@ -210,7 +211,7 @@ func (a *awaited) giveUp(out io.Writer, exit func(code int), began time.Time, fi
 	if undone != "" {
 		fmt.Fprintf(&said, "interrupted, and left undone: %s; %s\n", undone, fix)
 	} else {
-		said.WriteString(goesOn)
+		said.WriteString(cmp.Or(a.ends, goesOn))
 	}
 	written(out, said.String())
 	exit(exitInterrupted)

@@ -89,7 +89,21 @@ func report(w io.Writer, err error, interrupted bool) int {
 	for _, fix := range fixes(err) {
 		fmt.Fprintf(w, "  → %s\n", hosts.Clean(fix))
 	}
+	lastWords(w, err)
 	return code
+}
+
+// lastWords writes how things stand after a run that has stopped, and how to go on; it tells whether that
+// is known.
+func lastWords(w io.Writer, err error) bool {
+	stopped, is := errors.AsType[*workflow.StoppedError](err)
+	if !is {
+		return false
+	}
+	for _, line := range stopped.Last {
+		fmt.Fprintln(w, hosts.Clean(line))
+	}
+	return true
 }
 
 // goesOn is said of a command that was interrupted and has left nothing undone.
@@ -103,6 +117,11 @@ func interruption(w io.Writer, err error) {
 	}
 	if run, ok := errors.AsType[*engine.RunError](err); ok && (len(run.Failed) > 0 || len(run.Rescued) > 0 || len(run.NotRescued) > 0) {
 		fmt.Fprintf(w, "slipway: %s\n", hosts.Clean(err.Error()))
+	}
+	if _, stopped := errors.AsType[*workflow.StoppedError](err); stopped {
+		fmt.Fprintln(w, "interrupted")
+		lastWords(w, err)
+		return
 	}
 	fmt.Fprint(w, goesOn)
 }

@@ -118,7 +118,7 @@ func TestARefusalAfterAChangeIsAFailure(t *testing.T) {
 func TestAnInterruptTellsWhatWasPutBackForIt(t *testing.T) {
 	back := &engine.RunError{Interrupted: true, Canceled: []string{"cp-1/gate"}, Rescued: []string{"cp-1/back"}}
 	not := &engine.RunError{Interrupted: true, NotRescued: []*engine.StepError{{Step: "cp-1/back", Err: errors.New("no space")}}}
-	for want, err := range map[string]error{"put back what had begun: cp-1/back": back, "not put back: cp-1/back: no space": not} {
+	for want, err := range map[string]error{"put back on cp-1 what had begun (1 step)": back, "not put back: cp-1/back: no space": not} {
 		var out strings.Builder
 		if code := report(&out, err, true); code != exitInterrupted || !strings.Contains(out.String(), want) {
 			t.Errorf("exit code %d, and it says\n%s", code, out.String())
@@ -134,5 +134,25 @@ func TestAHostsCancellationIsNoInterrupt(t *testing.T) {
 	}
 	if code := report(&out, err, true); code != exitInterrupted {
 		t.Errorf("after Ctrl-C: want 130, got %d", code)
+	}
+}
+
+// TestHowToGoOnIsTheLastThingSaid, of a failure and of an interrupt; a program is told it too.
+func TestHowToGoOnIsTheLastThingSaid(t *testing.T) {
+	cut := &hosts.Error{Kind: hosts.KindCut, Host: "a", Op: "connect", Err: errors.New("cut"), Fix: "start sshd"}
+	stopped := func(run *engine.RunError) error {
+		return fmt.Errorf("reboot: %w", &workflow.StoppedError{Err: run, Last: []string{"left: a", "to go on: slipway reboot a"}})
+	}
+	failed := stopped(&engine.RunError{Failed: []*engine.StepError{{Step: "a/1", Err: cut}}})
+	interrupted := stopped(&engine.RunError{Interrupted: true, Canceled: []string{"a/1"}})
+	for name, err := range map[string]error{"failed": failed, "interrupted": interrupted} {
+		var out, told strings.Builder
+		report(&out, err, name == "interrupted")
+		if text := out.String(); !strings.HasSuffix(text, "\nleft: a\nto go on: slipway reboot a\n") || strings.Contains(text, goesOn) {
+			t.Errorf("%s: it says\n%s", name, text)
+		}
+		if tellJSON(&told, formatJSON, err); !strings.Contains(told.String(), `"last":["left: a","to go on: slipway reboot a"]`) {
+			t.Errorf("%s: as JSON: %s", name, told.String())
+		}
 	}
 }

@@ -83,6 +83,9 @@ func (f *jsonFront) Plan(p plan.Plan) error {
 	if !f.yes {
 		return usagef("--output json asks nothing: say --yes")
 	}
+	if p.Versions != "" {
+		f.Note("%s", p.Versions)
+	}
 	if from := p.Bundle; from != nil {
 		f.Note("bundle %s: %s", from.Digest, from.Signature)
 	}

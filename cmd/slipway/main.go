@@ -13,6 +13,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -136,10 +137,29 @@ func wrongFlag(command *cobra.Command, err error) error {
 	if unknown := cobra.NoArgs(command, command.Flags().Args()); unknown != nil && command.HasSubCommands() {
 		return &workflow.UsageError{Err: unknown} // and the flags are those of the command that was meant
 	}
+	if _, other := errors.AsType[*pflag.NotExistError](err); other && command.HasParent() && isGroup(command) {
+		return usagef("%s: say which of its commands:%s", command.CommandPath(), useLines(command))
+	}
 	if wrong, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		err = fmt.Errorf("--%s %s: %w", wrong.GetFlag().Name, wrong.GetValue(), wrong.Unwrap())
 	}
 	return &workflow.UsageError{Err: err}
+}
+
+// isGroup tells a command that is only there for those below it: it has no cluster file.
+func isGroup(command *cobra.Command) bool {
+	return command.HasAvailableSubCommands() && command.Flags().Lookup("file") == nil
+}
+
+// useLines are how the commands below one are typed, each in a line.
+func useLines(command *cobra.Command) string {
+	var b strings.Builder
+	for _, child := range command.Commands() {
+		if child.IsAvailableCommand() {
+			fmt.Fprintf(&b, "\n  %s %s", command.CommandPath(), child.Use)
+		}
+	}
+	return b.String()
 }
 
 // refuseUnknown has every group of commands, and help, refuse a command that there is not: of

@@ -24,12 +24,25 @@ func addOption(flags *pflag.FlagSet, option workflow.Option, request *workflow.R
 	case *time.Duration:
 		flags.DurationVar(at, option.Name, *at, option.Usage)
 	case **int:
-		flags.Var(optional[int]{at, "int", strconv.Atoi}, option.Name, option.Usage)
+		flags.Var(optional[int]{at, "int", wholeNumber}, option.Name, option.Usage)
 	case **time.Duration:
 		flags.Var(optional[time.Duration]{at, "duration", time.ParseDuration}, option.Name, option.Usage)
 	default:
 		panic(fmt.Sprintf("--%s: no flag can be made of a %T", option.Name, at)) // a test makes all of them
 	}
+}
+
+// wholeNumber reads seconds, and says so to one who writes 20m.
+func wholeNumber(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err == nil {
+		return n, nil
+	}
+	such := 1200
+	if d, err := time.ParseDuration(text); err == nil {
+		such = int(d / time.Second)
+	}
+	return 0, fmt.Errorf("say seconds, such as %d", such)
 }
 
 // optional is the value of a flag that stays nil until it is said.

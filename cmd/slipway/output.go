@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
+
+	"github.com/slipway-k8s/slipway/workflow"
 )
 
 // The formats of -o.
@@ -98,6 +101,9 @@ func tellJSON(w io.Writer, format string, err error) {
 		return
 	}
 	event := map[string]any{"type": "error", "error": err.Error()}
+	if stopped, is := errors.AsType[*workflow.StoppedError](err); is {
+		event["last"] = stopped.Last
+	}
 	if refused, ok := refusedAtOnce(err); ok {
 		event = map[string]any{"type": "refused", "problems": refused.Findings}
 	}

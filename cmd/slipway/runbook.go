@@ -16,9 +16,12 @@ func newRunbookCommand(p *program) *cobra.Command {
 		Short: "Any workflow as prose, with its exact steps for this cluster",
 		Long: `List the workflows, or show one as prose: what it waits for, what it does where and why, and how to
 go on when it stops. What is shown is made of the plan that the workflow would carry out now.`,
-		Example: "  slipway runbook list\n  slipway runbook show reset worker-2 -f ha.yaml",
+		Example: "  slipway runbook list\n  slipway runbook show upgrade -f ha.yaml --bundle new.tar\n  slipway runbook show reset worker-2 -f ha.yaml",
 	}
 	show := &cobra.Command{Use: "show", Short: "Show a workflow as prose"}
+	upgrade := p.newRunbookShow(workflow.UpgradeApply) // also without the word apply
+	upgrade.Use = "upgrade -f FILE --bundle FILE"
+	show.AddCommand(upgrade)
 	addWorkflows(show, p.newRunbookShow)
 	command.AddCommand(newRunbookList(), show)
 	return command

@@ -43,6 +43,7 @@ type stageHost struct {
 	down     bool   // without power
 	memberID uint64 // the member of etcd whose data it has
 	when     atomic.Pointer[func(context.Context, hosts.Action)]
+	fails    atomic.Pointer[string] // the kind of the action that fails next
 	api      *httptest.Server
 	etcd     net.Listener
 	well     *httptest.Server // components that say that they are well
@@ -95,6 +96,10 @@ func (s *stage) boot(names []string) error {
 
 // before has happen what a script wants to happen when the host is asked for an action.
 func (h *stageHost) before(ctx context.Context, action hosts.Action) error {
+	if kind := h.fails.Load(); kind != nil && hosts.Describe(action).Kind == *kind {
+		h.fails.Store(nil)
+		return errors.New("it broke")
+	}
 	if happens := h.when.Load(); happens != nil {
 		(*happens)(ctx, action)
 	}
@@ -137,6 +142,11 @@ var hostEvents = map[string]func(s *stage, h *stageHost, arg string) error{
 			}
 		}
 		h.when.Store(&sticks)
+		return nil
+	},
+	// fails-at ACTION: the next such action fails.
+	"fails-at": func(_ *stage, h *stageHost, kind string) error {
+		h.fails.Store(&kind)
 		return nil
 	},
 	// is-well: what was said of the host before ends.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +17,7 @@ type finder func(ctx context.Context, s *workflow.Session, run *workflow.Run) (r
 func (p *program) newShowCommand(w workflow.Workflow, find finder) *cobra.Command {
 	var flags clusterFlags
 	var request workflow.Request
+	w.Options = slices.DeleteFunc(slices.Clone(w.Options), func(option workflow.Option) bool { return option.Name == "forecast" }) // all of it is shown
 	command := p.base(w, &flags, &request)
 	command.Long, command.Example = "", ""
 	format := outputFlag(command)

@@ -32,9 +32,10 @@ func (p *program) newUpgradePlanCommand() *cobra.Command {
 	command.Short = "Show what an upgrade would change, and what stands in its way"
 	command.Long = `Show which versions run and which the bundle has, the upgrades that lead there, every gate
 with what it found, what becomes of the Pods, and the files of each host that would change. Nothing
-is changed. Its flags are those of 'slipway upgrade apply', and the gates that may be passed are
-passed for the plan. Exit code 4 where a gate stops the upgrade. Each single step is shown by:
+is changed. Its flags are those of 'slipway upgrade apply'. The plan is shown as if every gate that
+can be ignored were ignored. Exit code 4 where a gate stops the upgrade. Each single step is shown by:
 slipway plan upgrade apply`
+	command.Example = "  slipway upgrade plan -f ha.yaml --bundle new.tar"
 	return command
 }
 
@@ -56,7 +57,7 @@ func writeUpgradePlan(w io.Writer, u workflow.UpgradePlan) error {
 	}
 	writeChanges(w, u.Changes)
 	short := *u.Plan
-	short.Warnings = nil // the gates have told them
+	short.Warnings, short.Versions = nil, "" // the gates have told them, and the first line
 	_, err := fmt.Fprint(w, "\n"+plan.Summary(short))
 	return err
 }

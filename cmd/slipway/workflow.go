@@ -99,6 +99,9 @@ func (p *program) newWorkflowCommand(w workflow.Workflow) *cobra.Command {
 // change carries a workflow out, and shows it as the flags say.
 func (p *program) change(command *cobra.Command, run *workflow.Run, flags changeFlags) error {
 	out, times := command.OutOrStdout(), newTimeline()
+	if run.Interrupted != "" {
+		p.waits.ends = "interrupted; " + run.Interrupted + "\n"
+	}
 	s, err := p.open(flags.clusterFlags, timed{p.newFront(*flags.output, run.Yes, out), times})
 	if err != nil {
 		return err

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/slipway-k8s/slipway/workflow"
 )
@@ -31,10 +34,10 @@ func (p *program) base(w workflow.Workflow, flags *clusterFlags, request *workfl
 
 // argsOf refuses more or fewer arguments than a workflow takes.
 func argsOf(w workflow.Workflow) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
+	return func(command *cobra.Command, args []string) error {
 		switch {
 		case w.Args == workflow.NoArgs && len(args) > 0:
-			return usagef("%s: it takes no names, and was given %q: what it does follows from the cluster file", w.Name, args[0])
+			return usagef("%s: it takes no arguments, and was given %q: %s", w.Name, args[0], insteadOf(command, w, args[0]))
 		case w.Args == workflow.Hosts && len(args) == 0:
 			return usagef("%s: name at least one host", w.Name)
 		case w.Args == workflow.Archives && len(args) == 0:
@@ -42,6 +45,24 @@ func argsOf(w workflow.Workflow) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// insteadOf says what counts where a workflow was given an argument that it does not take.
+func insteadOf(command *cobra.Command, w workflow.Workflow, argument string) string {
+	instead := "what it does follows from the cluster file"
+	if w.Name == workflow.UpgradeApply.Name {
+		instead = "the version is that of the bundle"
+	}
+	command.Flags().Visit(func(flag *pflag.Flag) {
+		list, is := flag.Value.(pflag.SliceValue)
+		if !is {
+			return
+		}
+		if all := list.GetSlice(); len(all) > 1 && all[len(all)-1] == "" { // --without cp-1, cp-2
+			instead = fmt.Sprintf("a list has commas without spaces: --%s %s%s", flag.Name, strings.Join(all, ","), argument)
+		}
+	})
+	return instead
 }
 
 // newRun puts a workflow to use, with a command's arguments.

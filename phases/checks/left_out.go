@@ -15,12 +15,12 @@ func wrongLeftOut(v view.View) []Finding {
 	var all []Finding
 	for _, host := range v.LeftOut() {
 		if sign := lifeSign(v, host); sign != "" {
-			all = append(all, finding("say no --without "+host.Name+"; to end before its turn: --pause-after; if it has died just now, wait until the cluster has noticed",
+			all = append(all, finding("run the command without \"--without "+host.Name+"\"; to end before its turn: --pause-after; if it has died just now, wait until the cluster has noticed",
 				"it is not down%s", sign).on(host.Name))
 		}
 		node, there := v.Node(host.Name)
 		if there && v.Workflow == view.Rollback && node.KubeletVersion != v.Bill.KubernetesVersion {
-			all = append(all, finding("bring it up, and say no --without; if it is dead: slipway remove "+host.Name+" --offline",
+			all = append(all, finding("bring it up, and run the command without \"--without "+host.Name+"\"; if it is dead: slipway remove "+host.Name+" --offline",
 				"it has %s, and all others would go back to %s", node.KubeletVersion, v.Bill.KubernetesVersion).on(host.Name))
 		}
 	}

@@ -368,7 +368,7 @@ func TestJournalHoldsEveryBeginAndEnd(t *testing.T) {
 			marks[entry.Step] += entry.Mark + " " + entry.Result + entry.Error + "; "
 		}
 		want := map[string]string{
-			"":                    "begin ; end a/2: it broke\n1 step skipped for it; ",
+			"":                    "begin ; end a/2: it broke\n1 later step was not begun; ",
 			"a/1":                 "begin ; end changed; ",
 			"a/2":                 "begin ; end it broke; ",
 			"cluster/test/object": "begin ; end changed; ",

@@ -97,6 +97,7 @@ type RunError struct {
 	Failed      []*StepError // by host, then in the plan's order
 	Skipped     []SkippedStep
 	Canceled    []string // steps that were not begun, or broken off, when the run was interrupted
+	BrokenOff   []string // those of them that had begun
 	Interrupted bool
 	// Rescued are the rescue steps that were done; NotRescued those that failed.
 	Rescued    []string
@@ -112,13 +113,13 @@ func (e *RunError) Error() string {
 		lines = append(lines, failure.Error())
 	}
 	if len(e.Skipped) > 0 {
-		lines = append(lines, fmt.Sprintf("%s skipped for it", hosts.Count(len(e.Skipped), "step")))
+		lines = append(lines, notBegun(len(e.Skipped)))
 	}
 	if e.Interrupted {
 		lines = append(lines, fmt.Sprintf("%v with %s left", ErrInterrupted, hosts.Count(len(e.Canceled), "step")))
 	}
 	if len(e.Rescued) > 0 {
-		lines = append(lines, "put back what had begun: "+some(e.Rescued))
+		lines = append(lines, putBack(e.Rescued))
 	}
 	for _, failure := range e.NotRescued {
 		lines = append(lines, fmt.Sprintf("not put back: %v; %s", failure, runAgain))
@@ -126,13 +127,33 @@ func (e *RunError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// some lists steps, of many only the first few and how many more there are: all are in the journal.
-func some(steps []string) string {
-	const few = 3
-	if more := len(steps) - few; more > 0 {
-		return fmt.Sprintf("%s and %s more", strings.Join(steps[:few], ", "), hosts.Count(more, "step"))
+// notBegun says of how many steps the failure has kept the run.
+func notBegun(steps int) string {
+	if steps == 1 {
+		return "1 later step was not begun"
 	}
-	return strings.Join(steps, ", ")
+	return fmt.Sprintf("%d later steps were not begun", steps)
+}
+
+// putBack says how much was put back, and on which hosts: which steps those were is in the journal.
+func putBack(rescued []string) string {
+	var on []string
+	for _, id := range rescued {
+		if host, ofHost := hostOf(id); ofHost && !slices.Contains(on, host) {
+			on = append(on, host)
+		}
+	}
+	where := ""
+	if len(on) > 0 {
+		where = " on " + strings.Join(on, ", ")
+	}
+	return fmt.Sprintf("put back%s what had begun (%s)", where, hosts.Count(len(rescued), "step"))
+}
+
+// hostOf is the host that an ID names first; a step of the cluster has none, or its host comes later.
+func hostOf(id string) (host string, is bool) {
+	host, _, _ = strings.Cut(id, "/")
+	return host, host != "cluster"
 }
 
 // Unwrap gives the failed steps' errors, and ErrInterrupted where the run was.

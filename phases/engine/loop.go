@@ -174,6 +174,9 @@ func (r *run) result() error {
 			result.Skipped = append(result.Skipped, SkippedStep{Step: step.ID, Because: r.graph.steps[r.graph.because[i]].ID})
 		case canceled, cut:
 			result.Canceled = append(result.Canceled, step.ID)
+			if r.graph.states[i] == cut {
+				result.BrokenOff = append(result.BrokenOff, step.ID)
+			}
 			result.Interrupted = true
 		case done:
 			if step.IsRescue() {

@@ -61,7 +61,7 @@ func TestAFailedHostIsPutBackAtOnceAndTheNextIsNotTouched(t *testing.T) {
 		if !errors.As(err, &run) || len(run.Failed) != 1 || run.Failed[0].Step != "a/gate" || len(run.NotRescued) != 0 {
 			t.Fatalf("a/gate alone should have failed: %v", err)
 		}
-		if want := []string{"a/back", "a/again"}; !slices.Equal(run.Rescued, want) || !strings.Contains(err.Error(), "put back what had begun: a/back, a/again") {
+		if want := []string{"a/back", "a/again"}; !slices.Equal(run.Rescued, want) || !strings.Contains(err.Error(), "put back on a what had begun (2 steps)") {
 			t.Errorf("put back is %v, should be %v: %v", run.Rescued, want, err)
 		}
 		if got := s.told(plan.EventStepNotNeeded); !slices.Equal(got, []string{"b/back", "b/again"}) {
@@ -189,6 +189,9 @@ func TestAnInterruptPutsBackWhatHadBegun(t *testing.T) {
 		}
 		if want := []string{"a/2", "a/gate", "b/1", "b/2", "b/gate"}; !slices.Equal(run.Canceled, want) {
 			t.Errorf("cancelled %v, should be %v", run.Canceled, want)
+		}
+		if want := []string{"a/2"}; !slices.Equal(run.BrokenOff, want) {
+			t.Errorf("broken off %v, should be %v", run.BrokenOff, want)
 		}
 	})
 }

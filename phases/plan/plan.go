@@ -16,7 +16,10 @@ type Plan struct {
 	Cluster  hosts.Identity `json:"cluster"`
 	// Bundle is what the hosts' binaries and images come from; nil where there is none.
 	Bundle *Bundle `json:"bundle,omitempty"`
-	Steps  []Step  `json:"steps"`
+	// Versions says from which version of Kubernetes to which it leads, and on which hosts; empty where it
+	// changes none.
+	Versions string `json:"versions,omitempty"`
+	Steps    []Step `json:"steps"`
 	// Warnings are shown with the plan; they do not stop it.
 	Warnings []string `json:"warnings,omitempty"`
 	// Left is what the workflow changes and this plan leaves for later: hosts by name, and what runs in

@@ -48,6 +48,9 @@ func Summary(p Plan) string {
 
 // begin writes what stands above any plan, and tells whether more is to follow.
 func begin(b *strings.Builder, p Plan) (more bool) {
+	if p.Versions != "" {
+		fmt.Fprintf(b, "%s\n\n", p.Versions)
+	}
 	writeBundle(b, p)
 	writeWarnings(b, p)
 	if len(p.Left) > 0 {
