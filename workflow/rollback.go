@@ -15,11 +15,14 @@ var UpgradeRollback = Workflow{
 	Short: "Bring a cluster back to the version that it had before the last upgrade",
 	Long: `Show the plan, ask, carry it out, and verify. Each host goes back to the binaries and files that
 it kept when the upgrade came to it, byte for byte: first the workers, then what runs in the cluster,
-and then the control planes, one after another. No bundle is needed. An upgrade that stopped half-way is
-taken back in the same way. Where the last upgrade failed on its first host, that host has its old version
-already and nothing is left to take back: a rollback then leads to the version before that one. The plan's
-first line says from which version to which. Where etcd is of a newer minor version by now, it first stores its data as the
-older one does; nothing that was written since is lost. At the end slipway smoke tests that the cluster works.`,
+and then the control planes, one after another. No bundle is needed. An upgrade that stopped half-way
+is taken back in the same way. Where etcd is of a newer minor version by now, it first stores its data
+as the older one does; nothing that was written since is lost. At the end slipway smoke tests that the
+cluster works.
+
+Where the last upgrade failed on its first host, that host has its old version again, and nothing is
+left to take back: a rollback then leads to the version before that one. The plan and the question say
+from which version to which.`,
 	Example: `  slipway plan upgrade rollback -f ha.yaml
   slipway upgrade rollback -f ha.yaml`,
 	Options:  turnsChoices,

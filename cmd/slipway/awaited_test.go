@@ -142,3 +142,17 @@ func TestAnInterruptEndsWhereNobodyReads(t *testing.T) {
 		time.Sleep(time.Minute)
 	})
 }
+
+// TestAnInterruptSaysWhatIsTrueOfTheCommand: where the same command does again what is done, it does not
+// say that it goes on.
+func TestAnInterruptSaysWhatIsTrueOfTheCommand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &awaited{say: func(string) {}, ends: "interrupted; name only the others\n"}
+		var out strings.Builder
+		exited := make(chan int)
+		a.interrupted(&out, func(code int) { exited <- code })
+		if code := <-exited; code != exitInterrupted || out.String() != a.ends {
+			t.Errorf("exit code %d, and it says %q", code, out.String())
+		}
+	})
+}

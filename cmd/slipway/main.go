@@ -138,7 +138,7 @@ func wrongFlag(command *cobra.Command, err error) error {
 		return &workflow.UsageError{Err: unknown} // and the flags are those of the command that was meant
 	}
 	if _, other := errors.AsType[*pflag.NotExistError](err); other && command.HasParent() && isGroup(command) {
-		return usagef("%s: say which of its commands:%s", command.CommandPath(), useLines(command))
+		return usagef("%s: say which of its commands:%s", strings.TrimPrefix(command.CommandPath(), "slipway "), useLines(command))
 	}
 	if wrong, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		err = fmt.Errorf("--%s %s: %w", wrong.GetFlag().Name, wrong.GetValue(), wrong.Unwrap())

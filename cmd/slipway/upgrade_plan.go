@@ -32,8 +32,8 @@ func (p *program) newUpgradePlanCommand() *cobra.Command {
 	command.Short = "Show what an upgrade would change, and what stands in its way"
 	command.Long = `Show which versions run and which the bundle has, the upgrades that lead there, every gate
 with what it found, what becomes of the Pods, and the files of each host that would change. Nothing
-is changed. Its flags are those of 'slipway upgrade apply'. The plan is shown as if every gate that
-can be ignored were ignored. Exit code 4 where a gate stops the upgrade. Each single step is shown by:
+is changed. It has the flags of 'slipway upgrade apply'. The plan is shown as if every gate that can be
+ignored were ignored. Exit code 4 where a gate stops the upgrade. Each single step is shown by:
 slipway plan upgrade apply`
 	command.Example = "  slipway upgrade plan -f ha.yaml --bundle new.tar"
 	return command
