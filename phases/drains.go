@@ -1,9 +1,6 @@
 package phases
 
 import (
-	"slices"
-
-	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/phases/forecast"
 	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/phases/view"
@@ -21,11 +18,10 @@ func RollbackDrains(in Input) []forecast.Set { return in.drains(view.Rollback, r
 // TurnsForecast is what the drains of the input will do.
 func TurnsForecast(in Input) (forecast.Forecast, error) { return in.TurnsForecast() }
 
-// drains gives none where no plan can be made, of which is told elsewhere.
+// drains gives nil where no plan can be made, of which is told elsewhere.
 func (in Input) drains(workflow view.Workflow, phases []func(*draft)) []forecast.Set {
 	in.Workflow = workflow
-	unseen := func(host cluster.Host) bool { _, seen := in.Facts[host.Name]; return !seen }
-	if !in.ClusterFacts.Reachable || slices.ContainsFunc(in.Targets(workflow), unseen) {
+	if !in.ClusterFacts.Reachable || len(in.Unseen(workflow)) > 0 {
 		return nil
 	}
 	p, _, err := newDraft(in).draw(phases)
@@ -58,7 +54,7 @@ func drainsOf(p plan.Plan) []forecast.Set {
 		depths[id] = most
 		return most
 	}
-	var sets []forecast.Set
+	sets := []forecast.Set{} // not nil: it is known that there are none
 	for _, step := range p.Steps {
 		if nodes[step.ID] == "" {
 			continue

@@ -51,7 +51,7 @@ func TestTheForecastGoesInTheOrderOfThePlan(t *testing.T) {
 		t.Errorf("the upgrade drains %s, want %s", got, want)
 	}
 	w.all(Upgrade)
-	if left := UpgradeDrains(w.observe()); len(left) > 0 {
+	if left := UpgradeDrains(w.observe()); left == nil || len(left) > 0 {
 		t.Errorf("where all is done it drains %v", left)
 	}
 	w.goBack()

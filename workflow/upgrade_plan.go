@@ -28,7 +28,9 @@ type UpgradePlan struct {
 	Hops       []string           `json:"hops,omitempty"`
 	Components []ComponentVersion `json:"components"`
 	Gates      []checks.Gate      `json:"gates"`
-	Forecast   *forecast.Forecast `json:"forecast,omitempty"`
+	// NotLookedAt are the hosts that were not reached: no gate says anything of them.
+	NotLookedAt []string           `json:"notLookedAt,omitempty"`
+	Forecast    *forecast.Forecast `json:"forecast,omitempty"`
 	// Plan is what would be done once all gates are passed that may be; nil where another one stops it.
 	Plan *plan.Plan `json:"plan,omitempty"`
 	// Changes are the files that would be other, in the plan's order.
@@ -59,7 +61,8 @@ func (s *Session) UpgradePlan(ctx context.Context, r *Run) (UpgradePlan, error) 
 	findings := checks.Preflight(r.inChecks(), in.View)
 	found := UpgradePlan{
 		Cluster: s.cluster.Name, Bundle: s.BundleName(), Runs: s.live.Version, Offered: s.bill.KubernetesVersion,
-		Hops: hopsOf(s.live.Version, s.bill.KubernetesVersion), Gates: checks.Gates(r.inChecks(), findings),
+		Hops: hopsOf(s.live.Version, s.bill.KubernetesVersion), Gates: checks.Gates(r.inChecks(), in.View, findings),
+		NotLookedAt: in.Unseen(r.inChecks()),
 	}
 	if found.Components, err = s.componentVersions(ctx); err != nil {
 		return UpgradePlan{}, err
@@ -68,7 +71,7 @@ func (s *Session) UpgradePlan(ctx context.Context, r *Run) (UpgradePlan, error) 
 	passed.IgnoreChecks = slices.Concat(r.IgnoreChecks, stoppingGates(found.Gates))
 	ready, err := s.planned(&passed)
 	if refused, is := errors.AsType[*checks.Refused](err); is {
-		found.Gates = checks.Gates(r.inChecks(), append(findings, unlike(refused.Findings, findings)...))
+		found.Gates = checks.Gates(r.inChecks(), in.View, append(findings, unlike(refused.Findings, findings)...))
 		return found, nil
 	}
 	if err != nil {

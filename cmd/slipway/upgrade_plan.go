@@ -44,7 +44,7 @@ func writeUpgradePlan(w io.Writer, u workflow.UpgradePlan) error {
 	if err := writeSection(w, "COMPONENT\tHOSTS\tCURRENT\tTARGET", componentRows(u.Components)); err != nil {
 		return err
 	}
-	writeGates(w, u.Gates)
+	writeGates(w, u.Gates, u.NotLookedAt)
 	if u.Forecast != nil {
 		fmt.Fprintln(w)
 		if err := writeForecast(w, *u.Forecast); err != nil {
@@ -106,15 +106,25 @@ func orNotKnown(version string) string {
 	return version
 }
 
-// writeGates names the gates that found nothing in one line, and tells of each other one what it found.
-func writeGates(w io.Writer, gates []checks.Gate) {
-	var passed []string
+// writeGates names the gates that found nothing in one line, those that were not asked in another, and
+// tells of each other one what it found.
+func writeGates(w io.Writer, gates []checks.Gate, notLookedAt []string) {
+	var passed, notAsked []string
 	for _, gate := range gates {
-		if len(gate.Findings) == 0 {
+		switch {
+		case gate.Passed():
 			passed = append(passed, gate.Check)
+		case gate.NotAsked != "":
+			notAsked = append(notAsked, fmt.Sprintf("%s (%s)", gate.Check, gate.NotAsked))
 		}
 	}
 	fmt.Fprintf(w, "\n✓ %s passed: %s\n", hosts.Count(len(passed), "gate"), strings.Join(passed, ", "))
+	if len(notLookedAt) > 0 {
+		fmt.Fprintf(w, "- not looked at: %s: of these hosts no gate says anything\n", strings.Join(notLookedAt, ", "))
+	}
+	if len(notAsked) > 0 {
+		fmt.Fprintf(w, "- not asked: %s\n", hosts.Clean(strings.Join(notAsked, ", ")))
+	}
 	for _, gate := range gates {
 		writeGate(w, gate)
 	}

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/forecast"
 	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
@@ -100,6 +102,52 @@ func TestWhatIsBrokenKeepsNobodyFromWhatIsInForce(t *testing.T) {
 		}
 		if found := brokenKept(v, cluster.Host{}, facts); len(found) != want {
 			t.Errorf("with the bundle %s in force: %v", digest, found)
+		}
+	}
+}
+
+// TestAGateThatWasNotAskedHasNotPassed: what was not seen is not well because of that.
+func TestAGateThatWasNotAskedHasNotPassed(t *testing.T) {
+	worker := []cluster.Host{{Name: "w-1", Roles: []cluster.Role{cluster.RoleWorker}}}
+	up := view.View{
+		Cluster: &cluster.Cluster{Hosts: worker}, Bill: bundle.Bill{KubernetesVersion: "v1.37.2"},
+		ClusterFacts: hosts.ClusterFacts{Reachable: true, Version: "v1.36.3", DeprecatedAPIs: &hosts.DeprecatedAPIs{}},
+		Facts:        map[string]hosts.Facts{"w-1": {}}, Drains: []forecast.Set{},
+	}
+	dead, patch, away, planless := up, up, up, up
+	dead.ClusterFacts = hosts.ClusterFacts{}
+	dead.Drains = nil
+	patch.ClusterFacts.Version, patch.ClusterFacts.DeprecatedAPIs = "v1.37.1", nil
+	away.Facts, away.Drains = nil, nil
+	planless.Drains = nil
+	const silent = "no API server answers"
+	for name, test := range map[string]struct {
+		v    view.View
+		want map[string]string
+	}{
+		"all are asked":          {up, map[string]string{}},
+		"no API server":          {dead, map[string]string{"Drain": silent, "DeprecatedAPIs": silent, "ClusterHealth": silent, "KubernetesVersion": silent, "Networking": silent, "NetworkAddOn": silent, etcdSnapshot: silent}},
+		"the next patch version": {patch, map[string]string{"DeprecatedAPIs": "the minor version stays"}},
+		"a host is away":         {away, map[string]string{"Drain": "w-1 is not reached"}},
+		"no plan":                {planless, map[string]string{"Drain": "no plan can be made"}},
+	} {
+		got := map[string]string{}
+		for _, gate := range Gates(view.Upgrade, test.v, nil) {
+			if gate.NotAsked != "" {
+				got[gate.Check] = gate.NotAsked
+			}
+			if gate.Passed() == (gate.NotAsked != "") {
+				t.Errorf("%s: %+v: passed %v", name, gate, gate.Passed())
+			}
+		}
+		if !maps.Equal(got, test.want) {
+			t.Errorf("%s: not asked: %v, want %v", name, got, test.want)
+		}
+	}
+	found := []Finding{{Check: "Drain", Severity: Error, Seen: "x"}}
+	for _, gate := range Gates(view.Upgrade, away, found) {
+		if gate.Check == "Drain" && (gate.NotAsked != "" || gate.Passed()) {
+			t.Errorf("what has found something was asked: %+v", gate)
 		}
 	}
 }

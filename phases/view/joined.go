@@ -134,3 +134,8 @@ func (v View) Targets(workflow Workflow) []cluster.Host {
 	}
 	return named
 }
+
+// Unseen are the names of the hosts that a workflow is for and that were not looked at.
+func (v View) Unseen(workflow Workflow) []string {
+	return slices.DeleteFunc(v.TargetNames(workflow), func(name string) bool { _, seen := v.Facts[name]; return seen })
+}

@@ -112,7 +112,7 @@ type View struct {
 	// Workloads is what runs in the cluster, where the plan goes by a forecast of drains; nil else.
 	Workloads *forecast.State
 	// Drains are the sets of hosts that the plan will drain, one set after another, where it takes hosts in
-	// turns.
+	// turns. Nil: they are not known; empty: it drains none.
 	Drains []forecast.Set
 	// Drain is how hosts are drained, by the command and the file; OnBlocked is what to do where a
 	// drain would not end.
