@@ -45,19 +45,23 @@ func (v Version) Compare(other Version) int { return semver.Compare(v.String(), 
 // Skew is two versions that must not run in one cluster, or of which the one must not follow the
 // other.
 type Skew struct {
-	What   string  // kubelet, kube-scheduler, …
-	Have   Version // its version
-	Beside Version // the version that runs beside it
-	Rule   string  // the policy that this breaks
-	Fix    string  // what to do instead
+	Versions string // what has which of them
+	Rule     string // the policy that this breaks
+	Fix      string // what to do instead; empty where it depends
 }
 
+// Seen is the skew without what to do.
+func (s *Skew) Seen() string { return s.Versions + ": " + s.Rule }
+
 func (s *Skew) Error() string {
-	text := fmt.Sprintf("%s %s beside %s: %s", s.What, s.Have, s.Beside, s.Rule)
-	if s.Fix != "" {
-		text += "; " + s.Fix
+	if s.Fix == "" {
+		return s.Seen()
 	}
-	return text
+	return s.Seen() + "; " + s.Fix
+}
+
+func skewOf(rule, versions string, args ...any) *Skew {
+	return &Skew{Versions: fmt.Sprintf(versions, args...), Rule: rule}
 }
 
 // kubeletSkew is how many minor versions a kubelet may be behind the API server.
@@ -70,8 +74,8 @@ func KubeletSkew(kubelet, apiServer Version) error {
 	if behind >= 0 && behind <= kubeletSkew {
 		return nil
 	}
-	skew := &Skew{What: "kubelet", Have: kubelet, Beside: apiServer,
-		Rule: "a kubelet may not be newer than the API server, and at most three minor versions older"}
+	skew := skewOf("a kubelet may not be newer than the API server, and at most three minor versions older",
+		"the kubelet is %s, the API server %s", kubelet, apiServer)
 	if behind < 0 {
 		skew.Fix = "upgrade the control planes first" + byWayOf(", to ", apiServer, kubelet)
 	} else {
@@ -84,8 +88,7 @@ func KubeletSkew(kubelet, apiServer Version) error {
 // that it may talk to: never newer, and at most one minor version older.
 func ComponentSkew(component string, have, apiServer Version) error {
 	if behind := minorsBehind(have, apiServer); behind < 0 || behind > 1 {
-		return &Skew{What: component, Have: have, Beside: apiServer,
-			Rule: "it may not be newer than the API server, and at most one minor version older"}
+		return skewOf("it may not be newer than the API server, and at most one minor version older", "%s is %s, the API server %s", component, have, apiServer)
 	}
 	return nil
 }
@@ -94,7 +97,7 @@ func ComponentSkew(component string, have, apiServer Version) error {
 // minor version apart.
 func APIServerSkew(one, other Version) error {
 	if behind := minorsBehind(one, other); behind < -1 || behind > 1 {
-		return &Skew{What: "kube-apiserver", Have: one, Beside: other, Rule: "the API servers of a cluster may be at most one minor version apart"}
+		return skewOf("the API servers of a cluster may be at most one minor version apart", "one API server is %s, another %s", one, other)
 	}
 	return nil
 }
@@ -102,12 +105,18 @@ func APIServerSkew(one, other Version) error {
 // UpgradeSkew checks an upgrade's target against what runs: never back, and never over a
 // minor version.
 func UpgradeSkew(from, to Version) error {
+	const versions = "the cluster runs %s, and the bundle has %s"
 	switch behind := minorsBehind(from, to); {
 	case to.Compare(from) < 0:
-		return &Skew{What: "upgrade to", Have: to, Beside: from, Rule: "an upgrade never leads to an older version",
-			Fix: "to go back to what ran before, slipway upgrade rollback"}
+		skew := skewOf("an upgrade never leads to an older version", versions, from, to)
+		skew.Fix = "to go back to what ran before the last upgrade: slipway upgrade rollback"
+		return skew
 	case behind > 1:
-		return &Skew{What: "upgrade to", Have: to, Beside: from, Rule: "an upgrade may not skip a minor version", Fix: "upgrade" + byWayOf(" to ", from, to)}
+		skew := skewOf("a minor version may not be skipped", versions, from, to)
+		if hops := Hops(from, to); len(hops) > 1 {
+			skew.Fix = "upgrade with a bundle of " + strings.Join(hops[:len(hops)-1], ", then of ") + " first, and then with this one"
+		}
+		return skew
 	}
 	return nil
 }
@@ -116,12 +125,14 @@ func UpgradeSkew(from, to Version) error {
 // minor version, which is as far as one upgrade leads. What etcd's and the API's data allow is
 // another matter.
 func RollbackSkew(from, to Version) error {
+	const versions = "the cluster runs %s, and the hosts have kept %s"
 	switch behind := minorsBehind(to, from); {
 	case to.Compare(from) > 0:
-		return &Skew{What: "rollback to", Have: to, Beside: from, Rule: "a rollback never leads to a newer version", Fix: "slipway upgrade apply"}
+		skew := skewOf("a rollback never leads to a newer version", versions, from, to)
+		skew.Fix = "to bring a newer version: slipway upgrade apply"
+		return skew
 	case behind > 1:
-		return &Skew{What: "rollback to", Have: to, Beside: from, Rule: "a rollback goes back by one minor version at most",
-			Fix: "restore a snapshot of etcd that was taken at " + to.MinorString()}
+		return skewOf("a rollback goes back by one minor version at most", versions, from, to)
 	}
 	return nil
 }

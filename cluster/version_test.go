@@ -113,16 +113,20 @@ func TestASkewSaysWhatToDoInstead(t *testing.T) {
 		err  error
 		want string
 	}{
+		{UpgradeSkew(v("v1.35.2"), v("v1.37.2")),
+			"the cluster runs v1.35.2, and the bundle has v1.37.2: a minor version may not be skipped; upgrade with a bundle of v1.36 first, and then with this one"},
 		{UpgradeSkew(v("v1.34.2"), v("v1.37.2")),
-			"upgrade to v1.37.2 beside v1.34.2: an upgrade may not skip a minor version; upgrade to v1.35, then v1.36, then v1.37.2"},
+			"the cluster runs v1.34.2, and the bundle has v1.37.2: a minor version may not be skipped; upgrade with a bundle of v1.35, then of v1.36 first, and then with this one"},
 		{UpgradeSkew(v("v1.37.2"), v("v1.36.3")),
-			"upgrade to v1.36.3 beside v1.37.2: an upgrade never leads to an older version; to go back to what ran before, slipway upgrade rollback"},
+			"the cluster runs v1.37.2, and the bundle has v1.36.3: an upgrade never leads to an older version; to go back to what ran before the last upgrade: slipway upgrade rollback"},
 		{RollbackSkew(v("v1.37.2"), v("v1.35.4")),
-			"rollback to v1.35.4 beside v1.37.2: a rollback goes back by one minor version at most; restore a snapshot of etcd that was taken at v1.35"},
+			"the cluster runs v1.37.2, and the hosts have kept v1.35.4: a rollback goes back by one minor version at most"},
+		{RollbackSkew(v("v1.36.3"), v("v1.37.2")),
+			"the cluster runs v1.36.3, and the hosts have kept v1.37.2: a rollback never leads to a newer version; to bring a newer version: slipway upgrade apply"},
 		{KubeletSkew(v("v1.37.2"), v("v1.36.3")),
-			"kubelet v1.37.2 beside v1.36.3: a kubelet may not be newer than the API server, and at most three minor versions older; upgrade the control planes first, to v1.37.2"},
+			"the kubelet is v1.37.2, the API server v1.36.3: a kubelet may not be newer than the API server, and at most three minor versions older; upgrade the control planes first, to v1.37.2"},
 		{KubeletSkew(v("v1.33.1"), v("v1.37.2")),
-			"kubelet v1.33.1 beside v1.37.2: a kubelet may not be newer than the API server, and at most three minor versions older; upgrade the kubelet first, to v1.34, then v1.35, then v1.36, then v1.37.2"},
+			"the kubelet is v1.33.1, the API server v1.37.2: a kubelet may not be newer than the API server, and at most three minor versions older; upgrade the kubelet first, to v1.34, then v1.35, then v1.36, then v1.37.2"},
 	} {
 		if test.err == nil || test.err.Error() != test.want {
 			t.Errorf("got  %v\nwant %s", test.err, test.want)

@@ -50,7 +50,8 @@ func (s *Session) inputOf(r *Run) (phases.Input, error) {
 	if err == nil {
 		in.WorkersAtOnce, err = workersAtOnce(s.cluster, r.Request)
 	}
-	in.Workloads, in.Drains, in.SnapshotRoom = s.workloads, s.willDrain, s.snapshots.room()
+	in.Workloads, in.Drains = s.workloads, s.willDrain
+	in.SnapshotRoom, in.SnapshotFolder = s.snapshots.room(), s.snapshots.path()
 	in.Drain, in.OnBlocked = s.drainOptions(r.Drain, r.Force)
 	return in, err
 }

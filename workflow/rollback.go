@@ -3,9 +3,13 @@ package workflow
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases"
+	"github.com/slipway-k8s/slipway/phases/checks"
 )
 
 // UpgradeRollback brings a cluster back to what its hosts have kept.
@@ -43,19 +47,48 @@ from which version to which.`,
 func (s *Session) lookAtKept(ctx context.Context, r *Run) error {
 	back := s.lastKept()
 	if len(back.hosts) == 0 {
-		return fmt.Errorf("find what to go back to: no host of %s has kept a version from before an upgrade: where there was none, or a rollback has put it back, there is nothing to do; "+
-			"to bring another version: slipway upgrade apply", s.cluster.Name)
+		return s.noWayBack(s.nothingKept()...)
 	}
 	if err := s.readKept(ctx, back); err != nil {
 		return err
 	}
-	bill, err := back.bill()
-	if err != nil {
-		return err
+	bill, found := back.bill()
+	if found != nil {
+		return s.noWayBack(*found)
 	}
 	s.back, s.bill = back, bill
 	s.cluster.KubernetesVersion = bill.KubernetesVersion
 	return s.look(ctx, r) // by the other bundle there is other to look at
+}
+
+// noWayBack refuses a rollback, and says with each finding what is left instead.
+func (s *Session) noWayBack(found ...checks.Finding) error {
+	for i := range found {
+		found[i].Check, found[i].Severity = "KeptVersion", checks.Error
+		found[i].Fix = strings.TrimPrefix(found[i].Fix+"; "+checks.SnapshotIsLeft(s.snapshots.path()), "; ")
+	}
+	return &checks.Refused{Findings: found}
+}
+
+// nothingKept are the hosts whose kept version is not whole or, where there is none, the cluster without a
+// kept version.
+func (s *Session) nothingKept() []checks.Finding {
+	var found []checks.Finding
+	for _, name := range s.HostNames() {
+		for _, before := range slices.Sorted(maps.Keys(s.facts[name].KeptBroken)) {
+			found = append(found, checks.Finding{
+				Host: name, Seen: "what it has kept from before an upgrade is not whole: " + s.facts[name].KeptBroken[before],
+				Fix: "where that upgrade has changed nothing yet, there is nothing to take back",
+			})
+		}
+	}
+	if len(found) > 0 {
+		return found
+	}
+	return []checks.Finding{{
+		Seen: fmt.Sprintf("no host of %s has kept a version from before an upgrade: there was no upgrade, or a rollback has put back what was kept, or an older Slipway made the upgrade", s.cluster.Name),
+		Fix:  "where nothing is to be taken back, there is nothing to do; another version is brought by: slipway upgrade apply",
+	}}
 }
 
 // lastKept is what the hosts have kept when the last of all bundles came.

@@ -35,12 +35,10 @@ const (
 
 // Begin makes a file that nobody else reads.
 func (s *snapshots) Begin(size int64) (api.Snapshot, error) {
-	keys := s.folder()
-	if keys == nil {
+	folder := s.path()
+	if folder == "" {
 		return nil, errors.New("there is no state folder of the cluster to keep it in")
 	}
-	root, own := filepath.Split(keys.Path())
-	folder := filepath.Join(root, snapshotsFolder, own)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of snapshots: %w", err)
 	}
@@ -62,6 +60,16 @@ func (s *snapshots) Begin(size int64) (api.Snapshot, error) {
 		return nil, fmt.Errorf("keep a snapshot of etcd: %w", err)
 	}
 	return &snapshotFile{File: file, of: s, sum: sha256.New()}, nil
+}
+
+// path is the folder of the cluster's snapshots; empty where the cluster has no state folder.
+func (s *snapshots) path() string {
+	keys := s.folder()
+	if keys == nil {
+		return ""
+	}
+	root, own := filepath.Split(keys.Path())
+	return filepath.Join(root, snapshotsFolder, own)
 }
 
 // freeBelow is what is free where a path lies, or will lie, in bytes; 0 where that is not known.

@@ -52,7 +52,7 @@ func writeUpgradePlan(w io.Writer, u workflow.UpgradePlan) error {
 		}
 	}
 	if u.Plan == nil {
-		_, err := fmt.Fprintln(w, "\nWhat would change is shown once the gates that cannot be ignored are passed.")
+		_, err := fmt.Fprintln(w, "\nWhat would change is not shown: a gate stops the upgrade that cannot be ignored. Remove its cause, then ask again.")
 		return err
 	}
 	writeChanges(w, u.Changes)

@@ -1,6 +1,8 @@
 package checks
 
 import (
+	"cmp"
+
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
@@ -39,4 +41,11 @@ func withoutSnapshot(v view.View) []Finding {
 			"%s is free in this machine's state folder, and a snapshot of etcd takes %s", hosts.Size(v.SnapshotRoom), hosts.Size(member.Size)))
 	}
 	return all
+}
+
+// SnapshotIsLeft says how what the cluster held before an upgrade comes back where no version does.
+func SnapshotIsLeft(folder string) string {
+	return "what the cluster held before an upgrade is left in etcd's snapshots: those that were taken from this machine are in " +
+		cmp.Or(folder, "Slipway's state folder") + ", with time and version in their names; " +
+		`restoring one loses what was written since: docs/runbooks.md, "Restore it by hand"`
 }

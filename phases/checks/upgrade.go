@@ -73,13 +73,17 @@ func rollbackSkew(v view.View) []Finding {
 	if err != nil {
 		return nil // no API server answers
 	}
-	err = cluster.RollbackSkew(live, target)
-	return when(err != nil, finding("", "%v", err))
+	skew := skewIn(cluster.RollbackSkew(live, target))
+	if skew == nil {
+		return nil
+	}
+	return []Finding{finding(cmp.Or(skew.Fix, SnapshotIsLeft(v.SnapshotFolder)), "%s", skew.Seen())}
 }
 
 // brokenKept is what a host has kept and cannot be put back. Where all is in force that the cluster goes back
 // to, it is not needed: the host was cut before its first change, or after its last.
-func brokenKept(v view.View, _ cluster.Host, facts hosts.Facts) []Finding {
+func brokenKept(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 	why, broken := facts.KeptBroken[v.BackFrom]
-	return when(broken && !v.InForce(facts), finding("take a bundle of that version and join the host anew", "what it kept of before %s is not whole: %s", v.BackFrom, why))
+	return when(broken && !v.InForce(facts), finding("take the host out of the cluster (slipway reset "+host.Name+") and of the file, roll back, and let it join with a bundle of the older version; or "+SnapshotIsLeft(v.SnapshotFolder),
+		"what it has kept from before the upgrade is not whole: %s", why))
 }

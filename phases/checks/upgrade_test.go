@@ -152,6 +152,29 @@ func TestAGateThatWasNotAskedHasNotPassed(t *testing.T) {
 	}
 }
 
+// TestWhatToDoAboutAVersionFitsWhatIsSeen: one way on, and not two that contradict each other.
+func TestWhatToDoAboutAVersionFitsWhatIsSeen(t *testing.T) {
+	for name, test := range map[string]struct {
+		look         func(view.View) []Finding
+		live, bundle string
+		fix          string
+	}{
+		"an older bundle":       {upgradeSkew, "v1.37.2", "v1.36.3", "to go back to what ran before the last upgrade: slipway upgrade rollback"},
+		"a skipped minor":       {upgradeSkew, "v1.35.2", "v1.37.2", "upgrade with a bundle of v1.36 first, and then with this one"},
+		"another major":         {upgradeSkew, "v1.37.2", "v2.0.0", "take a bundle of v1.37 or of the minor version after it"},
+		"two minors back":       {rollbackSkew, "v1.37.2", "v1.35.4", SnapshotIsLeft("/state/snapshots/demo")},
+		"a rollback to a newer": {rollbackSkew, "v1.36.3", "v1.37.2", "to bring a newer version: slipway upgrade apply"},
+	} {
+		v := view.View{
+			Cluster: &cluster.Cluster{}, Bill: bundle.Bill{KubernetesVersion: test.bundle}, SnapshotFolder: "/state/snapshots/demo",
+			ClusterFacts: hosts.ClusterFacts{Reachable: true, Version: test.live},
+		}
+		if found := test.look(v); len(found) != 1 || found[0].Fix != test.fix || strings.Contains(found[0].Seen, "slipway") {
+			t.Errorf("%s: %+v", name, found)
+		}
+	}
+}
+
 // TestWhatSuitsAHostThatIsPrepared: one of the cluster gets a version staged to which it can be upgraded,
 // one that is to join may not be newer than the API servers.
 func TestWhatSuitsAHostThatIsPrepared(t *testing.T) {
@@ -160,7 +183,7 @@ func TestWhatSuitsAHostThatIsPrepared(t *testing.T) {
 		want                string // part of what is found; empty: nothing
 	}{
 		"the next minor is staged":         {"v1.36.3", "v1.37.2", "old", ""},
-		"one that is skipped":              {"v1.35.3", "v1.37.2", "old", "may not skip a minor version"},
+		"one that is skipped":              {"v1.35.3", "v1.37.2", "old", "a minor version may not be skipped"},
 		"one that is older":                {"v1.37.2", "v1.36.3", "old", "never leads to an older version"},
 		"a newer one would join":           {"v1.36.3", "v1.37.2", "new", "a kubelet may not be newer than the API server"},
 		"a newer one would join as well":   {"v1.36.3", "v1.37.2", "", "a kubelet may not be newer than the API server"},

@@ -1,6 +1,10 @@
 package checks
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
+
 	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
@@ -35,7 +39,7 @@ func otherBundleForPrepare(v view.View) []Finding {
 		}
 		if _, seen := v.Facts[host.Name]; seen && err != nil {
 			all = append(all, finding("take a bundle of the cluster's version for it, which can join; to stage this one for an upgrade, name the hosts that are in the cluster",
-				"%v", err).on(host.Name))
+				"%s", withoutFix(err)).on(host.Name))
 		}
 	}
 	if stages {
@@ -97,8 +101,8 @@ func upgradeSkew(v view.View) []Finding {
 	}
 	var all []Finding
 	if live, err := cluster.ParseVersion(v.ClusterFacts.Version); err == nil {
-		if err := cluster.UpgradeSkew(live, target); err != nil {
-			all = append(all, finding("take a bundle of "+live.MinorString()+" or of the minor version after it", "%v", err))
+		if skew := skewIn(cluster.UpgradeSkew(live, target)); skew != nil {
+			all = append(all, finding(cmp.Or(skew.Fix, "take a bundle of "+live.MinorString()+" or of the minor version after it"), "%s", skew.Seen()))
 		}
 	}
 	skips := len(all) > 0
@@ -108,20 +112,34 @@ func upgradeSkew(v view.View) []Finding {
 			continue // it has not reported yet
 		}
 		host, _ := v.Cluster.Host(node.Name)
-		if skew := cluster.UpgradeSkew(kubelet, target); !skips && host.HasRole(cluster.RoleControlPlane) && skew != nil && kubelet.Compare(target) < 0 {
-			all = append(all, finding("bring it to the version of the others first, with a bundle of that: slipway upgrade apply", "its API server is behind: %v", skew).on(node.Name))
+		if skew := skewIn(cluster.UpgradeSkew(kubelet, target)); !skips && host.HasRole(cluster.RoleControlPlane) && skew != nil && kubelet.Compare(target) < 0 {
+			all = append(all, finding("bring it to the version of the others first, with a bundle of that: slipway upgrade apply", "its API server is behind: it has %s, and the bundle has %s: %s", kubelet, target, skew.Rule).on(node.Name))
 		}
-		if err := cluster.KubeletSkew(kubelet, target); err != nil {
-			all = append(all, finding("bring its kubelet to a version that suits first", "%v", err).on(node.Name))
+		if skew := skewIn(cluster.KubeletSkew(kubelet, target)); skew != nil {
+			all = append(all, finding("bring its kubelet to a version that suits first: slipway upgrade apply, with a bundle of the version that the API servers have", "%s", skew.Seen()).on(node.Name))
 		}
 	}
 	return all
 }
 
+// skewIn is the skew that an error is; nil where there is none.
+func skewIn(err error) *cluster.Skew {
+	skew, _ := errors.AsType[*cluster.Skew](err)
+	return skew
+}
+
+// withoutFix is what an error says, where the finding has a fix of its own.
+func withoutFix(err error) string {
+	if skew := skewIn(err); skew != nil {
+		return skew.Seen()
+	}
+	return fmt.Sprint(err)
+}
+
 // kubeletSkew holds the kubelets that would join against the API server.
 func kubeletSkew(v view.View) []Finding {
 	err := joinSkew(v) // that no API server answers has a check of its own
-	return when(err != nil, finding("take a bundle with Kubernetes "+v.ClusterFacts.Version, "%v", err))
+	return when(err != nil, finding("take a bundle with Kubernetes "+v.ClusterFacts.Version, "%s", withoutFix(err)))
 }
 
 func otherPlatform(v view.View, _ cluster.Host, facts hosts.Facts) []Finding {

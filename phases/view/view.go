@@ -98,6 +98,9 @@ type View struct {
 	// SnapshotRoom is what is free, in bytes, where the operator's machine keeps snapshots of etcd; 0: it
 	// is not known.
 	SnapshotRoom int64
+	// SnapshotFolder is the folder there of the cluster's snapshots, of which there may be none yet; empty: it
+	// is not known.
+	SnapshotFolder string
 	// PauseAfter is after whose turn an upgrade pauses: a host's name, or PauseAfterControlPlanes; empty: it
 	// does not.
 	PauseAfter string
