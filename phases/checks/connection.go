@@ -54,12 +54,25 @@ func unreached(v view.View, wanted []cluster.Host) []Finding {
 
 func unreachedTargets(v view.View) []Finding {
 	found := unreached(v, targets(v))
-	for i := range found {
-		if v.Workflow.ChangesVersion() {
-			found[i].Fix = strings.TrimPrefix(found[i].Fix+"; if it is down, and is to come later: --without "+found[i].Host, "; ")
+	for i, one := range found {
+		if more := withoutUnreached(v.Workflow, one.Host); more != "" {
+			found[i].Fix = strings.TrimPrefix(one.Fix+"; "+more, "; ")
 		}
 	}
 	return found
+}
+
+// withoutUnreached is how a workflow goes on without a host that is not reached; empty where it does not.
+func withoutUnreached(workflow view.Workflow, host string) string {
+	switch workflow {
+	case view.Upgrade, view.Rollback:
+		return "if it is down, and is to come later: --without " + host
+	case view.Stop:
+		return "if it is dead for good: slipway remove " + host + " --offline, then take it out of the file"
+	case view.Start: // a remove needs an API server
+		return "if it is dead for good: start the others with a copy of the file in which it is not; then, with the whole file: slipway remove " + host + " --offline"
+	}
+	return ""
 }
 
 // unreachedBalancing are hosts that clients are sent to or through.
