@@ -59,12 +59,3 @@ func withoutSkip(notes []forecast.Note) {
 		notes[i].May = slices.DeleteFunc(slices.Clone(notes[i].May), func(may forecast.Choice) bool { return may == forecast.Skip })
 	}
 }
-
-// TargetNames are the names of the hosts that a workflow is for.
-func (v View) TargetNames(workflow Workflow) []string {
-	var names []string
-	for _, host := range v.Targets(workflow) {
-		names = append(names, host.Name)
-	}
-	return names
-}

@@ -135,6 +135,15 @@ func (v View) Targets(workflow Workflow) []cluster.Host {
 	return named
 }
 
+// TargetNames are the names of the hosts that a workflow is for.
+func (v View) TargetNames(workflow Workflow) []string {
+	var names []string
+	for _, host := range v.Targets(workflow) {
+		names = append(names, host.Name)
+	}
+	return names
+}
+
 // Unseen are the names of the hosts that a workflow is for and that were not looked at.
 func (v View) Unseen(workflow Workflow) []string {
 	return slices.DeleteFunc(v.TargetNames(workflow), func(name string) bool { _, seen := v.Facts[name]; return seen })
