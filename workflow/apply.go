@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,6 +64,9 @@ func (s *Session) apply(ctx context.Context, p Prepared) error {
 		Content: s.content(p.Contents),
 		Events: func(event plan.Event) {
 			s.noteBegun(p.Plan, event)
+			if event.Fix != "" && event.Stage == plan.StageRescue {
+				event.Fix = cmp.Or(p.interrupted, event.Fix)
+			}
 			s.front.Event(event)
 		},
 		Journal: journal,

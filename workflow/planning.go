@@ -16,6 +16,8 @@ type Prepared struct {
 	Contents plan.Contents
 	// Forecast is what the plan's drains will do; nil where it drains nothing.
 	Forecast *forecast.Forecast
+	// interrupted is how to go on where an interrupt leaves something undone; empty: by the same command.
+	interrupted string
 	// fresh is asked when the hosts are leased, before the first step: ErrStale where the
 	// plan no longer fits. Nil where they were leased before they were looked at.
 	fresh func(context.Context) error

@@ -49,7 +49,7 @@ func (s *Session) run(ctx context.Context, r *Run) error {
 		return fmt.Errorf("save the cluster's keys: %w", err)
 	}
 	began := time.Now()
-	ready.fresh = s.freshness(r, ready)
+	ready.fresh, ready.interrupted = s.freshness(r, ready), r.Interrupted
 	err = s.apply(ctx, ready)
 	s.giveBack()
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases"
 	"github.com/slipway-k8s/slipway/phases/engine"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
@@ -86,5 +87,28 @@ func TestACommandIsToldAsItIsTyped(t *testing.T) {
 	want := strings.Fields("slipway upgrade apply -f 'my c.yaml' --bundle new.tar --workers-at-once 10% --without worker-1,worker-2 --grace-period=-1 --timeout 2m0s --force --ignore-checks NumCPU")
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+// TestASecondInterruptIsToldHowToGoOn, by what is true of the workflow.
+func TestASecondInterruptIsToldHowToGoOn(t *testing.T) {
+	for want, interrupted := range map[string]string{"the same command goes on from there": "", "name only the others": "name only the others"} {
+		s := scene{kept: "try/A", records: all("try/A")}.session(t)
+		front := &fake{}
+		s.front = front
+		r := onePlanned()
+		r.Yes, r.Interrupted = true, interrupted
+		p := onePlan()
+		p.Steps = append(p.Steps, plan.Step{
+			ID: "cp-1/put-back/folder", Phase: plan.PhasePutBack, Host: "cp-1", Lane: "back", Rescues: []string{p.Steps[0].ID},
+			Change: plan.Remove, Action: hosts.RemovePath{Path: "/opt/x"},
+		})
+		r.plan = func(*Session, phases.Input) (plan.Plan, plan.Contents, error) { return p, nil, nil }
+		if err := s.Run(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(front.events, func(e plan.Event) bool { return e.Stage == plan.StageRescue && e.Fix == want }) {
+			t.Errorf("%q is not told", want)
+		}
 	}
 }
