@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -168,9 +169,10 @@ func (b Runbook) Text() string {
 		out.WriteString(nothing)
 		return out.String()
 	}
-	fmt.Fprintf(&out, "%s in %s. Sections that do not wait for each other are done at the same time.\n", b.Counts.steps(), hosts.Count(len(b.Sections), "section"))
+	fmt.Fprintf(&out, "%s. Sections that do not wait for each other are done at the same time.\n", b.extent())
+	at := b.lines()
 	for _, section := range b.Sections {
-		fmt.Fprintf(&out, "\n## %d. %s: %s\n%s\n", section.Number, Place{Host: section.Host}.name(), section.Phase, section.begins())
+		fmt.Fprintf(&out, "\n## %d. %s: %s\n%s\n", section.Number, Place{Host: section.Host}.name(), section.Phase, section.begins(at))
 		for i, line := range section.Lines {
 			fmt.Fprintf(&out, "%d.%d %s", section.Number, i+1, line.Text)
 			if line.Why != "" {
@@ -182,10 +184,70 @@ func (b Runbook) Text() string {
 	return out.String()
 }
 
+// extent says how many steps there are, in how many sections.
+func (b Runbook) extent() string {
+	usual := 0
+	for _, section := range b.Sections {
+		if len(section.IfFails) == 0 {
+			usual++
+		}
+	}
+	text := hosts.Count(b.Counts.Steps, "step") + " in " + hosts.Count(usual, "section")
+	if more := len(b.Sections) - usual; more > 0 {
+		text += fmt.Sprintf(", and %d more in %s, done only if a step fails", b.Counts.Rescues, hosts.Count(more, "section"))
+	}
+	return text
+}
+
+// lineAt is where a step stands: the number of its section, and of its line there.
+type lineAt struct{ section, line int }
+
+func (l lineAt) String() string { return fmt.Sprintf("%d.%d", l.section, l.line) }
+
+// lines are where steps stand, by id.
+func (b Runbook) lines() map[string]lineAt {
+	at := map[string]lineAt{}
+	for _, section := range b.Sections {
+		for i, line := range section.Lines {
+			at[line.Step] = lineAt{section.Number, i + 1}
+		}
+	}
+	return at
+}
+
+// steps names steps by their numbers, those that follow each other in one section from the first to the last:
+// 1.1, 2.3 to 2.9 or 4.1.
+func steps(ids []string, at map[string]lineAt) string {
+	var all []lineAt
+	for _, id := range ids {
+		all = append(all, at[id])
+	}
+	slices.SortFunc(all, func(a, b lineAt) int { return cmp.Or(a.section-b.section, a.line-b.line) })
+	var parts []string
+	for i := 0; i < len(all); {
+		end := i
+		for end+1 < len(all) && all[end+1] == (lineAt{all[end].section, all[end].line + 1}) {
+			end++
+		}
+		if end < i+2 { // one or two are named
+			end = i
+			parts = append(parts, all[i].String())
+		} else {
+			parts = append(parts, all[i].String()+" to "+all[end].String())
+		}
+		i = end + 1
+	}
+	return listed(parts, "or")
+}
+
 // begins says what a section's steps wait for.
-func (s Section) begins() string {
-	if len(s.IfFails) > 0 {
-		return "Done only if " + failing(s.IfFails) + "."
+func (s Section) begins(at map[string]lineAt) string {
+	switch len(s.IfFails) {
+	case 0:
+	case 1:
+		return "Done only if step " + steps(s.IfFails, at) + " fails."
+	default:
+		return "Done only if one of the steps " + steps(s.IfFails, at) + " fails."
 	}
 	var waits []string
 	if len(s.After) > 0 {
@@ -206,6 +268,10 @@ func numbers(list []int, word string) string {
 	for _, one := range list {
 		texts = append(texts, fmt.Sprint(one))
 	}
+	return listed(texts, word)
+}
+
+func listed(texts []string, word string) string {
 	if n := len(texts); n > 1 {
 		return strings.Join(texts[:n-1], ", ") + " " + word + " " + texts[n-1]
 	}

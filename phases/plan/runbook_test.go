@@ -16,6 +16,23 @@ func TestRunbookOfEveryAction(t *testing.T) {
 	golden(t, "runbook.txt", book.Text())
 }
 
+// TestRescuesNameStepsAsTheRunbookNumbersThem: ids are nowhere in it.
+func TestRescuesNameStepsAsTheRunbookNumbersThem(t *testing.T) {
+	at := map[string]lineAt{"a": {1, 1}, "b": {2, 3}, "c": {2, 4}, "d": {2, 5}, "e": {3, 6}}
+	for want, ids := range map[string][]string{
+		"Done only if step 2.3 fails.":                                {"b"},
+		"Done only if one of the steps 1.1 or 3.6 fails.":             {"e", "a"},
+		"Done only if one of the steps 2.3 to 2.5 fails.":             {"b", "d", "c"},
+		"Done only if one of the steps 1.1, 2.3 to 2.5 or 3.6 fails.": {"a", "b", "c", "d", "e"},
+		"Done only if one of the steps 2.3 or 2.5 fails.":             {"b", "d"},
+		"Done only if one of the steps 2.3 or 2.4 fails.":             {"c", "b"},
+	} {
+		if got := (Section{IfFails: ids}).begins(at); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
 func TestRunbookSaysWhatWaitsForWhat(t *testing.T) {
 	step := func(id, host string, phase Phase, after ...Dependency) Step {
 		return Step{ID: id, Host: host, Phase: phase, Lane: id, After: after}
