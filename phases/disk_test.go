@@ -55,11 +55,11 @@ func TestADiskNeedsRoomForWhatComes(t *testing.T) {
 		var told, want []string
 		for _, found := range checks.Preflight(view.Prepare, in.View) {
 			if found.Check == "Disk" && found.Host == "w-1" {
-				told = append(told, found.Seen)
+				told = append(told, found.Seen+" → "+found.Fix)
 			}
 		}
 		if test.need > 0 {
-			want = []string{fmt.Sprintf("about %s needed", hosts.Size(test.need))}
+			want = []string{fmt.Sprintf("about %s needed → free at least %[1]s on this file system (df -h / shows it)", hosts.Size(test.need))}
 		}
 		if len(told) != len(want) || len(want) > 0 && !strings.Contains(told[0], want[0]) {
 			t.Errorf("%s: %q, want %q", what, told, want)

@@ -53,10 +53,10 @@ func fullDisks(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 		where := strings.Join(v.paths, ", ")
 		switch left := v.disk.Free - v.bytes; {
 		case left < 0:
-			all = append(all, finding("make room: df -h "+v.disk.Path,
+			all = append(all, finding("free at least "+hosts.Size(-left)+" on this file system (df -h "+v.disk.Path+" shows it)",
 				"%s free below %s, about %s needed", hosts.Size(v.disk.Free), where, hosts.Size(v.bytes)))
 		case left < v.disk.Size/100*keptFree:
-			all = append(all, warning("make room: df -h "+v.disk.Path,
+			all = append(all, warning("free at least "+hosts.Size(v.disk.Size/100*keptFree-left)+" on this file system (df -h "+v.disk.Path+" shows it)",
 				"about %s of %s would be left below %s: the kubelet evicts Pods when less than %d %% is free",
 				hosts.Size(left), hosts.Size(v.disk.Size), where, keptFree))
 		}

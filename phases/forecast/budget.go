@@ -80,12 +80,12 @@ func (b *budget) refuses(p *pod) *Note {
 		note.Seen = fmt.Sprintf("budget %s was changed, and no controller has counted its Pods since", b.name)
 		note.Fix, note.May = "see whether the kube-controller-manager runs: slipway status", []Choice{Wait, Force, Skip}
 	case len(b.missing) > 0:
-		note.Seen = fmt.Sprintf("budget %s needs %d Ready: then %s has no room elsewhere, and nothing more may go", b.name, b.desired, b.absent())
+		note.Seen = fmt.Sprintf("budget %s needs %s: no more may be evicted while no other node takes %s", b.name, count(int(b.desired), "Ready Pod"), b.absent())
 		note.Fix = "drain these hosts one after the other, each when the one before is back; or make room: add a host, or scale down"
 		note.May = []Choice{Wait, Force, Skip}
 	case status.ExpectedPods > 0 && b.desired >= status.ExpectedPods:
 		note.Seen = fmt.Sprintf("budget %s never lets one go: it needs %d of %d Ready", b.name, b.desired, status.ExpectedPods)
-		note.Fix, note.May = "scale "+orPods(p.owner)+" up, or let one be missed: "+edit, []Choice{Wait, Force, Skip}
+		note.Fix, note.May = "scale "+orPods(p.owner)+" up, or allow one Pod to be unavailable: "+edit, []Choice{Wait, Force, Skip}
 	default:
 		note.Seen = fmt.Sprintf("budget %s lets none go now: it needs %d Ready, and of %d Pods %d are", b.name, b.desired, status.ExpectedPods, status.CurrentHealthy)
 		note.Fix = "see why not all are Ready: kubectl get pods -n " + b.Namespace + " -l '" + b.selector.String() + "'"
@@ -98,7 +98,7 @@ func (b *budget) refuses(p *pod) *Note {
 func (b *budget) absent() string {
 	var names []string
 	for _, p := range b.missing {
-		names = append(names, p.key+" of "+p.from)
+		names = append(names, p.key+" (evicted from "+p.from+" before)")
 	}
 	return some(names)
 }

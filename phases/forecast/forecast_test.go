@@ -285,58 +285,58 @@ w-1 a evicted`},
 		// Nowhere else to go.
 		"no room": {nodes(2).pod("a", "w-1", "Deployment a", asks("3")).pod("b", "w-2", "Deployment b", asks("2")).budget("a", 0, 1), one, plan.DrainOptions{}, `
 w-1 a evicted
-  interrupts nowhere: no other node takes it; of 2 nodes: 1 has too little cpu; 1 is cordoned, or drained as well`},
+  interrupts nowhere: no other node takes it: 1 node: cordoned, or drained too; 1 node: too little cpu`},
 		"no room for so many": {nodes(2).pod("a", "w-1", "Deployment a").budget("a", 0, 1).pod("b", "w-2", "Deployment b").node(2, func(n *corev1.Node) { n.Status.Allocatable[corev1.ResourcePods] = resource.MustParse("1") }), one, plan.DrainOptions{}, `
 w-1 a evicted
-  interrupts nowhere: no other node takes it; of 2 nodes: 1 has too little room for one more Pod; 1 is cordoned, or drained as well`},
+  interrupts nowhere: no other node takes it: 1 node: cordoned, or drained too; 1 node: too little room for one more Pod`},
 		"taints": {nodes(2).pod("a", "w-1", "Deployment a").budget("a", 0, 1).node(2, func(n *corev1.Node) {
 			n.Spec.Taints = []corev1.Taint{{Key: "gpu", Effect: corev1.TaintEffectNoSchedule}}
 		}), one, plan.DrainOptions{}, `
 w-1 a evicted
-  interrupts nowhere: no other node takes it; of 2 nodes: 1 has the taint gpu:NoSchedule; 1 is cordoned, or drained as well`},
+  interrupts nowhere: no other node takes it: 1 node: cordoned, or drained too; 1 node: taint gpu:NoSchedule`},
 		"a node selector": {nodes(2).pod("a", "w-1", "Deployment a", onlyOnDisks).budget("a", 0, 1), one, plan.DrainOptions{}, `
 w-1 a evicted
-  interrupts nowhere: no other node takes it; of 2 nodes: 1 is cordoned, or drained as well; 1 is not one that its node selector or affinity allows`},
+  interrupts nowhere: no other node takes it: 1 node: cordoned, or drained too; 1 node: its node selector or affinity does not allow it`},
 		"a host port": {nodes(2).pod("a1", "w-1", "Deployment a", onPort80).pod("a2", "w-2", "Deployment a", onPort80).budget("a", 1, 2), one, plan.DrainOptions{}, `
 w-1 a1 evicted
-  interrupts nowhere: no other node takes it; of 2 nodes: 1 has its host port taken; 1 is cordoned, or drained as well`},
+  interrupts nowhere: no other node takes it: 1 node: cordoned, or drained too; 1 node: its host port is taken`},
 		"a volume of the host": {nodes(2).pod("db-0", "w-1", "StatefulSet db", claims("data-db-0")).claim("data-db-0", "w-1").budget("db", 0, 1), one, plan.DrainOptions{}, `
 w-1 db-0 evicted
-  interrupts volume: no other node takes it; of 2 nodes: 1 does not reach the volume of default/data-db-0; 1 is cordoned, or drained as well`},
+  interrupts volume: no other node takes it: 1 node: cordoned, or drained too; 1 node: the volume of default/data-db-0 is not reached from there`},
 		"anti-affinity": {nodes(2).pod("a1", "w-1", "Deployment a", apartFromItself).pod("a2", "w-2", "Deployment a", apartFromItself), one, plan.DrainOptions{}, `
 w-1 a1 evicted
-  interrupts nowhere: no other node takes it; of 2 nodes: 1 has a Pod that it must be apart from (anti-affinity); 1 is cordoned, or drained as well`},
+  interrupts nowhere: no other node takes it: 1 node: a Pod is there from which it must be apart (anti-affinity); 1 node: cordoned, or drained too`},
 		"cordoned by a person, and not Ready": {
 			nodes(3).pod("a", "w-1", "Deployment a").budget("a", 0, 1).node(2, func(n *corev1.Node) { n.Spec.Unschedulable = true }).
 				node(3, func(n *corev1.Node) { n.Status.Conditions[0].Status = corev1.ConditionFalse }), one, plan.DrainOptions{}, `
 w-1 a evicted
-  interrupts nowhere: no other node takes it; of 3 nodes: 2 is cordoned, or drained as well; 1 is not Ready`},
+  interrupts nowhere: no other node takes it: 2 nodes: cordoned, or drained too; 1 node: not Ready`},
 
 		// Sequences: three replicas that must be on three hosts, of which two are needed.
 		"two that share a budget, for good": {threeApart(), stay, plan.DrainOptions{}, `
 w-1 a1 evicted
-  interrupts nowhere: no other node takes it; of 3 nodes: 2 has a Pod that it must be apart from (anti-affinity); 1 is cordoned, or drained as well
+  interrupts nowhere: no other node takes it: 2 nodes: a Pod is there from which it must be apart (anti-affinity); 1 node: cordoned, or drained too
 w-2 a2 blocked
-  blocks budget: budget default/a needs 2 Ready: then default/a1 of w-1 has no room elsewhere, and nothing more may go [wait force skip]`},
+  blocks budget: budget default/a needs 2 Ready Pods: no more may be evicted while no other node takes default/a1 (evicted from w-1 before) [wait force skip]`},
 		"two that share a budget, at once": {threeApart(), both, plan.DrainOptions{}, `
 w-1 a1 evicted
-  interrupts nowhere: no other node takes it; of 3 nodes: 1 has a Pod that it must be apart from (anti-affinity); 2 is cordoned, or drained as well
+  interrupts nowhere: no other node takes it: 1 node: a Pod is there from which it must be apart (anti-affinity); 2 nodes: cordoned, or drained too
 w-2 a2 blocked
-  blocks budget: budget default/a needs 2 Ready: then default/a1 of w-1 has no room elsewhere, and nothing more may go [wait force skip]`},
+  blocks budget: budget default/a needs 2 Ready Pods: no more may be evicted while no other node takes default/a1 (evicted from w-1 before) [wait force skip]`},
 		"two that share a budget, in turn": {threeApart(), turns, plan.DrainOptions{}, `
 w-1 a1 evicted
-  interrupts nowhere: no other node takes it; of 3 nodes: 2 has a Pod that it must be apart from (anti-affinity); 1 is cordoned, or drained as well
+  interrupts nowhere: no other node takes it: 2 nodes: a Pod is there from which it must be apart (anti-affinity); 1 node: cordoned, or drained too
 w-2 a2 evicted
-  interrupts nowhere: no other node takes it; of 3 nodes: 2 has a Pod that it must be apart from (anti-affinity); 1 is cordoned, or drained as well`},
+  interrupts nowhere: no other node takes it: 2 nodes: a Pod is there from which it must be apart (anti-affinity); 1 node: cordoned, or drained too`},
 		"what goes to the next host goes on": {nodes(2).pod("a1", "w-1", "Deployment a").budget("a", 0, 1), stay, plan.DrainOptions{}, `
 w-1 a1 evicted
 w-2 a1 evicted
-  interrupts nowhere: no other node takes it; of 2 nodes: 2 is cordoned, or drained as well`},
+  interrupts nowhere: no other node takes it: 2 nodes: cordoned, or drained too`},
 		"room is used up by those before": {
 			nodes(3).pod("a", "w-1", "Deployment a", asks("3")).pod("b", "w-2", "Deployment b", asks("3")).budget("a", 0, 1).budget("b", 0, 1), stay, plan.DrainOptions{}, `
 w-1 a evicted
 w-2 b evicted
-  interrupts nowhere: no other node takes it; of 3 nodes: 1 has too little cpu; 2 is cordoned, or drained as well`},
+  interrupts nowhere: no other node takes it: 2 nodes: cordoned, or drained too; 1 node: too little cpu`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, err := Make(test.world.State, test.sets, Options{DrainOptions: test.options, Now: now})
@@ -377,7 +377,7 @@ func TestWhatSeparatesOthers(t *testing.T) {
 		p.Spec.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution[0].LabelSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "a"}}
 	})
 	f, err := Make(w.State, []Set{{Hosts: []string{"w-1"}}}, Options{})
-	if got := strings.Join(lines(f), "\n"); err != nil || !strings.Contains(got, "must be apart from") {
+	if got := strings.Join(lines(f), "\n"); err != nil || !strings.Contains(got, "from which it must be apart") {
 		t.Errorf("%v %s", err, got)
 	}
 }

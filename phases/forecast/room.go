@@ -124,10 +124,10 @@ func (s *simulation) suits(c *class, n *node) string {
 
 func (s *simulation) unsuited(p *pod, n *node) string {
 	if taint := untolerated(p.Spec.Tolerations, n.Spec.Taints); taint != nil {
-		return "has the taint " + taint.ToString()
+		return "taint " + taint.ToString()
 	}
 	if matches, err := nodeaffinity.GetRequiredNodeAffinity(p.Pod).Match(n.Node); err != nil || !matches {
-		return "is not one that its node selector or affinity allows"
+		return "its node selector or affinity does not allow it"
 	}
 	for _, volume := range p.Spec.Volumes {
 		if volume.PersistentVolumeClaim == nil {
@@ -135,7 +135,7 @@ func (s *simulation) unsuited(p *pod, n *node) string {
 		}
 		claim := p.Namespace + "/" + volume.PersistentVolumeClaim.ClaimName
 		if nodes := s.volumes[claim]; nodes != nil && !nodes.Match(n.Node) {
-			return "does not reach the volume of " + claim
+			return "the volume of " + claim + " is not reached from there"
 		}
 	}
 	return ""
@@ -233,31 +233,39 @@ func (s *simulation) nowhere(p *pod) Note {
 		why := s.suits(p.class, n)
 		switch {
 		case n.closed:
-			why = "is cordoned, or drained as well"
+			why = "cordoned, or drained too"
 		case !n.ready:
-			why = "is not Ready"
+			why = "not Ready"
 		case strings.Contains(why, "volume"):
 			bound++
 		case why != "":
 		case near(far, n):
-			why = "has a Pod that it must be apart from (anti-affinity)"
+			why = "a Pod is there from which it must be apart (anti-affinity)"
 		case portsTaken(p, n):
-			why = "has its host port taken"
+			why = "its host port is taken"
 		default:
-			why = "has too little " + n.free.lacks(p.asks)
+			why = "too little " + n.free.lacks(p.asks)
 		}
 		reasons[why]++
 	}
 	var parts []string
 	for _, why := range slices.Sorted(maps.Keys(reasons)) {
-		parts = append(parts, fmt.Sprintf("%d %s", reasons[why], why))
+		parts = append(parts, fmt.Sprintf("%s: %s", count(reasons[why], "node"), why))
 	}
 	note := Note{
 		Kind: KindNowhere, Severity: Interrupts, Fix: "make room: add a host, or scale something down; else it waits until its host is back",
-		Seen: fmt.Sprintf("no other node takes it; of %d nodes: %s", len(s.nodes), strings.Join(parts, "; ")),
+		Seen: "no other node takes it: " + strings.Join(parts, "; "),
 	}
 	if bound > 0 {
 		note.Kind, note.Fix = KindVolume, "it waits until its host is back; or move its data to a volume that other hosts reach"
 	}
 	return note
+}
+
+// count writes a number with its noun.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
