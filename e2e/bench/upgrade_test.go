@@ -39,15 +39,17 @@ var (
 // same way, and have every binary and image of the new version already.
 func TestUpgrade(t *testing.T) {
 	for _, way := range []struct{ from, to version }{{minorOlder, newest}, {patchOlder, minorOlder}} {
-		var slipway, kubeadm []float64
-		for i := range upgradeRuns {
-			slipway = append(slipway, upgraded(t, fmt.Sprintf("bench-us%d", i), way.from, way.to, upgradeBySlipway))
-			kubeadm = append(kubeadm, upgraded(t, fmt.Sprintf("bench-uk%d", i), way.from, way.to, upgradeByKubeadm))
-			t.Logf("%s to %s, run %d: slipway %.1f   kubeadm %.1f", way.from.name, way.to.name, i+1, slipway[i], kubeadm[i])
-		}
-		fmt.Printf("\nthree control planes and a worker from %s to %s, all staged, %d runs each, alternating\n", way.from.name, way.to.name, upgradeRuns)
-		fmt.Printf("%-28s %-28s %s\n%-28s %-28s %.2f\n", "slipway median (min-max)", "kubeadm median (min-max)", "ratio",
-			spread(slipway), spread(kubeadm), median(slipway)/median(kubeadm))
+		t.Run(way.from.name, func(t *testing.T) {
+			var slipway, kubeadm []float64
+			for i := range upgradeRuns {
+				slipway = append(slipway, upgraded(t, fmt.Sprintf("bench-us%d", i), way.from, way.to, upgradeBySlipway))
+				kubeadm = append(kubeadm, upgraded(t, fmt.Sprintf("bench-uk%d", i), way.from, way.to, upgradeByKubeadm))
+				t.Logf("%s to %s, run %d: slipway %.1f   kubeadm %.1f", way.from.name, way.to.name, i+1, slipway[i], kubeadm[i])
+			}
+			fmt.Printf("\nthree control planes and a worker from %s to %s, all staged, %d runs each, alternating\n", way.from.name, way.to.name, upgradeRuns)
+			fmt.Printf("%-28s %-28s %s\n%-28s %-28s %.2f\n", "slipway median (min-max)", "kubeadm median (min-max)", "ratio",
+				spread(slipway), spread(kubeadm), median(slipway)/median(kubeadm))
+		})
 	}
 }
 
