@@ -243,14 +243,15 @@ featureGates: {DisableCPUQuotaWithExclusiveCPUs: false, MemoryQoS: true, NodeDec
     - {name: tls-sni-cert-key, value: "/etc/kubernetes/pki/a.crt,/srv/a.key:a.example"}
     - {name: etcd-prefix, value: /registry}
     - {name: cert-dir, value: /var/run/own}
+    - {name: runtime-config, value: certificates.k8s.io/v1alpha1=true}
   scheduler: [{name: config, value: scheduler.yaml}]
   etcd: [{name: auth-token, value: "jwt,pub-key=/srv/jwt.pub,sign-method=RS256"}]
 `}, []string{
 		`line 10: extraArgs.apiServer[0].value: /etc/kubernetes/audit.yaml is on the host and not in the Pod: nothing mounts it, and the component would not find it; add extraVolumes: {apiServer: [{name: audit-policy-file, hostPath: /etc/kubernetes/audit.yaml, mountPath: /etc/kubernetes/audit.yaml, readOnly: true, pathType: File}]}`,
 		`line 11: extraArgs.apiServer[1].value: /var/log/kubernetes/audit.log is in the Pod alone: nothing of the host is mounted there, and what the component writes is lost with its container; add extraVolumes: {apiServer: [{name: audit-log-path, hostPath: /var/log/kubernetes, mountPath: /var/log/kubernetes, pathType: DirectoryOrCreate}]}`,
 		`line 14: extraArgs.apiServer[4].value: /srv/a.key is on the host and not in the Pod: nothing mounts it, and the component would not find it; add extraVolumes: {apiServer: [{name: tls-sni-cert-key, hostPath: /srv/a.key, mountPath: /srv/a.key, readOnly: true, pathType: File}]}`,
-		`line 17: extraArgs.scheduler[0].value: "scheduler.yaml" of config is not an absolute path; write an absolute path, and mount it by extraVolumes.scheduler`,
-		`line 18: extraArgs.etcd[0].value: /srv/jwt.pub is on the host and not in the Pod: nothing mounts it, and the component would not find it; add extraVolumes: {etcd: [{name: auth-token, hostPath: /srv/jwt.pub, mountPath: /srv/jwt.pub, readOnly: true, pathType: File}]}`,
+		`line 18: extraArgs.scheduler[0].value: "scheduler.yaml" of config is not an absolute path; write an absolute path, and mount it by extraVolumes.scheduler`,
+		`line 19: extraArgs.etcd[0].value: /srv/jwt.pub is on the host and not in the Pod: nothing mounts it, and the component would not find it; add extraVolumes: {etcd: [{name: auth-token, hostPath: /srv/jwt.pub, mountPath: /srv/jwt.pub, readOnly: true, pathType: File}]}`,
 	}},
 	"extraVolumes": {[]string{"", `extraVolumes:
   apiServer:

@@ -100,8 +100,9 @@ type FlagFile struct {
 var (
 	// fileFlags are those that name a file or a folder, by how all components end their names.
 	fileFlags = regexp.MustCompile(`(^|-)(file|config|path|dir|cafile|certfile|keyfile)$`)
-	// otherFileFlags do so under another name.
+	// otherFileFlags do so under another name, and noFileFlags name APIs (apps/v1=true) under such a name.
 	otherFileFlags = []string{"kubelet-certificate-authority"}
+	noFileFlags    = []string{"runtime-config"}
 )
 
 // Files are what the component's flags name, in the flags' order.
@@ -134,7 +135,7 @@ func namedFiles(arg Arg) []string {
 			}
 		}
 		return files
-	case arg.Value == "", arg.Value == "-": // - is the standard output
+	case arg.Value == "", arg.Value == "-", slices.Contains(noFileFlags, arg.Name): // - is the standard output
 		return nil
 	case fileFlags.MatchString(arg.Name) || slices.Contains(otherFileFlags, arg.Name):
 		return []string{arg.Value}
