@@ -58,6 +58,8 @@ func (s *Session) turnOf(r *Run, run *engine.RunError, host string) turn {
 	switch {
 	case slices.ContainsFunc(run.NotRescued, func(failed *engine.StepError) bool { return of(failed.Step) }):
 		return isHalf
+	case changes > 0 && done == 0 && !began: // at most its node was cordoned, and is not any more
+		return notTouched
 	case slices.ContainsFunc(run.Rescued, of):
 		return hasOld
 	case changes == 0 && s.kubeletOf(host) == s.bill.KubernetesVersion, changes > 0 && done == changes:

@@ -55,6 +55,8 @@ func TestAStoppedUpgradeSaysHowEachHostStands(t *testing.T) {
 			[]string{"changed in part, and perhaps cordoned: cp-2"}, []string{"put back: "}},
 		"a way back, which puts nothing back": {UpgradeRollback, &engine.RunError{Failed: failed, Skipped: skipped},
 			[]string{"in part, and perhaps cordoned: cp-2", "or go forward again by: slipway upgrade apply"}, []string{"go back by"}},
+		"a drain that did not end": {UpgradeRollback, &engine.RunError{Failed: []*engine.StepError{{Step: "cluster/upgrade/worker-1/drain"}}, Skipped: skipped, Rescued: []string{"cluster/put-back/worker-1/uncordon"}},
+			[]string{"not changed: worker-1"}, []string{"put back: "}},
 		"interrupted in its first step": {UpgradeRollback, &engine.RunError{Interrupted: true, BrokenOff: []string{"cp-2/activate/1"},
 			Canceled: []string{"cp-2/activate/1", "cp-2/activate/2", "worker-1/activate/1", "worker-1/activate/2"}},
 			[]string{"in part, and perhaps cordoned: cp-2", "not changed: worker-1"}, nil},
