@@ -30,6 +30,7 @@ type link struct {
 
 	farewell time.Duration // how long the other end may take to say why it ends
 
+	reader chan struct{} // whose Read it is
 	turn   chan struct{} // whose Write it is
 	sealed chan struct{} // closed once nothing more is written
 
@@ -44,10 +45,13 @@ type link struct {
 func newLink(in io.Reader, out io.Writer, life Life) *link {
 	return &link{
 		in: in, out: out, life: life.withDefaults(), began: time.Now(), ended: make(chan struct{}),
-		turn: make(chan struct{}, 1), sealed: make(chan struct{}),
+		reader: make(chan struct{}, 1), turn: make(chan struct{}, 1), sealed: make(chan struct{}),
 		explain: func(err error) error { return err }, release: func() {},
 	}
 }
+
+// drain reads to the end, which ends the link, also where HTTP/2 has given up reading.
+func (l *link) drain() { _, _ = io.Copy(io.Discard, struct{ io.Reader }{l}) }
 
 // watch ends the link when the other end has been silent for too long.
 func (l *link) watch() {
@@ -84,6 +88,8 @@ func (l *link) over() bool {
 }
 
 func (l *link) Read(p []byte) (int, error) {
+	l.reader <- struct{}{}
+	defer func() { <-l.reader }()
 	n, err := l.in.Read(p)
 	if n > 0 {
 		l.heard.Store(int64(time.Since(l.began)))
