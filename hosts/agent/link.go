@@ -90,6 +90,9 @@ func (l *link) over() bool {
 func (l *link) Read(p []byte) (int, error) {
 	l.reader <- struct{}{}
 	defer func() { <-l.reader }()
+	if l.over() {
+		return 0, errClosed // the streams are the caller's again
+	}
 	n, err := l.in.Read(p)
 	if n > 0 {
 		l.heard.Store(int64(time.Since(l.began)))
