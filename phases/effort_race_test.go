@@ -7,4 +7,6 @@ package phases
 const (
 	lives        = 1
 	upgradeLives = 3
+	// upgradeCuts is how many times as far apart the cuts of upgrades and rollbacks are.
+	upgradeCuts = 3
 )

@@ -6,4 +6,6 @@ package phases
 const (
 	lives        = 5
 	upgradeLives = 30
+	// upgradeCuts is how many times as far apart the cuts of upgrades and rollbacks are.
+	upgradeCuts = 1
 )

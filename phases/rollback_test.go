@@ -34,7 +34,7 @@ func TestARollbackLeadsBackFromWhereverAnUpgradeStopped(t *testing.T) {
 			whole.nextBundle()
 			whole.upgrading = true
 			first, _ := whole.planned(Upgrade)
-			for cut := 5; cut <= len(first.Steps); cut += 43 {
+			for cut := 5; cut <= len(first.Steps); cut += 43 * upgradeCuts {
 				w := whole.clone(t)
 				p, contents := w.planned(Upgrade)
 				w.run(p, contents, seeded(uint64(cut)), cut)
@@ -116,7 +116,7 @@ func TestAnUpgradeGoesForwardAgainFromWhereverARollbackStopped(t *testing.T) {
 			whole.goBack()
 			first, _ := whole.planned(Rollback)
 			ended := 0
-			for cut := 1; cut < len(first.Steps); cut += 7 {
+			for cut := 1; cut < len(first.Steps); cut += 7 * upgradeCuts {
 				w := whole.clone(t)
 				w.query = nil
 				p, contents := w.planned(Rollback)

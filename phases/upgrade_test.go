@@ -63,7 +63,7 @@ func TestAnUpgradeCutAnywhereGoesOn(t *testing.T) {
 			whole := newWorldOf(t, s)
 			whole.beforeUpgrade()
 			first, _ := whole.planned(Upgrade)
-			for cut := 0; cut < len(first.Steps); cut += 17 {
+			for cut := 0; cut < len(first.Steps); cut += 17 * upgradeCuts {
 				w := whole.clone(t)
 				p, contents := w.planned(Upgrade)
 				w.run(p, contents, seeded(uint64(cut)), cut)
