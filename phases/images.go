@@ -93,13 +93,13 @@ func setDiffers(all, wrong, absent int) (string, plan.Change) {
 // will ask for them.
 func (h *hostDraft) loadImages() {
 	for _, image := range h.state.Images {
-		have, there := h.imageNamed(image.Reference)
-		beside := h.facts.Images[h.digestName(image.Reference, image.Manifest.Digest)] == image.Manifest.Digest
+		have, digest := h.facts.Images[image.Reference], image.Manifest.Digest
+		lies := h.facts.Images[h.digestName(image.Reference, digest)] == digest
 		switch {
-		case there && have == image.Manifest.Digest && !h.cutNaming(image):
-		case beside, h.cutNaming(image):
+		case have == digest && !h.cutNaming(image):
+		case lies, h.cutNaming(image):
 			h.nameImage(image)
-		case !there:
+		case have == "" && !h.mayBeNamed(image):
 			h.loadImage(image, loading(image), plan.Create, "image missing")
 		case h.in.Workflow == view.Rollback: // its bundle is at hand no more
 		case h.beside():
@@ -113,14 +113,14 @@ func (h *hostDraft) loadImages() {
 	}
 }
 
-// imageNamed is the digest of what has an image's name on the host. A containerd that does not answer shows
-// none: then what is on record counts, lest staging takes the name.
-func (h *hostDraft) imageNamed(reference string) (digest string, there bool) {
-	if digest, there = h.facts.Images[reference]; there || h.facts.Record == nil {
-		return digest, there
+// mayBeNamed tells whether another image may have an image's name although none is shown, as by a containerd
+// that does not answer: the record has one. Staging does not take that name.
+func (h *hostDraft) mayBeNamed(image manifests.Image) bool {
+	if h.facts.Record == nil || !h.beside() {
+		return false
 	}
-	digest, there = h.facts.Record.Bundled[reference]
-	return digest, there && h.beside() && digest != ""
+	was := h.facts.Record.Bundled[image.Reference]
+	return was != "" && was != image.Manifest.Digest
 }
 
 // cutNaming tells whether the host was to name an image other than this one when it was cut: containerd has

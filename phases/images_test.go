@@ -29,6 +29,10 @@ func TestAnImageThatIsStagedTakesNoName(t *testing.T) {
 			delete(facts.Images, name)
 			delete(facts.Record.Bundled, name)
 		}, byName: true},
+		"somebody has removed it": {edit: func(facts *hosts.Facts, name, _, digest string) {
+			delete(facts.Images, name)
+			facts.Record.Bundled[name] = digest
+		}, byName: true},
 		"it was put back, and cut after the record": {edit: func(facts *hosts.Facts, name, beside, digest string) {
 			facts.Images[name], facts.Record.Bundled[name], facts.Record.Bundled[beside] = digest, "sha256:other", digest
 		}, named: true},
