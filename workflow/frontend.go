@@ -24,9 +24,12 @@ type Frontend interface {
 	// Ask puts a question, the last line of the text, and gives whether the answer is yes. It
 	// is an error that there is nobody to answer.
 	Ask(ctx context.Context, question string) (bool, error)
-	// Promise tells what became of one of the promises that the cluster is asked for at the end. It may
-	// be called from several goroutines.
+	// Promise tells what became of one of the promises that the cluster is asked for, by smoke or at the
+	// end of another workflow. It may be called from several goroutines.
 	Promise(api.SmokeResult)
+	// Trial tells what a client saw while ha test took something away, when that is put back or, where
+	// the trial failed, could not be.
+	Trial(Trial)
 	// Note says something that belongs to no step.
 	Note(format string, args ...any)
 }

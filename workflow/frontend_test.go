@@ -21,7 +21,9 @@ type fake struct {
 	notes  []string
 	asked  []string
 
-	promises []api.SmokeResult
+	promises  []api.SmokeResult
+	trials    []Trial
+	forecasts int
 }
 
 func (f *fake) Event(event plan.Event) {
@@ -30,7 +32,10 @@ func (f *fake) Event(event plan.Event) {
 	f.events = append(f.events, event)
 }
 
-func (f *fake) Forecast(forecast.Forecast) error { return nil }
+func (f *fake) Forecast(forecast.Forecast) error {
+	f.forecasts++
+	return nil
+}
 
 func (f *fake) Plan(plan.Plan) error { return nil }
 
@@ -50,6 +55,8 @@ func (f *fake) Promise(one api.SmokeResult) {
 	defer f.mu.Unlock()
 	f.promises = append(f.promises, one)
 }
+
+func (f *fake) Trial(one Trial) { f.trials = append(f.trials, one) }
 
 // waits are the stages of hosts that have begun and not ended.
 func (f *fake) waits() []string {

@@ -18,8 +18,7 @@ import (
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
-// HATest takes out, in turn, all that high availability promises to do without. It is carried
-// out by Session.HATest, since it is many small plans.
+// HATest takes out, in turn, all that high availability promises to do without, by many small plans.
 var HATest = Workflow{
 	Name:  "ha test",
 	Use:   "test -f FILE",
@@ -30,24 +29,14 @@ writes through the endpoint from a host that stays. What is measured is the long
 in which no write was acknowledged. Each is put back, and the cluster well again, before
 the next; also when the test is interrupted or fails. What a test that was killed has
 left is put back by: slipway init.`,
-	reach:    everyHost,
-	plan:     (*Session).planTrials,
-	byItself: "Session.HATest",
-	stops:    startsAgain,
-	health:   true,
-}
-
-// Trial is one thing that ha test takes away, and what a client saw of it.
-type Trial struct {
-	What     string  `json:"what"`
-	Host     string  `json:"host"`
-	From     string  `json:"from"` // the host that the client stood on
-	Gap      float64 `json:"gapSeconds"`
-	Writes   int64   `json:"writes"` // acknowledged, all of them there afterwards
-	Failures int64   `json:"failures"`
-	Cause    string  `json:"cause,omitempty"` // what the client was told during the gap
-
-	takeOut func(phases.Input, string) (plan.Plan, plan.Contents, error)
+	reach: everyHost,
+	plan:  (*Session).planTrials,
+	carry: func(ctx context.Context, s *Session, r *Run) error {
+		_, err := s.HATest(ctx, r)
+		return err
+	},
+	stops:  startsAgain,
+	health: true,
 }
 
 // The words for trials.
@@ -66,7 +55,8 @@ const (
 // startsAgain is what to do where a test could not put back what it had stopped.
 const startsAgain = "what is still stopped there is started again by: slipway init"
 
-// HATest tries everything in turn. The trials that it gives were made, also where it fails.
+// HATest tries everything in turn. The trials that it gives, and tells the front end one by one, were
+// made, also where it fails.
 func (s *Session) HATest(ctx context.Context, r *Run) ([]Trial, error) {
 	if err := s.connect(ctx, s.cluster.Hosts); err != nil {
 		return nil, err
@@ -82,12 +72,17 @@ func (s *Session) HATest(ctx context.Context, r *Run) ([]Trial, error) {
 		return nil, err
 	}
 	defer release()
-	var made []Trial
-	for _, one := range s.trials() {
+	return s.tryAll(s.trials(), func(one *Trial) error { return s.try(ctx, r, one) })
+}
+
+// tryAll makes one trial after another, and tells of each when it was made. It ends with the first that fails.
+func (s *Session) tryAll(trials []Trial, try func(*Trial) error) (made []Trial, err error) {
+	for _, one := range trials {
 		_, end := s.stage(StageTrial, one.Host, one.What)
-		err := s.try(ctx, r, &one)
+		err := try(&one)
 		end(err)
 		made = append(made, one)
+		s.front.Trial(one)
 		if err != nil {
 			return made, &ChangedError{fmt.Errorf("ha test: %s: %w", one.Host, err)}
 		}
@@ -234,12 +229,6 @@ func (s *Session) try(ctx context.Context, r *Run, one *Trial) (err error) {
 		return err
 	}
 	return hosts.Pause(ctx, trialHolds)
-}
-
-// note takes over what the client saw.
-func (t *Trial) note(report api.GapReport) {
-	t.Writes, t.Failures = report.Writes, report.Failures
-	t.Gap, t.Cause = report.Longest.Seconds(), report.Cause
 }
 
 // carryOut makes one of the small plans of a test and applies it.

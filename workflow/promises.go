@@ -24,9 +24,7 @@ func (s *Session) askPromises(ctx context.Context, r *Run) error {
 	}
 	defer s.giveBack()
 	report, err := r.smoke(ctx, s, s.front.Promise)
-	if len(report.Promises) > 0 {
-		s.front.Note("smoke: %s", report)
-	}
+	s.tellSmoke(report)
 	return s.notSmoked(r, err)
 }
 

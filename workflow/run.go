@@ -13,10 +13,13 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-// Run is the whole way of a workflow that changes something.
+// Run carries out a workflow, any of the table. What it finds it tells the front end.
 func (s *Session) Run(ctx context.Context, r *Run) error {
-	if r.byItself != "" { // its plan would stop everything at once, and put nothing back
-		return fmt.Errorf("run %s: its plan is for showing only; it is carried out by %s", r.Name, r.byItself)
+	switch {
+	case r.ForecastOnly && r.forecast != nil:
+		return s.showForecast(ctx, r)
+	case r.carry != nil:
+		return r.carry(ctx, s, r)
 	}
 	err := s.run(ctx, r)
 	if r.after != nil {
@@ -26,6 +29,15 @@ func (s *Session) Run(ctx context.Context, r *Run) error {
 		return err
 	}
 	return s.askPromises(ctx, r)
+}
+
+// showForecast shows what a workflow's drains will do, and changes nothing.
+func (s *Session) showForecast(ctx context.Context, r *Run) error {
+	made, err := s.Forecast(ctx, r)
+	if err != nil {
+		return err
+	}
+	return s.front.Forecast(made)
 }
 
 func (s *Session) run(ctx context.Context, r *Run) error {

@@ -3,13 +3,22 @@ package workflow
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases"
 	"github.com/slipway-k8s/slipway/phases/checks"
+	"github.com/slipway-k8s/slipway/phases/engine/api"
+	"github.com/slipway-k8s/slipway/phases/forecast"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -66,20 +75,118 @@ func TestWhoIsAskedDecides(t *testing.T) {
 	}
 }
 
-// TestWhatIsMoreThanOnePlanIsNotRunAsOne: the plan of ha test stops every control plane.
-func TestWhatIsMoreThanOnePlanIsNotRunAsOne(t *testing.T) {
+// TestRunCarriesOutEveryWorkflow of the table: each goes to the hosts, and not by its plan alone where it is
+// more than one.
+func TestRunCarriesOutEveryWorkflow(t *testing.T) {
+	archive := filepath.Join(t.TempDir(), "app.tar")
+	if err := tarball.WriteToFile(archive, name.MustParseReference("app:1"), empty.Image); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range All {
+		t.Run(w.Name, func(t *testing.T) {
+			s := scene{kept: "try/A", records: all("try/A")}.session(t)
+			clear(s.hosts)
+			front := &fake{}
+			s.front, s.bill.KubernetesVersion = front, cluster.DefaultKubernetesVersion
+			var dialled atomic.Bool
+			s.dial = func(context.Context, cluster.Host, func(string)) (hosts.Host, error) {
+				dialled.Store(true)
+				return nil, errors.New("no route to host")
+			}
+			request := Request{Archives: []string{archive}, Offline: w.Name == Remove.Name}
+			if w.Args == Hosts || w.Args == SomeHosts {
+				request.Hosts = []string{"worker-1"}
+			}
+			r, err := New(w, request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Run(t.Context(), r); err == nil || !dialled.Load() {
+				t.Errorf("no host was reached for; it ends with %v", err)
+			}
+			if r.Yes != w.Unasked || len(front.asked) > 0 {
+				t.Errorf("it says yes: %v; asked is %q", r.Yes, front.asked)
+			}
+		})
+	}
+}
+
+// TestAWorkflowOfItsOwnWayIsNotRunByItsPlan: the plan of ha test stops every control plane.
+func TestAWorkflowOfItsOwnWayIsNotRunByItsPlan(t *testing.T) {
+	s := scene{kept: "try/A", records: all("try/A")}.session(t)
+	r, own := onePlanned(), errors.New("carried out its own way")
+	r.Yes = true
+	r.plan = func(*Session, phases.Input) (plan.Plan, plan.Contents, error) {
+		t.Error("it is planned")
+		return onePlan(), nil, nil
+	}
+	r.carry = func(context.Context, *Session, *Run) error { return own }
+	if err := s.Run(t.Context(), r); err != own {
+		t.Errorf("it ends with %v", err)
+	}
+	for _, w := range []Workflow{HATest, Smoke} {
+		if w.carry == nil {
+			t.Errorf("%s is carried out by its plan", w.Name)
+		}
+	}
+}
+
+// TestTrialsAreTold one by one, the one that failed as well, which is the last.
+func TestTrialsAreTold(t *testing.T) {
+	front := &fake{}
+	s := &Session{connections: connections{stages: stages{front}}}
+	broken := errors.New("it did not come back")
+	made, err := s.tryAll([]Trial{{Host: "cp-1"}, {Host: "cp-2"}, {Host: "cp-3"}}, func(one *Trial) error {
+		one.Writes = int64(len(front.trials)) + 1
+		if one.Host == "cp-2" {
+			return broken
+		}
+		return nil
+	})
+	if _, late := errors.AsType[*ChangedError](err); !late || !errors.Is(err, broken) {
+		t.Errorf("it ends with %v", err)
+	}
+	same := func(got []Trial) bool {
+		return len(got) == 2 && got[0].Host == "cp-1" && got[0].Writes == 1 && got[1].Host == "cp-2" && got[1].Writes == 2
+	}
+	if !same(made) || !same(front.trials) {
+		t.Errorf("made: %+v; told: %+v", made, front.trials)
+	}
+}
+
+// TestASmokeIsToldInOneLine, with whom nothing was asked of; where nothing was found nothing is said.
+func TestASmokeIsToldInOneLine(t *testing.T) {
+	front := &fake{}
+	s := &Session{connections: connections{stages: stages{front}}}
+	s.tellSmoke(SmokeReport{LeftOut: []string{"worker-2 is cordoned"}})
+	if len(front.notes) > 0 {
+		t.Errorf("nothing was asked, and it says %q", front.notes)
+	}
+	s.tellSmoke(SmokeReport{Promises: []api.SmokeResult{{Outcome: api.SmokeKept}}, LeftOut: []string{"worker-2 is cordoned"}, Seconds: 2})
+	want := []string{"smoke: 1 of 1 promises kept, 0 broken, 0 not asked, in 2.0 s", "not asked: worker-2 is cordoned"}
+	if !slices.Equal(front.notes, want) {
+		t.Errorf("it says %q", front.notes)
+	}
+}
+
+// TestAForecastAloneChangesNothing, also where Run is asked for it.
+func TestAForecastAloneChangesNothing(t *testing.T) {
 	s := scene{kept: "try/A", records: all("try/A")}.session(t)
 	front := &fake{answer: true}
 	s.front = front
-	r, err := New(HATest, Request{Yes: true})
+	r := onePlanned()
+	r.Yes, r.ForecastOnly = true, true
+	r.Workflow.Name = "unchecked"
+	r.forecast = func(phases.Input) (forecast.Forecast, error) { return forecast.Forecast{}, nil }
+	if err := s.Run(t.Context(), r); err != nil || front.forecasts != 1 {
+		t.Fatalf("it ends with %v; shown were %d forecasts", err, front.forecasts)
+	}
+	facts, err := s.hosts["cp-1"].Observe(t.Context(), hosts.Query{Paths: []string{"/opt/x"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Run(t.Context(), r); err == nil || !strings.Contains(err.Error(), "carried out by Session.HATest") {
-		t.Errorf("it ends with %v", err)
-	}
-	if len(front.events) > 0 {
-		t.Errorf("something was begun: %v", front.events)
+	if _, made := facts.Files["/opt/x"]; made {
+		t.Error("the plan was carried out")
 	}
 }
 

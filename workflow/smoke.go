@@ -16,8 +16,8 @@ import (
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
-// Smoke asks the cluster for all that a cluster promises. It is carried out by Session.Smoke: what
-// is made is looked at, and deleted again, whatever came of it.
+// Smoke asks the cluster for all that a cluster promises. What is made is looked at, and deleted
+// again, whatever came of it.
 var Smoke = Workflow{
 	Name:  "smoke",
 	Use:   "smoke -f FILE",
@@ -28,11 +28,11 @@ by ClusterIP and by NodePort from another host, a Pod gets back its data, a budg
 an eviction, and so on. Nothing but images that every node has is used, and no node is changed;
 cordoned nodes get no Pods. All of it is deleted again, also when the command is
 interrupted; what one that was killed has left, the next one deletes.`,
-	reach:    everyHost,
-	plan:     (*Session).planSmoke,
-	byItself: "Session.Smoke",
-	Unasked:  true,
-	stops:    cleansUp,
+	reach:   everyHost,
+	plan:    (*Session).planSmoke,
+	carry:   carrySmoke,
+	Unasked: true,
+	stops:   cleansUp,
 }
 
 // cleanUpWithin bounds the deletion of what smoke has made: kubelets end its Pods first.
@@ -50,6 +50,24 @@ func (s *Session) Smoke(ctx context.Context, r *Run, tell func(api.SmokeResult))
 		return SmokeReport{}, err
 	}
 	return s.smoke(ctx, tell)
+}
+
+// carrySmoke tells the front end what smoke finds.
+func carrySmoke(ctx context.Context, s *Session, r *Run) error {
+	report, err := s.Smoke(ctx, r, s.front.Promise)
+	s.tellSmoke(report)
+	return err
+}
+
+// tellSmoke says how many promises are kept and, where nothing was asked, nothing.
+func (s *Session) tellSmoke(report SmokeReport) {
+	if len(report.Promises) == 0 {
+		return
+	}
+	s.front.Note("smoke: %s", report)
+	for _, why := range report.LeftOut {
+		s.front.Note("not asked: %s", why)
+	}
 }
 
 // smokeOf is for workflows that ask at their end.

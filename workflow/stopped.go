@@ -105,15 +105,41 @@ func (s *Session) stoppedInTurn(r *Run, err error) error {
 	return &StoppedError{Err: err, Last: last}
 }
 
-// typed is the command of a run as it is to be typed, for hosts that may be others, and without some options.
-// Consent is not repeated: who goes on is to see what is left.
-func (s *Session) typed(r *Run, hosts []string, but ...string) string {
-	words := []string{"slipway", r.Name, "-f", quoted(s.File)}
-	if s.Bundle != "" {
-		words = append(words, "--bundle", quoted(s.Bundle))
+// Typed is the command line that does what the run does, as it is typed in a shell. It needs no session.
+// Its consent is in it, where it was given and the workflow asks for it. The file's name has to be that of
+// a file: what was read from elsewhere is not there when the command is typed.
+func (r *Run) Typed(file, bundle string) string {
+	arguments := append(slices.Clone(r.Hosts), r.Archives...)
+	line := r.typed(file, bundle, arguments)
+	if r.ImageName != "" {
+		line += " --name " + quoted(r.ImageName)
 	}
-	for _, name := range hosts {
-		words = append(words, quoted(name))
+	if r.Yes && !r.Unasked {
+		line += " --yes"
+	}
+	return line
+}
+
+// Typed is Run.Typed for the session's file and bundle.
+func (s *Session) Typed(r *Run) string { return r.Typed(s.File, s.Bundle) }
+
+// typed is the command of a run as it is to be typed to go on, for hosts that may be others, and without some
+// options. Consent is not repeated: who goes on is to see what is left.
+func (s *Session) typed(r *Run, hosts []string, but ...string) string {
+	return r.typed(s.File, s.Bundle, hosts, but...)
+}
+
+// typed is a command line with these arguments, and without some options.
+func (r *Run) typed(file, bundle string, arguments []string, but ...string) string {
+	words := []string{"slipway", r.Name, "-f", quoted(file)}
+	if bundle != "" && r.Bundle {
+		words = append(words, "--bundle", quoted(bundle))
+	}
+	for _, argument := range arguments {
+		if strings.HasPrefix(argument, "-") { // a file's name that would be taken for a flag
+			argument = "./" + argument
+		}
+		words = append(words, quoted(argument))
 	}
 	for _, option := range r.Options {
 		if value, said := valueOf(option, &r.Request); said && !slices.Contains(but, option.Name) {

@@ -92,6 +92,34 @@ func TestACommandIsToldAsItIsTyped(t *testing.T) {
 	}
 }
 
+// TestARunIsToldAsItIsTyped: as it was asked for, before there is a session.
+func TestARunIsToldAsItIsTyped(t *testing.T) {
+	for name, test := range map[string]struct {
+		of      Workflow
+		request Request
+		want    string
+	}{
+		"a bundle is named where one is taken": {Join, Request{Hosts: []string{"w-1", "w-2"}}, "slipway join -f c.yaml --bundle b.tar w-1 w-2"},
+		"consent, and no bundle":               {Reset, Request{Hosts: []string{"w-1"}, Yes: true}, "slipway reset -f c.yaml w-1 --yes"},
+		"nobody is asked":                      {Smoke, Request{}, "slipway smoke -f c.yaml"},
+		"archives": {ImageLoad, Request{Archives: []string{"my app.tar", "-x.tar"}, ImageName: "r/app:1"},
+			"slipway image load -f c.yaml 'my app.tar' ./-x.tar --name r/app:1"},
+		"options": {Drain, Request{Hosts: []string{"w-1"}, Yes: true, Drain: DrainRequest{Timeout: new(time.Minute)}},
+			"slipway drain -f c.yaml w-1 --timeout 1m0s --yes"},
+	} {
+		r, err := New(test.of, test.request)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := r.Typed("c.yaml", "b.tar"); got != test.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", name, got, test.want)
+		}
+		if got := (&Session{Options: Options{File: "c.yaml", Bundle: "b.tar"}}).Typed(r); got != test.want {
+			t.Errorf("%s, in a session:\ngot  %s\nwant %s", name, got, test.want)
+		}
+	}
+}
+
 // TestASecondInterruptIsToldHowToGoOn, by what is true of the workflow.
 func TestASecondInterruptIsToldHowToGoOn(t *testing.T) {
 	for want, interrupted := range map[string]string{"the same command goes on from there": "", "name only the others": "name only the others"} {

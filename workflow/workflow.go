@@ -60,7 +60,8 @@ type Workflow struct {
 	forecast func(phases.Input) (forecast.Forecast, error)
 	// drains are the hosts that are drained, where only the plan tells; nil: the forecast knows by itself.
 	drains func(phases.Input) []forecast.Set
-	// Unasked tells that nobody is asked before it is carried out: it takes nothing away.
+	// Unasked tells that nobody is asked before it is carried out: it takes nothing away. New has its
+	// requests say yes.
 	Unasked bool
 	// stops is how to go on where it has stopped; goOn unless said.
 	stops string
@@ -73,8 +74,9 @@ type Workflow struct {
 	// the cluster file says.
 	already string
 
-	// byItself is how a workflow that is more than one plan is carried out; Run does not do it.
-	byItself string
+	// carry is how a workflow that is more than one plan is carried out. Its plan is for showing only: it
+	// would stop everything at once, and put nothing back.
+	carry func(context.Context, *Session, *Run) error
 
 	mints  bool // it may make a new cluster's keys
 	alone  bool // it can do without the cluster's keys
@@ -120,7 +122,7 @@ type Request struct {
 	SkipSmoke  bool // do not ask for the cluster's promises at the end
 	// Without are hosts that are down, and are left out of an upgrade.
 	Without []string
-	// ForecastOnly asks for the forecast and nothing else: Session.Forecast.
+	// ForecastOnly asks for the forecast and nothing else: Session.Forecast gives it, and Session.Run shows it.
 	ForecastOnly bool
 	// IgnoreChecks are the names of checks whose findings stop nothing; they are told all the same.
 	IgnoreChecks []string
@@ -150,6 +152,7 @@ func New(w Workflow, request Request) (*Run, error) {
 	if err := checks.MayIgnore(w.inChecks(), request.IgnoreChecks); err != nil {
 		return nil, usagef("--ignore-checks: %w", err)
 	}
+	request.Yes = request.Yes || w.Unasked
 	return &Run{Workflow: w, Request: request}, nil
 }
 

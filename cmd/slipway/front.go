@@ -35,6 +35,8 @@ func (f silentFront) Ask(ctx context.Context, question string) (bool, error) {
 
 func (f silentFront) Promise(api.SmokeResult) {}
 
+func (f silentFront) Trial(workflow.Trial) {}
+
 func (f silentFront) Note(format string, args ...any) {
 	fmt.Fprintln(os.Stderr, hosts.Clean(fmt.Sprintf(format, args...)))
 }
@@ -100,6 +102,13 @@ func (f *jsonFront) Promise(one api.SmokeResult) {
 		Type string `json:"type"`
 		api.SmokeResult
 	}{"promise", one})
+}
+
+func (f *jsonFront) Trial(one workflow.Trial) {
+	f.encode(struct {
+		Type string `json:"type"`
+		workflow.Trial
+	}{"trial", one})
 }
 
 func (f *jsonFront) Note(format string, args ...any) {
@@ -195,6 +204,12 @@ func (f *plainFront) Promise(one api.SmokeResult) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	fmt.Fprintln(f.out, smokeText(one))
+}
+
+func (f *plainFront) Trial(one workflow.Trial) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fmt.Fprintln(f.out, trialText(one))
 }
 
 // eventLine is one event in one line, and clean; empty for those that only move a display.

@@ -14,6 +14,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/engine/api"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/workflow"
 )
 
 // liveInterval is how often the moving lines are drawn at most.
@@ -62,6 +63,12 @@ func (f *liveFront) Promise(one api.SmokeResult) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.draw(smokeText(one))
+}
+
+func (f *liveFront) Trial(one workflow.Trial) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.draw(trialText(one))
 }
 
 // begin has the lines move, and end leaves none behind.

@@ -9,6 +9,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/engine/api"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/workflow"
 )
 
 func TestPlainFrontSaysOneLinePerFinishedStep(t *testing.T) {
@@ -64,6 +65,21 @@ func TestFrontsTellOfPromises(t *testing.T) {
 	newProgram().newFront(formatJSON, true, &encoded).Promise(broken)
 	var told map[string]any
 	if err := json.Unmarshal(encoded.Bytes(), &told); err != nil || told["type"] != "promise" || told["outcome"] != "broken" || told["fix"] != "look" {
+		t.Errorf("%v: %s", err, encoded.String())
+	}
+}
+
+func TestFrontsTellOfTrials(t *testing.T) {
+	one := workflow.Trial{What: "the control plane is taken out", Host: "cp-1", From: "w-1", Gap: 1.25, Writes: 40, Failures: 2, Cause: "\x1b[2J refused\nmore"}
+	var plain, encoded bytes.Buffer
+	newProgram().newFront(formatText, true, &plain).Trial(one)
+	if text := plain.String(); !strings.HasPrefix(text, "cp-1: the control plane is taken out: no write was acknowledged for 1.25 s at most; 40 acknowledged, 2 refused, seen from w-1; the client was told: ") ||
+		strings.Contains(text, "\x1b") || strings.Count(text, "\n") != 1 {
+		t.Errorf("%q", text)
+	}
+	newProgram().newFront(formatJSON, true, &encoded).Trial(one)
+	var told map[string]any
+	if err := json.Unmarshal(encoded.Bytes(), &told); err != nil || told["type"] != "trial" || told["host"] != "cp-1" || told["gapSeconds"] != 1.25 {
 		t.Errorf("%v: %s", err, encoded.String())
 	}
 }

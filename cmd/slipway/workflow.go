@@ -87,7 +87,7 @@ func (p *program) newWorkflowCommand(w workflow.Workflow) *cobra.Command {
 		return p.change(command, run, flags)
 	}
 	flags.output = formatFlag(command, "format: text, or json for one event per stage and step", formatText, formatJSON)
-	if request.Yes = w.Unasked; w.Unasked {
+	if w.Unasked {
 		return command
 	}
 	command.Flags().BoolVar(&request.Yes, "yes", false, "do it without asking")
