@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/slipway-k8s/slipway/certs/store"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/engine"
 	"github.com/slipway-k8s/slipway/phases/plan"
@@ -101,11 +100,10 @@ func (s *Session) answeringControlPlanes() []string {
 
 // journal opens this run's log in the state folder, beside the clusters: it outlives them.
 func (s *Session) journal() (*os.File, error) {
-	root, err := store.DefaultRoot()
+	folder, err := runsFolder()
 	if err != nil {
 		return nil, err
 	}
-	folder := filepath.Join(root, "runs")
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of the runs' journals: %w", err)
 	}

@@ -26,6 +26,7 @@ type liveFront struct {
 	area    liveArea
 	places  map[string]*place // by host; the cluster has no name
 	started time.Time
+	left    *workflow.Estimate // of the plan that was shown last; nil before one was
 	stop    func()
 }
 
@@ -34,6 +35,15 @@ type place struct{ done, failed int }
 
 func newLiveFront(text *textFront, screen *os.File) *liveFront {
 	return &liveFront{textFront: text, area: liveArea{out: screen}}
+}
+
+// Plan shows the plan, and begins to reckon how long it takes.
+func (f *liveFront) Plan(p plan.Plan) error {
+	before, _ := workflow.ReadDurations() // without them the time left is not said
+	f.mu.Lock()
+	f.left = workflow.NewEstimate(p, before)
+	f.mu.Unlock()
+	return f.textFront.Plan(p)
 }
 
 func (f *liveFront) Event(event plan.Event) {
@@ -97,6 +107,9 @@ func (f *liveFront) fold(event plan.Event) {
 		return
 	}
 	f.steps.fold(event, time.Now())
+	if f.left != nil {
+		f.left.Event(event)
+	}
 	p, ok := f.places[event.Host]
 	if !ok {
 		p = &place{}
@@ -154,9 +167,40 @@ func (f *liveFront) lines() []string {
 	}
 	lines = append(lines, f.waits(time.Now())...)
 	if len(lines) > 0 {
-		lines = append(lines, fmt.Sprintf("  %s", time.Since(f.started).Round(time.Second)))
+		lines = append(lines, "  "+f.clock(time.Now()))
 	}
 	return lines
+}
+
+// clock says how long the run takes already and, where that is known, how long still.
+func (f *liveFront) clock(now time.Time) string {
+	text := now.Sub(f.started).Round(time.Second).String()
+	if f.left == nil {
+		return text
+	}
+	if left, known := f.left.Left(now); known {
+		text += ", " + leftText(left)
+	}
+	return text
+}
+
+// leftText says a time that is left no more exactly than it is known.
+func leftText(left time.Duration) string {
+	grain := time.Second
+	switch {
+	case left > 10*time.Minute:
+		grain = time.Minute
+	case left > time.Minute:
+		grain = 10 * time.Second
+	case left > 20*time.Second:
+		grain = 5 * time.Second
+	}
+	rounded := max(time.Second, (left+grain-1)/grain*grain)
+	text := rounded.String()
+	if rounded%time.Minute == 0 {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	return "about " + text + " left"
 }
 
 // shownWaits is how many of the steps that run long have a line of their own.

@@ -3,8 +3,12 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/engine/api"
@@ -81,6 +85,48 @@ func TestFrontsTellOfTrials(t *testing.T) {
 	var told map[string]any
 	if err := json.Unmarshal(encoded.Bytes(), &told); err != nil || told["type"] != "trial" || told["host"] != "cp-1" || told["gapSeconds"] != 1.25 {
 		t.Errorf("%v: %s", err, encoded.String())
+	}
+}
+
+func TestTheTimeLeftIsNotToldTooExactly(t *testing.T) {
+	for left, want := range map[time.Duration]string{
+		0: "1s", 1200 * time.Millisecond: "2s", 41 * time.Second: "45s", 58 * time.Second: "1m", 73 * time.Second: "1m20s",
+		5 * time.Minute: "5m", 11*time.Minute + time.Second: "12m", 2 * time.Hour: "2h0m",
+	} {
+		if got := leftText(left); got != "about "+want+" left" {
+			t.Errorf("%s: %q, want %q", left, got, want)
+		}
+	}
+}
+
+// TestTheLiveFrontTellsTheTimeLeft where steps of the kind were done before, and else the time that has passed alone.
+func TestTheLiveFrontTellsTheTimeLeft(t *testing.T) {
+	state := t.TempDir()
+	t.Setenv("XDG_STATE_HOME", state)
+	now := time.Now()
+	p := plan.Plan{Steps: []plan.Step{{ID: "w-1/prepare/x", Host: "w-1", Lane: plan.LaneWork, Action: hosts.MakeDirectory{}}}}
+	clock := func() string {
+		f := newLiveFront(&textFront{silentFront: newProgram().silent(), yes: true, out: io.Discard, steps: longSteps{}}, nil)
+		f.started, f.places = now.Add(-5*time.Second), map[string]*place{}
+		if err := f.Plan(p); err != nil {
+			t.Fatal(err)
+		}
+		f.fold(plan.Event{Type: plan.EventStepStarted, Time: now.Add(-5 * time.Second), Step: "w-1/prepare/x", Host: "w-1"})
+		return f.clock(now)
+	}
+	if got := clock(); got != "5s" {
+		t.Errorf("nothing is known: %q", got)
+	}
+	runs := filepath.Join(state, "slipway", "runs")
+	if err := os.MkdirAll(runs, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	line := `{"mark":"end","step":"cp-1/prepare/x","host":"cp-1","action":"` + plan.Kind(p.Steps[0]) + `","result":"changed","seconds":21}` + "\n"
+	if err := os.WriteFile(filepath.Join(runs, "20261201T120000.000Z-try.jsonl"), []byte(line), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := clock(); got != "5s, about 16s left" {
+		t.Errorf("an earlier run is known: %q", got)
 	}
 }
 

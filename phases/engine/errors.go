@@ -15,8 +15,8 @@ import (
 // ErrInterrupted is in the error of a run that was told to stop.
 var ErrInterrupted = errors.New("interrupted")
 
-// actionUpload is what a StepError and an event call bringing content to a host.
-const actionUpload = "upload"
+// ActionUpload is what a StepError and an event call bringing content to a host.
+const ActionUpload = "upload"
 
 // NotBegun is the error of a run that ended before its first step: nothing was done on any
 // host or to the cluster.

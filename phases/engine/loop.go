@@ -62,7 +62,7 @@ func (r *run) startSteps() {
 		missing, err := r.missing(step)
 		switch {
 		case err != nil:
-			r.fail(i, newStepError(step, actionUpload, err), 0)
+			r.fail(i, newStepError(step, ActionUpload, err), 0)
 		case len(missing) == 0:
 			r.start(i)
 		default:

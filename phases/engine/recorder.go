@@ -26,15 +26,17 @@ type recorder struct {
 	broken  error // the journal's first failure; the run goes on
 }
 
-// entry is a line of the journal.
-type entry struct {
-	Time    time.Time    `json:"time"`
-	Mark    string       `json:"mark"` // begin, end
-	Plan    string       `json:"plan,omitempty"`
-	Holder  string       `json:"holder,omitempty"`
-	Step    string       `json:"step,omitempty"` // empty for the run itself
-	Host    string       `json:"host,omitempty"`
-	Action  string       `json:"action"`
+// Entry is a line of the journal.
+type Entry struct {
+	Time   time.Time `json:"time"`
+	Mark   string    `json:"mark"` // begin, end
+	Plan   string    `json:"plan,omitempty"`
+	Holder string    `json:"holder,omitempty"`
+	Step   string    `json:"step,omitempty"` // empty for the run itself
+	Host   string    `json:"host,omitempty"`
+	Action string    `json:"action"`
+	// TimeKey is plan.TimeKey, where a step was done; journals of older versions do not have it.
+	TimeKey string       `json:"timeKey,omitempty"`
 	Result  hosts.Result `json:"result,omitempty"`
 	Detail  string       `json:"detail,omitempty"`
 	Seconds float64      `json:"seconds,omitempty"`
@@ -68,9 +70,13 @@ func (r *recorder) tell(event plan.Event, mark string) {
 }
 
 func (r *recorder) write(event plan.Event, mark string) {
-	line, err := json.Marshal(entry{
+	key := ""
+	if event.Type == plan.EventStepFinished {
+		key = plan.TimeKey(event)
+	}
+	line, err := json.Marshal(Entry{
 		Time: event.Time, Mark: mark, Plan: r.digest, Holder: r.holder,
-		Step: event.Step, Host: event.Host, Action: event.Kind,
+		Step: event.Step, Host: event.Host, Action: event.Kind, TimeKey: key,
 		Result: event.Result, Detail: event.Detail, Seconds: event.Seconds, Error: event.Error,
 		Warnings: event.Warnings,
 	})

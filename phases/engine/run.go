@@ -128,7 +128,7 @@ func (r *run) send(u upload, d *delivery) {
 	if u.large {
 		r.large++
 	}
-	progress := r.record.progress(plan.Event{Step: u.step.ID, Phase: u.step.Phase, Host: u.host, Kind: actionUpload})
+	progress := r.record.progress(plan.Event{Step: u.step.ID, Phase: u.step.Phase, Host: u.host, Kind: ActionUpload})
 	r.launch(func() func() {
 		err := r.options.Hosts[u.host].Upload(r.heeds(u.step), u.blobs, progress)
 		return func() {
