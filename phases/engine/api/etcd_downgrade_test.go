@@ -22,7 +22,7 @@ func TestEtcdIsReadyForAnOlderVersionWhenEveryMemberStoresSo(t *testing.T) {
 		if len(asked) != 1 {
 			t.Errorf("asked %d times", len(asked))
 		}
-		members, _ := client.members(t.Context())
+		members, _ := client.Members(t.Context())
 		for _, member := range members {
 			if member.Version != "3.7.3" || member.Storage != "3.6" || member.Downgrade != "3.6" {
 				t.Errorf("%s has %s, stores as %s, is ready for %q", member.Name, member.Version, member.Storage, member.Downgrade)

@@ -51,8 +51,8 @@ func (m *membership) facts() []hosts.Member {
 	return facts
 }
 
-// members looks at etcd's members for an observation; the cause says why none is known.
-func (c *Client) members(ctx context.Context) (members []hosts.Member, cause string) {
+// Members looks at etcd's members; where none is known, the cause says why.
+func (c *Client) Members(ctx context.Context) (members []hosts.Member, cause string) {
 	if c.etcd == nil {
 		return nil, ""
 	}

@@ -25,7 +25,7 @@ func (c *Client) Observe(ctx context.Context, query hosts.ClusterQuery) (hosts.C
 	var members []hosts.Member
 	var cause string
 	var group sync.WaitGroup
-	group.Go(func() { members, cause = c.members(ctx) })
+	group.Go(func() { members, cause = c.Members(ctx) })
 	facts, err := c.observeAPI(ctx, query)
 	if err != nil {
 		cancel()
@@ -40,27 +40,32 @@ func (c *Client) Observe(ctx context.Context, query hosts.ClusterQuery) (hosts.C
 
 func (c *Client) observeAPI(ctx context.Context, query hosts.ClusterQuery) (hosts.ClusterFacts, error) {
 	var facts hosts.ClusterFacts
-	var err error
-	for range max(1, c.dialer.choices()) {
-		err = c.once(ctx, c.pace.observe, func(ctx context.Context) error {
-			var err error
-			facts, err = c.look(ctx, query)
-			return err
-		})
-		if err == nil {
-			return facts, nil
-		}
-		if ctx.Err() != nil {
-			return hosts.ClusterFacts{}, fmt.Errorf("observe the cluster: %w", context.Cause(ctx))
-		}
-		if !outage(err) {
-			break
-		}
+	err := c.ofAny(ctx, func(ctx context.Context) error {
+		var err error
+		facts, err = c.look(ctx, query)
+		return err
+	})
+	switch {
+	case err == nil:
+		return facts, nil
+	case ctx.Err() != nil:
+		return hosts.ClusterFacts{}, fmt.Errorf("observe the cluster: %w", context.Cause(ctx))
 	}
 	if outage(err) || distrusted(err) || errors.Is(err, errNoHost) {
 		return hosts.ClusterFacts{Cause: c.why(ctx, err)}, nil
 	}
 	return hosts.ClusterFacts{}, fmt.Errorf("observe the cluster: %w", err)
+}
+
+// ofAny tries something once with each API server, until one has answered. Its time is that of an
+// observation.
+func (c *Client) ofAny(ctx context.Context, try func(context.Context) error) (err error) {
+	for range max(1, c.dialer.choices()) {
+		if err = c.once(ctx, c.pace.observe, try); err == nil || ctx.Err() != nil || !outage(err) {
+			break
+		}
+	}
+	return err
 }
 
 // why says why no API server served: what each says that can be asked, else the error.

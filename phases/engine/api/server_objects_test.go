@@ -43,7 +43,7 @@ func (c *cluster) evict(w http.ResponseWriter, r *http.Request, path string) {
 func (c *cluster) end(path string) {
 	metadata := c.objects[path]["metadata"].(map[string]any)
 	if _, held := metadata["finalizers"]; !held && !c.dead {
-		delete(c.objects, path)
+		c.remove(path)
 		return
 	}
 	metadata["deletionTimestamp"] = time.Now().UTC().Format(time.RFC3339)
@@ -91,7 +91,7 @@ func (c *cluster) serveObject(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.URL.Path, "/pods/") {
 			c.end(r.URL.Path)
 		} else {
-			delete(c.objects, r.URL.Path)
+			c.remove(r.URL.Path)
 		}
 		write(w, 200, metav1.Status{Status: metav1.StatusSuccess})
 	}
@@ -182,19 +182,23 @@ func merge(into, patch map[string]any) {
 	}
 }
 
+// collections are those that can be listed, with the kind of what is in them.
+var collections = map[string]string{
+	"nodes": "Node", "pods": "Pod", "secrets": "Secret", "configmaps": "ConfigMap", "clusterroles": "ClusterRole",
+	"poddisruptionbudgets": "PodDisruptionBudget", "persistentvolumes": "PersistentVolume",
+	"persistentvolumeclaims": "PersistentVolumeClaim", "daemonsets": "DaemonSet",
+	"customresourcedefinitions": "CustomResourceDefinition", "namespaces": "Namespace", "events": "Event",
+}
+
 // list answers a collection; nil where the path is none.
 func (c *cluster) list(r *http.Request) map[string]any {
 	path := r.URL.Path
 	last := path[strings.LastIndex(path, "/")+1:]
-	kind := map[string]string{
-		"nodes": "NodeList", "pods": "PodList", "secrets": "SecretList", "configmaps": "ConfigMapList", "clusterroles": "ClusterRoleList",
-		"poddisruptionbudgets": "PodDisruptionBudgetList", "persistentvolumes": "PersistentVolumeList",
-		"persistentvolumeclaims": "PersistentVolumeClaimList", "daemonsets": "DaemonSetList",
-		"customresourcedefinitions": "CustomResourceDefinitionList", "namespaces": "NamespaceList", "events": "EventList",
-	}[last]
+	kind := collections[last]
 	if kind == "" {
 		return nil
 	}
+	kind += "List"
 	if form := r.Header.Get("Accept"); strings.Contains(form, "as=PartialObjectMetadataList") {
 		kind = "PartialObjectMetadataList"
 	}
@@ -226,9 +230,12 @@ func (c *cluster) list(r *http.Request) map[string]any {
 		if spec, _ := c.objects[at]["spec"].(map[string]any); last == "pods" && node != "" && spec["nodeName"] != node {
 			continue
 		}
+		if !ofType(r, c.objects[at]) {
+			continue
+		}
 		items = append(items, c.objects[at])
 	}
-	about := map[string]any{}
+	about := map[string]any{"resourceVersion": strconv.Itoa(c.version)}
 	if c.paged > 0 {
 		from, _ := strconv.Atoi(r.URL.Query().Get("continue"))
 		to := min(from+c.paged, len(items))

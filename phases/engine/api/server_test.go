@@ -43,6 +43,8 @@ type cluster struct {
 	dead   bool                     // no kubelet ends Pods
 	paged  int                      // so many objects are in a page of a list; 0: all
 	clock  time.Duration            // how far ahead of the client's it is
+	told   []told                   // what has changed, for watches
+	news   chan struct{}            // closed when there is more of it
 	planes map[string]*plane
 	// routes are what else the hosts reach, by address: the endpoint, members of etcd.
 	routes map[string]func(ctx context.Context, from string) (net.Conn, error)
@@ -70,7 +72,7 @@ func play(t *testing.T, names []string, test func(t *testing.T, c *cluster, clie
 	synctest.Test(t, func(t *testing.T) {
 		c := &cluster{
 			t: t, ca: newAuthority(t), objects: map[string]map[string]any{}, applied: map[string]string{},
-			planes: map[string]*plane{}, routes: map[string]func(context.Context, string) (net.Conn, error){},
+			planes: map[string]*plane{}, news: make(chan struct{}), routes: map[string]func(context.Context, string) (net.Conn, error){},
 		}
 		for _, name := range names {
 			c.planes[name] = c.newPlane(name)
@@ -205,7 +207,12 @@ func (c *cluster) store(path string, object map[string]any) {
 		object["metadata"] = metadata
 	}
 	metadata["resourceVersion"] = strconv.Itoa(c.version)
+	change := "MODIFIED"
+	if c.objects[path] == nil {
+		change = "ADDED"
+	}
 	c.objects[path] = object
+	c.tell(change, path, object)
 }
 
 func (p *plane) serve(w http.ResponseWriter, r *http.Request) {
@@ -214,6 +221,10 @@ func (p *plane) serve(w http.ResponseWriter, r *http.Request) {
 	p.mu.Unlock()
 	if held != nil {
 		<-held
+	}
+	if r.URL.Query().Get("watch") == "true" {
+		p.serveWatch(w, r)
+		return
 	}
 	p.serveOne(w, r)
 	if r.Method == http.MethodPut && p.muted() {

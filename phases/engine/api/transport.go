@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -77,6 +78,10 @@ func (b *bounds) around(next http.RoundTripper) http.RoundTripper {
 			return response, err
 		}
 		most, parts := b.object, partsKept
+		if request.URL.Query().Get("watch") == "true" {
+			response.Body = &boundedBody{ReadCloser: response.Body, bounds: b, most: b.object, parts: mostParts, events: true}
+			return response, nil
+		}
 		if listsMuch(request) {
 			most = b.list
 			if request.URL.Path != podsOfANode {
@@ -110,14 +115,20 @@ type boundedBody struct {
 	io.ReadCloser
 	bounds *bounds
 	most   int64
-	parts  int // that may still come
+	parts  int  // that may still come
+	events bool // it is a watch, whose events are a line each: the bounds are those of one of them
 	read   atomic.Int64
 }
 
 func (b *boundedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	read, sum := b.read.Add(int64(n)), b.bounds.open.Add(int64(n))
-	b.parts -= partsOf(p[:n])
+	counted := p[:n]
+	if end := bytes.LastIndexByte(counted, '\n'); b.events && end >= 0 {
+		b.bounds.open.Add(-b.read.Swap(0))
+		counted, b.parts = counted[end+1:], mostParts
+	}
+	read, sum := b.read.Add(int64(len(counted))), b.bounds.open.Add(int64(len(counted)))
+	b.parts -= partsOf(counted)
 	switch {
 	case read > b.most:
 		return 0, fmt.Errorf("the API server's answer is longer than %d bytes", b.most)

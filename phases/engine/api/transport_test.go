@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 // oneAnswer is a transport that always answers the same.
@@ -47,7 +48,7 @@ func TestAnAnswerHasAnEnd(t *testing.T) {
 		"Pods of a node":                       {"/api/v1/pods?fieldSelector=spec.nodeName%3Dn-1", 30, 0},
 		"Pods of a namespace without an end":   {"/api/v1/namespaces/x/pods?labelSelector=a", endless, 30},
 		"another group's resource of the name": {"/apis/evil.example/v1/pods", 20, 10},
-		"a watch":                              {"/api/v1/nodes?watch=true", endless, 30},
+		"a watch without an end of its event":  {"/api/v1/nodes?watch=true", endless, 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			body := asked(t, &bounds{object: 10, list: 30, sum: 2 * endless}, test.path, strings.Repeat("x", test.length))
@@ -142,5 +143,19 @@ func TestAListIsNoMoreThanItsBytes(t *testing.T) {
 				t.Errorf("%d MiB were taken for %d bytes", took>>20, len(test.body))
 			}
 		})
+	}
+}
+
+// TestAWatchMayGoOn, whatever it has said before: the bounds are those of one event.
+func TestAWatchMayGoOn(t *testing.T) {
+	b := &bounds{object: 10, list: 30, sum: 20}
+	body := asked(t, b, "/api/v1/pods?watch=true", strings.Repeat("[[[[[[[[\n", mostParts)+strings.Repeat("x", 11))
+	defer body.Close()
+	got, err := io.ReadAll(iotest.OneByteReader(body))
+	if err == nil || len(got) != 9*mostParts+10 {
+		t.Errorf("%d bytes were taken in, %v", len(got), err)
+	}
+	if _ = body.Close(); b.open.Load() != 0 {
+		t.Errorf("%d bytes count for ever", b.open.Load())
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -84,16 +85,27 @@ func pages[T, K any](ctx context.Context, c *Client, path, accept string, keep f
 
 // pagesOf is pages with so many objects at a time, which may have so many parts.
 func pagesOf[T, K any](ctx context.Context, c *Client, path, accept string, objects, parts int, keep func(T) K) ([]K, error) {
-	var all []K
+	persist := func(ctx context.Context, try func(context.Context) error) error { return c.persist(ctx, nil, try) }
+	all, _, err := listPages(ctx, c, persist, request{verb: http.MethodGet, path: path, accept: accept}, objects, parts, keep)
+	return all, err
+}
+
+// listPages lists what a request asks for, page by page, each got by way of attempt, and gives the version
+// that the list is of as well.
+func listPages[T, K any](ctx context.Context, c *Client, attempt func(context.Context, func(context.Context) error) error,
+	asked request, objects, parts int, keep func(T) K,
+) (all []K, version string, err error) {
 	for next, old := "", 0; ; {
 		var page []K
-		var more string
-		err := c.persist(ctx, nil, func(ctx context.Context) error {
-			params := map[string]string{"limit": strconv.Itoa(objects)}
+		var about metav1.ListMeta
+		err := attempt(ctx, func(ctx context.Context) error {
+			one := asked
+			one.params = map[string]string{"limit": strconv.Itoa(objects)}
+			maps.Copy(one.params, asked.params)
 			if next != "" {
-				params["continue"] = next
+				one.params["continue"] = next
 			}
-			body, err := c.send(ctx, request{verb: http.MethodGet, path: path, accept: accept, params: params})
+			body, err := c.send(ctx, one)
 			if err != nil {
 				return err
 			}
@@ -101,7 +113,7 @@ func pagesOf[T, K any](ctx context.Context, c *Client, path, accept string, obje
 			if err := json.Unmarshal(body, &list); err != nil {
 				return err
 			}
-			more = list.Metadata.Continue
+			about = list.Metadata
 			page, err = each(body, parts, keep)
 			return err
 		})
@@ -114,10 +126,10 @@ func pagesOf[T, K any](ctx context.Context, c *Client, path, accept string, obje
 			err = fmt.Errorf("there are more than %d", mostPaged)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("list %s: %w", path, err)
+			return nil, "", fmt.Errorf("list %s: %w", asked.path, err)
 		}
-		if all, next = append(all, page...), more; next == "" {
-			return all, nil
+		if all, next = append(all, page...), about.Continue; next == "" {
+			return all, about.ResourceVersion, nil
 		}
 	}
 }
