@@ -70,7 +70,10 @@ func (s *Session) closeClient() {
 
 // openClient makes the client that speaks to the API through the control planes that
 // are connected and the session's viaHosts; it is kept for the session.
-func (s *Session) openClient() error {
+func (s *Session) openClient() error { return s.openClientBy(s.hosts) }
+
+// openClientBy is openClient through these hosts.
+func (s *Session) openClientBy(reached map[string]hosts.Host) error {
 	if s.api != nil {
 		return nil
 	}
@@ -86,7 +89,7 @@ func (s *Session) openClient() error {
 		Hosts:     map[string]hosts.Host{},
 		Endpoints: map[string]string{},
 		Health:    map[string]map[string]string{},
-		AllHosts:  maps.Clone(s.hosts),
+		AllHosts:  maps.Clone(reached),
 		CA:        s.keys.pki.CA.Cert,
 		Cert:      leaf.Cert,
 		Key:       leaf.Key,
@@ -94,7 +97,7 @@ func (s *Session) openClient() error {
 		Snapshots: s.snapshots,
 	}
 	for _, h := range s.cluster.ControlPlanes() {
-		if host, up := s.hosts[h.Name]; up {
+		if host, up := reached[h.Name]; up {
 			options.Hosts[h.Name] = host
 			options.Endpoints[h.Name] = manifests.APIAddress(s.cluster, h)
 			options.Health[h.Name] = manifests.HealthURLs(s.cluster, h)

@@ -53,6 +53,7 @@ type Session struct {
 	snapshots *snapshots
 	// viaHosts are hosts that are not in the cluster yet, and from which its API is reached.
 	viaHosts []string
+	refresh  chan struct{} // holds one while Watch is to look at once
 }
 
 // Open reads the cluster file and, where one is named, the bundle. No host is touched.
@@ -103,6 +104,7 @@ func newSession(c *cluster.Cluster, front Frontend) *Session {
 		connections: connections{stages: stages{front}, gate: ssh.NewGate(), hosts: map[string]hosts.Host{}, down: map[string]error{}},
 		observation: observation{facts: map[string]hosts.Facts{}, seen: map[string]time.Time{}},
 		unread:      map[string]error{},
+		refresh:     make(chan struct{}, 1),
 	}
 	s.snapshots = &snapshots{cluster: c.Name, folder: s.folder}
 	return s

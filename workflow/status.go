@@ -158,25 +158,31 @@ func (s *Session) fillIn(ctx context.Context, found Status, a *arrivals) (Status
 }
 
 func (s *Session) status(ctx context.Context) (Status, error) {
+	if err := s.findKeys(ctx); err != nil {
+		return s.asStatus(err.Error()), nil
+	}
+	if err := s.observeCluster(ctx); err != nil {
+		return Status{}, err
+	}
+	s.live.Health = s.api.Health(ctx)
+	return s.asStatus(""), nil
+}
+
+// asStatus is what was seen; the cause says why the cluster was not looked at, where it was not.
+func (s *Session) asStatus(cause string) Status {
 	found := Status{
 		Cluster: s.cluster.Name, Endpoint: fmt.Sprintf("%s:%d", s.cluster.Endpoint.Host, s.cluster.Endpoint.Port),
-		VirtualAddress: s.cluster.VirtualAddress(), Holders: s.holders(),
+		VirtualAddress: s.cluster.VirtualAddress(), Holders: s.holders(), Cause: cause,
 	}
-	if err := s.findKeys(ctx); err != nil {
-		found.Cause = err.Error()
-	} else {
+	if cause == "" && s.keys != nil {
 		found.ID = s.keys.identity(s.cluster).ID
-		if err := s.observeCluster(ctx); err != nil {
-			return Status{}, err
-		}
 		found.Reachable, found.Cause, found.Version = s.live.Reachable, s.live.Cause, s.live.Version
-		found.Members, found.MembersCause = s.live.Members, s.live.MembersCause
-		found.Health = s.api.Health(ctx)
+		found.Members, found.MembersCause, found.Health = s.live.Members, s.live.MembersCause, s.live.Health
 	}
 	for _, h := range s.cluster.Hosts {
 		found.Hosts = append(found.Hosts, s.hostStatus(h))
 	}
-	return found, nil
+	return found
 }
 
 func (s *Session) hostStatus(h cluster.Host) HostStatus {
