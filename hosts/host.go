@@ -39,6 +39,12 @@ type Host interface {
 	// who writes more than 512 KiB has to read meanwhile.
 	Dial(ctx context.Context, network, address string) (net.Conn, error)
 
+	// Journal reads the last lines of a systemd unit's journal, oldest first, each with its time, and ends
+	// then; with follow it goes on with the lines that come, until it is closed. ctx is for the
+	// beginning alone. Reading changes nothing, and is noted nowhere. What nobody reads waits on the host: here no
+	// more of it is kept than 1 MiB. A unit that there is not has no lines.
+	Journal(ctx context.Context, unit string, lines int, follow bool) (io.ReadCloser, error)
+
 	// Close waits a few seconds for the calls that run, then ends the connection and frees the
 	// lease. The host itself brings to its end the action that it has begun.
 	Close() error

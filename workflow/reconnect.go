@@ -3,6 +3,7 @@ package workflow
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 
 	"github.com/slipway-k8s/slipway/cluster"
@@ -138,6 +139,17 @@ func (r *reconnected) Dial(ctx context.Context, network, address string) (net.Co
 	conn, err := host.Dial(ctx, network, address)
 	r.heard(host, err)
 	return conn, err
+}
+
+// Journal is the host's. It ends with the connection.
+func (r *reconnected) Journal(ctx context.Context, unit string, lines int, follow bool) (io.ReadCloser, error) {
+	host, err := r.host(ctx)
+	if err != nil {
+		return nil, err
+	}
+	journal, err := host.Journal(ctx, unit, lines, follow)
+	r.heard(host, err)
+	return journal, err
 }
 
 // Close closes the connection, if there is one.

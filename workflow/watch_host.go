@@ -3,6 +3,7 @@ package workflow
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -101,6 +102,15 @@ func (h *watchedHost) Dial(ctx context.Context, network, address string) (net.Co
 		h.poke()
 	}
 	return conn, err
+}
+
+// Journal is the host's. It ends with the connection.
+func (h *watchedHost) Journal(ctx context.Context, unit string, lines int, follow bool) (io.ReadCloser, error) {
+	host, err := h.get()
+	if err != nil {
+		return nil, err
+	}
+	return host.Journal(ctx, unit, lines, follow)
 }
 
 // Close does nothing: who watches the host closes its connections.

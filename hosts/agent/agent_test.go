@@ -27,6 +27,11 @@ type stub struct {
 	observe func(context.Context) (hosts.Facts, error)
 	dial    func(context.Context) (net.Conn, error)
 	upload  func(func(hosts.Progress)) error
+	journal func(context.Context) (io.ReadCloser, error)
+}
+
+func (s stub) Journal(ctx context.Context, _ string, _ int, _ bool) (io.ReadCloser, error) {
+	return s.journal(ctx)
 }
 
 func (s stub) Do(ctx context.Context, a hosts.Action, p func(hosts.Progress)) (hosts.Outcome, error) {
@@ -341,6 +346,7 @@ func TestASilentAgentIsLost(t *testing.T) {
 			"do":      func() error { _, err := client.Do(context.Background(), anAction, nil); return err },
 			"observe": func() error { _, err := client.Observe(context.Background(), hosts.Query{}); return err },
 			"dial":    func() error { _, err := client.Dial(context.Background(), "tcp", "a:1"); return err },
+			"journal": func() error { _, err := client.Journal(context.Background(), "a.service", 1, true); return err },
 			"upload": func() error {
 				return client.Upload(context.Background(), []hosts.Blob{hosttest.Content([]byte("x"))}, nil)
 			},

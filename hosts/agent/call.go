@@ -21,7 +21,7 @@ type request struct {
 	path     string
 	body     any
 	content  []byte        // that follows the body
-	stream   io.ReadCloser // that follows, of a connection; then the call's end is not awaited
+	stream   io.ReadCloser // that follows, while something follows the answer; then the call's end is not awaited
 	patience time.Duration // without an answer, and without progress
 	progress func(hosts.Progress)
 }
@@ -30,7 +30,9 @@ type request struct {
 type answer struct {
 	body json.RawMessage
 	rest io.Reader // of a connection
-	err  error
+	// response is complete once rest has ended.
+	response *http.Response
+	err      error
 }
 
 // call sends a request and waits for its answer. When ctx is cancelled it says so to the
@@ -110,7 +112,7 @@ func (c *Client) exchange(ctx context.Context, path string, body io.ReadCloser, 
 		in := newLineReader(response.Body, maxAnswer, &c.memory)
 		var a answer
 		if a, err = readAnswer(in, e.progress); err == nil {
-			a.rest = in
+			a.rest, a.response = in, response
 			e.answer <- a
 			return
 		}

@@ -19,6 +19,7 @@ const (
 	pathPut     = "/put"
 	pathIngest  = "/ingest"
 	pathDial    = "/dial"
+	pathJournal = "/journal"
 )
 
 // Observe is that of the agent's host.

@@ -47,10 +47,8 @@ func (s *sending) end() { s.once.Do(func() { close(s.all) }) }
 // Dial connects from the agent's host.
 func (c *Client) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	op := "connect to " + address
-	select {
-	case c.streams <- struct{}{}:
-	default:
-		return nil, errors.New(op + ": too many connections are open")
+	if err := c.takeStream(op); err != nil {
+		return nil, err
 	}
 	out, far := net.Pipe()
 	sent := &sending{Conn: far, all: make(chan struct{})}
@@ -76,6 +74,16 @@ func (c *Client) Dial(ctx context.Context, network, address string) (net.Conn, e
 		_ = received.Close()
 	}()
 	return made, nil
+}
+
+// takeStream takes a place among the connections that may be open.
+func (c *Client) takeStream(op string) error {
+	select {
+	case c.streams <- struct{}{}:
+		return nil
+	default:
+		return errors.New(op + ": too many connections are open")
+	}
 }
 
 func (c *conn) isClosed() bool {

@@ -47,6 +47,10 @@ func (nothing) Do(context.Context, hosts.Action, func(hosts.Progress)) (hosts.Ou
 
 func (nothing) Upload(context.Context, []hosts.Blob, func(hosts.Progress)) error { return errNothing }
 
+func (nothing) Journal(context.Context, string, int, bool) (io.ReadCloser, error) {
+	return nil, errNothing
+}
+
 func (nothing) Dial(context.Context, string, string) (net.Conn, error) { return nil, errNothing }
 
 // recorded is all that an operator says who makes every call there is.
@@ -69,6 +73,7 @@ func recorded(f *testing.F) []byte {
 	_, _ = client.Observe(f.Context(), hosts.Query{})
 	_, _ = client.Do(f.Context(), hosts.LoadModule{Name: "overlay"}, nil)
 	_, _ = client.Dial(f.Context(), "tcp", "a:1")
+	_, _ = client.Journal(f.Context(), "a.service", 1, true)
 	_ = client.Upload(f.Context(), []hosts.Blob{blob}, nil)
 	_ = client.Ingest(f.Context(), blob)
 	_ = client.Close()

@@ -30,6 +30,12 @@ type dialBody struct {
 	Address string `json:"address"`
 }
 
+type journalBody struct {
+	Unit   string `json:"unit"`
+	Lines  int    `json:"lines"`
+	Follow bool   `json:"follow,omitempty"`
+}
+
 // answerLine has one of the three.
 type answerLine struct {
 	Progress *hosts.Progress `json:"progress,omitempty"`

@@ -40,6 +40,10 @@ var calls = map[string]func(context.Context, *agent.Client) error{
 		return err
 	},
 	"dial": func(ctx context.Context, c *agent.Client) error { _, err := c.Dial(ctx, "tcp", "a:1"); return err },
+	"journal": func(ctx context.Context, c *agent.Client) error {
+		_, err := c.Journal(ctx, "a.service", 1, true)
+		return err
+	},
 	"upload": func(ctx context.Context, c *agent.Client) error {
 		return c.Upload(ctx, []hosts.Blob{hosttest.Content([]byte("x"))}, nil)
 	},

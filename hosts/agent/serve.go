@@ -194,6 +194,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}()
 	}
+	if c.drop != nil {
+		defer c.drop()
+	}
 	answer, err := s.carryOut(ctx, r, c, out)
 	if base.Err() != nil {
 		err = stopped(err)
@@ -309,6 +312,8 @@ type call struct {
 	end     context.CancelFunc
 	// follow carries what comes behind the question and the answer.
 	follow func(ctx context.Context, in io.Reader, out http.ResponseWriter)
+	// drop lets go of what run has opened, or still opens, when the request is over; nil where it opens nothing.
+	drop func()
 }
 
 // prepare reads what is asked; the error is a breach of the protocol.
@@ -338,6 +343,10 @@ func (s *server) prepare(path string, in *lineReader) (c call, err error) {
 		var body dialBody
 		err = in.decode(&body)
 		return s.prepareDial(body), err
+	case pathJournal:
+		var body journalBody
+		err = in.decode(&body)
+		return s.prepareJournal(body), err
 	default:
 		err = breach("the operator asks for %q", path)
 	}

@@ -61,6 +61,10 @@ func (t *trial) closes() {
 	if err := t.host.Upload(t.ctx, []hosts.Blob{hosttest.Content([]byte("late"))}, nil); err == nil {
 		t.Error("a closed host takes blobs")
 	}
+	if journal, err := t.host.Journal(t.ctx, "kubelet.service", 1, false); err == nil {
+		_ = journal.Close()
+		t.Error("a closed host reads a journal")
+	}
 	if err := t.host.Close(); err != nil {
 		t.Errorf("closing twice: %v", err)
 	}

@@ -54,6 +54,10 @@ var promises = []struct {
 	{"a connection from the host carries bytes and ends both ways", (*trial).dials},
 	{"a connection keeps its deadlines", (*trial).keepsDeadlines},
 	{"a connection that is refused is an error", (*trial).refusesToDial},
+	{"a unit's journal is read, its last lines alone, and ends", (*trial).readsAJournal},
+	{"a unit's journal is followed until it is closed, and nothing is noted", (*trial).followsAJournal},
+	{"of a journal that nobody reads little is kept, and the host serves others", (*trial).holdsAJournalBack},
+	{"what is no unit has no journal", (*trial).refusesJournals},
 	{"a closed host answers with errors", (*trial).closes},
 }
 

@@ -65,6 +65,7 @@ func (d *directory) Another(t *testing.T) hosts.Host {
 	t.Helper()
 	host, err := local.New(local.Options{
 		Root: d.root, Systemd: idleSystemd{}, Containerd: idleContainerd{}, Holder: "tester", Timeout: 2 * time.Second,
+		Journalctl: d.journalctl(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -113,6 +114,46 @@ func (d *directory) Echo() string {
 		}
 	}()
 	return listener.Addr().String()
+}
+
+// Log adds lines to a file that stands for the unit's journal.
+func (d *directory) Log(unit string, lines ...string) {
+	d.t.Helper()
+	path := d.at("/journals/" + unit)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		d.t.Fatal(err)
+	}
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer file.Close()
+	for _, line := range lines {
+		if _, err := fmt.Fprintln(file, line); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+}
+
+// journalctl stands for that program, and reads what Log has put there.
+func (d *directory) journalctl() string {
+	d.t.Helper()
+	const program = `#!/bin/sh
+for word; do case "$word" in
+--unit=*) unit="${word#--unit=}" ;;
+--lines=*) lines="${word#--lines=}" ;;
+--follow) follow=-f ;;
+--output=short-iso | --no-hostname | --no-pager | --quiet) ;;
+*) echo "unknown: $word" >&2; exit 1 ;;
+esac; done
+[ -e "%[1]s/$unit" ] || exit 0
+exec tail -n "$lines" $follow "%[1]s/$unit"
+`
+	path := filepath.Join(d.root, "journalctl")
+	if err := os.WriteFile(path, fmt.Appendf(nil, program, d.at("/journals")), 0o755); err != nil {
+		d.t.Fatal(err)
+	}
+	return path
 }
 
 // idleSystemd knows no unit. What is not asked of it here is nil.

@@ -23,6 +23,8 @@ type prober interface {
 	// Echo is the TCP address, as seen from the machine, of a service that reads all,
 	// then writes it back and closes.
 	Echo() (address string)
+	// Log adds lines to a unit's journal.
+	Log(unit string, lines ...string)
 }
 
 // echoAddress is where a Fake that is probed echoes.

@@ -48,8 +48,10 @@ type Fake struct {
 	holder    *opened // who has the lease
 	lease     hosts.LeaseHolder
 	listeners map[string]*listener
-	stuck     string         // a path below which nothing answers
-	done      []hosts.Action // that changed something
+	stuck     string              // a path below which nothing answers
+	done      []hosts.Action      // that changed something
+	journals  map[string][]string // of units
+	logged    chan struct{}       // closed when a journal has more
 }
 
 // NewFake makes a bare machine: an ordinary current Linux, nothing of Slipway's on it.

@@ -32,7 +32,9 @@ type Host struct {
 	systemd    Systemd
 	containerd Containerd
 	resolver   Resolver
+	journalctl string
 
+	streams streams
 	lease   lease
 	record  recordFile
 	journal journal
@@ -76,6 +78,7 @@ func New(options Options) (*Host, error) {
 	if h.containerd = options.Containerd; h.containerd == nil {
 		h.containerd = newDaemon(h.at(containerdSocket))
 	}
+	h.journalctl = options.Journalctl
 	if h.resolver = options.Resolver; h.resolver == nil {
 		h.resolver = net.DefaultResolver
 	}
@@ -209,6 +212,7 @@ func (h *Host) Close() error {
 	}
 	h.closed = true
 	h.mu.Unlock()
+	h.streams.close()
 	if err := h.awaitCalls(); err != nil {
 		return err
 	}

@@ -35,6 +35,8 @@ type Options struct {
 	// Systemd and Containerd are how those daemons are reached; nil means the real ones.
 	Systemd    Systemd
 	Containerd Containerd
+	// Journalctl is the program that reads the journals of units; empty means the machine's journalctl.
+	Journalctl string
 	// Resolver looks names up that are not in /etc/hosts; nil means the machine's.
 	Resolver Resolver
 	// Timeout is how long an observer may look at one thing before it is given up; 0 means 10 s.

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -18,8 +17,6 @@ import (
 
 // errNoSystemd is the error on a host that another init booted.
 var errNoSystemd = errors.New("the host was not booted by systemd")
-
-var unitName = regexp.MustCompile(`^[A-Za-z0-9:_.@\\-]+\.[a-z]+$`)
 
 const (
 	// journalTail is how many of a unit's lines an error carries.
@@ -135,7 +132,7 @@ func together(ctx context.Context, before, stops []func(context.Context) error) 
 
 // lockUnit lets one action at a time work on a unit.
 func (h *Host) lockUnit(name string) (unlock func(), err error) {
-	if !unitName.MatchString(name) {
+	if !hosts.IsUnitName(name) {
 		return nil, fmt.Errorf("%q is not a unit's name", name)
 	}
 	return h.paths.lock("unit " + name), nil
@@ -324,7 +321,7 @@ const unitDirectory = "/etc/systemd/system"
 
 // isUnitFile tells whether a path is that of a unit's file.
 func isUnitFile(path string) bool {
-	return filepath.Dir(path) == unitDirectory && unitName.MatchString(filepath.Base(path))
+	return filepath.Dir(path) == unitDirectory && hosts.IsUnitName(filepath.Base(path))
 }
 
 // overrides is what the record must say before a file becomes Slipway's that is a unit's:

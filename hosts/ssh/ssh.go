@@ -184,6 +184,15 @@ func (h *host) Dial(ctx context.Context, network, address string) (net.Conn, err
 	return conn, nil
 }
 
+// Journal is the agent's.
+func (h *host) Journal(ctx context.Context, unit string, lines int, follow bool) (io.ReadCloser, error) {
+	journal, err := h.agent.Journal(ctx, unit, lines, follow)
+	if err != nil {
+		return nil, named(h.options.Name, "read the journal of "+unit, err)
+	}
+	return journal, nil
+}
+
 // Close ends the agent once it has finished what it has in hand, and the connection. From
 // a host that it found bare and that was only looked at, it takes the agent away again.
 func (h *host) Close() error {

@@ -63,6 +63,10 @@ func (h host) Dial(context.Context, string, string) (net.Conn, error) {
 	return nil, errors.New("nothing listens on a stage")
 }
 
+func (h host) Journal(context.Context, string, int, bool) (io.ReadCloser, error) {
+	return nil, errors.New("nothing is logged on a stage")
+}
+
 func (h host) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, error) {
 	if !query.Evidence {
 		return hosts.Facts{}, errors.New("asked for something other than evidence")
