@@ -120,6 +120,9 @@ func login(ctx context.Context, patience time.Duration, o Options, known *knownH
 	return c, false, nil
 }
 
+// clientVersion is how we introduce ourselves.
+const clientVersion = "SSH-2.0-Slipway"
+
 func handshake(conn *watchedConn, o Options, known *knownHosts, keys *keys) (*ssh.Client, error) {
 	config := &ssh.ClientConfig{
 		User: o.User,
@@ -129,7 +132,7 @@ func handshake(conn *watchedConn, o Options, known *knownHosts, keys *keys) (*ss
 			return known.check(address, remote, key)
 		},
 		HostKeyAlgorithms: known.algorithms(),
-		ClientVersion:     "SSH-2.0-Slipway",
+		ClientVersion:     clientVersion,
 	}
 	c, channels, requests, err := ssh.NewClientConn(conn, o.address(), config)
 	if err != nil {

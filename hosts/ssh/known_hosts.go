@@ -41,8 +41,10 @@ func (k knownKey) String() string { return fmt.Sprintf("%s:%d", k.file, k.line) 
 
 // readKnownHosts collects the lines that are about the host. As ssh does, it passes over
 // lines that it cannot read.
-func readKnownHosts(o Options) (*knownHosts, error) {
-	k := &knownHosts{options: o, files: knownHostsFiles(o)}
+func readKnownHosts(o Options) (*knownHosts, error) { return readKnownHostsIn(knownHostsFiles(o), o) }
+
+func readKnownHostsIn(files []string, o Options) (*knownHosts, error) {
+	k := &knownHosts{options: o, files: files}
 	exact, bare := lookupName(o.Host, o.Port), o.Host
 	var withoutPort []knownKey
 	for _, file := range k.files {
@@ -221,25 +223,21 @@ func find(lines []knownKey, key ssh.PublicKey) (knownKey, bool) {
 }
 
 func (k *knownHosts) unknown(key ssh.PublicKey) error {
-	line := lookupName(k.options.Host, k.options.Port) + " " + strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
-	err := fmt.Errorf("its %s key %s is not in %s", key.Type(), ssh.FingerprintSHA256(key), strings.Join(k.files, " or "))
-	if len(k.keys) > 0 {
-		err = fmt.Errorf("%w (a key of another kind is, at %s)", err, k.keys[0])
-	}
+	unknown := k.unknownKey(key)
 	return &hosts.Error{
-		Kind: hosts.KindHostKeyUnknown, Op: "check the host key of " + k.options.address(), Err: err,
+		Kind: hosts.KindHostKeyUnknown, Op: "check the host key of " + k.options.address(), Err: unknown,
 		Fix: fmt.Sprintf("compare the fingerprint with what `ssh-keygen -lf /etc/ssh/%s` says on the host, and if it is the same: echo '%s' >> %s",
-			hostKeyFile(key), line, k.files[0]),
+			hostKeyFile(key.Type()), unknown.Line, k.files[0]),
 	}
 }
 
 // hostKeyFile is where sshd keeps a key of this kind.
-func hostKeyFile(key ssh.PublicKey) string {
+func hostKeyFile(keyType string) string {
 	kind := "rsa"
 	switch {
-	case key.Type() == ssh.KeyAlgoED25519:
+	case keyType == ssh.KeyAlgoED25519:
 		kind = "ed25519"
-	case strings.HasPrefix(key.Type(), "ecdsa-"):
+	case strings.HasPrefix(keyType, "ecdsa-"):
 		kind = "ecdsa"
 	}
 	return "ssh_host_" + kind + "_key.pub"
