@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
@@ -65,7 +64,7 @@ func Open(options Options, front Frontend) (*Session, error) {
 	s := newSession(c, front)
 	s.Options = options
 	if s.dial = options.Dial; s.dial == nil {
-		s.dial = s.login
+		s.dial = loginBy(s.Version, s.gate, s.agentBinary)
 	}
 	if options.Bundle == "" {
 		return s, nil
@@ -140,35 +139,12 @@ func (s *Session) Close() {
 	}
 }
 
-// login connects to a host by SSH.
-func (s *Session) login(ctx context.Context, h cluster.Host, tell func(string)) (hosts.Host, error) {
-	return ssh.Connect(ctx, ssh.Options{
-		Name:           h.Name,
-		Host:           h.SSH.Host,
-		Port:           h.SSH.Port,
-		User:           h.SSH.User,
-		IdentityFile:   h.SSH.IdentityFile,
-		KnownHostsFile: h.SSH.KnownHostsFile,
-		ProxyCommand:   h.SSH.ProxyCommand,
-		ConnectTimeout: time.Duration(h.SSH.ConnectTimeout),
-		Binary:         s.agentBinary,
-		Version:        s.Version,
-		Gate:           s.gate,
-		Tell:           tell,
-	})
-}
-
 // agentBinary is the agent for a host: the one that this program carries where that fits, else
 // the bundle's.
 func (s *Session) agentBinary(ctx context.Context, platform ssh.Platform) (ssh.Binary, error) {
-	own := ssh.Platform{OS: "linux", Arch: runtime.GOARCH}
-	why := fmt.Errorf("find an agent for %s: this command has one for %s only; name a bundle for %s", platform, own, platform)
-	if platform == own {
-		agent, err := s.Agent()
-		if err == nil {
-			return agent, nil
-		}
-		why = err
+	agent, why := carried(s.Agent, platform, fmt.Sprintf("name a bundle for %s", platform))
+	if why == nil {
+		return agent, nil
 	}
 	if s.archive == nil || s.bill.Platform != (bundle.Platform{OS: platform.OS, Arch: platform.Arch}) {
 		return ssh.Binary{}, why

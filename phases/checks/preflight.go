@@ -14,9 +14,26 @@ import (
 // Preflight tells, before anything is changed, all that stands in a workflow's way and what may
 // surprise. Each check gives whatever it finds; nothing stops at the first.
 func Preflight(workflow view.Workflow, v view.View) []Finding {
+	return ask(workflow, v, Table)
+}
+
+// Some is Preflight by those checks alone that have one of these names. A name that the
+// workflow has no check of is an error among the findings.
+func Some(workflow view.Workflow, v view.View, names ...string) []Finding {
+	meant := slices.DeleteFunc(slices.Clone(Table), func(c Check) bool { return !slices.Contains(names, c.Name) })
+	found := ask(workflow, v, meant)
+	for _, name := range names {
+		if !slices.ContainsFunc(meant, func(c Check) bool { return c.Name == name && slices.Contains(c.In, workflow) }) {
+			found = append(found, Finding{Check: name, Severity: Error, Seen: fmt.Sprintf("%s has no check of this name", workflow)})
+		}
+	}
+	return found
+}
+
+func ask(workflow view.Workflow, v view.View, table []Check) []Finding {
 	v.Workflow = workflow
 	var all []Finding
-	for _, check := range Table {
+	for _, check := range table {
 		if !slices.Contains(check.In, v.Workflow) {
 			continue
 		}

@@ -1,0 +1,295 @@
+package workflow
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/slipway-k8s/slipway/bundle"
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/ssh"
+	"github.com/slipway-k8s/slipway/phases"
+	"github.com/slipway-k8s/slipway/phases/checks"
+	"github.com/slipway-k8s/slipway/phases/view"
+)
+
+// Probe looks at hosts that need not stand in a valid cluster file yet. It changes nothing on
+// them, and leaves a bare host bare. Its connections stay until Close, so that a host is logged in
+// to once.
+type Probe struct {
+	file   string
+	dial   Dialer
+	ctx    context.Context // over once the probe is closed
+	cancel context.CancelFunc
+
+	mu    sync.Mutex
+	over  bool
+	calls sync.WaitGroup // that run
+	seats map[seatKey]*seat
+}
+
+// seatKey is how a host is reached. What is reached otherwise is another host.
+type seatKey struct {
+	name string
+	ssh  cluster.SSH
+}
+
+// seat is one host's connection. One call at a time has its turn.
+type seat struct {
+	turn chan struct{}
+	host hosts.Host  // nil where it is not connected
+	up   atomic.Bool // it is connected, for who has no turn
+}
+
+// take has a host, or none, be the connection.
+func (s *seat) take(host hosts.Host) {
+	s.host = host
+	s.up.Store(host != nil)
+}
+
+// NewProbe makes a Probe. Of the options it uses Version, Agent, Dial (by SSH unless said), and File:
+// the files that hosts name lie beside it.
+func NewProbe(options Options) *Probe {
+	// As an absolute path, so that a host that was completed once may be tried again.
+	file, err := filepath.Abs(cmp.Or(options.File, "-"))
+	if err != nil {
+		file = options.File
+	}
+	p := &Probe{file: file, dial: options.Dial, seats: map[seatKey]*seat{}}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	if p.dial == nil {
+		p.dial = loginBy(options.Version, ssh.NewGate(), func(_ context.Context, platform ssh.Platform) (ssh.Binary, error) {
+			return carried(options.Agent, platform, "such a host is looked at by: slipway plan --bundle FILE, with a bundle for it")
+		})
+	}
+	return p
+}
+
+// Probed is what a look at a host has shown.
+type Probed struct {
+	Host  cluster.Host // as it was reached: completed, with the paths of its files
+	Facts hosts.Facts  // none where there is an error
+	Err   error
+	Key   *HostKey // the key that the host shows, where no known_hosts file has it; Err says so too
+}
+
+// ConnectionKind is ok, failed, or a kind of hosts.Error.
+func (p Probed) ConnectionKind() string {
+	if p.Err == nil {
+		return ConnectionOK
+	}
+	return connectionKind(p.Err)
+}
+
+// HostKey is a host's key that is not known yet.
+type HostKey struct {
+	Type        string // ssh-ed25519, for example
+	Fingerprint string // SHA256:…, as ssh-keygen writes it
+	File        string // what Accept adds the key to
+	Other       string // where, as file:line, a key of another type stands for the same host; empty: nowhere
+	Compare     string // what to type on the host itself to see the fingerprint that it should be
+
+	key *ssh.UnknownKey
+}
+
+func hostKey(err error) *HostKey {
+	key, is := errors.AsType[*ssh.UnknownKey](err)
+	if !is {
+		return nil
+	}
+	return &HostKey{Type: key.Type, Fingerprint: key.Fingerprint, File: key.File, Other: key.Other, Compare: key.Where(), key: key}
+}
+
+// Accept adds the key to File, for somebody who has compared it. Twice is once.
+func (k *HostKey) Accept() error { return k.key.Accept() }
+
+var errProbeClosed = errors.New("nothing is looked at any more")
+
+// Try connects to a host where it is not connected, and looks at it. What h does not say of SSH has the
+// defaults of a cluster file. tell, which may be nil, is told what is waited for. Several hosts may be
+// tried at the same time; the same one is, one after the other.
+func (p *Probe) Try(ctx context.Context, h cluster.Host, tell func(string)) Probed {
+	h = p.complete(h)
+	probed := Probed{Host: h}
+	if tell == nil {
+		tell = func(string) {}
+	}
+	probed.Facts, probed.Err = p.look(ctx, h, hosts.Query{}, tell)
+	probed.Key = hostKey(probed.Err)
+	return probed
+}
+
+// complete is a host as a cluster file means it.
+func (p *Probe) complete(h cluster.Host) cluster.Host {
+	c := cluster.Cluster{Hosts: []cluster.Host{h}}
+	cluster.Defaults(&c)
+	c.MapFiles(func(path string) string { return beside(p.file, path) })
+	return c.Hosts[0]
+}
+
+// look observes a host and, where the connection has ended since, does so by another one.
+func (p *Probe) look(ctx context.Context, h cluster.Host, query hosts.Query, tell func(string)) (hosts.Facts, error) {
+	ctx, s, leave, err := p.enter(ctx, h)
+	if err != nil {
+		return hosts.Facts{}, err
+	}
+	defer leave()
+	if s.host != nil {
+		facts, err := s.observe(ctx, query, tell)
+		if err == nil || !isSilent(err) || ctx.Err() != nil {
+			return facts, err
+		}
+	}
+	tell("logging in")
+	host, err := p.dial(ctx, h, tell)
+	if err != nil {
+		return hosts.Facts{}, err
+	}
+	s.take(host)
+	return s.observe(ctx, query, tell)
+}
+
+// observe gives up a connection that does not answer.
+func (s *seat) observe(ctx context.Context, query hosts.Query, tell func(string)) (hosts.Facts, error) {
+	tell("looking at the host")
+	facts, err := s.host.Observe(ctx, query)
+	if err != nil && isSilent(err) {
+		_ = s.host.Close() // that it does not answer is told
+		s.take(nil)
+	}
+	return facts, err
+}
+
+// enter waits for a host's turn. The context that it gives ends with the probe too.
+func (p *Probe) enter(ctx context.Context, h cluster.Host) (context.Context, *seat, func(), error) {
+	p.mu.Lock()
+	if p.over {
+		p.mu.Unlock()
+		return nil, nil, nil, errProbeClosed
+	}
+	p.calls.Add(1)
+	s := p.seat(h)
+	p.mu.Unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	ended := context.AfterFunc(p.ctx, cancel)
+	leave := func() {
+		ended()
+		cancel()
+		p.calls.Done()
+	}
+	select {
+	case s.turn <- struct{}{}:
+		return ctx, s, func() { <-s.turn; leave() }, nil
+	case <-ctx.Done():
+		leave()
+		return nil, nil, nil, ctx.Err()
+	}
+}
+
+// seat is a host's, for who holds the mutex.
+func (p *Probe) seat(h cluster.Host) *seat {
+	key := seatKey{h.Name, h.SSH}
+	s := p.seats[key]
+	if s == nil {
+		s = &seat{turn: make(chan struct{}, 1)}
+		p.seats[key] = s
+	}
+	return s
+}
+
+// Check asks those checks of init that have these names, of the cluster's hosts that are connected:
+// they have been tried, by the same ssh. The cluster need not be valid. Without a bundle and keys, checks
+// that go by them find nothing. A host that does not answer any more is a finding of Connection.
+func (p *Probe) Check(ctx context.Context, c *cluster.Cluster, names ...string) []checks.Finding {
+	whole := completed(c)
+	v := view.View{Cluster: whole, Facts: map[string]hosts.Facts{}, Unreached: map[string]error{}, Observed: map[string]time.Time{}}
+	type look struct {
+		facts hosts.Facts
+		at    time.Time
+		err   error
+	}
+	there := p.connected(whole.Hosts)
+	looks := atOnce(there, func(h cluster.Host) look {
+		facts, err := p.look(ctx, p.complete(h), queryFor(whole, h, names), func(string) {})
+		return look{facts, time.Now(), err}
+	})
+	var lost []checks.Finding
+	for i, h := range there {
+		if err := looks[i].err; err != nil {
+			v.Unreached[h.Name] = err
+			if !slices.Contains(names, "Connection") { // which tells it by itself
+				lost = append(lost, checks.Unreached(v, h.Name))
+			}
+			continue
+		}
+		v.Facts[h.Name], v.Observed[h.Name] = looks[i].facts, looks[i].at
+	}
+	v.Now = time.Now()
+	return append(lost, checks.Some(view.Init, v, names...)...)
+}
+
+// completed is a cluster with its defaults; the one given stays as it is.
+func completed(c *cluster.Cluster) *cluster.Cluster {
+	whole := *c
+	whole.Hosts = slices.Clone(c.Hosts)
+	whole.Certificates.ExtraSANs = slices.Clone(c.Certificates.ExtraSANs)
+	cluster.Defaults(&whole)
+	return &whole
+}
+
+// connected are those of the hosts that are.
+func (p *Probe) connected(list []cluster.Host) []cluster.Host {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(list), func(h cluster.Host) bool {
+		h = p.complete(h)
+		s := p.seats[seatKey{h.Name, h.SSH}]
+		return s == nil || !s.up.Load()
+	})
+}
+
+// queryFor is what these checks need, without what takes time, or writes to a disk, for others.
+func queryFor(c *cluster.Cluster, h cluster.Host, names []string) hosts.Query {
+	query := phases.HostQuery(c, bundle.Bill{}, h)
+	if !slices.Contains(names, "EtcdDisk") {
+		query.Sync = ""
+	}
+	if !slices.Contains(names, "VirtualIP") {
+		query.VirtualIP = nil
+	}
+	return query
+}
+
+// Trust connects to a host as far as its key, and adds the key to the known hosts where it has this
+// fingerprint. added is false where it was known already.
+func (p *Probe) Trust(ctx context.Context, h cluster.Host, fingerprint string) (key *HostKey, added bool, err error) {
+	found, added, err := ssh.Trust(ctx, sshOptions(p.complete(h)), fingerprint)
+	if err != nil {
+		return nil, false, err
+	}
+	return hostKey(found), added, nil
+}
+
+// Close ends all connections, and waits for that. What still runs is given up.
+func (p *Probe) Close() {
+	p.mu.Lock()
+	p.over = true
+	p.mu.Unlock()
+	p.cancel()
+	p.calls.Wait()
+	atOnce(slices.Collect(maps.Values(p.seats)), func(s *seat) error {
+		if s.host == nil {
+			return nil
+		}
+		err := s.host.Close()
+		s.take(nil)
+		return err
+	})
+}
