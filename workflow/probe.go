@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -88,11 +89,24 @@ func (p Probed) ConnectionKind() string {
 	return connectionKind(p.Err)
 }
 
+// Fix is what to do about Err, where that is known; file is the cluster file that the host stands in.
+func (p Probed) Fix(file string) string {
+	if p.Key != nil {
+		return fmt.Sprintf("compare its key with what `%s` says on the host, and if it is the same: slipway hosts trust -f %s %s %s",
+			p.Key.Compare, quoted(file), quoted(p.Host.Name), p.Key.Fingerprint)
+	}
+	if known, is := errors.AsType[*hosts.Error](p.Err); is {
+		return known.Fix
+	}
+	return ""
+}
+
 // HostKey is a host's key that is not known yet.
 type HostKey struct {
 	Type        string // ssh-ed25519, for example
 	Fingerprint string // SHA256:…, as ssh-keygen writes it
-	File        string // what Accept adds the key to
+	File        string // what Accept adds Line to
+	Line        string
 	Other       string // where, as file:line, a key of another type stands for the same host; empty: nowhere
 	Compare     string // what to type on the host itself to see the fingerprint that it should be
 
@@ -104,7 +118,7 @@ func hostKey(err error) *HostKey {
 	if !is {
 		return nil
 	}
-	return &HostKey{Type: key.Type, Fingerprint: key.Fingerprint, File: key.File, Other: key.Other, Compare: key.Where(), key: key}
+	return &HostKey{Type: key.Type, Fingerprint: key.Fingerprint, File: key.File, Line: key.Line, Other: key.Other, Compare: key.Where(), key: key}
 }
 
 // Accept adds the key to File, for somebody who has compared it. Twice is once.
@@ -202,6 +216,16 @@ func (p *Probe) seat(h cluster.Host) *seat {
 		p.seats[key] = s
 	}
 	return s
+}
+
+// HostChecks are the checks of init that go by the file and the hosts alone, and write to no disk.
+var HostChecks = []string{
+	"Machine", "IsPrivilegedUser",
+	"SystemVerification-Kernel", "SystemVerification-Systemd", "SystemVerification-Cgroups", "SystemVerification-OverlayFS", "SystemVerification-PacketFilter",
+	"NumCPU", "Mem", "Clock", "Swap", "SELinux", "NextBoot",
+	"ForeignSoftware", "DirAvailable", "FileAvailable", "MachineID",
+	"HostAddress", "Port", "Firewalld", "Ufw", "AddressPlan", "ServiceRoute", "NameServers",
+	"EndpointName", "LoadBalancer", "VirtualIP",
 }
 
 // Check asks those checks of init that have these names, of the cluster's hosts that are connected:

@@ -257,6 +257,12 @@ func TestChecksAreAskedOfConnectedHosts(t *testing.T) {
 	}
 }
 
+func TestHostChecksAreChecksOfInit(t *testing.T) {
+	for _, found := range probeOf(t, &probedHosts{}).Check(t.Context(), demo(), HostChecks...) {
+		t.Errorf("without a host there is %s", found)
+	}
+}
+
 // TestNoHalfWrittenClusterIsTooBad: somebody is still writing it.
 func TestNoHalfWrittenClusterIsTooBad(t *testing.T) {
 	var names []string

@@ -116,7 +116,7 @@ bundle, and looks after it from then on.
 	}
 	add(groupCluster, newPlanCommand(p), newStatusCommand(p), newRunbookCommand(p))
 	add(groupUse, newRunCommand(p), newKubectlCommand(p), newKubeconfigCommand(p), newProxyCommand(p), newTokenCommand(p))
-	add(groupMaterial, newConfigCommand(p), newBundleCommand(), newLabCommand(p.waits))
+	add(groupMaterial, newConfigCommand(p), newHostsCommand(p), newBundleCommand(), newLabCommand(p.waits))
 	root.AddCommand(newVersionCommand())
 	addWorkflows(root, func(w workflow.Workflow) *cobra.Command {
 		switch w.Name { // these are more than one plan

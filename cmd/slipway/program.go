@@ -18,7 +18,8 @@ import (
 type program struct {
 	in    *os.File // where questions are answered
 	waits *awaited
-	dial  workflow.Dialer // by SSH unless said
+	dial  workflow.Dialer   // by SSH unless said
+	knock workflow.DialFunc // where hosts are looked for; the network's unless said
 }
 
 func newProgram() *program {

@@ -2,6 +2,8 @@ package main_test
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/crypto/ssh"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
@@ -194,6 +197,26 @@ var hostEvents = map[string]func(s *stage, h *stageHost, arg string) error{
 		n, err := strconv.Atoi(mebibytes)
 		h.machine.Edit(func(f *hosts.Facts) { f.Memory = int64(n) << 20 })
 		return err
+	},
+	// is-unknown: its known_hosts file is empty; its key's fingerprint stands in the file NAME.fingerprint.
+	"is-unknown": func(s *stage, h *stageHost, _ string) error {
+		return errors.Join(os.WriteFile(h.server.KnownHostsFile, nil, 0o600),
+			os.WriteFile(filepath.Join(s.dir, h.name+".fingerprint"), []byte(ssh.FingerprintSHA256(h.server.HostKey())), 0o600))
+	},
+	// has-another-key: it was installed anew, or somebody is in between.
+	"has-another-key": func(_ *stage, h *stageHost, _ string) error {
+		_, private, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			return err
+		}
+		signer, err := ssh.NewSignerFromKey(private)
+		h.server.UseHostKeys(signer)
+		return err
+	},
+	// calls-its-system NAME: ESC in it is that character.
+	"calls-its-system": func(_ *stage, h *stageHost, name string) error {
+		h.machine.Edit(func(f *hosts.Facts) { f.OS.Pretty = strings.ReplaceAll(name, "ESC", "\x1b") })
+		return nil
 	},
 	"is-bare": func(_ *stage, h *stageHost, _ string) error {
 		if record := h.machine.Record(); record != nil {
