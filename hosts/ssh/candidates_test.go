@@ -1,9 +1,11 @@
 package ssh_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -85,6 +87,18 @@ func TestFormsOfTheConfiguration(t *testing.T) {
 				t.Errorf("got  %+v\nwant %+v", got, test.want)
 			}
 		})
+	}
+}
+
+// TestIncludesAreAsDeepAsOpenSSHs: 16 files below the first.
+func TestIncludesAreAsDeepAsOpenSSHs(t *testing.T) {
+	files := map[string]string{"config": "Include 1\n"}
+	for i := 1; i <= 20; i++ {
+		files[strconv.Itoa(i)] = fmt.Sprintf("Host h%d\nInclude none\nMatch all\nInclude %d\n", i, i+1)
+	}
+	all := candidates(t, homeWith(t, files))
+	if len(all) != 16 || all[15].Name != "h16" {
+		t.Errorf("got %d: %+v", len(all), all)
 	}
 }
 
