@@ -259,6 +259,10 @@ func (p *Probe) Check(ctx context.Context, c *cluster.Cluster, names ...string) 
 	return append(lost, checks.Some(view.Init, v, names...)...)
 }
 
+// HostsOf are the hosts of a cluster that need not be valid yet as Try has to be given them: what a host does
+// not say of SSH is the cluster's.
+func HostsOf(c *cluster.Cluster) []cluster.Host { return completed(c).Hosts }
+
 // completed is a cluster with its defaults; the one given stays as it is.
 func completed(c *cluster.Cluster) *cluster.Cluster {
 	whole := *c

@@ -257,6 +257,18 @@ func TestChecksAreAskedOfConnectedHosts(t *testing.T) {
 	}
 }
 
+// TestAHostIsTriedAsItsClusterSays, and so found again when checks are asked.
+func TestAHostIsTriedAsItsClusterSays(t *testing.T) {
+	d := &probedHosts{hosts: map[string]hosts.Host{"cp-1": hosttest.NewFake("cp-1", "10.0.0.1/24").Host()}}
+	p := probeOf(t, d)
+	c := demo()
+	c.SSH.User = "ops"
+	p.Try(t.Context(), HostsOf(c)[0], nil)
+	if found := p.Check(t.Context(), c, "VirtualIP"); len(found) != 1 || len(d.dials) != 1 || d.dials[0].SSH.User != "ops" || c.Hosts[0].SSH.User != "" {
+		t.Errorf("found %+v, dialed %+v", found, d.dials)
+	}
+}
+
 func TestHostChecksAreChecksOfInit(t *testing.T) {
 	for _, found := range probeOf(t, &probedHosts{}).Check(t.Context(), demo(), HostChecks...) {
 		t.Errorf("without a host there is %s", found)

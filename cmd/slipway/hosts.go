@@ -311,10 +311,7 @@ second each. Ask whose network it is before you try: some take it for an attack.
 			return err
 		}
 		slices.SortFunc(addresses, netip.Addr.Compare)
-		known, err := workflow.Candidates()
-		if err != nil {
-			return err
-		}
+		known, _ := workflow.Candidates() // their names are an extra
 		return foundHosts(prefix, addresses, known).show(command.OutOrStdout(), *format)
 	}
 	return command
