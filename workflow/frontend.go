@@ -17,6 +17,9 @@ type Frontend interface {
 	// run does, and stages before Close returns, but those of hosts that are still being
 	// connected to.
 	Event(plan.Event)
+	// Preflight tells what every check has found, before the plan is made; where one stops the workflow, its
+	// refusal is an error as well, which comes at the end.
+	Preflight(Preflight)
 	// Forecast shows what draining hosts will do, before the plan that does it.
 	Forecast(forecast.Forecast) error
 	// Plan shows what is going to be done.

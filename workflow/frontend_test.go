@@ -21,6 +21,8 @@ type fake struct {
 	notes  []string
 	asked  []string
 
+	checked []Preflight
+
 	promises  []api.SmokeResult
 	trials    []Trial
 	forecasts int
@@ -31,6 +33,8 @@ func (f *fake) Event(event plan.Event) {
 	defer f.mu.Unlock()
 	f.events = append(f.events, event)
 }
+
+func (f *fake) Preflight(found Preflight) { f.checked = append(f.checked, found) }
 
 func (f *fake) Forecast(forecast.Forecast) error {
 	f.forecasts++

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/forecast"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
@@ -29,12 +30,27 @@ func (s *Session) Prepare(ctx context.Context, r *Run) (Prepared, error) {
 	if err := s.observed(ctx, r); err != nil {
 		return Prepared{}, err
 	}
+	if _, err := s.preflight(r); err != nil {
+		return Prepared{}, err
+	}
 	end := s.span(StagePlan)
 	ready, err := s.planned(r)
 	if end(&err); err != nil {
 		return Prepared{}, err
 	}
 	return ready, s.verifyBundle(ctx, ready)
+}
+
+// preflight asks the checks by what was observed, and tells the front end.
+func (s *Session) preflight(r *Run) (Preflight, error) {
+	in, err := s.inputOf(r)
+	if err != nil {
+		return Preflight{}, err
+	}
+	found := Preflight{Cluster: s.cluster.Name, Workflow: r.Name, Hosts: s.HostNames(), Results: checks.Report(r.inChecks(), in.View)}
+	found.Refused = len(checks.Errors(checks.Findings(found.Results))) > 0
+	s.front.Preflight(found)
+	return found, nil
 }
 
 // observed connects, and looks at all that the plan depends on.

@@ -75,6 +75,32 @@ func TestWhoIsAskedDecides(t *testing.T) {
 	}
 }
 
+// TestTheFrontEndIsToldWhatEveryCheckFound: before the plan is made, and where it is refused too.
+func TestTheFrontEndIsToldWhatEveryCheckFound(t *testing.T) {
+	for name, refused := range map[string]bool{"planned": false, "refused": true} {
+		t.Run(name, func(t *testing.T) {
+			s := scene{kept: "try/A", records: all("try/A")}.session(t)
+			front := &fake{answer: true}
+			s.front = front
+			r := onePlanned()
+			if refused {
+				r.plan = func(*Session, phases.Input) (plan.Plan, plan.Contents, error) {
+					if len(front.checked) == 0 {
+						t.Error("it is planned before the checks are told")
+					}
+					return plan.Plan{}, nil, &checks.Refused{}
+				}
+			}
+			if err := s.Run(t.Context(), r); (err != nil) != refused {
+				t.Fatal(err)
+			}
+			if len(front.checked) != 1 || front.checked[0].Workflow != "init" || len(front.checked[0].Results) == 0 || !slices.Equal(front.checked[0].Hosts, s.HostNames()) {
+				t.Errorf("what is told: %+v", front.checked)
+			}
+		})
+	}
+}
+
 // TestRunCarriesOutEveryWorkflow of the table: each goes to the hosts, and not by its plan alone where it is
 // more than one.
 func TestRunCarriesOutEveryWorkflow(t *testing.T) {

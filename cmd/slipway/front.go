@@ -25,6 +25,9 @@ func (p *program) silent() silentFront { return silentFront{p} }
 
 func (f silentFront) Event(event plan.Event) { f.program.waits.Event(event) }
 
+// Preflight shows nothing: what a check has found is told with the plan, or with the refusal.
+func (f silentFront) Preflight(workflow.Preflight) {}
+
 func (f silentFront) Forecast(forecast.Forecast) error { return nil }
 
 func (f silentFront) Plan(plan.Plan) error { return nil }

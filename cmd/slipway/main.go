@@ -114,7 +114,7 @@ bundle, and looks after it from then on.
 			root.AddCommand(command)
 		}
 	}
-	add(groupCluster, newPlanCommand(p), newStatusCommand(p), newRunbookCommand(p))
+	add(groupCluster, newPreflightCommand(p), newPlanCommand(p), newStatusCommand(p), newRunbookCommand(p))
 	add(groupUse, newRunCommand(p), newKubectlCommand(p), newKubeconfigCommand(p), newProxyCommand(p), newTokenCommand(p))
 	add(groupMaterial, newConfigCommand(p), newHostsCommand(p), newBundleCommand(), newLabCommand(p.waits))
 	root.AddCommand(newVersionCommand())

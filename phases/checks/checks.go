@@ -52,3 +52,26 @@ func when(there bool, found Finding) []Finding {
 
 // targets are the hosts that the workflow is for.
 func targets(v view.View) []cluster.Host { return v.Targets(v.Workflow) }
+
+// hosts are those that a scope means.
+func (s Scope) hosts(v view.View) []cluster.Host {
+	if s == File {
+		return v.Cluster.Hosts
+	}
+	var meant []cluster.Host
+	for _, host := range targets(v) {
+		if s == Host || s == Node && host.IsNode() || s == ControlPlane && host.HasRole(cluster.RoleControlPlane) || s == Balancer && v.Cluster.Balances(host) {
+			meant = append(meant, host)
+		}
+	}
+	return meant
+}
+
+// rankOf is the place of each host in the file, from 1.
+func rankOf(v view.View) map[string]int {
+	rank := map[string]int{}
+	for i, host := range v.Cluster.Hosts {
+		rank[host.Name] = i + 1
+	}
+	return rank
+}
