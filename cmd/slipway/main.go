@@ -115,7 +115,7 @@ bundle, and looks after it from then on.
 		}
 	}
 	add(groupCluster, newPreflightCommand(p), newPlanCommand(p), newStatusCommand(p), newRunbookCommand(p))
-	add(groupUse, newRunCommand(p), newKubectlCommand(p), newKubeconfigCommand(p), newProxyCommand(p), newTokenCommand(p))
+	add(groupUse, newRunCommand(p), newJournalCommand(p), newKubectlCommand(p), newKubeconfigCommand(p), newProxyCommand(p), newTokenCommand(p))
 	add(groupMaterial, newConfigCommand(p), newHostsCommand(p), newBundleCommand(), newLabCommand(p.waits))
 	root.AddCommand(newVersionCommand())
 	addWorkflows(root, func(w workflow.Workflow) *cobra.Command {

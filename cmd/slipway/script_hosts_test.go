@@ -47,6 +47,8 @@ type stageHost struct {
 	memberID uint64 // the member of etcd whose data it has
 	when     atomic.Pointer[func(context.Context, hosts.Action)]
 	fails    atomic.Pointer[string] // the kind of the action that fails next
+	dies     atomic.Bool            // when one of its journals is followed
+	logs     atomic.Pointer[string] // a line that comes then
 	api      *httptest.Server
 	etcd     net.Listener
 	well     *httptest.Server // components that say that they are well
@@ -91,6 +93,7 @@ func (s *stage) boot(names []string) error {
 		h.machine.Before, h.bare = h.before, h.machine.Paths()
 		h.server = hosttest.NewServer(s.t, h.machine)
 		h.machine.Rebooted = h.server.Cut
+		h.machine.Followed = h.followed
 		s.cluster.add(h)
 		s.names, s.hosts[name] = append(s.names, name), h
 	}
@@ -107,6 +110,17 @@ func (h *stageHost) before(ctx context.Context, action hosts.Action) error {
 		(*happens)(ctx, action)
 	}
 	return nil
+}
+
+// followed has happen what a script wants to happen when who follows a journal has read all of it.
+func (h *stageHost) followed(unit string) {
+	if line := h.logs.Swap(nil); line != nil {
+		h.machine.Log(unit, *line)
+		return
+	}
+	if h.dies.Load() {
+		h.server.Cut()
+	}
 }
 
 func (s *stage) writeCluster() error {
@@ -192,6 +206,21 @@ var hostEvents = map[string]func(s *stage, h *stageHost, arg string) error{
 				resource, version.Major, version.Minor)
 		}
 		return err
+	},
+	// logs LINE: the kubelet says so.
+	"logs": func(_ *stage, h *stageHost, line string) error {
+		h.machine.Log("kubelet.service", line)
+		return nil
+	},
+	// logs-later LINE: the unit whose journal is followed says so when all before it was read.
+	"logs-later": func(_ *stage, h *stageHost, line string) error {
+		h.logs.Store(&line)
+		return nil
+	},
+	// dies-when-followed: its connections end when who follows a journal has read all of it.
+	"dies-when-followed": func(_ *stage, h *stageHost, _ string) error {
+		h.dies.Store(true)
+		return nil
 	},
 	"has-memory": func(_ *stage, h *stageHost, mebibytes string) error {
 		n, err := strconv.Atoi(mebibytes)

@@ -84,16 +84,24 @@ func (p *program) completeArgs(w workflow.Workflow) cobra.CompletionFunc {
 		case workflow.Archives:
 			return nil, cobra.ShellCompDirectiveDefault
 		}
-		file, err := command.Flags().GetString("file")
-		if err != nil || file == "-" {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		s, err := p.open(clusterFlags{file: file}, p.silent())
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		defer s.Close()
-		names := slices.DeleteFunc(s.HostNames(), func(name string) bool { return slices.Contains(said, name) })
+		var names []string
+		p.completing(command, func(s *workflow.Session) {
+			names = slices.DeleteFunc(s.HostNames(), func(name string) bool { return slices.Contains(said, name) })
+		})
 		return names, cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// completing calls with the cluster file that a command line names, where it names one that can be read.
+func (p *program) completing(command *cobra.Command, call func(*workflow.Session)) {
+	file, err := command.Flags().GetString("file")
+	if err != nil || file == "-" {
+		return
+	}
+	s, err := p.open(clusterFlags{file: file}, p.silent())
+	if err != nil {
+		return
+	}
+	defer s.Close()
+	call(s)
 }

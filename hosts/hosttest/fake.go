@@ -24,6 +24,9 @@ type Fake struct {
 	// Rebooted, if set, is called in the moment in which the machine boots because it was asked to, with a
 	// lock held. Set it before the machine is used.
 	Rebooted func()
+	// Followed, if set, is called when who follows a unit's journal has read all that is there. Set it before
+	// the machine is used.
+	Followed func(unit string)
 	// Now tells the time; nil means the clock.
 	Now func() time.Time
 

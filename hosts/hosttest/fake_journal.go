@@ -66,6 +66,9 @@ func (j *fakeJournal) Read(p []byte) (int, error) {
 		case !j.follow:
 			return 0, io.EOF
 		default:
+			if j.machine.Followed != nil {
+				j.machine.Followed(j.unit)
+			}
 			select {
 			case <-more:
 			case <-j.closed:
