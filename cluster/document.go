@@ -31,6 +31,16 @@ func documents(data []byte) ([]*yaml.Node, error) {
 }
 
 func parse(data []byte) ([]*yaml.Node, error) {
+	streamed, err := parseStream(data)
+	var found []*yaml.Node
+	for _, document := range streamed {
+		found = append(found, document.Content[0])
+	}
+	return found, err
+}
+
+// parseStream gives the documents with what surrounds them: comments before and behind.
+func parseStream(data []byte) ([]*yaml.Node, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var found []*yaml.Node
 	for {
@@ -43,7 +53,7 @@ func parse(data []byte) ([]*yaml.Node, error) {
 			return nil, err
 		}
 		if len(document.Content) == 1 && document.Content[0].ShortTag() != "!!null" {
-			found = append(found, document.Content[0])
+			found = append(found, &document)
 		}
 	}
 }

@@ -31,8 +31,7 @@ func LoadFor(data []byte, kubernetes string) (*Cluster, error) {
 	if c == nil {
 		return nil, &Invalid{d.sorted(nil)}
 	}
-	setDefault(&c.KubernetesVersion, kubernetes)
-	Defaults(c)
+	c.complete(kubernetes)
 	if problems := d.sorted(findings(c)); len(problems) > 0 {
 		return nil, &Invalid{problems}
 	}
@@ -58,13 +57,21 @@ func (d *decoder) assemble(trees []*node) *Cluster {
 		d.report(Problem{Message: "the file is empty", Fix: "slipway config print shows one to start from"})
 		return nil
 	}
-	c := new(Cluster)
 	if !d.isCluster(trees[0]) {
 		return nil
 	}
-	d.decode(trees[0], reflect.ValueOf(c).Elem(), "")
-	for _, tree := range trees[1:] {
-		d.component(tree, c)
+	return d.cluster(trees)
+}
+
+// cluster reads the documents of a file that begins with a Cluster; of none, nothing.
+func (d *decoder) cluster(trees []*node) *Cluster {
+	c := new(Cluster)
+	for i, tree := range trees {
+		if i == 0 {
+			d.decode(tree, reflect.ValueOf(c).Elem(), "")
+		} else {
+			d.component(tree, c)
+		}
 	}
 	return c
 }

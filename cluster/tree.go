@@ -126,7 +126,12 @@ func (n *node) add(field nodeField) {
 }
 
 // field finds a field; nil where there is none.
-func (n *node) field(name string) *node { return n.byName[name] }
+func (n *node) field(name string) *node {
+	if n == nil {
+		return nil
+	}
+	return n.byName[name]
+}
 
 // plain gives the value in the types that encoding/json decodes into, whole numbers as int64.
 func (n *node) plain() any {
