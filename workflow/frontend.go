@@ -22,8 +22,8 @@ type Frontend interface {
 	Preflight(Preflight)
 	// Forecast shows what draining hosts will do, before the plan that does it.
 	Forecast(forecast.Forecast) error
-	// Plan shows what is going to be done.
-	Plan(plan.Plan) error
+	// Plan shows what is going to be done. What of it is other than what is there, Session.Difference tells.
+	Plan(Prepared) error
 	// Ask puts a question, the last line of the text, and gives whether the answer is yes. It
 	// is an error that there is nobody to answer.
 	Ask(ctx context.Context, question string) (bool, error)

@@ -22,6 +22,7 @@ type fake struct {
 	asked  []string
 
 	checked []Preflight
+	plan    func(Prepared) // is called with what is shown
 
 	promises  []api.SmokeResult
 	trials    []Trial
@@ -41,7 +42,12 @@ func (f *fake) Forecast(forecast.Forecast) error {
 	return nil
 }
 
-func (f *fake) Plan(plan.Plan) error { return nil }
+func (f *fake) Plan(ready Prepared) error {
+	if f.plan != nil {
+		f.plan(ready)
+	}
+	return nil
+}
 
 func (f *fake) Ask(_ context.Context, question string) (bool, error) {
 	f.asked = append(f.asked, question)

@@ -3,26 +3,13 @@ package workflow
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/slipway-k8s/slipway/phases/checks"
-	"github.com/slipway-k8s/slipway/phases/forecast"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
-
-// Prepared is a plan that is ready to be shown and applied.
-type Prepared struct {
-	Plan     plan.Plan
-	Contents plan.Contents
-	// Forecast is what the plan's drains will do; nil where it drains nothing.
-	Forecast *forecast.Forecast
-	// interrupted is how to go on where an interrupt leaves something undone; empty: by the same command.
-	interrupted string
-	// fresh is asked when the hosts are leased, before the first step: ErrStale where the
-	// plan no longer fits. Nil where they were leased before they were looked at.
-	fresh func(context.Context) error
-}
 
 // Prepare is the way of every workflow up to its plan: connect, observe, mint, preflight,
 // plan. Nothing on any host has changed when it returns.
@@ -108,7 +95,7 @@ func (s *Session) planned(r *Run) (Prepared, error) {
 		return Prepared{}, fmt.Errorf("plan %s of %s: %w", r.Name, s.cluster.Name, err)
 	}
 	made.Bundle, made.Versions = s.BundleName(), s.leads(r, made)
-	ready := Prepared{Plan: made, Contents: contents}
+	ready := Prepared{Plan: made, Contents: contents, ways: ways{hosts: maps.Clone(s.hosts), api: s.api, silent: !s.live.Reachable}}
 	if r.forecast != nil {
 		made, err := r.forecast(in)
 		if err != nil {

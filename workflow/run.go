@@ -112,7 +112,7 @@ func (s *Session) agreed(ctx context.Context, r *Run, ready Prepared) error {
 			return err
 		}
 	}
-	if err := s.front.Plan(ready.Plan); err != nil || r.Yes {
+	if err := s.front.Plan(ready); err != nil || r.Yes {
 		return err
 	}
 	yes, err := s.front.Ask(ctx, strings.TrimPrefix(ready.Plan.Versions+"\nApply this plan?", "\n"))

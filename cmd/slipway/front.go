@@ -30,7 +30,7 @@ func (f silentFront) Preflight(workflow.Preflight) {}
 
 func (f silentFront) Forecast(forecast.Forecast) error { return nil }
 
-func (f silentFront) Plan(plan.Plan) error { return nil }
+func (f silentFront) Plan(workflow.Prepared) error { return nil }
 
 func (f silentFront) Ask(ctx context.Context, question string) (bool, error) {
 	return f.program.confirm(ctx, newShown(os.Stderr), question)
@@ -84,7 +84,8 @@ func (f *jsonFront) Forecast(made forecast.Forecast) error {
 	return nil
 }
 
-func (f *jsonFront) Plan(p plan.Plan) error {
+func (f *jsonFront) Plan(ready workflow.Prepared) error {
+	p := ready.Plan
 	if !f.yes {
 		return usagef("--output json asks nothing: say --yes")
 	}
@@ -130,10 +131,10 @@ type textFront struct {
 func (f *textFront) Forecast(made forecast.Forecast) error { return writeShortForecast(f.out, made) }
 
 // Plan shows all of a plan to whom is asked, and else how much it is.
-func (f *textFront) Plan(p plan.Plan) error {
-	text := plan.Text(p)
+func (f *textFront) Plan(ready workflow.Prepared) error {
+	text := plan.Text(ready.Plan)
 	if f.yes {
-		text = plan.Summary(p) + "\n"
+		text = plan.Summary(ready.Plan) + "\n"
 	}
 	_, err := io.WriteString(f.out, text)
 	return err

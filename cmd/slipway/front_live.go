@@ -38,12 +38,12 @@ func newLiveFront(text *textFront, screen *os.File) *liveFront {
 }
 
 // Plan shows the plan, and begins to reckon how long it takes.
-func (f *liveFront) Plan(p plan.Plan) error {
+func (f *liveFront) Plan(ready workflow.Prepared) error {
 	before, _ := workflow.ReadDurations() // without them the time left is not said
 	f.mu.Lock()
-	f.left = workflow.NewEstimate(p, before)
+	f.left = workflow.NewEstimate(ready.Plan, before)
 	f.mu.Unlock()
-	return f.textFront.Plan(p)
+	return f.textFront.Plan(ready)
 }
 
 func (f *liveFront) Event(event plan.Event) {

@@ -108,7 +108,7 @@ func TestTheLiveFrontTellsTheTimeLeft(t *testing.T) {
 	clock := func() string {
 		f := newLiveFront(&textFront{silentFront: newProgram().silent(), yes: true, out: io.Discard, steps: longSteps{}}, nil)
 		f.started, f.places = now.Add(-5*time.Second), map[string]*place{}
-		if err := f.Plan(p); err != nil {
+		if err := f.Plan(workflow.Prepared{Plan: p}); err != nil {
 			t.Fatal(err)
 		}
 		f.fold(plan.Event{Type: plan.EventStepStarted, Time: now.Add(-5 * time.Second), Step: "w-1/prepare/x", Host: "w-1"})

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
+	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/workflow"
 )
@@ -27,14 +28,20 @@ func newPlanCommand(p *program) *cobra.Command {
 // newPreview is the command that shows a workflow's plan.
 func (p *program) newPreview(w workflow.Workflow) *cobra.Command {
 	var exitCode bool
-	var contents string
+	var contents, diff string
 	command := p.newShowCommand(w, func(ctx context.Context, s *workflow.Session, run *workflow.Run) (result, error) {
+		if contents != "" && diff != "" {
+			return result{}, usagef("plan: say --contents or --diff, not both")
+		}
 		ready, err := s.Prepare(ctx, run)
 		switch {
 		case err != nil:
 			return result{}, err
 		case contents != "":
 			return result{text: func(w io.Writer) error { return writeContents(w, ready, contents) }}, nil
+		case diff != "":
+			changes, err := differences(ctx, s, ready, diff)
+			return result{value: changes, text: func(w io.Writer) error { return writeDifferences(w, changes) }}, err
 		}
 		found := result{value: ready.Plan, text: func(w io.Writer) error { return writePlan(w, ready) }}
 		if exitCode && !ready.Plan.Empty() {
@@ -43,6 +50,7 @@ func (p *program) newPreview(w workflow.Workflow) *cobra.Command {
 		return found, nil
 	})
 	command.Flags().StringVar(&contents, "contents", "", "show what the steps whose id begins so would write, and nothing else; secrets stay hidden")
+	command.Flags().StringVar(&diff, "diff", "", "show what the steps whose id begins so would change, line by line, and nothing else; secrets stay hidden")
 	command.Flags().BoolVar(&exitCode, "exit-code", false, "exit with code 3 where there are changes")
 	return command
 }
@@ -79,6 +87,53 @@ func writeContents(w io.Writer, ready workflow.Prepared, prefix string) error {
 	}
 	if shown == 0 {
 		return fmt.Errorf("no step of the plan that writes something has an id that begins with %s", prefix)
+	}
+	return nil
+}
+
+// differences are those of the steps whose id begins with a prefix.
+func differences(ctx context.Context, s *workflow.Session, ready workflow.Prepared, prefix string) ([]workflow.Change, error) {
+	var changes []workflow.Change
+	for _, step := range ready.Plan.Steps {
+		if !strings.HasPrefix(step.ID, prefix) {
+			continue
+		}
+		change, err := s.Difference(ctx, ready, step.ID)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, change)
+	}
+	if len(changes) == 0 {
+		return nil, fmt.Errorf("no step of the plan has an id that begins with %s", prefix)
+	}
+	return changes, nil
+}
+
+// writeDifferences shows each change below its step.
+func writeDifferences(w io.Writer, changes []workflow.Change) error {
+	for i, change := range changes {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		why := ""
+		if change.Why != "" {
+			why = ": " + change.Why
+		}
+		fmt.Fprintf(w, "%s\n%s%s\n", change.Step, change.Deed, hosts.CleanLine(why))
+		switch {
+		case change.Secret:
+			fmt.Fprintln(w, "  secret, and not shown")
+		case change.Note != "":
+			fmt.Fprintf(w, "  %s\n", hosts.CleanLine(change.Note))
+		case change.After != nil && len(change.Lines) == 0:
+			fmt.Fprintln(w, "  the content stays as it is")
+		}
+		for _, line := range change.Lines {
+			if _, err := fmt.Fprintf(w, "  %s\n", line); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

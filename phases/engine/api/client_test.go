@@ -471,3 +471,25 @@ func TestTokens(t *testing.T) {
 }
 
 func tlsOf(client *Client) (*tls.Config, error) { return rest.TLSConfigFor(client.config) }
+
+// TestALiveObjectIsAskedFor: one that is not there is none, and where nobody answers that is an error.
+func TestALiveObjectIsAskedFor(t *testing.T) {
+	play(t, one, func(t *testing.T, c *cluster, client *Client) {
+		c.put(settingsPath, `{"data":{"a":"1"}}`)
+		live, err := client.Object(t.Context(), settings)
+		if err != nil || !strings.Contains(string(live), `"a":"1"`) {
+			t.Errorf("%s %v", live, err)
+		}
+		other := settings
+		other.Name = "other"
+		if live, err := client.Object(t.Context(), other); live != nil || err != nil {
+			t.Errorf("an object that is absent: %s %v", live, err)
+		}
+	})
+	play(t, one, func(t *testing.T, c *cluster, client *Client) {
+		c.planes["cp-1"].down = errDown
+		if live, err := client.Object(t.Context(), settings); live != nil || err == nil || !strings.HasPrefix(err.Error(), "get ConfigMap kube-system/settings: ") {
+			t.Errorf("nobody answers: %s %v", live, err)
+		}
+	})
+}

@@ -68,6 +68,19 @@ func (c *Client) ofAny(ctx context.Context, try func(context.Context) error) (er
 	return err
 }
 
+// Object gets a live object as JSON; nil where it, its namespace or its kind is absent. Where no API server
+// answers soon, that is an error.
+func (c *Client) Object(ctx context.Context, key hosts.ObjectKey) (object json.RawMessage, err error) {
+	err = c.ofAny(ctx, func(ctx context.Context) error {
+		object, err = c.object(ctx, key)
+		return err
+	})
+	if err != nil && ctx.Err() == nil && (outage(err) || distrusted(err) || errors.Is(err, errNoHost)) {
+		return nil, fmt.Errorf("get %s: %s", key, c.why(ctx, err))
+	}
+	return object, err
+}
+
 // why says why no API server served: what each says that can be asked, else the error.
 func (c *Client) why(ctx context.Context, err error) string {
 	if !answered(err) && !errors.Is(err, context.DeadlineExceeded) {
