@@ -107,7 +107,7 @@ func (s *Session) journal() (*os.File, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of the runs' journals: %w", err)
 	}
-	name := filepath.Join(folder, time.Now().UTC().Format("20060102T150405.000Z")+"-"+s.cluster.Name+".jsonl")
+	name := filepath.Join(folder, time.Now().UTC().Format(journalTime)+journalOf(s.cluster.Name))
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the run's journal: %w", err)

@@ -37,20 +37,16 @@ type Durations struct {
 // those cannot be read is passed over; that there are none is no error.
 func ReadDurations() (*Durations, error) {
 	d := &Durations{}
-	folder, err := runsFolder()
+	names, err := journalFiles()
 	if err != nil {
 		return d, err
 	}
-	entries, err := os.ReadDir(folder)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return d, fmt.Errorf("list the runs' journals: %w", err)
-	}
-	entries = slices.DeleteFunc(entries, func(entry fs.DirEntry) bool {
-		return !entry.Type().IsRegular() || !strings.HasSuffix(entry.Name(), ".jsonl")
-	})
 	room := int64(mostOfRuns)
-	for i := len(entries) - 1; i >= max(0, len(entries)-newestRuns) && room > 0; i-- { // their names begin with the time
-		file, err := os.Open(filepath.Join(folder, entries[i].Name()))
+	for _, name := range names[:min(len(names), newestRuns)] {
+		if room <= 0 {
+			break
+		}
+		file, err := os.Open(name)
 		if err != nil {
 			continue
 		}
@@ -61,6 +57,30 @@ func ReadDurations() (*Durations, error) {
 	}
 	return d, nil
 }
+
+// journalFiles are the files of the runs' journals, the newest first.
+func journalFiles() ([]string, error) {
+	folder, err := runsFolder()
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("list the runs' journals: %w", err)
+	}
+	var names []string
+	for _, entry := range slices.Backward(entries) { // their names begin with the time
+		if entry.Type().IsRegular() && strings.HasSuffix(entry.Name(), ".jsonl") {
+			names = append(names, filepath.Join(folder, entry.Name()))
+		}
+	}
+	return names, nil
+}
+
+// A journal's name is when the run began, and which cluster it is of.
+const journalTime = "20060102T150405.000Z"
+
+func journalOf(cluster string) string { return "-" + cluster + ".jsonl" }
 
 // runsFolder is where the runs' journals are.
 func runsFolder() (string, error) {

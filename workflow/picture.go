@@ -20,6 +20,8 @@ type Picture struct {
 	Status
 	Details []HostDetails `json:"details"` // of the hosts, in the order of Status.Hosts
 	Live    hosts.Live    `json:"live"`    // what the API's watches show
+	// Runs are the newest that were made from this machine for clusters of this name, the newest first.
+	Runs []RunSummary `json:"runs,omitempty"`
 }
 
 // HostDetails is what a status does not show of a host. Of one that does not answer it is as it was

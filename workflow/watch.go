@@ -3,6 +3,7 @@ package workflow
 import (
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"sync"
@@ -17,7 +18,7 @@ import (
 const (
 	watchTell    = 200 * time.Millisecond // at least between two pictures
 	watchLook    = 5 * time.Second        // between two looks at what nobody tells of by itself
-	watchSeldom  = 12                     // of so many looks at a host one is at its certificates too
+	watchSeldom  = 12                     // of so many looks at a host one is at its certificates too; so it is with runs
 	watchAgain   = time.Second            // before a host that does not answer is connected to again: at first
 	watchLongest = 30 * time.Second       // the same, at last: it doubles
 )
@@ -27,11 +28,18 @@ const (
 // time, should not block for long, and is not called after Watch has returned. What the API has watches for
 // comes by those; all else is looked at every five seconds, and at once after Refresh. Hosts that do not
 // answer are connected to again and again. That nothing is there, or answers, is no error: the picture says
-// so. While Watch runs the session is for nothing else but Refresh; when it returns, with nil once the
-// context has ended, all connections are closed. It may be called again.
+// so. Watch closes the connections that the session has; while it runs the session is for nothing else but
+// Refresh. When it returns, with nil once the context has ended, all connections are closed. It may be
+// called again.
 func (s *Session) Watch(ctx context.Context, changed func(Picture)) error {
+	s.closeClient()
+	s.connections.close()
+	s.arriving, s.keys = nil, nil
+	clear(s.hosts)
+	clear(s.down)
+	clear(s.facts)
 	ctx, cancel := context.WithCancel(ctx)
-	w := &watch{Session: s, edits: make(chan func()), watched: map[string]*watchedHost{}, details: map[string]HostDetails{}}
+	w := &watch{Session: s, runs: runsOf(s.cluster.Name), edits: make(chan func()), watched: map[string]*watchedHost{}, details: map[string]HostDetails{}}
 	for _, h := range s.cluster.Hosts {
 		w.watched[h.Name] = newWatchedHost()
 		w.details[h.Name] = HostDetails{Name: h.Name}
@@ -65,6 +73,7 @@ type watch struct {
 	watched map[string]*watchedHost
 	details map[string]HostDetails
 	cause   string // why the cluster's keys are not known
+	runs    []RunSummary
 
 	// What follows is of the API, while there is a client.
 	within context.Context    // of what follows the cluster
@@ -90,7 +99,7 @@ func (w *watch) run(ctx context.Context, changed func(Picture)) {
 	tell, look := time.NewTimer(0), time.NewTicker(watchLook)
 	defer tell.Stop()
 	defer look.Stop()
-	for due := true; ctx.Err() == nil; {
+	for due, looks := true, 1; ctx.Err() == nil; {
 		select {
 		case <-ctx.Done():
 			return
@@ -100,6 +109,9 @@ func (w *watch) run(ctx context.Context, changed func(Picture)) {
 			w.lookAtAll()
 		case <-look.C:
 			w.lookAtCluster()
+			if looks++; looks%watchSeldom == 0 {
+				w.runs = runsOf(w.cluster.Name)
+			}
 		case <-tell.C:
 			due = false
 			if now := w.picture(); told == nil || !reflect.DeepEqual(*told, now) {
@@ -120,6 +132,7 @@ func (w *watch) lookAtAll() {
 	for _, host := range w.watched {
 		host.poke()
 	}
+	w.runs = runsOf(w.cluster.Name)
 	w.lookAtCluster()
 }
 
@@ -183,14 +196,18 @@ func (w *watch) away(name string, err error, next time.Duration) {
 // saw notes what a host is like, which may show whose keys are meant.
 func (w *watch) saw(ctx context.Context, name string, facts hosts.Facts) {
 	s := w.Session
-	if _, up := s.hosts[name]; !up {
-		s.hosts[name] = w.watched[name]
-		delete(s.down, name)
-		delete(s.unread, name) // it may give them now
-	}
+	_, up := s.hosts[name]
+	s.hosts[name] = w.watched[name]
+	delete(s.down, name)
 	s.note(name, facts)
 	w.details[name] = detailsOf(name, facts, w.details[name], time.Now())
+	if !up {
+		delete(s.unread, name) // it may give its keys now
+	}
 	w.findCluster(ctx)
+	if !up {
+		w.lookAtCluster() // it has more to say
+	}
 }
 
 // findCluster finds the keys of the cluster, and follows it from then on. Where the hosts have come to
@@ -208,6 +225,10 @@ func (w *watch) findCluster(ctx context.Context) {
 		w.cause = err.Error()
 		return
 	}
+	if !slices.ContainsFunc(s.cluster.ControlPlanes(), func(h cluster.Host) bool { return s.hosts[h.Name] != nil }) {
+		w.cause = "no control plane answers"
+		return
+	}
 	all := map[string]hosts.Host{}
 	for name, host := range w.watched {
 		all[name] = host
@@ -223,7 +244,6 @@ func (w *watch) findCluster(ctx context.Context) {
 	w.follow.Go(func() {
 		client.Watch(within, func(live hosts.Live) { w.edit(within, func() { w.shown = &live }) })
 	})
-	w.lookAtCluster()
 }
 
 // leaveCluster ends what follows the cluster, and forgets what was seen of it.
@@ -245,7 +265,7 @@ func (w *watch) lookAtCluster() {
 		w.again = w.looks
 		return
 	}
-	client, within := w.api, w.within
+	client, within, asked := w.api, w.within, maps.Clone(w.hosts)
 	w.looks, w.again = true, false
 	w.follow.Go(func() {
 		var members []hosts.Member
@@ -256,7 +276,8 @@ func (w *watch) lookAtCluster() {
 		both.Wait()
 		w.edit(within, func() {
 			w.looks = false
-			w.live.Members, w.live.MembersCause, w.live.Health = members, cause, health
+			w.live.Members, w.live.MembersCause = members, cause
+			w.live.Health = slices.DeleteFunc(health, func(one hosts.Health) bool { return asked[one.Host] == nil })
 			if w.again {
 				w.lookAtCluster()
 			}
@@ -268,16 +289,16 @@ func (w *watch) lookAtCluster() {
 func (w *watch) picture() Picture {
 	s, cause := w.Session, w.cause
 	if s.api == nil && len(s.hosts) == 0 {
-		cause = "no host answers yet"
-		if len(s.down) == len(s.cluster.Hosts) {
-			cause = "no host answers"
-		}
+		cause = "no host answers"
+	}
+	if s.api == nil && len(s.hosts)+len(s.down) < len(s.cluster.Hosts) {
+		cause = "waiting for the hosts" // what it is for can only be said when all have had their time
 	}
 	s.live.Reachable, s.live.Cause, s.live.Version, s.live.Nodes = false, "the API is being connected to", "", nil
 	if w.shown != nil {
 		s.live.Reachable, s.live.Cause, s.live.Version, s.live.Nodes = nodesOf(*w.shown)
 	}
-	p := Picture{Status: s.asStatus(cause)}
+	p := Picture{Status: s.asStatus(cause), Runs: w.runs}
 	p.Health = slices.DeleteFunc(slices.Clone(p.Health), func(one hosts.Health) bool {
 		_, up := s.hosts[one.Host]
 		return !up // the connection says why

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,8 +55,6 @@ func watched(t *testing.T, sc scene, begin func(*stageOfWatch), test func(*stage
 			Session: sc.session(t), t: t, machines: map[string]*hosttest.Fake{}, pictures: make(chan Picture, 10_000),
 			away: map[string]error{}, dials: map[string][]time.Time{}, open: map[string]*severed{},
 		}
-		clear(w.hosts)
-		clear(w.facts)
 		for _, h := range w.cluster.Hosts {
 			w.machines[h.Name] = sc.machine(t, h.Name)
 		}
@@ -134,7 +133,7 @@ func TestWatchShowsTheHostsWhereNoClusterIsYet(t *testing.T) {
 		}
 	}, func(w *stageOfWatch) {
 		first := <-w.pictures
-		if len(first.Hosts) != 4 || !first.Hosts[0].Waiting() || first.Cause != "no host answers yet" {
+		if len(first.Hosts) != 4 || !first.Hosts[0].Waiting() || first.Cause != "waiting for the hosts" {
 			w.t.Errorf("first it shows %+v", first)
 		}
 		p := w.until("all hosts", allAnswer)
@@ -265,6 +264,28 @@ func TestHealthOfAHostThatIsAwayIsNotTold(t *testing.T) {
 	})
 }
 
+// TestWatchMayBeCalledAgain, and leaves nothing open.
+func TestWatchMayBeCalledAgain(t *testing.T) {
+	watched(t, scene{kept: "try/A", records: all("try/A")}, nil, func(w *stageOfWatch) {
+		w.until("the cluster", func(p Picture) bool { return allAnswer(p) && p.ID != "" })
+		w.end()
+		if len(w.hosts) > 0 || w.api != nil {
+			w.t.Errorf("there still are %v, %v", w.hosts, w.api)
+		}
+		ctx, cancel := context.WithCancel(w.t.Context())
+		waited := false
+		err := w.Watch(ctx, func(p Picture) {
+			waited = waited || p.Hosts[0].Waiting()
+			if allAnswer(p) && p.ID != "" {
+				cancel()
+			}
+		})
+		if err != nil || !waited {
+			w.t.Errorf("once more: %v, %v", err, waited)
+		}
+	})
+}
+
 func TestLoadAndMemoryAreReadWithCare(t *testing.T) {
 	for content, want := range map[string]string{
 		"1.5 2 3 1/2 3": "[1.5 2 3]", "": "[]", "1 2": "[]", "NaN 1 2": "[]", "-1 1 2": "[]", "1e300 1 2": "[]", "a b c": "[]",
@@ -282,3 +303,53 @@ func TestLoadAndMemoryAreReadWithCare(t *testing.T) {
 
 // synctestWait lets the bubble's time go on.
 func synctestWait(long time.Duration) { <-time.After(long) }
+
+// BenchmarkWatchRound is what one look at four hosts costs this machine, with all that follows from it. It
+// comes every five seconds, so at 500 ms of processor time it would take a tenth of one.
+func BenchmarkWatchRound(b *testing.B) {
+	b.Setenv("XDG_STATE_HOME", b.TempDir())
+	s := newSession(&cluster.Cluster{Name: "demo"}, &fake{})
+	machines := map[string]*hosttest.Fake{}
+	for _, name := range []string{"cp-1", "cp-2", "cp-3", "worker-1"} {
+		machines[name] = hosttest.NewFake(name)
+		s.cluster.Hosts = append(s.cluster.Hosts, cluster.Host{Name: name, Roles: []cluster.Role{cluster.RoleControlPlane}})
+	}
+	cluster.Defaults(s.cluster)
+	s.dial = func(_ context.Context, h cluster.Host, _ func(string)) (hosts.Host, error) {
+		return machines[h.Name].Host(), nil
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	pictures, ended := make(chan Picture, 1000), make(chan error)
+	go func() { ended <- s.Watch(ctx, func(p Picture) { pictures <- p }) }()
+	rounds, before := int64(0), processorTime(b)
+	for b.Loop() {
+		rounds++
+		for _, machine := range machines {
+			machine.Edit(func(f *hosts.Facts) { f.Memory = rounds })
+		}
+		s.Refresh()
+		for all := false; !all; {
+			p := <-pictures
+			all = !slices.ContainsFunc(p.Details, func(d HostDetails) bool { return d.Memory != rounds })
+		}
+	}
+	each := (processorTime(b) - before) / time.Duration(rounds)
+	b.ReportMetric(float64(each.Microseconds()), "processor-µs/op")
+	if each > 500*time.Millisecond {
+		b.Errorf("a round takes %s of processor time", each)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		b.Error(err)
+	}
+}
+
+// processorTime is what this process has used.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}

@@ -50,6 +50,10 @@ func (h *stageHost) startAPI() {
 }
 
 func (h *stageHost) serveAPI(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Query().Get("watch") == "true" && len(r.TLS.VerifiedChains) > 0 {
+		h.serveWatch(w, r)
+		return
+	}
 	c := h.cluster
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -102,7 +106,8 @@ func (c *fakeCluster) serveObject(w http.ResponseWriter, r *http.Request) {
 	list := listed[path.Base(at)]
 	switch {
 	case r.Method == http.MethodGet && list != "":
-		reply(w, http.StatusOK, object{"kind": list + "List", "apiVersion": "v1", "metadata": object{}, "items": c.list(r, path.Base(at))})
+		items := c.list(r, path.Base(at))
+		reply(w, http.StatusOK, object{"kind": list + "List", "apiVersion": "v1", "metadata": object{"resourceVersion": c.versioned(items)}, "items": items})
 	case path.Base(at) == "eviction":
 		c.evict(w, path.Dir(at), sent)
 	case r.Method == http.MethodPost && c.objects[at+"/"+nameOf(sent)] != nil:
@@ -285,7 +290,7 @@ func in(at, collection string) bool {
 // listed are the collections that can be listed, by the kind of what is in them.
 var listed = map[string]string{
 	"nodes": "Node", "pods": "Pod", "secrets": "Secret", "daemonsets": "DaemonSet", "poddisruptionbudgets": "PodDisruptionBudget",
-	"customresourcedefinitions": "CustomResourceDefinition", "persistentvolumes": "PersistentVolume", "persistentvolumeclaims": "PersistentVolumeClaim",
+	"events": "Event", "customresourcedefinitions": "CustomResourceDefinition", "persistentvolumes": "PersistentVolume", "persistentvolumeclaims": "PersistentVolumeClaim",
 }
 
 // discovery is what kubectl asks before it asks for nodes or Pods.

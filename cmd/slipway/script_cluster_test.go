@@ -23,6 +23,7 @@ type fakeCluster struct {
 	holder  *stageHost // of the virtual address
 	objects map[string]object
 	version int
+	lists   []listedAt // those that can be watched from, the oldest first
 	members []*pb.Member
 	led     uint64 // the member that leads
 }

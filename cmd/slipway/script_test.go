@@ -3,6 +3,7 @@ package main_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -22,6 +24,8 @@ import (
 //	host NAME WHAT [ARG]   has something happen to a host: see hostEvents
 //	exits CODE COMMAND...  runs a command that ends with this code
 //	interrupts CODE REGEXP COMMAND...  the same, and interrupts it when it says such a line
+//	meanwhile CODE REGEXP HOST WHAT REGEXP COMMAND...  the same, and has something happen to a host when
+//	                       it says a line like the first, and interrupts it when it then says one like the second
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireUniqueNames: true,
@@ -32,6 +36,7 @@ func TestScripts(t *testing.T) {
 			"host":       func(ts *testscript.TestScript, _ bool, args []string) { ts.Check(stageOf(ts).happen(args)) },
 			"exits":      exits,
 			"interrupts": interrupts,
+			"meanwhile":  meanwhile,
 		},
 	})
 }
@@ -65,10 +70,31 @@ func interrupts(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
 		ts.Fatalf("usage: interrupts CODE REGEXP COMMAND [ARG...]")
 	}
-	line, err := regexp.Compile(args[1])
-	ts.Check(err)
+	play(ts, args[0], args[2:], cue{args[1], interrupt})
+}
+
+func meanwhile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 6 {
+		ts.Fatalf("usage: meanwhile CODE REGEXP HOST WHAT REGEXP COMMAND [ARG...]")
+	}
+	happens := func(*os.Process) error { return stageOf(ts).happen(args[2:4]) }
+	play(ts, args[0], args[5:], cue{args[1], happens}, cue{args[4], interrupt})
+}
+
+func interrupt(process *os.Process) error { return process.Signal(os.Interrupt) }
+
+// cue is a line that a command says, and what is done then.
+type cue struct {
+	says string
+	then func(*os.Process) error
+}
+
+// play runs a command that says such lines, one after another, and ends with this code.
+func play(ts *testscript.TestScript, code string, line []string, cues ...cue) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel() // of a command that never says what it should, or does not end
 	var errs bytes.Buffer
-	command := exec.Command(args[2], args[3:]...)
+	command := exec.CommandContext(ctx, line[0], line[1:]...)
 	command.Dir, command.Stderr = ts.MkAbs("."), &errs
 	for _, name := range []string{"PATH", "HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"} {
 		command.Env = append(command.Env, name+"="+ts.Getenv(name))
@@ -77,18 +103,18 @@ func interrupts(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Check(command.Start())
 	said := bufio.NewScanner(out)
-	sent := false
+	said.Buffer(nil, 1<<20)
 	for said.Scan() {
 		fmt.Fprintln(ts.Stdout(), said.Text())
-		if !sent && line.MatchString(said.Text()) {
-			sent = true
-			ts.Check(command.Process.Signal(os.Interrupt))
+		if len(cues) > 0 && regexp.MustCompile(cues[0].says).MatchString(said.Text()) {
+			ts.Check(cues[0].then(command.Process))
+			cues = cues[1:]
 		}
 	}
 	err = command.Wait()
 	_, _ = ts.Stderr().Write(errs.Bytes())
-	if !sent {
-		ts.Fatalf("it never says %s\n%s", line, errs.Bytes())
+	if len(cues) > 0 {
+		ts.Fatalf("it never says %s\n%s", cues[0].says, errs.Bytes())
 	}
-	ts.Check(endsWith(args[0], err))
+	ts.Check(endsWith(code, err))
 }

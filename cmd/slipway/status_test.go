@@ -155,3 +155,32 @@ func TestStatusShowsTheID(t *testing.T) {
 		t.Errorf("the id is not shown:\n%s", out.String())
 	}
 }
+
+// TestATableFitsTheTerminal: lines that have left it could not be drawn anew.
+func TestATableFitsTheTerminal(t *testing.T) {
+	for _, test := range []struct {
+		height int
+		want   string
+	}{{0, "a b c d"}, {5, "a b c d"}, {4, "a b …"}, {3, "a …"}, {2, "a b c d"}} {
+		if got := strings.Join(firstLines("a\nb\nc\nd\n", test.height), " "); got != test.want {
+			t.Errorf("of a height of %d: %q, want %q", test.height, got, test.want)
+		}
+	}
+}
+
+// TestATableIsShownOnce, below the one before, and none while hosts are waited for.
+func TestATableIsShownOnce(t *testing.T) {
+	var out strings.Builder
+	show := showTables(newShown(&out))
+	picture := func(version, kind string) workflow.Picture {
+		return workflow.Picture{Status: workflow.Status{Cluster: "demo", Reachable: true, Version: version, Hosts: []workflow.HostStatus{{Name: "cp-1", Connection: kind, ConnectionKind: kind}}}}
+	}
+	for _, p := range []workflow.Picture{picture("v1", "waiting"), picture("v1", wordOK), picture("v1", wordOK), picture("v2\x1b[2J", wordOK)} {
+		if err := show(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := strings.Count(out.String(), "cluster   demo"); n != 2 || strings.Contains(out.String(), "waiting") || !strings.Contains(out.String(), "\n\ncluster") || steers(out.String()) {
+		t.Errorf("%d tables:\n%s", n, out.String())
+	}
+}
