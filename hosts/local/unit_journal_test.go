@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -101,5 +102,42 @@ func TestAHostWithoutJournalctlSaysSo(t *testing.T) {
 	host := newMachine(t).open(local.Options{Journalctl: "/no/such/journalctl"})
 	if _, err := host.Journal(t.Context(), "kubelet.service", 1, false); err == nil || !strings.Contains(err.Error(), "read the journal of kubelet.service: ") {
 		t.Errorf("it ends with %v", err)
+	}
+}
+
+// TestTheProgramEndsWithTheAgent, also where that is killed and closes nothing. Its first part is this test once
+// more, as the agent.
+func TestTheProgramEndsWithTheAgent(t *testing.T) {
+	const variable = "SLIPWAY_TEST_PIPE"
+	if pipe := os.Getenv(variable); pipe != "" {
+		_, journal := said(t, fmt.Sprintf("exec 3>'%s'; echo begun; exec sleep 1000", pipe))
+		_, _ = bufio.NewReader(journal).ReadString('\n')
+		_ = unix.Kill(os.Getpid(), unix.SIGKILL)
+		select {}
+	}
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	killed := exec.Command(os.Args[0], "-test.run=^TestTheProgramEndsWithTheAgent$")
+	killed.Env = append(os.Environ(), variable+"="+pipe, "TMPDIR="+t.TempDir()) // which it does not clean
+	if err := killed.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { // reads until nobody holds the pipe any more
+		_, err := os.ReadFile(pipe)
+		ended <- err
+	}()
+	if err := killed.Wait(); err == nil {
+		t.Error("the agent was not killed")
+	}
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("the program is left")
 	}
 }
