@@ -190,9 +190,9 @@ func (e *Editor) renameHost(name, to string) error {
 func (e *Editor) become(want *node) error {
 	text, err := spliced(e.text, want)
 	if err != nil {
-		var other error
-		if text, other = rewritten(e.text, want); other != nil {
-			return fmt.Errorf("the text cannot be changed to say that, and only that: %w; change it by hand", errors.Join(err, other))
+		var again error
+		if text, again = rewritten(e.text, want); again != nil {
+			return fmt.Errorf("the text cannot be changed to say that, and only that: %w; change it by hand", err)
 		}
 	}
 	if len(text) > maxFile {

@@ -165,6 +165,35 @@ func TestEditsThatAreTakenBack(t *testing.T) {
 	}
 }
 
+// TestAScalarIsOneLine: nothing around a changed value moves, in a file where every field has a comment.
+func TestAScalarIsOneLine(t *testing.T) {
+	before := strings.Split(string(Example()), "\n")
+	for path, value := range map[string]any{
+		"name": "other", "kubernetesVersion": "v1.36.3", "imageRepository": "a.example.com", "endpoint.mode": "local", "endpoint.port": 7443,
+		"endpoint.host": "api", "networking.podSubnets": []string{"10.0.0.0/16", "fd00::/48"}, "networking.dnsDomain": "a.local", "ssh.user": "a #b",
+		"hosts[0].roles": []Role{RoleControlPlane, RoleWorker}, "hosts[1].name": "two", "hosts[4].address": "192.0.2.9", "hosts[4].addresses": []string{"192.0.2.9"},
+		"certificates.validity": "1h", "drain.onBlocked": "wait", "upgrade.keepVersions": 3,
+	} {
+		e, err := NewEditor(Example())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Set(path, value); err != nil {
+			t.Fatal(err)
+		}
+		after := strings.Split(string(e.Bytes()), "\n")
+		changed := 0
+		for i := range before {
+			if len(after) != len(before) || after[i] != before[i] {
+				changed++
+			}
+		}
+		if changed != 1 {
+			t.Errorf("%s: %d lines are changed:\n%s", path, changed, cmp.Diff(before, after))
+		}
+	}
+}
+
 // TestWhatIsAskedForAgainChangesNothing: what a file says is not written another time.
 func TestWhatIsAskedForAgainChangesNothing(t *testing.T) {
 	for _, file := range []string{minimal, full, outside, balanced, string(Example())} {
@@ -230,6 +259,24 @@ func TestEditsThatAreRefused(t *testing.T) {
 		if _, err := NewEditor([]byte(file)); err == nil {
 			t.Errorf("%q is edited", file)
 		}
+	}
+}
+
+// TestWhatCannotBeEditedStays: neither in place nor by writing the document anew.
+func TestWhatCannotBeEditedStays(t *testing.T) {
+	const file = "%YAML 1.1\n---\napiVersion: slipway.dev/v1alpha1\nkind: Cluster\n? name\n: demo\n"
+	e, err := NewEditor([]byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Set("name", "other"); err == nil || !strings.Contains(err.Error(), "set name in the cluster file: the text cannot be changed to say that, and only that: ") {
+		t.Errorf("got %v", err)
+	}
+	if diff := cmp.Diff(file, string(e.Bytes())); diff != "" {
+		t.Errorf("it was changed all the same:\n%s", diff)
+	}
+	if err := e.Set("endpoint.host", "a"); err != nil { // which stands beside it
+		t.Error(err)
 	}
 }
 
