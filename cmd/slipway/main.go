@@ -102,6 +102,12 @@ bundle, and looks after it from then on.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.RunE = func(command *cobra.Command, _ []string) error {
+		if terminal(command.OutOrStdout()) == nil || terminal(p.in) == nil {
+			return command.Help()
+		}
+		return p.showTUI(command, clusterFlags{}, false)
+	}
 	root.SetFlagErrorFunc(wrongFlag)
 	root.AddGroup(
 		&cobra.Group{ID: groupCluster, Title: "The cluster:"},
@@ -117,6 +123,7 @@ bundle, and looks after it from then on.
 	add(groupCluster, newPreflightCommand(p), newPlanCommand(p), newStatusCommand(p), newRunbookCommand(p))
 	add(groupUse, newRunCommand(p), newJournalCommand(p), newKubectlCommand(p), newKubeconfigCommand(p), newProxyCommand(p), newTokenCommand(p))
 	add(groupMaterial, newConfigCommand(p), newHostsCommand(p), newBundleCommand(), newLabCommand(p.waits))
+	add(groupCluster, newTUICommand(p))
 	root.AddCommand(newVersionCommand())
 	addWorkflows(root, func(w workflow.Workflow) *cobra.Command {
 		switch w.Name { // these are more than one plan

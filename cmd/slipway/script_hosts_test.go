@@ -60,7 +60,7 @@ type stageKey struct{}
 
 func newStage(env *testscript.Env) error {
 	s := &stage{t: env.T().(testing.TB), dir: env.WorkDir, hosts: map[string]*stageHost{}, cluster: newFakeCluster()}
-	env.Values[stageKey{}] = s
+	env.Values[stageKey{}], env.Values[screenKey{}] = s, &screens{}
 	home := filepath.Join(env.WorkDir, "home")
 	for name, folder := range map[string]string{
 		"HOME": "", "XDG_STATE_HOME": "state", "XDG_CONFIG_HOME": "config", "XDG_CACHE_HOME": "cache",

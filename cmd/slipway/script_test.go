@@ -37,6 +37,14 @@ func TestScripts(t *testing.T) {
 			"exits":      exits,
 			"interrupts": interrupts,
 			"meanwhile":  meanwhile,
+			"screen":     startScreen,
+			"press":      press,
+			"paste":      paste,
+			"sees":       sees,
+			"shows":      shows,
+			"resize":     resize,
+			"leaves":     leaves,
+			"presses":    presses,
 		},
 	})
 }

@@ -1,0 +1,255 @@
+package tui
+
+import (
+	"slices"
+	"strings"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
+)
+
+// The least terminal.
+const (
+	leastWidth  = 80
+	leastHeight = 24
+)
+
+// app is the whole: the screens that lie on each other, and what surrounds the uppermost.
+type app struct {
+	*shared
+	screens       []screen
+	width, height int
+	help          *scroll // shown over the screen; nil: it is not
+	leaving       bool    // nothing is shown any more
+	interrupted   bool    // what is under way is not waited for
+}
+
+func newApp(s *shared, first screen) *app {
+	return &app{shared: s, screens: []screen{first}, width: leastWidth, height: leastHeight}
+}
+
+func (a *app) top() screen { return a.screens[len(a.screens)-1] }
+
+// Init begins with the first screen.
+func (a *app) Init() tea.Cmd { return a.top().begin() }
+
+// Update takes a message: some are for the whole, the others for the uppermost screen. What jobs tell goes to all,
+// since one that is covered goes on.
+func (a *app) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		a.width, a.height = msg.Width, msg.Height
+		return a, nil
+	case pushMsg:
+		a.screens = append(a.screens, msg.screen)
+		return a, msg.screen.begin()
+	case replaceMsg:
+		a.screens[len(a.screens)-1] = msg.screen
+		return a, msg.screen.begin()
+	case resetMsg:
+		a.screens = []screen{msg.screen}
+		return a, msg.screen.begin()
+	case popMsg:
+		return a, a.back()
+	case quitMsg:
+		return a, a.end()
+	case tea.KeyMsg:
+		return a, a.key(msg)
+	case tea.MouseMsg:
+		return a, a.mouse(msg)
+	}
+	var all []tea.Cmd
+	for _, s := range a.screens {
+		all = append(all, s.update(msg))
+	}
+	return a, tea.Batch(all...)
+}
+
+func (a *app) end() tea.Cmd {
+	a.leaving = true
+	return tea.Quit
+}
+
+// back takes the uppermost screen away; without the last one the program ends.
+func (a *app) back() tea.Cmd {
+	if len(a.screens) == 1 {
+		return a.end()
+	}
+	a.screens = slices.Delete(a.screens, len(a.screens)-1, len(a.screens))
+	return a.top().begin()
+}
+
+func (a *app) key(msg tea.KeyMsg) tea.Cmd {
+	if msg.Type == tea.KeyCtrlC {
+		a.help = nil
+		return a.leave(true)
+	}
+	if msg.Type == tea.KeyF2 {
+		a.lang = a.lang.Next()
+		return nil
+	}
+	if a.help != nil {
+		if !a.help.key(msg, len(a.helpLines())) {
+			a.help = nil
+		}
+		return nil
+	}
+	taker, takes := a.top().(typing)
+	takes = takes && taker.types()
+	switch {
+	case msg.Type == tea.KeyF1, msg.String() == "?" && !takes:
+		a.help = &scroll{}
+		return nil
+	case msg.Type == tea.KeyEsc && !takes:
+		return a.leave(false)
+	}
+	return a.top().update(msg)
+}
+
+// leave asks the screens whether they may be left: the uppermost by Esc, all of them by Ctrl-C.
+func (a *app) leave(quit bool) tea.Cmd {
+	if asks, is := a.top().(*choiceScreen); is && quit && asks.onQuit != nil {
+		return asks.onQuit
+	}
+	asked := a.screens[len(a.screens)-1:]
+	if quit {
+		asked = a.screens
+	}
+	for _, s := range slices.Backward(asked) {
+		if one, has := s.(leaver); has {
+			if may, cmd := one.leave(quit); !may {
+				return cmd
+			}
+			if job, is := s.(*jobScreen); is && job.broken {
+				a.interrupted = true
+				return a.end()
+			}
+		}
+	}
+	if quit {
+		return a.end()
+	}
+	return a.back()
+}
+
+// mouse has the wheel move as the arrows do.
+func (a *app) mouse(msg tea.MouseMsg) tea.Cmd {
+	switch msg.Button {
+	case tea.MouseButtonWheelUp:
+		return a.key(tea.KeyMsg{Type: tea.KeyUp})
+	case tea.MouseButtonWheelDown:
+		return a.key(tea.KeyMsg{Type: tea.KeyDown})
+	default:
+		return nil
+	}
+}
+
+// View draws everything: a line on top, the screen, the command that does the same, and the keys.
+func (a *app) View() string {
+	if a.leaving {
+		return ""
+	}
+	if a.width < leastWidth || a.height < leastHeight {
+		return a.shown(strings.Join(wrap(a.say(text.TooSmall, a.width, a.height), max(1, a.width)), "\n"))
+	}
+	room := a.height - 4
+	lines := []string{a.head(), ""}
+	var body []string
+	if a.help != nil {
+		all := a.helpLines()
+		from, to := a.help.window(len(all), room)
+		body = all[from:to]
+	} else {
+		body = a.top().body(a.width, room)
+	}
+	for i := range room {
+		line := ""
+		if i < len(body) {
+			line = a.theme.clip(body[i], a.width)
+		}
+		lines = append(lines, line)
+	}
+	lines = append(lines, a.sameCommand(), a.keyLine())
+	return a.shown(strings.Join(lines, "\n"))
+}
+
+// shown is a frame as this terminal can show it.
+func (a *app) shown(frame string) string {
+	if a.theme.terminal.ASCII {
+		frame = ascii(frame)
+	}
+	return guard(frame)
+}
+
+// head names the screens that lie on each other.
+func (a *app) head() string {
+	parts := []string{a.theme.title.Render(a.say(text.Product))}
+	for i, s := range a.screens {
+		title := clean(s.title())
+		if i == len(a.screens)-1 {
+			title = a.theme.strong.Render(title)
+		}
+		parts = append(parts, title)
+	}
+	separator := " › "
+	if a.theme.terminal.ASCII {
+		separator = " > "
+	}
+	return a.theme.clip(strings.Join(parts, a.theme.faint.Render(separator)), a.width)
+}
+
+func (a *app) sameCommand() string {
+	command := a.top().command()
+	if command == "" {
+		return ""
+	}
+	return a.theme.clip(a.theme.faint.Render(a.say(text.SameCommand)+clean(command)), a.width)
+}
+
+// keyLine shows as many of the keys as there is room for; all of them are in the help.
+func (a *app) keyLine() string {
+	all := a.top().keys()
+	all = append(slices.Clone(all), key{"F1", text.KeyHelp}, key{"F2", text.KeyLanguage})
+	if a.help != nil {
+		all = []key{{"Esc", text.KeyBack}}
+	}
+	line := ""
+	for _, k := range all {
+		next := a.theme.key.Render(a.keyName(k.name)) + " " + a.say(k.does)
+		if line != "" {
+			next = line + "  " + next
+		}
+		if width(next) > a.width {
+			break
+		}
+		line = next
+	}
+	return line
+}
+
+// keyName is a key as the terminal can show it.
+func (a *app) keyName(name string) string {
+	if a.theme.terminal.ASCII {
+		return strings.ReplaceAll(name, "↑↓", "Up/Down")
+	}
+	return name
+}
+
+func (a *app) helpLines() []string {
+	lines := []string{a.theme.title.Render(a.say(text.HelpTitle)), "", a.theme.strong.Render(a.say(text.HelpHere))}
+	row := func(name, does string) {
+		lines = append(lines, "  "+a.theme.fit(a.theme.key.Render(a.keyName(name)), 16)+does)
+	}
+	for _, k := range a.top().keys() {
+		row(k.name, a.say(k.does))
+	}
+	lines = append(lines, "", a.theme.strong.Render(a.say(text.HelpAll)))
+	row("↑↓ PgUp PgDn", a.say(text.KeyMove))
+	row("Esc", a.say(text.KeyBack))
+	row("F1  ?", a.say(text.KeyHelp))
+	row("F2", a.say(text.KeyLanguage)+" (English, 中文)")
+	row("Ctrl-C", a.say(text.HelpCtrlC))
+	lines = append(lines, "", a.theme.marksHelp(a.lang), a.say(text.HelpEnglish))
+	return lines
+}

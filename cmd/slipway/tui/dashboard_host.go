@@ -1,0 +1,274 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/workflow"
+)
+
+// hostPage is all there is to know of one host; of its units the journals are read from here.
+type hostPage struct {
+	*shared
+	of   *dashboard
+	name string
+	list list
+}
+
+func newHostPage(of *dashboard, name string) *hostPage {
+	return &hostPage{shared: of.shared, of: of, name: name}
+}
+
+func (s *hostPage) begin() tea.Cmd { return nil }
+func (s *hostPage) title() string  { return s.name }
+
+func (s *hostPage) command() string {
+	if unit := s.unit(); unit != "" {
+		return shellWords("slipway", "journal", "-f", s.of.file, s.name, unit, "--follow")
+	}
+	return ""
+}
+
+func (s *hostPage) keys() []key {
+	return []key{{"↑↓", text.KeyMove}, {"Enter", text.KeyJournal}, {"a", text.KeyAction}, {"Esc", text.KeyBack}}
+}
+
+// status is the host's; false where the picture has none.
+func (s *hostPage) status() (workflow.HostStatus, workflow.HostDetails, *workflow.Picture) {
+	p, _ := s.of.board.now()
+	if p == nil {
+		return workflow.HostStatus{}, workflow.HostDetails{}, nil
+	}
+	var details workflow.HostDetails
+	for _, d := range p.Details {
+		if d.Name == s.name {
+			details = d
+		}
+	}
+	for _, h := range p.Hosts {
+		if h.Name == s.name {
+			return h, details, p
+		}
+	}
+	return workflow.HostStatus{}, details, p
+}
+
+// unit is the one at the cursor.
+func (s *hostPage) unit() string {
+	h, _, _ := s.status()
+	if s.list.at >= len(h.Units) {
+		return ""
+	}
+	return h.Units[s.list.at].Name
+}
+
+func (s *hostPage) update(msg tea.Msg) tea.Cmd {
+	pressed, is := msg.(tea.KeyMsg)
+	if !is {
+		return nil
+	}
+	switch pressed.String() {
+	case "a":
+		return push(newActionsScreen(s.shared, s.of.file, []string{s.name}))
+	case "enter":
+		if unit := s.unit(); unit != "" {
+			return push(newJournalScreen(s.shared, s.of.file, s.name, unit))
+		}
+		return nil
+	}
+	h, _, _ := s.status()
+	s.list.key(pressed, len(h.Units))
+	return nil
+}
+
+func (s *hostPage) body(columns, height int) []string {
+	h, d, p := s.status()
+	if p == nil {
+		return nil
+	}
+	var lines []string
+	if h.Connection != workflow.ConnectionOK {
+		lines = append(lines, wrapAll([]string{s.say(text.PageDown, clean(h.Connection))}, columns, s.theme.mark(markBad)+" ", "  ")...)
+	}
+	lines = append(lines, s.facts(h, d, columns)...)
+	lines = append(lines, "", s.theme.strong.Render(s.say(text.PageUnits)))
+	for i, unit := range h.Units {
+		sign := markWell
+		if unit.Active != "active" {
+			sign = markBad
+		}
+		cursor := "  "
+		if i == s.list.at {
+			cursor = s.theme.cursor + " "
+		}
+		restarts := ""
+		for _, r := range d.Restarts {
+			if r.Unit == unit.Name {
+				restarts = fmt.Sprintf(" (%d×)", r.Times)
+			}
+		}
+		lines = append(lines, cursor+s.theme.mark(sign)+" "+s.theme.fit(clean(unit.Name), 24)+" "+clean(unit.Active)+restarts)
+	}
+	lines = append(lines, "", s.theme.strong.Render(s.say(text.PagePods)))
+	var pods []hosts.UnwellPod
+	for _, pod := range p.Live.Unwell {
+		if pod.Node == s.name {
+			pods = append(pods, pod)
+		}
+	}
+	lines = append(lines, s.podLines(pods, columns)...)
+	lines = append(lines, "", s.theme.strong.Render(s.say(text.PageRecord)))
+	lines = append(lines, s.record(d)...)
+	return lines[:min(len(lines), height)]
+}
+
+func (s *hostPage) facts(h workflow.HostStatus, d workflow.HostDetails, columns int) []string {
+	var lines []string
+	say := func(label *text.Text, said string) {
+		if said != "" {
+			lines = append(lines, wrapAll([]string{said}, columns, s.theme.fit(s.say(label), 18), strings.Repeat(" ", 18))...)
+		}
+	}
+	say(text.Address, clean(h.Address))
+	say(text.Roles, shortRoles(h.Roles))
+	say(text.FactSystem, clean(h.OS))
+	say(text.FactKernel, clean(d.Kernel))
+	cpus := fmt.Sprint(d.CPUs)
+	if len(d.Load) == 3 {
+		cpus += fmt.Sprintf(" (%.2f %.2f %.2f)", d.Load[0], d.Load[1], d.Load[2])
+	}
+	say(text.FactCPUs, cpus)
+	memory := hosts.Size(d.Memory)
+	if d.Free > 0 {
+		memory = s.say(text.FactDisk, "RAM", hosts.Size(d.Free), hosts.Size(d.Memory))
+	}
+	say(text.FactMemory, memory)
+	for _, disk := range d.Disks {
+		say(text.FactDisks, s.say(text.FactDisk, clean(disk.Path), hosts.Size(disk.Free), hosts.Size(disk.Size)))
+	}
+	if d.Lease != nil {
+		lines = append(lines, s.theme.mark(markWarning)+" "+s.say(text.DashAtWork, clean(d.Lease.Holder)))
+	}
+	return lines
+}
+
+func (s *hostPage) record(d workflow.HostDetails) []string {
+	r := d.Record
+	if r == nil {
+		return []string{s.say(text.PageNoRecord)}
+	}
+	line := s.say(text.PageRecordLine, clean(r.Cluster.Name), r.Paths, r.Units, r.Images, r.Settings)
+	lines := []string{line}
+	for _, u := range r.Upgrades {
+		lines = append(lines, s.say(text.PageUpgrade, clean(u.From), u.At.Local().Format("2006-01-02 15:04")))
+	}
+	return lines
+}
+
+// journalScreen follows a unit's journal.
+type journalScreen struct {
+	*shared
+	file, host, unit string
+	lines            []string
+	scroll           scroll
+	follows          bool
+	ended            string
+	stop             context.CancelFunc
+}
+
+type (
+	journalMsg struct {
+		of    *journalScreen
+		lines []string
+	}
+	journalEndMsg struct {
+		of  *journalScreen
+		err error
+	}
+)
+
+// journalKept bounds the lines of a journal that are kept, and journalFirst how many there are at first.
+const (
+	journalKept  = 2000
+	journalFirst = 200
+)
+
+func newJournalScreen(s *shared, file, host, unit string) *journalScreen {
+	return &journalScreen{shared: s, file: file, host: host, unit: unit, follows: true}
+}
+
+func (s *journalScreen) begin() tea.Cmd {
+	if s.stop != nil {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(s.ctx)
+	s.stop = cancel
+	return func() tea.Msg {
+		session, err := s.options.Open(s.file, "", newJob(s.options, func() {}))
+		if err != nil {
+			return journalEndMsg{s, err}
+		}
+		defer session.Close()
+		gathered := newGatherer(func(lines []string) { s.send(journalMsg{s, lines}) })
+		err = session.Journal(ctx, s.host, s.unit, journalFirst, true, gathered.add)
+		return journalEndMsg{s, err}
+	}
+}
+
+func (s *journalScreen) leave(bool) (bool, tea.Cmd) {
+	s.stop()
+	return true, nil
+}
+
+func (s *journalScreen) title() string { return s.unit }
+func (s *journalScreen) command() string {
+	return shellWords("slipway", "journal", "-f", s.file, s.host, s.unit, "--follow")
+}
+func (s *journalScreen) keys() []key {
+	return []key{{"↑↓", text.KeyMove}, {"f", text.KeyFollow}, {"Esc", text.KeyBack}}
+}
+
+func (s *journalScreen) update(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case journalMsg:
+		if msg.of == s {
+			s.lines = append(s.lines, msg.lines...)
+			if over := len(s.lines) - journalKept; over > 0 {
+				s.lines = append(s.lines[:0], s.lines[over:]...)
+			}
+		}
+	case journalEndMsg:
+		if msg.of == s && msg.err != nil && !errors.Is(msg.err, context.Canceled) {
+			s.ended = s.say(text.JournalEnded, clean(msg.err.Error()))
+		}
+	case tea.KeyMsg:
+		if msg.String() == "f" {
+			s.follows = !s.follows
+		} else if s.scroll.key(msg, len(s.lines)) {
+			s.follows = false
+		}
+	}
+	return nil
+}
+
+func (s *journalScreen) body(columns, height int) []string {
+	lines := []string{s.theme.strong.Render(s.say(text.JournalTitle, clean(s.unit+" @ "+s.host)))}
+	if s.ended != "" {
+		lines = append(lines, wrapAll([]string{s.ended}, columns, s.theme.mark(markBad)+" ", "  ")...)
+	}
+	room := height - len(lines)
+	if s.follows {
+		s.scroll.top = len(s.lines)
+	}
+	from, to := s.scroll.window(len(s.lines), room)
+	for _, line := range s.lines[from:to] {
+		lines = append(lines, s.theme.clip(clean2(line), columns))
+	}
+	return lines
+}

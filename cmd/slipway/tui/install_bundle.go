@@ -1,0 +1,222 @@
+package tui
+
+import (
+	"path/filepath"
+	"strings"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/workflow"
+)
+
+// bundleScreen is which bundle the hosts are made from.
+type bundleScreen struct {
+	*installer
+	form     form // open while a path is typed
+	found    []workflow.FoundBundle
+	looked   bool
+	list     list
+	verified map[string]string // what came of reading a bundle, by its path; empty while it is read
+}
+
+type (
+	bundlesMsg struct {
+		of    *bundleScreen
+		found []workflow.FoundBundle
+	}
+	verifiedMsg struct {
+		of   *bundleScreen
+		path string
+		err  error
+	}
+)
+
+func newBundleScreen(in *installer) *bundleScreen {
+	return &bundleScreen{installer: in, form: form{shared: in.shared}, verified: map[string]string{}}
+}
+
+func (s *bundleScreen) begin() tea.Cmd {
+	file, draft, said := s.options.File, s.draft, s.options.Bundle
+	return func() tea.Msg {
+		found := workflow.FindBundles(file, draft)
+		if said != "" {
+			found = append([]workflow.FoundBundle{workflow.LookAtBundle(said, draft)}, found...)
+		}
+		return bundlesMsg{s, found}
+	}
+}
+
+func (s *bundleScreen) types() bool   { return s.form.types() }
+func (s *bundleScreen) title() string { return s.say(text.StepBundle) }
+
+func (s *bundleScreen) command() string {
+	if one := s.chosen(); one != nil {
+		return shellWords("slipway", "bundle", "verify", one.Path)
+	}
+	return shellWords("slipway", "bundle", "build", "--out", "bundle.tar")
+}
+
+func (s *bundleScreen) chosen() *workflow.FoundBundle {
+	if s.list.at >= len(s.found) {
+		return nil
+	}
+	return &s.found[s.list.at]
+}
+
+func (s *bundleScreen) keys() []key {
+	if s.form.types() {
+		return stepKeys(true)
+	}
+	return []key{{"n", text.KeyNext}, {"↑↓", text.KeyMove}, {"v", text.KeyVerify}, {"a", text.BundlePath}, {"Esc", text.KeyBack}}
+}
+
+func (s *bundleScreen) leave(quitting bool) (bool, tea.Cmd) {
+	if quitting {
+		return s.leaving(quit)
+	}
+	return true, nil
+}
+
+func (s *bundleScreen) update(msg tea.Msg) tea.Cmd {
+	if cmd, taken := s.tellOf(msg); taken {
+		return cmd
+	}
+	switch msg := msg.(type) {
+	case bundlesMsg:
+		if msg.of == s {
+			s.found, s.looked = msg.found, true
+		}
+	case verifiedMsg:
+		if msg.of == s {
+			s.verified[msg.path] = s.say(text.BundleRight)
+			if msg.err != nil {
+				s.verified[msg.path] = clean(msg.err.Error())
+			}
+		}
+	case tea.KeyMsg:
+		return s.key(msg)
+	}
+	return nil
+}
+
+func (s *bundleScreen) key(msg tea.KeyMsg) tea.Cmd {
+	if s.form.types() {
+		if _, changed := s.form.key(msg); changed {
+			return s.named(s.form.fields[0].value)
+		}
+		return nil
+	}
+	switch msg.String() {
+	case "a":
+		s.form.fields = []*field{{label: s.say(text.BundlePath)}}
+		s.form.open()
+		return nil
+	case "v":
+		return s.verify()
+	case "n", "right", "enter":
+		if one := s.chosen(); one != nil && one.Err == nil {
+			s.bundle = *one
+			return push(newFileScreen(s.installer))
+		}
+		return nil
+	}
+	s.list.key(msg, len(s.found))
+	return nil
+}
+
+// named takes the bundle of a path that was typed.
+func (s *bundleScreen) named(path string) tea.Cmd {
+	if path == "" {
+		return nil
+	}
+	s.found = append([]workflow.FoundBundle{workflow.LookAtBundle(path, s.draft)}, s.found...)
+	s.list.at = 0
+	return nil
+}
+
+// verify reads all of the chosen bundle, beside the program.
+func (s *bundleScreen) verify() tea.Cmd {
+	one := s.chosen()
+	if one == nil {
+		return nil
+	}
+	s.verified[one.Path] = ""
+	bundle := *one
+	return func() tea.Msg { return verifiedMsg{s, bundle.Path, bundle.Verify(s.ctx)} }
+}
+
+func (s *bundleScreen) body(columns, height int) []string {
+	lines := wrap(s.say(text.BundleAbout), columns)
+	lines = append(lines, "")
+	if s.form.types() {
+		return append(lines, s.form.lines(columns, 4)...)
+	}
+	if s.looked && len(s.found) == 0 {
+		return append(lines, wrap(s.say(text.BundleNone), columns)...)
+	}
+	below := s.about(columns)
+	from, to := s.list.window(len(s.found), max(3, height-len(lines)-len(below)))
+	for i := from; i < to; i++ {
+		one := s.found[i]
+		sign := markWell
+		if one.Err != nil {
+			sign = markBad
+		}
+		cursor := "  "
+		if i == s.list.at {
+			cursor = s.theme.cursor + " "
+		}
+		lines = append(lines, cursor+s.theme.mark(sign)+" "+s.theme.fit(clean(filepath.Base(one.Path)), 30)+" Kubernetes "+s.theme.fit(clean(one.Bill.KubernetesVersion), 10)+
+			" "+s.theme.fit(clean(one.Bill.Platform.OS+"/"+one.Bill.Platform.Arch), 14)+" "+hosts.Size(one.Size))
+	}
+	return append(lines, below...)
+}
+
+// about is what there is to know of the chosen bundle.
+func (s *bundleScreen) about(columns int) []string {
+	one := s.chosen()
+	if one == nil {
+		return nil
+	}
+	lines := []string{"", clean(one.Path)}
+	if one.Digest != "" {
+		lines = append(lines, s.theme.faint.Render(clean(one.Digest)))
+		lines = append(lines, wrap(s.say(text.BundleSigned, clean(one.Signature)), columns)...)
+	}
+	if said, asked := s.verified[one.Path]; asked {
+		if said == "" {
+			said = s.theme.mark(markRuns) + " " + s.say(text.BundleReads)
+		}
+		lines = append(lines, wrap(said, columns)...)
+	}
+	if one.Err != nil {
+		lines = append(lines, wrapAll(cleanLines(s.options.Explain(one.Err, false)), columns, "", "  ")...)
+	}
+	if one.Digest != "" {
+		lines = append(lines, wrapAll([]string{strings.Join(holds(*one), ", ")}, columns, s.say(text.BundleHolds), "  ")...)
+	}
+	return lines
+}
+
+// holds are the parts of a bundle with their sizes, as they are stored.
+func holds(one workflow.FoundBundle) []string {
+	var all []string
+	for _, set := range one.Bill.Sets {
+		var size int64
+		for _, layer := range set.Layers {
+			size += layer.Size
+		}
+		all = append(all, clean(set.Name)+" "+hosts.Size(size))
+	}
+	for _, image := range one.Bill.Images {
+		var size int64
+		for _, layer := range image.Layers {
+			size += layer.Size
+		}
+		name, _, _ := strings.Cut(image.Name[strings.LastIndexByte(image.Name, '/')+1:], ":")
+		all = append(all, clean(name)+" "+hosts.Size(size))
+	}
+	return all
+}

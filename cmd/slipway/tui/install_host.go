@@ -1,0 +1,332 @@
+package tui
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// hostScreen is one host of the installer: how it is reached, what it is to be, and what it is.
+type hostScreen struct {
+	*installer
+	form form
+	name string // in the draft; empty: it is a new one
+	was  cluster.Host
+}
+
+// The fields of a host, in their order.
+const (
+	fieldName = iota
+	fieldAddress
+	fieldSSHHost
+	fieldSSHPort
+	fieldSSHUser
+	fieldSSHKey
+	fieldPlane
+	fieldWorker
+	fieldBalancer
+)
+
+func newHostScreen(in *installer, name string) *hostScreen {
+	s := &hostScreen{installer: in, name: name, form: form{shared: in.shared}}
+	s.was, _ = in.host(name)
+	h := s.was
+	role := func(r cluster.Role) string { return map[bool]string{true: "true"}[h.HasRole(r)] }
+	s.form.fields = []*field{
+		fieldName:     {label: in.say(text.HostName), help: in.say(text.HostNameHelp), value: h.Name, check: s.checkName},
+		fieldAddress:  {label: in.say(text.HostAddress), help: in.say(text.HostAddrHelp), value: h.Address(), check: s.checkAddress},
+		fieldSSHHost:  {label: in.say(text.HostSSHHost), help: in.say(text.HostSSHHelp), value: h.SSH.Host},
+		fieldSSHPort:  {label: in.say(text.HostSSHPort), value: numberText(h.SSH.Port), check: s.checkPort},
+		fieldSSHUser:  {label: in.say(text.HostSSHUser), help: in.say(text.HostUserHelp), value: h.SSH.User},
+		fieldSSHKey:   {label: in.say(text.HostSSHKey), help: in.say(text.HostKeyHelp), value: h.SSH.IdentityFile},
+		fieldPlane:    {label: in.say(text.HostRoleCP), isFlag: true, value: role(cluster.RoleControlPlane)},
+		fieldWorker:   {label: in.say(text.HostRoleWorker), isFlag: true, value: role(cluster.RoleWorker)},
+		fieldBalancer: {label: in.say(text.HostRoleLB), isFlag: true, value: role(cluster.RoleLoadBalancer)},
+	}
+	return s
+}
+
+func numberText(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+func (s *hostScreen) checkName(name string) error {
+	switch {
+	case name == "":
+		return nil
+	case !isName(name):
+		return errors.New(s.say(text.HostNameBad))
+	case slices.Contains(s.namesBut(s.name), name):
+		return errors.New(s.say(text.HostNameTaken))
+	}
+	return nil
+}
+
+func (s *hostScreen) checkAddress(address string) error {
+	if _, err := netip.ParseAddr(address); address != "" && err != nil {
+		return errors.New(s.say(text.HostAddrBad))
+	}
+	return nil
+}
+
+func (in *installer) checkPort(port string) error {
+	if n, err := strconv.Atoi(port); port != "" && (err != nil || n < 1 || n > 65535) {
+		return errors.New(in.say(text.HostPortBad))
+	}
+	return nil
+}
+
+func (s *hostScreen) begin() tea.Cmd { return nil }
+func (s *hostScreen) types() bool    { return s.form.types() }
+
+func (s *hostScreen) title() string {
+	if s.name == "" {
+		return s.say(text.HostNewTitle)
+	}
+	return s.name
+}
+
+func (s *hostScreen) command() string {
+	if s.name == "" {
+		return ""
+	}
+	return shellWords("slipway", "hosts", "check", "-f", s.options.File, s.name)
+}
+
+func (s *hostScreen) keys() []key {
+	return []key{{"↑↓", text.KeyMove}, {"Enter", text.KeyChange}, {"Esc", text.KeyDone}}
+}
+
+func (s *hostScreen) update(msg tea.Msg) tea.Cmd {
+	if pressed, is := msg.(tea.KeyMsg); is {
+		if pressed.Paste && s.name == "" && !s.form.types() {
+			return nil
+		}
+		s.form.key(pressed)
+	}
+	return nil
+}
+
+// leave puts what was filled in into the file's text; what is wrong keeps one here.
+func (s *hostScreen) leave(bool) (bool, tea.Cmd) {
+	if s.form.wrong() != nil {
+		return false, nil
+	}
+	h := s.filled()
+	if h.Name == "" && h.Address() == "" && h.SSH.Host == "" {
+		return true, nil // nothing was filled in
+	}
+	if err := s.put(h); err != nil {
+		return false, push(newErrorScreen(s.shared, err))
+	}
+	return true, nil
+}
+
+// filled is the host as the fields have it.
+func (s *hostScreen) filled() cluster.Host {
+	h := s.was
+	value := func(i int) string { return strings.TrimSpace(s.form.fields[i].value) }
+	h.Name = value(fieldName)
+	if h.Addresses = nil; value(fieldAddress) != "" {
+		h.Addresses = []string{value(fieldAddress)}
+		if len(s.was.Addresses) > 1 {
+			h.Addresses = append(h.Addresses, s.was.Addresses[1:]...)
+		}
+	}
+	h.SSH.Host, h.SSH.User, h.SSH.IdentityFile = value(fieldSSHHost), value(fieldSSHUser), value(fieldSSHKey)
+	h.SSH.Port, _ = strconv.Atoi(value(fieldSSHPort)) // it was judged
+	h.Roles = nil
+	for i, role := range map[int]cluster.Role{fieldPlane: cluster.RoleControlPlane, fieldWorker: cluster.RoleWorker, fieldBalancer: cluster.RoleLoadBalancer} {
+		if s.form.fields[i].on() {
+			h.Roles = append(h.Roles, role)
+		}
+	}
+	slices.Sort(h.Roles)
+	return h
+}
+
+// put puts the host into the text.
+func (s *hostScreen) put(h cluster.Host) error {
+	if s.name == "" {
+		_, _, err := s.add([]listed{{host: h, named: h.Name != ""}})
+		return err
+	}
+	if h.Name == "" {
+		h.Name = s.name
+		s.unnamed[s.name] = true
+	}
+	return s.edit(func(e *cluster.Editor) error {
+		if h.Name != s.name {
+			if err := e.RenameHost(s.name, h.Name); err != nil {
+				return err
+			}
+			s.looks[h.Name] = s.of(s.name)
+			delete(s.looks, s.name)
+		}
+		return e.SetHost(h.Name, h)
+	})
+}
+
+func (s *hostScreen) body(columns, height int) []string {
+	below := s.about(columns)
+	room := max(height-len(below), min(height, len(s.form.fields)+4))
+	lines := s.form.lines(columns, room)
+	if s.name == "" {
+		return lines
+	}
+	lines = append(lines, "")
+	return append(lines, below[:max(0, min(len(below), height-len(lines)))]...)
+}
+
+// about is what is known of the host.
+func (s *hostScreen) about(columns int) []string {
+	at := s.of(s.name)
+	m, says := s.shown(at)
+	lines := []string{s.theme.strong.Render(s.say(text.HostState))}
+	switch at.state {
+	case lookFailed, lookKey:
+		return append(lines, wrapAll(cleanLines(s.options.Explain(at.err, false)), columns, s.theme.mark(m)+" ", "  ")...)
+	case lookWell:
+		return append(lines, s.factLines(at.facts, columns)...)
+	case lookNone, lookTries:
+	}
+	return append(lines, s.theme.mark(m)+" "+says)
+}
+
+// factLines are a host's facts, a line each.
+func (s *shared) factLines(f hosts.Facts, columns int) []string {
+	var lines []string
+	say := func(label *text.Text, said string) {
+		if said != "" {
+			lines = append(lines, wrapAll([]string{said}, columns, s.theme.fit(s.say(label), 18), strings.Repeat(" ", 18))...)
+		}
+	}
+	say(text.FactSystem, clean(f.OS.Pretty)+", "+clean(f.Arch))
+	say(text.FactKernel, clean(f.Kernel))
+	say(text.FactCgroups, fmt.Sprintf("v%d, systemd %d (%s)", f.Cgroup.Version, f.Systemd.Version, clean(f.Systemd.State)))
+	say(text.FactCPUs, strconv.Itoa(f.CPUs))
+	say(text.FactMemory, hosts.Size(f.Memory))
+	for _, disk := range f.Disks {
+		say(text.FactDisks, s.say(text.FactDisk, clean(disk.Path), hosts.Size(disk.Free), hosts.Size(disk.Size)))
+	}
+	var addresses []string
+	for _, link := range f.Interfaces {
+		for _, address := range link.Addresses {
+			addresses = append(addresses, clean(link.Name+" "+address))
+		}
+	}
+	say(text.FactAddresses, strings.Join(addresses, ", "))
+	say(text.FactUser, clean(f.User))
+	for _, foreign := range f.Foreign {
+		say(text.FactForeign, clean(foreign.What+": "+foreign.Detail))
+	}
+	return lines
+}
+
+// ownAddress is the address by which the other hosts most likely reach a host: the first that is neither a loopback's
+// nor link-local, of an interface that is no container network's.
+func ownAddress(f hosts.Facts) string {
+	for _, link := range f.Interfaces {
+		if !link.Up || strings.HasPrefix(link.Name, "docker") || strings.HasPrefix(link.Name, "cni") || strings.HasPrefix(link.Name, "flannel") || strings.HasPrefix(link.Name, "virbr") {
+			continue
+		}
+		for _, prefix := range link.Addresses {
+			at, err := netip.ParsePrefix(prefix)
+			if err == nil && at.Addr().IsGlobalUnicast() && at.Bits() < at.Addr().BitLen() {
+				return at.Addr().String()
+			}
+		}
+	}
+	return ""
+}
+
+// sshScreen is how all hosts are reached that say nothing else.
+type sshScreen struct {
+	*installer
+	form form
+}
+
+func newSSHScreen(in *installer) *sshScreen {
+	s := &sshScreen{installer: in, form: form{shared: in.shared}}
+	all := in.draft.SSH
+	s.form.fields = []*field{
+		{label: in.say(text.HostSSHUser), help: in.say(text.HostUserHelp), value: all.User},
+		{label: in.say(text.HostSSHPort), value: numberText(all.Port), check: in.checkPort},
+		{label: in.say(text.HostSSHKey), help: in.say(text.HostKeyHelp), value: all.IdentityFile},
+	}
+	return s
+}
+
+func (s *sshScreen) begin() tea.Cmd  { return nil }
+func (s *sshScreen) types() bool     { return s.form.types() }
+func (s *sshScreen) title() string   { return s.say(text.SSHTitle) }
+func (s *sshScreen) command() string { return "" }
+func (s *sshScreen) keys() []key {
+	return []key{{"↑↓", text.KeyMove}, {"Enter", text.KeyChange}, {"Esc", text.KeyDone}}
+}
+
+func (s *sshScreen) update(msg tea.Msg) tea.Cmd {
+	if pressed, is := msg.(tea.KeyMsg); is {
+		s.form.key(pressed)
+	}
+	return nil
+}
+
+func (s *sshScreen) leave(bool) (bool, tea.Cmd) {
+	if s.form.wrong() != nil {
+		return false, nil
+	}
+	was := s.draft.SSH
+	port, _ := strconv.Atoi(s.form.fields[1].value) // it was judged
+	err := s.edit(func(e *cluster.Editor) error {
+		return errors.Join(
+			setText(e, "ssh.user", s.form.fields[0].value, was.User),
+			setNumber(e, "ssh.port", port, was.Port),
+			setText(e, "ssh.identityFile", s.form.fields[2].value, was.IdentityFile),
+		)
+	})
+	if err != nil {
+		return false, push(newErrorScreen(s.shared, err))
+	}
+	return true, nil
+}
+
+func (s *sshScreen) body(columns, height int) []string {
+	lines := wrap(s.say(text.SSHAbout), columns)
+	lines = append(lines, "")
+	return append(lines, s.form.lines(columns, height-len(lines))...)
+}
+
+// setText writes a text that has changed; an empty one goes out of the file.
+func setText(e *cluster.Editor, path, now, was string) error {
+	switch {
+	case now == was:
+		return nil
+	case now == "":
+		return e.Set(path, nil)
+	}
+	return e.Set(path, now)
+}
+
+// setNumber writes a number that has changed; 0 goes out of the file.
+func setNumber(e *cluster.Editor, path string, now, was int) error {
+	switch {
+	case now == was:
+		return nil
+	case now == 0:
+		return e.Set(path, nil)
+	}
+	return e.Set(path, now)
+}

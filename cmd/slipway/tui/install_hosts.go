@@ -1,0 +1,349 @@
+package tui
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// hostsScreen is the installer's first: which hosts there are, what they are, and what each is to be.
+type hostsScreen struct {
+	*installer
+	list list
+	said string // what came of the last key
+}
+
+func newHostsScreen(in *installer) *hostsScreen { return &hostsScreen{installer: in} }
+
+func (s *hostsScreen) begin() tea.Cmd { return s.tryAll() }
+func (s *hostsScreen) title() string  { return s.say(text.StepHosts) }
+
+func (s *hostsScreen) command() string {
+	return shellWords("slipway", "hosts", "check", "-f", s.options.File)
+}
+
+func (s *hostsScreen) keys() []key {
+	if len(s.draft.Hosts) == 0 {
+		return []key{{"a", text.KeyAdd}, {"i", text.KeyImport}, {"f", text.KeyFind}, {"Esc", text.KeyQuit}}
+	}
+	all := []key{{"n", text.KeyNext}, {"Enter", text.KeyOpen}}
+	if s.count(lookKey) > 0 {
+		all = append(all, key{"t", text.KeyTrust})
+	}
+	return append(all, key{"c", text.KeyRoleCP}, key{"w", text.KeyRoleWorker}, key{"a", text.KeyAdd}, key{"d", text.KeyRemove}, key{"r", text.KeyRetry},
+		key{"b", text.KeyRoleLB}, key{"s", text.KeySSH}, key{"i", text.KeyImport}, key{"f", text.KeyFind}, key{"Esc", text.KeyQuit})
+}
+
+func (s *hostsScreen) count(state lookState) int {
+	n := 0
+	for _, h := range s.draft.Hosts {
+		if s.of(h.Name).state == state {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *hostsScreen) leave(quitting bool) (bool, tea.Cmd) {
+	end := tea.Cmd(pop)
+	if quitting {
+		end = quit
+	}
+	return s.leaving(end)
+}
+
+func (s *hostsScreen) update(msg tea.Msg) tea.Cmd {
+	if cmd, taken := s.tellOf(msg); taken {
+		return cmd
+	}
+	if pressed, is := msg.(tea.KeyMsg); is {
+		return s.key(pressed)
+	}
+	return nil
+}
+
+func (s *hostsScreen) key(msg tea.KeyMsg) tea.Cmd {
+	if msg.Paste {
+		return s.paste(string(msg.Runes))
+	}
+	switch msg.String() {
+	case "a":
+		return push(newHostScreen(s.installer, ""))
+	case "i":
+		return push(newImportScreen(s))
+	case "f":
+		return push(newFindScreen(s))
+	}
+	if len(s.draft.Hosts) == 0 {
+		return nil
+	}
+	at := s.draft.Hosts[min(s.list.at, len(s.draft.Hosts)-1)]
+	switch msg.String() {
+	case "n", "right":
+		return push(newEndpointScreen(s.installer))
+	case "enter":
+		return push(newHostScreen(s.installer, at.Name))
+	case "t":
+		if s.count(lookKey) > 0 {
+			return push(newTrustScreen(s.installer))
+		}
+	case "s":
+		return push(newSSHScreen(s.installer))
+	case "r":
+		return s.retry()
+	case "d", "delete":
+		return s.remove(at)
+	case "c":
+		s.turn(at, cluster.RoleControlPlane)
+	case "w":
+		s.turn(at, cluster.RoleWorker)
+	case "b":
+		s.turn(at, cluster.RoleLoadBalancer)
+	default:
+		s.list.key(msg, len(s.draft.Hosts))
+	}
+	return nil
+}
+
+// retry looks again at every host that was not reached; where all were, at the chosen one.
+func (s *hostsScreen) retry() tea.Cmd {
+	var all []tea.Cmd
+	for i, h := range s.draft.Hosts {
+		if s.of(h.Name).state != lookWell || i == s.list.at {
+			all = append(all, s.try(h))
+		}
+	}
+	return tea.Batch(all...)
+}
+
+func (s *hostsScreen) remove(h cluster.Host) tea.Cmd {
+	err := s.edit(func(e *cluster.Editor) error { return e.RemoveHost(h.Name) })
+	delete(s.looks, h.Name)
+	return s.failed(err)
+}
+
+// failed shows what went wrong, if anything.
+func (in *installer) failed(err error) tea.Cmd {
+	if err == nil {
+		return nil
+	}
+	return push(newErrorScreen(in.shared, err))
+}
+
+// turn gives a host a role, or takes it away; a load balancer has no other, and no host is without.
+func (s *hostsScreen) turn(h cluster.Host, role cluster.Role) {
+	h.Roles = turned(h.Roles, role)
+	if err := s.edit(func(e *cluster.Editor) error { return e.SetHost(h.Name, h) }); err != nil {
+		s.said = clean(err.Error())
+	}
+}
+
+func turned(roles []cluster.Role, role cluster.Role) []cluster.Role {
+	switch {
+	case role == cluster.RoleLoadBalancer:
+		return []cluster.Role{role}
+	case slices.Contains(roles, role) && len(roles) > 1:
+		return slices.DeleteFunc(slices.Clone(roles), func(r cluster.Role) bool { return r == role })
+	case slices.Contains(roles, role):
+		return roles
+	case slices.Contains(roles, cluster.RoleLoadBalancer):
+		return []cluster.Role{role}
+	}
+	both := append(slices.Clone(roles), role)
+	slices.Sort(both) // control-plane before worker, as everybody writes it
+	return both
+}
+
+// paste takes a list of hosts.
+func (s *hostsScreen) paste(list string) tea.Cmd {
+	found, problems := parseHosts(list)
+	added, twice, err := s.add(found)
+	s.said = s.say(text.HostsPasted, added)
+	if twice > 0 {
+		s.said += "; " + s.say(text.HostsTwice, twice)
+	}
+	if len(problems) > 0 {
+		s.said += "; " + s.say(text.HostsSkipped, len(problems), clean(problems[0]))
+	}
+	return tea.Batch(s.failed(err), s.tryAll())
+}
+
+// add puts hosts into the file that are not there yet.
+func (in *installer) add(found []listed) (added, twice int, err error) {
+	var fresh []cluster.Host
+	taken := in.namesBut("")
+	known := in.candidates()
+	var unnamed []string
+	for _, one := range found {
+		h := fromSSH(one.host, known)
+		if in.has(h, fresh) {
+			twice++
+			continue
+		}
+		if !one.named {
+			h.Name = freeName("node", taken)
+			unnamed = append(unnamed, h.Name)
+		}
+		if slices.Contains(taken, h.Name) {
+			twice++
+			continue
+		}
+		taken = append(taken, h.Name)
+		fresh = append(fresh, h)
+	}
+	all := append(slices.Clone(in.draft.Hosts), fresh...)
+	guessRoles(all)
+	fresh = all[len(in.draft.Hosts):]
+	err = in.edit(func(e *cluster.Editor) error {
+		var errs []error
+		for _, h := range fresh {
+			errs = append(errs, e.SetHost(h.Name, h))
+		}
+		return errors.Join(errs...)
+	})
+	for _, name := range unnamed {
+		in.unnamed[name] = true
+	}
+	return len(fresh), twice, err
+}
+
+// has tells whether a host is there already, by its address or by how it is reached.
+func (in *installer) has(h cluster.Host, fresh []cluster.Host) bool {
+	return slices.ContainsFunc(append(slices.Clone(in.draft.Hosts), fresh...), func(other cluster.Host) bool {
+		return h.Address() != "" && h.Address() == other.Address() || h.Address() == "" && h.SSH.Host != "" && h.SSH.Host == other.SSH.Host
+	})
+}
+
+func (s *hostsScreen) body(columns, height int) []string {
+	if len(s.draft.Hosts) == 0 {
+		lines := []string{s.theme.strong.Render(s.say(text.HostsNone)), ""}
+		lines = append(lines, wrap(s.say(text.HostsHowTo), columns)...)
+		if s.said != "" {
+			lines = append(lines, "", s.said)
+		}
+		return lines
+	}
+	foot := s.foot(columns)
+	rows := [][]string{{"", s.say(text.HostsHead), s.say(text.HostsAddress), s.say(text.HostsRoles), s.say(text.HostsFound)}}
+	for _, h := range s.draft.Hosts {
+		rows = append(rows, s.row(h))
+	}
+	widths := widthsOf(rows, columns-2, 8)
+	// What the host is may be cut; its name may not.
+	if over := sum(widths) + len(widths) + 1 - columns; over > 0 {
+		widths[4] = max(8, widths[4]-over)
+	}
+	lines := []string{s.theme.faint.Render("  " + s.theme.columns(rows[0], widths))}
+	from, to := s.list.window(len(s.draft.Hosts), height-1-len(foot))
+	for i := from; i < to; i++ {
+		line := s.theme.columns(rows[i+1], widths)
+		if i == s.list.at {
+			lines = append(lines, s.theme.cursor+" "+line)
+		} else {
+			lines = append(lines, "  "+line)
+		}
+	}
+	for len(lines) < height-len(foot) {
+		lines = append(lines, "")
+	}
+	return append(lines, foot...)
+}
+
+func sum(all []int) int {
+	total := 0
+	for _, n := range all {
+		total += n
+	}
+	return total
+}
+
+func (s *hostsScreen) row(h cluster.Host) []string {
+	m, says := s.shown(s.of(h.Name))
+	address := h.Address()
+	if address == "" {
+		address = h.SSH.Host
+	}
+	return []string{s.theme.mark(m), clean(h.Name), clean(address), shortRoles(h.Roles), says}
+}
+
+func shortRoles(roles []cluster.Role) string {
+	var words []string
+	for _, r := range roles {
+		words = append(words, string(r))
+	}
+	return strings.Join(words, ",")
+}
+
+// shown is how a host is, in a mark and a line.
+func (in *installer) shown(at *look) (mark, string) {
+	switch at.state {
+	case lookTries:
+		return markRuns, in.say(text.HostTrying, at.what)
+	case lookKey:
+		return markWarning, in.say(text.HostUnknown, clean(at.key.Fingerprint))
+	case lookFailed:
+		return markBad, clean(causeOf(at.err))
+	case lookWell:
+		return markWell, in.machine(at.facts)
+	case lookNone:
+	}
+	return markWaits, in.say(text.HostWaits)
+}
+
+// causeOf is an error without the deed and the host that the row tells already.
+func causeOf(err error) string {
+	if host, is := errors.AsType[*hosts.Error](err); is && host.Err != nil {
+		return fmt.Sprintf("%s: %v", host.Kind, host.Err)
+	}
+	return err.Error()
+}
+
+// machine is what a host is, in a line.
+func (in *installer) machine(f hosts.Facts) string {
+	var free int64
+	for _, disk := range f.Disks {
+		free = max(free, disk.Free)
+	}
+	return in.say(text.HostMachine, clean(f.OS.Pretty), clean(f.Kernel), f.Cgroup.Version, f.CPUs, hosts.Size(f.Memory), hosts.Size(free))
+}
+
+// foot counts, and says what is to be done before one can go on.
+func (s *hostsScreen) foot(columns int) []string {
+	planes := len(s.draft.ControlPlanes())
+	workers, balancers := 0, 0
+	for _, h := range s.draft.Hosts {
+		if h.HasRole(cluster.RoleWorker) {
+			workers++
+		}
+		if h.HasRole(cluster.RoleLoadBalancer) {
+			balancers++
+		}
+	}
+	lines := []string{"", s.say(text.HostsCount, len(s.draft.Hosts), planes, workers, balancers)}
+	warn := func(m mark, said string) {
+		lines = append(lines, wrapAll([]string{said}, columns, s.theme.mark(m)+" ", "  ")...)
+	}
+	switch {
+	case planes == 0:
+		warn(markBad, s.say(text.HostsNoPlane))
+	case planes%2 == 0:
+		warn(markWarning, s.say(text.HostsEven))
+	}
+	if n := s.count(lookKey); n > 0 {
+		warn(markWarning, s.say(text.HostsKeys, n))
+	}
+	if n := s.count(lookFailed); n > 0 {
+		warn(markBad, s.say(text.HostsOpen, n))
+	}
+	if s.said != "" {
+		warn(markNone, s.said)
+	}
+	return lines
+}

@@ -1,0 +1,110 @@
+package tui
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
+)
+
+// networkScreen is the addresses inside the cluster, and what it is called.
+type networkScreen struct {
+	*installer
+	form  form
+	check liveCheck
+}
+
+func newNetworkScreen(in *installer) *networkScreen {
+	s := &networkScreen{installer: in, form: form{shared: in.shared}}
+	s.check = liveCheck{installer: in, names: []string{"AddressPlan"}}
+	s.fill()
+	return s
+}
+
+func (s *networkScreen) fill() {
+	n := s.draft.Networking
+	s.form.fields = []*field{
+		{label: s.say(text.ClusterName), help: s.say(text.ClusterNameHelp), value: s.draft.Name},
+		{label: s.say(text.NetworkPods), help: s.say(text.NetworkPodsHelp), value: strings.Join(n.PodSubnets, ", ")},
+		{label: s.say(text.NetworkServices), help: s.say(text.NetworkSvcHelp), value: strings.Join(n.ServiceSubnets, ", ")},
+		{label: s.say(text.NetworkDomain), value: n.DNSDomain},
+		{label: s.say(text.NetworkAddOn), value: n.AddOn, choices: []choice{
+			{cluster.AddOnFlannel, "flannel", s.say(text.AddOnFlannel)}, {cluster.AddOnNone, "none", s.say(text.AddOnNone)},
+		}},
+	}
+}
+
+func (s *networkScreen) begin() tea.Cmd { return s.check.ask() }
+func (s *networkScreen) types() bool    { return s.form.types() }
+func (s *networkScreen) title() string  { return s.say(text.StepNetwork) }
+func (s *networkScreen) command() string {
+	return shellWords("slipway", "config", "validate", "-f", s.options.File)
+}
+func (s *networkScreen) keys() []key { return stepKeys(s.form.types()) }
+
+func (s *networkScreen) leave(quitting bool) (bool, tea.Cmd) {
+	if quitting {
+		return s.leaving(quit)
+	}
+	return true, nil
+}
+
+func (s *networkScreen) update(msg tea.Msg) tea.Cmd {
+	if cmd, taken := s.tellOf(msg); taken {
+		return cmd
+	}
+	switch msg := msg.(type) {
+	case checkedMsg:
+		s.check.took(msg)
+	case tea.KeyMsg:
+		if !s.form.types() && isNext(msg) {
+			return push(newBundleScreen(s.installer))
+		}
+		if _, changed := s.form.key(msg); changed {
+			if err := s.put(); err != nil {
+				return push(newErrorScreen(s.shared, err))
+			}
+			s.fill()
+			return s.check.ask()
+		}
+	}
+	return nil
+}
+
+func (s *networkScreen) put() error {
+	was := s.draft.Networking
+	value := func(i int) string { return strings.TrimSpace(s.form.fields[i].value) }
+	return s.edit(func(e *cluster.Editor) error {
+		return errors.Join(
+			setText(e, "name", value(0), s.draft.Name),
+			setList(e, "networking.podSubnets", commas(value(1)), was.PodSubnets),
+			setList(e, "networking.serviceSubnets", commas(value(2)), was.ServiceSubnets),
+			setText(e, "networking.dnsDomain", value(3), was.DNSDomain),
+			setText(e, "networking.addOn", value(4), was.AddOn),
+		)
+	})
+}
+
+// setList writes a list that has changed; an empty one goes out of the file.
+func setList(e *cluster.Editor, path string, now, was []string) error {
+	switch {
+	case slices.Equal(now, was):
+		return nil
+	case len(now) == 0:
+		return e.Set(path, nil)
+	}
+	return e.Set(path, now)
+}
+
+func (s *networkScreen) body(columns, height int) []string {
+	var below []string
+	if !s.form.types() {
+		below = append([]string{""}, s.check.lines(s.say(text.StepNetwork), s.problemsOf("networking", "name"), columns)...)
+	}
+	lines := s.form.lines(columns, max(6, height-len(below)))
+	return append(lines, below...)
+}

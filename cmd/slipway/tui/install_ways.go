@@ -1,0 +1,439 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
+	"github.com/slipway-k8s/slipway/workflow"
+)
+
+// Where hosts come from: SSH's own files, an address range; and their keys.
+
+// candidates are the hosts that SSH's files name. What cannot be read names none.
+func (in *installer) candidates() []workflow.Candidate {
+	all, _ := workflow.Candidates() // the import's screen tells it
+	return all
+}
+
+// fromSSH is a host with what ~/.ssh/config says of its name, where the list does not say it.
+func fromSSH(h cluster.Host, known []workflow.Candidate) cluster.Host {
+	for _, one := range known {
+		if one.Name != h.Name && (one.Name != h.SSH.Host || h.SSH.Host == "") {
+			continue
+		}
+		if h.SSH.Host == "" || h.SSH.Host == h.Name || h.SSH.Host == one.Name {
+			if one.Host != h.Address() {
+				h.SSH.Host = one.Host
+			}
+		}
+		if h.SSH.Port == 0 {
+			h.SSH.Port = one.Port
+		}
+		if h.SSH.User == "" {
+			h.SSH.User = one.User
+		}
+		if h.SSH.IdentityFile == "" {
+			h.SSH.IdentityFile = one.IdentityFile
+		}
+		if h.SSH.ProxyCommand == "" {
+			h.SSH.ProxyCommand = one.ProxyCommand
+		}
+		break
+	}
+	if address, err := netip.ParseAddr(h.SSH.Host); err == nil && h.Address() == "" && h.SSH.ProxyCommand == "" {
+		h.Addresses, h.SSH.Host = []string{address.String()}, ""
+	}
+	return h
+}
+
+// importScreen lets one mark hosts of which there is a list.
+type importScreen struct {
+	*hostsScreen
+	all    []workflow.Candidate
+	err    error
+	marked map[int]bool
+	list   list
+}
+
+func newImportScreen(of *hostsScreen) *importScreen {
+	s := &importScreen{hostsScreen: of, marked: map[int]bool{}}
+	s.all, s.err = workflow.Candidates()
+	return s
+}
+
+func (s *importScreen) begin() tea.Cmd             { return nil }
+func (s *importScreen) leave(bool) (bool, tea.Cmd) { return true, nil }
+func (s *importScreen) title() string              { return s.say(text.ImportTitle) }
+func (s *importScreen) command() string            { return shellWords("slipway", "hosts", "known") }
+
+func (s *importScreen) keys() []key {
+	return []key{{"Space", text.KeyMark}, {"*", text.KeyMarkAll}, {"Enter", text.KeyTake}, {"Esc", text.KeyBack}}
+}
+
+func (s *importScreen) update(msg tea.Msg) tea.Cmd {
+	pressed, is := msg.(tea.KeyMsg)
+	if !is || len(s.all) == 0 {
+		return nil
+	}
+	switch pressed.String() {
+	case " ":
+		s.marked[s.list.at] = !s.marked[s.list.at]
+	case "*":
+		for i := range s.all {
+			s.marked[i] = true
+		}
+	case "enter":
+		return s.take()
+	default:
+		s.list.key(pressed, len(s.all))
+	}
+	return nil
+}
+
+// take adds the marked hosts; where none is, the chosen one.
+func (s *importScreen) take() tea.Cmd {
+	var found []listed
+	for i, one := range s.all {
+		if s.marked[i] || len(s.marked) == 0 && i == s.list.at {
+			l, err := parseHost(one.Name)
+			if err != nil { // a name that cannot be a node's
+				l = listed{host: cluster.Host{SSH: cluster.SSH{Host: one.Host}}}
+			}
+			l.roles = false
+			l.host.Roles = nil
+			found = append(found, l)
+		}
+	}
+	added, _, err := s.add(found)
+	s.said = s.say(text.HostsPasted, added)
+	if err != nil {
+		return push(newErrorScreen(s.shared, err))
+	}
+	return pop
+}
+
+func (s *importScreen) body(columns, height int) []string {
+	if len(s.all) == 0 {
+		lines := wrap(s.say(text.ImportNone), columns)
+		if s.err != nil {
+			lines = append(lines, wrap(clean(s.err.Error()), columns)...)
+		}
+		return lines
+	}
+	from, to := s.list.window(len(s.all), height-2)
+	var lines []string
+	for i := from; i < to; i++ {
+		one := s.all[i]
+		cursor := "  "
+		if i == s.list.at {
+			cursor = s.theme.cursor + " "
+		}
+		where := one.Host
+		if one.User != "" {
+			where = one.User + "@" + where
+		}
+		if one.Port != 0 {
+			where += fmt.Sprintf(":%d", one.Port)
+		}
+		lines = append(lines, cursor+s.theme.checked[map[bool]int{true: 1}[s.marked[i]]]+" "+s.theme.fit(clean(one.Name), 24)+" "+s.theme.fit(clean(where), 28)+" "+s.theme.faint.Render(clean(one.From)))
+	}
+	n := 0
+	for _, is := range s.marked {
+		if is {
+			n++
+		}
+	}
+	return append(lines, "", s.say(text.ImportTake, n))
+}
+
+// findScreen looks for hosts in an address range, when the user says so.
+type findScreen struct {
+	*hostsScreen
+	form   form
+	found  []string
+	marked map[int]bool
+	list   list
+	runs   string // the range that is asked
+	said   string
+	stop   context.CancelFunc
+}
+
+type (
+	foundMsg struct {
+		of      *findScreen
+		address string
+	}
+	findDoneMsg struct {
+		of  *findScreen
+		err error
+	}
+)
+
+func newFindScreen(of *hostsScreen) *findScreen {
+	s := &findScreen{hostsScreen: of, marked: map[int]bool{}, form: form{shared: of.shared}}
+	s.form.fields = []*field{{label: of.say(text.FindRange), help: of.say(text.FindHelp), value: of.ownRange(), check: checkPrefix}}
+	return s
+}
+
+// ownRange is the subnet of the hosts that are there: others are most likely beside them.
+func (in *installer) ownRange() string {
+	for _, h := range in.draft.Hosts {
+		for _, link := range in.of(h.Name).facts.Interfaces {
+			for _, text := range link.Addresses {
+				if prefix, err := netip.ParsePrefix(text); err == nil && prefix.Addr().String() == h.Address() && prefix.Bits() >= 22 {
+					return prefix.Masked().String()
+				}
+			}
+		}
+	}
+	return ""
+}
+
+func checkPrefix(said string) error {
+	if said == "" {
+		return nil
+	}
+	_, err := netip.ParsePrefix(said)
+	return err
+}
+
+func (s *findScreen) begin() tea.Cmd { return nil }
+func (s *findScreen) types() bool    { return s.form.types() }
+func (s *findScreen) title() string  { return s.say(text.FindTitle) }
+func (s *findScreen) command() string {
+	return shellWords("slipway", "hosts", "find", s.form.fields[0].value)
+}
+
+func (s *findScreen) leave(bool) (bool, tea.Cmd) {
+	if s.stop != nil {
+		s.stop()
+	}
+	return true, nil
+}
+
+func (s *findScreen) keys() []key {
+	if len(s.found) > 0 {
+		return []key{{"Space", text.KeyMark}, {"*", text.KeyMarkAll}, {"Enter", text.KeyTake}, {"Esc", text.KeyBack}}
+	}
+	return []key{{"Enter", text.KeyChange}, {"f", text.FindBegin}, {"Esc", text.KeyBack}}
+}
+
+func (s *findScreen) update(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case foundMsg:
+		if msg.of == s {
+			s.found = append(s.found, msg.address)
+		}
+	case findDoneMsg:
+		if msg.of == s {
+			s.runs, s.said = "", s.say(text.FindDone, len(s.found))
+			if msg.err != nil && !errors.Is(msg.err, context.Canceled) {
+				s.said = clean(msg.err.Error())
+			}
+		}
+	case tea.KeyMsg:
+		return s.key(msg)
+	}
+	return nil
+}
+
+func (s *findScreen) key(msg tea.KeyMsg) tea.Cmd {
+	if !s.form.types() && len(s.found) == 0 && msg.String() == "f" && s.runs == "" {
+		return s.find()
+	}
+	if len(s.found) == 0 || s.form.types() {
+		_, changed := s.form.key(msg)
+		if changed && s.form.wrong() == nil && s.form.fields[0].value != "" {
+			return s.find()
+		}
+		return nil
+	}
+	switch msg.String() {
+	case " ":
+		s.marked[s.list.at] = !s.marked[s.list.at]
+	case "*":
+		for i := range s.found {
+			s.marked[i] = true
+		}
+	case "enter":
+		return s.take()
+	default:
+		s.list.key(msg, len(s.found))
+	}
+	return nil
+}
+
+// find asks the range's addresses, beside the program.
+func (s *findScreen) find() tea.Cmd {
+	wanted := s.form.fields[0].value
+	prefix, err := netip.ParsePrefix(wanted)
+	if err != nil {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(s.ctx)
+	s.stop, s.runs, s.found, s.said = cancel, wanted, nil, ""
+	return func() tea.Msg {
+		defer cancel()
+		err := workflow.FindHosts(ctx, prefix, nil, func(address netip.Addr) { s.send(foundMsg{s, address.String()}) })
+		return findDoneMsg{s, err}
+	}
+}
+
+func (s *findScreen) take() tea.Cmd {
+	var found []listed
+	for i, address := range s.found {
+		if s.marked[i] || len(s.marked) == 0 && i == s.list.at {
+			found = append(found, listed{host: cluster.Host{Addresses: []string{address}}})
+		}
+	}
+	added, _, err := s.add(found)
+	s.hostsScreen.said = s.say(text.HostsPasted, added)
+	if err != nil {
+		return push(newErrorScreen(s.shared, err))
+	}
+	return pop
+}
+
+func (s *findScreen) body(columns, height int) []string {
+	lines := s.form.lines(columns, height)
+	lines = append(lines, "")
+	if s.runs != "" {
+		lines = append(lines, s.theme.mark(markRuns)+" "+s.say(text.FindRuns, clean(s.runs)))
+	}
+	if s.said != "" {
+		lines = append(lines, wrap(s.said, columns)...)
+	}
+	from, to := s.list.window(len(s.found), max(1, height-len(lines)))
+	for i := from; i < to; i++ {
+		cursor := "  "
+		if i == s.list.at {
+			cursor = s.theme.cursor + " "
+		}
+		lines = append(lines, cursor+s.theme.checked[map[bool]int{true: 1}[s.marked[i]]]+" "+clean(s.found[i]))
+	}
+	return lines
+}
+
+// trustScreen shows the hosts' keys that are not known, to be compared.
+type trustScreen struct {
+	*installer
+	names []string // the hosts, as they stood when the screen was opened
+	list  list
+}
+
+func newTrustScreen(in *installer) *trustScreen {
+	s := &trustScreen{installer: in}
+	for _, h := range in.draft.Hosts {
+		if in.of(h.Name).state == lookKey {
+			s.names = append(s.names, h.Name)
+		}
+	}
+	return s
+}
+
+func (s *trustScreen) begin() tea.Cmd { return nil }
+func (s *trustScreen) title() string  { return s.say(text.TrustTitle) }
+
+func (s *trustScreen) command() string {
+	if key := s.chosen(); key != nil {
+		return shellWords("slipway", "hosts", "trust", "-f", s.options.File, s.names[s.at()], key.Fingerprint)
+	}
+	return ""
+}
+
+func (s *trustScreen) at() int { return max(0, min(s.list.at-1, len(s.names)-1)) }
+
+func (s *trustScreen) chosen() *workflow.HostKey {
+	if len(s.names) == 0 {
+		return nil
+	}
+	return s.of(s.names[s.at()]).key
+}
+
+func (s *trustScreen) keys() []key {
+	return []key{{"↑↓", text.KeyMove}, {"Enter", text.KeyChoose}, {"Esc", text.KeyBack}}
+}
+
+// update: the first line accepts all keys, each other line its own.
+func (s *trustScreen) update(msg tea.Msg) tea.Cmd {
+	if cmd, taken := s.tellOf(msg); taken {
+		return cmd
+	}
+	pressed, is := msg.(tea.KeyMsg)
+	if !is {
+		return nil
+	}
+	if pressed.String() != "enter" {
+		s.list.key(pressed, len(s.names)+1)
+		return nil
+	}
+	chosen := s.names
+	if s.list.at > 0 {
+		chosen = []string{s.names[s.at()]}
+	}
+	return s.accept(chosen)
+}
+
+// accept writes the keys that were shown, and looks at their hosts again.
+func (s *trustScreen) accept(names []string) tea.Cmd {
+	var all []tea.Cmd
+	for _, name := range names {
+		at := s.of(name)
+		h, there := s.host(name)
+		if at.key == nil || !there {
+			continue
+		}
+		if err := at.key.Accept(); err != nil {
+			return push(newErrorScreen(s.shared, fmt.Errorf("write the host key of %s: %w", name, err)))
+		}
+		at.key = nil
+		all = append(all, s.try(h))
+	}
+	left := newTrustScreen(s.installer)
+	if len(left.names) == 0 {
+		return tea.Sequence(pop, tea.Batch(all...))
+	}
+	s.names, s.list = left.names, list{}
+	return tea.Batch(all...)
+}
+
+func (s *trustScreen) body(columns, height int) []string {
+	lines := wrap(s.say(text.TrustAbout), columns)
+	file := ""
+	var rows []string
+	for _, name := range s.names {
+		if key := s.of(name).key; key != nil {
+			file = key.File
+			rows = append(rows, s.theme.fit(clean(name), 16)+" "+clean(key.Fingerprint+" "+key.Type))
+		}
+	}
+	lines = append(lines, s.say(text.TrustInto, clean(file)), "")
+	all := append([]string{s.say(text.TrustAll)}, rows...)
+	from, to := s.list.window(len(all), height-len(lines))
+	for i := from; i < to; i++ {
+		if i == s.list.at {
+			lines = append(lines, s.theme.cursor+" "+s.theme.strong.Render(all[i]))
+		} else {
+			lines = append(lines, "  "+all[i])
+		}
+	}
+	return lines
+}
+
+// commas parts a list as it is typed.
+func commas(list string) []string {
+	var all []string
+	for _, one := range strings.Split(list, ",") {
+		if one = strings.TrimSpace(one); one != "" {
+			all = append(all, one)
+		}
+	}
+	return all
+}

@@ -1,0 +1,78 @@
+package tui
+
+import tea "github.com/charmbracelet/bubbletea"
+
+// list is which of many lines is chosen, and which of them are on the screen.
+type list struct {
+	at, top int // the chosen line, and the first that is shown
+	height  int // lines on the screen, at the last frame
+}
+
+// key moves the choice among n lines; it tells whether the key was one that does.
+func (l *list) key(key tea.KeyMsg, n int) bool {
+	page := max(1, l.height-1)
+	switch key.String() {
+	case "up", "k":
+		l.at--
+	case "down", "j":
+		l.at++
+	case "pgup":
+		l.at -= page
+	case "pgdown", " ":
+		l.at += page
+	case "home", "g":
+		l.at = 0
+	case "end", "G":
+		l.at = n - 1
+	default:
+		return false
+	}
+	l.at = max(0, min(l.at, n-1))
+	return true
+}
+
+// window is the range of lines that are shown of n, so that the chosen one is among them.
+func (l *list) window(n, height int) (from, to int) {
+	l.height = height
+	l.at = max(0, min(l.at, n-1))
+	if l.at < l.top {
+		l.top = l.at
+	}
+	if l.at >= l.top+height {
+		l.top = l.at - height + 1
+	}
+	l.top = max(0, min(l.top, n-height))
+	return l.top, min(n, l.top+height)
+}
+
+// scroll is a list that has no chosen line: what moves is what is shown.
+type scroll struct{ top, height int }
+
+// key moves what is shown of n lines.
+func (s *scroll) key(key tea.KeyMsg, n int) bool {
+	page := max(1, s.height-1)
+	switch key.String() {
+	case "up", "k":
+		s.top--
+	case "down", "j":
+		s.top++
+	case "pgup":
+		s.top -= page
+	case "pgdown", " ":
+		s.top += page
+	case "home", "g":
+		s.top = 0
+	case "end", "G":
+		s.top = n
+	default:
+		return false
+	}
+	s.top = max(0, min(s.top, n-s.height))
+	return true
+}
+
+func (s *scroll) window(n, height int) (from, to int) {
+	s.height = height
+	s.top = max(0, min(s.top, n-height))
+	return s.top, min(n, s.top+height)
+}
