@@ -9,12 +9,6 @@ import (
 	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
 )
 
-// The least terminal.
-const (
-	leastWidth  = 80
-	leastHeight = 24
-)
-
 // app is the whole: the screens that lie on each other, and what surrounds the uppermost.
 type app struct {
 	*shared
@@ -109,8 +103,10 @@ func (a *app) key(msg tea.KeyMsg) tea.Cmd {
 
 // leave asks the screens whether they may be left: the uppermost by Esc, all of them by Ctrl-C.
 func (a *app) leave(quit bool) tea.Cmd {
-	if asks, is := a.top().(*choiceScreen); is && quit && asks.onQuit != nil {
-		return asks.onQuit
+	if asks, is := a.top().(quitAnswerer); is && quit {
+		if answer := asks.quitAnswer(); answer != nil {
+			return answer
+		}
 	}
 	asked := a.screens[len(a.screens)-1:]
 	if quit {
@@ -121,7 +117,7 @@ func (a *app) leave(quit bool) tea.Cmd {
 			if may, cmd := one.leave(quit); !may {
 				return cmd
 			}
-			if job, is := s.(*jobScreen); is && job.broken {
+			if one, is := s.(breakable); is && one.brokenOff() {
 				a.interrupted = true
 				return a.end()
 			}

@@ -58,3 +58,5 @@ func (s *choiceScreen) body(columns, height int) []string {
 	}
 	return lines
 }
+
+func (s *choiceScreen) quitAnswer() tea.Cmd { return s.onQuit }

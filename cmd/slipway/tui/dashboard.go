@@ -1,11 +1,9 @@
 package tui
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -14,62 +12,6 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/workflow"
 )
-
-// board is what a cluster is like now, kept up by a session that watches it. What comes is kept here; the screens
-// that show it draw it when they have the time to.
-type board struct {
-	mu      sync.Mutex
-	picture *workflow.Picture
-	session *workflow.Session
-	err     error
-	ended   bool
-	stop    context.CancelFunc
-}
-
-// open watches a cluster until the board is closed.
-func (b *board) open(s *shared, file string) {
-	ctx, cancel := context.WithCancel(s.ctx)
-	notes := &notifier{send: s.send}
-	b.stop = cancel
-	s.work.Go(func() {
-		err := b.watch(ctx, s, file, notes)
-		b.mu.Lock()
-		b.err, b.ended = err, true
-		b.mu.Unlock()
-		notes.notify()
-	})
-}
-
-func (b *board) watch(ctx context.Context, s *shared, file string, notes *notifier) error {
-	session, err := s.options.Open(file, "", newJob(s.options, func() {}))
-	if err != nil {
-		return err
-	}
-	defer session.Close()
-	b.mu.Lock()
-	b.session = session
-	b.mu.Unlock()
-	return session.Watch(ctx, func(p workflow.Picture) {
-		b.mu.Lock()
-		b.picture = &p
-		b.mu.Unlock()
-		notes.notify()
-	})
-}
-
-// close ends the watch; it does not wait for hosts that do not answer.
-func (b *board) close() {
-	if b.stop != nil {
-		b.stop()
-	}
-}
-
-// now is what was seen last; nil: nothing yet.
-func (b *board) now() (*workflow.Picture, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.picture, b.err
-}
 
 // dashboard shows a cluster live.
 type dashboard struct {
@@ -146,7 +88,7 @@ func (s *dashboard) update(msg tea.Msg) tea.Cmd {
 		s.refresh()
 	case "enter":
 		if on := s.chosen(); len(on) > 0 {
-			return push(newHostPage(s, on[0]))
+			return push(newHostPage(s.shared, s.board, s.file, on[0]))
 		}
 	default:
 		s.move(pressed)
@@ -406,43 +348,6 @@ func (s *dashboard) viewLines(p *workflow.Picture, columns, room int) []string {
 		return s.certLines(p, columns)
 	}
 	return nil
-}
-
-func (s *shared) podLines(pods []hosts.UnwellPod, columns int) []string {
-	if len(pods) == 0 {
-		return []string{s.theme.mark(markWell) + " " + s.say(text.DashNoPods)}
-	}
-	var lines []string
-	for _, p := range pods {
-		said := fmt.Sprintf("%s/%s %s", p.Namespace, p.Name, p.Reason)
-		if p.Restarts > 0 {
-			said += fmt.Sprintf(" (%d×)", p.Restarts)
-		}
-		if p.Node != "" {
-			said += " @ " + p.Node
-		}
-		lines = append(lines, s.theme.clip(s.theme.mark(markWarning)+" "+clean(said), columns))
-		if p.Message != "" {
-			lines = append(lines, wrapAll([]string{clean(p.Message)}, columns, "    ", "    ")...)
-		}
-	}
-	return lines
-}
-
-func (s *shared) eventLines(warnings []hosts.Warning, columns int) []string {
-	if len(warnings) == 0 {
-		return []string{s.theme.mark(markWell) + " " + s.say(text.DashNoEvents)}
-	}
-	var lines []string
-	for _, w := range warnings {
-		said := fmt.Sprintf("%s %s %s", w.Time.Local().Format("15:04:05"), w.Object, w.Reason)
-		if w.Count > 1 {
-			said += fmt.Sprintf(" (%d×)", w.Count)
-		}
-		lines = append(lines, s.theme.clip(s.theme.mark(markWarning)+" "+clean(said), columns))
-		lines = append(lines, wrapAll([]string{clean(w.Message)}, columns, "    ", "    ")...)
-	}
-	return lines
 }
 
 func (s *dashboard) componentLines(p *workflow.Picture, columns int) []string {

@@ -1,8 +1,6 @@
 package tui
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -16,13 +14,14 @@ import (
 // hostPage is all there is to know of one host; of its units the journals are read from here.
 type hostPage struct {
 	*shared
-	of   *dashboard
-	name string
-	list list
+	board *board
+	file  string
+	name  string
+	list  list
 }
 
-func newHostPage(of *dashboard, name string) *hostPage {
-	return &hostPage{shared: of.shared, of: of, name: name}
+func newHostPage(s *shared, b *board, file, name string) *hostPage {
+	return &hostPage{shared: s, board: b, file: file, name: name}
 }
 
 func (s *hostPage) begin() tea.Cmd { return nil }
@@ -30,7 +29,7 @@ func (s *hostPage) title() string  { return s.name }
 
 func (s *hostPage) command() string {
 	if unit := s.unit(); unit != "" {
-		return shellWords("slipway", "journal", "-f", s.of.file, s.name, unit, "--follow")
+		return shellWords("slipway", "journal", "-f", s.file, s.name, unit, "--follow")
 	}
 	return ""
 }
@@ -41,7 +40,7 @@ func (s *hostPage) keys() []key {
 
 // status is the host's; false where the picture has none.
 func (s *hostPage) status() (workflow.HostStatus, workflow.HostDetails, *workflow.Picture) {
-	p, _ := s.of.board.now()
+	p, _ := s.board.now()
 	if p == nil {
 		return workflow.HostStatus{}, workflow.HostDetails{}, nil
 	}
@@ -75,10 +74,10 @@ func (s *hostPage) update(msg tea.Msg) tea.Cmd {
 	}
 	switch pressed.String() {
 	case "a":
-		return push(newActionsScreen(s.shared, s.of.file, []string{s.name}))
+		return push(newActionsScreen(s.shared, s.file, []string{s.name}))
 	case "enter":
 		if unit := s.unit(); unit != "" {
-			return push(newJournalScreen(s.shared, s.of.file, s.name, unit))
+			return push(newJournalScreen(s.shared, s.file, s.name, unit))
 		}
 		return nil
 	}
@@ -167,108 +166,6 @@ func (s *hostPage) record(d workflow.HostDetails) []string {
 	lines := []string{line}
 	for _, u := range r.Upgrades {
 		lines = append(lines, s.say(text.PageUpgrade, clean(u.From), u.At.Local().Format("2006-01-02 15:04")))
-	}
-	return lines
-}
-
-// journalScreen follows a unit's journal.
-type journalScreen struct {
-	*shared
-	file, host, unit string
-	lines            []string
-	scroll           scroll
-	follows          bool
-	ended            string
-	stop             context.CancelFunc
-}
-
-type (
-	journalMsg struct {
-		of    *journalScreen
-		lines []string
-	}
-	journalEndMsg struct {
-		of  *journalScreen
-		err error
-	}
-)
-
-// journalKept bounds the lines of a journal that are kept, and journalFirst how many there are at first.
-const (
-	journalKept  = 2000
-	journalFirst = 200
-)
-
-func newJournalScreen(s *shared, file, host, unit string) *journalScreen {
-	return &journalScreen{shared: s, file: file, host: host, unit: unit, follows: true}
-}
-
-func (s *journalScreen) begin() tea.Cmd {
-	if s.stop != nil {
-		return nil
-	}
-	ctx, cancel := context.WithCancel(s.ctx)
-	s.stop = cancel
-	return func() tea.Msg {
-		session, err := s.options.Open(s.file, "", newJob(s.options, func() {}))
-		if err != nil {
-			return journalEndMsg{s, err}
-		}
-		defer session.Close()
-		gathered := newGatherer(func(lines []string) { s.send(journalMsg{s, lines}) })
-		err = session.Journal(ctx, s.host, s.unit, journalFirst, true, gathered.add)
-		return journalEndMsg{s, err}
-	}
-}
-
-func (s *journalScreen) leave(bool) (bool, tea.Cmd) {
-	s.stop()
-	return true, nil
-}
-
-func (s *journalScreen) title() string { return s.unit }
-func (s *journalScreen) command() string {
-	return shellWords("slipway", "journal", "-f", s.file, s.host, s.unit, "--follow")
-}
-func (s *journalScreen) keys() []key {
-	return []key{{"↑↓", text.KeyMove}, {"f", text.KeyFollow}, {"Esc", text.KeyBack}}
-}
-
-func (s *journalScreen) update(msg tea.Msg) tea.Cmd {
-	switch msg := msg.(type) {
-	case journalMsg:
-		if msg.of == s {
-			s.lines = append(s.lines, msg.lines...)
-			if over := len(s.lines) - journalKept; over > 0 {
-				s.lines = append(s.lines[:0], s.lines[over:]...)
-			}
-		}
-	case journalEndMsg:
-		if msg.of == s && msg.err != nil && !errors.Is(msg.err, context.Canceled) {
-			s.ended = s.say(text.JournalEnded, clean(msg.err.Error()))
-		}
-	case tea.KeyMsg:
-		if msg.String() == "f" {
-			s.follows = !s.follows
-		} else if s.scroll.key(msg, len(s.lines)) {
-			s.follows = false
-		}
-	}
-	return nil
-}
-
-func (s *journalScreen) body(columns, height int) []string {
-	lines := []string{s.theme.strong.Render(s.say(text.JournalTitle, clean(s.unit+" @ "+s.host)))}
-	if s.ended != "" {
-		lines = append(lines, wrapAll([]string{s.ended}, columns, s.theme.mark(markBad)+" ", "  ")...)
-	}
-	room := height - len(lines)
-	if s.follows {
-		s.scroll.top = len(s.lines)
-	}
-	from, to := s.scroll.window(len(s.lines), room)
-	for _, line := range s.lines[from:to] {
-		lines = append(lines, s.theme.clip(clean2(line), columns))
 	}
 	return lines
 }

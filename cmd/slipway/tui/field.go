@@ -212,9 +212,6 @@ func (f *form) shown(one *field, chosen bool) string {
 	return clean(one.value)
 }
 
-// clean2 is clean without taking spaces at the ends away: one is typing.
-func clean2(said string) string { return guardLine(strings.ReplaceAll(said, "\x1b", "")) }
-
 // below is what stands below the chosen field: what is wrong with it, what it is for, and what it can be.
 func (f *form) below(one *field, columns int) []string {
 	var lines []string
@@ -241,4 +238,45 @@ func (f *form) below(one *field, columns int) []string {
 		lines = append(lines, wrapAll([]string{f.theme.fit(clean(c.label), widest) + "  " + c.about}, columns, "    "+sign, "      "+strings.Repeat(" ", widest+2))...)
 	}
 	return lines
+}
+
+// commas parts a list as it is typed.
+func commas(list string) []string {
+	var all []string
+	for _, one := range strings.Split(list, ",") {
+		if one = strings.TrimSpace(one); one != "" {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+// stepKeys are the keys of a step of the installer that is a form.
+func stepKeys(types bool) []key {
+	if types {
+		return []key{{"Enter", text.KeyDone}, {"Esc", text.KeyBack}}
+	}
+	return []key{{"n", text.KeyNext}, {"↑↓", text.KeyMove}, {"Enter", text.KeyChange}, {"Esc", text.KeyBack}}
+}
+
+// isNext tells the key that leads to the next step.
+func isNext(msg tea.KeyMsg) bool {
+	return !msg.Paste && (msg.String() == "n" || msg.String() == "right")
+}
+
+// edited is a line of text after a key: enough for a search.
+func edited(line string, msg tea.KeyMsg) string {
+	switch msg.Type {
+	case tea.KeyBackspace:
+		if runes := []rune(line); len(runes) > 0 {
+			return string(runes[:len(runes)-1])
+		}
+	case tea.KeyCtrlU:
+		return ""
+	case tea.KeySpace:
+		return line + " "
+	case tea.KeyRunes:
+		return line + clean(string(msg.Runes))
+	}
+	return line
 }

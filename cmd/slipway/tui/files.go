@@ -41,7 +41,7 @@ func isClusterFile(file string) bool {
 }
 
 // newFilesScreen has the user choose one of several cluster files, or begin a new one.
-func newFilesScreen(s *shared, files []string) screen {
+func newFilesScreen(s *shared, files []string, begins func(*shared) (screen, error)) screen {
 	var all []option
 	open := func(file string) tea.Cmd {
 		return func() tea.Msg {

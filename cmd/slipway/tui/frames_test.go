@@ -246,7 +246,7 @@ var framesOnPaper = []struct {
 	{"log", func(t testing.TB, s *shared) screen { return jobOnPaper(s, planned, ran) }, []string{"5"}},
 	{"end", func(t testing.TB, s *shared) screen { return jobOnPaper(s, planned, ran, failed) }, nil},
 	{"step", func(t testing.TB, s *shared) screen {
-		return newStepScreen(jobOnPaper(s, planned, ran), "cp-3/prepare/swap")
+		return newStepScreen(&jobOnPaper(s, planned, ran).jobView, "cp-3/prepare/swap")
 	}, nil},
 	{"done", func(t testing.TB, s *shared) screen {
 		d := newDoneScreen(s, "ha.yaml")
@@ -258,7 +258,7 @@ var framesOnPaper = []struct {
 	{"dashboard-events", func(t testing.TB, s *shared) screen { return boardOnPaper(s) }, []string{"3"}},
 	{"dashboard-components", func(t testing.TB, s *shared) screen { return boardOnPaper(s) }, []string{"4"}},
 	{"dashboard-certificates", func(t testing.TB, s *shared) screen { return boardOnPaper(s) }, []string{"5"}},
-	{"dashboard-host", func(t testing.TB, s *shared) screen { return newHostPage(boardOnPaper(s), "cp-1") }, nil},
+	{"dashboard-host", func(t testing.TB, s *shared) screen { return newHostPage(s, boardOnPaper(s).board, "ha.yaml", "cp-1") }, nil},
 	{"actions", func(t testing.TB, s *shared) screen { return newActionsScreen(s, "ha.yaml", nil) }, []string{"down", "down"}},
 	{"drain", func(t testing.TB, s *shared) screen {
 		return newRequestScreen(s, "ha.yaml", workflow.Drain, []string{"worker-1"})

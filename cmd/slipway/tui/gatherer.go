@@ -34,3 +34,9 @@ func (g *gatherer) add(line string) {
 		g.give(lines)
 	})
 }
+
+// journalKept bounds the lines of a journal that are kept, and journalFirst how many there are at first.
+const (
+	journalKept  = 2000
+	journalFirst = 200
+)

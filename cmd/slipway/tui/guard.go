@@ -56,3 +56,6 @@ func clean(said string) string { return hosts.CleanLine(said) }
 func cleanLines(said string) []string {
 	return strings.Split(strings.TrimRight(hosts.Clean(said), "\n"), "\n")
 }
+
+// clean2 is clean without taking spaces at the ends away: one is typing.
+func clean2(said string) string { return guardLine(strings.ReplaceAll(said, "\x1b", "")) }

@@ -249,3 +249,11 @@ func freeName(wanted string, taken []string) string {
 	}
 	return name
 }
+
+func shortRoles(roles []cluster.Role) string {
+	var words []string
+	for _, r := range roles {
+		words = append(words, string(r))
+	}
+	return strings.Join(words, ",")
+}

@@ -8,12 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
-	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/workflow"
 )
 
@@ -29,37 +29,8 @@ type installer struct {
 	looks    map[string]*look // what is known of the hosts, by their names
 	unnamed  map[string]bool  // hosts that are to be called as they call themselves
 	bundle   workflow.FoundBundle
+	said     string // what came of the last key among the hosts
 }
-
-// look is what is known of a host.
-type look struct {
-	state lookState
-	what  string // what is being done
-	facts hosts.Facts
-	err   error
-	key   *workflow.HostKey // the host's key, which is not known yet
-	tried cluster.Host      // how it was reached
-}
-
-// lookState is how far the look at a host is.
-type lookState int
-
-const (
-	lookNone lookState = iota
-	lookTries
-	lookWell
-	lookFailed
-	lookKey // its key is to be compared
-)
-
-// Messages about hosts that are looked at.
-type (
-	probedMsg struct {
-		name   string
-		probed workflow.Probed
-	}
-	probingMsg struct{ name, what string }
-)
 
 // newInstaller reads the cluster file, where there is one.
 func newInstaller(s *shared) (*installer, error) {
@@ -162,92 +133,6 @@ func (in *installer) host(name string) (cluster.Host, bool) {
 	return cluster.Host{}, false
 }
 
-// of is what is known of a host.
-func (in *installer) of(name string) *look {
-	if in.looks[name] == nil {
-		in.looks[name] = &look{}
-	}
-	return in.looks[name]
-}
-
-// tryAll looks at all hosts of which nothing is known yet, or that are reached in another way by now.
-func (in *installer) tryAll() tea.Cmd {
-	var all []tea.Cmd
-	for _, h := range in.draft.Hosts {
-		at := in.of(h.Name)
-		if at.state == lookNone || at.tried.SSH != h.SSH || at.tried.Address() != h.Address() {
-			all = append(all, in.try(h))
-		}
-	}
-	return tea.Batch(all...)
-}
-
-// try looks at a host, beside the program.
-func (in *installer) try(h cluster.Host) tea.Cmd {
-	at := in.of(h.Name)
-	if at.state == lookTries {
-		return nil
-	}
-	at.state, at.what, at.tried = lookTries, "", h
-	return func() tea.Msg {
-		probed := in.probe.Try(in.ctx, h, func(what string) { in.send(probingMsg{h.Name, what}) })
-		return probedMsg{h.Name, probed}
-	}
-}
-
-// took takes note of what a look at a host has found.
-func (in *installer) took(msg probedMsg) tea.Cmd {
-	at := in.of(msg.name)
-	h, there := in.host(msg.name)
-	if !there {
-		delete(in.looks, msg.name)
-		return nil
-	}
-	at.facts, at.err, at.key = msg.probed.Facts, msg.probed.Err, msg.probed.Key
-	switch {
-	case at.key != nil:
-		at.state = lookKey
-	case at.err != nil:
-		at.state = lookFailed
-	default:
-		at.state = lookWell
-	}
-	if at.tried.SSH != h.SSH || at.tried.Address() != h.Address() { // it was changed meanwhile
-		at.state = lookNone
-		return in.try(h)
-	}
-	if at.state == lookWell {
-		in.fillIn(h, at)
-	}
-	return nil
-}
-
-// fillIn takes from a host what the file does not say of it: its address, and its name.
-func (in *installer) fillIn(h cluster.Host, at *look) {
-	if h.Address() == "" {
-		if address := ownAddress(at.facts); address != "" {
-			h.Addresses = []string{address}
-			if h.SSH.Host == address {
-				h.SSH.Host = ""
-			}
-			if err := in.edit(func(e *cluster.Editor) error { return e.SetHost(h.Name, h) }); err == nil {
-				at.tried.Addresses = h.Addresses
-			}
-		}
-	}
-	if !in.unnamed[h.Name] {
-		return
-	}
-	name := freeName(at.facts.Hostname, in.namesBut(h.Name))
-	delete(in.unnamed, h.Name)
-	if name == h.Name || in.edit(func(e *cluster.Editor) error { return e.RenameHost(h.Name, name) }) != nil {
-		return
-	}
-	in.looks[name] = at
-	at.tried.Name = name
-	delete(in.looks, h.Name)
-}
-
 func (in *installer) namesBut(but string) []string {
 	var names []string
 	for _, h := range in.draft.Hosts {
@@ -256,18 +141,6 @@ func (in *installer) namesBut(but string) []string {
 		}
 	}
 	return names
-}
-
-// tellOf takes messages about hosts; it tells whether it was one.
-func (in *installer) tellOf(msg tea.Msg) (tea.Cmd, bool) {
-	switch msg := msg.(type) {
-	case probedMsg:
-		return in.took(msg), true
-	case probingMsg:
-		in.of(msg.name).what = clean(msg.what)
-		return nil, true
-	}
-	return nil, false
 }
 
 // leaving asks what is to become of changes that are not written yet.
@@ -287,4 +160,52 @@ func (in *installer) leaving(end tea.Cmd) (bool, tea.Cmd) {
 	)
 	ask.onQuit = quit
 	return false, push(ask)
+}
+
+// setText writes a text that has changed; an empty one goes out of the file.
+func setText(e *cluster.Editor, path, now, was string) error {
+	switch {
+	case now == was:
+		return nil
+	case now == "":
+		return e.Set(path, nil)
+	}
+	return e.Set(path, now)
+}
+
+// setNumber writes a number that has changed; 0 goes out of the file.
+func setNumber(e *cluster.Editor, path string, now, was int) error {
+	switch {
+	case now == was:
+		return nil
+	case now == 0:
+		return e.Set(path, nil)
+	}
+	return e.Set(path, now)
+}
+
+func (in *installer) checkPort(port string) error {
+	if n, err := strconv.Atoi(port); port != "" && (err != nil || n < 1 || n > 65535) {
+		return errors.New(in.say(text.HostPortBad))
+	}
+	return nil
+}
+
+// setList writes a list that has changed; an empty one goes out of the file.
+func setList(e *cluster.Editor, path string, now, was []string) error {
+	switch {
+	case slices.Equal(now, was):
+		return nil
+	case len(now) == 0:
+		return e.Set(path, nil)
+	}
+	return e.Set(path, now)
+}
+
+// failed shows what went wrong, if anything.
+func (in *installer) failed(err error) tea.Cmd {
+	if err == nil {
+		return nil
+	}
+	return push(newErrorScreen(in.shared, err))
 }

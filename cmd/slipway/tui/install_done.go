@@ -71,7 +71,7 @@ func (s *doneScreen) kubeconfig() tea.Msg {
 // choices are what one does next.
 func (s *doneScreen) choices() []option {
 	return []option{
-		{s.say(text.DoneDashboard), func() tea.Msg { return replaceMsg{newDashboard(s.shared, s.file)} }},
+		{s.say(text.DoneDashboard), func() tea.Msg { return resetMsg{s.home(s.file)} }},
 		{s.say(text.DoneKubeconfig, "slipway kubeconfig --merge"), s.kubeconfig},
 		{s.say(text.DoneSmoke), push(newJobScreen(s.shared, task{file: s.file, workflow: workflow.Smoke}))},
 		{s.say(text.DoneLeave), quit},

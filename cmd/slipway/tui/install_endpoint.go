@@ -1,101 +1,15 @@
 package tui
 
 import (
-	"context"
 	"errors"
 	"net/netip"
-	"slices"
 	"strconv"
-	"strings"
-	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
-	"github.com/slipway-k8s/slipway/phases/checks"
 )
-
-// liveCheck asks the hosts, while one types, what they see against it.
-type liveCheck struct {
-	*installer
-	names    []string // of the checks
-	asked    int      // grows with each question: an old answer does not count
-	runs     bool
-	offline  bool
-	findings []checks.Finding
-}
-
-type checkedMsg struct {
-	of       *liveCheck
-	asked    int
-	findings []checks.Finding
-}
-
-// checkWithin bounds a look of all hosts.
-const checkWithin = 20 * time.Second
-
-// ask asks the hosts anew, as the draft is now.
-func (c *liveCheck) ask() tea.Cmd {
-	c.asked++
-	c.runs, c.findings = true, nil
-	c.offline = !slices.ContainsFunc(c.draft.Hosts, func(h cluster.Host) bool { return c.of(h.Name).state == lookWell })
-	asked, draft := c.asked, c.draft
-	return func() tea.Msg {
-		ctx, cancel := context.WithTimeout(c.ctx, checkWithin)
-		defer cancel()
-		return checkedMsg{c, asked, c.probe.Check(ctx, draft, c.names...)}
-	}
-}
-
-func (c *liveCheck) took(msg checkedMsg) {
-	if msg.of == c && msg.asked == c.asked {
-		c.runs, c.findings = false, msg.findings
-	}
-}
-
-// lines say what was found, with the problems of the file that have to do with it.
-func (c *liveCheck) lines(what string, problems []cluster.Problem, columns int) []string {
-	var lines []string
-	for _, p := range problems {
-		lines = append(lines, wrapAll([]string{clean(p.Path + ": " + p.Message)}, columns, c.theme.mark(markBad)+" ", "  ")...)
-		if p.Fix != "" {
-			lines = append(lines, wrapAll([]string{clean(p.Fix)}, columns, "  "+c.theme.arrow+" ", "    ")...)
-		}
-	}
-	if len(problems) > 0 {
-		return lines
-	}
-	switch {
-	case c.runs:
-		return append(lines, c.theme.mark(markRuns)+" "+c.say(text.CheckRuns))
-	case c.offline:
-		return append(lines, wrapAll([]string{c.say(text.CheckOffline)}, columns, c.theme.mark(markWaits)+" ", "  ")...)
-	case len(c.findings) == 0:
-		return append(lines, wrapAll([]string{c.say(text.CheckWell, what)}, columns, c.theme.mark(markWell)+" ", "  ")...)
-	}
-	for _, f := range c.findings {
-		lines = append(lines, c.findingLines(f, columns)...)
-	}
-	return lines
-}
-
-// findingLines are a finding and, below it, what to do.
-func (s *shared) findingLines(f checks.Finding, columns int) []string {
-	sign := markWarning
-	if f.Severity == checks.Error {
-		sign = markBad
-	}
-	where := ""
-	if f.Host != "" {
-		where = f.Host + ": "
-	}
-	lines := wrapAll([]string{clean(where + f.Check + ": " + f.Seen)}, columns, s.theme.mark(sign)+" ", "  ")
-	if f.Fix != "" {
-		lines = append(lines, wrapAll([]string{clean(f.Fix)}, columns, "  "+s.theme.arrow+" ", "    ")...)
-	}
-	return lines
-}
 
 // endpointScreen is how the API stays reachable.
 type endpointScreen struct {
@@ -191,14 +105,6 @@ func (s *endpointScreen) command() string {
 }
 func (s *endpointScreen) keys() []key { return stepKeys(s.form.types()) }
 
-// stepKeys are the keys of a step of the installer that is a form.
-func stepKeys(types bool) []key {
-	if types {
-		return []key{{"Enter", text.KeyDone}, {"Esc", text.KeyBack}}
-	}
-	return []key{{"n", text.KeyNext}, {"↑↓", text.KeyMove}, {"Enter", text.KeyChange}, {"Esc", text.KeyBack}}
-}
-
 func (s *endpointScreen) leave(quitting bool) (bool, tea.Cmd) {
 	if quitting {
 		return s.leaving(quit)
@@ -229,11 +135,6 @@ func (s *endpointScreen) update(msg tea.Msg) tea.Cmd {
 		}
 	}
 	return nil
-}
-
-// isNext tells the key that leads to the next step.
-func isNext(msg tea.KeyMsg) bool {
-	return !msg.Paste && (msg.String() == "n" || msg.String() == "right")
 }
 
 // put puts what was filled in into the file's text.
@@ -282,15 +183,4 @@ func (s *endpointScreen) body(columns, height int) []string {
 	}
 	lines = append(lines, s.form.lines(columns, max(4, height-len(lines)-len(below)))...)
 	return append(lines, below...)
-}
-
-// problemsOf are the file's problems that have to do with some of it.
-func (in *installer) problemsOf(paths ...string) []cluster.Problem {
-	var some []cluster.Problem
-	for _, p := range in.problems {
-		if slices.ContainsFunc(paths, func(path string) bool { return strings.HasPrefix(p.Path, path) }) {
-			some = append(some, p)
-		}
-	}
-	return some
 }

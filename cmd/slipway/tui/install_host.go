@@ -2,7 +2,6 @@ package tui
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
-	"github.com/slipway-k8s/slipway/hosts"
 )
 
 // hostScreen is one host of the installer: how it is reached, what it is to be, and what it is.
@@ -77,13 +75,6 @@ func (s *hostScreen) checkName(name string) error {
 func (s *hostScreen) checkAddress(address string) error {
 	if _, err := netip.ParseAddr(address); address != "" && err != nil {
 		return errors.New(s.say(text.HostAddrBad))
-	}
-	return nil
-}
-
-func (in *installer) checkPort(port string) error {
-	if n, err := strconv.Atoi(port); port != "" && (err != nil || n < 1 || n > 65535) {
-		return errors.New(in.say(text.HostPortBad))
 	}
 	return nil
 }
@@ -205,53 +196,6 @@ func (s *hostScreen) about(columns int) []string {
 	return append(lines, s.theme.mark(m)+" "+says)
 }
 
-// factLines are a host's facts, a line each.
-func (s *shared) factLines(f hosts.Facts, columns int) []string {
-	var lines []string
-	say := func(label *text.Text, said string) {
-		if said != "" {
-			lines = append(lines, wrapAll([]string{said}, columns, s.theme.fit(s.say(label), 18), strings.Repeat(" ", 18))...)
-		}
-	}
-	say(text.FactSystem, clean(f.OS.Pretty)+", "+clean(f.Arch))
-	say(text.FactKernel, clean(f.Kernel))
-	say(text.FactCgroups, fmt.Sprintf("v%d, systemd %d (%s)", f.Cgroup.Version, f.Systemd.Version, clean(f.Systemd.State)))
-	say(text.FactCPUs, strconv.Itoa(f.CPUs))
-	say(text.FactMemory, hosts.Size(f.Memory))
-	for _, disk := range f.Disks {
-		say(text.FactDisks, s.say(text.FactDisk, clean(disk.Path), hosts.Size(disk.Free), hosts.Size(disk.Size)))
-	}
-	var addresses []string
-	for _, link := range f.Interfaces {
-		for _, address := range link.Addresses {
-			addresses = append(addresses, clean(link.Name+" "+address))
-		}
-	}
-	say(text.FactAddresses, strings.Join(addresses, ", "))
-	say(text.FactUser, clean(f.User))
-	for _, foreign := range f.Foreign {
-		say(text.FactForeign, clean(foreign.What+": "+foreign.Detail))
-	}
-	return lines
-}
-
-// ownAddress is the address by which the other hosts most likely reach a host: the first that is neither a loopback's
-// nor link-local, of an interface that is no container network's.
-func ownAddress(f hosts.Facts) string {
-	for _, link := range f.Interfaces {
-		if !link.Up || strings.HasPrefix(link.Name, "docker") || strings.HasPrefix(link.Name, "cni") || strings.HasPrefix(link.Name, "flannel") || strings.HasPrefix(link.Name, "virbr") {
-			continue
-		}
-		for _, prefix := range link.Addresses {
-			at, err := netip.ParsePrefix(prefix)
-			if err == nil && at.Addr().IsGlobalUnicast() && at.Bits() < at.Addr().BitLen() {
-				return at.Addr().String()
-			}
-		}
-	}
-	return ""
-}
-
 // sshScreen is how all hosts are reached that say nothing else.
 type sshScreen struct {
 	*installer
@@ -307,26 +251,4 @@ func (s *sshScreen) body(columns, height int) []string {
 	lines := wrap(s.say(text.SSHAbout), columns)
 	lines = append(lines, "")
 	return append(lines, s.form.lines(columns, height-len(lines))...)
-}
-
-// setText writes a text that has changed; an empty one goes out of the file.
-func setText(e *cluster.Editor, path, now, was string) error {
-	switch {
-	case now == was:
-		return nil
-	case now == "":
-		return e.Set(path, nil)
-	}
-	return e.Set(path, now)
-}
-
-// setNumber writes a number that has changed; 0 goes out of the file.
-func setNumber(e *cluster.Editor, path string, now, was int) error {
-	switch {
-	case now == was:
-		return nil
-	case now == 0:
-		return e.Set(path, nil)
-	}
-	return e.Set(path, now)
 }

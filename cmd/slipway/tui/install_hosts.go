@@ -1,23 +1,18 @@
 package tui
 
 import (
-	"errors"
-	"fmt"
 	"slices"
-	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
-	"github.com/slipway-k8s/slipway/hosts"
 )
 
 // hostsScreen is the installer's first: which hosts there are, what they are, and what each is to be.
 type hostsScreen struct {
 	*installer
 	list list
-	said string // what came of the last key
 }
 
 func newHostsScreen(in *installer) *hostsScreen { return &hostsScreen{installer: in} }
@@ -77,9 +72,9 @@ func (s *hostsScreen) key(msg tea.KeyMsg) tea.Cmd {
 	case "a":
 		return push(newHostScreen(s.installer, ""))
 	case "i":
-		return push(newImportScreen(s))
+		return push(newImportScreen(s.installer))
 	case "f":
-		return push(newFindScreen(s))
+		return push(newFindScreen(s.installer))
 	}
 	if len(s.draft.Hosts) == 0 {
 		return nil
@@ -129,14 +124,6 @@ func (s *hostsScreen) remove(h cluster.Host) tea.Cmd {
 	return s.failed(err)
 }
 
-// failed shows what went wrong, if anything.
-func (in *installer) failed(err error) tea.Cmd {
-	if err == nil {
-		return nil
-	}
-	return push(newErrorScreen(in.shared, err))
-}
-
 // turn gives a host a role, or takes it away; a load balancer has no other, and no host is without.
 func (s *hostsScreen) turn(h cluster.Host, role cluster.Role) {
 	h.Roles = turned(h.Roles, role)
@@ -173,52 +160,6 @@ func (s *hostsScreen) paste(list string) tea.Cmd {
 		s.said += "; " + s.say(text.HostsSkipped, len(problems), clean(problems[0]))
 	}
 	return tea.Batch(s.failed(err), s.tryAll())
-}
-
-// add puts hosts into the file that are not there yet.
-func (in *installer) add(found []listed) (added, twice int, err error) {
-	var fresh []cluster.Host
-	taken := in.namesBut("")
-	known := in.candidates()
-	var unnamed []string
-	for _, one := range found {
-		h := fromSSH(one.host, known)
-		if in.has(h, fresh) {
-			twice++
-			continue
-		}
-		if !one.named {
-			h.Name = freeName("node", taken)
-			unnamed = append(unnamed, h.Name)
-		}
-		if slices.Contains(taken, h.Name) {
-			twice++
-			continue
-		}
-		taken = append(taken, h.Name)
-		fresh = append(fresh, h)
-	}
-	all := append(slices.Clone(in.draft.Hosts), fresh...)
-	guessRoles(all)
-	fresh = all[len(in.draft.Hosts):]
-	err = in.edit(func(e *cluster.Editor) error {
-		var errs []error
-		for _, h := range fresh {
-			errs = append(errs, e.SetHost(h.Name, h))
-		}
-		return errors.Join(errs...)
-	})
-	for _, name := range unnamed {
-		in.unnamed[name] = true
-	}
-	return len(fresh), twice, err
-}
-
-// has tells whether a host is there already, by its address or by how it is reached.
-func (in *installer) has(h cluster.Host, fresh []cluster.Host) bool {
-	return slices.ContainsFunc(append(slices.Clone(in.draft.Hosts), fresh...), func(other cluster.Host) bool {
-		return h.Address() != "" && h.Address() == other.Address() || h.Address() == "" && h.SSH.Host != "" && h.SSH.Host == other.SSH.Host
-	})
 }
 
 func (s *hostsScreen) body(columns, height int) []string {
@@ -271,47 +212,6 @@ func (s *hostsScreen) row(h cluster.Host) []string {
 		address = h.SSH.Host
 	}
 	return []string{s.theme.mark(m), clean(h.Name), clean(address), shortRoles(h.Roles), says}
-}
-
-func shortRoles(roles []cluster.Role) string {
-	var words []string
-	for _, r := range roles {
-		words = append(words, string(r))
-	}
-	return strings.Join(words, ",")
-}
-
-// shown is how a host is, in a mark and a line.
-func (in *installer) shown(at *look) (mark, string) {
-	switch at.state {
-	case lookTries:
-		return markRuns, in.say(text.HostTrying, at.what)
-	case lookKey:
-		return markWarning, in.say(text.HostUnknown, clean(at.key.Fingerprint))
-	case lookFailed:
-		return markBad, clean(causeOf(at.err))
-	case lookWell:
-		return markWell, in.machine(at.facts)
-	case lookNone:
-	}
-	return markWaits, in.say(text.HostWaits)
-}
-
-// causeOf is an error without the deed and the host that the row tells already.
-func causeOf(err error) string {
-	if host, is := errors.AsType[*hosts.Error](err); is && host.Err != nil {
-		return fmt.Sprintf("%s: %v", host.Kind, host.Err)
-	}
-	return err.Error()
-}
-
-// machine is what a host is, in a line.
-func (in *installer) machine(f hosts.Facts) string {
-	var free int64
-	for _, disk := range f.Disks {
-		free = max(free, disk.Free)
-	}
-	return in.say(text.HostMachine, clean(f.OS.Pretty), clean(f.Kernel), f.Cgroup.Version, f.CPUs, hosts.Size(f.Memory), hosts.Size(free))
 }
 
 // foot counts, and says what is to be done before one can go on.

@@ -2,7 +2,6 @@ package tui
 
 import (
 	"errors"
-	"slices"
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -87,17 +86,6 @@ func (s *networkScreen) put() error {
 			setText(e, "networking.addOn", value(4), was.AddOn),
 		)
 	})
-}
-
-// setList writes a list that has changed; an empty one goes out of the file.
-func setList(e *cluster.Editor, path string, now, was []string) error {
-	switch {
-	case slices.Equal(now, was):
-		return nil
-	case len(now) == 0:
-		return e.Set(path, nil)
-	}
-	return e.Set(path, now)
 }
 
 func (s *networkScreen) body(columns, height int) []string {

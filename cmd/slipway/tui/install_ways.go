@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -16,54 +15,17 @@ import (
 
 // Where hosts come from: SSH's own files, an address range; and their keys.
 
-// candidates are the hosts that SSH's files name. What cannot be read names none.
-func (in *installer) candidates() []workflow.Candidate {
-	all, _ := workflow.Candidates() // the import's screen tells it
-	return all
-}
-
-// fromSSH is a host with what ~/.ssh/config says of its name, where the list does not say it.
-func fromSSH(h cluster.Host, known []workflow.Candidate) cluster.Host {
-	for _, one := range known {
-		if one.Name != h.Name && (one.Name != h.SSH.Host || h.SSH.Host == "") {
-			continue
-		}
-		if h.SSH.Host == "" || h.SSH.Host == h.Name || h.SSH.Host == one.Name {
-			if one.Host != h.Address() {
-				h.SSH.Host = one.Host
-			}
-		}
-		if h.SSH.Port == 0 {
-			h.SSH.Port = one.Port
-		}
-		if h.SSH.User == "" {
-			h.SSH.User = one.User
-		}
-		if h.SSH.IdentityFile == "" {
-			h.SSH.IdentityFile = one.IdentityFile
-		}
-		if h.SSH.ProxyCommand == "" {
-			h.SSH.ProxyCommand = one.ProxyCommand
-		}
-		break
-	}
-	if address, err := netip.ParseAddr(h.SSH.Host); err == nil && h.Address() == "" && h.SSH.ProxyCommand == "" {
-		h.Addresses, h.SSH.Host = []string{address.String()}, ""
-	}
-	return h
-}
-
 // importScreen lets one mark hosts of which there is a list.
 type importScreen struct {
-	*hostsScreen
+	*installer
 	all    []workflow.Candidate
 	err    error
 	marked map[int]bool
 	list   list
 }
 
-func newImportScreen(of *hostsScreen) *importScreen {
-	s := &importScreen{hostsScreen: of, marked: map[int]bool{}}
+func newImportScreen(in *installer) *importScreen {
+	s := &importScreen{installer: in, marked: map[int]bool{}}
 	s.all, s.err = workflow.Candidates()
 	return s
 }
@@ -155,13 +117,13 @@ func (s *importScreen) body(columns, height int) []string {
 
 // findScreen looks for hosts in an address range, when the user says so.
 type findScreen struct {
-	*hostsScreen
+	*installer
 	form   form
 	found  []string
 	marked map[int]bool
 	list   list
 	runs   string // the range that is asked
-	said   string
+	came   string // of the last search
 	stop   context.CancelFunc
 }
 
@@ -176,9 +138,9 @@ type (
 	}
 )
 
-func newFindScreen(of *hostsScreen) *findScreen {
-	s := &findScreen{hostsScreen: of, marked: map[int]bool{}, form: form{shared: of.shared}}
-	s.form.fields = []*field{{label: of.say(text.FindRange), help: of.say(text.FindHelp), value: of.ownRange(), check: checkPrefix}}
+func newFindScreen(in *installer) *findScreen {
+	s := &findScreen{installer: in, marked: map[int]bool{}, form: form{shared: in.shared}}
+	s.form.fields = []*field{{label: in.say(text.FindRange), help: in.say(text.FindHelp), value: in.ownRange(), check: checkPrefix}}
 	return s
 }
 
@@ -233,9 +195,9 @@ func (s *findScreen) update(msg tea.Msg) tea.Cmd {
 		}
 	case findDoneMsg:
 		if msg.of == s {
-			s.runs, s.said = "", s.say(text.FindDone, len(s.found))
+			s.runs, s.came = "", s.say(text.FindDone, len(s.found))
 			if msg.err != nil && !errors.Is(msg.err, context.Canceled) {
-				s.said = clean(msg.err.Error())
+				s.came = clean(msg.err.Error())
 			}
 		}
 	case tea.KeyMsg:
@@ -278,7 +240,7 @@ func (s *findScreen) find() tea.Cmd {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
-	s.stop, s.runs, s.found, s.said = cancel, wanted, nil, ""
+	s.stop, s.runs, s.found, s.came = cancel, wanted, nil, ""
 	return func() tea.Msg {
 		defer cancel()
 		err := workflow.FindHosts(ctx, prefix, nil, func(address netip.Addr) { s.send(foundMsg{s, address.String()}) })
@@ -294,7 +256,7 @@ func (s *findScreen) take() tea.Cmd {
 		}
 	}
 	added, _, err := s.add(found)
-	s.hostsScreen.said = s.say(text.HostsPasted, added)
+	s.installer.said = s.say(text.HostsPasted, added)
 	if err != nil {
 		return push(newErrorScreen(s.shared, err))
 	}
@@ -307,8 +269,8 @@ func (s *findScreen) body(columns, height int) []string {
 	if s.runs != "" {
 		lines = append(lines, s.theme.mark(markRuns)+" "+s.say(text.FindRuns, clean(s.runs)))
 	}
-	if s.said != "" {
-		lines = append(lines, wrap(s.said, columns)...)
+	if s.came != "" {
+		lines = append(lines, wrap(s.came, columns)...)
 	}
 	from, to := s.list.window(len(s.found), max(1, height-len(lines)))
 	for i := from; i < to; i++ {
@@ -425,15 +387,4 @@ func (s *trustScreen) body(columns, height int) []string {
 		}
 	}
 	return lines
-}
-
-// commas parts a list as it is typed.
-func commas(list string) []string {
-	var all []string
-	for _, one := range strings.Split(list, ",") {
-		if one = strings.TrimSpace(one); one != "" {
-			all = append(all, one)
-		}
-	}
-	return all
 }

@@ -1,16 +1,12 @@
 package tui
 
 import (
-	"cmp"
-	"errors"
-	"slices"
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
 	"github.com/slipway-k8s/slipway/phases/checks"
-	"github.com/slipway-k8s/slipway/workflow"
 )
 
 // checksView is preflight as a table: a row for each check, a column for each host. One cell is chosen, and what it has
@@ -21,73 +17,8 @@ type checksView struct {
 	left   int
 }
 
-// isRefused tells whether a workflow was refused by its checks, with nothing changed.
-func isRefused(err error) bool {
-	_, late := errors.AsType[*workflow.ChangedError](err)
-	_, refused := errors.AsType[*checks.Refused](err)
-	return refused && !late
-}
-
-// checkTable is the results by check and host.
-type checkTable struct {
-	checks []string
-	hosts  []string // the cluster has no name
-	cells  map[[2]string]*checks.Result
-}
-
-// tableOf has the checks in the order of how much needs attention: what stops first.
-func tableOf(results []checks.Result) checkTable {
-	t := checkTable{cells: map[[2]string]*checks.Result{}}
-	worst := map[string]int{}
-	for i := range results {
-		r := &results[i]
-		if !slices.Contains(t.checks, r.Check) {
-			t.checks = append(t.checks, r.Check)
-		}
-		if !slices.Contains(t.hosts, r.Host) {
-			t.hosts = append(t.hosts, r.Host)
-		}
-		t.cells[[2]string{r.Check, r.Host}] = r
-		worst[r.Check] = max(worst[r.Check], weight(r.Outcome))
-	}
-	slices.SortStableFunc(t.checks, func(a, b string) int { return cmp.Compare(worst[b], worst[a]) })
-	if at := slices.Index(t.hosts, ""); at > 0 {
-		t.hosts = slices.Insert(slices.Delete(t.hosts, at, at+1), 0, "")
-	}
-	return t
-}
-
-func weight(o checks.Outcome) int {
-	switch o {
-	case checks.Stops:
-		return 3
-	case checks.Warned:
-		return 2
-	case checks.NotAsked:
-		return 1
-	case checks.OK:
-	}
-	return 0
-}
-
-func outcomeMark(r *checks.Result) mark {
-	if r == nil {
-		return markNone
-	}
-	switch r.Outcome {
-	case checks.Stops:
-		return markBad
-	case checks.Warned:
-		return markWarning
-	case checks.NotAsked:
-		return markSkipped
-	case checks.OK:
-	}
-	return markWell
-}
-
 // key moves among the cells; the caller holds the job's lock.
-func (v *checksView) key(s *jobScreen, msg tea.KeyMsg) tea.Cmd {
+func (v *checksView) key(s *jobView, msg tea.KeyMsg) tea.Cmd {
 	if s.job.table == nil {
 		return nil
 	}
@@ -127,7 +58,7 @@ func (v *checksView) toWorst(t *checkTable) {
 	}
 }
 
-func (v *checksView) lines(s *jobScreen, columns, height int) []string {
+func (v *checksView) lines(s *jobView, columns, height int) []string {
 	t := s.job.table
 	if t == nil {
 		return wrap(s.say(text.ChecksNone), columns)
@@ -136,7 +67,7 @@ func (v *checksView) lines(s *jobScreen, columns, height int) []string {
 	if most := height / 2; len(below) > most {
 		below = below[:most]
 	}
-	lines := []string{s.sumUp(t), v.heads(s, t, columns)}
+	lines := []string{v.sumUp(s, t), v.heads(s, t, columns)}
 	from, to := v.list.window(len(t.checks), max(3, height-len(lines)-len(below)))
 	first, last := v.shownColumns(t, columns)
 	for i := from; i < to; i++ {
@@ -177,7 +108,7 @@ func (v *checksView) shownColumns(t *checkTable, columns int) (first, last int) 
 	return v.left, min(len(t.hosts), v.left+room)
 }
 
-func (v *checksView) heads(s *jobScreen, t *checkTable, columns int) string {
+func (v *checksView) heads(s *jobView, t *checkTable, columns int) string {
 	first, last := v.shownColumns(t, columns)
 	line := strings.Repeat(" ", checkName+2)
 	for j := first; j < last; j++ {
@@ -193,7 +124,7 @@ func (v *checksView) heads(s *jobScreen, t *checkTable, columns int) string {
 	return s.theme.faint.Render(line)
 }
 
-func (s *jobScreen) sumUp(t *checkTable) string {
+func (v *checksView) sumUp(s *jobView, t *checkTable) string {
 	bad, warned := 0, 0
 	for _, r := range t.cells {
 		switch r.Outcome {
@@ -215,52 +146,10 @@ func (s *jobScreen) sumUp(t *checkTable) string {
 }
 
 // below is what the chosen cell has found.
-func (v *checksView) below(s *jobScreen, t *checkTable, columns int) []string {
+func (v *checksView) below(s *jobView, t *checkTable, columns int) []string {
 	r := v.chosen(t)
 	if r == nil {
 		return nil
 	}
 	return append([]string{""}, s.resultLines(*r, columns)...)
-}
-
-func (s *shared) resultLines(r checks.Result, columns int) []string {
-	var lines []string
-	for _, f := range r.Findings {
-		lines = append(lines, s.findingLines(f, columns)...)
-	}
-	if r.NotAsked != "" {
-		lines = append(lines, wrapAll([]string{s.say(text.ChecksUnasked) + ": " + clean(r.NotAsked)}, columns, s.theme.mark(markSkipped)+" ", "  ")...)
-	}
-	return lines
-}
-
-// findingScreen is all that a check has found on a host.
-type findingScreen struct {
-	*shared
-	result checks.Result
-	scroll scroll
-}
-
-func newFindingScreen(s *shared, r checks.Result) *findingScreen {
-	return &findingScreen{shared: s, result: r}
-}
-
-func (s *findingScreen) begin() tea.Cmd { return nil }
-func (s *findingScreen) title() string {
-	return strings.TrimSpace(s.result.Host + " " + s.result.Check)
-}
-func (*findingScreen) command() string { return "" }
-func (*findingScreen) keys() []key     { return []key{{"↑↓", text.KeyMove}, {"Esc", text.KeyBack}} }
-
-func (s *findingScreen) update(msg tea.Msg) tea.Cmd {
-	if pressed, is := msg.(tea.KeyMsg); is {
-		s.scroll.key(pressed, len(s.resultLines(s.result, leastWidth)))
-	}
-	return nil
-}
-
-func (s *findingScreen) body(columns, height int) []string {
-	all := s.resultLines(s.result, columns)
-	from, to := s.scroll.window(len(all), height)
-	return all[from:to]
 }

@@ -115,13 +115,6 @@ func (j *job) waitsFor(place string, l text.Language) string {
 	return ""
 }
 
-func more(n int) string {
-	if n <= 0 {
-		return ""
-	}
-	return fmt.Sprintf(" +%d", n)
-}
-
 // open are the steps of a dependency that have not ended; none where it is met.
 func (j *job) open(dependency plan.Dependency) []string {
 	var open []string

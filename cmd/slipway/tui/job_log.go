@@ -55,9 +55,9 @@ func (v *logView) typed(msg tea.KeyMsg) {
 	}
 }
 
-func (v *logView) lines(s *jobScreen, columns, height int) []string {
+func (v *logView) lines(s *jobView, columns, height int) []string {
 	some := v.filtered(s.job)
-	head := s.logHead(len(some))
+	head := v.head(s, len(some))
 	room := height - len(head)
 	if v.follows {
 		v.scroll.top = len(some)
@@ -73,9 +73,8 @@ func (v *logView) lines(s *jobScreen, columns, height int) []string {
 	return head
 }
 
-// logHead is what stands above the log's lines.
-func (s *jobScreen) logHead(shown int) []string {
-	v := &s.log
+// head is what stands above the log's lines.
+func (v *logView) head(s *jobView, shown int) []string {
 	var head []string
 	switch {
 	case v.typing:

@@ -11,15 +11,6 @@ import (
 	"github.com/slipway-k8s/slipway/workflow"
 )
 
-// task is a workflow that is to be carried out.
-type task struct {
-	file, bundle string
-	workflow     workflow.Workflow
-	request      workflow.Request
-	// then is called when it was carried out, and gives the screen that follows, if one does.
-	then func() screen
-}
-
 // view is one of the sides from which a job is looked at.
 type view int
 
@@ -47,25 +38,22 @@ const (
 
 // jobScreen shows a workflow from its first look at the hosts to its end, and asks its question.
 type jobScreen struct {
-	*shared
-	task     task
-	job      *job
+	jobView
 	view     view
 	moment   moment
 	tree     planTree
-	lanes    list
+	run      runView
 	checks   checksView
 	forecast scroll
 	log      logView
 	end      scroll
 	ticks    bool // a clock's message is under way
-	clockAt  func() time.Time
 	started  bool
 	broken   bool // it was interrupted twice: nobody waits for its end
 }
 
 func newJobScreen(s *shared, t task) *jobScreen {
-	return &jobScreen{shared: s, task: t, view: viewRun, log: logView{follows: true}, clockAt: time.Now}
+	return &jobScreen{jobView: jobView{shared: s, task: t, clockAt: time.Now}, view: viewRun, log: logView{follows: true}}
 }
 
 func (s *jobScreen) begin() tea.Cmd {
@@ -229,13 +217,16 @@ func (s *jobScreen) viewKey(msg tea.KeyMsg) tea.Cmd {
 	defer s.job.mu.Unlock()
 	switch s.view {
 	case viewChecks:
-		return s.checks.key(s, msg)
+		return s.checks.key(&s.jobView, msg)
 	case viewForecast:
 		s.forecast.key(msg, len(s.forecastLines(leastWidth)))
 	case viewPlan:
-		return s.treeKey(msg)
+		return s.tree.key(&s.jobView, msg)
 	case viewRun:
-		return s.laneKey(msg)
+		if place, opens := s.run.key(&s.jobView, msg); opens {
+			s.view = viewPlan
+			s.tree.open(&s.jobView, place)
+		}
 	case viewLog:
 		s.log.key(msg, s.job)
 	case viewEnd:
@@ -263,23 +254,6 @@ func (s *jobScreen) typed(msg tea.KeyMsg) {
 	default:
 		s.tree.search, s.tree.misses = edited(s.tree.search, msg), false
 	}
-}
-
-// edited is a line of text after a key: enough for a search.
-func edited(line string, msg tea.KeyMsg) string {
-	switch msg.Type {
-	case tea.KeyBackspace:
-		if runes := []rune(line); len(runes) > 0 {
-			return string(runes[:len(runes)-1])
-		}
-	case tea.KeyCtrlU:
-		return ""
-	case tea.KeySpace:
-		return line + " "
-	case tea.KeyRunes:
-		return line + clean(string(msg.Runes))
-	}
-	return line
 }
 
 // leave stops what is under way before the screen is left, once the user agrees. Ctrl-C stops it at once, as it does a
@@ -367,17 +341,17 @@ func (s *jobScreen) tabs() string {
 func (s *jobScreen) viewLines(columns, height int) []string {
 	switch s.view {
 	case viewChecks:
-		return s.checks.lines(s, columns, height)
+		return s.checks.lines(&s.jobView, columns, height)
 	case viewForecast:
 		all := s.forecastLines(columns)
 		from, to := s.forecast.window(len(all), height)
 		return all[from:to]
 	case viewPlan:
-		return s.treeLines(columns, height)
+		return s.tree.lines(&s.jobView, columns, height)
 	case viewRun:
-		return s.laneLines(columns, height)
+		return s.run.lines(&s.jobView, columns, height)
 	case viewLog:
-		return s.log.lines(s, columns, height)
+		return s.log.lines(&s.jobView, columns, height)
 	case viewEnd:
 		all := s.endLines(columns)
 		from, to := s.end.window(len(all), height)
@@ -405,3 +379,6 @@ func (s *jobScreen) foot(columns int) []string {
 	}
 	return nil
 }
+
+// brokenOff tells that it was interrupted twice.
+func (s *jobScreen) brokenOff() bool { return s.broken }

@@ -13,7 +13,7 @@ import (
 // stepScreen is all there is to know of one step.
 type stepScreen struct {
 	*shared
-	of     *jobScreen
+	of     *jobView
 	id     string
 	scroll scroll
 	asked  bool
@@ -27,7 +27,7 @@ type changeMsg struct {
 	err    error
 }
 
-func newStepScreen(of *jobScreen, id string) *stepScreen {
+func newStepScreen(of *jobView, id string) *stepScreen {
 	return &stepScreen{shared: of.shared, of: of, id: id}
 }
 

@@ -3,6 +3,8 @@ package tui
 import (
 	"strings"
 
+	tea "github.com/charmbracelet/bubbletea"
+
 	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
@@ -206,4 +208,76 @@ func (r treeRow) line(s *shared, opened, chosen bool) string {
 		cursor, label = s.theme.cursor+" ", s.theme.selected.Render(label)
 	}
 	return cursor + s.theme.mark(markOf(r.steps)) + " " + line + label + s.theme.faint.Render(tail)
+}
+
+// treeKey is a key of the plan's tree; the caller holds the job's lock.
+func (t *planTree) key(s *jobView, msg tea.KeyMsg) tea.Cmd {
+	t.build(s.job)
+	switch msg.String() {
+	case "enter", "right", "l":
+		if step := t.flip(); step != nil {
+			return push(newStepScreen(s, step.step.ID))
+		}
+		t.build(s.job)
+	case "left", "h":
+		t.fold()
+		t.build(s.job)
+	case "/":
+		t.finds, t.search = true, ""
+	case "N":
+		if t.search != "" {
+			t.find(s.job)
+		}
+	default:
+		t.list.key(msg, len(t.rows))
+	}
+	return nil
+}
+
+func (t *planTree) lines(s *jobView, columns, height int) []string {
+	if s.job.plan == nil {
+		return wrap(s.say(text.PlanNone), columns)
+	}
+	t.build(s.job)
+	lines := s.planHead(columns)
+	if t.finds {
+		lines = append(lines, s.say(text.SearchFor)+clean2(t.search)+s.theme.selected.Render(" "))
+	}
+	if t.misses {
+		lines = append(lines, s.say(text.NotFound, clean(t.search)))
+	}
+	from, to := t.list.window(len(t.rows), height-len(lines))
+	for i, row := range t.rows[from:to] {
+		lines = append(lines, row.line(s.shared, t.opened[row.key], from+i == t.list.at))
+	}
+	return lines
+}
+
+// planHead is what stands above a plan: from which version to which, and its warnings.
+func (s *jobView) planHead(columns int) []string {
+	var lines []string
+	p := s.job.plan
+	if p.Versions != "" {
+		lines = append(lines, wrap(clean(p.Versions), columns)...)
+	}
+	const most = 4
+	for i, warning := range p.Warnings {
+		if i == most {
+			lines = append(lines, s.theme.mark(markWarning)+more(len(p.Warnings)-most))
+			break
+		}
+		lines = append(lines, s.theme.mark(markWarning)+" "+clean(warning))
+	}
+	return lines
+}
+
+// open goes to a place, and opens it.
+func (t *planTree) open(s *jobView, place string) {
+	t.build(s.job)
+	for i, row := range t.rows {
+		if row.key == "host:"+place {
+			t.list.at = i
+			t.opened[row.key] = true
+		}
+	}
 }

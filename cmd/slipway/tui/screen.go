@@ -31,6 +31,12 @@ type leaver interface {
 	leave(quit bool) (bool, tea.Cmd)
 }
 
+// quitAnswerer is a screen to whose question Ctrl-C is an answer; nil: it is none.
+type quitAnswerer interface{ quitAnswer() tea.Cmd }
+
+// breakable is a screen with something under way that may have been interrupted twice: nobody waits for its end.
+type breakable interface{ brokenOff() bool }
+
 // typing is a screen that may be taking text just now: then letters are text, and no keys.
 type typing interface{ types() bool }
 
@@ -47,7 +53,8 @@ type shared struct {
 	lang    text.Language
 	ctx     context.Context //nolint:containedctx // the program's life: commands of bubbletea have no other
 	send    func(tea.Msg)
-	work    *sync.WaitGroup // what goes on beside the program, and has to end before the process does
+	home    func(file string) screen // a cluster's own screen
+	work    *sync.WaitGroup          // what goes on beside the program, and has to end before the process does
 }
 
 func (s *shared) say(t *text.Text, args ...any) string { return s.lang.Say(t, args...) }
@@ -68,3 +75,9 @@ func quit() tea.Msg            { return quitMsg{} }
 
 // shellWords is a command as it is typed.
 func shellWords(words ...string) string { return strings.Join(words, " ") }
+
+// The least terminal.
+const (
+	leastWidth  = 80
+	leastHeight = 24
+)

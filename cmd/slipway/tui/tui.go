@@ -5,46 +5,10 @@ package tui
 import (
 	"context"
 	"errors"
-	"io"
-	"os"
 	"sync"
 
 	tea "github.com/charmbracelet/bubbletea"
-
-	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
-	"github.com/slipway-k8s/slipway/phases/engine/api"
-	"github.com/slipway-k8s/slipway/phases/forecast"
-	"github.com/slipway-k8s/slipway/phases/plan"
-	"github.com/slipway-k8s/slipway/workflow"
 )
-
-// Options are what the TUI is begun with.
-type Options struct {
-	In, Out  *os.File
-	File     string // the cluster file, which need not be there yet; empty: one that is found
-	Bundle   string // empty: one is looked for
-	Terminal Terminal
-	Language text.Language
-
-	// Open opens a session, as commands do.
-	Open func(file, bundle string, front workflow.Frontend) (*workflow.Session, error)
-	// Line, Promise, Forecast and Explain say things as the other front ends do. A Line may be empty.
-	Line     func(plan.Event) string
-	Promise  func(api.SmokeResult) string
-	Forecast func(forecast.Forecast) string
-	Explain  func(err error, interrupted bool) string
-	Trial    func(workflow.Trial) string
-	// Probe is what hosts are looked at with, before there is a session.
-	Probe workflow.Options
-	// Event is told of all events of workflows that are carried out here; may be nil.
-	Event func(plan.Event)
-	// Lines tells a workflow line by line.
-	Lines func() workflow.Frontend
-	// Status writes how a cluster is.
-	Status func(ctx context.Context, file string, out io.Writer) error
-	// HostNames are those of a cluster file, in its order; none where it cannot be read.
-	HostNames func(file string) []string
-}
 
 // ErrInterrupted tells that the user ended the program while something was under way.
 var ErrInterrupted = errors.New("interrupted")
@@ -55,6 +19,7 @@ func Run(ctx context.Context, options Options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s := &shared{options: options, theme: newTheme(options.Terminal), lang: options.Language, ctx: ctx, work: &sync.WaitGroup{}}
+	s.home = func(file string) screen { return newDashboard(s, file) }
 	begin, err := first(s)
 	if err != nil {
 		return err
@@ -84,7 +49,7 @@ func first(s *shared) (screen, error) {
 	if s.options.File == "" {
 		files := clusterFiles(".")
 		if len(files) > 1 {
-			return newFilesScreen(s, files), nil
+			return newFilesScreen(s, files, begins), nil
 		}
 		s.options.File = append(files, usualFile)[0]
 	}
@@ -99,16 +64,7 @@ func begins(s *shared) (screen, error) {
 	}
 	if len(in.problems) == 0 {
 		in.probe.Close()
-		return newDashboard(s, s.options.File), nil
+		return s.home(s.options.File), nil
 	}
 	return newHostsScreen(in), nil
-}
-
-// typed is the command that does the same as a task.
-func typed(t task) string {
-	run, err := workflow.New(t.workflow, t.request)
-	if err != nil {
-		return ""
-	}
-	return run.Typed(t.file, t.bundle)
 }
