@@ -50,8 +50,6 @@ func (a *app) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return a, a.end()
 	case tea.KeyMsg:
 		return a, a.key(msg)
-	case tea.MouseMsg:
-		return a, a.mouse(msg)
 	}
 	var all []tea.Cmd
 	for _, s := range a.screens {
@@ -127,18 +125,6 @@ func (a *app) leave(quit bool) tea.Cmd {
 		return a.end()
 	}
 	return a.back()
-}
-
-// mouse has the wheel move as the arrows do.
-func (a *app) mouse(msg tea.MouseMsg) tea.Cmd {
-	switch msg.Button {
-	case tea.MouseButtonWheelUp:
-		return a.key(tea.KeyMsg{Type: tea.KeyUp})
-	case tea.MouseButtonWheelDown:
-		return a.key(tea.KeyMsg{Type: tea.KeyDown})
-	default:
-		return nil
-	}
 }
 
 // View draws everything: a line on top, the screen, the command that does the same, and the keys.

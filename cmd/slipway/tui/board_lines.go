@@ -2,9 +2,11 @@ package tui
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/workflow"
 )
 
 func (s *shared) podLines(pods []hosts.UnwellPod, columns int) []string {
@@ -24,6 +26,29 @@ func (s *shared) podLines(pods []hosts.UnwellPod, columns int) []string {
 		if p.Message != "" {
 			lines = append(lines, wrapAll([]string{clean(p.Message)}, columns, "    ", "    ")...)
 		}
+	}
+	return lines
+}
+
+// runLines are the runs that were made from this machine, the newest first.
+func (s *shared) runLines(runs []workflow.RunSummary, columns int) []string {
+	if len(runs) == 0 {
+		return []string{s.say(text.DashNoRuns)}
+	}
+	var lines []string
+	for _, r := range runs {
+		sign, how := markWell, ""
+		switch {
+		case r.Error != "":
+			sign, how = markBad, clean(r.Error)
+		case r.Ended.IsZero():
+			sign, how = markRuns, s.say(text.DashNotEnded)
+		default:
+			how = r.Ended.Sub(r.Begun).Round(time.Second).String()
+		}
+		line := r.Begun.Local().Format("2006-01-02 15:04:05") + "  " + s.theme.fit(clean(r.Workflow), 16) + " " + clean(r.Holder)
+		lines = append(lines, s.theme.clip(s.theme.mark(sign)+" "+line, columns))
+		lines = append(lines, wrapAll([]string{how}, columns, "    ", "    ")...)
 	}
 	return lines
 }

@@ -25,7 +25,7 @@ type dashboard struct {
 
 func newDashboard(s *shared, file string) *dashboard { return &dashboard{shared: s, file: file} }
 
-var dashViews = []*text.Text{text.DashHosts, text.DashPods, text.DashEvents, text.DashComponents, text.DashCerts}
+var dashViews = []*text.Text{text.DashHosts, text.DashPods, text.DashEvents, text.DashComponents, text.DashCerts, text.DashRuns}
 
 // The dashboard's views.
 const (
@@ -34,13 +34,16 @@ const (
 	dashEvents
 	dashComponents
 	dashCerts
+	dashRuns
 )
 
 func (s *dashboard) begin() tea.Cmd {
 	if s.board == nil {
 		s.board = &board{}
 		s.board.open(s.shared, s.file)
+		return nil
 	}
+	s.refresh() // what lay above may have changed something
 	return nil
 }
 
@@ -78,7 +81,7 @@ func (s *dashboard) update(msg tea.Msg) tea.Cmd {
 		s.turn(s.view + 1)
 	case "shift+tab":
 		s.turn(s.view + len(dashViews) - 1)
-	case "1", "2", "3", "4", "5":
+	case "1", "2", "3", "4", "5", "6":
 		s.turn(int(name[0] - '1'))
 	case "a":
 		return push(newActionsScreen(s.shared, s.file, s.chosen()))
@@ -119,7 +122,10 @@ func (s *dashboard) install() tea.Cmd {
 	if err != nil {
 		return push(newErrorScreen(s.shared, err))
 	}
-	return push(newHostsScreen(in))
+	if len(in.problems) > 0 {
+		return push(newHostsScreen(in))
+	}
+	return tea.Sequence(push(newHostsScreen(in)), push(newBundleScreen(in))) // the file says all else
 }
 
 func (s *dashboard) turn(to int) {
@@ -309,6 +315,9 @@ func (s *dashboard) unitsOf(h workflow.HostStatus) string {
 	for _, unit := range h.DownUnits() {
 		down = append(down, s.theme.marks[markBad]+strings.TrimSuffix(unit.Name, ".service")+" "+clean(unit.Active))
 	}
+	if len(h.Units) == 0 {
+		return ""
+	}
 	if len(down) == 0 {
 		return s.theme.marks[markWell] + fmt.Sprint(len(h.Units))
 	}
@@ -346,6 +355,8 @@ func (s *dashboard) viewLines(p *workflow.Picture, columns, room int) []string {
 		return s.componentLines(p, columns)
 	case dashCerts:
 		return s.certLines(p, columns)
+	case dashRuns:
+		return s.runLines(p.Runs, columns)
 	}
 	return nil
 }

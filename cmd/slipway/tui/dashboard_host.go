@@ -18,6 +18,7 @@ type hostPage struct {
 	file  string
 	name  string
 	list  list
+	page  scroll // what is shown of the whole
 }
 
 func newHostPage(s *shared, b *board, file, name string) *hostPage {
@@ -81,22 +82,57 @@ func (s *hostPage) update(msg tea.Msg) tea.Cmd {
 		}
 		return nil
 	}
-	h, _, _ := s.status()
-	s.list.key(pressed, len(h.Units))
+	s.move(pressed)
 	return nil
 }
 
+// move goes among the units, and below the last of them through the rest of the page.
+func (s *hostPage) move(msg tea.KeyMsg) {
+	h, _, _ := s.status()
+	all := len(s.all(leastWidth))
+	switch name := msg.String(); {
+	case (name == "down" || name == "j") && s.list.at < len(h.Units)-1, (name == "up" || name == "k") && s.page.top == 0:
+		s.list.key(msg, len(h.Units))
+	default:
+		s.page.key(msg, all)
+	}
+}
+
 func (s *hostPage) body(columns, height int) []string {
+	all := s.all(columns)
+	from, to := s.page.window(len(all), height)
+	return all[from:to]
+}
+
+// all is the whole page.
+func (s *hostPage) all(columns int) []string {
 	h, d, p := s.status()
 	if p == nil {
 		return nil
 	}
 	var lines []string
+	section := func(name *text.Text, below []string) {
+		lines = append(append(lines, s.theme.strong.Render(s.say(name))), below...)
+		lines = append(lines, "")
+	}
 	if h.Connection != workflow.ConnectionOK {
 		lines = append(lines, wrapAll([]string{s.say(text.PageDown, clean(h.Connection))}, columns, s.theme.mark(markBad)+" ", "  ")...)
 	}
-	lines = append(lines, s.facts(h, d, columns)...)
-	lines = append(lines, "", s.theme.strong.Render(s.say(text.PageUnits)))
+	section(text.PageUnits, s.units(h, d))
+	section(text.PageFacts, s.facts(h, d, columns))
+	var pods []hosts.UnwellPod
+	for _, pod := range p.Live.Unwell {
+		if pod.Node == s.name {
+			pods = append(pods, pod)
+		}
+	}
+	section(text.PagePods, s.podLines(pods, columns))
+	section(text.PageRecord, s.record(d))
+	return lines
+}
+
+func (s *hostPage) units(h workflow.HostStatus, d workflow.HostDetails) []string {
+	var lines []string
 	for i, unit := range h.Units {
 		sign := markWell
 		if unit.Active != "active" {
@@ -114,17 +150,7 @@ func (s *hostPage) body(columns, height int) []string {
 		}
 		lines = append(lines, cursor+s.theme.mark(sign)+" "+s.theme.fit(clean(unit.Name), 24)+" "+clean(unit.Active)+restarts)
 	}
-	lines = append(lines, "", s.theme.strong.Render(s.say(text.PagePods)))
-	var pods []hosts.UnwellPod
-	for _, pod := range p.Live.Unwell {
-		if pod.Node == s.name {
-			pods = append(pods, pod)
-		}
-	}
-	lines = append(lines, s.podLines(pods, columns)...)
-	lines = append(lines, "", s.theme.strong.Render(s.say(text.PageRecord)))
-	lines = append(lines, s.record(d)...)
-	return lines[:min(len(lines), height)]
+	return lines
 }
 
 func (s *hostPage) facts(h workflow.HostStatus, d workflow.HostDetails, columns int) []string {
@@ -148,8 +174,8 @@ func (s *hostPage) facts(h workflow.HostStatus, d workflow.HostDetails, columns 
 		memory = s.say(text.FactDisk, "RAM", hosts.Size(d.Free), hosts.Size(d.Memory))
 	}
 	say(text.FactMemory, memory)
-	for _, disk := range d.Disks {
-		say(text.FactDisks, s.say(text.FactDisk, clean(disk.Path), hosts.Size(disk.Free), hosts.Size(disk.Size)))
+	for _, line := range s.diskLines(d.Disks) {
+		say(text.FactDisks, line)
 	}
 	if d.Lease != nil {
 		lines = append(lines, s.theme.mark(markWarning)+" "+s.say(text.DashAtWork, clean(d.Lease.Holder)))

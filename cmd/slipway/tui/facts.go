@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,8 +23,8 @@ func (s *shared) factLines(f hosts.Facts, columns int) []string {
 	say(text.FactCgroups, fmt.Sprintf("v%d, systemd %d (%s)", f.Cgroup.Version, f.Systemd.Version, clean(f.Systemd.State)))
 	say(text.FactCPUs, strconv.Itoa(f.CPUs))
 	say(text.FactMemory, hosts.Size(f.Memory))
-	for _, disk := range f.Disks {
-		say(text.FactDisks, s.say(text.FactDisk, clean(disk.Path), hosts.Size(disk.Free), hosts.Size(disk.Size)))
+	for _, line := range s.diskLines(f.Disks) {
+		say(text.FactDisks, line)
 	}
 	var addresses []string
 	for _, link := range f.Interfaces {
@@ -46,4 +47,23 @@ func (s *shared) machine(f hosts.Facts) string {
 		free = max(free, disk.Free)
 	}
 	return s.say(text.HostMachine, clean(f.OS.Pretty), clean(f.Kernel), f.Cgroup.Version, f.CPUs, hosts.Size(f.Memory), hosts.Size(free))
+}
+
+// diskLines are the file systems, those that have the same room together: they are most likely one.
+func (s *shared) diskLines(disks []hosts.Disk) []string {
+	var lines []string
+	for i, disk := range disks {
+		same := func(other hosts.Disk) bool { return other.Free == disk.Free && other.Size == disk.Size }
+		if slices.ContainsFunc(disks[:i], same) {
+			continue
+		}
+		var paths []string
+		for _, other := range disks {
+			if same(other) {
+				paths = append(paths, clean(other.Path))
+			}
+		}
+		lines = append(lines, s.say(text.FactDisk, strings.Join(paths, ", "), hosts.Size(disk.Free), hosts.Size(disk.Size)))
+	}
+	return lines
 }

@@ -123,6 +123,12 @@ func writeFile(path string, data []byte) error {
 	return os.Rename(temporary.Name(), path)
 }
 
+// release ends the connections by which hosts were looked at: a workflow makes its own. Who looks again connects again.
+func (in *installer) release() {
+	in.probe.Close()
+	in.probe = workflow.NewProbe(in.options.Probe)
+}
+
 // host is a host of the draft.
 func (in *installer) host(name string) (cluster.Host, bool) {
 	for _, h := range in.draft.Hosts {

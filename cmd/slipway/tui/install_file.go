@@ -27,7 +27,7 @@ func (s *fileScreen) command() string {
 }
 
 func (s *fileScreen) task() task {
-	return task{file: s.options.File, bundle: s.bundle.Path, workflow: workflow.Init, then: func() screen { return newDoneScreen(s.shared, s.options.File) }}
+	return task{file: s.options.File, bundle: s.bundle.Path, workflow: workflow.Init, before: s.release, then: func() screen { return newDoneScreen(s.shared, s.options.File) }}
 }
 
 func (s *fileScreen) keys() []key {

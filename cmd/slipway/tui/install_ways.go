@@ -376,7 +376,13 @@ func (s *trustScreen) body(columns, height int) []string {
 			rows = append(rows, s.theme.fit(clean(name), 16)+" "+clean(key.Fingerprint+" "+key.Type))
 		}
 	}
-	lines = append(lines, s.say(text.TrustInto, clean(file)), "")
+	lines = append(lines, s.say(text.TrustInto, clean(file)))
+	for _, name := range s.names {
+		if key := s.of(name).key; key != nil && key.Other != "" {
+			lines = append(lines, wrapAll([]string{s.say(text.TrustOther, clean(name), clean(key.Other))}, columns, s.theme.mark(markWarning)+" ", "  ")...)
+		}
+	}
+	lines = append(lines, "")
 	all := append([]string{s.say(text.TrustAll)}, rows...)
 	from, to := s.list.window(len(all), height-len(lines))
 	for i := from; i < to; i++ {

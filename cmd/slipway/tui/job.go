@@ -34,6 +34,7 @@ type job struct {
 	left     *workflow.Estimate // of the plan
 	steps    map[string]*stepState
 	hosts    map[string][]*stepState // by the host that a step is done on, in the plan's order; the cluster has no name
+	order    []string                // the hosts that have steps
 	done     int                     // steps that have ended
 	failed   int
 	running  int
@@ -224,6 +225,9 @@ func evidenceLines(event plan.Event) []string {
 
 func (j *job) add(step plan.Step) *stepState {
 	s := &stepState{step: &step}
+	if step.Host != "" && j.hosts[step.Host] == nil {
+		j.order = append(j.order, step.Host)
+	}
 	j.steps[step.ID] = s
 	j.hosts[step.Host] = append(j.hosts[step.Host], s)
 	return s
@@ -256,7 +260,7 @@ func (j *job) Plan(ready workflow.Prepared) error {
 		j.say("", "warning: "+err.Error(), false)
 	}
 	j.left, j.ready = estimate, &ready
-	j.plan, j.steps, j.hosts, j.done, j.failed, j.running = &p, map[string]*stepState{}, map[string][]*stepState{}, 0, 0, 0
+	j.plan, j.steps, j.hosts, j.order, j.done, j.failed, j.running = &p, map[string]*stepState{}, map[string][]*stepState{}, nil, 0, 0, 0
 	for _, step := range p.Steps {
 		j.add(step)
 	}

@@ -9,26 +9,17 @@ import (
 
 	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/workflow"
 )
 
 // What a job's hosts are at: a line for each. The caller holds the job's lock.
 
-// places are the hosts that have steps, in the plan's order, and the cluster last.
+// places are the hosts that have steps, in the order in which they came, and the cluster last.
 func (j *job) places() []string {
-	var names []string
-	seen := map[string]bool{"": true}
-	if j.plan != nil {
-		for _, step := range j.plan.Steps {
-			if !seen[step.Host] {
-				seen[step.Host] = true
-				names = append(names, step.Host)
-			}
-		}
+	if len(j.hosts[""]) == 0 {
+		return j.order
 	}
-	if len(j.hosts[""]) > 0 {
-		names = append(names, "")
-	}
-	return names
+	return append(slices.Clone(j.order), "")
 }
 
 // lane is how far one place is.
@@ -129,6 +120,13 @@ func (j *job) open(dependency plan.Dependency) []string {
 		}
 	}
 	return open
+}
+
+// works tells whether something is done by now, and not only looked at, though there are no steps: by smoke and ha test.
+func (j *job) works() bool {
+	return slices.ContainsFunc(j.stages, func(s stageState) bool {
+		return s.name == workflow.StageSmoke || s.name == workflow.StageTrial || s.name == workflow.StageCleanUp
+	})
 }
 
 // looking are the stages that are under way, the hosts' in the order of their names.

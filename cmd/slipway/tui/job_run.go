@@ -24,7 +24,7 @@ func (v *runView) key(s *jobView, msg tea.KeyMsg) (place string, opens bool) {
 
 // laneLines are the run: how far all is, and a line for each host.
 func (v *runView) lines(s *jobView, columns, height int) []string {
-	if s.job.plan == nil || s.job.question != nil && s.job.done == 0 {
+	if len(s.job.steps) == 0 || s.job.question != nil && s.job.done == 0 {
 		return s.lookLines(columns, height)
 	}
 	now := s.clockNow()
@@ -98,6 +98,9 @@ func (s *jobView) stagesOfAll(columns int) []string {
 // lookLines are what the workflow is at before its plan: which host does not answer yet.
 func (s *jobView) lookLines(columns, height int) []string {
 	lines := []string{s.say(text.Looking), ""}
+	if s.job.works() {
+		lines = nil
+	}
 	now := s.clockNow()
 	for _, stage := range s.job.looking() {
 		host := clean(stage.host)
@@ -115,5 +118,13 @@ func (s *jobView) lookLines(columns, height int) []string {
 			lines = append(lines, s.theme.mark(markRuns)+" "+stage.name)
 		}
 	}
-	return lines[:min(len(lines), height)]
+	lines = lines[:min(len(lines), height)]
+	said := s.job.log.lines
+	if room := height - len(lines) - 1; room > 0 && len(said) > 0 { // what promises and trials have come to
+		lines = append(lines, "")
+		for _, line := range said[max(0, len(said)-room):] {
+			lines = append(lines, s.theme.clip(line.text, columns))
+		}
+	}
+	return lines
 }

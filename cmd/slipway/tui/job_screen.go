@@ -81,6 +81,9 @@ func (s *jobScreen) start() {
 }
 
 func (s *jobScreen) carryOut(ctx context.Context) error {
+	if s.task.before != nil {
+		s.task.before()
+	}
 	run, err := workflow.New(s.task.workflow, s.task.request)
 	if err != nil {
 		return err

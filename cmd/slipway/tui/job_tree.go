@@ -260,13 +260,12 @@ func (s *jobView) planHead(columns int) []string {
 	if p.Versions != "" {
 		lines = append(lines, wrap(clean(p.Versions), columns)...)
 	}
-	const most = 4
-	for i, warning := range p.Warnings {
-		if i == most {
-			lines = append(lines, s.theme.mark(markWarning)+more(len(p.Warnings)-most))
-			break
-		}
-		lines = append(lines, s.theme.mark(markWarning)+" "+clean(warning))
+	const most = 6 // lines: the rest is in the log
+	for _, warning := range p.Warnings {
+		lines = append(lines, wrapAll([]string{clean(warning)}, columns, s.theme.mark(markWarning)+" ", "  ")...)
+	}
+	if len(lines) > most {
+		lines = append(lines[:most], s.theme.faint.Render(s.theme.ellipsis))
 	}
 	return lines
 }

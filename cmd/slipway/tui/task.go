@@ -7,6 +7,8 @@ type task struct {
 	file, bundle string
 	workflow     workflow.Workflow
 	request      workflow.Request
+	// before is called first, beside the program; it may be nil.
+	before func()
 	// then is called when it was carried out, and gives the screen that follows, if one does.
 	then func() screen
 }

@@ -26,7 +26,7 @@ func Run(ctx context.Context, options Options) error {
 	}
 	shown := newApp(s, begin)
 	program := tea.NewProgram(shown, tea.WithContext(ctx), tea.WithInput(options.In), tea.WithOutput(options.Out),
-		tea.WithAltScreen(), tea.WithMouseCellMotion(), tea.WithoutSignalHandler(), tea.WithFPS(framesASecond))
+		tea.WithAltScreen(), tea.WithoutSignalHandler(), tea.WithFPS(framesASecond))
 	s.send = program.Send
 	_, err = program.Run()
 	if shown.interrupted {

@@ -11,6 +11,9 @@ var (
 	DashEvents     = add("Events", "事件")
 	DashComponents = add("Components", "组件")
 	DashCerts      = add("Certificates", "证书")
+	DashRuns       = add("Runs", "执行记录")
+	DashNoRuns     = add("No workflow was carried out from this machine.", "没有从本机执行过任何操作。")
+	DashNotEnded   = add("under way, or killed", "进行中，或被终止")
 	DashAPI        = add("API answers, %s", "API 正常，%s")
 	DashAPIDown    = add("The API does not answer: %s", "API 无响应：%s")
 	DashEndpoint   = add("Endpoint %s", "访问入口 %s")
@@ -58,6 +61,7 @@ var (
 	FormDuration  = add("that is no duration, such as 90s or 5m", "不是时长，例如 90s 或 5m")
 	KeyGo         = add("look and plan", "查看并计划")
 
+	PageFacts      = add("Facts", "信息")
 	PageUnits      = add("Units", "服务")
 	PagePods       = add("Pods not well", "异常 Pod")
 	PageRecord     = add("Record", "记录")

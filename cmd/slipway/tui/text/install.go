@@ -79,6 +79,7 @@ var (
 
 	TrustTitle = add("Host keys", "主机密钥")
 	TrustAbout = add("SSH does not know these keys yet. Compare each with what the host itself says (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub on its console): who takes a wrong one gives the host, and the cluster, to somebody in between.", "SSH 还不认识这些密钥。请逐个与主机自身的信息核对（在其控制台执行 ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub）：接受错误的密钥等于把主机和集群交给中间人。")
+	TrustOther = add("%s has a key of another kind at %s: was it set up anew?", "%s 在 %s 有另一种类型的密钥：主机是否重装过？")
 	TrustInto  = add("Accepted keys are written to %s.", "接受的密钥会写入 %s。")
 	TrustAll   = add("They are right: write all of them", "核对无误：全部写入")
 
