@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -46,14 +48,23 @@ type stageHost struct {
 	down     bool   // without power
 	memberID uint64 // the member of etcd whose data it has
 	when     atomic.Pointer[func(context.Context, hosts.Action)]
-	fails    atomic.Pointer[string] // the kind of the action that fails next
-	dies     atomic.Bool            // when one of its journals is followed
-	logs     atomic.Pointer[string] // a line that comes then
+	recovers func()                  // what sticks goes on
+	fails    atomic.Pointer[failing] // the action that fails next
+	dies     atomic.Bool             // when one of its journals is followed
+	logs     atomic.Pointer[string]  // a line that comes then
 	api      *httptest.Server
 	etcd     net.Listener
 	well     *httptest.Server // components that say that they are well
 	wellTLS  *httptest.Server
 	metrics  string // of its API server
+}
+
+// failing is a kind of action that fails, and what is said then.
+type failing struct{ kind, text string }
+
+// steering is a text in which ESC, BEL and CSI are the control characters that are called so.
+func steering(text string) string {
+	return strings.NewReplacer("ESC", "\x1b", "BEL", "\a", "CSI", "\u009b").Replace(text)
 }
 
 type stageKey struct{}
@@ -102,9 +113,9 @@ func (s *stage) boot(names []string) error {
 
 // before has happen what a script wants to happen when the host is asked for an action.
 func (h *stageHost) before(ctx context.Context, action hosts.Action) error {
-	if kind := h.fails.Load(); kind != nil && hosts.Describe(action).Kind == *kind {
+	if next := h.fails.Load(); next != nil && hosts.Describe(action).Kind == next.kind {
 		h.fails.Store(nil)
-		return errors.New("it broke")
+		return errors.New(next.text)
 	}
 	if happens := h.when.Load(); happens != nil {
 		(*happens)(ctx, action)
@@ -147,28 +158,45 @@ var hostEvents = map[string]func(s *stage, h *stageHost, arg string) error{
 		h.down = true
 		return nil
 	},
+	// up: it has power again, as it was; what ran on it runs.
+	"up": func(s *stage, h *stageHost, _ string) error {
+		s.cluster.mu.Lock()
+		h.down = false
+		s.cluster.mu.Unlock()
+		return h.server.Plug()
+	},
 	"leased-by": func(_ *stage, h *stageHost, who string) error {
 		_, err := h.machine.Host().Do(context.Background(), hosts.TakeLease{Holder: who}, nil)
 		return err
 	},
-	// sticks-at ACTION: the host does not end such an action before the command gives up.
+	// sticks-at ACTION: the host does not end such an action before the command gives up, or the host is well.
 	"sticks-at": func(_ *stage, h *stageHost, kind string) error {
+		well := make(chan struct{})
+		h.recovers = sync.OnceFunc(func() { close(well) })
 		sticks := func(ctx context.Context, action hosts.Action) {
-			if hosts.Describe(action).Kind == kind {
-				<-ctx.Done()
+			if hosts.Describe(action).Kind != kind {
+				return
+			}
+			select {
+			case <-ctx.Done():
+			case <-well:
 			}
 		}
 		h.when.Store(&sticks)
 		return nil
 	},
-	// fails-at ACTION: the next such action fails.
-	"fails-at": func(_ *stage, h *stageHost, kind string) error {
-		h.fails.Store(&kind)
+	// fails-at ACTION [TEXT]: the next such action fails, with such a text.
+	"fails-at": func(_ *stage, h *stageHost, said string) error {
+		kind, text, _ := strings.Cut(said, " ")
+		h.fails.Store(&failing{kind, cmp.Or(steering(text), "it broke")})
 		return nil
 	},
 	// is-well: what was said of the host before ends.
 	"is-well": func(_ *stage, h *stageHost, _ string) error {
 		h.when.Store(nil)
+		if h.recovers != nil {
+			h.recovers()
+		}
 		return nil
 	},
 	// changes-at ACTION: somebody else turns swap on just before such an action.
@@ -209,7 +237,7 @@ var hostEvents = map[string]func(s *stage, h *stageHost, arg string) error{
 	},
 	// logs LINE: the kubelet says so.
 	"logs": func(_ *stage, h *stageHost, line string) error {
-		h.machine.Log("kubelet.service", line)
+		h.machine.Log("kubelet.service", steering(line))
 		return nil
 	},
 	// logs-later LINE: the unit whose journal is followed says so when all before it was read.
@@ -232,6 +260,19 @@ var hostEvents = map[string]func(s *stage, h *stageHost, arg string) error{
 		return errors.Join(os.WriteFile(h.server.KnownHostsFile, nil, 0o600),
 			os.WriteFile(filepath.Join(s.dir, h.name+".fingerprint"), []byte(ssh.FingerprintSHA256(h.server.HostKey())), 0o600))
 	},
+	// is-in-ssh-config: the user's ~/.ssh/config names it.
+	"is-in-ssh-config": func(s *stage, h *stageHost, _ string) error {
+		folder := filepath.Join(s.dir, "home", ".ssh")
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return err
+		}
+		file, err := os.OpenFile(filepath.Join(folder, "config"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(file, "Host %s\n  HostName localhost\n  Port %d\n  User root\n  IdentityFile %s\n", h.name, h.server.Port, h.server.IdentityFile)
+		return errors.Join(err, file.Close())
+	},
 	// has-another-key: it was installed anew, or somebody is in between.
 	"has-another-key": func(_ *stage, h *stageHost, _ string) error {
 		_, private, err := ed25519.GenerateKey(rand.Reader)
@@ -242,9 +283,27 @@ var hostEvents = map[string]func(s *stage, h *stageHost, arg string) error{
 		h.server.UseHostKeys(signer)
 		return err
 	},
-	// calls-its-system NAME: ESC in it is that character.
+	// is-known, is-not-known: its known_hosts file has its key, and nothing else; or nothing at all.
+	"is-known": func(_ *stage, h *stageHost, _ string) error {
+		content, err := os.ReadFile(h.server.KnownHostsFile)
+		if lines := strings.Count(string(content), "\n"); err == nil && (lines != 1 || !strings.Contains(string(content), string(ssh.MarshalAuthorizedKey(h.server.HostKey())))) {
+			return fmt.Errorf("known_hosts of %s has: %s", h.name, content)
+		}
+		return err
+	},
+	"is-not-known": func(_ *stage, h *stageHost, _ string) error {
+		if content, err := os.ReadFile(h.server.KnownHostsFile); err != nil || len(content) > 0 {
+			return fmt.Errorf("known_hosts of %s has (%w): %s", h.name, err, content)
+		}
+		return nil
+	},
+	// calls-its-system NAME, calls-itself NAME: what steering makes of it.
 	"calls-its-system": func(_ *stage, h *stageHost, name string) error {
-		h.machine.Edit(func(f *hosts.Facts) { f.OS.Pretty = strings.ReplaceAll(name, "ESC", "\x1b") })
+		h.machine.Edit(func(f *hosts.Facts) { f.OS.Pretty = steering(name) })
+		return nil
+	},
+	"calls-itself": func(_ *stage, h *stageHost, name string) error {
+		h.machine.Edit(func(f *hosts.Facts) { f.Hostname, f.StaticHostname = steering(name), steering(name) })
 		return nil
 	},
 	"is-bare": func(_ *stage, h *stageHost, _ string) error {
@@ -260,10 +319,12 @@ var hostEvents = map[string]func(s *stage, h *stageHost, arg string) error{
 }
 
 func (s *stage) happen(args []string) error {
-	args = append(args, "", "", "")
+	if len(args) < 2 {
+		return errors.New("usage: host NAME WHAT [ARG...]")
+	}
 	h, event := s.hosts[args[0]], hostEvents[args[1]]
 	if h == nil || event == nil {
 		return fmt.Errorf("host %s %s: there is no such host or event", args[0], args[1])
 	}
-	return event(s, h, args[2])
+	return event(s, h, strings.Join(args[2:], " "))
 }

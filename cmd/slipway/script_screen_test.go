@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -18,11 +19,16 @@ import (
 //
 //	screen COLUMNSxLINES COMMAND...  starts a command in a terminal
 //	press KEY...                     presses keys, by name or character, one after another
+//	types TEXT                       sends several characters at once
 //	paste FILE                       pastes what a file has
 //	sees REGEXP                      waits until the screen has such text; ! sees: that it has not
 //	shows FILE                       waits until the screen is as the file says; UPDATE_SCREENS writes it
 //	resize COLUMNSxLINES
 //	leaves CODE                      waits for the end, and that the terminal is as it was
+//	signals NAME                     sends the program a signal: TERM, HUP or INT
+//	writes REGEXP                    the program has written such bytes; ! writes: it has not
+//	everywhere FILE KEY|SIGNAL CODE COMMAND...  starts the command in a terminal once for each line of a file, which leads
+//	                                 to a screen, and ends it there: a word of a line is a key or, with a slash before it, a REGEXP to be seen
 //	presses N                        no more than N keys were pressed until now
 
 type screenKey struct{}
@@ -57,7 +63,7 @@ func startScreen(ts *testscript.TestScript, _ bool, args []string) {
 	command := exec.Command(args[1], args[2:]...)
 	command.Dir = ts.MkAbs(".")
 	command.Env = []string{"TERM=xterm-256color", "LANG=C.UTF-8"}
-	for _, name := range []string{"PATH", "HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "TERM", "LANG", "NO_COLOR", "TMPDIR"} {
+	for _, name := range []string{"PATH", "HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "TERM", "LANG", "LC_ALL", "NO_COLOR", "TMPDIR"} {
 		if value := ts.Getenv(name); value != "" {
 			command.Env = append(command.Env, name+"="+value)
 		}
@@ -73,6 +79,10 @@ func press(ts *testscript.TestScript, _ bool, args []string) {
 	for _, key := range args {
 		ts.Check(screenOf(ts).Press(key))
 	}
+}
+
+func types(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(screenOf(ts).Type(args[0]))
 }
 
 func paste(ts *testscript.TestScript, _ bool, args []string) {
@@ -110,6 +120,9 @@ func leaves(ts *testscript.TestScript, _ bool, args []string) {
 	if err := endsWith(args[0], t.Wait(screenPatience)); err != nil {
 		ts.Fatalf("leaves: %v; the screen:\n%s", err, t.Screen())
 	}
+	if cooked, err := t.Cooked(); err != nil || !cooked {
+		ts.Fatalf("the terminal neither echoes nor edits lines any more (%v)", err)
+	}
 	raw := t.Raw()
 	for _, mode := range []string{"?1049", "?2004", "?1002", "?1006"} {
 		on, off := strings.LastIndex(raw, "\x1b["+mode+"h"), strings.LastIndex(raw, "\x1b["+mode+"l")
@@ -128,5 +141,50 @@ func presses(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	if n := screenOf(ts).Presses(); n > most {
 		ts.Fatalf("%d keys were pressed, at most %d may be needed", n, most)
+	}
+}
+
+var signalsByName = map[string]os.Signal{"TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "INT": syscall.SIGINT}
+
+func signals(ts *testscript.TestScript, _ bool, args []string) {
+	signal, known := signalsByName[args[0]]
+	if !known {
+		ts.Fatalf("no signal is called %s here", args[0])
+	}
+	ts.Check(screenOf(ts).Signal(signal))
+}
+
+func writes(ts *testscript.TestScript, neg bool, args []string) {
+	wanted, err := regexp.Compile(args[0])
+	ts.Check(err)
+	if raw := screenOf(ts).Raw(); wanted.MatchString(raw) == neg {
+		ts.Fatalf("writes %s: %t; it wrote:\n%q", args[0], !neg, raw)
+	}
+}
+
+func everywhere(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 4 {
+		ts.Fatalf("usage: everywhere FILE KEY|SIGNAL CODE COMMAND [ARG...]")
+	}
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		words := strings.Fields(line)
+		if len(words) == 0 {
+			continue
+		}
+		ts.Logf("%s: %s", args[1], strings.TrimSpace(line))
+		startScreen(ts, false, append([]string{"80x24"}, args[3:]...))
+		for _, word := range words {
+			if seen, is := strings.CutPrefix(word, "/"); is && seen != "" {
+				sees(ts, false, []string{seen})
+			} else {
+				press(ts, false, []string{word})
+			}
+		}
+		if signal, is := signalsByName[args[1]]; is {
+			ts.Check(screenOf(ts).Signal(signal))
+		} else {
+			press(ts, false, args[1:2])
+		}
+		leaves(ts, false, args[2:3])
 	}
 }

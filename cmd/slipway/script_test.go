@@ -39,12 +39,16 @@ func TestScripts(t *testing.T) {
 			"meanwhile":  meanwhile,
 			"screen":     startScreen,
 			"press":      press,
+			"types":      types,
 			"paste":      paste,
 			"sees":       sees,
 			"shows":      shows,
 			"resize":     resize,
 			"leaves":     leaves,
 			"presses":    presses,
+			"signals":    signals,
+			"writes":     writes,
+			"everywhere": everywhere,
 		},
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -105,7 +106,7 @@ func NewServer(t testing.TB, machine *Fake) *Server {
 	s.SetLogin(Login{})
 	s.Script("sudo", Sudo)
 	s.Script("uname", `[ "$1" = -m ] && echo x86_64 || echo Linux`)
-	s.hands.Go(s.accept)
+	s.hands.Go(func() { s.accept(listener) })
 	t.Cleanup(func() {
 		stop()
 		_ = listener.Close()
@@ -239,9 +240,20 @@ func (s *Server) Unplug() {
 	s.Cut()
 }
 
-func (s *Server) accept() {
+// Plug puts a host that was unplugged on the network again, at its address.
+func (s *Server) Plug() error {
+	listener, err := net.Listen("tcp", net.JoinHostPort(s.Host, strconv.Itoa(s.Port)))
+	if err != nil {
+		return err
+	}
+	s.t.Cleanup(func() { _ = listener.Close() }) // comes before that of NewServer, which waits
+	s.hands.Go(func() { s.accept(listener) })
+	return nil
+}
+
+func (s *Server) accept(listener net.Listener) {
 	for {
-		conn, err := s.listener.Accept()
+		conn, err := listener.Accept()
 		if err != nil {
 			return
 		}

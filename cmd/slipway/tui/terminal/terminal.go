@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"github.com/charmbracelet/x/vt"
 	"github.com/creack/pty"
@@ -152,13 +153,43 @@ var keys = map[string]string{
 	"f1": "\x1bOP", "f2": "\x1bOQ", "ctrl+c": "\x03", "ctrl+u": "\x15",
 }
 
-// Press presses a key: by its name, or a character.
+// Press presses a key: by its name, or a character. As between the keys of somebody who types, the program has time to
+// read it before the next one.
 func (t *Terminal) Press(key string) error {
 	t.presses++
 	if sent, named := keys[key]; named {
 		key = sent
 	}
-	return t.send(key)
+	if err := t.send(key); err != nil {
+		return err
+	}
+	t.awaitRead()
+	return nil
+}
+
+// Type sends several characters at once, as a slow link or a key that is held down does.
+func (t *Terminal) Type(characters string) error {
+	t.presses += utf8.RuneCountInString(characters)
+	return t.send(characters)
+}
+
+// readWithin bounds the wait for a program to read a key: it may be busy, or end.
+const readWithin = time.Second
+
+// awaitRead waits until nothing is left to be read, for as long as the kernel may take to hand a key on.
+func (t *Terminal) awaitRead() {
+	const enough = 3
+	late := time.Now().Add(readWithin)
+	for read := 0; read < enough && time.Now().Before(late); {
+		select {
+		case <-t.ended:
+			return
+		case <-time.After(time.Millisecond):
+		}
+		if read++; unread(t.pty) > 0 {
+			read = 0
+		}
+	}
 }
 
 // Paste pastes a text, as a terminal does it that tells its program so.
