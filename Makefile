@@ -12,7 +12,7 @@ export GOFLAGS := $(filter-out -trimpath,$(shell go env GOFLAGS)) -trimpath
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z/-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z/-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 .PHONY: build
 build: ## bin/slipway, one static binary, with slipway-agent for the hosts in it
@@ -70,6 +70,11 @@ check: lint unit ## what has to be right before a commit
 .PHONY: demo
 demo: fast-bundle dist/fast-bundle-v1.36.tar ## a highly available cluster on this machine, from nothing to an upgrade
 	e2e/demo.sh
+
+.PHONY: tui-pictures
+tui-pictures: fast-bundle ## docs/pictures/tui*.svg and docs/tui.cast, recorded on a lab
+	go build -o bin/record ./e2e/record
+	e2e/tui-pictures.sh
 
 .PHONY: bench
 bench: bundle dist/kubeadm dist/fast-bundle-v1.36.tar dist/kubeadm-v1.36 dist/fast-bundle-v1.36.1.tar dist/kubeadm-v1.36.1 ## the figures of docs/benchmarks.md, side by side with kubeadm

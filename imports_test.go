@@ -53,6 +53,7 @@ var edges = map[string][]string{
 	"e2e":            {"e2e/acks", "cmd/slipway/tui/terminal"},
 	"e2e/acks":       {},
 	"e2e/app":        {},
+	"e2e/record":     {"cmd/slipway/tui/terminal"},
 	"e2e/report":     {},
 	"e2e/stuckfs":    {},
 	"e2e/writer":     {"e2e/acks"},

@@ -4,7 +4,6 @@ package terminal
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -206,6 +205,13 @@ func (t *Terminal) send(text string) error {
 	return err
 }
 
+// Mark puts a mark into the recording, where one is made.
+func (t *Terminal) Mark(mark string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.record.event(CastMark, mark)
+}
+
 // Resize makes the terminal larger or smaller.
 func (t *Terminal) Resize(columns, lines int) error {
 	t.mu.Lock()
@@ -242,22 +248,4 @@ func (t *Terminal) Close() error {
 	}
 	_ = t.screen.Close()
 	return t.pty.Close()
-}
-
-// recording is an asciicast, version 2: a header, then what was written when, a line of JSON each.
-type recording struct {
-	out   *json.Encoder
-	began time.Time
-}
-
-func newRecording(out io.Writer, columns, lines int) (*recording, error) {
-	r := &recording{out: json.NewEncoder(out), began: time.Now()}
-	return r, r.out.Encode(map[string]any{"version": 2, "width": columns, "height": lines, "timestamp": r.began.Unix(), "env": map[string]string{"TERM": "xterm-256color"}})
-}
-
-func (r *recording) add(data []byte) {
-	if r == nil {
-		return
-	}
-	_ = r.out.Encode([]any{time.Since(r.began).Seconds(), "o", string(data)}) // who reads it sees what is missing
 }
