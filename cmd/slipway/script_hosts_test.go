@@ -123,6 +123,23 @@ func (h *stageHost) before(ctx context.Context, action hosts.Action) error {
 	return nil
 }
 
+// stick has such actions not end before they are given up, or is-well happens.
+func (h *stageHost) stick(kind string, givenUp func(context.Context) <-chan struct{}) {
+	well := make(chan struct{})
+	h.recovers = sync.OnceFunc(func() { close(well) })
+	h.t.Cleanup(h.recovers)
+	sticks := func(ctx context.Context, action hosts.Action) {
+		if hosts.Describe(action).Kind != kind {
+			return
+		}
+		select {
+		case <-givenUp(ctx):
+		case <-well:
+		}
+	}
+	h.when.Store(&sticks)
+}
+
 // followed has happen what a script wants to happen when who follows a journal has read all of it.
 func (h *stageHost) followed(unit string) {
 	if line := h.logs.Swap(nil); line != nil {
@@ -171,18 +188,12 @@ var hostEvents = map[string]func(s *stage, h *stageHost, arg string) error{
 	},
 	// sticks-at ACTION: the host does not end such an action before the command gives up, or the host is well.
 	"sticks-at": func(_ *stage, h *stageHost, kind string) error {
-		well := make(chan struct{})
-		h.recovers = sync.OnceFunc(func() { close(well) })
-		sticks := func(ctx context.Context, action hosts.Action) {
-			if hosts.Describe(action).Kind != kind {
-				return
-			}
-			select {
-			case <-ctx.Done():
-			case <-well:
-			}
-		}
-		h.when.Store(&sticks)
+		h.stick(kind, func(ctx context.Context) <-chan struct{} { return ctx.Done() })
+		return nil
+	},
+	// hangs-at ACTION: it does not end it then either.
+	"hangs-at": func(_ *stage, h *stageHost, kind string) error {
+		h.stick(kind, func(context.Context) <-chan struct{} { return nil })
 		return nil
 	},
 	// fails-at ACTION [TEXT]: the next such action fails, with such a text.

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"regexp"
@@ -24,6 +25,7 @@ import (
 //	sees REGEXP                      waits until the screen has such text; ! sees: that it has not
 //	shows FILE                       waits until the screen is as the file says; UPDATE_SCREENS writes it
 //	resize COLUMNSxLINES
+//	storms N                         resizes it N times, to sizes from 1x1 to 200x60, the same at each time that it runs
 //	leaves CODE                      waits for the end, and that the terminal is as it was
 //	signals NAME                     sends the program a signal: TERM, HUP or INT
 //	writes REGEXP                    the program has written such bytes; ! writes: it has not
@@ -94,8 +96,14 @@ func sees(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	screen, err := screenOf(ts).Await(screenPatience, func(screen string) bool { return wanted.MatchString(screen) != neg })
 	if err != nil {
-		ts.Fatalf("sees %s: %v; the screen:\n%s", args[0], err, screen)
+		ts.Fatalf("sees %s: %v; the screen:\n%s\nand what was written after the last frame:\n%s", args[0], err, screen, afterScreen(screenOf(ts).Raw()))
 	}
+}
+
+// afterScreen is what a program has written that no longer draws, such as why it has ended.
+func afterScreen(raw string) string {
+	_, after, _ := strings.Cut(raw, "\x1b[?1049l")
+	return after
 }
 
 func shows(ts *testscript.TestScript, _ bool, args []string) {
@@ -112,6 +120,15 @@ func shows(ts *testscript.TestScript, _ bool, args []string) {
 func resize(ts *testscript.TestScript, _ bool, args []string) {
 	columns, lines := sizeOf(ts, args[0])
 	ts.Check(screenOf(ts).Resize(columns, lines))
+}
+
+func storms(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	random := rand.New(rand.NewPCG(1, uint64(n)))
+	for range n {
+		ts.Check(screenOf(ts).Resize(1+random.IntN(200), 1+random.IntN(60)))
+	}
 }
 
 // leaves: whatever was on the screen, the terminal is the shell's again.

@@ -44,6 +44,7 @@ func TestScripts(t *testing.T) {
 			"sees":       sees,
 			"shows":      shows,
 			"resize":     resize,
+			"storms":     storms,
 			"leaves":     leaves,
 			"presses":    presses,
 			"signals":    signals,
