@@ -93,6 +93,7 @@ func foregroundOf(c terminal.Cell) string {
 type piece struct {
 	at    int // the column
 	look  terminal.Cell
+	wide  bool     // each character takes two columns
 	plain bool     // all of ASCII, one column each; else each character is placed by itself, since fonts differ in their widths
 	texts []string // the characters
 	xs    []int    // their columns
@@ -105,25 +106,28 @@ func piecesOf(line []terminal.Cell) []piece {
 		if c.Text == "" || c.Text == " " && !c.Underlined {
 			continue
 		}
-		look := c
-		look.Text, look.Wide = "", false
-		plain := len(c.Text) == 1
-		if last := len(all) - 1; last >= 0 && all[last].goesOn(x, look, plain) {
+		one := piece{at: x, look: c, wide: c.Wide, plain: len(c.Text) == 1, texts: []string{c.Text}, xs: []int{x}}
+		one.look.Text, one.look.Wide = "", false
+		if last := len(all) - 1; last >= 0 && all[last].goesOn(one) {
 			all[last].add(x, c.Text)
 			continue
 		}
-		all = append(all, piece{at: x, look: look, plain: plain, texts: []string{c.Text}, xs: []int{x}})
+		all = append(all, one)
 	}
 	return all
 }
 
-// goesOn tells whether a cell is drawn with a piece. Between words of it there may be one space.
-func (p *piece) goesOn(x int, look terminal.Cell, plain bool) bool {
-	end := p.xs[len(p.xs)-1]
-	if p.look != look || p.plain != plain {
+// goesOn tells whether the next one is drawn with this piece. Between words there may be one space; other characters stand
+// side by side, so that they are near their places also where a viewer knows but the place of a piece.
+func (p *piece) goesOn(next piece) bool {
+	distance := next.at - p.xs[len(p.xs)-1]
+	if p.look != next.look || p.plain != next.plain || p.wide != next.wide {
 		return false
 	}
-	return !plain || x-end <= 2
+	if p.plain {
+		return distance <= 2
+	}
+	return !p.wide && distance == 1 || p.wide && distance == 2
 }
 
 func (p *piece) add(x int, text string) {
