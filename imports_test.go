@@ -28,7 +28,8 @@ var edges = map[string][]string{
 	"bundle/build":      {"bundle", "bundle/archive"},
 	"cmd/slipway-agent": {"hosts", "hosts/agent", "hosts/local"},
 	// No way of its own to the hosts: of phases/engine/api it has the results of smoke.
-	"cmd/slipway/tui":          {"cmd/slipway/tui/text", "workflow", "phases/engine/api", "phases/checks", "phases/forecast", "phases/plan", "bundle", "cluster", "hosts"},
+	"cmd/slipway/tui":          {"cmd/slipway/tui/text", "cmd/slipway/tui/quiet", "workflow", "phases/engine/api", "phases/checks", "phases/forecast", "phases/plan", "bundle", "cluster", "hosts"},
+	"cmd/slipway/tui/quiet":    {},
 	"cmd/slipway/tui/text":     {},
 	"cmd/slipway/tui/terminal": {},
 	"hosts/agent":              {"hosts"},

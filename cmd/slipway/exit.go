@@ -71,11 +71,11 @@ func mark(severity checks.Severity) string {
 func report(w io.Writer, err error, interrupted bool) int {
 	w = newShown(w)
 	code := exitCode(err)
-	if code == exitInterrupted && !interrupted {
-		code = exitFailed
-	}
 	if _, said := errors.AsType[*exitError](err); err == nil || said {
 		return code
+	}
+	if code == exitInterrupted && !interrupted {
+		code = exitFailed
 	}
 	if code == exitInterrupted {
 		interruption(w, err)

@@ -49,13 +49,16 @@ func (p *program) run() int {
 	return report(os.Stderr, err, interrupted)
 }
 
-// interruptible is cancelled by the first Ctrl-C or SIGTERM; what does not end by itself then
+// interruptible is cancelled by the first Ctrl-C, SIGTERM or SIGHUP; what does not end by itself then
 // is ended. A second one ends the process at once, and is waited for until stop: by its usual
 // effect what the process has started would live on.
 func interruptible(waits *awaited, exit func(code int)) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals, over := make(chan os.Signal, 2), make(chan struct{})
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup has it ignored
+		signal.Notify(signals, syscall.SIGHUP) // the terminal is gone
+	}
 	next := func() bool {
 		select {
 		case <-signals:

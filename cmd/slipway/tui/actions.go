@@ -41,7 +41,7 @@ func (s *actionsScreen) update(msg tea.Msg) tea.Cmd {
 		return nil
 	}
 	if pressed.String() == "enter" {
-		return replace(newRequestScreen(s.shared, s.file, workflow.All[s.list.at], s.on))
+		return s.replace(newRequestScreen(s.shared, s.file, workflow.All[s.list.at], s.on))
 	}
 	s.list.key(pressed, len(workflow.All))
 	return nil
@@ -81,7 +81,9 @@ func newRequestScreen(s *shared, file string, w workflow.Workflow, on []string) 
 		r.addOption(o)
 	}
 	if len(w.Ignorable()) > 0 {
-		r.add(&field{label: s.say(text.FormIgnore), help: s.say(text.FormIgnHelp) + " " + strings.Join(w.Ignorable(), ", ")}, func(q *workflow.Request, said string) error {
+		r.add(&field{label: words(text.FormIgnore), help: func(l text.Language) string {
+			return l.Say(text.FormIgnHelp) + " " + strings.Join(w.Ignorable(), ", ")
+		}}, func(q *workflow.Request, said string) error {
 			q.IgnoreChecks = commas(said)
 			return nil
 		})
@@ -100,19 +102,19 @@ func (s *requestScreen) addHosts(on []string) {
 	case workflow.NoArgs:
 		return
 	case workflow.Archives:
-		s.add(&field{label: s.say(text.FormArchives), help: s.say(text.FormFilesHelp)}, func(q *workflow.Request, said string) error {
+		s.add(&field{label: words(text.FormArchives), help: words(text.FormFilesHelp)}, func(q *workflow.Request, said string) error {
 			q.Archives = commas(said)
 			return nil
 		})
 		return
 	case workflow.SomeHosts, workflow.Hosts:
 	}
-	help := s.say(text.FormHostsAll)
+	help := words(text.FormHostsAll)
 	if s.workflow.Args == workflow.Hosts {
-		help = s.say(text.FormHostsHelp)
+		help = words(text.FormHostsHelp)
 	}
 	for _, name := range s.options.HostNames(s.file) {
-		f := &field{label: s.say(text.FormHost, clean(name)), help: help, isFlag: true}
+		f := &field{label: words(text.FormHost, clean(name)), help: help, isFlag: true}
 		if slices.Contains(on, name) {
 			f.flip()
 		}
@@ -130,20 +132,20 @@ func (s *requestScreen) addBundle() {
 	if !s.workflow.Bundle {
 		return
 	}
-	s.bundle = &field{label: s.say(text.FormBundle), help: s.say(text.BundleAbout), value: s.options.Bundle}
+	s.bundle = &field{label: words(text.FormBundle), help: words(text.BundleAbout), value: s.options.Bundle}
 	found := workflow.FindBundles(s.file, &cluster.Cluster{})
 	if s.bundle.value == "" && len(found) > 0 {
 		s.bundle.value = found[0].Path
 	}
 	for _, one := range found {
-		s.bundle.choices = append(s.bundle.choices, choice{one.Path, one.Path, "Kubernetes " + clean(one.Bill.KubernetesVersion)})
+		s.bundle.choices = append(s.bundle.choices, choice{one.Path, one.Path, plain("Kubernetes " + clean(one.Bill.KubernetesVersion))})
 	}
 	s.add(s.bundle, func(*workflow.Request, string) error { return nil })
 }
 
 // addOption makes a field of an option, by the type of what it is kept in.
 func (s *requestScreen) addOption(o workflow.Option) {
-	f := &field{label: o.Name, help: o.Usage}
+	f := &field{label: plain(o.Name), help: plain(o.Usage)}
 	var defaults workflow.Request
 	number := func(said string) error { return s.whole(said) }
 	duration := func(said string) error { return s.duration(said) }
@@ -226,7 +228,7 @@ func (s *requestScreen) task() (task, error) {
 		return task{}, err
 	}
 	q.Yes = s.workflow.Unasked
-	t := task{file: s.file, workflow: s.workflow, request: q}
+	t := task{file: s.file, workflow: s.workflow, request: q, form: true}
 	if s.bundle != nil {
 		t.bundle = s.bundle.value
 	}
@@ -266,7 +268,7 @@ func (s *requestScreen) update(msg tea.Msg) tea.Cmd {
 		if s.err = err; err != nil {
 			return nil
 		}
-		return push(newJobScreen(s.shared, t))
+		return s.push(newJobScreen(s.shared, t))
 	}
 	if _, changed := s.form.key(pressed); changed {
 		s.err = nil

@@ -35,27 +35,58 @@ func (a *app) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.WindowSizeMsg:
 		a.width, a.height = msg.Width, msg.Height
 		return a, nil
-	case pushMsg:
-		a.screens = append(a.screens, msg.screen)
-		return a, msg.screen.begin()
-	case replaceMsg:
-		a.screens[len(a.screens)-1] = msg.screen
-		return a, msg.screen.begin()
-	case resetMsg:
-		a.screens = []screen{msg.screen}
-		return a, msg.screen.begin()
-	case popMsg:
-		return a, a.back()
-	case quitMsg:
-		return a, a.end()
 	case tea.KeyMsg:
-		return a, a.key(msg)
+		return a, a.keys(msg)
 	}
 	var all []tea.Cmd
-	for _, s := range a.screens {
+	for _, s := range slices.Clone(a.screens) {
 		all = append(all, s.update(msg))
 	}
-	return a, tea.Batch(all...)
+	return a, tea.Batch(append(all, a.settle())...)
+}
+
+// keys takes keys one by one: those that were pressed quickly, or have come over a slow link together, are one message.
+func (a *app) keys(msg tea.KeyMsg) tea.Cmd {
+	var all []tea.Cmd
+	for _, one := range apart(msg) {
+		all = append(all, a.key(one), a.settle())
+	}
+	return tea.Batch(all...)
+}
+
+func apart(msg tea.KeyMsg) []tea.KeyMsg {
+	if msg.Type != tea.KeyRunes || msg.Paste || len(msg.Runes) < 2 {
+		return []tea.KeyMsg{msg}
+	}
+	var all []tea.KeyMsg
+	for _, r := range msg.Runes {
+		all = append(all, tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{r}, Alt: msg.Alt})
+	}
+	return all
+}
+
+// settle carries out what is due to become of the screens.
+func (a *app) settle() tea.Cmd {
+	var all []tea.Cmd
+	for len(a.due) > 0 && !a.leaving {
+		next := a.due[0]
+		a.due = a.due[1:]
+		switch next.kind {
+		case movePush:
+			a.screens = append(a.screens, next.screen)
+		case movePop:
+			all = append(all, a.back())
+			continue
+		case moveReplace:
+			a.screens[len(a.screens)-1] = next.screen
+		case moveReset:
+			a.screens = []screen{next.screen}
+		case moveQuit:
+			return a.end()
+		}
+		all = append(all, next.screen.begin())
+	}
+	return tea.Batch(all...)
 }
 
 func (a *app) end() tea.Cmd {
@@ -103,7 +134,7 @@ func (a *app) key(msg tea.KeyMsg) tea.Cmd {
 func (a *app) leave(quit bool) tea.Cmd {
 	if asks, is := a.top().(quitAnswerer); is && quit {
 		if answer := asks.quitAnswer(); answer != nil {
-			return answer
+			return answer()
 		}
 	}
 	asked := a.screens[len(a.screens)-1:]

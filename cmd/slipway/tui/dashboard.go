@@ -84,14 +84,14 @@ func (s *dashboard) update(msg tea.Msg) tea.Cmd {
 	case "1", "2", "3", "4", "5", "6":
 		s.turn(int(name[0] - '1'))
 	case "a":
-		return push(newActionsScreen(s.shared, s.file, s.chosen()))
+		return s.push(newActionsScreen(s.shared, s.file, s.chosen()))
 	case "i":
 		return s.install()
 	case "r":
 		s.refresh()
 	case "enter":
 		if on := s.chosen(); len(on) > 0 {
-			return push(newHostPage(s.shared, s.board, s.file, on[0]))
+			return s.push(newHostPage(s.shared, s.board, s.file, on[0]))
 		}
 	default:
 		s.move(pressed)
@@ -120,12 +120,13 @@ func (s *dashboard) install() tea.Cmd {
 	}
 	in, err := newInstaller(s.shared)
 	if err != nil {
-		return push(newErrorScreen(s.shared, err))
+		return s.push(newErrorScreen(s.shared, err))
 	}
 	if len(in.problems) > 0 {
-		return push(newHostsScreen(in))
+		return s.push(newHostsScreen(in))
 	}
-	return tea.Sequence(push(newHostsScreen(in)), push(newBundleScreen(in))) // the file says all else
+	s.push(newHostsScreen(in))
+	return s.push(newBundleScreen(in)) // the file says all else
 }
 
 func (s *dashboard) turn(to int) {

@@ -75,10 +75,10 @@ func (s *hostPage) update(msg tea.Msg) tea.Cmd {
 	}
 	switch pressed.String() {
 	case "a":
-		return push(newActionsScreen(s.shared, s.file, []string{s.name}))
+		return s.push(newActionsScreen(s.shared, s.file, []string{s.name}))
 	case "enter":
 		if unit := s.unit(); unit != "" {
-			return push(newJournalScreen(s.shared, s.file, s.name, unit))
+			return s.push(newJournalScreen(s.shared, s.file, s.name, unit))
 		}
 		return nil
 	}

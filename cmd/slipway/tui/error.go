@@ -26,7 +26,7 @@ func (s *errorScreen) update(msg tea.Msg) tea.Cmd {
 		return nil
 	}
 	if pressed.String() == "enter" {
-		return pop
+		return s.pop()
 	}
 	s.scroll.key(pressed, len(s.lines(leastWidth)))
 	return nil

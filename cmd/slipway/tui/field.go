@@ -11,8 +11,8 @@ import (
 
 // field is one thing that a form asks for.
 type field struct {
-	label   string
-	help    string
+	label   phrase
+	help    phrase
 	value   string             // what is filled in; of a switch "true" or ""
 	choices []choice           // where one of several is chosen
 	isFlag  bool               // yes or no
@@ -21,7 +21,10 @@ type field struct {
 }
 
 // choice is one of several values, and what it means.
-type choice struct{ value, label, about string }
+type choice struct {
+	value, label string
+	about        phrase
+}
 
 // on tells whether a switch is on.
 func (f *field) on() bool { return f.value == "true" }
@@ -71,7 +74,7 @@ func (f *form) key(msg tea.KeyMsg) (taken, changed bool) {
 		return false, false
 	case msg.String() == "enter", msg.String() == " ":
 		return true, f.open()
-	case msg.Paste, msg.Type == tea.KeyRunes && f.chosen().isText() && !movesList(msg):
+	case f.chosen().isText() && (msg.Paste || msg.Type == tea.KeyRunes && !movesList(msg)):
 		f.open() // one begins to type at once
 		return true, f.typed(msg)
 	}
@@ -163,14 +166,14 @@ func (f *form) wrong() *field {
 func (f *form) lines(columns, height int) []string {
 	label := 0
 	for _, one := range f.fields {
-		label = max(label, width(one.label))
+		label = max(label, width(f.tell(one.label)))
 	}
 	label = min(label, columns/2)
 	var all []string
 	at := 0
 	for i, one := range f.fields {
 		chosen := i == f.list.at
-		line := f.theme.fit(one.label, label) + "  " + f.shown(one, chosen)
+		line := f.theme.fit(f.tell(one.label), label) + "  " + f.shown(one, chosen)
 		if chosen {
 			at = len(all)
 			all = append(all, f.theme.cursor+" "+line)
@@ -218,8 +221,8 @@ func (f *form) below(one *field, columns int) []string {
 	if one.wrong != "" {
 		lines = append(lines, wrapAll([]string{one.wrong}, columns, "    "+f.theme.mark(markBad)+" ", "      ")...)
 	}
-	if one.help != "" {
-		for _, line := range wrapAll([]string{one.help}, columns, "    ", "    ") {
+	if help := f.tell(one.help); help != "" {
+		for _, line := range wrapAll([]string{help}, columns, "    ", "    ") {
 			lines = append(lines, f.theme.faint.Render(line))
 		}
 	}
@@ -235,7 +238,7 @@ func (f *form) below(one *field, columns int) []string {
 		if i == f.picks.at {
 			sign = f.theme.cursor + " "
 		}
-		lines = append(lines, wrapAll([]string{f.theme.fit(clean(c.label), widest) + "  " + c.about}, columns, "    "+sign, "      "+strings.Repeat(" ", widest+2))...)
+		lines = append(lines, wrapAll([]string{f.theme.fit(clean(c.label), widest) + "  " + f.tell(c.about)}, columns, "    "+sign, "      "+strings.Repeat(" ", widest+2))...)
 	}
 	return lines
 }

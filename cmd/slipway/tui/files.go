@@ -43,25 +43,25 @@ func isClusterFile(file string) bool {
 // newFilesScreen has the user choose one of several cluster files, or begin a new one.
 func newFilesScreen(s *shared, files []string, begins func(*shared) (screen, error)) screen {
 	var all []option
-	open := func(file string) tea.Cmd {
-		return func() tea.Msg {
+	open := func(file string) func() tea.Cmd {
+		return func() tea.Cmd {
 			s.options.File = file
 			next, err := begins(s)
 			if err != nil {
-				return pushMsg{newErrorScreen(s, err)}
+				return s.push(newErrorScreen(s, err))
 			}
-			return resetMsg{next}
+			return s.reset(next)
 		}
 	}
 	for _, file := range files {
-		all = append(all, option{clean(file), open(file)})
+		all = append(all, option{plain(clean(file)), open(file)})
 	}
 	fresh := usualFile
 	for n := 2; fileIsThere(fresh); n++ {
 		fresh = filepath.Base(usualFile[:len(usualFile)-len(".yaml")]) + "-" + string(rune('0'+n%10)) + ".yaml"
 	}
-	all = append(all, option{s.say(text.FilesNew, fresh), open(fresh)})
-	return newChoiceScreen(s, s.say(text.FilesTitle), []string{s.say(text.FilesAbout)}, all...)
+	all = append(all, option{words(text.FilesNew, fresh), open(fresh)})
+	return newChoiceScreen(s, words(text.FilesTitle), words(text.FilesAbout), all...)
 }
 
 func fileIsThere(file string) bool {

@@ -250,7 +250,7 @@ var framesOnPaper = []struct {
 	}, nil},
 	{"done", func(t testing.TB, s *shared) screen {
 		d := newDoneScreen(s, "ha.yaml")
-		d.status = &workflow.Status{Cluster: "ha", Endpoint: "192.0.2.100:16443", Hosts: []workflow.HostStatus{{Name: "cp-1", Node: "Ready", Ready: true, Kubelet: "v1.37.2"}}}
+		d.board = boardOnPaper(s).board
 		return d
 	}, nil},
 	{"dashboard", func(t testing.TB, s *shared) screen { return boardOnPaper(s) }, nil},
@@ -265,7 +265,7 @@ var framesOnPaper = []struct {
 	}, []string{"down", "down"}},
 	{"help", func(t testing.TB, s *shared) screen { return boardOnPaper(s) }, []string{"?"}},
 	{"leave", func(t testing.TB, s *shared) screen {
-		return newChoiceScreen(s, s.say(text.LeaveTitle), []string{s.say(text.LeaveUnsaved, "ha.yaml")}, option{label: s.say(text.LeaveWrite)}, option{label: s.say(text.LeaveStay)})
+		return newChoiceScreen(s, words(text.LeaveTitle), words(text.LeaveUnsaved, "ha.yaml"), option{label: words(text.LeaveWrite)}, option{label: words(text.LeaveStay)})
 	}, nil},
 }
 

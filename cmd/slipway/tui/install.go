@@ -150,22 +150,22 @@ func (in *installer) namesBut(but string) []string {
 }
 
 // leaving asks what is to become of changes that are not written yet.
-func (in *installer) leaving(end tea.Cmd) (bool, tea.Cmd) {
+func (in *installer) leaving(end func() tea.Cmd) (bool, tea.Cmd) {
 	if !in.unsaved() {
 		return true, nil
 	}
-	ask := newChoiceScreen(in.shared, in.say(text.LeaveTitle), []string{in.say(text.LeaveUnsaved, in.options.File)},
-		option{in.say(text.LeaveWrite), func() tea.Msg {
+	ask := newChoiceScreen(in.shared, words(text.LeaveTitle), words(text.LeaveUnsaved, in.options.File),
+		option{words(text.LeaveWrite), func() tea.Cmd {
 			if err := in.write(); err != nil {
-				return pushMsg{newErrorScreen(in.shared, err)}
+				return in.push(newErrorScreen(in.shared, err))
 			}
 			return end()
 		}},
-		option{in.say(text.LeaveDrop), end},
-		option{in.say(text.LeaveStay), pop},
+		option{words(text.LeaveDrop), end},
+		option{words(text.LeaveStay), in.pop},
 	)
-	ask.onQuit = quit
-	return false, push(ask)
+	ask.onQuit = in.quit
+	return false, in.push(ask)
 }
 
 // setText writes a text that has changed; an empty one goes out of the file.
@@ -213,5 +213,5 @@ func (in *installer) failed(err error) tea.Cmd {
 	if err == nil {
 		return nil
 	}
-	return push(newErrorScreen(in.shared, err))
+	return in.push(newErrorScreen(in.shared, err))
 }

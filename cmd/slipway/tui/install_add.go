@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"errors"
 	"net/netip"
 	"slices"
@@ -51,7 +52,7 @@ func (in *installer) add(found []listed) (added, twice int, err error) {
 // has tells whether a host is there already, by its address or by how it is reached.
 func (in *installer) has(h cluster.Host, fresh []cluster.Host) bool {
 	return slices.ContainsFunc(append(slices.Clone(in.draft.Hosts), fresh...), func(other cluster.Host) bool {
-		return h.Address() != "" && h.Address() == other.Address() || h.Address() == "" && h.SSH.Host != "" && h.SSH.Host == other.SSH.Host
+		return h.Address() != "" && h.Address() == other.Address() || h.Address() == "" && h.SSH.Host != "" && h.SSH.Host == other.SSH.Host && cmp.Or(h.SSH.Port, 22) == cmp.Or(other.SSH.Port, 22)
 	})
 }
 

@@ -74,7 +74,7 @@ func (s *bundleScreen) keys() []key {
 
 func (s *bundleScreen) leave(quitting bool) (bool, tea.Cmd) {
 	if quitting {
-		return s.leaving(quit)
+		return s.leaving(s.quit)
 	}
 	return true, nil
 }
@@ -110,7 +110,7 @@ func (s *bundleScreen) key(msg tea.KeyMsg) tea.Cmd {
 	}
 	switch msg.String() {
 	case "a":
-		s.form.fields = []*field{{label: s.say(text.BundlePath)}}
+		s.form.fields = []*field{{label: words(text.BundlePath)}}
 		s.form.open()
 		return nil
 	case "v":
@@ -118,7 +118,7 @@ func (s *bundleScreen) key(msg tea.KeyMsg) tea.Cmd {
 	case "n", "right", "enter":
 		if one := s.chosen(); one != nil && one.Err == nil {
 			s.bundle = *one
-			return push(newFileScreen(s.installer))
+			return s.push(newFileScreen(s.installer))
 		}
 		return nil
 	}

@@ -10,48 +10,38 @@ import (
 // doneScreen is the end of an installation: what there is now, and what one does next.
 type doneScreen struct {
 	*shared
-	file   string
-	status *workflow.Status
-	err    error
-	said   []string
-	list   list
+	file  string
+	board *board
+	said  []string
+	list  list
 }
 
-type (
-	statusMsg struct {
-		of     *doneScreen
-		status workflow.Status
-		err    error
-	}
-	kubeconfigMsg struct {
-		of    *doneScreen
-		notes []string
-		err   error
-	}
-)
+type kubeconfigMsg struct {
+	of    *doneScreen
+	notes []string
+	err   error
+}
 
 func newDoneScreen(s *shared, file string) *doneScreen { return &doneScreen{shared: s, file: file} }
 
 func (s *doneScreen) title() string   { return s.say(text.DoneTitle) }
 func (s *doneScreen) command() string { return shellWords("slipway", "status", "-f", s.file) }
 func (s *doneScreen) keys() []key {
-	return []key{{"↑↓", text.KeyMove}, {"Enter", text.KeyChoose}, {"Esc", text.KeyBack}}
+	return []key{{"↑↓", text.KeyMove}, {"Enter", text.KeyChoose}, {"Esc", text.KeyQuit}}
 }
 
-// begin looks at what there is now.
+// begin watches what there is now: the last nodes may just be getting ready.
 func (s *doneScreen) begin() tea.Cmd {
-	if s.status != nil {
-		return nil
+	if s.board == nil {
+		s.board = &board{}
+		s.board.open(s.shared, s.file)
 	}
-	return func() tea.Msg {
-		session, err := s.options.Open(s.file, "", newJob(s.options, func() {}))
-		if err != nil {
-			return statusMsg{of: s, err: err}
-		}
-		defer session.Close()
-		status, err := session.Status(s.ctx, func(workflow.Status) error { return nil })
-		return statusMsg{s, status, err}
-	}
+	return nil
+}
+
+func (s *doneScreen) leave(bool) (bool, tea.Cmd) {
+	s.board.close()
+	return true, nil
 }
 
 // kubeconfig puts one into the user's own.
@@ -71,30 +61,26 @@ func (s *doneScreen) kubeconfig() tea.Msg {
 // choices are what one does next.
 func (s *doneScreen) choices() []option {
 	return []option{
-		{s.say(text.DoneDashboard), func() tea.Msg { return resetMsg{s.home(s.file)} }},
-		{s.say(text.DoneKubeconfig, "slipway kubeconfig --merge"), s.kubeconfig},
-		{s.say(text.DoneSmoke), push(newJobScreen(s.shared, task{file: s.file, workflow: workflow.Smoke}))},
-		{s.say(text.DoneLeave), quit},
+		{words(text.DoneDashboard), func() tea.Cmd { s.board.close(); return s.reset(s.home(s.file)) }},
+		{words(text.DoneKubeconfig, "slipway kubeconfig --merge"), func() tea.Cmd { return s.kubeconfig }},
+		{words(text.DoneSmoke), func() tea.Cmd { return s.push(newJobScreen(s.shared, task{file: s.file, workflow: workflow.Smoke})) }},
+		{words(text.DoneLeave), s.quit},
 	}
 }
 
 func (s *doneScreen) update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
-	case statusMsg:
-		if msg.of == s {
-			s.status, s.err = &msg.status, msg.err
-		}
 	case kubeconfigMsg:
 		if msg.of == s {
 			s.said = msg.notes
 			if msg.err != nil {
-				return push(newErrorScreen(s.shared, msg.err))
+				return s.push(newErrorScreen(s.shared, msg.err))
 			}
 		}
 	case tea.KeyMsg:
 		choices := s.choices()
 		if msg.String() == "enter" {
-			return choices[s.list.at].does
+			return choices[s.list.at].does()
 		}
 		s.list.key(msg, len(choices))
 	}
@@ -102,28 +88,12 @@ func (s *doneScreen) update(msg tea.Msg) tea.Cmd {
 }
 
 func (s *doneScreen) body(columns, height int) []string {
-	var lines []string
-	if s.status != nil && s.err == nil {
-		lines = append(lines, s.theme.mark(markWell)+" "+s.theme.strong.Render(s.say(text.DoneAbout, clean(s.status.Cluster))), s.say(text.DoneEndpoint, clean(s.status.Endpoint)), "")
-		most := max(1, height-16)
-		for i, h := range s.status.Hosts {
-			if i == most {
-				lines = append(lines, "  "+more(len(s.status.Hosts)-most))
-				break
-			}
-			sign := markBad
-			if h.Ready {
-				sign = markWell
-			}
-			lines = append(lines, "  "+s.theme.mark(sign)+" "+s.theme.fit(clean(h.Name), 18)+" "+s.theme.fit(clean(h.Node), 10)+" "+clean(h.Kubelet))
-		}
-		lines = append(lines, "")
-	}
+	lines := s.nodeLines(columns, max(1, height-14))
 	for i, one := range s.choices() {
 		if i == s.list.at {
-			lines = append(lines, s.theme.cursor+" "+s.theme.selected.Render(one.label))
+			lines = append(lines, s.theme.cursor+" "+s.theme.selected.Render(s.tell(one.label)))
 		} else {
-			lines = append(lines, "  "+one.label)
+			lines = append(lines, "  "+s.tell(one.label))
 		}
 	}
 	lines = append(lines, "")
@@ -131,4 +101,28 @@ func (s *doneScreen) body(columns, height int) []string {
 		lines = append(lines, wrapAll([]string{note}, columns, s.theme.mark(markWell)+" ", "  ")...)
 	}
 	return append(lines, wrap(s.say(text.DoneNext, s.file), columns)...)
+}
+
+// nodeLines are the cluster and its nodes, as far as they are known by now.
+func (s *doneScreen) nodeLines(columns, most int) []string {
+	p, err := s.board.now()
+	switch {
+	case err != nil:
+		return append(wrapAll(cleanLines(s.options.Explain(err, false)), columns, s.theme.mark(markWarning)+" ", "  "), "")
+	case p == nil:
+		return []string{s.theme.mark(markRuns) + " " + s.say(text.DashLooking, clean(s.file)), ""}
+	}
+	lines := []string{s.theme.mark(markWell) + " " + s.theme.strong.Render(s.say(text.DoneAbout, clean(p.Cluster))), s.say(text.DoneEndpoint, clean(p.Endpoint)), ""}
+	for i, n := range p.Live.Nodes {
+		if i == most {
+			lines = append(lines, "  "+more(len(p.Live.Nodes)-most))
+			break
+		}
+		sign, state := markWell, s.say(text.DashReady)
+		if !n.Ready {
+			sign, state = markRuns, s.say(text.DashNotReady)
+		}
+		lines = append(lines, "  "+s.theme.mark(sign)+" "+s.theme.fit(clean(n.Name), 18)+" "+s.theme.fit(state, 10)+" "+clean(n.Version))
+	}
+	return append(lines, "")
 }

@@ -14,8 +14,10 @@ import (
 // endpointScreen is how the API stays reachable.
 type endpointScreen struct {
 	*installer
-	form  form
-	check liveCheck
+	form form
+	// The fields that the mode has; nil: it has no such field.
+	mode, host, port, iface, id *field
+	check                       liveCheck
 }
 
 func newEndpointScreen(in *installer) *endpointScreen {
@@ -28,34 +30,39 @@ func newEndpointScreen(in *installer) *endpointScreen {
 // fill makes the fields that the mode has.
 func (s *endpointScreen) fill() {
 	e := s.draft.Endpoint
-	mode := &field{label: s.say(text.EndpointMode), value: string(e.Mode), choices: []choice{
-		{string(cluster.EndpointVIP), "vip", s.say(text.ModeVIP)},
-		{string(cluster.EndpointLocal), "local", s.say(text.ModeLocal)},
-		{string(cluster.EndpointLoadBalancers), "loadBalancers", s.say(text.ModeLoadBalancer)},
-		{string(cluster.EndpointExternal), "external", s.say(text.ModeExternal)},
-		{string(cluster.EndpointControlPlane), "controlPlane", s.say(text.ModeControlPlane)},
+	s.mode, s.host, s.port, s.iface, s.id = nil, nil, nil, nil, nil
+	mode := &field{label: words(text.EndpointMode), value: string(e.Mode), choices: []choice{
+		{string(cluster.EndpointVIP), "vip", words(text.ModeVIP)},
+		{string(cluster.EndpointLocal), "local", words(text.ModeLocal)},
+		{string(cluster.EndpointLoadBalancers), "loadBalancers", words(text.ModeLoadBalancer)},
+		{string(cluster.EndpointExternal), "external", words(text.ModeExternal)},
+		{string(cluster.EndpointControlPlane), "controlPlane", words(text.ModeControlPlane)},
 	}}
 	for _, c := range mode.choices {
 		if c.value == mode.value {
 			mode.help = c.about
 		}
 	}
-	host := &field{label: s.say(text.EndpointHost), value: e.Host}
-	port := &field{label: s.say(text.EndpointPort), value: numberText(e.Port), check: s.checkPort}
-	s.form.fields = []*field{mode}
+	host := &field{label: words(text.EndpointHost), value: e.Host}
+	port := &field{label: words(text.EndpointPort), value: numberText(e.Port), check: s.checkPort}
+	s.form.fields, s.mode = []*field{mode}, mode
 	switch e.Mode {
 	case cluster.EndpointVIP, cluster.EndpointLoadBalancers:
-		host.label, host.help = s.say(text.EndpointHostVIP), s.say(text.EndpointVIPHelp, s.subnet())
-		iface := &field{label: s.say(text.EndpointIface), help: s.say(text.EndpointIfHelp), value: e.VRRP.Interface}
-		id := &field{label: s.say(text.EndpointRouterID), help: s.say(text.EndpointIDHelp), value: numberText(e.VRRP.RouterID), check: checkRouterID}
+		host.label, host.help = words(text.EndpointHostVIP), words(text.EndpointVIPHelp, s.subnet())
+		iface := &field{label: words(text.EndpointIface), help: words(text.EndpointIfHelp), value: e.VRRP.Interface}
+		id := &field{label: words(text.EndpointRouterID), help: words(text.EndpointIDHelp), value: numberText(e.VRRP.RouterID), check: checkRouterID}
+		s.host, s.port, s.iface, s.id = host, port, iface, id
 		s.form.fields = append(s.form.fields, host, port, iface, id)
 	case cluster.EndpointLocal:
-		host.help = s.say(text.EndpointNameHelp, "api."+s.draft.Name+".internal")
+		host.help = words(text.EndpointNameHelp, "api."+s.draft.Name+".internal")
+		s.host, s.port = host, port
 		s.form.fields = append(s.form.fields, host, port)
 	case cluster.EndpointExternal:
-		host.help = s.say(text.EndpointLBHelp)
+		host.help = words(text.EndpointLBHelp)
+		s.host, s.port = host, port
 		s.form.fields = append(s.form.fields, host, port)
 	case cluster.EndpointControlPlane:
+		s.port = port
 		s.form.fields = append(s.form.fields, port)
 	}
 }
@@ -107,7 +114,7 @@ func (s *endpointScreen) keys() []key { return stepKeys(s.form.types()) }
 
 func (s *endpointScreen) leave(quitting bool) (bool, tea.Cmd) {
 	if quitting {
-		return s.leaving(quit)
+		return s.leaving(s.quit)
 	}
 	return true, nil
 }
@@ -122,13 +129,13 @@ func (s *endpointScreen) update(msg tea.Msg) tea.Cmd {
 	case tea.KeyMsg:
 		if !s.form.types() && isNext(msg) {
 			if s.form.wrong() == nil {
-				return push(newNetworkScreen(s.installer))
+				return s.push(newNetworkScreen(s.installer))
 			}
 			return nil
 		}
 		if _, changed := s.form.key(msg); changed && s.form.wrong() == nil {
 			if err := s.put(); err != nil {
-				return push(newErrorScreen(s.shared, err))
+				return s.push(newErrorScreen(s.shared, err))
 			}
 			s.fill()
 			return s.check.ask()
@@ -140,38 +147,32 @@ func (s *endpointScreen) update(msg tea.Msg) tea.Cmd {
 // put puts what was filled in into the file's text.
 func (s *endpointScreen) put() error {
 	was := s.draft.Endpoint
-	value := func(label *text.Text) (string, bool) {
-		for _, f := range s.form.fields {
-			if f.label == s.say(label) {
-				return f.value, true
-			}
-		}
-		return "", false
-	}
-	number := func(label *text.Text) int {
-		said, _ := value(label)
-		n, _ := strconv.Atoi(said) // it was judged
-		return n
-	}
 	return s.edit(func(e *cluster.Editor) error {
-		var errs []error
-		mode, _ := value(text.EndpointMode)
-		if cluster.EndpointMode(mode) != was.Mode {
+		if cluster.EndpointMode(s.mode.value) != was.Mode {
 			// What was said for one mode means something else in another, or nothing.
-			return errors.Join(e.Set("endpoint", nil), e.Set("endpoint.mode", mode))
+			return errors.Join(e.Set("endpoint", nil), e.Set("endpoint.mode", s.mode.value))
 		}
-		for _, label := range []*text.Text{text.EndpointHost, text.EndpointHostVIP} {
-			if host, has := value(label); has {
-				errs = append(errs, setText(e, "endpoint.host", host, was.Host))
-			}
-		}
-		errs = append(errs, setNumber(e, "endpoint.port", number(text.EndpointPort), was.Port))
-		if iface, has := value(text.EndpointIface); has {
-			errs = append(errs, setText(e, "endpoint.vrrp.interface", iface, was.VRRP.Interface),
-				setNumber(e, "endpoint.vrrp.routerID", number(text.EndpointRouterID), was.VRRP.RouterID))
-		}
-		return errors.Join(errs...)
+		return errors.Join(
+			s.host.putText(e, "endpoint.host", was.Host), s.port.putNumber(e, "endpoint.port", was.Port),
+			s.iface.putText(e, "endpoint.vrrp.interface", was.VRRP.Interface), s.id.putNumber(e, "endpoint.vrrp.routerID", was.VRRP.RouterID),
+		)
 	})
+}
+
+// putText writes what was filled in, where there is such a field.
+func (f *field) putText(e *cluster.Editor, path, was string) error {
+	if f == nil {
+		return nil
+	}
+	return setText(e, path, f.value, was)
+}
+
+func (f *field) putNumber(e *cluster.Editor, path string, was int) error {
+	if f == nil {
+		return nil
+	}
+	n, _ := strconv.Atoi(f.value) // it was judged
+	return setNumber(e, path, n, was)
 }
 
 func (s *endpointScreen) body(columns, height int) []string {

@@ -40,7 +40,7 @@ func (s *fileScreen) keys() []key {
 
 func (s *fileScreen) leave(quitting bool) (bool, tea.Cmd) {
 	if quitting {
-		return s.leaving(quit)
+		return s.leaving(s.quit)
 	}
 	return true, nil
 }
@@ -68,14 +68,14 @@ func (s *fileScreen) goOn() tea.Cmd {
 			s.said = s.say(text.FileElse, s.options.File)
 			return nil
 		case err != nil:
-			return push(newErrorScreen(s.shared, err))
+			return s.push(newErrorScreen(s.shared, err))
 		}
 		s.said = s.say(text.FileWritten, s.options.File)
 	}
 	if len(s.problems) > 0 {
 		return nil
 	}
-	return push(newJobScreen(s.shared, s.task()))
+	return s.push(newJobScreen(s.shared, s.task()))
 }
 
 func (s *fileScreen) body(columns, height int) []string {

@@ -40,15 +40,15 @@ func newHostScreen(in *installer, name string) *hostScreen {
 	h := s.was
 	role := func(r cluster.Role) string { return map[bool]string{true: "true"}[h.HasRole(r)] }
 	s.form.fields = []*field{
-		fieldName:     {label: in.say(text.HostName), help: in.say(text.HostNameHelp), value: h.Name, check: s.checkName},
-		fieldAddress:  {label: in.say(text.HostAddress), help: in.say(text.HostAddrHelp), value: h.Address(), check: s.checkAddress},
-		fieldSSHHost:  {label: in.say(text.HostSSHHost), help: in.say(text.HostSSHHelp), value: h.SSH.Host},
-		fieldSSHPort:  {label: in.say(text.HostSSHPort), value: numberText(h.SSH.Port), check: s.checkPort},
-		fieldSSHUser:  {label: in.say(text.HostSSHUser), help: in.say(text.HostUserHelp), value: h.SSH.User},
-		fieldSSHKey:   {label: in.say(text.HostSSHKey), help: in.say(text.HostKeyHelp), value: h.SSH.IdentityFile},
-		fieldPlane:    {label: in.say(text.HostRoleCP), isFlag: true, value: role(cluster.RoleControlPlane)},
-		fieldWorker:   {label: in.say(text.HostRoleWorker), isFlag: true, value: role(cluster.RoleWorker)},
-		fieldBalancer: {label: in.say(text.HostRoleLB), isFlag: true, value: role(cluster.RoleLoadBalancer)},
+		fieldName:     {label: words(text.HostName), help: words(text.HostNameHelp), value: h.Name, check: s.checkName},
+		fieldAddress:  {label: words(text.HostAddress), help: words(text.HostAddrHelp), value: h.Address(), check: s.checkAddress},
+		fieldSSHHost:  {label: words(text.HostSSHHost), help: words(text.HostSSHHelp), value: h.SSH.Host},
+		fieldSSHPort:  {label: words(text.HostSSHPort), value: numberText(h.SSH.Port), check: s.checkPort},
+		fieldSSHUser:  {label: words(text.HostSSHUser), help: words(text.HostUserHelp), value: h.SSH.User},
+		fieldSSHKey:   {label: words(text.HostSSHKey), help: words(text.HostKeyHelp), value: h.SSH.IdentityFile},
+		fieldPlane:    {label: words(text.HostRoleCP), isFlag: true, value: role(cluster.RoleControlPlane)},
+		fieldWorker:   {label: words(text.HostRoleWorker), isFlag: true, value: role(cluster.RoleWorker)},
+		fieldBalancer: {label: words(text.HostRoleLB), isFlag: true, value: role(cluster.RoleLoadBalancer)},
 	}
 	return s
 }
@@ -120,7 +120,7 @@ func (s *hostScreen) leave(bool) (bool, tea.Cmd) {
 		return true, nil // nothing was filled in
 	}
 	if err := s.put(h); err != nil {
-		return false, push(newErrorScreen(s.shared, err))
+		return false, s.push(newErrorScreen(s.shared, err))
 	}
 	return true, nil
 }
@@ -206,9 +206,9 @@ func newSSHScreen(in *installer) *sshScreen {
 	s := &sshScreen{installer: in, form: form{shared: in.shared}}
 	all := in.draft.SSH
 	s.form.fields = []*field{
-		{label: in.say(text.HostSSHUser), help: in.say(text.HostUserHelp), value: all.User},
-		{label: in.say(text.HostSSHPort), value: numberText(all.Port), check: in.checkPort},
-		{label: in.say(text.HostSSHKey), help: in.say(text.HostKeyHelp), value: all.IdentityFile},
+		{label: words(text.HostSSHUser), help: words(text.HostUserHelp), value: all.User},
+		{label: words(text.HostSSHPort), value: numberText(all.Port), check: in.checkPort},
+		{label: words(text.HostSSHKey), help: words(text.HostKeyHelp), value: all.IdentityFile},
 	}
 	return s
 }
@@ -242,7 +242,7 @@ func (s *sshScreen) leave(bool) (bool, tea.Cmd) {
 		)
 	})
 	if err != nil {
-		return false, push(newErrorScreen(s.shared, err))
+		return false, s.push(newErrorScreen(s.shared, err))
 	}
 	return true, nil
 }

@@ -47,9 +47,12 @@ func (s *hostsScreen) count(state lookState) int {
 }
 
 func (s *hostsScreen) leave(quitting bool) (bool, tea.Cmd) {
-	end := tea.Cmd(pop)
+	end := func() tea.Cmd { // the question, and this screen
+		s.pop()
+		return s.pop()
+	}
 	if quitting {
-		end = quit
+		end = s.quit
 	}
 	return s.leaving(end)
 }
@@ -70,11 +73,11 @@ func (s *hostsScreen) key(msg tea.KeyMsg) tea.Cmd {
 	}
 	switch msg.String() {
 	case "a":
-		return push(newHostScreen(s.installer, ""))
+		return s.push(newHostScreen(s.installer, ""))
 	case "i":
-		return push(newImportScreen(s.installer))
+		return s.push(newImportScreen(s.installer))
 	case "f":
-		return push(newFindScreen(s.installer))
+		return s.push(newFindScreen(s.installer))
 	}
 	if len(s.draft.Hosts) == 0 {
 		return nil
@@ -82,15 +85,15 @@ func (s *hostsScreen) key(msg tea.KeyMsg) tea.Cmd {
 	at := s.draft.Hosts[min(s.list.at, len(s.draft.Hosts)-1)]
 	switch msg.String() {
 	case "n", "right":
-		return push(newEndpointScreen(s.installer))
+		return s.push(newEndpointScreen(s.installer))
 	case "enter":
-		return push(newHostScreen(s.installer, at.Name))
+		return s.push(newHostScreen(s.installer, at.Name))
 	case "t":
 		if s.count(lookKey) > 0 {
-			return push(newTrustScreen(s.installer))
+			return s.push(newTrustScreen(s.installer))
 		}
 	case "s":
-		return push(newSSHScreen(s.installer))
+		return s.push(newSSHScreen(s.installer))
 	case "r":
 		return s.retry()
 	case "d", "delete":

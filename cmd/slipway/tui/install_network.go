@@ -27,12 +27,12 @@ func newNetworkScreen(in *installer) *networkScreen {
 func (s *networkScreen) fill() {
 	n := s.draft.Networking
 	s.form.fields = []*field{
-		{label: s.say(text.ClusterName), help: s.say(text.ClusterNameHelp), value: s.draft.Name},
-		{label: s.say(text.NetworkPods), help: s.say(text.NetworkPodsHelp), value: strings.Join(n.PodSubnets, ", ")},
-		{label: s.say(text.NetworkServices), help: s.say(text.NetworkSvcHelp), value: strings.Join(n.ServiceSubnets, ", ")},
-		{label: s.say(text.NetworkDomain), value: n.DNSDomain},
-		{label: s.say(text.NetworkAddOn), value: n.AddOn, choices: []choice{
-			{cluster.AddOnFlannel, "flannel", s.say(text.AddOnFlannel)}, {cluster.AddOnNone, "none", s.say(text.AddOnNone)},
+		{label: words(text.ClusterName), help: words(text.ClusterNameHelp), value: s.draft.Name},
+		{label: words(text.NetworkPods), help: words(text.NetworkPodsHelp), value: strings.Join(n.PodSubnets, ", ")},
+		{label: words(text.NetworkServices), help: words(text.NetworkSvcHelp), value: strings.Join(n.ServiceSubnets, ", ")},
+		{label: words(text.NetworkDomain), value: n.DNSDomain},
+		{label: words(text.NetworkAddOn), value: n.AddOn, choices: []choice{
+			{cluster.AddOnFlannel, "flannel", words(text.AddOnFlannel)}, {cluster.AddOnNone, "none", words(text.AddOnNone)},
 		}},
 	}
 }
@@ -47,7 +47,7 @@ func (s *networkScreen) keys() []key { return stepKeys(s.form.types()) }
 
 func (s *networkScreen) leave(quitting bool) (bool, tea.Cmd) {
 	if quitting {
-		return s.leaving(quit)
+		return s.leaving(s.quit)
 	}
 	return true, nil
 }
@@ -61,11 +61,11 @@ func (s *networkScreen) update(msg tea.Msg) tea.Cmd {
 		s.check.took(msg)
 	case tea.KeyMsg:
 		if !s.form.types() && isNext(msg) {
-			return push(newBundleScreen(s.installer))
+			return s.push(newBundleScreen(s.installer))
 		}
 		if _, changed := s.form.key(msg); changed {
 			if err := s.put(); err != nil {
-				return push(newErrorScreen(s.shared, err))
+				return s.push(newErrorScreen(s.shared, err))
 			}
 			s.fill()
 			return s.check.ask()

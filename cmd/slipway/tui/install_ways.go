@@ -76,9 +76,9 @@ func (s *importScreen) take() tea.Cmd {
 	added, _, err := s.add(found)
 	s.said = s.say(text.HostsPasted, added)
 	if err != nil {
-		return push(newErrorScreen(s.shared, err))
+		return s.push(newErrorScreen(s.shared, err))
 	}
-	return pop
+	return s.pop()
 }
 
 func (s *importScreen) body(columns, height int) []string {
@@ -140,7 +140,7 @@ type (
 
 func newFindScreen(in *installer) *findScreen {
 	s := &findScreen{installer: in, marked: map[int]bool{}, form: form{shared: in.shared}}
-	s.form.fields = []*field{{label: in.say(text.FindRange), help: in.say(text.FindHelp), value: in.ownRange(), check: checkPrefix}}
+	s.form.fields = []*field{{label: words(text.FindRange), help: words(text.FindHelp), value: in.ownRange(), check: checkPrefix}}
 	return s
 }
 
@@ -258,9 +258,9 @@ func (s *findScreen) take() tea.Cmd {
 	added, _, err := s.add(found)
 	s.installer.said = s.say(text.HostsPasted, added)
 	if err != nil {
-		return push(newErrorScreen(s.shared, err))
+		return s.push(newErrorScreen(s.shared, err))
 	}
-	return pop
+	return s.pop()
 }
 
 func (s *findScreen) body(columns, height int) []string {
@@ -353,14 +353,14 @@ func (s *trustScreen) accept(names []string) tea.Cmd {
 			continue
 		}
 		if err := at.key.Accept(); err != nil {
-			return push(newErrorScreen(s.shared, fmt.Errorf("write the host key of %s: %w", name, err)))
+			return s.push(newErrorScreen(s.shared, fmt.Errorf("write the host key of %s: %w", name, err)))
 		}
 		at.key = nil
 		all = append(all, s.try(h))
 	}
 	left := newTrustScreen(s.installer)
 	if len(left.names) == 0 {
-		return tea.Sequence(pop, tea.Batch(all...))
+		return tea.Batch(s.pop(), tea.Batch(all...))
 	}
 	s.names, s.list = left.names, list{}
 	return tea.Batch(all...)

@@ -30,7 +30,7 @@ func (v *checksView) key(s *jobView, msg tea.KeyMsg) tea.Cmd {
 		v.column++
 	case "enter":
 		if r := v.chosen(t); r != nil && len(r.Findings)+len(r.NotAsked) > 0 {
-			return push(newFindingScreen(s.shared, *r))
+			return s.push(newFindingScreen(s.shared, *r))
 		}
 	default:
 		v.list.key(msg, len(t.checks))

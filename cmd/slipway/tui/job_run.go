@@ -7,6 +7,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // runView is a run: how far all is, and what each host is at.
@@ -88,7 +89,7 @@ func (s *jobView) laneLine(l lane, name int, chosen bool, columns int) string {
 func (s *jobView) stagesOfAll(columns int) []string {
 	var lines []string
 	for _, stage := range s.job.stages {
-		if !stage.over && stage.host == "" && s.job.ended.IsZero() {
+		if !stage.over && stage.host == "" && stage.name != plan.StageRescue && s.job.ended.IsZero() {
 			lines = append(lines, s.theme.clip(s.theme.mark(markRuns)+" "+stage.name+" "+stage.what, columns))
 		}
 	}

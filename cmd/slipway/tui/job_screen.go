@@ -156,7 +156,7 @@ func (s *jobScreen) follow() tea.Cmd {
 		}
 		if s.job.err == nil && s.task.then != nil && s.job.plan != nil {
 			if next := s.task.then(); next != nil {
-				return func() tea.Msg { return resetMsg{next} }
+				return s.reset(next)
 			}
 		}
 	case momentLooks, momentRuns:
@@ -267,6 +267,9 @@ func (s *jobScreen) leave(quitting bool) (bool, tea.Cmd) {
 	asks := s.moment == momentAsks
 	s.job.mu.Unlock()
 	switch {
+	case over && s.task.form && s.job.err == nil && !quitting:
+		s.pop()
+		return false, s.pop()
 	case over:
 		return true, nil
 	case quitting && stopping:
@@ -279,9 +282,9 @@ func (s *jobScreen) leave(quitting bool) (bool, tea.Cmd) {
 		s.job.stop()
 		return false, nil
 	}
-	return false, push(newChoiceScreen(s.shared, s.say(text.StopTitle), []string{s.say(text.StopAbout, s.task.workflow.Name)},
-		option{s.say(text.StopKeep), pop},
-		option{s.say(text.StopIt), func() tea.Msg { s.job.stop(); return popMsg{} }},
+	return false, s.push(newChoiceScreen(s.shared, words(text.StopTitle), words(text.StopAbout, s.task.workflow.Name),
+		option{words(text.StopKeep), s.pop},
+		option{words(text.StopIt), func() tea.Cmd { s.job.stop(); return s.pop() }},
 	))
 }
 

@@ -113,6 +113,9 @@ func (s *stepScreen) changeLines(columns int) []string {
 	case s.change == nil:
 		return nil
 	}
+	if !s.change.Secret && s.change.Note == "" && len(s.change.Lines) == 0 {
+		return nil // what it does says all
+	}
 	lines := []string{"", s.theme.strong.Render(s.say(text.StepChange))}
 	if s.change.Secret {
 		lines = append(lines, s.say(text.StepSecret))

@@ -216,7 +216,7 @@ func (t *planTree) key(s *jobView, msg tea.KeyMsg) tea.Cmd {
 	switch msg.String() {
 	case "enter", "right", "l":
 		if step := t.flip(); step != nil {
-			return push(newStepScreen(s, step.step.ID))
+			return s.push(newStepScreen(s, step.step.ID))
 		}
 		t.build(s.job)
 	case "left", "h":

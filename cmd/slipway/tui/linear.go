@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	tea "github.com/charmbracelet/bubbletea"
+	"github.com/muesli/termenv"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
@@ -31,7 +32,7 @@ type linear struct {
 
 // RunLinear asks and tells line by line, until the user leaves or there is nothing more to read.
 func RunLinear(ctx context.Context, options Options, in io.Reader, out io.Writer) error {
-	options.Terminal = Terminal{ASCII: true}
+	options.Terminal = Terminal{Profile: termenv.Ascii, ASCII: true}
 	s := &shared{options: options, theme: newTheme(options.Terminal), lang: options.Language, ctx: ctx, send: func(tea.Msg) {}, work: &sync.WaitGroup{}}
 	if s.options.File == "" {
 		s.options.File = append(clusterFiles("."), usualFile)[0]
@@ -64,6 +65,9 @@ func (l *linear) tell(lines ...string) {
 		fmt.Fprintln(l.out, guard(line))
 	}
 }
+
+// phrase is shared's tell, whose name is taken here.
+func (l *linear) phrase(p phrase) string { return l.shared.tell(p) }
 
 // ask asks for a line; an empty one means what is usual.
 func (l *linear) ask(what, usual string) (string, error) {
@@ -157,13 +161,14 @@ func (l *linear) fill(fields []*field) error {
 }
 
 func (l *linear) fillOne(f *field) error {
-	if f.help != "" {
-		l.tell(f.help)
+	if help := l.phrase(f.help); help != "" {
+		l.tell(help)
 	}
+	usual := f.value
 	for {
 		switch {
 		case f.isFlag:
-			yes, err := l.agrees(f.label, f.on())
+			yes, err := l.agrees(l.phrase(f.label), f.on())
 			if err != nil {
 				return err
 			}
@@ -172,21 +177,21 @@ func (l *linear) fillOne(f *field) error {
 			}
 		case len(f.choices) > 0:
 			var labels []string
-			usual := -1
+			at := -1
 			for i, c := range f.choices {
-				labels = append(labels, c.label+": "+c.about)
+				labels = append(labels, c.label+": "+l.phrase(c.about))
 				if c.value == f.value {
-					usual = i
+					at = i
 				}
 			}
-			l.tell(f.label)
-			n, err := l.choose(labels, usual)
+			l.tell(l.phrase(f.label))
+			n, err := l.choose(labels, at)
 			if err != nil {
 				return err
 			}
 			f.value = f.choices[n].value
 		default:
-			answer, err := l.ask(f.label, f.value)
+			answer, err := l.ask(l.phrase(f.label), usual)
 			if err != nil {
 				return err
 			}
@@ -196,6 +201,7 @@ func (l *linear) fillOne(f *field) error {
 			return nil
 		}
 		l.tell(f.wrong)
+		f.value = usual
 	}
 }
 
@@ -252,7 +258,7 @@ func (l *linear) hosts(in *installer) error {
 		return err
 	}
 	for _, h := range in.draft.Hosts {
-		f := &field{label: l.say(text.LinRoles, h.Name), value: shortRoles(h.Roles), check: func(said string) error {
+		f := &field{label: words(text.LinRoles, h.Name), value: shortRoles(h.Roles), check: func(said string) error {
 			_, err := rolesOf(said)
 			return err
 		}}
@@ -486,7 +492,7 @@ func (l *linear) request(w workflow.Workflow) error {
 	for {
 		l.tell(l.say(text.LinOptions))
 		for i, f := range s.form.fields {
-			l.tell(fmt.Sprintf("%d. %s: %s", i+1, f.label, s.form.shown(f, false)))
+			l.tell(fmt.Sprintf("%d. %s: %s", i+1, l.phrase(f.label), s.form.shown(f, false)))
 		}
 		answer, err := l.ask(l.say(text.LinNumber), "")
 		if err != nil {

@@ -32,7 +32,7 @@ type leaver interface {
 }
 
 // quitAnswerer is a screen to whose question Ctrl-C is an answer; nil: it is none.
-type quitAnswerer interface{ quitAnswer() tea.Cmd }
+type quitAnswerer interface{ quitAnswer() func() tea.Cmd }
 
 // breakable is a screen with something under way that may have been interrupted twice: nobody waits for its end.
 type breakable interface{ brokenOff() bool }
@@ -54,24 +54,58 @@ type shared struct {
 	ctx     context.Context //nolint:containedctx // the program's life: commands of bubbletea have no other
 	send    func(tea.Msg)
 	home    func(file string) screen // a cluster's own screen
+	due     []move                   // what is to become of the screens
 	work    *sync.WaitGroup          // what goes on beside the program, and has to end before the process does
 }
 
 func (s *shared) say(t *text.Text, args ...any) string { return s.lang.Say(t, args...) }
 
-// Messages by which screens move: one is laid upon the others, or the uppermost taken away.
-type (
-	pushMsg    struct{ screen screen }
-	popMsg     struct{}
-	replaceMsg struct{ screen screen }
-	resetMsg   struct{ screen screen } // in place of all of them
-	quitMsg    struct{}
+// phrase is something that is said in the language of the moment.
+type phrase func(text.Language) string
+
+// words is a text of the catalogue.
+func words(t *text.Text, args ...any) phrase {
+	return func(l text.Language) string { return l.Say(t, args...) }
+}
+
+// plain is what is the same in all languages.
+func plain(said string) phrase { return func(text.Language) string { return said } }
+
+// tell says a phrase; nil says nothing.
+func (s *shared) tell(p phrase) string {
+	if p == nil {
+		return ""
+	}
+	return p(s.lang)
+}
+
+// move is a change of the screens that lie on each other. It is carried out when the message at hand has been
+// taken, and before the next: keys come faster than anything that goes its own way.
+type move struct {
+	kind   moveKind
+	screen screen
+}
+
+type moveKind int
+
+const (
+	movePush    moveKind = iota // the screen is laid upon the others
+	movePop                     // the uppermost is taken away
+	moveReplace                 // both
+	moveReset                   // in place of all
+	moveQuit                    // the program ends
 )
 
-func push(s screen) tea.Cmd    { return func() tea.Msg { return pushMsg{s} } }
-func replace(s screen) tea.Cmd { return func() tea.Msg { return replaceMsg{s} } }
-func pop() tea.Msg             { return popMsg{} }
-func quit() tea.Msg            { return quitMsg{} }
+func (s *shared) push(next screen) tea.Cmd    { return s.moves(move{movePush, next}) }
+func (s *shared) pop() tea.Cmd                { return s.moves(move{kind: movePop}) }
+func (s *shared) replace(next screen) tea.Cmd { return s.moves(move{moveReplace, next}) }
+func (s *shared) reset(next screen) tea.Cmd   { return s.moves(move{moveReset, next}) }
+func (s *shared) quit() tea.Cmd               { return s.moves(move{kind: moveQuit}) }
+
+func (s *shared) moves(m move) tea.Cmd {
+	s.due = append(s.due, m)
+	return nil
+}
 
 // shellWords is a command as it is typed.
 func shellWords(words ...string) string { return strings.Join(words, " ") }

@@ -7,6 +7,7 @@ type task struct {
 	file, bundle string
 	workflow     workflow.Workflow
 	request      workflow.Request
+	form         bool // a form lies below, which is left with the job where all went well
 	// before is called first, beside the program; it may be nil.
 	before func()
 	// then is called when it was carried out, and gives the screen that follows, if one does.

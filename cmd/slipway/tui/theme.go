@@ -8,6 +8,7 @@ import (
 	"github.com/charmbracelet/lipgloss"
 	"github.com/muesli/termenv"
 
+	"github.com/slipway-k8s/slipway/cmd/slipway/tui/quiet"
 	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
 )
 
@@ -136,3 +137,5 @@ func (t theme) tab(name string, shown bool) string {
 func (t theme) marksHelp(l text.Language) string {
 	return l.Say(text.HelpMarks, t.marks[markWell], t.marks[markBad], t.marks[markWarning], t.marks[markRuns], t.marks[markWaits])
 }
+
+func init() { quiet.Over() }
