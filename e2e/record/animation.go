@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +25,7 @@ const (
 type shown struct {
 	at      time.Duration
 	picture terminal.Picture
+	lines   []string // the same, drawn
 }
 
 // timesOf reads how many times faster is to be played.
@@ -50,24 +51,24 @@ func framesOf(cast terminal.Cast) []shown {
 			times, _ = timesOf(said) // else at its own pace
 		}
 		last := len(frames) - 1
-		if ended || last < 0 && isEmpty(picture) || last >= 0 && reflect.DeepEqual(frames[last].picture, picture) {
+		lines := linesSVG(picture)
+		if ended || last < 0 && strings.Join(lines, "") == "" || last >= 0 && slices.Equal(frames[last].lines, lines) {
 			return
 		}
 		if last >= 0 {
 			now = min(now, frames[last].at+longestIdle)
 		}
-		frames = append(frames, shown{now, picture})
+		frames = append(frames, shown{now, picture, lines})
 	})
 	return frames
 }
 
-func isEmpty(picture terminal.Picture) bool {
+func linesSVG(picture terminal.Picture) []string {
+	var lines []string
 	for _, line := range picture {
-		if lineSVG(line) != "" {
-			return false
-		}
+		lines = append(lines, lineSVG(line))
 	}
-	return true
+	return lines
 }
 
 // within plays frames faster where they take longer than they may, and begins with the first.
@@ -82,7 +83,8 @@ func within(frames []shown, most time.Duration) []shown {
 	}
 	var all []shown
 	for _, f := range frames {
-		all = append(all, shown{time.Duration(float64(f.at-first) * part), f.picture})
+		f.at = time.Duration(float64(f.at-first) * part)
+		all = append(all, f)
 	}
 	return all
 }
@@ -93,8 +95,8 @@ func thinned(frames []shown, step time.Duration) []shown {
 	var all []shown
 	for _, f := range frames {
 		if last := len(all) - 1; last >= 0 && f.at-all[last].at < step {
-			all[last].picture = f.picture
-			if last > 0 && reflect.DeepEqual(all[last-1].picture, f.picture) {
+			all[last].picture, all[last].lines = f.picture, f.lines
+			if last > 0 && slices.Equal(all[last-1].lines, f.lines) {
 				all = all[:last]
 			}
 			continue
@@ -126,8 +128,7 @@ func framesSVG(frames []shown) string {
 	names := map[string]string{}
 	b.WriteString("<defs>\n")
 	for _, f := range frames {
-		for _, line := range f.picture {
-			drawn := lineSVG(line)
+		for _, drawn := range f.lines {
 			if drawn == "" || names[drawn] != "" {
 				continue
 			}
@@ -147,8 +148,8 @@ func framesSVG(frames []shown) string {
 			b.WriteString(" display=\"none\"")
 		}
 		b.WriteString(">" + shownSVG(f.at, until, length))
-		for y, line := range f.picture {
-			if name := names[lineSVG(line)]; name != "" {
+		for y, drawn := range f.lines {
+			if name := names[drawn]; name != "" {
 				fmt.Fprintf(&b, "<use href=\"#%s\" y=\"%d\"/>", name, y*cellHeight)
 			}
 		}

@@ -61,19 +61,19 @@ func TestFramesThatNobodyCouldSeeAreLeftOut(t *testing.T) {
 // What changes all of the screen at each moment is played with fewer frames, so that it stays small.
 func TestALargeAnimationHasFewerFrames(t *testing.T) {
 	cast := terminal.Cast{Columns: 100, Lines: 30}
-	for i := range 400 {
+	for i := range 200 {
 		var b strings.Builder
 		b.WriteString("\x1b[H")
 		for line := range 30 {
 			fmt.Fprintf(&b, "%s\r\n", strings.Repeat(fmt.Sprint(i*31+line, " ✓ "), 8))
 		}
-		cast.Events = append(cast.Events, terminal.CastEvent{At: time.Duration(i) * 100 * time.Millisecond, Kind: terminal.CastOutput, Data: b.String()})
+		cast.Events = append(cast.Events, terminal.CastEvent{At: time.Duration(i) * 200 * time.Millisecond, Kind: terminal.CastOutput, Data: b.String()})
 	}
 	drawn, err := animationSVG(cast)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(drawn, "<animate "); len(drawn) > largest || n < 10 || n >= 400 {
+	if n := strings.Count(drawn, "<animate "); len(drawn) > largest || n < 10 || n >= 200 {
 		t.Errorf("%d bytes, %d frames", len(drawn), n)
 	}
 	wellFormed(t, drawn)

@@ -64,8 +64,8 @@ func ReadCast(in io.Reader) (Cast, error) {
 // Play shows a recording on a terminal of its own, and tells what is seen after each event. It does not wait between them.
 func (c Cast) Play(seen func(event CastEvent, picture Picture)) {
 	screen := vt.NewEmulator(c.Columns, c.Lines)
-	defer screen.Close()
-	go func() { _, _ = io.Copy(io.Discard, screen) }() // what a terminal answers: it ends with the screen
+	defer endAnswers(screen)
+	go func() { _, _ = io.Copy(io.Discard, screen) }()
 	for _, event := range c.Events {
 		if event.Kind == CastOutput {
 			_, _ = screen.WriteString(event.Data) // memory takes all

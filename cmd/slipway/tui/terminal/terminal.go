@@ -246,6 +246,13 @@ func (t *Terminal) Close() error {
 		_ = t.command.Process.Signal(syscall.SIGKILL)
 		<-t.ended
 	}
-	_ = t.screen.Close()
+	endAnswers(t.screen)
 	return t.pty.Close()
+}
+
+// endAnswers ends who reads what a terminal answers. The emulator's own Close may not be called beside its Read.
+func endAnswers(screen *vt.Emulator) {
+	if answers, is := screen.InputPipe().(io.Closer); is {
+		_ = answers.Close()
+	}
 }
