@@ -37,6 +37,13 @@ func TestMain(m *testing.M) {
 	if proxy := os.Getenv(lingers); proxy != "" {
 		linger(proxy)
 	}
+	if rate := os.Getenv(busy); rate != "" {
+		if err := beBusy(rate); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	testscript.Main(m, map[string]func(){"slipway": slipwayOfScripts})
 }
 

@@ -220,6 +220,9 @@ func (t *Terminal) Resize(columns, lines int) error {
 	return pty.Setsize(t.pty, &pty.Winsize{Cols: uint16(columns), Rows: uint16(lines)})
 }
 
+// PID is the program's process.
+func (t *Terminal) PID() int { return t.command.Process.Pid }
+
 // Signal sends the program a signal.
 func (t *Terminal) Signal(signal os.Signal) error { return t.command.Process.Signal(signal) }
 
