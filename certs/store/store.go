@@ -239,8 +239,8 @@ func (s *Store) list() ([]*Folder, error) {
 	}
 	var all []*Folder
 	for _, entry := range entries {
-		if !entry.IsDir() || strings.HasPrefix(entry.Name(), ".") {
-			continue
+		if !entry.IsDir() || strings.HasPrefix(entry.Name(), ".") || entry.Name() == currentFolder {
+			continue // the last has a file for each name, which may be what a cluster's own files are called
 		}
 		path := filepath.Join(s.root, entry.Name())
 		name, id, err := readIdentity(path)

@@ -227,6 +227,21 @@ func TestTwoClustersOfOneName(t *testing.T) {
 	loaded(two)
 }
 
+// TestNamesOfFiles: a cluster may be called as a file of its folder is.
+func TestNamesOfFiles(t *testing.T) {
+	s, pki := open(t), mintPKI(t)
+	for _, name := range []string{"cluster", "secret", "pki", "current", "runs"} {
+		made := create(t, s, name, pki)
+		found, err := s.Load(name)
+		if err != nil || found.ID() != made.ID() {
+			t.Errorf("%s: %v, %v", name, found, err)
+		}
+		if err := made.Remove(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // What is kept under one name is never found or kept under another.
 func TestANameDoesNotLeadToAnothersCluster(t *testing.T) {
 	s, pki := open(t), mintPKI(t)
