@@ -34,6 +34,7 @@ func TestTUI(t *testing.T) {
 	if err := os.Symlink(l.bundle, filepath.Join(home, "bundle.tar")); err != nil {
 		t.Fatal(err)
 	}
+	t.Setenv("HOME", home) // also for the commands: that is where the keys of the hosts are
 	u := &user{t: t, lab: l, home: home}
 	var names []string
 	for _, h := range c.Hosts {

@@ -252,7 +252,11 @@ func (s *requestScreen) keys() []key {
 	if s.form.types() {
 		return stepKeys(true)
 	}
-	return []key{{"n", text.KeyGo}, {"↑↓", text.KeyMove}, {"Enter", text.KeyChange}, {"Esc", text.KeyBack}}
+	does := text.KeyGo
+	if s.workflow.Unasked {
+		does = text.KeyBegin
+	}
+	return []key{{"n", does}, {"↑↓", text.KeyMove}, {"Enter", text.KeyChange}, {"Esc", text.KeyBack}}
 }
 
 func (s *requestScreen) update(msg tea.Msg) tea.Cmd {

@@ -54,13 +54,18 @@ func (a *app) keys(msg tea.KeyMsg) tea.Cmd {
 	return tea.Batch(all...)
 }
 
+// apart gives them one by one. No key here goes with Alt: what looks so is Esc, and a key right behind it.
 func apart(msg tea.KeyMsg) []tea.KeyMsg {
+	if msg.Alt {
+		msg.Alt = false
+		return append([]tea.KeyMsg{{Type: tea.KeyEsc}}, apart(msg)...)
+	}
 	if msg.Type != tea.KeyRunes || msg.Paste || len(msg.Runes) < 2 {
 		return []tea.KeyMsg{msg}
 	}
 	var all []tea.KeyMsg
 	for _, r := range msg.Runes {
-		all = append(all, tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{r}, Alt: msg.Alt})
+		all = append(all, tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{r}})
 	}
 	return all
 }
@@ -81,6 +86,9 @@ func (a *app) settle() tea.Cmd {
 			a.screens[len(a.screens)-1] = next.screen
 		case moveReset:
 			a.screens = []screen{next.screen}
+		case moveDrop:
+			a.screens = slices.DeleteFunc(a.screens, func(s screen) bool { return s == next.screen && len(a.screens) > 1 })
+			continue
 		case moveQuit:
 			return a.end()
 		}
@@ -124,6 +132,8 @@ func (a *app) key(msg tea.KeyMsg) tea.Cmd {
 	case msg.Type == tea.KeyF1, msg.String() == "?" && !takes:
 		a.help = &scroll{}
 		return nil
+	case msg.Type == tea.KeyF3 && a.top().command() != "":
+		return a.push(newCommandScreen(a.shared, a.top().command()))
 	case msg.Type == tea.KeyEsc && !takes:
 		return a.leave(false)
 	}
@@ -225,7 +235,7 @@ func (a *app) keyLine() string {
 	all := a.top().keys()
 	all = append(slices.Clone(all), key{"F1", text.KeyHelp}, key{"F2", text.KeyLanguage})
 	if a.help != nil {
-		all = []key{{"Esc", text.KeyBack}}
+		all = []key{{"↑↓", text.KeyMove}, {"Esc", text.KeyBack}}
 	}
 	line := ""
 	for _, k := range all {
@@ -249,10 +259,14 @@ func (a *app) keyName(name string) string {
 	return name
 }
 
+// helpKeys is the width of the keys' column.
+const helpKeys = 20
+
 func (a *app) helpLines() []string {
 	lines := []string{a.theme.title.Render(a.say(text.HelpTitle)), "", a.theme.strong.Render(a.say(text.HelpHere))}
 	row := func(name, does string) {
-		lines = append(lines, "  "+a.theme.fit(a.theme.key.Render(a.keyName(name)), 16)+does)
+		label := a.theme.fit(a.theme.key.Render(a.keyName(name)), helpKeys)
+		lines = append(lines, wrapAll([]string{does}, a.width, "  "+label, strings.Repeat(" ", helpKeys+2))...)
 	}
 	for _, k := range a.top().keys() {
 		row(k.name, a.say(k.does))
@@ -262,7 +276,8 @@ func (a *app) helpLines() []string {
 	row("Esc", a.say(text.KeyBack))
 	row("F1  ?", a.say(text.KeyHelp))
 	row("F2", a.say(text.KeyLanguage)+" (English, 中文)")
+	row("F3", a.say(text.KeyCommand))
 	row("Ctrl-C", a.say(text.HelpCtrlC))
-	lines = append(lines, "", a.theme.marksHelp(a.lang), a.say(text.HelpEnglish))
-	return lines
+	lines = append(lines, "")
+	return append(lines, wrapAll([]string{a.theme.marksHelp(a.lang), a.say(text.HelpEnglish)}, a.width, "", "  ")...)
 }

@@ -46,7 +46,7 @@ func (s *shared) machine(f hosts.Facts) string {
 	for _, disk := range f.Disks {
 		free = max(free, disk.Free)
 	}
-	return s.say(text.HostMachine, clean(f.OS.Pretty), clean(f.Kernel), f.Cgroup.Version, f.CPUs, hosts.Size(f.Memory), hosts.Size(free))
+	return s.say(text.HostMachine, f.CPUs, hosts.Size(f.Memory), hosts.Size(free), clean(f.OS.Pretty), f.Cgroup.Version, clean(f.Kernel))
 }
 
 // diskLines are the file systems, those that have the same room together: they are most likely one.

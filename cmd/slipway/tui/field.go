@@ -13,6 +13,7 @@ import (
 type field struct {
 	label   phrase
 	help    phrase
+	was     string             // what was filled in at first
 	value   string             // what is filled in; of a switch "true" or ""
 	choices []choice           // where one of several is chosen
 	isFlag  bool               // yes or no
@@ -74,8 +75,8 @@ func (f *form) key(msg tea.KeyMsg) (taken, changed bool) {
 		return false, false
 	case msg.String() == "enter", msg.String() == " ":
 		return true, f.open()
-	case f.chosen().isText() && (msg.Paste || msg.Type == tea.KeyRunes && !movesList(msg)):
-		f.open() // one begins to type at once
+	case f.chosen().isText() && (msg.Paste || msg.Type == tea.KeyRunes && f.chosen().value == "" && !movesList(msg)):
+		f.open() // one begins to type at once, where nothing is changed by it
 		return true, f.typed(msg)
 	}
 	return f.list.key(msg, len(f.fields)), false
@@ -152,10 +153,11 @@ func (f *form) picked(msg tea.KeyMsg) (changed bool) {
 	return false
 }
 
-// wrong is the first field that has something wrong; nil: none has.
+// wrong is the first field that has something wrong, which is chosen then; nil: none has.
 func (f *form) wrong() *field {
-	for _, one := range f.fields {
+	for i, one := range f.fields {
 		if one.judge(); one.wrong != "" {
+			f.list.at = i
 			return one
 		}
 	}

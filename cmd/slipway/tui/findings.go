@@ -31,6 +31,9 @@ func (s *shared) resultLines(r checks.Result, columns int) []string {
 	for _, f := range r.Findings {
 		lines = append(lines, s.findingLines(f, columns)...)
 	}
+	if r.Outcome == checks.OK {
+		lines = append(lines, s.theme.mark(markWell)+" "+s.say(text.CheckWellCell))
+	}
 	if r.NotAsked != "" {
 		lines = append(lines, wrapAll([]string{s.say(text.ChecksUnasked) + ": " + clean(r.NotAsked)}, columns, s.theme.mark(markSkipped)+" ", "  ")...)
 	}

@@ -80,11 +80,18 @@ func isLoopback(h cluster.Host) bool {
 // parseHost reads one line.
 func parseHost(line string) (listed, error) {
 	var found listed
+	names := 0
 	words := strings.FieldsFunc(line, func(r rune) bool { return unicode.IsSpace(r) || r == ';' || r == '|' || r == ',' })
 	for _, word := range words {
 		if err := found.take(word); err != nil {
 			return listed{}, err
 		}
+		if isName(strings.ToLower(word)) && len(rolesOfWord(word)) == 0 {
+			names++
+		}
+	}
+	if names > 1 && found.host.Address() == "" { // behind an address they are aliases, as in /etc/hosts
+		return listed{}, fmt.Errorf("%q has several names and no address", line)
 	}
 	if !found.named && found.host.Address() == "" && found.host.SSH.Host == "" {
 		return listed{}, fmt.Errorf("%q has neither a name nor an address", line)

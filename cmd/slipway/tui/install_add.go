@@ -38,6 +38,9 @@ func (in *installer) add(found []listed) (added, twice int, err error) {
 	fresh = all[len(in.draft.Hosts):]
 	err = in.edit(func(e *cluster.Editor) error {
 		var errs []error
+		if len(in.draft.Hosts) == 0 {
+			errs = append(errs, setShared(e, fresh))
+		}
 		for _, h := range fresh {
 			errs = append(errs, e.SetHost(h.Name, h))
 		}
@@ -47,6 +50,37 @@ func (in *installer) add(found []listed) (added, twice int, err error) {
 		in.unnamed[name] = true
 	}
 	return len(fresh), twice, err
+}
+
+// setShared writes what all hosts say of SSH once, for all of them: a file is read more often than it is written.
+func setShared(e *cluster.Editor, hosts []cluster.Host) error {
+	if len(hosts) < 2 {
+		return nil
+	}
+	all := hosts[0].SSH
+	for _, h := range hosts[1:] {
+		same(&all.User, h.SSH.User)
+		same(&all.Port, h.SSH.Port)
+		same(&all.IdentityFile, h.SSH.IdentityFile)
+		same(&all.KnownHostsFile, h.SSH.KnownHostsFile)
+		same(&all.ProxyCommand, h.SSH.ProxyCommand)
+	}
+	if all.User == cluster.DefaultSSHUser {
+		all.User = ""
+	}
+	if all.Port == cluster.DefaultSSHPort {
+		all.Port = 0
+	}
+	return errors.Join(setText(e, "ssh.user", all.User, ""), setNumber(e, "ssh.port", all.Port, 0), setText(e, "ssh.identityFile", all.IdentityFile, ""),
+		setText(e, "ssh.knownHostsFile", all.KnownHostsFile, ""), setText(e, "ssh.proxyCommand", all.ProxyCommand, ""))
+}
+
+// same leaves a value that another one is equal to, and else none.
+func same[T comparable](value *T, other T) {
+	if *value != other {
+		var none T
+		*value = none
+	}
 }
 
 // has tells whether a host is there already, by its address or by how it is reached.

@@ -69,7 +69,7 @@ func (s *bundleScreen) keys() []key {
 	if s.form.types() {
 		return stepKeys(true)
 	}
-	return []key{{"n", text.KeyNext}, {"↑↓", text.KeyMove}, {"v", text.KeyVerify}, {"a", text.BundlePath}, {"Esc", text.KeyBack}}
+	return []key{{"n", text.KeyNext}, {"↑↓", text.KeyMove}, {"v", text.KeyVerify}, {"a", text.BundleOther}, {"Esc", text.KeyBack}}
 }
 
 func (s *bundleScreen) leave(quitting bool) (bool, tea.Cmd) {
@@ -90,9 +90,9 @@ func (s *bundleScreen) update(msg tea.Msg) tea.Cmd {
 		}
 	case verifiedMsg:
 		if msg.of == s {
-			s.verified[msg.path] = s.say(text.BundleRight)
+			s.verified[msg.path] = s.theme.mark(markWell) + " " + s.say(text.BundleRight)
 			if msg.err != nil {
-				s.verified[msg.path] = clean(msg.err.Error())
+				s.verified[msg.path] = s.theme.mark(markBad) + " " + clean(msg.err.Error())
 			}
 		}
 	case tea.KeyMsg:

@@ -50,7 +50,7 @@ func (s *endpointScreen) fill() {
 	case cluster.EndpointVIP, cluster.EndpointLoadBalancers:
 		host.label, host.help = words(text.EndpointHostVIP), words(text.EndpointVIPHelp, s.subnet())
 		iface := &field{label: words(text.EndpointIface), help: words(text.EndpointIfHelp), value: e.VRRP.Interface}
-		id := &field{label: words(text.EndpointRouterID), help: words(text.EndpointIDHelp), value: numberText(e.VRRP.RouterID), check: checkRouterID}
+		id := &field{label: words(text.EndpointRouterID), help: words(text.EndpointIDHelp), value: numberText(e.VRRP.RouterID), check: s.checkRouterID}
 		s.host, s.port, s.iface, s.id = host, port, iface, id
 		s.form.fields = append(s.form.fields, host, port, iface, id)
 	case cluster.EndpointLocal:
@@ -67,9 +67,9 @@ func (s *endpointScreen) fill() {
 	}
 }
 
-func checkRouterID(said string) error {
+func (in *installer) checkRouterID(said string) error {
 	if n, err := strconv.Atoi(said); said != "" && (err != nil || n < 1 || n > 255) {
-		return errors.New("1-255")
+		return errors.New(in.say(text.EndpointIDBad))
 	}
 	return nil
 }
@@ -138,6 +138,9 @@ func (s *endpointScreen) update(msg tea.Msg) tea.Cmd {
 				return s.push(newErrorScreen(s.shared, err))
 			}
 			s.fill()
+			if len(s.problemsOf("endpoint.host", "endpoint.address")) > 0 && s.needsHost() {
+				s.form.list.at = 1 // what was said there is not right
+			}
 			return s.check.ask()
 		}
 	}

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"errors"
 	"net/netip"
 	"slices"
@@ -18,6 +19,7 @@ type hostScreen struct {
 	*installer
 	form form
 	name string // in the draft; empty: it is a new one
+	rest scroll // what is known of the host, below the form
 	was  cluster.Host
 }
 
@@ -38,17 +40,26 @@ func newHostScreen(in *installer, name string) *hostScreen {
 	s := &hostScreen{installer: in, name: name, form: form{shared: in.shared}}
 	s.was, _ = in.host(name)
 	h := s.was
+	own := func(value, all string) string { // what the host does not say itself is what all have
+		if value == all {
+			return ""
+		}
+		return value
+	}
 	role := func(r cluster.Role) string { return map[bool]string{true: "true"}[h.HasRole(r)] }
 	s.form.fields = []*field{
 		fieldName:     {label: words(text.HostName), help: words(text.HostNameHelp), value: h.Name, check: s.checkName},
 		fieldAddress:  {label: words(text.HostAddress), help: words(text.HostAddrHelp), value: h.Address(), check: s.checkAddress},
-		fieldSSHHost:  {label: words(text.HostSSHHost), help: words(text.HostSSHHelp), value: h.SSH.Host},
-		fieldSSHPort:  {label: words(text.HostSSHPort), value: numberText(h.SSH.Port), check: s.checkPort},
-		fieldSSHUser:  {label: words(text.HostSSHUser), help: words(text.HostUserHelp), value: h.SSH.User},
-		fieldSSHKey:   {label: words(text.HostSSHKey), help: words(text.HostKeyHelp), value: h.SSH.IdentityFile},
+		fieldSSHHost:  {label: words(text.HostSSHHost), help: words(text.HostSSHHelp), value: own(h.SSH.Host, h.Address())},
+		fieldSSHPort:  {label: words(text.HostSSHPort), value: own(numberText(h.SSH.Port), numberText(in.draft.SSH.Port)), help: words(text.HostAsAll, numberText(in.draft.SSH.Port)), check: s.checkPort},
+		fieldSSHUser:  {label: words(text.HostSSHUser), help: words(text.HostUserAll, in.draft.SSH.User), value: own(h.SSH.User, in.draft.SSH.User)},
+		fieldSSHKey:   {label: words(text.HostSSHKey), help: words(text.HostKeyHelp), value: own(h.SSH.IdentityFile, in.draft.SSH.IdentityFile)},
 		fieldPlane:    {label: words(text.HostRoleCP), isFlag: true, value: role(cluster.RoleControlPlane)},
 		fieldWorker:   {label: words(text.HostRoleWorker), isFlag: true, value: role(cluster.RoleWorker)},
 		fieldBalancer: {label: words(text.HostRoleLB), isFlag: true, value: role(cluster.RoleLoadBalancer)},
+	}
+	for _, f := range s.form.fields {
+		f.was = f.value
 	}
 	return s
 }
@@ -105,6 +116,10 @@ func (s *hostScreen) update(msg tea.Msg) tea.Cmd {
 		if pressed.Paste && s.name == "" && !s.form.types() {
 			return nil
 		}
+		if name := pressed.String(); !s.form.types() && (name == "pgdown" || name == "pgup") {
+			s.rest.key(pressed, len(s.about(leastWidth)))
+			return nil
+		}
 		s.form.key(pressed)
 	}
 	return nil
@@ -125,27 +140,57 @@ func (s *hostScreen) leave(bool) (bool, tea.Cmd) {
 	return true, nil
 }
 
-// filled is the host as the fields have it.
+// filled is the host as the fields have it. What was not changed here stays as it is by now: meanwhile the host may have
+// said more of itself.
 func (s *hostScreen) filled() cluster.Host {
-	h := s.was
-	value := func(i int) string { return strings.TrimSpace(s.form.fields[i].value) }
-	h.Name = value(fieldName)
-	if h.Addresses = nil; value(fieldAddress) != "" {
-		h.Addresses = []string{value(fieldAddress)}
-		if len(s.was.Addresses) > 1 {
-			h.Addresses = append(h.Addresses, s.was.Addresses[1:]...)
-		}
+	h, there := s.host(s.name)
+	if !there {
+		h = s.was
 	}
-	h.SSH.Host, h.SSH.User, h.SSH.IdentityFile = value(fieldSSHHost), value(fieldSSHUser), value(fieldSSHKey)
-	h.SSH.Port, _ = strconv.Atoi(value(fieldSSHPort)) // it was judged
-	h.Roles = nil
+	changed := func(i int) (string, bool) {
+		f := s.form.fields[i]
+		return strings.TrimSpace(f.value), strings.TrimSpace(f.value) != f.was
+	}
+	if name, is := changed(fieldName); is || s.name == "" {
+		h.Name = name
+	}
+	if address, is := changed(fieldAddress); is {
+		h.Addresses = s.addresses(h, address)
+	}
+	if host, is := changed(fieldSSHHost); is {
+		h.SSH.Host = host
+	}
+	if port, is := changed(fieldSSHPort); is {
+		h.SSH.Port, _ = strconv.Atoi(port) // it was judged
+		h.SSH.Port = cmp.Or(h.SSH.Port, s.draft.SSH.Port)
+	}
+	if user, is := changed(fieldSSHUser); is {
+		h.SSH.User = cmp.Or(user, s.draft.SSH.User)
+	}
+	if key, is := changed(fieldSSHKey); is {
+		h.SSH.IdentityFile = cmp.Or(key, s.draft.SSH.IdentityFile)
+	}
 	for i, role := range map[int]cluster.Role{fieldPlane: cluster.RoleControlPlane, fieldWorker: cluster.RoleWorker, fieldBalancer: cluster.RoleLoadBalancer} {
-		if s.form.fields[i].on() {
-			h.Roles = append(h.Roles, role)
+		if said, is := changed(i); is {
+			h.Roles = slices.DeleteFunc(slices.Clone(h.Roles), func(r cluster.Role) bool { return r == role })
+			if said == "true" {
+				h.Roles = append(h.Roles, role)
+			}
 		}
 	}
 	slices.Sort(h.Roles)
 	return h
+}
+
+// addresses are a host's with another first one; where that was taken out, the one that the host has.
+func (s *hostScreen) addresses(h cluster.Host, first string) []string {
+	if first == "" {
+		first = ownAddress(s.of(s.name).facts)
+	}
+	if first == "" {
+		return h.Addresses // without any it could not be reached
+	}
+	return append([]string{first}, h.Addresses[min(1, len(h.Addresses)):]...)
 }
 
 // put puts the host into the text.
@@ -171,14 +216,19 @@ func (s *hostScreen) put(h cluster.Host) error {
 }
 
 func (s *hostScreen) body(columns, height int) []string {
-	below := s.about(columns)
-	room := max(height-len(below), min(height, len(s.form.fields)+4))
-	lines := s.form.lines(columns, room)
+	lines := s.form.lines(columns, min(height, len(s.form.fields)+4))
 	if s.name == "" {
 		return lines
 	}
 	lines = append(lines, "")
-	return append(lines, below[:max(0, min(len(below), height-len(lines)))]...)
+	all := s.about(columns)
+	room := max(1, height-len(lines)-1)
+	from, to := s.rest.window(len(all), room)
+	lines = append(lines, all[from:to]...)
+	if to < len(all) || from > 0 {
+		lines = append(lines, s.theme.faint.Render(s.say(text.MoreLines, to, len(all))))
+	}
+	return lines
 }
 
 // about is what is known of the host.
@@ -188,7 +238,7 @@ func (s *hostScreen) about(columns int) []string {
 	lines := []string{s.theme.strong.Render(s.say(text.HostState))}
 	switch at.state {
 	case lookFailed, lookKey:
-		return append(lines, wrapAll(cleanLines(s.options.Explain(at.err, false)), columns, s.theme.mark(m)+" ", "  ")...)
+		return append(lines, s.marked(m, cleanLines(s.options.Explain(at.err, false)), columns)...)
 	case lookWell:
 		return append(lines, s.factLines(at.facts, columns)...)
 	case lookNone, lookTries:

@@ -68,6 +68,7 @@ func (s *hostsScreen) update(msg tea.Msg) tea.Cmd {
 }
 
 func (s *hostsScreen) key(msg tea.KeyMsg) tea.Cmd {
+	s.said = "" // it was about the key before
 	if msg.Paste {
 		return s.paste(string(msg.Runes))
 	}
@@ -85,7 +86,7 @@ func (s *hostsScreen) key(msg tea.KeyMsg) tea.Cmd {
 	at := s.draft.Hosts[min(s.list.at, len(s.draft.Hosts)-1)]
 	switch msg.String() {
 	case "n", "right":
-		return s.push(newEndpointScreen(s.installer))
+		return s.goOn()
 	case "enter":
 		return s.push(newHostScreen(s.installer, at.Name))
 	case "t":
@@ -108,6 +109,19 @@ func (s *hostsScreen) key(msg tea.KeyMsg) tea.Cmd {
 		s.list.key(msg, len(s.draft.Hosts))
 	}
 	return nil
+}
+
+// goOn leads to the next step; where hosts cannot be used yet it is asked first.
+func (s *hostsScreen) goOn() tea.Cmd {
+	next := newEndpointScreen(s.installer)
+	open := s.count(lookFailed) + s.count(lookKey)
+	if open == 0 {
+		return s.push(next)
+	}
+	return s.push(newChoiceScreen(s.shared, words(text.HostsGoTitle), words(text.HostsGoAbout, open),
+		option{words(text.HostsGoStay), s.pop},
+		option{words(text.HostsGoOn), func() tea.Cmd { return s.replace(next) }},
+	))
 }
 
 // retry looks again at every host that was not reached; where all were, at the chosen one.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -182,7 +183,7 @@ func (s *findScreen) leave(bool) (bool, tea.Cmd) {
 
 func (s *findScreen) keys() []key {
 	if len(s.found) > 0 {
-		return []key{{"Space", text.KeyMark}, {"*", text.KeyMarkAll}, {"Enter", text.KeyTake}, {"Esc", text.KeyBack}}
+		return []key{{"Space", text.KeyMark}, {"*", text.KeyMarkAll}, {"Enter", text.KeyTake}, {"f", text.FindOther}, {"Esc", text.KeyBack}}
 	}
 	return []key{{"Enter", text.KeyChange}, {"f", text.FindBegin}, {"Esc", text.KeyBack}}
 }
@@ -192,6 +193,11 @@ func (s *findScreen) update(msg tea.Msg) tea.Cmd {
 	case foundMsg:
 		if msg.of == s {
 			s.found = append(s.found, msg.address)
+			slices.SortFunc(s.found, func(a, b string) int {
+				one, _ := netip.ParseAddr(a) // both were addresses
+				other, _ := netip.ParseAddr(b)
+				return one.Compare(other)
+			})
 		}
 	case findDoneMsg:
 		if msg.of == s {
@@ -226,6 +232,9 @@ func (s *findScreen) key(msg tea.KeyMsg) tea.Cmd {
 		}
 	case "enter":
 		return s.take()
+	case "f":
+		s.leave(false)
+		s.found, s.marked, s.came = nil, map[int]bool{}, ""
 	default:
 		s.list.key(msg, len(s.found))
 	}
@@ -265,6 +274,9 @@ func (s *findScreen) take() tea.Cmd {
 
 func (s *findScreen) body(columns, height int) []string {
 	lines := s.form.lines(columns, height)
+	if len(s.found) > 0 {
+		lines = []string{s.say(text.FindRange) + "  " + clean(s.form.fields[0].value)}
+	}
 	lines = append(lines, "")
 	if s.runs != "" {
 		lines = append(lines, s.theme.mark(markRuns)+" "+s.say(text.FindRuns, clean(s.runs)))
@@ -362,7 +374,8 @@ func (s *trustScreen) accept(names []string) tea.Cmd {
 	if len(left.names) == 0 {
 		return tea.Batch(s.pop(), tea.Batch(all...))
 	}
-	s.names, s.list = left.names, list{}
+	s.names = left.names
+	s.list.at = min(s.list.at, len(s.names)) // where one key was accepted, the next is chosen, and not all of them
 	return tea.Batch(all...)
 }
 

@@ -82,6 +82,7 @@ type logLine struct {
 	host string
 	text string
 	bad  bool
+	note bool // it is about the whole, and no event's
 }
 
 // logLines bounds the log: what is older is in the run's journal.
@@ -236,7 +237,7 @@ func (j *job) add(step plan.Step) *stepState {
 // say adds to the log.
 func (j *job) say(host, said string, bad bool) {
 	for _, line := range cleanLines(said) {
-		j.log.add(logLine{time.Now(), host, line, bad})
+		j.log.add(logLine{at: time.Now(), host: host, text: line, bad: bad})
 	}
 }
 
@@ -247,6 +248,13 @@ func (j *job) Preflight(found workflow.Preflight) {
 	defer j.mu.Unlock()
 	j.table = &table
 	j.changed()
+}
+
+// note adds to the log what is about the whole.
+func (j *job) note(said string) {
+	for _, line := range cleanLines(said) {
+		j.log.add(logLine{at: time.Now(), text: line, note: true})
+	}
 }
 
 // Plan takes the plan. Nothing has begun.
@@ -318,7 +326,7 @@ func (j *job) reply(yes bool) {
 func (j *job) Promise(one api.SmokeResult) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.say("", j.promised(one), false)
+	j.note(j.promised(one))
 	j.changed()
 }
 
@@ -326,7 +334,7 @@ func (j *job) Promise(one api.SmokeResult) {
 func (j *job) Trial(one workflow.Trial) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.say("", j.tried(one), false)
+	j.note(j.tried(one))
 	j.changed()
 }
 
@@ -334,7 +342,7 @@ func (j *job) Trial(one workflow.Trial) {
 func (j *job) Note(format string, args ...any) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.say("", fmt.Sprintf(format, args...), false)
+	j.note(fmt.Sprintf(format, args...))
 	j.changed()
 }
 

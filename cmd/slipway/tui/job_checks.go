@@ -29,7 +29,7 @@ func (v *checksView) key(s *jobView, msg tea.KeyMsg) tea.Cmd {
 	case "right", "l":
 		v.column++
 	case "enter":
-		if r := v.chosen(t); r != nil && len(r.Findings)+len(r.NotAsked) > 0 {
+		if r := v.chosen(t); r != nil {
 			return s.push(newFindingScreen(s.shared, *r))
 		}
 	default:

@@ -23,7 +23,7 @@ func (s *jobView) endLines(columns int) []string {
 	}
 	var lines []string
 	switch {
-	case j.err == nil && j.plan == nil:
+	case j.err == nil && j.plan == nil && !j.works():
 		lines = append(lines, s.theme.mark(markWell)+" "+s.say(text.EndNothing))
 	case j.err == nil:
 		lines = append(lines, s.theme.mark(markWell)+" "+s.say(text.EndWell))
@@ -33,11 +33,15 @@ func (s *jobView) endLines(columns int) []string {
 		lines = append(lines, s.theme.mark(markBad)+" "+s.say(text.EndFailed), "")
 		lines = append(lines, wrapAll(cleanLines(s.options.Explain(j.err, j.stopping)), columns, "", "    ")...)
 		lines = append(lines, "")
-		lines = append(lines, wrap(s.say(text.EndAgain), columns)...)
+		again := text.EndAgain
+		if j.stopping {
+			again = text.EndStopped
+		}
+		lines = append(lines, wrap(s.say(again), columns)...)
 	}
 	lines = append(lines, "")
-	for _, line := range j.log.lines[max(0, len(j.log.lines)-20):] {
-		if line.host == "" {
+	for _, line := range j.log.lines {
+		if line.note {
 			lines = append(lines, wrapAll([]string{line.text}, columns, "", "    ")...)
 		}
 	}

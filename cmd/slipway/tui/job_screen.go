@@ -49,7 +49,8 @@ type jobScreen struct {
 	end      scroll
 	ticks    bool // a clock's message is under way
 	started  bool
-	broken   bool // it was interrupted twice: nobody waits for its end
+	dialog   *choiceScreen // about leaving; it goes when what it is about has ended
+	broken   bool          // it was interrupted twice: nobody waits for its end
 }
 
 func newJobScreen(s *shared, t task) *jobScreen {
@@ -141,6 +142,9 @@ func (s *jobScreen) follow() tea.Cmd {
 		return nil
 	}
 	s.moment = at
+	if s.dialog != nil {
+		s.drop(s.dialog)
+	}
 	s.log.typing, s.tree.finds = false, false
 	switch at {
 	case momentAsks:
@@ -275,17 +279,24 @@ func (s *jobScreen) leave(quitting bool) (bool, tea.Cmd) {
 	case quitting && stopping:
 		s.broken = true
 		return true, nil
-	case asks:
+	case asks && quitting:
 		s.job.reply(false)
 		return false, nil
+	case asks:
+		s.dialog = newChoiceScreen(s.shared, words(text.LeaveTitle), words(text.LeaveAsk),
+			option{words(text.LeaveAskStay), s.pop},
+			option{words(text.LeaveAskGo), func() tea.Cmd { s.job.reply(false); return s.pop() }},
+		)
+		return false, s.push(s.dialog)
 	case quitting || s.moment == momentLooks:
 		s.job.stop()
 		return false, nil
 	}
-	return false, s.push(newChoiceScreen(s.shared, words(text.StopTitle), words(text.StopAbout, s.task.workflow.Name),
+	s.dialog = newChoiceScreen(s.shared, words(text.StopTitle), words(text.StopAbout, s.task.workflow.Name),
 		option{words(text.StopKeep), s.pop},
 		option{words(text.StopIt), func() tea.Cmd { s.job.stop(); return s.pop() }},
-	))
+	)
+	return false, s.push(s.dialog)
 }
 
 func (s *jobScreen) keys() []key {

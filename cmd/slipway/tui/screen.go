@@ -93,6 +93,7 @@ const (
 	movePop                     // the uppermost is taken away
 	moveReplace                 // both
 	moveReset                   // in place of all
+	moveDrop                    // this one is taken away, wherever it lies
 	moveQuit                    // the program ends
 )
 
@@ -100,6 +101,7 @@ func (s *shared) push(next screen) tea.Cmd    { return s.moves(move{movePush, ne
 func (s *shared) pop() tea.Cmd                { return s.moves(move{kind: movePop}) }
 func (s *shared) replace(next screen) tea.Cmd { return s.moves(move{moveReplace, next}) }
 func (s *shared) reset(next screen) tea.Cmd   { return s.moves(move{moveReset, next}) }
+func (s *shared) drop(old screen) tea.Cmd     { return s.moves(move{moveDrop, old}) }
 func (s *shared) quit() tea.Cmd               { return s.moves(move{kind: moveQuit}) }
 
 func (s *shared) moves(m move) tea.Cmd {

@@ -40,13 +40,26 @@ func wrap(line string, columns int) []string {
 func wrapAll(lines []string, columns int, first, rest string) []string {
 	var all []string
 	for _, line := range lines {
-		for i, part := range wrap(line, columns-width(first)) {
+		for i, part := range wrap(line, columns-max(width(first), width(rest))) {
 			before := rest
 			if i == 0 {
 				before = first
 			}
 			all = append(all, before+part)
 		}
+	}
+	return all
+}
+
+// marked are lines with a mark before the first, and the others below it.
+func (s *shared) marked(m mark, lines []string, columns int) []string {
+	var all []string
+	for i, line := range lines {
+		first := "  "
+		if i == 0 {
+			first = s.theme.mark(m) + " "
+		}
+		all = append(all, wrapAll([]string{line}, columns, first, "    ")...)
 	}
 	return all
 }

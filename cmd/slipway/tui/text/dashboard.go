@@ -59,6 +59,7 @@ var (
 	FormIgnHelp   = add("Names of checks whose errors become warnings, with commas between.", "将其错误降为警告的检查名称，用逗号分隔。")
 	FormNumber    = add("that is no whole number", "不是整数")
 	FormDuration  = add("that is no duration, such as 90s or 5m", "不是时长，例如 90s 或 5m")
+	KeyBegin      = add("begin", "开始")
 	KeyGo         = add("look and plan", "查看并计划")
 
 	PageFacts      = add("Facts", "信息")
