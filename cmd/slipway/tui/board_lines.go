@@ -22,7 +22,7 @@ func (s *shared) podLines(pods []hosts.UnwellPod, columns int) []string {
 		if p.Node != "" {
 			said += " @ " + p.Node
 		}
-		lines = append(lines, s.theme.clip(s.theme.mark(markWarning)+" "+clean(said), columns))
+		lines = append(lines, wrapAll([]string{clean(said)}, columns, s.theme.mark(markWarning)+" ", "  ")...)
 		if p.Message != "" {
 			lines = append(lines, wrapAll([]string{clean(p.Message)}, columns, "    ", "    ")...)
 		}
@@ -47,7 +47,7 @@ func (s *shared) runLines(runs []workflow.RunSummary, columns int) []string {
 			how = r.Ended.Sub(r.Begun).Round(time.Second).String()
 		}
 		line := r.Begun.Local().Format("2006-01-02 15:04:05") + "  " + s.theme.fit(clean(r.Workflow), 16) + " " + clean(r.Holder)
-		lines = append(lines, s.theme.clip(s.theme.mark(sign)+" "+line, columns))
+		lines = append(lines, wrapAll([]string{line}, columns, s.theme.mark(sign)+" ", "  ")...)
 		lines = append(lines, wrapAll([]string{how}, columns, "    ", "    ")...)
 	}
 	return lines
@@ -63,8 +63,16 @@ func (s *shared) eventLines(warnings []hosts.Warning, columns int) []string {
 		if w.Count > 1 {
 			said += fmt.Sprintf(" (%d×)", w.Count)
 		}
-		lines = append(lines, s.theme.clip(s.theme.mark(markWarning)+" "+clean(said), columns))
+		lines = append(lines, wrapAll([]string{clean(said)}, columns, s.theme.mark(markWarning)+" ", "  ")...)
 		lines = append(lines, wrapAll([]string{clean(w.Message)}, columns, "    ", "    ")...)
+	}
+	return lines
+}
+
+// unlessUnseen are such lines, where an API has told what stands in them.
+func (s *shared) unlessUnseen(p *workflow.Picture, lines []string) []string {
+	if standingOf(p) != standsUp && !seenAPI(p) {
+		return []string{s.theme.mark(markWaits) + " " + s.say(text.DashUnseen)}
 	}
 	return lines
 }

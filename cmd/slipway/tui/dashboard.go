@@ -9,7 +9,6 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
-	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/workflow"
 )
 
@@ -21,6 +20,8 @@ type dashboard struct {
 	view  int
 	list  list
 	rest  scroll
+
+	columns int // of the terminal, at the last frame
 }
 
 func newDashboard(s *shared, file string) *dashboard { return &dashboard{shared: s, file: file} }
@@ -64,8 +65,13 @@ func (s *dashboard) command() string {
 }
 
 func (s *dashboard) keys() []key {
-	all := []key{{"a", text.KeyAction}, {"Enter", text.KeyHostPage}}
-	if p, _ := s.board.now(); p != nil && p.ID == "" {
+	all := []key{{"a", text.KeyAction}}
+	if s.view == dashHosts {
+		all = append(all, key{"Enter", text.KeyHostPage})
+	} else {
+		all = append(all, key{"↑↓", text.KeyMove})
+	}
+	if p, _ := s.board.now(); p != nil && standingOf(p).installable() {
 		all = append([]key{{"i", text.KeyInstall}}, all...)
 	}
 	return append(all, key{"Tab", text.KeyTab}, key{"r", text.KeyRefresh}, key{"Esc", text.KeyQuit})
@@ -113,9 +119,9 @@ func (s *dashboard) refresh() {
 	}
 }
 
-// install goes to the installer, where there is no cluster yet.
+// install goes to the installer, where there is no cluster yet, or what an interrupted init has left.
 func (s *dashboard) install() tea.Cmd {
-	if p, _ := s.board.now(); p == nil || p.ID != "" {
+	if p, _ := s.board.now(); p == nil || !standingOf(p).installable() {
 		return nil
 	}
 	in, err := newInstaller(s.shared)
@@ -142,19 +148,20 @@ func (s *dashboard) move(msg tea.KeyMsg) {
 		s.list.key(msg, len(p.Hosts))
 		return
 	}
-	s.rest.key(msg, len(s.viewLines(p, leastWidth, 1000)))
+	s.rest.key(msg, len(s.viewLines(p, max(leastWidth, s.columns))))
 }
 
-// chosen is the host at the cursor.
+// chosen is the host at the cursor, where the hosts are shown.
 func (s *dashboard) chosen() []string {
 	p, _ := s.board.now()
-	if p == nil || s.list.at >= len(p.Hosts) {
+	if p == nil || s.view != dashHosts || s.list.at >= len(p.Hosts) {
 		return nil
 	}
 	return []string{p.Hosts[s.list.at].Name}
 }
 
 func (s *dashboard) body(columns, height int) []string {
+	s.columns = columns
 	p, err := s.board.now()
 	if err != nil {
 		return wrapAll(cleanLines(s.options.Explain(err, false)), columns, s.theme.mark(markBad)+" ", "  ")
@@ -163,64 +170,90 @@ func (s *dashboard) body(columns, height int) []string {
 		return []string{s.theme.mark(markRuns) + " " + s.say(text.DashLooking, clean(s.file))}
 	}
 	lines := s.head(p, columns)
-	lines = append(lines, "", s.tabs(p), "")
+	lines = append(append(append(lines, ""), s.tabs(p, columns)...), "")
 	room := height - len(lines)
 	if s.view == dashHosts {
 		return append(lines, s.hostLines(p, columns, room)...)
 	}
-	all := s.viewLines(p, columns, room)
-	from, to := s.rest.window(len(all), room)
-	return append(lines, all[from:to]...)
+	return append(lines, s.scrolled(s.viewLines(p, columns), &s.rest, room)...)
 }
 
 // head is how the cluster is, in a few lines.
 func (s *dashboard) head(p *workflow.Picture, columns int) []string {
-	if p.ID == "" {
-		lines := []string{s.theme.mark(markWaits) + " " + s.say(text.DashNoCluster) + " " + s.theme.key.Render(s.say(text.DashInstall))}
-		return append(lines, wrapAll([]string{clean(p.Cause)}, columns, "  ", "  ")...)
+	line := func(sign mark, said string) []string {
+		return wrapAll([]string{said}, columns, s.theme.mark(sign)+" ", "  ")
 	}
-	endpoint := s.say(text.DashEndpoint, clean(p.Endpoint))
-	if p.VirtualAddress != "" {
-		held := s.say(text.DashHeldNone)
-		if len(p.Holders) > 0 {
-			held = s.say(text.DashHeld, clean(strings.Join(p.Holders, ", ")))
-		}
-		endpoint += ", " + held
-	}
-	api := s.theme.mark(markWell) + " " + s.say(text.DashAPI, clean(p.Version))
-	if !p.Reachable && !p.Live.Connected {
-		cause := p.Cause
-		if cause == "" {
-			cause = p.Live.Cause
-		}
-		api = s.theme.mark(markBad) + " " + s.say(text.DashAPIDown, clean(cause))
+	cause := together(clean(p.Cause), hostNames(p))
+	switch standingOf(p) {
+	case standsLooking:
+		return line(markRuns, s.say(text.DashWaiting, strings.Join(waitingFor(p), ", ")))
+	case standsNone:
+		return append(line(markWaits, s.say(text.DashNoCluster)+" "+s.theme.key.Render(s.say(text.DashInstall))), line(markNone, cause)...)
+	case standsUnknown:
+		return line(markBad, s.say(text.DashNotKnown, cause))
+	case standsConnecting:
+		return append(line(markRuns, s.say(text.DashConnecting)), line(markNone, s.endpoint(p))...)
+	case standsInterrupted:
+		return slices.Concat(line(markWarning, s.say(text.DashInterrupted)+" "+s.theme.key.Render(s.say(text.DashTakeUp))),
+			s.fewer(line(markBad, s.say(text.DashAPIDown, together(downCause(p), hostNames(p))))))
+	case standsDown:
+		return append(s.fewer(line(markBad, s.say(text.DashAPIDown, together(downCause(p), hostNames(p))))), line(markNone, s.endpoint(p))...)
+	case standsUp:
 	}
 	pods := markWell
 	if p.Live.UnwellPods > 0 {
 		pods = markWarning
 	}
-	lines := []string{api, "  " + endpoint, s.theme.mark(pods) + " " + s.say(text.DashPodCount, p.Live.Pods, p.Live.UnwellPods)}
+	lines := slices.Concat(line(markWell, s.say(text.DashAPI, clean(p.Version))), line(markNone, s.endpoint(p)), line(pods, s.say(text.DashPodCount, p.Live.Pods, p.Live.UnwellPods)))
 	for _, one := range p.Live.Lacking {
-		lines = append(lines, s.theme.mark(markWarning)+" "+s.say(text.DashLacking, one.What, clean(one.Why)))
-	}
-	for i, line := range lines {
-		lines[i] = s.theme.clip(line, columns)
+		lines = append(lines, s.fewer(line(markWarning, s.say(text.DashLacking, one.What, clean(one.Why))))...)
 	}
 	return lines
 }
 
-func (s *dashboard) tabs(p *workflow.Picture) string {
+// fewer are the first lines of a long reason, which stands whole among the components.
+func (s *dashboard) fewer(lines []string) []string {
+	if len(lines) > mostOfReason {
+		lines = append(lines[:mostOfReason-1:mostOfReason-1], "  "+s.say(text.DashMoreThere, s.say(text.DashComponents)))
+	}
+	return lines
+}
+
+// mostOfReason is how many lines a reason may take above the table of hosts.
+const mostOfReason = 4
+
+func (s *dashboard) endpoint(p *workflow.Picture) string {
+	endpoint := s.say(text.DashEndpoint, clean(p.Endpoint))
+	switch {
+	case p.VirtualAddress == "":
+		return endpoint
+	case len(p.Holders) > 0:
+		return endpoint + ", " + s.say(text.DashHeld, clean(strings.Join(p.Holders, ", ")))
+	}
+	return endpoint + ", " + s.say(text.DashHeldNone)
+}
+
+// tabs name the views, on as many lines as they need.
+func (s *dashboard) tabs(p *workflow.Picture, columns int) []string {
 	counts := map[int]int{dashPods: p.Live.UnwellPods, dashEvents: len(p.Live.Warnings)}
-	var names []string
+	lines := []string{""}
 	for i, name := range dashViews {
 		label := fmt.Sprintf("%d %s", i+1, s.say(name))
 		if n := counts[i]; n > 0 {
 			label = fmt.Sprintf("%d %s (%d)", i+1, s.say(name), n)
 		}
-		names = append(names, s.theme.tab(label, i == s.view))
+		tab := s.theme.tab(label, i == s.view)
+		if last := len(lines) - 1; width(lines[last])+width(tab) <= columns {
+			lines[last] += tab
+		} else {
+			lines = append(lines, tab)
+		}
 	}
-	return strings.Join(names, "")
+	return lines
 }
+
+// leastReasons is how many lines the reasons have, with the empty one above, however many hosts there are.
+const leastReasons = 5
 
 // hostLines are the hosts, a line each, and below them what is not well with the chosen one.
 func (s *dashboard) hostLines(p *workflow.Picture, columns, height int) []string {
@@ -231,7 +264,10 @@ func (s *dashboard) hostLines(p *workflow.Picture, columns, height int) []string
 	widths := widthsOf(rows, columns-2, 6)
 	lines := []string{s.theme.faint.Render("  " + s.theme.columns(rows[0], widths))}
 	below := s.reasons(p, columns)
-	from, to := s.list.window(len(p.Hosts), max(3, height-1-len(below)))
+	if most := max(leastReasons, height-1-len(p.Hosts)); len(below) > most {
+		below = append(below[:most-1:most-1], "  "+s.say(text.DashMoreThere, s.say(text.KeyHostPage)+" (Enter)"))
+	}
+	from, to := s.list.window(len(p.Hosts), max(1, height-1-len(below)))
 	for i := from; i < to; i++ {
 		cursor := "  "
 		if i == s.list.at {
@@ -284,30 +320,12 @@ func (s *dashboard) nodeOf(p *workflow.Picture, h workflow.HostStatus) (sign mar
 	switch {
 	case slices.Contains(h.Roles, cluster.RoleLoadBalancer):
 		return sign, "", "", ""
-	case p.ID == "":
+	case h.Waiting():
+		return sign, s.say(text.DashNoAnswer), "", ""
+	case standingOf(p) == standsNone:
 		return sign, s.say(text.DashNoNode), "", ""
 	}
 	return sign, s.say(text.DashUnknown), version, ""
-}
-
-func (s *dashboard) memberOf(p *workflow.Picture, host string) string {
-	for _, m := range p.Members {
-		if m.Name != host {
-			continue
-		}
-		said := s.say(text.DashMember)
-		switch {
-		case m.Learner:
-			said = s.say(text.DashLearner)
-		case m.Leader:
-			said = s.say(text.DashLeader)
-		}
-		if !m.Healthy {
-			said = s.theme.mark(markBad) + said
-		}
-		return said
-	}
-	return ""
 }
 
 // unitsOf names the units that do not run; where all do, it counts them.
@@ -331,12 +349,7 @@ func (s *dashboard) reasons(p *workflow.Picture, columns int) []string {
 	if len(on) == 0 {
 		return nil
 	}
-	lines := []string{""}
-	for _, r := range p.Reasons() {
-		if r.Host == on[0] || r.Host == "" {
-			lines = append(lines, wrapAll([]string{clean(r.What + ": " + r.Text)}, columns, s.theme.mark(markBad)+" ", "  ")...)
-		}
-	}
+	lines := append([]string{""}, s.reasonLines(p, on[0], columns)...)
 	for _, d := range p.Details {
 		if d.Name == on[0] && d.Lease != nil {
 			lines = append(lines, s.theme.mark(markWarning)+" "+s.say(text.DashAtWork, clean(d.Lease.Holder)))
@@ -346,12 +359,12 @@ func (s *dashboard) reasons(p *workflow.Picture, columns int) []string {
 }
 
 // viewLines are the lines of the views other than the hosts'.
-func (s *dashboard) viewLines(p *workflow.Picture, columns, room int) []string {
+func (s *dashboard) viewLines(p *workflow.Picture, columns int) []string {
 	switch s.view {
 	case dashPods:
-		return s.podLines(p.Live.Unwell, columns)
+		return s.unlessUnseen(p, s.podLines(p.Live.Unwell, columns))
 	case dashEvents:
-		return s.eventLines(p.Live.Warnings, columns)
+		return s.unlessUnseen(p, s.eventLines(p.Live.Warnings, columns))
 	case dashComponents:
 		return s.componentLines(p, columns)
 	case dashCerts:
@@ -360,25 +373,6 @@ func (s *dashboard) viewLines(p *workflow.Picture, columns, room int) []string {
 		return s.runLines(p.Runs, columns)
 	}
 	return nil
-}
-
-func (s *dashboard) componentLines(p *workflow.Picture, columns int) []string {
-	var lines []string
-	for _, h := range p.Health {
-		sign := markWell
-		if !h.Healthy {
-			sign = markBad
-		}
-		lines = append(lines, s.theme.mark(sign)+" "+s.theme.fit(clean(h.Host), 16)+" "+s.theme.fit(clean(h.Component), 26)+" "+clean(h.Detail))
-	}
-	for _, m := range p.Members {
-		sign := markWell
-		if !m.Healthy {
-			sign = markBad
-		}
-		lines = append(lines, s.theme.mark(sign)+" "+s.theme.fit(clean(m.Name), 16)+" "+s.theme.fit("etcd "+s.memberOf(p, m.Name), 26)+" "+clean(m.Version)+" "+hosts.Size(m.Size)+" "+clean(m.Detail))
-	}
-	return lines
 }
 
 // certLines are the certificates, who ends first comes first.
@@ -406,7 +400,7 @@ func (s *dashboard) certLines(p *workflow.Picture, columns int) []string {
 		case one.Days < soonEnds:
 			sign = markWarning
 		}
-		lines = append(lines, s.theme.clip(s.theme.mark(sign)+" "+said, columns))
+		lines = append(lines, wrapAll([]string{said}, columns, s.theme.mark(sign)+" ", "    ")...)
 	}
 	return lines
 }

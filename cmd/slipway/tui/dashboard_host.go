@@ -19,6 +19,8 @@ type hostPage struct {
 	name  string
 	list  list
 	page  scroll // what is shown of the whole
+
+	columns int // of the terminal, at the last frame
 }
 
 func newHostPage(s *shared, b *board, file, name string) *hostPage {
@@ -36,6 +38,9 @@ func (s *hostPage) command() string {
 }
 
 func (s *hostPage) keys() []key {
+	if s.unit() == "" {
+		return []key{{"↑↓", text.KeyMove}, {"a", text.KeyAction}, {"Esc", text.KeyBack}}
+	}
 	return []key{{"↑↓", text.KeyMove}, {"Enter", text.KeyJournal}, {"a", text.KeyAction}, {"Esc", text.KeyBack}}
 }
 
@@ -89,7 +94,7 @@ func (s *hostPage) update(msg tea.Msg) tea.Cmd {
 // move goes among the units, and below the last of them through the rest of the page.
 func (s *hostPage) move(msg tea.KeyMsg) {
 	h, _, _ := s.status()
-	all := len(s.all(leastWidth))
+	all := len(s.all(max(leastWidth, s.columns)))
 	switch name := msg.String(); {
 	case (name == "down" || name == "j") && s.list.at < len(h.Units)-1, (name == "up" || name == "k") && s.page.top == 0:
 		s.list.key(msg, len(h.Units))
@@ -99,9 +104,8 @@ func (s *hostPage) move(msg tea.KeyMsg) {
 }
 
 func (s *hostPage) body(columns, height int) []string {
-	all := s.all(columns)
-	from, to := s.page.window(len(all), height)
-	return all[from:to]
+	s.columns = columns
+	return s.scrolled(s.all(columns), &s.page, height)
 }
 
 // all is the whole page.
@@ -115,10 +119,18 @@ func (s *hostPage) all(columns int) []string {
 		lines = append(append(lines, s.theme.strong.Render(s.say(name))), below...)
 		lines = append(lines, "")
 	}
-	if h.Connection != workflow.ConnectionOK {
+	switch {
+	case h.Waiting():
+		lines = append(lines, s.theme.mark(markRuns)+" "+s.say(text.PageWaits), "")
+	case h.Connection != workflow.ConnectionOK:
 		lines = append(lines, wrapAll([]string{s.say(text.PageDown, clean(h.Connection))}, columns, s.theme.mark(markBad)+" ", "  ")...)
 	}
-	section(text.PageUnits, s.units(h, d))
+	if len(h.Units) > 0 {
+		section(text.PageUnits, s.units(h, d))
+	}
+	if reasons := s.reasonLines(p, s.name, columns); len(reasons) > 0 {
+		section(text.PageReasons, reasons)
+	}
 	section(text.PageFacts, s.facts(h, d, columns))
 	var pods []hosts.UnwellPod
 	for _, pod := range p.Live.Unwell {
@@ -126,9 +138,9 @@ func (s *hostPage) all(columns int) []string {
 			pods = append(pods, pod)
 		}
 	}
-	section(text.PagePods, s.podLines(pods, columns))
-	section(text.PageRecord, s.record(d))
-	return lines
+	section(text.PagePods, s.unlessUnseen(p, s.podLines(pods, columns)))
+	section(text.PageRecord, wrapAll(s.record(h, d), columns, "", "  "))
+	return lines[:len(lines)-1]
 }
 
 func (s *hostPage) units(h workflow.HostStatus, d workflow.HostDetails) []string {
@@ -164,12 +176,18 @@ func (s *hostPage) facts(h workflow.HostStatus, d workflow.HostDetails, columns 
 	say(text.Roles, shortRoles(h.Roles))
 	say(text.FactSystem, clean(h.OS))
 	say(text.FactKernel, clean(d.Kernel))
-	cpus := fmt.Sprint(d.CPUs)
+	cpus := ""
+	if d.CPUs > 0 {
+		cpus = fmt.Sprint(d.CPUs)
+	}
 	if len(d.Load) == 3 {
-		cpus += fmt.Sprintf(" (%.2f %.2f %.2f)", d.Load[0], d.Load[1], d.Load[2])
+		cpus = s.say(text.PageLoad, d.CPUs, d.Load[0], d.Load[1], d.Load[2])
 	}
 	say(text.FactCPUs, cpus)
-	memory := hosts.Size(d.Memory)
+	memory := ""
+	if d.Memory > 0 {
+		memory = hosts.Size(d.Memory)
+	}
 	if d.Free > 0 {
 		memory = s.say(text.FactDisk, "RAM", hosts.Size(d.Free), hosts.Size(d.Memory))
 	}
@@ -183,9 +201,12 @@ func (s *hostPage) facts(h workflow.HostStatus, d workflow.HostDetails, columns 
 	return lines
 }
 
-func (s *hostPage) record(d workflow.HostDetails) []string {
+func (s *hostPage) record(h workflow.HostStatus, d workflow.HostDetails) []string {
 	r := d.Record
-	if r == nil {
+	switch {
+	case r == nil && h.Connection != workflow.ConnectionOK:
+		return []string{s.say(text.DashUnknown)}
+	case r == nil:
 		return []string{s.say(text.PageNoRecord)}
 	}
 	line := s.say(text.PageRecordLine, clean(r.Cluster.Name), r.Paths, r.Units, r.Images, r.Settings)

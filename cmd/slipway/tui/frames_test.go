@@ -201,6 +201,75 @@ func boardOnPaper(s *shared) *dashboard {
 	return d
 }
 
+// changed is such a dashboard with something else.
+func changed(s *shared, change func(*workflow.Picture)) *dashboard {
+	d := boardOnPaper(s)
+	change(d.board.picture)
+	return d
+}
+
+// waited: one host has answered, two have not.
+func waited(p *workflow.Picture) {
+	p.Status.ID, p.Reachable, p.Version, p.Members, p.Health, p.Holders, p.Live, p.Details = "", false, "", nil, nil, nil, hosts.Live{}, nil
+	p.Cause = "waiting for the hosts"
+	for i, h := range p.Hosts {
+		p.Hosts[i] = workflow.HostStatus{Name: h.Name, Address: h.Address, Roles: h.Roles, Node: workflow.NodeUnknown, Connection: "no answer yet", ConnectionKind: "waiting"}
+	}
+	p.Hosts[0].Connection, p.Hosts[0].ConnectionKind = workflow.ConnectionOK, workflow.ConnectionOK
+}
+
+// bare: all have answered, and have no record.
+func bare(p *workflow.Picture) {
+	waited(p)
+	p.Cause = "no host belongs to a cluster called ha"
+	for i := range p.Hosts {
+		p.Hosts[i].Connection, p.Hosts[i].ConnectionKind = workflow.ConnectionOK, workflow.ConnectionOK
+	}
+}
+
+// half is what an init has left that was killed.
+func half(p *workflow.Picture) {
+	bare(p)
+	refused := "connect: connection refused"
+	p.Status.ID, p.Cause = "ab12", "the API server on cp-1: "+refused+"; the API server on cp-2: "+refused
+	p.Live.Cause = p.Cause
+	p.MembersCause = "reach etcd on cp-1 (192.0.2.11:2379): " + refused + "; reach etcd on cp-2 (192.0.2.12:2379): " + refused
+	p.Details = []workflow.HostDetails{{Name: "cp-1", Record: &workflow.RecordSummary{Cluster: hosts.Identity{Name: "ha"}, Paths: 3}}}
+	p.Health = nil
+	for _, host := range []string{"cp-1", "cp-2"} {
+		for _, component := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
+			p.Health = append(p.Health, hosts.Health{Host: host, Component: component, Detail: "connect to " + host + " (192.0.2.1:6443): " + refused})
+		}
+	}
+}
+
+// lost is a cluster whose etcd is down, and whose API was seen before.
+func lost(p *workflow.Picture) {
+	nodes, details := p.Live.Nodes, p.Details
+	half(p)
+	p.Live.Nodes, p.Live.Version, p.Details = nodes, "v1.37.2", details
+}
+
+// wordy has long texts everywhere, and more than a small screen has room for.
+func wordy(p *workflow.Picture) {
+	long := strings.Repeat("something long that is to be read to its end, ", 4) + "END"
+	for i := range p.Health {
+		p.Health[i].Healthy, p.Health[i].Detail = false, long
+	}
+	for i := range p.Members {
+		p.Members[i].Healthy, p.Members[i].Detail, p.Members[i].Version = false, long, "3.7.3"
+	}
+	p.Details[0].Load = []float64{22.96, 12.60, 8.52}
+}
+
+// journalOnPaper is a unit's journal with these lines.
+func journalOnPaper(s *shared, lines ...string) *journalScreen {
+	j := newJournalScreen(s, "ha.yaml", "cp-1", "kubelet.service")
+	j.stop = func() {}
+	j.add(lines)
+	return j
+}
+
 // framesOnPaper are the screens whose frames are golden.
 var framesOnPaper = []struct {
 	name string
@@ -254,6 +323,27 @@ var framesOnPaper = []struct {
 		return d
 	}, nil},
 	{"dashboard", func(t testing.TB, s *shared) screen { return boardOnPaper(s) }, nil},
+	{"dashboard-waiting", func(t testing.TB, s *shared) screen { return changed(s, waited) }, []string{"down"}},
+	{"dashboard-none", func(t testing.TB, s *shared) screen { return changed(s, bare) }, nil},
+	{"dashboard-interrupted", func(t testing.TB, s *shared) screen { return changed(s, half) }, nil},
+	{"dashboard-interrupted-pods", func(t testing.TB, s *shared) screen { return changed(s, half) }, []string{"2", "enter"}},
+	{"dashboard-lost", func(t testing.TB, s *shared) screen { return changed(s, lost) }, nil},
+	{"dashboard-lost-components", func(t testing.TB, s *shared) screen { return changed(s, lost) }, []string{"4"}},
+	{"dashboard-components-end", func(t testing.TB, s *shared) screen { return changed(s, wordy) }, []string{"4", "end"}},
+	{"dashboard-host-end", func(t testing.TB, s *shared) screen {
+		return newHostPage(s, changed(s, wordy).board, "ha.yaml", "cp-1")
+	}, []string{"end"}},
+	{"dashboard-host-down", func(t testing.TB, s *shared) screen {
+		return newHostPage(s, changed(s, wordy).board, "ha.yaml", "cp-1")
+	}, []string{"down", "down", "down"}},
+	{"dashboard-host-waiting", func(t testing.TB, s *shared) screen {
+		return newHostPage(s, changed(s, waited).board, "ha.yaml", "cp-2")
+	}, nil},
+	{"journal-empty", func(t testing.TB, s *shared) screen { return journalOnPaper(s) }, nil},
+	{"journal", func(t testing.TB, s *shared) screen {
+		return journalOnPaper(s, `2026-12-01T12:00:00+00:00 kubelet[812]: I1201 12:00:00.123456     812 kubelet.go:42] "Starting" version="v1.37.2" and much more that does not stand on one line of a small terminal to its END`,
+			"2026-12-01T12:00:01+00:00 kubelet[812]: \x1b]0;owned\x07 evil")
+	}, nil},
 	{"dashboard-pods", func(t testing.TB, s *shared) screen { return boardOnPaper(s) }, []string{"2"}},
 	{"dashboard-events", func(t testing.TB, s *shared) screen { return boardOnPaper(s) }, []string{"3"}},
 	{"dashboard-components", func(t testing.TB, s *shared) screen { return boardOnPaper(s) }, []string{"4"}},

@@ -1,6 +1,12 @@
 package tui
 
-import tea "github.com/charmbracelet/bubbletea"
+import (
+	"slices"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
+)
 
 // list is which of many lines is chosen, and which of them are on the screen.
 type list struct {
@@ -75,4 +81,14 @@ func (s *scroll) window(n, height int) (from, to int) {
 	s.height = height
 	s.top = max(0, min(s.top, n-height))
 	return s.top, min(n, s.top+height)
+}
+
+// scrolled are the lines that are shown of all; where there are more, the last one says where one is.
+func (s *shared) scrolled(all []string, at *scroll, height int) []string {
+	if len(all) <= height || height < 2 {
+		from, to := at.window(len(all), height)
+		return all[from:to]
+	}
+	from, to := at.window(len(all), height-1)
+	return append(slices.Clone(all[from:to]), s.theme.faint.Render(s.say(text.ScrollAt, from+1, to, len(all))))
 }

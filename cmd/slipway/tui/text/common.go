@@ -39,6 +39,7 @@ var (
 	Host         = add("Host", "主机")
 	Address      = add("Address", "地址")
 	Roles        = add("Roles", "角色")
+	ScrollAt     = add("lines %d to %d of %d: ↑↓, PgUp, PgDn", "第 %d 至 %d 行，共 %d 行：↑↓、PgUp、PgDn")
 	LeaveTitle   = add("Leave?", "要离开吗？")
 	LeaveUnsaved = add("The cluster file %s has changes that are not written yet.", "集群文件 %s 有尚未写入的修改。")
 	LeaveWrite   = add("write them, and leave", "写入并离开")
