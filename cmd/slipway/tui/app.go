@@ -116,6 +116,9 @@ func (a *app) key(msg tea.KeyMsg) tea.Cmd {
 		a.help = nil
 		return a.leave(true)
 	}
+	if a.width < leastWidth || a.height < leastHeight {
+		return nil // nobody sees what a key would be about
+	}
 	if msg.Type == tea.KeyF2 {
 		a.lang = a.lang.Next()
 		return nil

@@ -121,7 +121,7 @@ func fromSSH(h cluster.Host, known []workflow.Candidate) cluster.Host {
 		}
 		break
 	}
-	if address, err := netip.ParseAddr(h.SSH.Host); err == nil && h.Address() == "" && h.SSH.ProxyCommand == "" {
+	if address, err := netip.ParseAddr(h.SSH.Host); err == nil && !address.IsLoopback() && h.Address() == "" && h.SSH.ProxyCommand == "" {
 		h.Addresses, h.SSH.Host = []string{address.String()}, ""
 	}
 	return h

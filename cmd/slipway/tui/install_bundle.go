@@ -2,6 +2,7 @@ package tui
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -42,10 +43,18 @@ func (s *bundleScreen) begin() tea.Cmd {
 	return func() tea.Msg {
 		found := workflow.FindBundles(file, draft)
 		if said != "" {
-			found = append([]workflow.FoundBundle{workflow.LookAtBundle(said, draft)}, found...)
+			found = withBundle(workflow.LookAtBundle(said, draft), found)
 		}
 		return bundlesMsg{s, found}
 	}
+}
+
+// withBundle is a list with this bundle first, and once.
+func withBundle(first workflow.FoundBundle, found []workflow.FoundBundle) []workflow.FoundBundle {
+	rest := slices.DeleteFunc(found, func(other workflow.FoundBundle) bool {
+		return other.Digest != "" && other.Digest == first.Digest && other.Size == first.Size && filepath.Base(other.Path) == filepath.Base(first.Path)
+	})
+	return append([]workflow.FoundBundle{first}, rest...)
 }
 
 func (s *bundleScreen) types() bool   { return s.form.types() }
@@ -131,7 +140,7 @@ func (s *bundleScreen) named(path string) tea.Cmd {
 	if path == "" {
 		return nil
 	}
-	s.found = append([]workflow.FoundBundle{workflow.LookAtBundle(path, s.draft)}, s.found...)
+	s.found = withBundle(workflow.LookAtBundle(path, s.draft), s.found)
 	s.list.at = 0
 	return nil
 }

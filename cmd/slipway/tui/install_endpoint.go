@@ -31,6 +31,7 @@ func newEndpointScreen(in *installer) *endpointScreen {
 func (s *endpointScreen) fill() {
 	e := s.draft.Endpoint
 	s.mode, s.host, s.port, s.iface, s.id = nil, nil, nil, nil, nil
+	s.form.input, s.form.picks = nil, nil // they were about fields that are no longer
 	mode := &field{label: words(text.EndpointMode), value: string(e.Mode), choices: []choice{
 		{string(cluster.EndpointVIP), "vip", words(text.ModeVIP)},
 		{string(cluster.EndpointLocal), "local", words(text.ModeLocal)},

@@ -126,9 +126,9 @@ func (s *hostScreen) update(msg tea.Msg) tea.Cmd {
 }
 
 // leave puts what was filled in into the file's text; what is wrong keeps one here.
-func (s *hostScreen) leave(bool) (bool, tea.Cmd) {
+func (s *hostScreen) leave(quitting bool) (bool, tea.Cmd) {
 	if s.form.wrong() != nil {
-		return false, nil
+		return quitting, nil
 	}
 	h := s.filled()
 	if h.Name == "" && h.Address() == "" && h.SSH.Host == "" {
@@ -278,9 +278,9 @@ func (s *sshScreen) update(msg tea.Msg) tea.Cmd {
 	return nil
 }
 
-func (s *sshScreen) leave(bool) (bool, tea.Cmd) {
+func (s *sshScreen) leave(quitting bool) (bool, tea.Cmd) {
 	if s.form.wrong() != nil {
-		return false, nil
+		return quitting, nil
 	}
 	was := s.draft.SSH
 	port, _ := strconv.Atoi(s.form.fields[1].value) // it was judged

@@ -35,7 +35,8 @@ type job struct {
 	steps    map[string]*stepState
 	hosts    map[string][]*stepState // by the host that a step is done on, in the plan's order; the cluster has no name
 	order    []string                // the hosts that have steps
-	done     int                     // steps that have ended
+	ends     int                     // steps that have ended, whichever way
+	done     int                     // those of them that are done, or not needed
 	failed   int
 	running  int
 	version  int // grows with each change
@@ -183,6 +184,7 @@ func (j *job) foldStep(event plan.Event) {
 	}
 	switch event.Type {
 	case plan.EventStepStarted:
+		j.startAgain(s)
 		if s.status == "" {
 			j.running++
 		}
@@ -190,10 +192,16 @@ func (j *job) foldStep(event plan.Event) {
 	case plan.EventStepProgress:
 		j.foldProgress(s, event)
 	default:
+		if ended(s.status) {
+			return // it was told before
+		}
 		if s.status == plan.EventStepStarted {
 			j.running--
 		}
-		j.done++
+		j.ends++
+		if isDone(event.Type) {
+			j.done++
+		}
 		s.status, s.seconds, s.detail, s.because, s.note = event.Type, event.Seconds, clean(event.Detail), event.Because, ""
 		if event.Type == plan.EventStepFailed {
 			j.failed++
@@ -201,6 +209,36 @@ func (j *job) foldStep(event plan.Event) {
 			s.evidence = evidenceLines(event)
 		}
 	}
+}
+
+// startAgain forgets how a step ended that begins once more: ha test does the same again and again.
+func (j *job) startAgain(s *stepState) {
+	if !ended(s.status) {
+		return
+	}
+	j.ends--
+	if isDone(s.status) {
+		j.done--
+	}
+	if s.status == plan.EventStepFailed {
+		j.failed--
+	}
+	s.status = ""
+}
+
+// ended tells whether a step's status is its last.
+func ended(status plan.EventType) bool {
+	switch status {
+	case "", plan.EventStepStarted, plan.EventStepProgress:
+		return false
+	default:
+		return true
+	}
+}
+
+// isDone tells whether nothing of a step is left to be done.
+func isDone(status plan.EventType) bool {
+	return status == plan.EventStepFinished || status == plan.EventStepNotNeeded
 }
 
 func (j *job) foldProgress(s *stepState, event plan.Event) {
@@ -268,7 +306,7 @@ func (j *job) Plan(ready workflow.Prepared) error {
 		j.say("", "warning: "+err.Error(), false)
 	}
 	j.left, j.ready = estimate, &ready
-	j.plan, j.steps, j.hosts, j.order, j.done, j.failed, j.running = &p, map[string]*stepState{}, map[string][]*stepState{}, nil, 0, 0, 0
+	j.plan, j.steps, j.hosts, j.order, j.ends, j.done, j.failed, j.running = &p, map[string]*stepState{}, map[string][]*stepState{}, nil, 0, 0, 0, 0
 	for _, step := range p.Steps {
 		j.add(step)
 	}

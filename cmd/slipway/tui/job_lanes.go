@@ -40,10 +40,11 @@ func (j *job) lane(place string, l text.Language, now time.Time) lane {
 		case plan.EventStepStarted:
 			at.runs++
 			running = append(running, s)
+		case plan.EventStepFailed:
+			at.failed++
 		default:
-			at.done++
-			if s.status == plan.EventStepFailed {
-				at.failed++
+			if isDone(s.status) {
+				at.done++
 			}
 		}
 	}

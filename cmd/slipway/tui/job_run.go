@@ -25,7 +25,7 @@ func (v *runView) key(s *jobView, msg tea.KeyMsg) (place string, opens bool) {
 
 // laneLines are the run: how far all is, and a line for each host.
 func (v *runView) lines(s *jobView, columns, height int) []string {
-	if len(s.job.steps) == 0 || s.job.question != nil && s.job.done == 0 {
+	if len(s.job.steps) == 0 || s.job.question != nil && s.job.ends == 0 {
 		return s.lookLines(columns, height)
 	}
 	now := s.clockNow()

@@ -49,6 +49,7 @@ type jobScreen struct {
 	end      scroll
 	ticks    bool // a clock's message is under way
 	started  bool
+	seen     *question     // the question that the last frame has shown
 	dialog   *choiceScreen // about leaving; it goes when what it is about has ended
 	broken   bool          // it was interrupted twice: nobody waits for its end
 }
@@ -176,7 +177,7 @@ func (s *jobScreen) now() moment {
 		return momentEnded
 	case s.job.question != nil:
 		return momentAsks
-	case s.job.done+s.job.running > 0:
+	case s.job.ends+s.job.running > 0:
 		return momentRuns
 	}
 	return momentLooks
@@ -189,7 +190,7 @@ func (s *jobScreen) key(msg tea.KeyMsg) tea.Cmd {
 		s.typed(msg)
 		return nil
 	}
-	if s.moment == momentAsks {
+	if s.asks() {
 		switch msg.String() {
 		case "y", "Y":
 			s.job.reply(true)
@@ -216,6 +217,13 @@ func (s *jobScreen) key(msg tea.KeyMsg) tea.Cmd {
 		}
 	}
 	return s.viewKey(msg)
+}
+
+// asks tells whether the question that is open is one that the user has seen.
+func (s *jobScreen) asks() bool {
+	s.job.mu.Lock()
+	defer s.job.mu.Unlock()
+	return s.job.question != nil && s.job.question == s.seen
 }
 
 // viewKey is a key of the view that is shown.
@@ -268,7 +276,7 @@ func (s *jobScreen) typed(msg tea.KeyMsg) {
 func (s *jobScreen) leave(quitting bool) (bool, tea.Cmd) {
 	s.job.mu.Lock()
 	over, stopping := !s.job.ended.IsZero(), s.job.stopping
-	asks := s.moment == momentAsks
+	asks := s.job.question != nil
 	s.job.mu.Unlock()
 	switch {
 	case over && s.task.form && s.job.err == nil && !quitting:
@@ -303,7 +311,7 @@ func (s *jobScreen) keys() []key {
 	s.job.mu.Lock()
 	defer s.job.mu.Unlock()
 	var all []key
-	switch s.moment {
+	switch s.now() {
 	case momentAsks:
 		all = append(all, key{"y", text.KeyApply}, key{"n", text.KeyDecline})
 	case momentEnded:
@@ -333,6 +341,10 @@ func (s *jobScreen) body(columns, height int) []string {
 	defer s.job.mu.Unlock()
 	lines := []string{s.tabs()}
 	foot := s.foot(columns)
+	if most := height / 2; len(foot) > most { // its end is the question itself
+		foot = append([]string{s.theme.ellipsis}, foot[len(foot)-most+1:]...)
+	}
+	s.seen = s.job.question
 	room := height - len(lines) - len(foot) - 1
 	lines = append(lines, "")
 	shown := s.viewLines(columns, room)

@@ -15,6 +15,8 @@ type planTree struct {
 	opened map[string]bool // by the row's key
 	rows   []treeRow       // those that are seen
 	built  *plan.Plan      // the plan that the rows are of
+	steps  int             // how many it had
+	turned bool            // something was opened or closed since
 	search string
 	finds  bool // the search is being typed
 	misses bool // nothing has what was searched for
@@ -30,7 +32,10 @@ type treeRow struct {
 
 // build makes the rows; the caller holds the job's lock.
 func (t *planTree) build(j *job) {
-	t.built, t.rows = j.plan, nil
+	if t.built == j.plan && t.steps == len(j.steps) && !t.turned {
+		return // rows are what can be opened: how steps are is read from them when they are drawn
+	}
+	t.built, t.steps, t.turned, t.rows = j.plan, len(j.steps), false, nil
 	if t.opened == nil {
 		t.opened = map[string]bool{}
 	}
@@ -79,7 +84,7 @@ func (t *planTree) flip() (step *stepState) {
 		}
 		return step
 	}
-	t.opened[row.key] = !t.opened[row.key]
+	t.opened[row.key], t.turned = !t.opened[row.key], true
 	return nil
 }
 
@@ -90,7 +95,7 @@ func (t *planTree) fold() {
 		return
 	}
 	if t.opened[row.key] {
-		t.opened[row.key] = false
+		t.opened[row.key], t.turned = false, true
 		return
 	}
 	for i := t.list.at; i >= 0; i-- {
@@ -140,7 +145,7 @@ func (t *planTree) find(j *job) bool {
 // show opens what is above a step, and goes to it.
 func (t *planTree) show(j *job, s *stepState) {
 	host := "host:" + s.step.Host
-	t.opened[host], t.opened[host+"/"+string(s.step.Phase)] = true, true
+	t.opened[host], t.opened[host+"/"+string(s.step.Phase)], t.turned = true, true, true
 	t.build(j)
 	for i, row := range t.rows {
 		if row.step == s {
@@ -246,6 +251,9 @@ func (t *planTree) lines(s *jobView, columns, height int) []string {
 	if t.misses {
 		lines = append(lines, s.say(text.NotFound, clean(t.search)))
 	}
+	if most := max(0, height-3); len(lines) > most {
+		lines = lines[:most]
+	}
 	from, to := t.list.window(len(t.rows), height-len(lines))
 	for i, row := range t.rows[from:to] {
 		lines = append(lines, row.line(s.shared, t.opened[row.key], from+i == t.list.at))
@@ -276,7 +284,7 @@ func (t *planTree) open(s *jobView, place string) {
 	for i, row := range t.rows {
 		if row.key == "host:"+place {
 			t.list.at = i
-			t.opened[row.key] = true
+			t.opened[row.key], t.turned = true, true
 		}
 	}
 }

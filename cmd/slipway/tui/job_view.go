@@ -25,6 +25,6 @@ func (s *jobView) bar(done, all, columns int) string {
 	if columns < 4 || all == 0 {
 		return ""
 	}
-	full := columns * done / all
+	full := columns * max(0, min(done, all)) / all
 	return s.theme.good.Render(strings.Repeat(s.theme.bar[1], full)) + s.theme.faint.Render(strings.Repeat(s.theme.bar[0], columns-full))
 }
