@@ -45,7 +45,14 @@ Without arguments, on a terminal, slipway does the same.`,
 func (p *program) showTUI(command *cobra.Command, flags clusterFlags, accessible bool) error {
 	options := p.tuiOptions(flags)
 	if accessible {
-		return tui.RunLinear(command.Context(), options, p.in, command.OutOrStdout())
+		err := tui.RunLinear(command.Context(), options, p.in, command.OutOrStdout())
+		if errors.Is(err, tui.ErrInterrupted) { // which it has said
+			return &exitError{exitInterrupted}
+		}
+		if failed, is := errors.AsType[*tui.FailedRun](err); is { // as well
+			return &exitError{exitCode(failed.Err)}
+		}
+		return err
 	}
 	screen := terminal(command.OutOrStdout())
 	if screen == nil || terminal(p.in) == nil {

@@ -19,18 +19,29 @@ import (
 	"github.com/slipway-k8s/slipway/workflow"
 )
 
-// errLeft tells that the user has left.
-var errLeft = errors.New("left")
+// How it ends: the user has left, there is nothing more to read, or Ctrl-C.
+var (
+	errLeft       = errors.New("left")
+	errInputEnded = errors.New("the input has ended")
+)
+
+// FailedRun is the error of the last run of a workflow, which was told already.
+type FailedRun struct{ Err error }
+
+func (e *FailedRun) Error() string { return e.Err.Error() }
+func (e *FailedRun) Unwrap() error { return e.Err }
 
 // linear is the same as the screens, line by line: for screen readers, and for terminals that cannot be drawn on. What it
 // shows of a workflow is what the command shows.
 type linear struct {
 	*shared
-	in  *bufio.Reader
-	out io.Writer
+	in     *bufio.Reader
+	out    io.Writer
+	failed error // of the last run; nil: it went well
 }
 
-// RunLinear asks and tells line by line, until the user leaves or there is nothing more to read.
+// RunLinear asks and tells line by line, until the user leaves or there is nothing more to read. It gives
+// ErrInterrupted after Ctrl-C, which was told then, and a *FailedRun where the last run has failed.
 func RunLinear(ctx context.Context, options Options, in io.Reader, out io.Writer) error {
 	options.Terminal = Terminal{Profile: termenv.Ascii, ASCII: true}
 	s := &shared{options: options, theme: newTheme(options.Terminal), lang: options.Language, ctx: ctx, send: func(tea.Msg) {}, work: &sync.WaitGroup{}}
@@ -39,12 +50,34 @@ func RunLinear(ctx context.Context, options Options, in io.Reader, out io.Writer
 	}
 	l := &linear{shared: s, in: bufio.NewReader(in), out: out}
 	l.tell(s.say(text.LinWelcome))
-	err := l.run()
-	if errors.Is(err, errLeft) || errors.Is(err, io.EOF) {
-		return nil
-	}
-	return err
+	return l.end(l.run())
 }
+
+// end says how it has ended, where the user may not know.
+func (l *linear) end(err error) error {
+	cut, isRun := errors.AsType[*cutRun](err)
+	switch {
+	case isRun:
+		return cut.err // which tells what was left
+	case l.ctx.Err() != nil:
+		l.tell("", l.say(text.LinInterrupted))
+		return ErrInterrupted
+	case errors.Is(err, errInputEnded):
+		l.tell("", l.say(text.LinInputEnded))
+	case !errors.Is(err, errLeft):
+		return err
+	}
+	if l.failed != nil {
+		return &FailedRun{l.failed}
+	}
+	return nil
+}
+
+// cutRun is the error of a run that was interrupted.
+type cutRun struct{ err error }
+
+func (e *cutRun) Error() string { return e.err.Error() }
+func (e *cutRun) Unwrap() error { return e.err }
 
 func (l *linear) run() error {
 	installer, err := newInstaller(l.shared)
@@ -102,8 +135,12 @@ func (l *linear) line() (string, error) {
 	case r := <-lines:
 		line := strings.TrimSpace(r.line)
 		switch {
+		case l.ctx.Err() != nil:
+			return "", l.ctx.Err()
+		case errors.Is(r.err, io.EOF) && line == "":
+			return "", errInputEnded
 		case r.err != nil && line == "":
-			return "", r.err
+			return "", fmt.Errorf("read an answer: %w", r.err)
 		case line == "q":
 			return "", errLeft
 		}
@@ -217,40 +254,30 @@ func (l *linear) install(in *installer) error {
 	if err != nil || !yes {
 		return err
 	}
-	if err := l.carryOut(task{file: l.options.File, bundle: in.bundle.Path, workflow: workflow.Init}); err != nil {
+	done, err := l.carryOut(task{file: l.options.File, bundle: in.bundle.Path, workflow: workflow.Init})
+	if err != nil || !done {
 		return err
 	}
 	yes, err = l.agrees(l.say(text.LinKubeconfig), true)
 	if err != nil || !yes {
 		return err
 	}
-	done := (&doneScreen{shared: l.shared, file: l.options.File}).kubeconfig()
-	if msg, is := done.(kubeconfigMsg); is {
+	written := (&doneScreen{shared: l.shared, file: l.options.File}).kubeconfig()
+	if msg, is := written.(kubeconfigMsg); is {
 		l.tell(msg.notes...)
-		return msg.err
+		if msg.err != nil {
+			l.explain(msg.err)
+		}
 	}
 	return nil
 }
 
+// explain tells an error, and what to do.
+func (l *linear) explain(err error) { l.tell(cleanLines(l.options.Explain(err, false))...) }
+
 func (l *linear) hosts(in *installer) error {
-	if len(in.draft.Hosts) == 0 {
-		l.tell(l.say(text.LinHosts))
-		var list []string
-		for {
-			line, err := l.ask(l.say(text.LinHostLine), "")
-			if err != nil {
-				return err
-			}
-			if line == "" {
-				break
-			}
-			list = append(list, line)
-		}
-		found, problems := parseHosts(strings.Join(list, "\n"))
-		for _, p := range problems {
-			l.tell(clean(p))
-		}
-		if _, _, err := in.add(found); err != nil {
+	for len(in.draft.Hosts) == 0 {
+		if err := l.listHosts(in); err != nil {
 			return err
 		}
 	}
@@ -259,13 +286,13 @@ func (l *linear) hosts(in *installer) error {
 	}
 	for _, h := range in.draft.Hosts {
 		f := &field{label: words(text.LinRoles, h.Name), value: shortRoles(h.Roles), check: func(said string) error {
-			_, err := rolesOf(said)
+			_, err := l.rolesOf(said)
 			return err
 		}}
 		if err := l.fillOne(f); err != nil {
 			return err
 		}
-		h.Roles, _ = rolesOf(f.value) // it was judged
+		h.Roles, _ = l.rolesOf(f.value) // it was judged
 		if err := in.edit(func(e *cluster.Editor) error { return e.SetHost(h.Name, h) }); err != nil {
 			return err
 		}
@@ -273,37 +300,73 @@ func (l *linear) hosts(in *installer) error {
 	return nil
 }
 
-func rolesOf(said string) ([]cluster.Role, error) {
+// listHosts has hosts listed, a line each.
+func (l *linear) listHosts(in *installer) error {
+	l.tell(l.say(text.LinHosts))
+	var list []string
+	for {
+		line, err := l.ask(l.say(text.LinHostLine), "")
+		if err != nil {
+			return err
+		}
+		if line == "" {
+			break
+		}
+		list = append(list, line)
+	}
+	found, problems := parseHosts(strings.Join(list, "\n"))
+	for _, p := range problems {
+		l.tell(clean(p))
+	}
+	if len(found) == 0 {
+		l.tell(l.say(text.LinNoHosts))
+		return nil
+	}
+	_, _, err := in.add(found)
+	return err
+}
+
+func (l *linear) rolesOf(said string) ([]cluster.Role, error) {
 	var all []cluster.Role
 	for _, word := range commas(said) {
 		roles := rolesOfWord(word)
 		if len(roles) == 0 {
-			return nil, fmt.Errorf("%q", word)
+			return nil, errors.New(l.say(text.LinNoRole, clean(word)))
 		}
 		all = append(all, roles...)
 	}
 	if len(all) == 0 {
-		return nil, errors.New("?")
+		return nil, errors.New(l.say(text.LinSomeRole))
 	}
 	return all, nil
 }
 
 // tryHosts looks at all hosts, has their keys compared, and tells what they are, until all answer or the user goes on.
+// Once a key was declined, going on is what is usual: trying again asks the same once more.
 func (l *linear) tryHosts(in *installer) error {
+	declined := false
 	for {
 		l.tell(l.say(text.LinTrying, len(in.draft.Hosts)))
-		open, err := l.tryOnce(in)
-		if err != nil || !open {
-			return err
+		open := l.tryOnce(in)
+		for _, at := range open {
+			no, err := l.declines(at)
+			if err != nil {
+				return err
+			}
+			declined = declined || no
 		}
-		again, err := l.agrees(l.say(text.LinTryAgain), true)
+		if len(open) == 0 {
+			return nil
+		}
+		again, err := l.agrees(l.say(text.LinTryAgain), !declined)
 		if err != nil || !again {
 			return err
 		}
 	}
 }
 
-func (l *linear) tryOnce(in *installer) (open bool, err error) {
+// tryOnce looks at the hosts that are not well yet, tells what all are, and gives those that still are not.
+func (l *linear) tryOnce(in *installer) (open []*look) {
 	results := make(chan probedMsg, len(in.draft.Hosts))
 	waits := 0
 	for _, h := range in.draft.Hosts {
@@ -322,26 +385,36 @@ func (l *linear) tryOnce(in *installer) (open bool, err error) {
 	for _, h := range in.draft.Hosts {
 		at := in.of(h.Name)
 		_, says := in.shown(at)
-		l.tell(h.Name + ": " + says)
-		switch at.state {
-		case lookKey:
-			yes, err := l.agrees(l.say(text.LinTrust, clean(at.key.File)), false)
-			if err != nil {
-				return false, err
-			}
-			if yes {
-				if err := at.key.Accept(); err != nil {
-					return false, err
-				}
-			}
-			open = true
-		case lookFailed:
-			l.tell(cleanLines(l.options.Explain(at.err, false))...)
-			open = true
-		case lookNone, lookTries, lookWell:
+		l.tell(clean(h.Name) + ": " + says)
+		if at.state != lookWell {
+			open = append(open, at)
 		}
 	}
-	return open, nil
+	return open
+}
+
+// declines tells what is wrong with a host, and has its key accepted or declined, where it is the key.
+func (l *linear) declines(at *look) (declined bool, err error) {
+	name := clean(at.tried.Name)
+	if at.key == nil {
+		if at.err != nil {
+			l.explain(at.err)
+		}
+		return false, nil
+	}
+	l.tell(name+": "+l.say(text.HostUnknown, clean(at.key.Type+" "+at.key.Fingerprint)), l.say(text.LinCompare, name, clean(at.key.Compare)))
+	if at.key.Other != "" {
+		l.tell(l.say(text.TrustOther, name, clean(at.key.Other)))
+	}
+	yes, err := l.agrees(l.say(text.LinTrust, clean(at.key.File)), false)
+	if err != nil {
+		return false, err
+	}
+	if !yes {
+		l.tell(l.say(text.LinDeclined, name))
+		return true, nil
+	}
+	return false, at.key.Accept()
 }
 
 func (l *linear) endpoint(in *installer) error {
@@ -415,7 +488,7 @@ func (l *linear) chooseBundle(in *installer) error {
 		if in.bundle = workflow.LookAtBundle(path, in.draft); in.bundle.Err == nil && path != "" {
 			return nil
 		}
-		l.tell(cleanLines(l.options.Explain(in.bundle.Err, false))...)
+		l.explain(in.bundle.Err)
 	}
 }
 
@@ -445,8 +518,34 @@ func (f linesFront) Ask(_ context.Context, question string) (bool, error) {
 	return f.linear.agrees(question, false)
 }
 
-// carryOut carries a workflow out, told as its command tells it; its question is asked by that front end.
-func (l *linear) carryOut(t task) error {
+// carryOut carries a workflow out, told as its command tells it, and again as long as it fails and the user wants it; it
+// tells whether it went well at last. An error is one that nothing can follow.
+func (l *linear) carryOut(t task) (done bool, err error) {
+	for {
+		l.failed = l.carryOutOnce(t)
+		switch err := l.failed; {
+		case err == nil:
+			return true, nil
+		case l.ctx.Err() != nil:
+			return false, &cutRun{err}
+		case errors.Is(err, errLeft), errors.Is(err, errInputEnded):
+			l.failed = nil
+			return false, err
+		case errors.Is(err, workflow.ErrDeclined):
+			l.failed = nil
+			l.tell(l.say(text.EndDeclined))
+			return false, nil
+		}
+		l.explain(l.failed)
+		again, err := l.agrees(l.say(text.LinRunAgain, t.workflow.Name), true)
+		if err != nil || !again {
+			return false, err
+		}
+	}
+}
+
+// carryOutOnce carries a workflow out; its question is asked by that front end.
+func (l *linear) carryOutOnce(t task) error {
 	run, err := workflow.New(t.workflow, t.request)
 	if err != nil {
 		return err
@@ -477,42 +576,71 @@ func (l *linear) operate() error {
 		} else {
 			err = l.request(workflow.All[n-1])
 		}
+		_, cut := errors.AsType[*cutRun](err)
 		switch {
-		case errors.Is(err, errLeft), errors.Is(err, io.EOF), l.ctx.Err() != nil:
+		case cut, errors.Is(err, errLeft), errors.Is(err, errInputEnded):
 			return err
+		case l.ctx.Err() != nil:
+			return l.ctx.Err()
 		case err != nil:
-			l.tell(cleanLines(l.options.Explain(err, false))...)
+			l.explain(err)
 		}
 	}
 }
 
-// request asks for what a workflow is to do, and carries it out. Options are asked for only when the user wants one.
+// request asks for what a workflow is to do, until it can be done, and carries it out. Options are asked for only when the
+// user wants one.
 func (l *linear) request(w workflow.Workflow) error {
 	s := newRequestScreen(l.shared, l.options.File, w, nil)
 	for {
-		l.tell(l.say(text.LinOptions))
-		for i, f := range s.form.fields {
-			l.tell(fmt.Sprintf("%d. %s: %s", i+1, l.phrase(f.label), s.form.shown(f, false)))
-		}
-		answer, err := l.ask(l.say(text.LinNumber), "")
-		if err != nil {
+		if err := l.change(s.form.fields); err != nil {
 			return err
 		}
-		if answer == "" {
-			break
+		t, err := s.task()
+		if err == nil {
+			_, err = l.carryOut(t)
+			return err
+		}
+		l.explain(err)
+		again, err := l.agrees(l.say(text.LinFormAgain), true)
+		if err != nil || !again {
+			return err
+		}
+	}
+}
+
+// change has fields changed by their numbers, until the user goes on.
+func (l *linear) change(fields []*field) error {
+	for len(fields) > 0 {
+		l.tell(l.say(text.LinOptions))
+		for i, f := range fields {
+			l.tell(fmt.Sprintf("%d. %s: %s", i+1, l.phrase(f.label), l.valueOf(f)))
+		}
+		answer, err := l.ask(l.say(text.LinNumber), "")
+		if err != nil || answer == "" {
+			return err
 		}
 		n, err := strconv.Atoi(answer)
-		if err != nil || n < 1 || n > len(s.form.fields) {
+		if err != nil || n < 1 || n > len(fields) {
 			l.tell(l.say(text.LinBad))
 			continue
 		}
-		if err := l.fillOne(s.form.fields[n-1]); err != nil {
+		if err := l.fillOne(fields[n-1]); err != nil {
 			return err
 		}
 	}
-	t, err := s.task()
-	if err != nil {
-		return err
+	return nil
+}
+
+// valueOf is what a field is set to, in words: a reader of screens reads no boxes.
+func (l *linear) valueOf(f *field) string {
+	switch {
+	case f.isFlag && f.on():
+		return l.say(text.Yes)
+	case f.isFlag:
+		return l.say(text.No)
+	case f.value == "":
+		return l.say(text.LinNotSet)
 	}
-	return l.carryOut(t)
+	return clean(f.value)
 }
