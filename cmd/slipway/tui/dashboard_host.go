@@ -131,7 +131,7 @@ func (s *hostPage) all(columns int) []string {
 	if reasons := s.reasonLines(p, s.name, columns); len(reasons) > 0 {
 		section(text.PageReasons, reasons)
 	}
-	section(text.PageFacts, s.facts(h, d, columns))
+	section(text.PageFacts, s.facts(p, h, d, columns))
 	var pods []hosts.UnwellPod
 	for _, pod := range p.Live.Unwell {
 		if pod.Node == s.name {
@@ -165,7 +165,7 @@ func (s *hostPage) units(h workflow.HostStatus, d workflow.HostDetails) []string
 	return lines
 }
 
-func (s *hostPage) facts(h workflow.HostStatus, d workflow.HostDetails, columns int) []string {
+func (s *hostPage) facts(p *workflow.Picture, h workflow.HostStatus, d workflow.HostDetails, columns int) []string {
 	var lines []string
 	say := func(label *text.Text, said string) {
 		if said != "" {
@@ -174,6 +174,11 @@ func (s *hostPage) facts(h workflow.HostStatus, d workflow.HostDetails, columns 
 	}
 	say(text.Address, clean(h.Address))
 	say(text.Roles, shortRoles(h.Roles))
+	_, node, version, pods := s.nodeOf(p, h)
+	say(text.DashNode, node)
+	say(text.DashVersion, version)
+	say(text.DashPodsOf, pods)
+	say(text.DashEtcd, s.memberOf(p, h.Name))
 	say(text.FactSystem, clean(h.OS))
 	say(text.FactKernel, clean(d.Kernel))
 	cpus := ""

@@ -259,6 +259,7 @@ func wordy(p *workflow.Picture) {
 	for i := range p.Members {
 		p.Members[i].Healthy, p.Members[i].Detail, p.Members[i].Version = false, long, "3.7.3"
 	}
+	p.Live.Nodes[0].Cordoned, p.Live.Nodes[0].Pressures = true, []string{"MemoryPressure", "DiskPressure"}
 	p.Details[0].Load = []float64{22.96, 12.60, 8.52}
 }
 

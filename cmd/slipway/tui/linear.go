@@ -565,7 +565,7 @@ func (l *linear) operate() error {
 		l.tell("", l.say(text.ActionsTitle))
 		labels := []string{l.say(text.LinStatus)}
 		for _, w := range workflow.All {
-			labels = append(labels, w.Name+": "+w.Short)
+			labels = append(labels, w.Name+": "+l.lang.Short(w.Name, w.Short))
 		}
 		n, err := l.choose(labels, 0)
 		if err != nil {
