@@ -286,7 +286,7 @@ func (p *player) look() {
 		if w := ansi.StringWidth(line); w > p.columns {
 			p.t.Fatalf("%d columns on a terminal of %d, after %v:\n%s", w, p.columns, p.did, line)
 		}
-		if strings.ContainsAny(line, "\x1b\x07\x9b") {
+		if strings.ContainsAny(line, "\x1b\x07\u009b") {
 			p.t.Fatalf("a line would steer the terminal, after %v: %q", p.did, line)
 		}
 	}
