@@ -9,7 +9,7 @@ func (s *shared) differenceLines(all []workflow.DiffLine) []string {
 	var lines []string
 	for _, one := range all {
 		line := one.String()
-		shown := clean2(line)
+		shown := keepSpaces(line)
 		switch one.Kind {
 		case workflow.LineAdded:
 			shown = s.theme.good.Render(shown)

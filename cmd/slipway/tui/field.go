@@ -199,7 +199,7 @@ func (f *form) shown(one *field, chosen bool) string {
 		if runes := []rune(before); f.input.Position() < len(runes) {
 			before, after = string(runes[:f.input.Position()]), string(runes[f.input.Position():])
 		}
-		return clean2(before) + f.theme.selected.Render(" ") + clean2(after)
+		return keepSpaces(before) + f.theme.selected.Render(" ") + keepSpaces(after)
 	case one.isFlag && one.on():
 		return f.theme.checked[1] + " " + f.say(text.Yes)
 	case one.isFlag:

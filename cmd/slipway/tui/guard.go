@@ -57,5 +57,5 @@ func cleanLines(said string) []string {
 	return strings.Split(strings.TrimRight(hosts.Clean(said), "\n"), "\n")
 }
 
-// clean2 is clean without taking spaces at the ends away: one is typing.
-func clean2(said string) string { return guardLine(strings.ReplaceAll(said, "\x1b", "")) }
+// keepSpaces is clean, but leaves every space as it is: for text that is being typed, and for files and logs.
+func keepSpaces(said string) string { return guardLine(strings.ReplaceAll(said, "\x1b", "")) }

@@ -16,6 +16,8 @@ type listed struct {
 	host  cluster.Host
 	named bool // the line has a name; else the machine's own is taken
 	roles bool // it has roles, or the section that it stands in
+	whole bool // it is from SSH's own files, with all that they say of it
+	proxy bool // the list has a proxyCommand for it, which was not taken
 }
 
 // parseHosts reads a list of hosts as people have it: a name, an address or both on a line, with roles, user and
@@ -52,6 +54,8 @@ func parseHosts(list string) (hosts []listed, problems []string) {
 }
 
 // hostsOfFile are the hosts of a cluster file, or of the part of one that has them; none where it is no such file.
+// Only what says which hosts there are and how to log in is taken: hosts are tried as soon as they are pasted, and a
+// proxyCommand is run by a shell on this machine.
 func hostsOfFile(text string) []listed {
 	text = strings.ReplaceAll(text, "\r", "\n") // what is pasted has the line ends of a keyboard
 	if !strings.Contains(text, "hosts:") {
@@ -66,9 +70,25 @@ func hostsOfFile(text string) []listed {
 	}
 	var all []listed
 	for _, h := range draft.Hosts {
-		all = append(all, listed{h, h.Name != "", len(h.Roles) > 0})
+		all = append(all, listed{
+			host: cluster.Host{Name: h.Name, Addresses: h.Addresses, Roles: h.Roles, SSH: cluster.SSH{
+				Host: h.SSH.Host, Port: h.SSH.Port, User: h.SSH.User, IdentityFile: h.SSH.IdentityFile, KnownHostsFile: h.SSH.KnownHostsFile,
+			}},
+			named: h.Name != "", roles: len(h.Roles) > 0, proxy: h.SSH.ProxyCommand != "",
+		})
 	}
 	return all
+}
+
+// proxiesLeftOut counts the hosts whose proxyCommand was not taken.
+func proxiesLeftOut(found []listed) int {
+	n := 0
+	for _, one := range found {
+		if one.proxy {
+			n++
+		}
+	}
+	return n
 }
 
 // isLoopback tells the line of /etc/hosts that is about the machine itself.

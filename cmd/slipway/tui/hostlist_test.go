@@ -2,11 +2,16 @@ package tui
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
+	"github.com/slipway-k8s/slipway/workflow"
 )
 
 func told(l listed) string {
@@ -95,4 +100,64 @@ func FuzzLists(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestAPastedFileRunsNothing: hosts are tried as soon as they are pasted, so that nothing is taken from a pasted file that a
+// shell would run; and that is said.
+func TestAPastedFileRunsNothing(t *testing.T) {
+	const pasted = `ssh: {proxyCommand: "touch /tmp/all"}
+hosts:
+  - {name: a, address: 192.0.2.1, roles: [control-plane], labels: {x: y}, ssh: {host: a.example.com, port: 2222, user: ops, identityFile: /k, knownHostsFile: /h, proxyCommand: "touch /tmp/one"}}
+  - {name: b, address: 192.0.2.2, roles: [worker]}
+`
+	found, _ := parseHosts(pasted)
+	want := cluster.Host{Name: "a", Addresses: []string{"192.0.2.1"}, Roles: []cluster.Role{cluster.RoleControlPlane}, SSH: cluster.SSH{Host: "a.example.com", Port: 2222, User: "ops", IdentityFile: "/k", KnownHostsFile: "/h"}}
+	if len(found) != 2 || !reflect.DeepEqual(found[0].host, want) || found[1].host.SSH.ProxyCommand != "" {
+		t.Errorf("taken were %+v", found)
+	}
+	t.Setenv("HOME", t.TempDir())
+	for lang, word := range map[text.Language]string{text.English: "proxyCommand was not taken (hosts: 2)", text.Language(1): "未采用 proxyCommand（2 台主机）"} {
+		s := newHostsScreen(installerOnPaper(t, onPaper(t, Terminal{}, lang), ""))
+		s.paste(pasted)
+		if !strings.Contains(s.said, word) || strings.Contains(string(s.editor.Bytes()), "proxyCommand") {
+			t.Errorf("it says %q, and the file is:\n%s", s.said, s.editor.Bytes())
+		}
+	}
+}
+
+// TestHostsOfSSH: what ~/.ssh/config says of an alias is taken, whatever the alias is called.
+func TestHostsOfSSH(t *testing.T) {
+	all := func(name, address string) cluster.Host {
+		return cluster.Host{Name: name, SSH: cluster.SSH{Host: address, Port: 2222, User: "ops", IdentityFile: "/k", ProxyCommand: "nc %h %p"}}
+	}
+	for alias, name := range map[string]string{
+		"master": "master", "worker": "worker", "node": "node", "cp": "cp", "lb": "lb", "CP-1": "cp-1", "db.example.com": "db",
+		"my_host": "", "a:b": "", "x=y": "", "192.0.2.7": "",
+	} {
+		got := listedCandidate(workflow.Candidate{Name: alias, Host: "192.0.2.9", Port: 2222, User: "ops", IdentityFile: "/k", ProxyCommand: "nc %h %p"})
+		if !reflect.DeepEqual(got, listed{host: all(name, "192.0.2.9"), named: name != "", whole: true}) {
+			t.Errorf("%s is taken as %+v", alias, got)
+		}
+	}
+	// Nor do they get the settings of an alias that is called as their address is, or lose their own by its role.
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	if err := os.MkdirAll(filepath.Join(home, ".ssh"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	config := "Host master\n  HostName 192.0.2.9\n  Port 2222\n  User ops\nHost my_host\n  HostName 192.0.2.10\n  User other\n"
+	if err := os.WriteFile(filepath.Join(home, ".ssh", "config"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := newImportScreen(installerOnPaper(t, onPaper(t, Terminal{}, text.English), ""))
+	s.update(keyOf("*"))
+	s.update(keyOf("enter"))
+	var got []string
+	for _, h := range s.draft.Hosts {
+		got = append(got, told(listed{host: h}))
+	}
+	want := []string{"master|192.0.2.9|control-plane|192.0.2.9|ops|2222|", "node|192.0.2.10|worker|192.0.2.10|other|22|"}
+	if !slices.Equal(got, want) {
+		t.Errorf("the file has %q, want %q", got, want)
+	}
 }

@@ -17,7 +17,11 @@ func (in *installer) add(found []listed) (added, twice int, err error) {
 	known := in.candidates()
 	var unnamed []string
 	for _, one := range found {
-		h := fromSSH(one.host, known)
+		h := one.host
+		if !one.whole {
+			h = fromSSH(h, known)
+		}
+		h = addressed(h)
 		if in.has(h, fresh) {
 			twice++
 			continue
@@ -121,6 +125,12 @@ func fromSSH(h cluster.Host, known []workflow.Candidate) cluster.Host {
 		}
 		break
 	}
+	return h
+}
+
+// addressed is a host that is reached at an address: the other hosts reach it there as well, unless a proxyCommand
+// stands between.
+func addressed(h cluster.Host) cluster.Host {
 	if address, err := netip.ParseAddr(h.SSH.Host); err == nil && !address.IsLoopback() && h.Address() == "" && h.SSH.ProxyCommand == "" {
 		h.Addresses, h.SSH.Host = []string{address.String()}, ""
 	}

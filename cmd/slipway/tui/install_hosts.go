@@ -173,6 +173,9 @@ func (s *hostsScreen) paste(list string) tea.Cmd {
 	if twice > 0 {
 		s.said += "; " + s.say(text.HostsTwice, twice)
 	}
+	if n := proxiesLeftOut(found); n > 0 {
+		s.said += "; " + s.say(text.HostsNoProxy, n)
+	}
 	if len(problems) > 0 {
 		s.said += "; " + s.say(text.HostsSkipped, len(problems), clean(problems[0]))
 	}

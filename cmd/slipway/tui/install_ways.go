@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -65,13 +66,7 @@ func (s *importScreen) take() tea.Cmd {
 	var found []listed
 	for i, one := range s.all {
 		if s.marked[i] || len(s.marked) == 0 && i == s.list.at {
-			l, err := parseHost(one.Name)
-			if err != nil { // a name that cannot be a node's
-				l = listed{host: cluster.Host{SSH: cluster.SSH{Host: one.Host}}}
-			}
-			l.roles = false
-			l.host.Roles = nil
-			found = append(found, l)
+			found = append(found, listedCandidate(one))
 		}
 	}
 	added, _, err := s.add(found)
@@ -80,6 +75,19 @@ func (s *importScreen) take() tea.Cmd {
 		return s.push(newErrorScreen(s.shared, err))
 	}
 	return s.pop()
+}
+
+// listedCandidate is a host with all that SSH's files say of it. Its name is the alias without a domain, where a node can
+// be called so; else the machine's own is taken.
+func listedCandidate(one workflow.Candidate) listed {
+	l := listed{whole: true, host: cluster.Host{SSH: cluster.SSH{
+		Host: one.Host, Port: one.Port, User: one.User, IdentityFile: one.IdentityFile, ProxyCommand: one.ProxyCommand,
+	}}}
+	short, _, _ := strings.Cut(strings.ToLower(one.Name), ".")
+	if _, err := netip.ParseAddr(one.Name); err != nil && isName(short) {
+		l.host.Name, l.named = short, true
+	}
+	return l
 }
 
 func (s *importScreen) body(columns, height int) []string {

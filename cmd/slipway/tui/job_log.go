@@ -78,7 +78,7 @@ func (v *logView) head(s *jobView, shown int) []string {
 	var head []string
 	switch {
 	case v.typing:
-		head = append(head, s.say(text.FilterFor)+clean2(v.filter)+s.theme.selected.Render(" "))
+		head = append(head, s.say(text.FilterFor)+keepSpaces(v.filter)+s.theme.selected.Render(" "))
 	case v.filter != "":
 		head = append(head, s.say(text.FilterFor)+clean(v.filter))
 	}

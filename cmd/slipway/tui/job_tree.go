@@ -246,7 +246,7 @@ func (t *planTree) lines(s *jobView, columns, height int) []string {
 	t.build(s.job)
 	lines := s.planHead(columns)
 	if t.finds {
-		lines = append(lines, s.say(text.SearchFor)+clean2(t.search)+s.theme.selected.Render(" "))
+		lines = append(lines, s.say(text.SearchFor)+keepSpaces(t.search)+s.theme.selected.Render(" "))
 	}
 	if t.misses {
 		lines = append(lines, s.say(text.NotFound, clean(t.search)))

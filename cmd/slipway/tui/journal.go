@@ -93,7 +93,7 @@ func (s *journalScreen) update(msg tea.Msg) tea.Cmd {
 // add takes lines that have come; the oldest give way.
 func (s *journalScreen) add(said []string) {
 	for _, line := range said {
-		s.lines = append(s.lines, &journalLine{said: onceTimed(clean2(line))})
+		s.lines = append(s.lines, &journalLine{said: onceTimed(keepSpaces(line))})
 	}
 	over := max(0, len(s.lines)-journalKept)
 	for _, line := range s.lines[:over] {

@@ -318,6 +318,9 @@ func (l *linear) listHosts(in *installer) error {
 	for _, p := range problems {
 		l.tell(clean(p))
 	}
+	if n := proxiesLeftOut(found); n > 0 {
+		l.tell(l.say(text.HostsNoProxy, n))
+	}
 	if len(found) == 0 {
 		l.tell(l.say(text.LinNoHosts))
 		return nil

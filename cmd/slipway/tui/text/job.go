@@ -54,7 +54,7 @@ var (
 	LeaveAsk      = add("The plan is not carried out yet, and nothing is changed.", "计划尚未执行，没有做任何修改。")
 	LeaveAskStay  = add("back to the question", "返回问题")
 	LeaveAskGo    = add("leave, and change nothing", "离开，不做任何修改")
-	CheckWellCell = add("It found nothing to complain of.", "没有发现问题。")
+	CheckWellCell = add("It found no problem.", "没有发现问题。")
 	StopIt        = add("stop it", "停止")
 	StopKeep      = add("keep watching", "继续观看")
 	ChecksWell    = add("Checks asked: %d. All well.", "共 %d 项检查，全部通过")

@@ -4,7 +4,7 @@ package text
 var (
 	LinWelcome     = add("Slipway, line by line. An empty answer takes what stands in brackets; q leaves.", "Slipway 逐行模式。直接回车采用方括号中的内容，输入 q 离开。")
 	LinNumber      = add("Number", "编号")
-	LinBad         = add("That is none of these.", "无此选项。")
+	LinBad         = add("This is not one of the choices.", "这不是可选项之一。")
 	LinHosts       = add("Hosts, one on each line, a name, an address or both; an empty line ends the list.", "主机，每行一台，可写名称、地址或两者；空行结束。")
 	LinHostLine    = add("Host", "主机")
 	LinTrying      = add("Trying hosts: %d …", "正在尝试 %d 台主机……")
@@ -24,7 +24,7 @@ var (
 	LinInputEnded  = add("The input has ended, and so has Slipway.", "输入已结束，Slipway 随之退出。")
 	LinWrite       = add("Write this file?", "写入此文件？")
 	LinInstall     = add("Look at the hosts and plan the installation?", "查看主机并计划安装？")
-	LinKubeconfig  = add("Put a kubeconfig into yours?", "写入您的 kubeconfig？")
+	LinKubeconfig  = add("Add this cluster to your kubeconfig?", "把此集群添加到您的 kubeconfig？")
 	LinYesNo       = add("y or n", "y 或 n")
 	LinOptions     = add("Options (number to change, empty to go on)", "选项（输入编号修改，直接回车继续）")
 	LinStatus      = add("show how the cluster is", "显示集群状态")
