@@ -29,7 +29,7 @@ type Picture struct {
 type HostDetails struct {
 	Name     string       `json:"name"`
 	Seen     time.Time    `json:"seen,omitzero"`  // when it answered last, where it does not answer now
-	Again    time.Time    `json:"again,omitzero"` // when it is connected to again, where it is not connected
+	Again    time.Time    `json:"again,omitzero"` // when it is connected to again, where it is not connected; minutes away where it refuses the login
 	Kernel   string       `json:"kernel,omitempty"`
 	Arch     string       `json:"arch,omitempty"` // as Go names it
 	CPUs     int          `json:"cpus,omitempty"`

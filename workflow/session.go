@@ -12,6 +12,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/bundle/archive"
+	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/certs/store"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
@@ -48,6 +49,8 @@ type Session struct {
 	keys   *keys            // nil while they are not known
 	unread map[string]error // why a control plane's keys could not be read
 	api    *api.Client      // nil while the cluster's keys are not known
+	// keysOf reads the keys that lie on a control plane, or says why there are none yet; nil: it is waited for them.
+	keysOf func(context.Context, cluster.Host, hosts.Host) (certs.PKI, error)
 	// snapshots is where those of etcd go.
 	snapshots *snapshots
 	// viaHosts are hosts that are not in the cluster yet, and from which its API is reached.

@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases"
@@ -21,14 +23,18 @@ const (
 	watchSeldom  = 12                     // of so many looks at a host one is at its certificates too; so it is with runs
 	watchAgain   = time.Second            // before a host that does not answer is connected to again: at first
 	watchLongest = 30 * time.Second       // the same, at last: it doubles
+	watchRefused = 5 * time.Minute        // the same, where the host refuses the login: hosts ban who tries that often
+	watchKeys    = 20 * time.Second       // for one control plane to give the cluster's keys
 )
 
 // Watch follows the hosts and the cluster until the context ends, and calls changed with what there is: at
 // once, and then when something has changed, at most each 200 ms. changed is called by one goroutine at a
 // time, should not block for long, and is not called after Watch has returned. What the API has watches for
 // comes by those; all else is looked at every five seconds, and at once after Refresh. Hosts that do not
-// answer are connected to again and again. That nothing is there, or answers, is no error: the picture says
-// so. Watch closes the connections that the session has; while it runs the session is for nothing else but
+// answer are connected to again and again; those that refuse the login, or whose host key cannot be trusted, only
+// every five minutes, and after Refresh. That nothing is there, or answers, is no error: the picture says
+// so. Where this machine has no keys of the cluster, they are fetched from a control plane and kept, as every
+// command does. Watch closes the connections that the session has; while it runs the session is for nothing else but
 // Refresh. When it returns, with nil once the context has ended, all connections are closed. It may be
 // called again.
 func (s *Session) Watch(ctx context.Context, changed func(Picture)) error {
@@ -39,7 +45,9 @@ func (s *Session) Watch(ctx context.Context, changed func(Picture)) error {
 	clear(s.down)
 	clear(s.facts)
 	ctx, cancel := context.WithCancel(ctx)
-	w := &watch{Session: s, runs: runsOf(s.cluster.Name), edits: make(chan func()), watched: map[string]*watchedHost{}, details: map[string]HostDetails{}}
+	w := &watch{Session: s, runs: runsOf(s.cluster.Name), edits: make(chan func()), watched: map[string]*watchedHost{}, details: map[string]HostDetails{}, read: map[string]keysRead{}}
+	s.keysOf = w.keysOf
+	defer func() { s.keysOf = nil }()
 	for _, h := range s.cluster.Hosts {
 		w.watched[h.Name] = newWatchedHost()
 		w.details[h.Name] = HostDetails{Name: h.Name}
@@ -52,6 +60,7 @@ func (s *Session) Watch(ctx context.Context, changed func(Picture)) error {
 	cancel()
 	w.leaveCluster()
 	group.Wait()
+	w.reading.Wait()
 	clear(s.hosts) // they are closed
 	return nil
 }
@@ -74,6 +83,10 @@ type watch struct {
 	details map[string]HostDetails
 	cause   string // why the cluster's keys are not known
 	runs    []RunSummary
+
+	read    map[string]keysRead // what control planes have given when they were asked for the cluster's keys
+	reads   string              // the control plane that is asked for them now; empty: none
+	reading sync.WaitGroup
 
 	// What follows is of the API, while there is a client.
 	within context.Context    // of what follows the cluster
@@ -150,11 +163,29 @@ func (w *watch) keep(ctx context.Context, h cluster.Host, at *watchedHost) {
 			}
 		}
 		next := wait
+		if refuses(err) {
+			next = watchRefused
+		}
 		w.edit(ctx, func() { w.away(h.Name, err, next) })
 		if host != nil {
 			_ = host.Close()
 		}
 		at.rest(ctx, next)
+	}
+}
+
+// refuses tells whether a host, or what is known of its key, refuses who connects. Trying again soon helps
+// nobody, and many hosts ban the address of who does.
+func refuses(err error) bool {
+	known, is := errors.AsType[*hosts.Error](err)
+	if !is {
+		return false
+	}
+	switch known.Kind {
+	case hosts.KindAuth, hosts.KindHostKeyUnknown, hosts.KindHostKeyChanged, hosts.KindPrivilege:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -202,12 +233,57 @@ func (w *watch) saw(ctx context.Context, name string, facts hosts.Facts) {
 	s.note(name, facts)
 	w.details[name] = detailsOf(name, facts, w.details[name], time.Now())
 	if !up {
-		delete(s.unread, name) // it may give its keys now
+		delete(w.read, name) // it may give its keys now
 	}
 	w.findCluster(ctx)
 	if !up {
 		w.lookAtCluster() // it has more to say
 	}
+}
+
+// keysRead is what a control plane has given when it was asked for the cluster's keys, and when.
+type keysRead struct {
+	pki certs.PKI
+	err error
+	at  time.Time
+}
+
+// keysAwaited says that a control plane is being asked for the cluster's keys.
+type keysAwaited struct{ host string }
+
+func (e *keysAwaited) Error() string {
+	return fmt.Sprintf("the cluster's keys are being read from %s", e.host)
+}
+
+// keysOf is what a control plane has given of late. Where that is nothing it is asked, one at a time and not
+// for longer than watchKeys, by a goroutine of its own: the one that owns what was seen waits for no host.
+func (w *watch) keysOf(ctx context.Context, h cluster.Host, host hosts.Host) (certs.PKI, error) {
+	if got, is := w.read[h.Name]; is && time.Since(got.at) < watchLongest {
+		return got.pki, got.err
+	}
+	if w.reads == "" {
+		w.reads = h.Name
+		w.reading.Go(func() {
+			within, cancel := context.WithTimeoutCause(ctx, watchKeys, fmt.Errorf("no answer within %s", watchKeys))
+			defer cancel()
+			pki, err := w.readKeys(within, h, host)
+			if err != nil && within.Err() != nil {
+				err = &unreadKeys{h.Name, context.Cause(within)}
+			}
+			w.edit(ctx, func() { w.gave(ctx, h.Name, keysRead{pki, err, time.Now()}) })
+		})
+	}
+	return certs.PKI{}, &keysAwaited{w.reads}
+}
+
+// gave notes what a control plane has given, and goes on with it.
+func (w *watch) gave(ctx context.Context, name string, got keysRead) {
+	w.reads = ""
+	if w.api != nil {
+		return
+	}
+	w.read[name] = got
+	w.findCluster(ctx)
 }
 
 // findCluster finds the keys of the cluster, and follows it from then on. Where the hosts have come to
@@ -238,6 +314,7 @@ func (w *watch) findCluster(ctx context.Context) {
 		return
 	}
 	w.cause = ""
+	clear(w.read) // keys are held in one place only
 	within, leave := context.WithCancel(ctx)
 	w.within, w.leave = within, leave
 	client := s.api

@@ -28,20 +28,27 @@ type stageOfWatch struct {
 	mu    sync.Mutex
 	away  map[string]error // what connecting to a host fails with
 	dials map[string][]time.Time
+	hangs map[string]bool // whether a host gives no keys, and no answer
 	open  map[string]*severed
 }
 
 // severed is a connection to a host that ends when the test says so.
 type severed struct {
 	hosts.Host
-	mu  sync.Mutex
-	end bool
+	mu    sync.Mutex
+	end   bool
+	hangs bool // when it is asked for secrets
 }
 
 func (h *severed) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, error) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.end {
+	end, hangs := h.end, h.hangs
+	h.mu.Unlock()
+	if hangs && len(query.Secrets) > 0 {
+		<-ctx.Done()
+		return hosts.Facts{}, ctx.Err()
+	}
+	if end {
 		return hosts.Facts{}, &hosts.Error{Kind: hosts.KindCut, Op: "observe", Err: errors.New("the connection\x1b[2J ended")}
 	}
 	return h.Host.Observe(ctx, query)
@@ -53,7 +60,7 @@ func watched(t *testing.T, sc scene, begin func(*stageOfWatch), test func(*stage
 	synctest.Test(t, func(t *testing.T) {
 		w := &stageOfWatch{
 			Session: sc.session(t), t: t, machines: map[string]*hosttest.Fake{}, pictures: make(chan Picture, 10_000),
-			away: map[string]error{}, dials: map[string][]time.Time{}, open: map[string]*severed{},
+			away: map[string]error{}, dials: map[string][]time.Time{}, hangs: map[string]bool{}, open: map[string]*severed{},
 		}
 		for _, h := range w.cluster.Hosts {
 			w.machines[h.Name] = sc.machine(t, h.Name)
@@ -86,7 +93,7 @@ func (w *stageOfWatch) connectTo(ctx context.Context, h cluster.Host, _ func(str
 	if err := w.away[h.Name]; err != nil {
 		return nil, err
 	}
-	w.open[h.Name] = &severed{Host: w.machines[h.Name].Host()}
+	w.open[h.Name] = &severed{Host: w.machines[h.Name].Host(), hangs: w.hangs[h.Name]}
 	return w.open[h.Name], ctx.Err()
 }
 
@@ -182,6 +189,69 @@ func TestWatchConnectsAgain(t *testing.T) {
 		if p = w.until("all hosts", allAnswer); !p.Details[3].Seen.IsZero() || !p.Details[3].Again.IsZero() {
 			w.t.Errorf("it is there, and said to be away: %+v", p.Details[3])
 		}
+	})
+}
+
+// TestWatchLeavesHostsThatRefuseAlone: who tries to log in every few seconds is banned.
+func TestWatchLeavesHostsThatRefuseAlone(t *testing.T) {
+	for _, kind := range []hosts.ErrorKind{hosts.KindAuth, hosts.KindHostKeyUnknown, hosts.KindHostKeyChanged, hosts.KindPrivilege} {
+		t.Run(string(kind), func(t *testing.T) {
+			refused := fmt.Errorf("connect to worker-1: %w", &hosts.Error{Kind: kind, Op: "log in", Err: errors.New("refused")})
+			watched(t, scene{}, func(w *stageOfWatch) { w.lose("worker-1", refused) }, func(w *stageOfWatch) {
+				began := time.Now()
+				p := w.until("that it refuses", func(p Picture) bool { return p.Hosts[3].ConnectionKind == string(kind) })
+				if again := p.Details[3].Again; again.Before(began.Add(5 * time.Minute)) {
+					w.t.Errorf("it is tried again %s later", again.Sub(began))
+				}
+				tries := func() int {
+					w.mu.Lock()
+					defer w.mu.Unlock()
+					return len(w.dials["worker-1"])
+				}
+				synctestWait(5*time.Minute - time.Second)
+				if n := tries(); n != 1 {
+					w.t.Errorf("within five minutes it is tried %d times", n)
+				}
+				synctestWait(2 * time.Second)
+				if n := tries(); n != 2 {
+					w.t.Errorf("after five minutes it was tried %d times", n)
+				}
+				w.lose("worker-1", nil)
+				w.Refresh()
+				w.until("all hosts", allAnswer)
+			})
+		})
+	}
+}
+
+// TestWatchWaitsForNoKeys: a control plane that does not give the cluster's keys holds up neither pictures nor Refresh,
+// and after a while the next one is asked.
+func TestWatchWaitsForNoKeys(t *testing.T) {
+	records := all("try/A")
+	keys := map[string]string{"cp-1": "A", "cp-2": "A", "cp-3": "A"}
+	watched(t, scene{records: records, keys: keys}, func(w *stageOfWatch) {
+		w.hangs["cp-1"] = true
+		w.lose("worker-1", errAway)
+	}, func(w *stageOfWatch) {
+		began := time.Now()
+		w.until("that keys are waited for", func(p Picture) bool { return p.ID == "" && strings.Contains(p.Cause, "are being read from cp-1") })
+		w.lose("worker-1", nil)
+		w.Refresh()
+		p := w.until("all hosts", allAnswer)
+		if took := time.Since(began); took > 5*time.Second || p.ID != "" {
+			w.t.Errorf("it took %s; the cluster is %q", took, p.ID)
+		}
+		w.until("the cluster", func(p Picture) bool { return p.ID == idOf(w.t, "A") })
+		if took := time.Since(began); took > 30*time.Second {
+			w.t.Errorf("it took %s", took)
+		}
+	})
+	watched(t, scene{records: records, keys: keys}, func(w *stageOfWatch) {
+		w.hangs["cp-1"], w.hangs["cp-2"], w.hangs["cp-3"] = true, true, true
+	}, func(w *stageOfWatch) {
+		w.until("why there are none", func(p Picture) bool {
+			return strings.Contains(p.Cause, "read the cluster's keys from cp-1: no answer within 20s")
+		})
 	})
 }
 

@@ -18,6 +18,9 @@ func newStatusCommand(p *program) *cobra.Command {
 		Long: `Show hosts, nodes, versions and the health of every component. The exit code is 0 where all is
 well, else 1.
 
+To ask the cluster takes its keys. Where this machine has none of a cluster that is there, they are
+fetched from a control plane, and kept in the state folder; nothing is changed on any host.
+
 With --watch it goes on, and shows all again whenever something has changed, until it is
 interrupted; that is its usual end, with the exit code 0. On a terminal the table is drawn anew in
 its place. With -o json there is an object per line, which has more than the table: what is known
