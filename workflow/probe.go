@@ -93,7 +93,7 @@ func (p Probed) ConnectionKind() string {
 func (p Probed) Fix(file string) string {
 	if p.Key != nil {
 		return fmt.Sprintf("compare its key with what `%s` says on the host, and if it is the same: slipway hosts trust -f %s %s %s",
-			p.Key.Compare, quoted(file), quoted(p.Host.Name), p.Key.Fingerprint)
+			p.Key.Compare, Quoted(file), Quoted(p.Host.Name), p.Key.Fingerprint)
 	}
 	if known, is := errors.AsType[*hosts.Error](p.Err); is {
 		return known.Fix

@@ -100,7 +100,7 @@ func (s *Session) stoppedInTurn(r *Run, err error) error {
 	case r.inChecks() == view.Rollback:
 		last = append(last, "or go forward again by: slipway upgrade apply, with the bundle of the newer version")
 	case len(by[hasNew])+len(by[isHalf]) > 0:
-		last = append(last, fmt.Sprintf("or go back by: slipway upgrade rollback -f %s", quoted(s.File)))
+		last = append(last, fmt.Sprintf("or go back by: slipway upgrade rollback -f %s", Quoted(s.File)))
 	}
 	return &StoppedError{Err: err, Last: last}
 }
@@ -112,7 +112,7 @@ func (r *Run) Typed(file, bundle string) string {
 	arguments := append(slices.Clone(r.Hosts), r.Archives...)
 	line := r.typed(file, bundle, arguments)
 	if r.ImageName != "" {
-		line += " --name " + quoted(r.ImageName)
+		line += " --name " + Quoted(r.ImageName)
 	}
 	if r.Yes && !r.Unasked {
 		line += " --yes"
@@ -131,15 +131,15 @@ func (s *Session) typed(r *Run, hosts []string, but ...string) string {
 
 // typed is a command line with these arguments, and without some options.
 func (r *Run) typed(file, bundle string, arguments []string, but ...string) string {
-	words := []string{"slipway", r.Name, "-f", quoted(file)}
+	words := []string{"slipway", r.Name, "-f", Quoted(file)}
 	if bundle != "" && r.Bundle {
-		words = append(words, "--bundle", quoted(bundle))
+		words = append(words, "--bundle", Quoted(bundle))
 	}
 	for _, argument := range arguments {
 		if strings.HasPrefix(argument, "-") { // a file's name that would be taken for a flag
 			argument = "./" + argument
 		}
-		words = append(words, quoted(argument))
+		words = append(words, Quoted(argument))
 	}
 	for _, option := range r.Options {
 		if value, said := valueOf(option, &r.Request); said && !slices.Contains(but, option.Name) {
@@ -147,7 +147,7 @@ func (r *Run) typed(file, bundle string, arguments []string, but ...string) stri
 		}
 	}
 	if len(r.IgnoreChecks) > 0 {
-		words = append(words, "--ignore-checks "+quoted(strings.Join(r.IgnoreChecks, ",")))
+		words = append(words, "--ignore-checks "+Quoted(strings.Join(r.IgnoreChecks, ",")))
 	}
 	return strings.Join(words, " ")
 }
@@ -160,9 +160,9 @@ func valueOf(option Option, request *Request) (value string, said bool) {
 	case *int:
 		return fmt.Sprintf(" %d", *at), *at != 0
 	case *string:
-		return " " + quoted(*at), *at != ""
+		return " " + Quoted(*at), *at != ""
 	case *[]string:
-		return " " + quoted(strings.Join(*at, ",")), len(*at) > 0
+		return " " + Quoted(strings.Join(*at, ",")), len(*at) > 0
 	case *time.Duration:
 		return " " + at.String(), *at != 0
 	case **int:
@@ -177,8 +177,8 @@ func valueOf(option Option, request *Request) (value string, said bool) {
 	return "", false
 }
 
-// quoted is a word as a shell reads it back.
-func quoted(word string) string {
+// Quoted is a word as it is typed in a POSIX shell, which reads exactly that word back: in single quotes where it needs them.
+func Quoted(word string) string {
 	plain := func(r rune) bool {
 		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-_./,:%+@=", r)
 	}

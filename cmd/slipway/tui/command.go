@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
 )
@@ -24,11 +25,12 @@ func (s *commandScreen) title() string          { return s.say(text.CommandTitle
 func (*commandScreen) command() string          { return "" }
 func (*commandScreen) keys() []key              { return []key{{"Esc", text.KeyBack}} }
 
-// body breaks the command between words, as a shell reads it.
+// body breaks the command between its words, quoted ones whole, as a shell reads it. A word that is wider than the screen
+// is broken by the screen alone.
 func (s *commandScreen) body(columns, _ int) []string {
 	var lines []string
 	line := ""
-	for _, word := range strings.Fields(clean(s.typed)) {
+	for _, word := range typedWords(keepSpaces(s.typed)) {
 		if line != "" && width(line)+1+width(word)+2 > columns {
 			lines = append(lines, line+` \`)
 			line = "  " + word
@@ -36,5 +38,5 @@ func (s *commandScreen) body(columns, _ int) []string {
 		}
 		line = strings.TrimPrefix(line+" "+word, " ")
 	}
-	return append(lines, line)
+	return strings.Split(ansi.Hardwrap(strings.Join(append(lines, line), "\n"), columns, true), "\n")
 }

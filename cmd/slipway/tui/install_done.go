@@ -100,7 +100,7 @@ func (s *doneScreen) body(columns, height int) []string {
 	for _, note := range s.said {
 		lines = append(lines, wrapAll([]string{note}, columns, s.theme.mark(markWell)+" ", "  ")...)
 	}
-	return append(lines, wrap(s.say(text.DoneNext, s.file), columns)...)
+	return append(lines, wrap(s.say(text.DoneNext, workflow.Quoted(s.file)), columns)...)
 }
 
 // nodeLines are the cluster and its nodes, as far as they are known by now.

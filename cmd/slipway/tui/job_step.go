@@ -49,7 +49,7 @@ func (s *stepScreen) begin() tea.Cmd {
 
 func (s *stepScreen) title() string { return s.id }
 func (s *stepScreen) command() string {
-	return shellWords(strings.Replace(typed(s.of.task), "slipway ", "slipway plan ", 1), "--diff", s.id)
+	return strings.Replace(typed(s.of.task), "slipway ", "slipway plan ", 1) + " " + shellWords("--diff", s.id)
 }
 
 func (s *stepScreen) keys() []key {

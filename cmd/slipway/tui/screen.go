@@ -8,6 +8,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/slipway-k8s/slipway/cmd/slipway/tui/text"
+	"github.com/slipway-k8s/slipway/workflow"
 )
 
 // screen is one of the pages that lie on each other; the uppermost is shown.
@@ -109,8 +110,42 @@ func (s *shared) moves(m move) tea.Cmd {
 	return nil
 }
 
-// shellWords is a command as it is typed.
-func shellWords(words ...string) string { return strings.Join(words, " ") }
+// shellWords is a command of these words as it is typed in a shell.
+func shellWords(words ...string) string {
+	quoted := make([]string, len(words))
+	for i, word := range words {
+		quoted[i] = workflow.Quoted(word)
+	}
+	return strings.Join(quoted, " ")
+}
+
+// typedWords are the words of a command as they are typed, with their quotes: what Quoted has quoted stays together.
+func typedWords(command string) []string {
+	var all []string
+	var word strings.Builder
+	inside, escaped := false, false
+	for _, r := range command {
+		switch {
+		case r == ' ' && !inside && !escaped:
+			if word.Len() > 0 {
+				all = append(all, word.String())
+				word.Reset()
+			}
+			continue
+		case escaped:
+			escaped = false
+		case r == '\'':
+			inside = !inside
+		case r == '\\' && !inside:
+			escaped = true
+		}
+		word.WriteRune(r)
+	}
+	if word.Len() > 0 {
+		all = append(all, word.String())
+	}
+	return all
+}
 
 // The least terminal.
 const (
