@@ -1,9 +1,13 @@
 package tui
 
 import (
+	"bytes"
 	"errors"
+	"maps"
 	"net/netip"
+	"slices"
 	"strconv"
+	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -18,10 +22,11 @@ type endpointScreen struct {
 	// The fields that the mode has; nil: it has no such field.
 	mode, host, port, iface, id *field
 	check                       liveCheck
+	filled                      map[cluster.EndpointMode]map[string]any // what the file had in modes that were left; see written
 }
 
 func newEndpointScreen(in *installer) *endpointScreen {
-	s := &endpointScreen{installer: in, form: form{shared: in.shared}}
+	s := &endpointScreen{installer: in, form: form{shared: in.shared}, filled: map[cluster.EndpointMode]map[string]any{}}
 	s.check = liveCheck{installer: in, names: []string{"Endpoint", "EndpointName", "VirtualIP", "LoadBalancer"}}
 	s.fill()
 	return s
@@ -153,13 +158,88 @@ func (s *endpointScreen) put() error {
 	was := s.draft.Endpoint
 	return s.edit(func(e *cluster.Editor) error {
 		if cluster.EndpointMode(s.mode.value) != was.Mode {
-			// What was said for one mode means something else in another, or nothing.
-			return errors.Join(e.Set("endpoint", nil), e.Set("endpoint.mode", s.mode.value))
+			return s.turnTo(e, cluster.EndpointMode(s.mode.value))
 		}
 		return errors.Join(
 			s.host.putText(e, "endpoint.host", was.Host), s.port.putNumber(e, "endpoint.port", was.Port),
 			s.iface.putText(e, "endpoint.vrrp.interface", was.VRRP.Interface), s.id.putNumber(e, "endpoint.vrrp.routerID", was.VRRP.RouterID),
 		)
+	})
+}
+
+// endpointFields are the fields of the endpoint besides its mode, and what they are in an endpoint.
+var endpointFields = []struct {
+	path string
+	of   func(cluster.Endpoint) any
+}{
+	{"endpoint.host", func(e cluster.Endpoint) any { return e.Host }},
+	{"endpoint.port", func(e cluster.Endpoint) any { return e.Port }},
+	{"endpoint.address", func(e cluster.Endpoint) any { return e.Address }},
+	{"endpoint.vrrp.interface", func(e cluster.Endpoint) any { return e.VRRP.Interface }},
+	{"endpoint.vrrp.routerID", func(e cluster.Endpoint) any { return e.VRRP.RouterID }},
+	{"endpoint.vrrp.preempt", func(e cluster.Endpoint) any { return e.VRRP.Preempt }},
+}
+
+// written are the fields of the endpoint that the file itself has, by their paths, without those that have defaults: a
+// field is in the file where the text without it is another.
+func written(file []byte, endpoint cluster.Endpoint) map[string]any {
+	all := map[string]any{}
+	for _, field := range endpointFields {
+		without, err := cluster.NewEditor(file)
+		if err == nil && without.Set(field.path, nil) == nil && !bytes.Equal(without.Bytes(), file) {
+			all[field.path] = field.of(endpoint)
+		}
+	}
+	return all
+}
+
+// turnTo changes the mode. A mode that was left gets back what it had; in another one what is there stays, with its
+// comments, unless the mode refuses it.
+func (s *endpointScreen) turnTo(e *cluster.Editor, mode cluster.EndpointMode) error {
+	now := written(e.Bytes(), s.draft.Endpoint)
+	s.filled[s.draft.Endpoint.Mode] = now
+	if err := e.Set("endpoint.mode", string(mode)); err != nil {
+		return err
+	}
+	wanted, before := s.filled[mode]
+	if !before {
+		var err error
+		if wanted, err = accepted(now, e.Bytes(), mode, s.problems); err != nil {
+			return err
+		}
+	}
+	var errs []error
+	for _, field := range endpointFields {
+		if wanted[field.path] != now[field.path] {
+			errs = append(errs, e.Set(field.path, wanted[field.path]))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// accepted are those of the fields that the mode does not refuse; file has this mode already. What was wrong before as well
+// stays, for the user to see.
+func accepted(fields map[string]any, file []byte, mode cluster.EndpointMode, before []cluster.Problem) (map[string]any, error) {
+	_, problems, err := cluster.Draft(file)
+	if err != nil {
+		return nil, err
+	}
+	refused := func(path string) bool { return isAbout(problems, path) && !isAbout(before, path) }
+	kept := maps.Clone(fields)
+	maps.DeleteFunc(kept, func(path string, _ any) bool { return refused(path) })
+	if _, has := fields["endpoint.address"]; !has && refused("endpoint.address") {
+		delete(kept, "endpoint.host") // a name, where an address is needed
+	}
+	if mode == cluster.EndpointControlPlane {
+		delete(kept, "endpoint.host") // it was another's, and the form of this mode does not show it
+	}
+	return kept, nil
+}
+
+// isAbout tells whether something is wrong with a field, or with what it stands in below the endpoint.
+func isAbout(problems []cluster.Problem, path string) bool {
+	return slices.ContainsFunc(problems, func(p cluster.Problem) bool {
+		return p.Path == path || strings.HasPrefix(p.Path, "endpoint.") && strings.HasPrefix(path, p.Path+".")
 	})
 }
 
