@@ -230,11 +230,11 @@ func TestWatchWaitsForNoKeys(t *testing.T) {
 	records := all("try/A")
 	keys := map[string]string{"cp-1": "A", "cp-2": "A", "cp-3": "A"}
 	watched(t, scene{records: records, keys: keys}, func(w *stageOfWatch) {
-		w.hangs["cp-1"] = true
+		w.hangs["cp-1"], w.hangs["cp-2"] = true, true // whichever comes first, one of them is asked first
 		w.lose("worker-1", errAway)
 	}, func(w *stageOfWatch) {
 		began := time.Now()
-		w.until("that keys are waited for", func(p Picture) bool { return p.ID == "" && strings.Contains(p.Cause, "are being read from cp-1") })
+		w.until("that keys are waited for", func(p Picture) bool { return p.ID == "" && strings.Contains(p.Cause, "are being read from cp-") })
 		w.lose("worker-1", nil)
 		w.Refresh()
 		p := w.until("all hosts", allAnswer)
@@ -242,7 +242,7 @@ func TestWatchWaitsForNoKeys(t *testing.T) {
 			w.t.Errorf("it took %s; the cluster is %q", took, p.ID)
 		}
 		w.until("the cluster", func(p Picture) bool { return p.ID == idOf(w.t, "A") })
-		if took := time.Since(began); took > 30*time.Second {
+		if took := time.Since(began); took > time.Minute {
 			w.t.Errorf("it took %s", took)
 		}
 	})
@@ -250,7 +250,7 @@ func TestWatchWaitsForNoKeys(t *testing.T) {
 		w.hangs["cp-1"], w.hangs["cp-2"], w.hangs["cp-3"] = true, true, true
 	}, func(w *stageOfWatch) {
 		w.until("why there are none", func(p Picture) bool {
-			return strings.Contains(p.Cause, "read the cluster's keys from cp-1: no answer within 20s")
+			return strings.Contains(p.Cause, ": no answer within 20s")
 		})
 	})
 }
