@@ -1,7 +1,9 @@
 package tui
 
 import (
+	"bytes"
 	"context"
+	"os"
 	"sync"
 
 	"github.com/slipway-k8s/slipway/workflow"
@@ -15,6 +17,8 @@ type board struct {
 	session *workflow.Session
 	err     error
 	ended   bool
+	file    string
+	data    []byte // what was in the file when it was opened
 	stop    context.CancelFunc
 }
 
@@ -22,7 +26,8 @@ type board struct {
 func (b *board) open(s *shared, file string) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	notes := &notifier{send: s.send}
-	b.stop = cancel
+	b.stop, b.file = cancel, file
+	b.data, _ = os.ReadFile(file) // before the session does: what comes between is seen as a change
 	s.work.Go(func() {
 		err := b.watch(ctx, s, file, notes)
 		b.mu.Lock()
@@ -49,7 +54,26 @@ func (b *board) watch(ctx context.Context, s *shared, file string, notes *notifi
 	})
 }
 
-// close ends the watch; it does not wait for hosts that do not answer.
+// stale tells whether it shows another file than there is now, or nothing any more. A file that cannot be read just
+// now, since somebody writes it, is no other.
+func (b *board) stale() bool {
+	b.mu.Lock()
+	ended := b.ended
+	b.mu.Unlock()
+	now, err := os.ReadFile(b.file)
+	return ended || err == nil && !bytes.Equal(now, b.data)
+}
+
+// refresh looks at once.
+func (b *board) refresh() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.session != nil {
+		b.session.Refresh()
+	}
+}
+
+// close ends the watch; it does not wait for hosts that do not answer. It may be called again.
 func (b *board) close() {
 	if b.stop != nil {
 		b.stop()

@@ -49,8 +49,12 @@ func (s *shared) componentLines(p *workflow.Picture, columns int) []string {
 	whole := func(said string) {
 		lines = append(lines, wrapAll([]string{said}, columns, s.theme.mark(markBad)+" ", "    ")...)
 	}
-	if at := standingOf(p); at == standsDown || at == standsInterrupted {
+	switch standingOf(p) {
+	case standsDown, standsInterrupted:
 		whole(s.say(text.DashAPIDown, together(downCause(p), names)))
+	case standsUnknown:
+		whole(s.say(text.DashNotKnown, together(clean(p.Cause), names)))
+	case standsLooking, standsNone, standsConnecting, standsUp:
 	}
 	for _, one := range p.Live.Lacking {
 		whole(s.say(text.DashLacking, one.What, clean(one.Why)))

@@ -48,8 +48,15 @@ func (s *dashboard) begin() tea.Cmd {
 }
 
 func (s *dashboard) leave(bool) (bool, tea.Cmd) {
-	s.board.close()
+	s.close()
 	return true, nil
+}
+
+// close ends what goes on for it; it may be called again.
+func (s *dashboard) close() {
+	if s.board != nil {
+		s.board.close()
+	}
 }
 
 func (s *dashboard) title() string {
@@ -104,18 +111,15 @@ func (s *dashboard) update(msg tea.Msg) tea.Cmd {
 	return nil
 }
 
-// refresh looks at once; where the watch has ended, it begins anew.
+// refresh looks at once; where the watch has ended, or the file has changed, it begins anew.
 func (s *dashboard) refresh() {
-	s.board.mu.Lock()
-	defer s.board.mu.Unlock()
-	if s.board.ended {
-		s.board = &board{}
-		s.board.open(s.shared, s.file)
+	if !s.board.stale() {
+		s.board.refresh()
 		return
 	}
-	if s.board.session != nil {
-		s.board.session.Refresh()
-	}
+	s.board.close()
+	s.board = &board{}
+	s.board.open(s.shared, s.file)
 }
 
 // install goes to the installer, where there is no cluster yet, or what an interrupted init has left.
@@ -189,7 +193,7 @@ func (s *dashboard) head(p *workflow.Picture, columns int) []string {
 	case standsNone:
 		return append(line(markWaits, s.say(text.DashNoCluster)+" "+s.theme.key.Render(s.say(text.DashInstall))), line(markNone, cause)...)
 	case standsUnknown:
-		return line(markBad, s.say(text.DashNotKnown, cause))
+		return s.fewer(line(markBad, s.say(text.DashNotKnown, cause)))
 	case standsConnecting:
 		return append(line(markRuns, s.say(text.DashConnecting)), line(markNone, s.endpoint(p))...)
 	case standsInterrupted:

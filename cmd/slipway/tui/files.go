@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -56,12 +58,18 @@ func newFilesScreen(s *shared, files []string, begins func(*shared) (screen, err
 	for _, file := range files {
 		all = append(all, option{plain(clean(file)), open(file)})
 	}
-	fresh := usualFile
-	for n := 2; fileIsThere(fresh); n++ {
-		fresh = filepath.Base(usualFile[:len(usualFile)-len(".yaml")]) + "-" + string(rune('0'+n%10)) + ".yaml"
-	}
+	fresh := freshFile(fileIsThere)
 	all = append(all, option{words(text.FilesNew, fresh), open(fresh)})
 	return newChoiceScreen(s, words(text.FilesTitle), words(text.FilesAbout), all...)
+}
+
+// freshFile is a name for a new cluster file, of which none is there yet.
+func freshFile(isThere func(string) bool) string {
+	name := usualFile
+	for n := 2; isThere(name); n++ {
+		name = strings.TrimSuffix(usualFile, ".yaml") + "-" + strconv.Itoa(n) + ".yaml"
+	}
+	return name
 }
 
 func fileIsThere(file string) bool {

@@ -40,8 +40,15 @@ func (s *doneScreen) begin() tea.Cmd {
 }
 
 func (s *doneScreen) leave(bool) (bool, tea.Cmd) {
-	s.board.close()
+	s.close()
 	return true, nil
+}
+
+// close ends what goes on for it; it may be called again.
+func (s *doneScreen) close() {
+	if s.board != nil {
+		s.board.close()
+	}
 }
 
 // kubeconfig puts one into the user's own.
@@ -61,7 +68,7 @@ func (s *doneScreen) kubeconfig() tea.Msg {
 // choices are what one does next.
 func (s *doneScreen) choices() []option {
 	return []option{
-		{words(text.DoneDashboard), func() tea.Cmd { s.board.close(); return s.reset(s.home(s.file)) }},
+		{words(text.DoneDashboard), func() tea.Cmd { s.close(); return s.reset(s.home(s.file)) }},
 		{words(text.DoneKubeconfig, "slipway kubeconfig --merge"), func() tea.Cmd { return s.kubeconfig }},
 		{words(text.DoneSmoke), func() tea.Cmd { return s.push(newJobScreen(s.shared, task{file: s.file, workflow: workflow.Smoke})) }},
 		{words(text.DoneLeave), s.quit},

@@ -56,8 +56,15 @@ func (s *journalScreen) begin() tea.Cmd {
 }
 
 func (s *journalScreen) leave(bool) (bool, tea.Cmd) {
-	s.stop()
+	s.close()
 	return true, nil
+}
+
+// close ends what goes on for it; it may be called again.
+func (s *journalScreen) close() {
+	if s.stop != nil {
+		s.stop()
+	}
 }
 
 func (s *journalScreen) title() string { return s.unit }

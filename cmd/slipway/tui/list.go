@@ -39,6 +39,7 @@ func (l *list) key(key tea.KeyMsg, n int) bool {
 
 // window is the range of lines that are shown of n, so that the chosen one is among them.
 func (l *list) window(n, height int) (from, to int) {
+	height = max(0, height) // what stands above may take more than there is
 	l.height = height
 	l.at = max(0, min(l.at, n-1))
 	if l.at < l.top {
@@ -78,6 +79,7 @@ func (s *scroll) key(key tea.KeyMsg, n int) bool {
 }
 
 func (s *scroll) window(n, height int) (from, to int) {
+	height = max(0, height)
 	s.height = height
 	s.top = max(0, min(s.top, n-height))
 	return s.top, min(n, s.top+height)
