@@ -45,9 +45,6 @@ type linear struct {
 func RunLinear(ctx context.Context, options Options, in io.Reader, out io.Writer) error {
 	options.Terminal = Terminal{Profile: termenv.Ascii, ASCII: true}
 	s := &shared{options: options, theme: newTheme(options.Terminal), lang: options.Language, ctx: ctx, send: func(tea.Msg) {}, work: &sync.WaitGroup{}}
-	if s.options.File == "" {
-		s.options.File = append(clusterFiles("."), usualFile)[0]
-	}
 	l := &linear{shared: s, in: bufio.NewReader(in), out: out}
 	l.tell(s.say(text.LinWelcome))
 	return l.end(l.run())
@@ -79,16 +76,43 @@ type cutRun struct{ err error }
 func (e *cutRun) Error() string { return e.err.Error() }
 func (e *cutRun) Unwrap() error { return e.err }
 
+// chooseFile has one of several cluster files chosen where none is named, and says which one it is about.
+func (l *linear) chooseFile() error {
+	if l.options.File == "" {
+		files := clusterFiles(".")
+		if len(files) > 1 {
+			l.tell(l.say(text.FilesAbout), l.say(text.FilesTitle))
+			fresh := freshFile(fileIsThere)
+			var labels []string
+			for _, file := range files {
+				labels = append(labels, clean(file))
+			}
+			n, err := l.choose(append(labels, l.say(text.FilesNew, fresh)), -1)
+			if err != nil {
+				return err
+			}
+			files = append(files, fresh)[n:]
+		}
+		l.options.File = append(files, usualFile)[0]
+	}
+	l.tell(l.say(text.LinFile, clean(l.options.File)))
+	return nil
+}
+
 func (l *linear) run() error {
+	if err := l.chooseFile(); err != nil {
+		return err
+	}
 	installer, err := newInstaller(l.shared)
 	if err != nil {
 		return err
 	}
-	defer installer.probe.Close()
 	if len(installer.problems) > 0 {
-		if err := l.install(installer); err != nil {
-			return err
-		}
+		err = l.install(installer)
+	}
+	installer.probe.Close() // what follows connects by itself
+	if err != nil {
+		return err
 	}
 	return l.operate()
 }
@@ -254,7 +278,7 @@ func (l *linear) install(in *installer) error {
 	if err != nil || !yes {
 		return err
 	}
-	done, err := l.carryOut(task{file: l.options.File, bundle: in.bundle.Path, workflow: workflow.Init})
+	done, err := l.carryOut(newFileScreen(in).task())
 	if err != nil || !done {
 		return err
 	}
@@ -554,6 +578,9 @@ func (l *linear) carryOutOnce(t task) error {
 		return err
 	}
 	l.tell(l.say(text.SameCommand) + typed(t))
+	if t.before != nil {
+		t.before()
+	}
 	session, err := l.options.Open(t.file, t.bundle, linesFront{l.options.Lines(), l})
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package text
 // The accessible mode: questions and answers, line by line.
 var (
 	LinWelcome     = add("Slipway, line by line. An empty answer takes what stands in brackets; q leaves.", "Slipway 逐行模式。直接回车采用方括号中的内容，输入 q 离开。")
+	LinFile        = add("The cluster file: %s", "集群文件：%s")
 	LinNumber      = add("Number", "编号")
 	LinBad         = add("This is not one of the choices.", "这不是可选项之一。")
 	LinHosts       = add("Hosts, one on each line, a name, an address or both; an empty line ends the list.", "主机，每行一台，可写名称、地址或两者；空行结束。")
