@@ -25,6 +25,7 @@ type Live struct {
 const (
 	MostUnwell   = 500
 	MostWarnings = 200
+	MostOnNode   = 200
 )
 
 // The values of Lacking.What.
@@ -52,6 +53,17 @@ type LiveNode struct {
 	// Pressures are the conditions that are not as they should be, other than Ready: DiskPressure …
 	Pressures []string `json:"pressures,omitempty"`
 	Pods      int      `json:"pods"` // on the node, that have not ended
+	// OnIt are these Pods, by namespace and name: at most MostOnNode. They are for who looks at one node; as JSON
+	// a large cluster's would be too much.
+	OnIt []LivePod `json:"-"`
+}
+
+// LivePod is a Pod of a node, in short.
+type LivePod struct {
+	Namespace string
+	Name      string
+	Phase     string // Pending, Running …, or Terminating
+	Restarts  int    // of all its containers together
 }
 
 // UnwellPod is a Pod that is not well.

@@ -184,3 +184,22 @@ func TestATableIsShownOnce(t *testing.T) {
 		t.Errorf("%d tables:\n%s", n, out.String())
 	}
 }
+
+// TestStatusObjectsAreNotSaidTwice: a picture has more than its object, and of that alone nothing is to be read.
+func TestStatusObjectsAreNotSaidTwice(t *testing.T) {
+	var out bytes.Buffer
+	show := showObjects(&out)
+	pods := func(phase string) workflow.Picture {
+		return workflow.Picture{Live: hosts.Live{Nodes: []hosts.LiveNode{{Name: "cp-1", Pods: 1, OnIt: []hosts.LivePod{{Name: "web-1", Phase: phase}}}}}}
+	}
+	other := pods("Running")
+	other.Live.Pods = 2
+	for _, p := range []workflow.Picture{pods("Pending"), pods("Running"), other, other} {
+		if err := show(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := strings.Count(out.String(), "\n"); n != 2 || strings.Contains(out.String(), "web-1") {
+		t.Errorf("it says %d objects:\n%s", n, out.String())
+	}
+}

@@ -20,8 +20,7 @@ func watchStatus(ctx context.Context, s *workflow.Session, out io.Writer, format
 	defer cancel()
 	show := showTables(out)
 	if format == formatJSON {
-		encoder := json.NewEncoder(out)
-		show = func(p workflow.Picture) error { return encoder.Encode(p) }
+		show = showObjects(out)
 	}
 	var failed error
 	err := s.Watch(ctx, func(p workflow.Picture) {
@@ -35,6 +34,20 @@ func watchStatus(ctx context.Context, s *workflow.Session, out io.Writer, format
 		return failed
 	}
 	return err
+}
+
+// showObjects shows a picture as an object on a line of its own. What is in a picture but not in the object changes nothing.
+func showObjects(out io.Writer) func(workflow.Picture) error {
+	var last []byte
+	return func(p workflow.Picture) error {
+		line, err := json.Marshal(p)
+		if err != nil || bytes.Equal(line, last) {
+			return err
+		}
+		last = line
+		_, err = out.Write(append(line, '\n'))
+		return err
+	}
 }
 
 // showTables shows a status in the place of the last one, where out is a terminal. Else there is one

@@ -197,3 +197,24 @@ func TestNothingIsTooTall(t *testing.T) {
 		})
 	}
 }
+
+// TestAHostHasItsPods, those that are well too, on its page.
+func TestAHostHasItsPods(t *testing.T) {
+	s := onPaper(t, Terminal{}, text.English)
+	d := changed(s, func(p *workflow.Picture) {
+		p.Live.Nodes[0].Pods = 9
+		p.Live.Nodes[0].OnIt = []hosts.LivePod{{Namespace: "kube-system", Name: "coredns-1\x1b[2J", Phase: "Running", Restarts: 2}, {Namespace: "shop", Name: "web-1", Phase: "Terminating"}}
+	})
+	page := strings.Join(newHostPage(s, d.board, "ha.yaml", "cp-1").all(80), "\n")
+	for _, want := range []string{"kube-system/coredns-1", "Running (2×)\n", "  shop/web-1 Terminating\n", "  +7\n"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("it has no %q:\n%s", want, page)
+		}
+	}
+	if strings.Contains(page, "\x1b[2J") {
+		t.Errorf("what a host says reaches the terminal: %q", page)
+	}
+	if page = strings.Join(newHostPage(s, d.board, "ha.yaml", "cp-2").all(80), "\n"); strings.Contains(page, "web-1") {
+		t.Errorf("another host has them too:\n%s", page)
+	}
+}

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -139,8 +140,32 @@ func (s *hostPage) all(columns int) []string {
 		}
 	}
 	section(text.PagePods, s.unlessUnseen(p, s.podLines(pods, columns)))
+	if on := s.onNode(p, columns); len(on) > 0 {
+		section(text.DashPodsOf, on)
+	}
 	section(text.PageRecord, wrapAll(s.record(h, d), columns, "", "  "))
 	return lines[:len(lines)-1]
+}
+
+// onNode are the Pods of the host's node, in short.
+func (s *hostPage) onNode(p *workflow.Picture, columns int) []string {
+	at := slices.IndexFunc(p.Live.Nodes, func(n hosts.LiveNode) bool { return n.Name == s.name })
+	if at < 0 {
+		return nil
+	}
+	node := p.Live.Nodes[at]
+	var lines []string
+	for _, pod := range node.OnIt {
+		said := fmt.Sprintf("%s/%s %s", pod.Namespace, pod.Name, pod.Phase)
+		if pod.Restarts > 0 {
+			said += fmt.Sprintf(" (%d×)", pod.Restarts)
+		}
+		lines = append(lines, wrapAll([]string{clean(said)}, columns, "  ", "    ")...)
+	}
+	if rest := node.Pods - len(node.OnIt); rest > 0 && len(lines) > 0 {
+		lines = append(lines, " "+more(rest))
+	}
+	return lines
 }
 
 func (s *hostPage) units(h workflow.HostStatus, d workflow.HostDetails) []string {

@@ -25,6 +25,7 @@ type watched struct {
 	lacking   map[string]string // why a kind is not kept up, by Lacking.What
 	nodes     map[string]hosts.LiveNode
 	pods      map[string]watchedPod
+	onNodes   map[string][]hosts.LivePod // as told last: what is the same is compared soon
 	warnings  map[string]hosts.Warning
 }
 
@@ -77,10 +78,10 @@ func (w *watched) live(now time.Time) (live hosts.Live, known bool, next time.Du
 			live.Lacking = append(live.Lacking, hosts.Lacking{What: what, Why: w.lacking[what]})
 		}
 	}
-	on := map[string]int{}
+	on := map[string][]hosts.LivePod{}
 	for _, pod := range w.pods {
 		if !pod.ended {
-			on[pod.node]++
+			on[pod.node] = append(on[pod.node], pod.short)
 			live.Pods++
 		}
 		switch wait := pod.from.Sub(now); {
@@ -91,9 +92,15 @@ func (w *watched) live(now time.Time) (live hosts.Live, known bool, next time.Du
 			next = wait
 		}
 	}
+	told := w.onNodes
+	w.onNodes = map[string][]hosts.LivePod{}
 	for _, name := range slices.Sorted(maps.Keys(w.nodes)) {
 		node := w.nodes[name]
-		node.Pods = on[name]
+		node.Pods, node.OnIt = len(on[name]), firstPods(on[name])
+		if slices.Equal(node.OnIt, told[name]) {
+			node.OnIt = told[name]
+		}
+		w.onNodes[name] = node.OnIt
 		live.Nodes = append(live.Nodes, node)
 	}
 	slices.SortFunc(live.Unwell, func(a, b hosts.UnwellPod) int {
@@ -103,6 +110,14 @@ func (w *watched) live(now time.Time) (live hosts.Live, known bool, next time.Du
 	live.Unwell = slices.Clip(live.Unwell[:min(len(live.Unwell), hosts.MostUnwell)])
 	live.Warnings = newest(slices.Collect(maps.Values(w.warnings)))
 	return live, w.asked, next
+}
+
+// firstPods are the first Pods by namespace and name.
+func firstPods(all []hosts.LivePod) []hosts.LivePod {
+	slices.SortFunc(all, func(a, b hosts.LivePod) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	})
+	return slices.Clip(all[:min(len(all), hosts.MostOnNode)])
 }
 
 // newest are the newest warnings, the newest first.

@@ -118,6 +118,7 @@ func warning(event *corev1.Event) hosts.Warning {
 type watchedPod struct {
 	node  string
 	ended bool
+	short hosts.LivePod
 	// trouble is what makes it unwell; nil: nothing does. It counts from this time on.
 	trouble *hosts.UnwellPod
 	from    time.Time
@@ -126,6 +127,13 @@ type watchedPod struct {
 func (p watchPace) watchedPod(pod *corev1.Pod) watchedPod {
 	kept := watchedPod{
 		node: pod.Spec.NodeName, ended: pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed,
+		short: hosts.LivePod{Namespace: hosts.CleanLine(pod.Namespace), Name: hosts.CleanLine(pod.Name), Phase: hosts.CleanLine(string(pod.Status.Phase))},
+	}
+	if pod.DeletionTimestamp != nil {
+		kept.short.Phase = "Terminating"
+	}
+	for _, status := range containersOf(pod) {
+		kept.short.Restarts += int(status.RestartCount)
 	}
 	t := p.troubleOf(pod)
 	if t.reason == "" {
@@ -133,12 +141,10 @@ func (p watchPace) watchedPod(pod *corev1.Pod) watchedPod {
 	}
 	kept.from = t.from
 	kept.trouble = &hosts.UnwellPod{
-		Namespace: hosts.CleanLine(pod.Namespace), Name: hosts.CleanLine(pod.Name), Node: hosts.CleanLine(pod.Spec.NodeName),
+		Namespace: kept.short.Namespace, Name: kept.short.Name, Node: hosts.CleanLine(pod.Spec.NodeName),
 		Owner: hosts.CleanLine(ownerOf(pod)), Phase: hosts.CleanLine(string(pod.Status.Phase)),
 		Reason: hosts.CleanLine(t.reason), Message: hosts.CleanLine(plainly(t.message)), Since: t.since,
-	}
-	for _, status := range containersOf(pod) {
-		kept.trouble.Restarts += int(status.RestartCount)
+		Restarts: kept.short.Restarts,
 	}
 	return kept
 }

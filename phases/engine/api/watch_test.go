@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -113,10 +114,16 @@ func TestWatchShowsWhatThereIsAndWhatChanges(t *testing.T) {
 		if live.Version != "v1.36.3" || live.Pods != 1 || live.UnwellPods != 0 {
 			t.Errorf("it shows %+v", live)
 		}
+		if on := live.Nodes[0].OnIt; !slices.Equal(on, []hosts.LivePod{{Namespace: "default", Name: "web-5d-1", Phase: "Running"}}) {
+			t.Errorf("on the node: %+v", on)
+		}
 		c.web(`"containerStatuses":[{"restartCount":4,"state":{"waiting":{"reason":"CrashLoopBackOff","message":"back-off 5m0s"}}}]`)
 		live = v.until("a Pod that crashes", func(l hosts.Live) bool { return l.UnwellPods == 1 })
 		if got := live.Unwell[0]; got.Reason != "CrashLoopBackOff" || got.Message != "back-off 5m0s" || got.Owner != "Deployment web" || got.Restarts != 4 || got.Node != "cp-1" {
 			t.Errorf("the Pod: %+v", got)
+		}
+		if on := live.Nodes[0].OnIt; len(on) != 1 || on[0].Restarts != 4 {
+			t.Errorf("on the node: %+v", on)
 		}
 		c.node("cp-1", `"conditions":[{"type":"Ready","status":"False","reason":"KubeletNotReady","message":"no\nnetwork"},{"type":"DiskPressure","status":"True"}]`)
 		live = v.until("a node that is not ready", func(l hosts.Live) bool { return !l.Nodes[0].Ready })
@@ -346,6 +353,37 @@ func TestWhatMakesAPodUnwell(t *testing.T) {
 	}
 }
 
+// TestWatchKeepsFewPodsOfANode, the first ones, and counts all that have not ended.
+func TestWatchKeepsFewPodsOfANode(t *testing.T) {
+	w := newWatched(usualWatchPace)
+	put := func(source int, object any) {
+		t.Helper()
+		if err := w.sources()[source].store.Add(object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(0, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n"}})
+	for i := range 500 {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: fmt.Sprintf("p-%03d", i)}, Spec: corev1.PodSpec{NodeName: "n"}, Status: corev1.PodStatus{Phase: corev1.PodRunning}}
+		switch i {
+		case 0:
+			pod.Status.Phase = corev1.PodSucceeded
+		case 1:
+			pod.DeletionTimestamp = &metav1.Time{Time: time.Now()}
+		}
+		put(1, pod)
+	}
+	first, _, _ := w.live(time.Now())
+	node := first.Nodes[0]
+	if node.Pods != 499 || len(node.OnIt) != hosts.MostOnNode || node.OnIt[0] != (hosts.LivePod{Namespace: "a", Name: "p-001", Phase: "Terminating"}) {
+		t.Errorf("it has %d Pods, and shows %d: %+v", node.Pods, len(node.OnIt), node.OnIt[0])
+	}
+	put(1, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "p-002"}, Spec: corev1.PodSpec{NodeName: "n"}, Status: corev1.PodStatus{Phase: corev1.PodPending}})
+	if second, _, _ := w.live(time.Now()); second.Nodes[0].OnIt[1].Phase != "Pending" || first.Nodes[0].OnIt[1].Phase != "Running" {
+		t.Errorf("what changed is shown as %+v, and before as %+v", second.Nodes[0].OnIt[1], first.Nodes[0].OnIt[1])
+	}
+}
+
 // BenchmarkWatchOfManyPods is what each picture of a cluster of 10,000 Pods costs: at most five are
 // made a second, and none where nothing changes.
 func BenchmarkWatchOfManyPods(b *testing.B) {
@@ -356,6 +394,11 @@ func BenchmarkWatchOfManyPods(b *testing.B) {
 			pod.Status.Phase = corev1.PodFailed
 		}
 		if err := w.sources()[1].store.Add(&pod); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for i := range 500 {
+		if err := w.sources()[0].store.Add(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("n-%d", i)}}); err != nil {
 			b.Fatal(err)
 		}
 	}
