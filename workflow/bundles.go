@@ -42,7 +42,7 @@ func FindBundles(file string, c *cluster.Cluster) []FoundBundle {
 				continue
 			}
 			seen[real] = true
-			if one := LookAtBundle(path, c); one.Err == nil || one.Digest != "" {
+			if one := LookAtBundle(path, file, c); one.Err == nil || one.Digest != "" {
 				found = append(found, one)
 			}
 		}
@@ -65,14 +65,16 @@ func compareVersions(a, b string) int {
 	return one.Compare(other)
 }
 
-// LookAtBundle opens a bundle, and tells whether those whom the cluster file trusts have signed it. What it holds is not
-// read: Verify does that.
-func LookAtBundle(path string, c *cluster.Cluster) FoundBundle {
+// LookAtBundle opens a bundle, and tells whether those whom the cluster file trusts have signed it; the files of their keys
+// are beside that file. What the bundle holds is not read: Verify does that.
+func LookAtBundle(path, file string, c *cluster.Cluster) FoundBundle {
 	found := FoundBundle{Path: path}
 	if info, err := os.Stat(path); err == nil {
 		found.Size = info.Size()
 	}
-	trusted, err := trustOf(c)
+	named := cluster.Cluster{Bundle: cluster.Bundle{TrustedKeyFiles: slices.Clone(c.Bundle.TrustedKeyFiles)}}
+	named.MapFiles(func(key string) string { return beside(file, key) })
+	trusted, err := trustOf(&named)
 	if err != nil {
 		found.Err = err
 		return found

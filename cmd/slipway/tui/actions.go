@@ -3,6 +3,7 @@ package tui
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,7 +70,9 @@ type requestScreen struct {
 	workflow workflow.Workflow
 	form     form
 	put      []func(*workflow.Request) error // of each field, into the request
-	bundle   *field
+	bundle   *field                          // nil: the workflow takes from none
+	seeks    bool                            // bundles are looked for
+	typed    bool                            // the user has filled in the bundle, or emptied it
 	err      error
 }
 
@@ -127,20 +130,57 @@ func (s *requestScreen) addHosts(on []string) {
 	}
 }
 
-// addBundle has a bundle chosen of those that are found, where the workflow takes from one.
+// addBundle asks for a bundle, where the workflow takes from one: any path can be typed.
 func (s *requestScreen) addBundle() {
 	if !s.workflow.Bundle {
 		return
 	}
-	s.bundle = &field{label: words(text.FormBundle), help: words(text.BundleAbout), value: s.options.Bundle}
-	found := workflow.FindBundles(s.file, &cluster.Cluster{})
-	if s.bundle.value == "" && len(found) > 0 {
-		s.bundle.value = found[0].Path
-	}
-	for _, one := range found {
-		s.bundle.choices = append(s.bundle.choices, choice{one.Path, one.Path, plain("Kubernetes " + clean(one.Bill.KubernetesVersion))})
-	}
+	s.bundle = &field{label: words(text.FormBundle), value: s.options.Bundle, help: words(text.BundleAbout)}
+	s.seeks = true
 	s.add(s.bundle, func(*workflow.Request, string) error { return nil })
+}
+
+// formBundlesMsg are the bundles that were found for a form.
+type formBundlesMsg struct {
+	of    *requestScreen
+	found []workflow.FoundBundle
+}
+
+// findBundles looks for bundles by the keys that the cluster file trusts. It may take a while.
+func (s *requestScreen) findBundles() formBundlesMsg {
+	draft := &cluster.Cluster{}
+	if data, err := os.ReadFile(s.file); err == nil { // what is wrong with the file, the workflow itself tells
+		if read, _, err := cluster.Draft(data); err == nil {
+			draft = read
+		}
+	}
+	return formBundlesMsg{s, workflow.FindBundles(s.file, draft)}
+}
+
+// took fills in the best bundle that was found, where the user has said none, and names all of them.
+func (s *requestScreen) took(msg formBundlesMsg) {
+	s.seeks = false
+	s.bundle.help = func(l text.Language) string { return foundBundles(l, msg.found) }
+	best := slices.IndexFunc(msg.found, func(one workflow.FoundBundle) bool { return one.Err == nil })
+	if s.bundle.value == "" && best >= 0 && !s.typed {
+		s.bundle.value = msg.found[best].Path
+	}
+}
+
+// foundBundles is the help of the field for a bundle.
+func foundBundles(l text.Language, found []workflow.FoundBundle) string {
+	if len(found) == 0 {
+		return l.Say(text.BundleAbout)
+	}
+	var all []string
+	for _, one := range found {
+		about := "Kubernetes " + clean(one.Bill.KubernetesVersion)
+		if one.Err != nil {
+			about += ", " + l.Say(text.BundleBad)
+		}
+		all = append(all, clean(one.Path)+" ("+about+")")
+	}
+	return l.Say(text.BundleAbout) + " " + l.Say(text.BundleFound, strings.Join(all, "; "))
 }
 
 // addOption makes a field of an option, by the type of what it is kept in.
@@ -236,9 +276,15 @@ func (s *requestScreen) task() (task, error) {
 	return t, err
 }
 
-func (s *requestScreen) begin() tea.Cmd { return nil }
-func (s *requestScreen) types() bool    { return s.form.types() }
-func (s *requestScreen) title() string  { return s.workflow.Name }
+func (s *requestScreen) begin() tea.Cmd {
+	if !s.seeks {
+		return nil
+	}
+	return func() tea.Msg { return s.findBundles() }
+}
+
+func (s *requestScreen) types() bool   { return s.form.types() }
+func (s *requestScreen) title() string { return s.workflow.Name }
 
 func (s *requestScreen) command() string {
 	t, err := s.task()
@@ -260,12 +306,15 @@ func (s *requestScreen) keys() []key {
 }
 
 func (s *requestScreen) update(msg tea.Msg) tea.Cmd {
+	if found, is := msg.(formBundlesMsg); is && found.of == s {
+		s.took(found)
+	}
 	pressed, is := msg.(tea.KeyMsg)
 	if !is {
 		return nil
 	}
 	if !s.form.types() && isNext(pressed) {
-		if s.form.wrong() != nil {
+		if s.form.wrong() != nil || s.waits() {
 			return nil
 		}
 		t, err := s.task()
@@ -274,11 +323,16 @@ func (s *requestScreen) update(msg tea.Msg) tea.Cmd {
 		}
 		return s.push(newJobScreen(s.shared, t))
 	}
+	at := s.form.chosen()
 	if _, changed := s.form.key(pressed); changed {
 		s.err = nil
+		s.typed = s.typed || at == s.bundle
 	}
 	return nil
 }
+
+// waits tells whether the form has no bundle because they are still looked for.
+func (s *requestScreen) waits() bool { return s.seeks && s.bundle.value == "" && !s.typed }
 
 func (s *requestScreen) body(columns, height int) []string {
 	lines := wrap(s.workflow.Short, columns)
@@ -289,6 +343,9 @@ func (s *requestScreen) body(columns, height int) []string {
 	lines = append(lines, wrapAll([]string{s.say(about)}, columns, "", "")...)
 	lines = append(lines, "")
 	var below []string
+	if s.waits() {
+		below = []string{"", s.theme.mark(markRuns) + " " + s.say(text.BundleSeeks)}
+	}
 	if s.err != nil {
 		below = append([]string{""}, wrapAll(cleanLines(s.err.Error()), columns, s.theme.mark(markBad)+" ", "  ")...)
 	}

@@ -17,6 +17,8 @@ type bundleScreen struct {
 	*installer
 	form     form // open while a path is typed
 	found    []workflow.FoundBundle
+	named    []workflow.FoundBundle // those whose paths were typed, the last first
+	opens    string                 // the path that was typed, while its bundle is looked at
 	looked   bool
 	list     list
 	verified map[string]string // what came of reading a bundle, by its path; empty while it is read
@@ -24,8 +26,12 @@ type bundleScreen struct {
 
 type (
 	bundlesMsg struct {
-		of    *bundleScreen
-		found []workflow.FoundBundle
+		of           *bundleScreen
+		found, named []workflow.FoundBundle
+	}
+	namedMsg struct {
+		of     *bundleScreen
+		bundle workflow.FoundBundle
 	}
 	verifiedMsg struct {
 		of   *bundleScreen
@@ -35,24 +41,74 @@ type (
 )
 
 func newBundleScreen(in *installer) *bundleScreen {
-	return &bundleScreen{installer: in, form: form{shared: in.shared}, verified: map[string]string{}}
+	s := &bundleScreen{installer: in, form: form{shared: in.shared}, verified: map[string]string{}}
+	if in.bundle.Path != "" { // it was chosen on this screen before
+		s.named = []workflow.FoundBundle{in.bundle}
+	}
+	return s
 }
 
 func (s *bundleScreen) begin() tea.Cmd {
-	file, draft, said := s.options.File, s.draft, s.options.Bundle
+	file, draft, said, named := s.options.File, s.draft, s.options.Bundle, slices.Clone(s.named)
 	return func() tea.Msg {
+		for i, one := range named { // the files, and whom one trusts, may have changed
+			named[i] = workflow.LookAtBundle(one.Path, file, draft)
+		}
 		found := workflow.FindBundles(file, draft)
 		if said != "" {
-			found = withBundle(workflow.LookAtBundle(said, draft), found)
+			found = withBundle(workflow.LookAtBundle(said, file, draft), found)
 		}
-		return bundlesMsg{s, found}
+		return bundlesMsg{s, found, named}
 	}
+}
+
+// took takes the bundles that were found. Those whose paths were typed stay, and so does the choice.
+func (s *bundleScreen) took(found, named []workflow.FoundBundle) {
+	chosen := s.bundle.Path
+	if one := s.chosen(); one != nil {
+		chosen = one.Path
+	}
+	s.found, s.looked = found, true
+	for i, one := range slices.Backward(s.named) {
+		if at := indexOfBundle(named, one.Path); at >= 0 {
+			s.named[i] = named[at]
+		}
+		if indexOfBundle(s.found, one.Path) < 0 {
+			s.found = withBundle(s.named[i], s.found)
+		}
+	}
+	s.list.at = max(0, indexOfBundle(s.found, chosen))
+}
+
+func indexOfBundle(all []workflow.FoundBundle, path string) int {
+	return slices.IndexFunc(all, func(one workflow.FoundBundle) bool { return one.Path == path })
+}
+
+// open looks at the bundle of a path that was typed, beside the program: the file may be large, or far away.
+func (s *bundleScreen) open(path string) tea.Cmd {
+	if path == "" {
+		return nil
+	}
+	s.opens = path
+	file, draft := s.options.File, s.draft
+	return func() tea.Msg { return namedMsg{s, workflow.LookAtBundle(path, file, draft)} }
+}
+
+// tookNamed takes the bundle of a path that was typed, which is chosen then.
+func (s *bundleScreen) tookNamed(one workflow.FoundBundle) {
+	if one.Path != s.opens { // another path was typed meanwhile
+		return
+	}
+	s.opens = ""
+	s.named = append([]workflow.FoundBundle{one}, slices.DeleteFunc(s.named, func(other workflow.FoundBundle) bool { return other.Path == one.Path })...)
+	s.found = withBundle(one, s.found)
+	s.list.at = 0
 }
 
 // withBundle is a list with this bundle first, and once.
 func withBundle(first workflow.FoundBundle, found []workflow.FoundBundle) []workflow.FoundBundle {
 	rest := slices.DeleteFunc(found, func(other workflow.FoundBundle) bool {
-		return other.Digest != "" && other.Digest == first.Digest && other.Size == first.Size && filepath.Base(other.Path) == filepath.Base(first.Path)
+		return other.Path == first.Path || other.Digest != "" && other.Digest == first.Digest && other.Size == first.Size && filepath.Base(other.Path) == filepath.Base(first.Path)
 	})
 	return append([]workflow.FoundBundle{first}, rest...)
 }
@@ -95,7 +151,11 @@ func (s *bundleScreen) update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case bundlesMsg:
 		if msg.of == s {
-			s.found, s.looked = msg.found, true
+			s.took(msg.found, msg.named)
+		}
+	case namedMsg:
+		if msg.of == s {
+			s.tookNamed(msg.bundle)
 		}
 	case verifiedMsg:
 		if msg.of == s {
@@ -113,7 +173,7 @@ func (s *bundleScreen) update(msg tea.Msg) tea.Cmd {
 func (s *bundleScreen) key(msg tea.KeyMsg) tea.Cmd {
 	if s.form.types() {
 		if _, changed := s.form.key(msg); changed {
-			return s.named(s.form.fields[0].value)
+			return s.open(s.form.fields[0].value)
 		}
 		return nil
 	}
@@ -122,6 +182,11 @@ func (s *bundleScreen) key(msg tea.KeyMsg) tea.Cmd {
 		s.form.fields = []*field{{label: words(text.BundlePath)}}
 		s.form.open()
 		return nil
+	}
+	if s.opens != "" { // the list is not shown
+		return nil
+	}
+	switch msg.String() {
 	case "v":
 		return s.verify()
 	case "n", "right", "enter":
@@ -132,16 +197,6 @@ func (s *bundleScreen) key(msg tea.KeyMsg) tea.Cmd {
 		return nil
 	}
 	s.list.key(msg, len(s.found))
-	return nil
-}
-
-// named takes the bundle of a path that was typed.
-func (s *bundleScreen) named(path string) tea.Cmd {
-	if path == "" {
-		return nil
-	}
-	s.found = withBundle(workflow.LookAtBundle(path, s.draft), s.found)
-	s.list.at = 0
 	return nil
 }
 
@@ -161,6 +216,9 @@ func (s *bundleScreen) body(columns, height int) []string {
 	lines = append(lines, "")
 	if s.form.types() {
 		return append(lines, s.form.lines(columns, 4)...)
+	}
+	if s.opens != "" {
+		return append(lines, wrapAll([]string{s.say(text.BundleOpens, clean(s.opens))}, columns, s.theme.mark(markRuns)+" ", "  ")...)
 	}
 	if s.looked && len(s.found) == 0 {
 		return append(lines, wrap(s.say(text.BundleNone), columns)...)

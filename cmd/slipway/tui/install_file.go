@@ -85,7 +85,7 @@ func (s *fileScreen) body(columns, height int) []string {
 }
 
 func (s *fileScreen) lines(columns int) []string {
-	var lines []string
+	lines := s.bundleLines(columns)
 	if s.said != "" {
 		lines = append(lines, wrap(s.said, columns)...)
 	}

@@ -499,7 +499,7 @@ func (l *linear) chooseBundle(in *installer) error {
 	for {
 		found := workflow.FindBundles(l.options.File, in.draft)
 		if l.options.Bundle != "" {
-			found = append([]workflow.FoundBundle{workflow.LookAtBundle(l.options.Bundle, in.draft)}, found...)
+			found = append([]workflow.FoundBundle{workflow.LookAtBundle(l.options.Bundle, l.options.File, in.draft)}, found...)
 		}
 		usual := ""
 		for _, one := range found {
@@ -512,7 +512,7 @@ func (l *linear) chooseBundle(in *installer) error {
 		if err != nil {
 			return err
 		}
-		if in.bundle = workflow.LookAtBundle(path, in.draft); in.bundle.Err == nil && path != "" {
+		if in.bundle = workflow.LookAtBundle(path, l.options.File, in.draft); in.bundle.Err == nil && path != "" {
 			return nil
 		}
 		l.explain(in.bundle.Err)
@@ -622,6 +622,9 @@ func (l *linear) operate() error {
 // user wants one.
 func (l *linear) request(w workflow.Workflow) error {
 	s := newRequestScreen(l.shared, l.options.File, w, nil)
+	if w.Bundle {
+		s.took(s.findBundles())
+	}
 	for {
 		if err := l.change(s.form.fields); err != nil {
 			return err

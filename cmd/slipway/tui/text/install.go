@@ -141,6 +141,11 @@ var (
 	BundleReads  = add("being read and compared with its digests …", "正在读取并校验摘要……")
 	BundleOther  = add("another path", "其他路径")
 	BundleRight  = add("every byte is as its digests say", "全部内容与摘要一致")
+	BundleOpens  = add("looking at %s …", "正在读取 %s……")
+	BundleChosen = add("Bundle: %s, Kubernetes %s", "安装包：%s，Kubernetes %s")
+	BundleSeeks  = add("Looking for bundles …", "正在查找安装包……")
+	BundleFound  = add("Found: %s", "已找到：%s")
+	BundleBad    = add("cannot be used", "无法使用")
 	BundlePath   = add("Path", "路径")
 
 	FileNew      = add("The cluster file %s is new:", "新建集群文件 %s：")
