@@ -218,3 +218,15 @@ func TestAHostHasItsPods(t *testing.T) {
 		t.Errorf("another host has them too:\n%s", page)
 	}
 }
+
+// TestAHostThatIsAwaySaysWhenItIsTriedAgain: that may be minutes, where it refuses the login.
+func TestAHostThatIsAwaySaysWhenItIsTriedAgain(t *testing.T) {
+	s := onPaper(t, Terminal{}, text.English)
+	d := changed(s, func(p *workflow.Picture) {
+		p.Details = append(p.Details, workflow.HostDetails{Name: "worker-1", Again: at})
+	})
+	page := strings.Join(newHostPage(s, d.board, "ha.yaml", "worker-1").all(80), "\n")
+	if want := "It is tried again at " + at.Local().Format("15:04:05"); !strings.Contains(page, want) {
+		t.Errorf("it does not say %q:\n%s", want, page)
+	}
+}

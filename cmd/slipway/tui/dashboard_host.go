@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -125,6 +126,9 @@ func (s *hostPage) all(columns int) []string {
 		lines = append(lines, s.theme.mark(markRuns)+" "+s.say(text.PageWaits), "")
 	case h.Connection != workflow.ConnectionOK:
 		lines = append(lines, wrapAll([]string{s.say(text.PageDown, clean(h.Connection))}, columns, s.theme.mark(markBad)+" ", "  ")...)
+		if !d.Again.IsZero() {
+			lines = append(lines, wrapAll([]string{s.say(text.PageAgain, d.Again.Local().Format(time.TimeOnly))}, columns, "  ", "  ")...)
+		}
 	}
 	if len(h.Units) > 0 {
 		section(text.PageUnits, s.units(h, d))

@@ -79,6 +79,7 @@ var (
 	PageWaits      = add("The host has not answered yet.", "主机尚未响应。")
 	PageLoad       = add("%d, load %.2f %.2f %.2f (1, 5 and 15 minutes)", "%d，负载 %.2f %.2f %.2f（1、5、15 分钟）")
 	PageNoRecord   = add("Slipway has no record on this host.", "此主机上没有 Slipway 记录。")
+	PageAgain      = add("It is tried again at %s; r on the dashboard tries it at once.", "将于 %s 重试；在仪表盘中按 r 可立即重试。")
 	PageDown       = add("The host does not answer: %s", "主机无响应：%s")
 	PageRecordLine = add("Cluster %s: %d paths, %d units, %d images, %d settings with their previous values", "集群 %s：%d 个路径，%d 个服务，%d 个镜像，%d 项设置及其原值")
 	PageUpgrade    = add("upgraded from %s at %s", "从 %s 升级，时间 %s")
