@@ -145,7 +145,7 @@ func TestHostsOfSSH(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(home, ".ssh"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	config := "Host master\n  HostName 192.0.2.9\n  Port 2222\n  User ops\nHost my_host\n  HostName 192.0.2.10\n  User other\nHost web\n  HostName inner\nHost inner\n  HostName 192.0.2.11\n  User third\n"
+	config := "Host master\n  HostName 192.0.2.9\n  Port 2222\n  User ops\nHost my_host\n  HostName 192.0.2.10\n  User other\nHost my_web\n  HostName inner\nHost inner\n  HostName 192.0.2.11\n  User third\n"
 	if err := os.WriteFile(filepath.Join(home, ".ssh", "config"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestHostsOfSSH(t *testing.T) {
 	for _, h := range s.draft.Hosts {
 		got = append(got, told(listed{host: h}))
 	}
-	want := []string{"master|192.0.2.9|control-plane|192.0.2.9|ops|2222|", "node|192.0.2.10|worker|192.0.2.10|other|22|", "web||worker|inner|root|22|", "inner|192.0.2.11|worker|192.0.2.11|third|22|"}
+	want := []string{"master|192.0.2.9|control-plane|192.0.2.9|ops|2222|", "node|192.0.2.10|worker|192.0.2.10|other|22|", "node-2||worker|inner|root|22|", "inner|192.0.2.11|worker|192.0.2.11|third|22|"}
 	if !slices.Equal(got, want) {
 		t.Errorf("the file has %q, want %q", got, want)
 	}
