@@ -32,14 +32,8 @@ type Probe struct {
 
 	mu    sync.Mutex
 	over  bool
-	calls sync.WaitGroup // that run
-	seats map[seatKey]*seat
-}
-
-// seatKey is how a host is reached. What is reached otherwise is another host.
-type seatKey struct {
-	name string
-	ssh  cluster.SSH
+	calls sync.WaitGroup        // that run
+	seats map[cluster.SSH]*seat // by how a host is reached: a host may be called otherwise meanwhile
 }
 
 // seat is one host's connection. One call at a time has its turn.
@@ -63,7 +57,7 @@ func NewProbe(options Options) *Probe {
 	if err != nil {
 		file = options.File
 	}
-	p := &Probe{file: file, dial: options.Dial, seats: map[seatKey]*seat{}}
+	p := &Probe{file: file, dial: options.Dial, seats: map[cluster.SSH]*seat{}}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	if p.dial == nil {
 		p.dial = loginBy(options.Version, ssh.NewGate(), func(_ context.Context, platform ssh.Platform) (ssh.Binary, error) {
@@ -209,7 +203,7 @@ func (p *Probe) enter(ctx context.Context, h cluster.Host) (context.Context, *se
 
 // seat is a host's, for who holds the mutex.
 func (p *Probe) seat(h cluster.Host) *seat {
-	key := seatKey{h.Name, h.SSH}
+	key := h.SSH
 	s := p.seats[key]
 	if s == nil {
 		s = &seat{turn: make(chan struct{}, 1)}
@@ -230,8 +224,9 @@ var HostChecks = []string{
 
 // Check asks those checks of init that have these names, of the cluster's hosts that are connected:
 // they have been tried, by the same ssh. The cluster need not be valid. Without a bundle and keys, checks
-// that go by them find nothing. A host that does not answer any more is a finding of Connection.
-func (p *Probe) Check(ctx context.Context, c *cluster.Cluster, names ...string) []checks.Finding {
+// that go by them find nothing. A host that does not answer any more is a finding of Connection. asked are the
+// hosts that were: of the others nothing is known.
+func (p *Probe) Check(ctx context.Context, c *cluster.Cluster, names ...string) (found []checks.Finding, asked []string) {
 	whole := completed(c)
 	v := view.View{Cluster: whole, Facts: map[string]hosts.Facts{}, Unreached: map[string]error{}, Observed: map[string]time.Time{}}
 	type look struct {
@@ -254,9 +249,10 @@ func (p *Probe) Check(ctx context.Context, c *cluster.Cluster, names ...string) 
 			continue
 		}
 		v.Facts[h.Name], v.Observed[h.Name] = looks[i].facts, looks[i].at
+		asked = append(asked, h.Name)
 	}
 	v.Now = time.Now()
-	return append(lost, checks.Some(view.Init, v, names...)...)
+	return append(lost, checks.Some(view.Init, v, names...)...), asked
 }
 
 // HostsOf are the hosts of a cluster that need not be valid yet as Try has to be given them: what a host does
@@ -278,7 +274,7 @@ func (p *Probe) connected(list []cluster.Host) []cluster.Host {
 	defer p.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(list), func(h cluster.Host) bool {
 		h = p.complete(h)
-		s := p.seats[seatKey{h.Name, h.SSH}]
+		s := p.seats[h.SSH]
 		return s == nil || !s.up.Load()
 	})
 }

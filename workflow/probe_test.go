@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -231,13 +232,16 @@ func TestChecksAreAskedOfConnectedHosts(t *testing.T) {
 	for _, h := range c.Hosts {
 		p.Try(t.Context(), h, nil)
 	}
-	for key, s := range p.seats {
-		if key.name == "cp-2" {
+	for _, s := range p.seats {
+		if s.host == lost {
 			s.take(cut{s.host})
 		}
 	}
 	delete(d.hosts, "cp-2")
-	found := p.Check(t.Context(), c, "VirtualIP", "NumCPU")
+	found, told := p.Check(t.Context(), c, "VirtualIP", "NumCPU")
+	if !slices.Equal(told, []string{"cp-1"}) {
+		t.Errorf("asked were %v", told)
+	}
 	if len(found) != 2 || found[0].Check != "Connection" || found[0].Host != "cp-2" ||
 		found[1].Check != "VirtualIP" || found[1].Host != "cp-1" || !strings.Contains(found[1].Seen, "outside the subnet") {
 		t.Errorf("found %+v", found)
@@ -252,7 +256,7 @@ func TestChecksAreAskedOfConnectedHosts(t *testing.T) {
 	if asked.Sync == "" || asked.VirtualIP != nil {
 		t.Errorf("asked for %+v", asked)
 	}
-	if found := p.Check(t.Context(), c, "NoSuchCheck"); len(found) != 1 || found[0].Check != "NoSuchCheck" || found[0].Severity != checks.Error {
+	if found, _ := p.Check(t.Context(), c, "NoSuchCheck"); len(found) != 1 || found[0].Check != "NoSuchCheck" || found[0].Severity != checks.Error {
 		t.Errorf("found %+v", found)
 	}
 }
@@ -264,13 +268,14 @@ func TestAHostIsTriedAsItsClusterSays(t *testing.T) {
 	c := demo()
 	c.SSH.User = "ops"
 	p.Try(t.Context(), HostsOf(c)[0], nil)
-	if found := p.Check(t.Context(), c, "VirtualIP"); len(found) != 1 || len(d.dials) != 1 || d.dials[0].SSH.User != "ops" || c.Hosts[0].SSH.User != "" {
+	if found, _ := p.Check(t.Context(), c, "VirtualIP"); len(found) != 1 || len(d.dials) != 1 || d.dials[0].SSH.User != "ops" || c.Hosts[0].SSH.User != "" {
 		t.Errorf("found %+v, dialed %+v", found, d.dials)
 	}
 }
 
 func TestHostChecksAreChecksOfInit(t *testing.T) {
-	for _, found := range probeOf(t, &probedHosts{}).Check(t.Context(), demo(), HostChecks...) {
+	all, _ := probeOf(t, &probedHosts{}).Check(t.Context(), demo(), HostChecks...)
+	for _, found := range all {
 		t.Errorf("without a host there is %s", found)
 	}
 }

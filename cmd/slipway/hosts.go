@@ -133,7 +133,8 @@ func (p *program) checkHosts(ctx context.Context, probe *workflow.Probe, c *clus
 		})
 	}
 	wait.Wait()
-	found.Findings = append([]checks.Finding{}, probe.Check(ctx, c, workflow.HostChecks...)...)
+	findings, _ := probe.Check(ctx, c, workflow.HostChecks...)
+	found.Findings = append([]checks.Finding{}, findings...)
 	return found
 }
 

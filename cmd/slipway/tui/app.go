@@ -85,6 +85,9 @@ func (a *app) settle() tea.Cmd {
 		case moveReplace:
 			a.screens[len(a.screens)-1] = next.screen
 		case moveReset:
+			for _, old := range a.screens {
+				a.gone(old)
+			}
 			a.screens = []screen{next.screen}
 		case moveDrop:
 			a.screens = slices.DeleteFunc(a.screens, func(s screen) bool { return s == next.screen && len(a.screens) > 1 })
@@ -102,8 +105,16 @@ func (a *app) end() tea.Cmd {
 	return tea.Quit
 }
 
+// gone ends what a screen has begun that is not shown any more.
+func (a *app) gone(old screen) {
+	if one, has := old.(closer); has {
+		one.close()
+	}
+}
+
 // back takes the uppermost screen away; without the last one the program ends.
 func (a *app) back() tea.Cmd {
+	a.gone(a.top())
 	if len(a.screens) == 1 {
 		return a.end()
 	}

@@ -30,6 +30,8 @@ type installer struct {
 	unnamed  map[string]bool  // hosts that are to be called as they call themselves
 	bundle   workflow.FoundBundle
 	said     string // what came of the last key among the hosts
+	// lastLook shows what changes in the file before it is written and the installer left.
+	lastLook func(end func() tea.Cmd) screen
 }
 
 // newInstaller reads the cluster file, where there is one.
@@ -81,9 +83,9 @@ func (in *installer) unsaved() bool {
 }
 
 // errChanged tells that somebody else has written the file meanwhile.
-var errChanged = errors.New("changed by somebody else")
+var errChanged = errors.New("somebody else has changed it since it was read here")
 
-// write writes the file: beside it, and then in its place, so that there is never half of it.
+// write writes the file, unless somebody else has done so meanwhile.
 func (in *installer) write() error {
 	file := in.options.File
 	now, err := os.ReadFile(file)
@@ -91,43 +93,44 @@ func (in *installer) write() error {
 		return fmt.Errorf("read the cluster file again: %w", err)
 	}
 	if !bytes.Equal(now, in.onDisk) {
-		return errChanged
+		return fmt.Errorf("write the cluster file %s: %w", file, errChanged)
 	}
 	data := in.editor.Bytes()
-	if err := writeFile(file, data); err != nil {
-		return fmt.Errorf("write the cluster file: %w", err)
+	if err := workflow.WriteClusterFile(file, data); err != nil {
+		return err
 	}
 	in.onDisk = slices.Clone(data)
 	return nil
 }
 
-// writeFile writes a file whole, or not at all; one that is there keeps its mode.
-func writeFile(path string, data []byte) error {
-	mode := fs.FileMode(0o644)
-	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
+// readAgain takes the file as it is by now; what was changed here is lost.
+func (in *installer) readAgain() error {
+	data, err := os.ReadFile(in.options.File)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read the cluster file again: %w", err)
 	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real // the link stays one
-	}
-	temporary, err := os.CreateTemp(filepath.Dir(path), ".slipway-*")
+	editor, err := cluster.NewEditor(data)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", in.options.File, err)
 	}
-	defer os.Remove(temporary.Name()) // where it is still there
-	_, err = temporary.Write(data)
-	err = errors.Join(err, temporary.Chmod(mode), temporary.Sync(), temporary.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(temporary.Name(), path)
+	in.onDisk, in.editor = data, editor
+	return in.read()
 }
 
-// release ends the connections by which hosts were looked at: a workflow makes its own. Who looks again connects again.
-func (in *installer) release() {
-	in.probe.Close()
+// release gives up the connections by which hosts were looked at, since a workflow makes its own: close ends them, beside the
+// program. Who looks again connects again.
+func (in *installer) release() (end func()) {
+	old := in.probe
 	in.probe = workflow.NewProbe(in.options.Probe)
+	for _, at := range in.looks {
+		at.state = lookNone
+		at.tries++
+	}
+	return old.Close
 }
+
+// endLooks ends the connections when the installer is left.
+func (in *installer) endLooks() { in.work.Go(in.probe.Close) }
 
 // host is a host of the draft.
 func (in *installer) host(name string) (cluster.Host, bool) {
@@ -156,10 +159,11 @@ func (in *installer) leaving(end func() tea.Cmd) (bool, tea.Cmd) {
 	}
 	ask := newChoiceScreen(in.shared, words(text.LeaveTitle), words(text.LeaveUnsaved, in.options.File),
 		option{words(text.LeaveWrite), func() tea.Cmd {
-			if err := in.write(); err != nil {
-				return in.push(newErrorScreen(in.shared, err))
+			in.pop()
+			if in.lastLook == nil { // no step of the installer lies below
+				return in.failed(in.write())
 			}
-			return end()
+			return in.push(in.lastLook(end))
 		}},
 		option{words(text.LeaveDrop), end},
 		option{words(text.LeaveStay), in.pop},

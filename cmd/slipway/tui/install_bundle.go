@@ -145,9 +145,6 @@ func (s *bundleScreen) leave(quitting bool) (bool, tea.Cmd) {
 }
 
 func (s *bundleScreen) update(msg tea.Msg) tea.Cmd {
-	if cmd, taken := s.tellOf(msg); taken {
-		return cmd
-	}
 	switch msg := msg.(type) {
 	case bundlesMsg:
 		if msg.of == s {

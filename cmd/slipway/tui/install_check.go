@@ -21,12 +21,14 @@ type liveCheck struct {
 	runs     bool
 	offline  bool
 	findings []checks.Finding
+	hosts    int // that were asked
 }
 
 type checkedMsg struct {
 	of       *liveCheck
 	asked    int
 	findings []checks.Finding
+	hosts    int
 }
 
 // checkWithin bounds a look of all hosts.
@@ -37,17 +39,18 @@ func (c *liveCheck) ask() tea.Cmd {
 	c.asked++
 	c.runs, c.findings = true, nil
 	c.offline = !slices.ContainsFunc(c.draft.Hosts, func(h cluster.Host) bool { return c.of(h.Name).state == lookWell })
-	asked, draft := c.asked, c.draft
+	asked, draft, probe, whole := c.asked, c.draft, c.probe, c.ctx
 	return func() tea.Msg {
-		ctx, cancel := context.WithTimeout(c.ctx, checkWithin)
+		ctx, cancel := context.WithTimeout(whole, checkWithin)
 		defer cancel()
-		return checkedMsg{c, asked, c.probe.Check(ctx, draft, c.names...)}
+		findings, hosts := probe.Check(ctx, draft, c.names...)
+		return checkedMsg{c, asked, findings, len(hosts)}
 	}
 }
 
 func (c *liveCheck) took(msg checkedMsg) {
 	if msg.of == c && msg.asked == c.asked {
-		c.runs, c.findings = false, msg.findings
+		c.runs, c.findings, c.hosts = false, msg.findings, msg.hosts
 	}
 }
 
@@ -66,8 +69,10 @@ func (c *liveCheck) lines(what string, problems []cluster.Problem, columns int) 
 	switch {
 	case c.runs:
 		return append(lines, c.theme.mark(markRuns)+" "+c.say(text.CheckRuns))
-	case c.offline:
+	case c.offline || c.hosts == 0 && len(c.findings) == 0:
 		return append(lines, wrapAll([]string{c.say(text.CheckOffline)}, columns, c.theme.mark(markWaits)+" ", "  ")...)
+	case len(c.findings) == 0 && c.hosts < len(c.draft.Hosts):
+		return append(lines, wrapAll([]string{c.say(text.CheckSome, what, c.hosts, len(c.draft.Hosts))}, columns, c.theme.mark(markWarning)+" ", "  ")...)
 	case len(c.findings) == 0:
 		return append(lines, wrapAll([]string{c.say(text.CheckWell, what)}, columns, c.theme.mark(markWell)+" ", "  ")...)
 	}

@@ -99,7 +99,7 @@ func (s *endpointScreen) begin() tea.Cmd {
 	if s.draft.Endpoint.Host == "" && s.needsHost() {
 		s.form.list.at = 1 // what has to be said
 	}
-	return s.check.ask()
+	return tea.Batch(s.tryAll(), s.check.ask())
 }
 
 func (s *endpointScreen) needsHost() bool {
@@ -126,12 +126,11 @@ func (s *endpointScreen) leave(quitting bool) (bool, tea.Cmd) {
 }
 
 func (s *endpointScreen) update(msg tea.Msg) tea.Cmd {
-	if cmd, taken := s.tellOf(msg); taken {
-		return cmd
-	}
 	switch msg := msg.(type) {
 	case checkedMsg:
 		s.check.took(msg)
+	case probedMsg: // the hosts' screen, which lies below, has taken it: one more can be asked
+		return s.check.ask()
 	case tea.KeyMsg:
 		if !s.form.types() && isNext(msg) {
 			if s.form.wrong() == nil {

@@ -15,6 +15,7 @@ type fileScreen struct {
 	*installer
 	scroll scroll
 	said   string
+	end    func() tea.Cmd // what follows once it is written, where the installer is left; else nil
 }
 
 func newFileScreen(in *installer) *fileScreen { return &fileScreen{installer: in} }
@@ -27,11 +28,14 @@ func (s *fileScreen) command() string {
 }
 
 func (s *fileScreen) task() task {
-	return task{file: s.options.File, bundle: s.bundle.Path, workflow: workflow.Init, before: s.release, then: func() screen { return newDoneScreen(s.shared, s.options.File) }}
+	return task{file: s.options.File, bundle: s.bundle.Path, workflow: workflow.Init, then: func() screen { return newDoneScreen(s.shared, s.options.File) }}
 }
 
 func (s *fileScreen) keys() []key {
 	does := text.KeyWrite
+	if s.end != nil {
+		return []key{{"n", text.KeyWriteLeave}, {"↑↓", text.KeyMove}, {"Esc", text.KeyBack}}
+	}
 	if !s.unsaved() && len(s.problems) == 0 {
 		does = text.KeyInstall
 	}
@@ -39,6 +43,9 @@ func (s *fileScreen) keys() []key {
 }
 
 func (s *fileScreen) leave(quitting bool) (bool, tea.Cmd) {
+	if s.end != nil {
+		return true, nil // one is asked again where one is then
+	}
 	if quitting {
 		return s.leaving(s.quit)
 	}
@@ -46,9 +53,6 @@ func (s *fileScreen) leave(quitting bool) (bool, tea.Cmd) {
 }
 
 func (s *fileScreen) update(msg tea.Msg) tea.Cmd {
-	if cmd, taken := s.tellOf(msg); taken {
-		return cmd
-	}
 	pressed, is := msg.(tea.KeyMsg)
 	if !is {
 		return nil
@@ -65,17 +69,32 @@ func (s *fileScreen) goOn() tea.Cmd {
 	if s.unsaved() {
 		switch err := s.write(); {
 		case errors.Is(err, errChanged):
-			s.said = s.say(text.FileElse, s.options.File)
-			return nil
+			return s.push(newChoiceScreen(s.shared, words(text.FileElseTitle), words(text.FileElse, s.options.File),
+				option{words(text.FileElseStay), s.pop},
+				option{words(text.FileElseRead), func() tea.Cmd {
+					s.pop()
+					return s.failed(s.readAgain())
+				}},
+			))
 		case err != nil:
 			return s.push(newErrorScreen(s.shared, err))
 		}
 		s.said = s.say(text.FileWritten, s.options.File)
 	}
+	if s.end != nil {
+		return s.end()
+	}
 	if len(s.problems) > 0 {
 		return nil
 	}
-	return s.push(newJobScreen(s.shared, s.task()))
+	return s.push(newJobScreen(s.shared, s.installs()))
+}
+
+// installs is the task that is carried out now: the look at the hosts gives up its connections for it.
+func (s *fileScreen) installs() task {
+	next := s.task()
+	next.before = s.release()
+	return next
 }
 
 func (s *fileScreen) body(columns, height int) []string {

@@ -15,9 +15,17 @@ type hostsScreen struct {
 	list list
 }
 
-func newHostsScreen(in *installer) *hostsScreen { return &hostsScreen{installer: in} }
+func newHostsScreen(in *installer) *hostsScreen {
+	in.lastLook = func(end func() tea.Cmd) screen {
+		s := newFileScreen(in)
+		s.end = end
+		return s
+	}
+	return &hostsScreen{installer: in}
+}
 
 func (s *hostsScreen) begin() tea.Cmd { return s.tryAll() }
+func (s *hostsScreen) close()         { s.endLooks() }
 func (s *hostsScreen) title() string  { return s.say(text.StepHosts) }
 
 func (s *hostsScreen) command() string {

@@ -68,51 +68,64 @@ func (in *installer) tryAll() tea.Cmd {
 	var all []tea.Cmd
 	for _, h := range in.draft.Hosts {
 		at := in.of(h.Name)
-		if at.state == lookNone || at.tried.SSH != h.SSH || at.tried.Address() != h.Address() {
+		if at.state == lookNone || at.isOther(h) {
 			all = append(all, in.try(h))
 		}
 	}
 	return tea.Batch(all...)
 }
 
+// isOther tells that a host is reached in another way by now than when it was tried.
+func (l *look) isOther(h cluster.Host) bool {
+	return l.tried.SSH != h.SSH || l.tried.Address() != h.Address()
+}
+
 // try looks at a host, beside the program.
 func (in *installer) try(h cluster.Host) tea.Cmd {
 	at := in.of(h.Name)
-	if at.state == lookTries {
+	if at.state == lookTries && !at.isOther(h) {
 		return nil
 	}
 	at.state, at.what, at.tried = lookTries, "", h
+	at.tries++
+	probe, ctx, send, number := in.probe, in.ctx, in.send, at.tries
 	return func() tea.Msg {
-		probed := in.probe.Try(in.ctx, h, func(what string) { in.send(probingMsg{h.Name, what}) })
-		return probedMsg{h.Name, probed}
+		probed := probe.Try(ctx, h, func(what string) { send(probingMsg{at, number, what}) })
+		return probedMsg{at, number, probed}
 	}
 }
 
-// took takes note of what a look at a host has found.
+// took takes note of what a look at a host has found. The host may be called otherwise by now, or be gone.
 func (in *installer) took(msg probedMsg) tea.Cmd {
-	at := in.of(msg.name)
-	h, there := in.host(msg.name)
-	if !there {
-		delete(in.looks, msg.name)
+	at := msg.of
+	h, there := in.hostOf(at)
+	if !there || msg.number != at.tries {
 		return nil
 	}
 	at.facts, at.err, at.key = msg.probed.Facts, msg.probed.Err, msg.probed.Key
 	switch {
+	case at.isOther(h): // it was changed meanwhile
+		at.state = lookNone
+		return in.try(h)
 	case at.key != nil:
 		at.state = lookKey
 	case at.err != nil:
 		at.state = lookFailed
 	default:
 		at.state = lookWell
-	}
-	if at.tried.SSH != h.SSH || at.tried.Address() != h.Address() { // it was changed meanwhile
-		at.state = lookNone
-		return in.try(h)
-	}
-	if at.state == lookWell {
 		in.fillIn(h, at)
 	}
 	return nil
+}
+
+// hostOf is the host that a look is at.
+func (in *installer) hostOf(at *look) (cluster.Host, bool) {
+	for name, other := range in.looks {
+		if other == at {
+			return in.host(name)
+		}
+	}
+	return cluster.Host{}, false
 }
 
 // fillIn takes from a host what the file does not say of it: its address, and its name.
@@ -147,7 +160,9 @@ func (in *installer) tellOf(msg tea.Msg) (tea.Cmd, bool) {
 	case probedMsg:
 		return in.took(msg), true
 	case probingMsg:
-		in.of(msg.name).what = clean(msg.what)
+		if msg.number == msg.of.tries {
+			msg.of.what = clean(msg.what)
+		}
 		return nil, true
 	}
 	return nil, false
@@ -156,8 +171,13 @@ func (in *installer) tellOf(msg tea.Msg) (tea.Cmd, bool) {
 // Messages about hosts that are looked at.
 type (
 	probedMsg struct {
-		name   string
+		of     *look
+		number int
 		probed workflow.Probed
 	}
-	probingMsg struct{ name, what string }
+	probingMsg struct {
+		of     *look
+		number int
+		what   string
+	}
 )

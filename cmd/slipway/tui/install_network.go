@@ -37,7 +37,7 @@ func (s *networkScreen) fill() {
 	}
 }
 
-func (s *networkScreen) begin() tea.Cmd { return s.check.ask() }
+func (s *networkScreen) begin() tea.Cmd { return tea.Batch(s.tryAll(), s.check.ask()) }
 func (s *networkScreen) types() bool    { return s.form.types() }
 func (s *networkScreen) title() string  { return s.say(text.StepNetwork) }
 func (s *networkScreen) command() string {
@@ -53,12 +53,11 @@ func (s *networkScreen) leave(quitting bool) (bool, tea.Cmd) {
 }
 
 func (s *networkScreen) update(msg tea.Msg) tea.Cmd {
-	if cmd, taken := s.tellOf(msg); taken {
-		return cmd
-	}
 	switch msg := msg.(type) {
 	case checkedMsg:
 		s.check.took(msg)
+	case probedMsg: // the hosts' screen, which lies below, has taken it: one more can be asked
+		return s.check.ask()
 	case tea.KeyMsg:
 		if !s.form.types() && isNext(msg) {
 			return s.push(newBundleScreen(s.installer))

@@ -303,15 +303,16 @@ func (s *findScreen) body(columns, height int) []string {
 	return lines
 }
 
-// trustScreen shows the hosts' keys that are not known, to be compared.
+// trustScreen shows the hosts' keys that are not known, to be compared. Only what was shown is written.
 type trustScreen struct {
 	*installer
 	names []string // the hosts, as they stood when the screen was opened
 	list  list
+	shown map[string]string // the fingerprints that were on the screen, by host
 }
 
 func newTrustScreen(in *installer) *trustScreen {
-	s := &trustScreen{installer: in}
+	s := &trustScreen{installer: in, shown: map[string]string{}}
 	for _, h := range in.draft.Hosts {
 		if in.of(h.Name).state == lookKey {
 			s.names = append(s.names, h.Name)
@@ -330,7 +331,7 @@ func (s *trustScreen) command() string {
 	return ""
 }
 
-func (s *trustScreen) at() int { return max(0, min(s.list.at-1, len(s.names)-1)) }
+func (s *trustScreen) at() int { return max(0, min(s.list.at, len(s.names)-1)) }
 
 func (s *trustScreen) chosen() *workflow.HostKey {
 	if len(s.names) == 0 {
@@ -343,11 +344,8 @@ func (s *trustScreen) keys() []key {
 	return []key{{"↑↓", text.KeyMove}, {"Enter", text.KeyChoose}, {"Esc", text.KeyBack}}
 }
 
-// update: the first line accepts all keys, each other line its own.
+// update: each line accepts its own key, and the last one all of them.
 func (s *trustScreen) update(msg tea.Msg) tea.Cmd {
-	if cmd, taken := s.tellOf(msg); taken {
-		return cmd
-	}
 	pressed, is := msg.(tea.KeyMsg)
 	if !is {
 		return nil
@@ -356,11 +354,22 @@ func (s *trustScreen) update(msg tea.Msg) tea.Cmd {
 		s.list.key(pressed, len(s.names)+1)
 		return nil
 	}
-	chosen := s.names
-	if s.list.at > 0 {
-		chosen = []string{s.names[s.at()]}
+	if s.list.at < len(s.names) {
+		return s.accept([]string{s.names[s.at()]})
 	}
-	return s.accept(chosen)
+	for i, name := range s.names {
+		if !s.wasShown(name) {
+			s.list.at = i // they are to be seen first
+			return nil
+		}
+	}
+	return s.accept(s.names)
+}
+
+// wasShown tells whether the key that a host has now was on the screen.
+func (s *trustScreen) wasShown(name string) bool {
+	key := s.of(name).key
+	return key == nil || s.shown[name] == key.Fingerprint
 }
 
 // accept writes the keys that were shown, and looks at their hosts again.
@@ -369,7 +378,7 @@ func (s *trustScreen) accept(names []string) tea.Cmd {
 	for _, name := range names {
 		at := s.of(name)
 		h, there := s.host(name)
-		if at.key == nil || !there {
+		if at.key == nil || !there || !s.wasShown(name) {
 			continue
 		}
 		if err := at.key.Accept(); err != nil {
@@ -383,17 +392,18 @@ func (s *trustScreen) accept(names []string) tea.Cmd {
 		return tea.Batch(s.pop(), tea.Batch(all...))
 	}
 	s.names = left.names
-	s.list.at = min(s.list.at, len(s.names)) // where one key was accepted, the next is chosen, and not all of them
+	s.list.at = min(s.list.at, len(s.names)-1) // where one key was accepted, the next is chosen, and not all of them
 	return tea.Batch(all...)
 }
 
 func (s *trustScreen) body(columns, height int) []string {
 	lines := wrap(s.say(text.TrustAbout), columns)
 	file := ""
-	var rows []string
+	var rows, drawn []string
 	for _, name := range s.names {
 		if key := s.of(name).key; key != nil {
 			file = key.File
+			drawn = append(drawn, name)
 			rows = append(rows, s.theme.fit(clean(name), 16)+" "+clean(key.Fingerprint+" "+key.Type))
 		}
 	}
@@ -404,9 +414,12 @@ func (s *trustScreen) body(columns, height int) []string {
 		}
 	}
 	lines = append(lines, "")
-	all := append([]string{s.say(text.TrustAll)}, rows...)
+	all := append(rows, s.say(text.TrustAll))
 	from, to := s.list.window(len(all), height-len(lines))
 	for i := from; i < to; i++ {
+		if i < len(drawn) {
+			s.shown[drawn[i]] = s.of(drawn[i]).key.Fingerprint
+		}
 		if i == s.list.at {
 			lines = append(lines, s.theme.cursor+" "+s.theme.strong.Render(all[i]))
 		} else {

@@ -278,7 +278,7 @@ func (l *linear) install(in *installer) error {
 	if err != nil || !yes {
 		return err
 	}
-	done, err := l.carryOut(newFileScreen(in).task())
+	done, err := l.carryOut(newFileScreen(in).installs())
 	if err != nil || !done {
 		return err
 	}
@@ -403,7 +403,7 @@ func (l *linear) tryOnce(in *installer) (open []*look) {
 		}
 		at.tried = h
 		waits++
-		go func() { results <- probedMsg{h.Name, in.probe.Try(l.ctx, h, nil)} }()
+		go func() { results <- probedMsg{at, at.tries, in.probe.Try(l.ctx, h, nil)} }()
 	}
 	for range waits {
 		msg := <-results

@@ -96,7 +96,7 @@ func TestLineByLineInitComesAlone(t *testing.T) {
 	}
 	s.options.Lines = func() workflow.Frontend { return newJob(s.options, func() {}) }
 	l := &linear{shared: s, in: bufio.NewReader(strings.NewReader("n\n")), out: &bytes.Buffer{}}
-	if _, err := l.carryOut(newFileScreen(in).task()); err != nil || !opened {
+	if _, err := l.carryOut(newFileScreen(in).installs()); err != nil || !opened {
 		t.Errorf("it says %v; opened %t", err, opened)
 	}
 }

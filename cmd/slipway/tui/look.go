@@ -14,6 +14,7 @@ type look struct {
 	err   error
 	key   *workflow.HostKey // the host's key, which is not known yet
 	tried cluster.Host      // how it was reached
+	tries int               // how often: an older answer does not count
 }
 
 // lookState is how far the look at a host is.

@@ -38,6 +38,9 @@ type quitAnswerer interface{ quitAnswer() func() tea.Cmd }
 // breakable is a screen with something under way that may have been interrupted twice: nobody waits for its end.
 type breakable interface{ brokenOff() bool }
 
+// closer is a screen that has begun something beside the program, which ends with it.
+type closer interface{ close() }
+
 // typing is a screen that may be taking text just now: then letters are text, and no keys.
 type typing interface{ types() bool }
 

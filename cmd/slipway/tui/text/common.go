@@ -42,7 +42,7 @@ var (
 	ScrollAt     = add("lines %d to %d of %d: ↑↓, PgUp, PgDn", "第 %d 至 %d 行，共 %d 行：↑↓、PgUp、PgDn")
 	LeaveTitle   = add("Leave?", "要离开吗？")
 	LeaveUnsaved = add("The cluster file %s has changes that are not written yet.", "集群文件 %s 有尚未写入的修改。")
-	LeaveWrite   = add("write them, and leave", "写入并离开")
+	LeaveWrite   = add("see what changes, write it, and leave", "查看修改，写入并离开")
 	LeaveDrop    = add("leave without them", "不写入，直接离开")
 	LeaveStay    = add("stay", "留下")
 	FilesTitle   = add("Which cluster?", "哪个集群？")
