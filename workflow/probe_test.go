@@ -232,8 +232,8 @@ func TestChecksAreAskedOfConnectedHosts(t *testing.T) {
 	for _, h := range c.Hosts {
 		p.Try(t.Context(), h, nil)
 	}
-	for _, s := range p.seats {
-		if s.host == lost {
+	for key, s := range p.seats {
+		if key.Host == c.Hosts[1].Address() {
 			s.take(cut{s.host})
 		}
 	}

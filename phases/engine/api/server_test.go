@@ -180,7 +180,10 @@ func (p *plane) Dial(ctx context.Context, network, address string) (net.Conn, er
 // accept makes a connection to the server.
 func (p *plane) accept() net.Conn {
 	near, far := pipe()
-	p.conns <- far
+	select {
+	case p.conns <- far:
+	case <-p.closed: // nobody accepts any more: a client that ends may just be dialing once more
+	}
 	p.mu2.Lock()
 	defer p.mu2.Unlock()
 	p.open = append(p.open, near)

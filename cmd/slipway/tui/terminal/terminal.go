@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"sync"
 	"syscall"
@@ -38,6 +39,11 @@ type Terminal struct {
 // Start starts a program in a terminal with so many columns and lines. What it shows is written to record as an
 // asciicast, where that is not nil.
 func Start(command *exec.Cmd, columns, lines int, record io.Writer) (*Terminal, error) {
+	// A shell's child hears of SIGHUP, also where this process was started to ignore it (nohup): what is caught here is
+	// as it usually is in what is executed.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	defer signal.Stop(caught)
 	file, err := pty.StartWithSize(command, &pty.Winsize{Cols: uint16(columns), Rows: uint16(lines)})
 	if err != nil {
 		return nil, fmt.Errorf("start %s in a terminal: %w", command.Path, err)
