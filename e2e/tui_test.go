@@ -62,7 +62,7 @@ func TestTUI(t *testing.T) {
 	u.presses("n")
 	u.sees("is new:")
 	u.presses("n")
-	u.sees("Apply this plan")
+	u.sees("^y do it ")
 	u.presses("y")
 	u.sees("✓ worker-1 +Ready")
 	if n := u.screen.Presses(); n > mostKeys {
@@ -84,7 +84,7 @@ func TestTUI(t *testing.T) {
 	u.presses("enter")
 	u.sees(`host worker-1 +\[x\]`)
 	u.presses("n")
-	u.sees("(?s)worker-1: .* evicted.*Apply this plan")
+	u.sees("(?s)worker-1: .* evicted.*y: do it")
 	u.presses("y")
 	u.sees("✓ Done")
 	u.presses("esc")

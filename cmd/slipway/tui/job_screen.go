@@ -50,6 +50,8 @@ type jobScreen struct {
 	ticks    bool // a clock's message is under way
 	started  bool
 	seen     *question     // the question that the last frame has shown
+	noticed  *question     // the one that was open when this was looked at last
+	waited   *question     // the one that has been open for a while
 	dialog   *choiceScreen // about leaving; it goes when what it is about has ended
 	broken   bool          // it was interrupted twice: nobody waits for its end
 }
@@ -122,6 +124,10 @@ func (s *jobScreen) update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case changedMsg:
 		return s.follow()
+	case waitedMsg:
+		if msg.of == s {
+			s.waited = msg.question
+		}
 	case clockMsg:
 		if msg.of != s {
 			return nil
@@ -137,10 +143,17 @@ func (s *jobScreen) update(msg tea.Msg) tea.Cmd {
 // follow goes to the view of what has just begun: the question, the run, the end.
 func (s *jobScreen) follow() tea.Cmd {
 	s.job.mu.Lock()
-	at := s.now()
+	at, open, err, table := s.now(), s.job.question, s.job.err, s.job.table
+	drains := s.job.forecast != nil && len(s.job.forecast.Hosts) > 0
+	planned := s.job.plan != nil
 	s.job.mu.Unlock()
+	var waits tea.Cmd
+	if open != nil && open != s.noticed {
+		s.noticed = open
+		waits = s.wait(open)
+	}
 	if at == s.moment {
-		return nil
+		return waits
 	}
 	s.moment = at
 	if s.dialog != nil {
@@ -150,22 +163,28 @@ func (s *jobScreen) follow() tea.Cmd {
 	switch at {
 	case momentAsks:
 		s.view = viewPlan
-		if s.job.forecast != nil && len(s.job.forecast.Hosts) > 0 {
+		if drains {
 			s.view = viewForecast
 		}
 	case momentEnded:
-		s.view = viewEnd
-		if isRefused(s.job.err) && s.job.table != nil {
-			s.view = viewChecks
-			s.checks.toWorst(s.job.table)
-		}
-		if s.job.err == nil && s.task.then != nil && s.job.plan != nil {
-			if next := s.task.then(); next != nil {
-				return s.reset(next)
-			}
-		}
+		return tea.Batch(waits, s.over(err, table, planned))
 	case momentLooks, momentRuns:
 		s.view = viewRun
+	}
+	return waits
+}
+
+// over goes to what a workflow leads to when it is over.
+func (s *jobScreen) over(err error, table *checkTable, planned bool) tea.Cmd {
+	s.view = viewEnd
+	if isRefused(err) && table != nil {
+		s.view = viewChecks
+		s.checks.toWorst(table)
+	}
+	if err == nil && s.task.then != nil && planned {
+		if next := s.task.then(); next != nil {
+			return s.reset(next)
+		}
 	}
 	return nil
 }
@@ -219,11 +238,30 @@ func (s *jobScreen) key(msg tea.KeyMsg) tea.Cmd {
 	return s.viewKey(msg)
 }
 
-// asks tells whether the question that is open is one that the user has seen.
+// asks tells whether the question that is open can be answered: the user has seen it, and had the time to.
 func (s *jobScreen) asks() bool {
 	s.job.mu.Lock()
 	defer s.job.mu.Unlock()
-	return s.job.question != nil && s.job.question == s.seen
+	return s.job.question == s.seen && s.answerable()
+}
+
+// answerable tells whether the question has been open for long enough; the caller holds the job's lock.
+func (s *jobScreen) answerable() bool {
+	return s.job.question != nil && (s.askPause == 0 || s.job.question == s.waited)
+}
+
+// askPause is how long a question is on the screen before a key answers it: what was typed ahead, or is held down, was not
+// meant for it.
+const askPause = 300 * time.Millisecond
+
+type waitedMsg struct {
+	of       *jobScreen
+	question *question
+}
+
+// wait has a question become answerable in a while.
+func (s *jobScreen) wait(asked *question) tea.Cmd {
+	return tea.Tick(s.askPause, func(time.Time) tea.Msg { return waitedMsg{s, asked} })
 }
 
 // viewKey is a key of the view that is shown.
@@ -313,7 +351,9 @@ func (s *jobScreen) keys() []key {
 	var all []key
 	switch s.now() {
 	case momentAsks:
-		all = append(all, key{"y", text.KeyApply}, key{"n", text.KeyDecline})
+		if s.answerable() {
+			all = append(all, key{"y", text.KeyApply}, key{"n", text.KeyDecline})
+		}
 	case momentEnded:
 		if s.job.err != nil {
 			all = append(all, key{"r", text.KeyAgain})
@@ -397,6 +437,9 @@ func (s *jobScreen) foot(columns int) []string {
 		var lines []string
 		for _, line := range cleanLines(s.job.question.text) {
 			lines = append(lines, wrapAll([]string{s.theme.strong.Render(line)}, columns, "", "")...)
+		}
+		if !s.answerable() {
+			return append(lines, "")
 		}
 		return append(lines, s.say(text.QuestionKeys))
 	case s.job.stopping && s.job.ended.IsZero():

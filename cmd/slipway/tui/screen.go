@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -52,14 +53,15 @@ type key struct {
 
 // shared is what all screens know.
 type shared struct {
-	options Options
-	theme   theme
-	lang    text.Language
-	ctx     context.Context //nolint:containedctx // the program's life: commands of bubbletea have no other
-	send    func(tea.Msg)
-	home    func(file string) screen // a cluster's own screen
-	due     []move                   // what is to become of the screens
-	work    *sync.WaitGroup          // what goes on beside the program, and has to end before the process does
+	options  Options
+	theme    theme
+	lang     text.Language
+	ctx      context.Context //nolint:containedctx // the program's life: commands of bubbletea have no other
+	send     func(tea.Msg)
+	home     func(file string) screen // a cluster's own screen
+	askPause time.Duration            // how long a question is shown before a key answers it; 0: at once
+	due      []move                   // what is to become of the screens
+	work     *sync.WaitGroup          // what goes on beside the program, and has to end before the process does
 }
 
 func (s *shared) say(t *text.Text, args ...any) string { return s.lang.Say(t, args...) }

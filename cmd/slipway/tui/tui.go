@@ -18,7 +18,7 @@ var ErrInterrupted = errors.New("interrupted")
 func Run(ctx context.Context, options Options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &shared{options: options, theme: newTheme(options.Terminal), lang: options.Language, ctx: ctx, work: &sync.WaitGroup{}}
+	s := &shared{options: options, theme: newTheme(options.Terminal), lang: options.Language, ctx: ctx, work: &sync.WaitGroup{}, askPause: askPause}
 	s.home = func(file string) screen { return newDashboard(s, file) }
 	begin, err := first(s)
 	if err != nil {

@@ -39,3 +39,27 @@ func TestAQuestionThatIsSeenIsAnswered(t *testing.T) {
 		t.Error("it is seen, and y does nothing")
 	}
 }
+
+// TestAQuestionIsShownForAWhile: a y that was typed ahead agrees to nothing.
+func TestAQuestionIsShownForAWhile(t *testing.T) {
+	s := onPaper(t, Terminal{}, text.English)
+	s.askPause = askPause
+	j := jobOnPaper(s, planned, asked)
+	a := newApp(s, j)
+	a.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
+	if shown := a.View(); !strings.Contains(shown, "Apply this plan?") || strings.Contains(shown, "y: do it") {
+		t.Errorf("it shows:\n%s", shown)
+	}
+	a.Update(keyOf("y"))
+	if len(j.job.question.answer) > 0 {
+		t.Fatal("it was agreed to at once")
+	}
+	a.Update(waitedMsg{j, j.job.question})
+	if shown := a.View(); !strings.Contains(shown, "y: do it") {
+		t.Errorf("it shows:\n%s", shown)
+	}
+	a.Update(keyOf("y"))
+	if len(j.job.question.answer) == 0 {
+		t.Error("y does nothing any more")
+	}
+}
