@@ -130,7 +130,7 @@ func TestHostsAreTriedAtTheSameTime(t *testing.T) {
 		return hosttest.NewFake(h.Name).Host(), nil
 	}})
 	defer p.Close()
-	for _, got := range atOnce([]string{"a", "b", "c"}, func(name string) Probed { return p.Try(t.Context(), at(name, "10.0.0.1"), nil) }) {
+	for _, got := range atOnce([]string{"1", "2", "3"}, func(n string) Probed { return p.Try(t.Context(), at("cp-"+n, "10.0.0."+n), nil) }) {
 		if got.Err != nil || got.Facts.Hostname != got.Host.Name {
 			t.Errorf("%s: %v", got.Host.Name, got.Err)
 		}

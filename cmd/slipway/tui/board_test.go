@@ -184,7 +184,7 @@ func TestNothingIsTooTall(t *testing.T) {
 					if press != "" {
 						a.Update(keyOf(press))
 					}
-					for height := range 40 {
+					for _, height := range []int{0, 2, 4, 5, 6, 7, 9, 12, 20, 39} {
 						d.body(80, height-5)
 						newHostPage(s, d.board, "ha.yaml", "cp-1").body(80, height-5)
 					}
