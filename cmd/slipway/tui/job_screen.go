@@ -167,15 +167,15 @@ func (s *jobScreen) follow() tea.Cmd {
 			s.view = viewForecast
 		}
 	case momentEnded:
-		return tea.Batch(waits, s.over(err, table, planned))
+		return tea.Batch(waits, s.conclude(err, table, planned))
 	case momentLooks, momentRuns:
 		s.view = viewRun
 	}
 	return waits
 }
 
-// over goes to what a workflow leads to when it is over.
-func (s *jobScreen) over(err error, table *checkTable, planned bool) tea.Cmd {
+// conclude goes to what a workflow leads to when it is over.
+func (s *jobScreen) conclude(err error, table *checkTable, planned bool) tea.Cmd {
 	s.view = viewEnd
 	if isRefused(err) && table != nil {
 		s.view = viewChecks

@@ -15,25 +15,29 @@ type list struct {
 }
 
 // key moves the choice among n lines; it tells whether the key was one that does.
-func (l *list) key(key tea.KeyMsg, n int) bool {
-	page := max(1, l.height-1)
+func (l *list) key(key tea.KeyMsg, n int) bool { return moves(key, &l.at, l.height, n-1) }
+
+// moves moves a line's number by a key, between 0 and last, a page being as high as what is shown; it tells whether the
+// key was one that does.
+func moves(key tea.KeyMsg, at *int, height, last int) bool {
+	page := max(1, height-1)
 	switch key.String() {
 	case "up", "k":
-		l.at--
+		*at--
 	case "down", "j":
-		l.at++
+		*at++
 	case "pgup":
-		l.at -= page
+		*at -= page
 	case "pgdown", " ":
-		l.at += page
+		*at += page
 	case "home", "g":
-		l.at = 0
+		*at = 0
 	case "end", "G":
-		l.at = n - 1
+		*at = last
 	default:
 		return false
 	}
-	l.at = max(0, min(l.at, n-1))
+	*at = max(0, min(*at, last))
 	return true
 }
 
@@ -56,27 +60,7 @@ func (l *list) window(n, height int) (from, to int) {
 type scroll struct{ top, height int }
 
 // key moves what is shown of n lines.
-func (s *scroll) key(key tea.KeyMsg, n int) bool {
-	page := max(1, s.height-1)
-	switch key.String() {
-	case "up", "k":
-		s.top--
-	case "down", "j":
-		s.top++
-	case "pgup":
-		s.top -= page
-	case "pgdown", " ":
-		s.top += page
-	case "home", "g":
-		s.top = 0
-	case "end", "G":
-		s.top = n
-	default:
-		return false
-	}
-	s.top = max(0, min(s.top, n-s.height))
-	return true
-}
+func (s *scroll) key(key tea.KeyMsg, n int) bool { return moves(key, &s.top, s.height, n-s.height) }
 
 func (s *scroll) window(n, height int) (from, to int) {
 	height = max(0, height)
