@@ -20,14 +20,22 @@ import (
 // importScreen lets one mark hosts of which there is a list.
 type importScreen struct {
 	*installer
-	all    []workflow.Candidate
-	err    error
-	marked map[int]bool
-	list   list
+	all   []workflow.Candidate
+	err   error
+	marks marks
+}
+
+// names tell the candidates apart: an alias may stand in several files.
+func (s *importScreen) names() []string {
+	var all []string
+	for _, one := range s.all {
+		all = append(all, one.Name+" "+one.From)
+	}
+	return all
 }
 
 func newImportScreen(in *installer) *importScreen {
-	s := &importScreen{installer: in, marked: map[int]bool{}}
+	s := &importScreen{installer: in}
 	s.all, s.err = workflow.Candidates()
 	return s
 }
@@ -46,26 +54,19 @@ func (s *importScreen) update(msg tea.Msg) tea.Cmd {
 	if !is || len(s.all) == 0 {
 		return nil
 	}
-	switch pressed.String() {
-	case " ":
-		s.marked[s.list.at] = !s.marked[s.list.at]
-	case "*":
-		for i := range s.all {
-			s.marked[i] = true
-		}
-	case "enter":
+	if pressed.String() == "enter" {
 		return s.take()
-	default:
-		s.list.key(pressed, len(s.all))
 	}
+	s.marks.key(pressed, s.names())
 	return nil
 }
 
 // take adds the marked hosts; where none is, the chosen one.
 func (s *importScreen) take() tea.Cmd {
 	var found []listed
+	names := s.names()
 	for i, one := range s.all {
-		if s.marked[i] || len(s.marked) == 0 && i == s.list.at {
+		if s.marks.takes(i, names[i]) {
 			found = append(found, listedCandidate(one))
 		}
 	}
@@ -98,14 +99,11 @@ func (s *importScreen) body(columns, height int) []string {
 		}
 		return lines
 	}
-	from, to := s.list.window(len(s.all), height-2)
+	from, to := s.marks.list.window(len(s.all), height-2)
 	var lines []string
+	names := s.names()
 	for i := from; i < to; i++ {
 		one := s.all[i]
-		cursor := "  "
-		if i == s.list.at {
-			cursor = s.theme.cursor + " "
-		}
 		where := one.Host
 		if one.User != "" {
 			where = one.User + "@" + where
@@ -113,27 +111,20 @@ func (s *importScreen) body(columns, height int) []string {
 		if one.Port != 0 {
 			where += fmt.Sprintf(":%d", one.Port)
 		}
-		lines = append(lines, cursor+s.theme.checked[map[bool]int{true: 1}[s.marked[i]]]+" "+s.theme.fit(clean(one.Name), 24)+" "+s.theme.fit(clean(where), 28)+" "+s.theme.faint.Render(clean(one.From)))
+		lines = append(lines, s.marks.sign(s.theme, i, names[i])+s.theme.fit(clean(one.Name), 24)+" "+s.theme.fit(clean(where), 28)+" "+s.theme.faint.Render(clean(one.From)))
 	}
-	n := 0
-	for _, is := range s.marked {
-		if is {
-			n++
-		}
-	}
-	return append(lines, "", s.say(text.ImportTake, n))
+	return append(lines, "", s.say(text.ImportTake, len(s.marks.marked)))
 }
 
 // findScreen looks for hosts in an address range, when the user says so.
 type findScreen struct {
 	*installer
-	form   form
-	found  []string
-	marked map[int]bool
-	list   list
-	runs   string // the range that is asked
-	came   string // of the last search
-	stop   context.CancelFunc
+	form  form
+	found []string
+	marks marks
+	runs  string // the range that is asked
+	came  string // of the last search
+	stop  context.CancelFunc
 }
 
 type (
@@ -148,7 +139,7 @@ type (
 )
 
 func newFindScreen(in *installer) *findScreen {
-	s := &findScreen{installer: in, marked: map[int]bool{}, form: form{shared: in.shared}}
+	s := &findScreen{installer: in, form: form{shared: in.shared}}
 	s.form.fields = []*field{{label: words(text.FindRange), help: words(text.FindHelp), value: in.ownRange(), check: checkPrefix}}
 	return s
 }
@@ -232,19 +223,13 @@ func (s *findScreen) key(msg tea.KeyMsg) tea.Cmd {
 		return nil
 	}
 	switch msg.String() {
-	case " ":
-		s.marked[s.list.at] = !s.marked[s.list.at]
-	case "*":
-		for i := range s.found {
-			s.marked[i] = true
-		}
 	case "enter":
 		return s.take()
 	case "f":
 		s.leave(false)
-		s.found, s.marked, s.came = nil, map[int]bool{}, ""
+		s.found, s.marks, s.came = nil, marks{}, ""
 	default:
-		s.list.key(msg, len(s.found))
+		s.marks.key(msg, s.found)
 	}
 	return nil
 }
@@ -268,7 +253,7 @@ func (s *findScreen) find() tea.Cmd {
 func (s *findScreen) take() tea.Cmd {
 	var found []listed
 	for i, address := range s.found {
-		if s.marked[i] || len(s.marked) == 0 && i == s.list.at {
+		if s.marks.takes(i, address) {
 			found = append(found, listed{host: cluster.Host{Addresses: []string{address}}})
 		}
 	}
@@ -292,13 +277,9 @@ func (s *findScreen) body(columns, height int) []string {
 	if s.came != "" {
 		lines = append(lines, wrap(s.came, columns)...)
 	}
-	from, to := s.list.window(len(s.found), max(1, height-len(lines)))
+	from, to := s.marks.list.window(len(s.found), max(1, height-len(lines)))
 	for i := from; i < to; i++ {
-		cursor := "  "
-		if i == s.list.at {
-			cursor = s.theme.cursor + " "
-		}
-		lines = append(lines, cursor+s.theme.checked[map[bool]int{true: 1}[s.marked[i]]]+" "+clean(s.found[i]))
+		lines = append(lines, s.marks.sign(s.theme, i, s.found[i])+clean(s.found[i]))
 	}
 	return lines
 }
