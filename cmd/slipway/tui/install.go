@@ -152,6 +152,14 @@ func (in *installer) namesBut(but string) []string {
 	return names
 }
 
+// leaveStep is how a step is left: by Esc to the one before, by Ctrl-C once it is known what is to become of the file.
+func (in *installer) leaveStep(quitting bool) (bool, tea.Cmd) {
+	if quitting {
+		return in.leaving(in.quit)
+	}
+	return true, nil
+}
+
 // leaving asks what is to become of changes that are not written yet.
 func (in *installer) leaving(end func() tea.Cmd) (bool, tea.Cmd) {
 	if !in.unsaved() {

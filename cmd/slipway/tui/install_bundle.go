@@ -137,12 +137,7 @@ func (s *bundleScreen) keys() []key {
 	return []key{{"n", text.KeyNext}, {"↑↓", text.KeyMove}, {"v", text.KeyVerify}, {"a", text.BundleOther}, {"Esc", text.KeyBack}}
 }
 
-func (s *bundleScreen) leave(quitting bool) (bool, tea.Cmd) {
-	if quitting {
-		return s.leaving(s.quit)
-	}
-	return true, nil
-}
+func (s *bundleScreen) leave(quitting bool) (bool, tea.Cmd) { return s.leaveStep(quitting) }
 
 func (s *bundleScreen) update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {

@@ -17,17 +17,14 @@ import (
 
 // endpointScreen is how the API stays reachable.
 type endpointScreen struct {
-	*installer
-	form form
+	formStep
 	// The fields that the mode has; nil: it has no such field.
 	mode, host, port, iface, id *field
-	check                       liveCheck
 	filled                      map[cluster.EndpointMode]map[string]any // what the file had in modes that were left; see written
 }
 
 func newEndpointScreen(in *installer) *endpointScreen {
-	s := &endpointScreen{installer: in, form: form{shared: in.shared}, filled: map[cluster.EndpointMode]map[string]any{}}
-	s.check = liveCheck{installer: in, names: []string{"Endpoint", "EndpointName", "VirtualIP", "LoadBalancer"}}
+	s := &endpointScreen{formStep: newFormStep(in, "Endpoint", "EndpointName", "VirtualIP", "LoadBalancer"), filled: map[cluster.EndpointMode]map[string]any{}}
 	s.fill()
 	return s
 }
@@ -111,26 +108,10 @@ func (s *endpointScreen) needsHost() bool {
 	return false
 }
 
-func (s *endpointScreen) types() bool   { return s.form.types() }
 func (s *endpointScreen) title() string { return s.say(text.StepEndpoint) }
-func (s *endpointScreen) command() string {
-	return shellWords("slipway", "config", "validate", "-f", s.options.File)
-}
-func (s *endpointScreen) keys() []key { return stepKeys(s.form.types()) }
-
-func (s *endpointScreen) leave(quitting bool) (bool, tea.Cmd) {
-	if quitting {
-		return s.leaving(s.quit)
-	}
-	return true, nil
-}
 
 func (s *endpointScreen) update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
-	case checkedMsg:
-		s.check.took(msg)
-	case probedMsg: // the hosts' screen, which lies below, has taken it: one more can be asked
-		return s.check.ask()
 	case tea.KeyMsg:
 		if !s.form.types() && isNext(msg) {
 			if s.form.wrong() == nil {
@@ -149,7 +130,7 @@ func (s *endpointScreen) update(msg tea.Msg) tea.Cmd {
 			return s.check.ask()
 		}
 	}
-	return nil
+	return s.hear(msg)
 }
 
 // put puts what was filled in into the file's text.

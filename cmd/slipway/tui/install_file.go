@@ -46,10 +46,7 @@ func (s *fileScreen) leave(quitting bool) (bool, tea.Cmd) {
 	if s.end != nil {
 		return true, nil // one is asked again where one is then
 	}
-	if quitting {
-		return s.leaving(s.quit)
-	}
-	return true, nil
+	return s.leaveStep(quitting)
 }
 
 func (s *fileScreen) update(msg tea.Msg) tea.Cmd {

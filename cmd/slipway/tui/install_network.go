@@ -11,15 +11,10 @@ import (
 )
 
 // networkScreen is the addresses inside the cluster, and what it is called.
-type networkScreen struct {
-	*installer
-	form  form
-	check liveCheck
-}
+type networkScreen struct{ formStep }
 
 func newNetworkScreen(in *installer) *networkScreen {
-	s := &networkScreen{installer: in, form: form{shared: in.shared}}
-	s.check = liveCheck{installer: in, names: []string{"AddressPlan"}}
+	s := &networkScreen{newFormStep(in, "AddressPlan")}
 	s.fill()
 	return s
 }
@@ -38,26 +33,10 @@ func (s *networkScreen) fill() {
 }
 
 func (s *networkScreen) begin() tea.Cmd { return tea.Batch(s.tryAll(), s.check.ask()) }
-func (s *networkScreen) types() bool    { return s.form.types() }
 func (s *networkScreen) title() string  { return s.say(text.StepNetwork) }
-func (s *networkScreen) command() string {
-	return shellWords("slipway", "config", "validate", "-f", s.options.File)
-}
-func (s *networkScreen) keys() []key { return stepKeys(s.form.types()) }
-
-func (s *networkScreen) leave(quitting bool) (bool, tea.Cmd) {
-	if quitting {
-		return s.leaving(s.quit)
-	}
-	return true, nil
-}
 
 func (s *networkScreen) update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
-	case checkedMsg:
-		s.check.took(msg)
-	case probedMsg: // the hosts' screen, which lies below, has taken it: one more can be asked
-		return s.check.ask()
 	case tea.KeyMsg:
 		if !s.form.types() && isNext(msg) {
 			return s.push(newBundleScreen(s.installer))
@@ -70,7 +49,7 @@ func (s *networkScreen) update(msg tea.Msg) tea.Cmd {
 			return s.check.ask()
 		}
 	}
-	return nil
+	return s.hear(msg)
 }
 
 func (s *networkScreen) put() error {
