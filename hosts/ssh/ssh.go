@@ -57,6 +57,17 @@ type Options struct {
 	Tell func(stage string)
 	// Life says when the agent is taken for lost.
 	Life agent.Life
+
+	// BecomePassword gives the password that sudo or doas asks for on the host; prompt is
+	// what it asks with, on one line, or empty where that is not known. It may wait for the operator to type it, and
+	// for another host to try the same password first. Its error is a *hosts.Error that says why there is none.
+	// nil: none can be given. Who has been given one and was let in calls BecomeAccepted, else BecomeRefused.
+	BecomePassword func(ctx context.Context, prompt string) (string, error)
+	// BecomeAccepted and BecomeRefused tell that the password which BecomePassword gave last was right, or wrong:
+	// after the latter BecomePassword may be called again, and gives another one or an error. Nil where
+	// BecomePassword is.
+	BecomeAccepted func()
+	BecomeRefused  func()
 }
 
 // DefaultConnectTimeout is the time that a host has to answer and let us in.
