@@ -18,8 +18,8 @@ import (
 
 // etcd's ports.
 const (
-	etcdClientPort  = 2379
-	etcdPeerPort    = 2380
+	etcdClientPort  = cluster.PortEtcdClient
+	etcdPeerPort    = cluster.PortEtcdPeer
 	etcdMetricsPort = 2381
 )
 

@@ -74,7 +74,7 @@ func takenPorts(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 func isOwn(v view.View, host cluster.Host, port int, listener string) bool {
 	want := "kube"
 	switch {
-	case port == view.PortEtcdClient || port == view.PortEtcdPeer:
+	case port == cluster.PortEtcdClient || port == cluster.PortEtcdPeer:
 		want = "etcd"
 	case v.Cluster.Balances(host) && port == v.Cluster.Endpoint.Port:
 		want = "haproxy"
@@ -162,10 +162,10 @@ func openedToSome(c *cluster.Cluster, host cluster.Host) []opening {
 	var found []opening
 	if host.HasRole(cluster.RoleControlPlane) && c.StackedEtcd() {
 		members := othersOf(host, c.ControlPlanes())
-		found = append(found, opening{view.PortEtcdClient, "tcp", members}, opening{view.PortEtcdPeer, "tcp", members})
+		found = append(found, opening{cluster.PortEtcdClient, "tcp", members}, opening{cluster.PortEtcdPeer, "tcp", members})
 	}
 	if host.IsNode() && c.Networking.AddOn == cluster.AddOnFlannel {
-		found = append(found, opening{view.PortFlannel, "udp", othersOf(host, c.Nodes())})
+		found = append(found, opening{cluster.PortFlannel, "udp", othersOf(host, c.Nodes())})
 	}
 	return found
 }
@@ -186,7 +186,7 @@ func opened(c *cluster.Cluster, host cluster.Host) []string {
 	var found []string
 	for _, port := range view.Ports(c, host) {
 		switch port {
-		case view.PortProxy, view.PortController, view.PortScheduler, view.PortEtcdClient, view.PortEtcdPeer:
+		case cluster.PortProxy, cluster.PortController, cluster.PortScheduler, cluster.PortEtcdClient, cluster.PortEtcdPeer:
 			continue
 		case c.Endpoint.Port:
 			if c.Endpoint.Mode == cluster.EndpointLocal {

@@ -9,17 +9,6 @@ import (
 	"github.com/slipway-k8s/slipway/manifests"
 )
 
-// The ports that Kubernetes listens on.
-const (
-	PortEtcdClient = 2379
-	PortEtcdPeer   = 2380
-	PortKubelet    = 10250
-	PortController = 10257
-	PortScheduler  = 10259
-	PortProxy      = 10256
-	PortFlannel    = 8472 // UDP
-)
-
 // EtcdAddresses are the host:port of the user's own etcd.
 func EtcdAddresses(c *cluster.Cluster) []string {
 	var found []string
@@ -61,12 +50,12 @@ func NeededNames(c *cluster.Cluster, host cluster.Host) []string {
 func Ports(c *cluster.Cluster, host cluster.Host) []int {
 	var found []int
 	if host.IsNode() {
-		found = append(found, PortKubelet, PortProxy)
+		found = append(found, cluster.PortKubelet, cluster.PortProxy)
 	}
 	if host.HasRole(cluster.RoleControlPlane) {
-		found = append(found, c.APIPort(), PortController, PortScheduler)
+		found = append(found, c.APIPort(), cluster.PortController, cluster.PortScheduler)
 		if c.StackedEtcd() {
-			found = append(found, PortEtcdClient, PortEtcdPeer)
+			found = append(found, cluster.PortEtcdClient, cluster.PortEtcdPeer)
 		}
 	}
 	if c.Balances(host) {
