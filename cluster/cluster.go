@@ -38,6 +38,7 @@ type Cluster struct {
 	ExtraVolumes      ExtraVolumes `json:"extraVolumes,omitzero"`
 	Drain             Drain        `json:"drain,omitzero"`
 	Upgrade           Upgrade      `json:"upgrade,omitzero"`
+	Timeouts          Timeouts     `json:"timeouts,omitzero"`
 
 	// Kubelet and KubeProxy are the further documents of the file: a
 	// KubeletConfiguration and a KubeProxyConfiguration in their own API, laid over

@@ -49,6 +49,7 @@ func Defaults(c *Cluster) {
 	setDefault(&c.Drain.OnBlocked, DefaultOnBlocked)
 	setDefault(&c.Drain.ForceAfter, DefaultForceAfter)
 	setDefault(&c.Upgrade.KeepVersions, new(DefaultKeepVersions))
+	defaultTimeouts(&c.Timeouts)
 	defaultSSH(&c.SSH)
 	for i := range c.Hosts {
 		inheritSSH(&c.Hosts[i].SSH, c.SSH)

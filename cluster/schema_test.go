@@ -105,6 +105,12 @@ func TestSchemaSaysWhatValidationSays(t *testing.T) {
 		{"Drain", "onBlocked", fallback, string(DefaultOnBlocked)},
 		{"Drain", "onBlocked", choices, OnBlockedChoices},
 		{"Upgrade", "keepVersions", fallback, float64(DefaultKeepVersions)},
+		{"Timeouts", "controlPlaneComponentHealthCheck", fallback, DefaultComponentHealthCheck.String()},
+		{"Timeouts", "kubeletHealthCheck", fallback, DefaultKubeletHealthCheck.String()},
+		{"Timeouts", "kubernetesAPICall", fallback, DefaultKubernetesAPICall.String()},
+		{"Timeouts", "etcdAPICall", fallback, DefaultEtcdAPICall.String()},
+		{"Timeouts", "withoutProgress", fallback, DefaultWithoutProgress.String()},
+		{"Timeouts", "limit", fallback, DefaultLimit.String()},
 		{"Upgrade", "workersAtOnce", pattern, atOnceForm.String()},
 		{"Arg", "name", pattern, flagForm.String()},
 		{"HostPathMount", "pathType", choices, PathTypes},
@@ -273,11 +279,12 @@ func TestSchemaRefuses(t *testing.T) {
 			c["etcd"] = map[string]any{"external": map[string]any{
 				"endpoints": []any{"http://192.0.2.31:2379"}, "caFile": "a", "certFile": "b", "keyFile": "c"}}
 		},
-		"an unknown key algorithm":  func(c map[string]any) { c["certificates"] = map[string]any{"keyAlgorithm": "RSA"} },
-		"an unknown way on":         func(c map[string]any) { c["drain"] = map[string]any{"onBlocked": "hope"} },
-		"no worker at once":         func(c map[string]any) { c["upgrade"] = map[string]any{"workersAtOnce": "0%"} },
-		"no version kept":           func(c map[string]any) { c["upgrade"] = map[string]any{"keepVersions": int64(0)} },
-		"a duration without a unit": func(c map[string]any) { c["certificates"] = map[string]any{"validity": "8760"} },
+		"an unknown key algorithm":                 func(c map[string]any) { c["certificates"] = map[string]any{"keyAlgorithm": "RSA"} },
+		"an unknown way on":                        func(c map[string]any) { c["drain"] = map[string]any{"onBlocked": "hope"} },
+		"no worker at once":                        func(c map[string]any) { c["upgrade"] = map[string]any{"workersAtOnce": "0%"} },
+		"no version kept":                          func(c map[string]any) { c["upgrade"] = map[string]any{"keepVersions": int64(0)} },
+		"a timeout of kubeadm's that is none here": func(c map[string]any) { c["timeouts"] = map[string]any{"discovery": "5m"} },
+		"a duration without a unit":                func(c map[string]any) { c["certificates"] = map[string]any{"validity": "8760"} },
 		"address and addresses": func(c map[string]any) {
 			c["hosts"].([]any)[0].(map[string]any)["addresses"] = []any{"192.0.2.1"}
 		},

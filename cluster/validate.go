@@ -53,6 +53,7 @@ func findings(c *Cluster) []*finding {
 	k.versionsOf(c)
 	k.drain(c.Drain)
 	k.upgrade(c.Upgrade)
+	k.timeouts(c.Timeouts)
 	return k.found
 }
 

@@ -3,8 +3,10 @@ package manifests
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -69,7 +71,7 @@ func (in Input) staticPod(host cluster.Host, c component) ([]byte, error) {
 			Annotations: annotations,
 		},
 		Spec: corev1.PodSpec{
-			Containers:        []corev1.Container{c.container(image.Reference, mounts)},
+			Containers:        []corev1.Container{in.container(c, image.Reference, mounts)},
 			HostNetwork:       true,
 			Priority:          &priority,
 			PriorityClassName: "system-node-critical",
@@ -102,7 +104,7 @@ func (in Input) mounts(host cluster.Host, pod cluster.StaticPod) []cluster.HostP
 	return mounts
 }
 
-func (c component) container(image string, mounts []cluster.HostPathMount) corev1.Container {
+func (in Input) container(c component, image string, mounts []cluster.HostPathMount) corev1.Container {
 	container := corev1.Container{
 		Name:            c.name,
 		Image:           image,
@@ -113,14 +115,23 @@ func (c component) container(image string, mounts []cluster.HostPathMount) corev
 		Resources:       corev1.ResourceRequirements{Requests: c.requests},
 		LivenessProbe:   c.probes.probe(c.probes.liveness, 10, 8, 10),
 		ReadinessProbe:  c.probes.probe(c.probes.readiness, 0, 3, 1),
-		// Four minutes to come up, as kubeadm's timeout for the control plane.
-		StartupProbe: c.probes.probe(c.probes.startup, 10, 24, 10),
+		StartupProbe:    c.probes.probe(c.probes.startup, startupPeriod, in.startupFailures(), startupPeriod),
 	}
 	for _, mount := range mounts {
 		container.VolumeMounts = append(container.VolumeMounts,
 			corev1.VolumeMount{Name: mount.Name, MountPath: mount.MountPath, ReadOnly: mount.ReadOnly})
 	}
 	return container
+}
+
+// startupPeriod is in seconds, and kubeadm's, as the failures that make up its timeout are.
+const startupPeriod = 10
+
+// startupFailures is how often the startup probe may fail: kubeadm's formula, of the file's timeout.
+// Once it has passed, liveness decides, which is quick.
+func (in Input) startupFailures() int32 {
+	seconds := time.Duration(in.Cluster.Timeouts.ControlPlaneComponentHealthCheck).Seconds()
+	return int32(math.Ceil(seconds / startupPeriod))
 }
 
 func podVolumes(mounts []cluster.HostPathMount) []corev1.Volume {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/slipway-k8s/slipway/certs"
 	"github.com/slipway-k8s/slipway/cluster"
@@ -95,6 +96,8 @@ func (s *Session) openClientBy(reached map[string]hosts.Host) error {
 		Key:       leaf.Key,
 		Etcd:      etcd,
 		Snapshots: s.snapshots,
+		APICall:   time.Duration(s.cluster.Timeouts.KubernetesAPICall),
+		EtcdCall:  time.Duration(s.cluster.Timeouts.EtcdAPICall),
 	}
 	for _, h := range s.cluster.ControlPlanes() {
 		if host, up := reached[h.Name]; up {

@@ -4,6 +4,7 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
@@ -43,6 +44,9 @@ type Options struct {
 	Etcd EtcdOptions
 	// Snapshots is where snapshots of etcd go; nil where none is taken.
 	Snapshots Snapshots
+	// APICall bounds a request to the API with all its tries, and EtcdCall how long etcd may refuse a
+	// change of its members that it may take later; 2 min and 30 s unless said.
+	APICall, EtcdCall time.Duration
 	// AllHosts are all connected hosts, by name: the endpoint is looked at from them. Hosts
 	// unless said.
 	AllHosts map[string]hosts.Host
@@ -90,7 +94,7 @@ type pace struct {
 	settling time.Duration // how long a new cluster may refuse or miss what will be there
 	observe  time.Duration // bounds one try of an observation
 	health   time.Duration // bounds a health endpoint's answer: without etcd it comes after 4 s
-	endpoint time.Duration // bounds a look at the endpoint: an address that no host has gives no answer
+	endpoint time.Duration // bounds the first look at the endpoint: an address that no host has gives no answer
 }
 
 var usualPace = pace{
@@ -134,6 +138,7 @@ func New(options Options) (*Client, error) {
 		warming: make(chan struct{}, 1), pace: usualPace,
 		single: map[string]*single{},
 	}
+	c.pace.patience = cmp.Or(options.APICall, c.pace.patience)
 	c.config = restConfig(options, c.dialer)
 	c.config.Wrap(c.clock.around)
 	c.config.Wrap(newBounds().around)
@@ -143,6 +148,9 @@ func New(options Options) (*Client, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("make a client of the cluster: %w", err)
+	}
+	if c.etcd != nil {
+		c.etcd.pace.patience = cmp.Or(options.EtcdCall, c.etcd.pace.patience)
 	}
 	return c, nil
 }
