@@ -96,6 +96,8 @@ type Facts struct {
 	// nothing about the machine: no plan may rely on them.
 	Unanswered []Unanswered `json:"unanswered,omitempty"`
 	Evidence   []Evidence   `json:"evidence,omitempty"`
+	// Signs tell, beside Evidence, what moves.
+	Signs []Sign `json:"signs,omitempty"`
 }
 
 // The values of Unanswered.What that callers compare with.
@@ -213,6 +215,9 @@ func (f Facts) Clean() Facts {
 	f.OS.Pretty = CleanLine(f.OS.Pretty)
 	for i, e := range f.Evidence {
 		f.Evidence[i] = e.Clean()
+	}
+	for i, one := range f.Signs {
+		f.Signs[i] = one.Clean()
 	}
 	for i, one := range f.Foreign {
 		f.Foreign[i] = Foreign{What: CleanLine(one.What), Detail: CleanLine(one.Detail), Fix: CleanLine(one.Fix)}

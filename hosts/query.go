@@ -47,7 +47,7 @@ type Query struct {
 	// VirtualIP asks who else uses a virtual address, or what it is held by.
 	VirtualIP *VirtualIPQuery `json:"virtualIP,omitempty"`
 	// Evidence asks for what explains a failed wait, with who listens where the cluster's
-	// components should: the API server at APIPort.
+	// components should: the API server at APIPort. Signs come with it.
 	Evidence bool `json:"evidence,omitempty"`
 	APIPort  int  `json:"apiPort,omitempty"`
 }

@@ -28,6 +28,7 @@ func TestWhatAHostSaysIsCleaned(t *testing.T) {
 				OS:       hosts.OS{Pretty: evil},
 				Foreign:  []hosts.Foreign{{What: lines, Detail: lines, Fix: lines}},
 				Evidence: []hosts.Evidence{{Source: evil, Lines: []string{evil}}},
+				Signs:    []hosts.Sign{{Source: evil, State: evil, Ended: &hosts.Ending{Reason: evil}}},
 			}, nil
 		},
 	})
@@ -60,6 +61,9 @@ func TestWhatAHostSaysIsCleaned(t *testing.T) {
 		t.Errorf("what is foreign has several lines: %q", foreign)
 	}
 	clean("evidence", facts.Evidence[0].Source+facts.Evidence[0].Lines[0])
+	clean("a sign's source", facts.Signs[0].Source)
+	clean("a sign's state", facts.Signs[0].State)
+	clean("how one ended", facts.Signs[0].Ended.Reason)
 }
 
 // TestAHostSpeaksNotInSlipwaysVoice: its text has few lines, and each shows that it is the

@@ -38,6 +38,7 @@ func (o *opened) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, e
 	f.observeProbes(&facts, query)
 	if query.Evidence {
 		facts.Evidence = []hosts.Evidence{{Source: "fake machine", Lines: []string{"nothing is wrong"}}}
+		facts.Signs = []hosts.Sign{{Source: "fake machine", State: hosts.StateRunning, Seconds: 1}}
 	}
 	return facts, nil
 }

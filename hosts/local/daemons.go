@@ -38,7 +38,9 @@ type UnitState struct {
 	Fragment    string // the unit file
 	Source      string // what a generator made that file of
 	Restarts    int
-	NeedsReload bool // its files changed since systemd read them
+	NeedsReload bool      // its files changed since systemd read them
+	Changed     time.Time // when it came into its state; zero where systemd does not say
+	PID         int       // of its main process; 0 where there is none
 }
 
 // UnitJob is what systemd can do with a unit.
@@ -91,6 +93,8 @@ type Containerd interface {
 	EndPods(ctx context.Context, names []string, grace time.Duration, note func(string)) error
 	// Containers lists the containers, without sandboxes, with how they are.
 	Containers(ctx context.Context) ([]Container, error)
+	// Fetched is how many bytes have come of the images that are being fetched.
+	Fetched(ctx context.Context) (int64, error)
 	Close() error
 }
 
@@ -103,4 +107,8 @@ type Container struct {
 	Reason   string
 	Attempt  uint32
 	Log      string // path
+	Created  time.Time
+	Started  time.Time     // zero: it has not started
+	Finished time.Time     // zero: it has not ended
+	CPU      time.Duration // that it has used; 0 where that is not known
 }

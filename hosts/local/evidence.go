@@ -54,52 +54,67 @@ var ownNamespaces = []string{"kube-system", "kube-flannel"}
 func (h *Host) observeEvidence(ctx context.Context, query hosts.Query, facts *hosts.Facts) error {
 	ports := []componentPort{{hosts.ComponentAPIServer, query.APIPort}, {hosts.ComponentEtcd, 2379}, {hosts.ComponentKubelet, 10250}}
 	looks := []struct {
-		at   func(context.Context) []hosts.Evidence
+		at   func(context.Context) seen
 		whom string // is asked
 	}{
 		{h.unitEvidence, hosts.SourceSystemd},
 		{h.containerEvidence, hosts.SourceContainerd},
-		{func(ctx context.Context) []hosts.Evidence { return h.portEvidence(ctx, ports) }, "the host's /proc"},
-		{h.diskEvidence, hosts.SourceFileSystem},
+		{func(ctx context.Context) seen { return seen{evidence: h.portEvidence(ctx, ports)} }, "the host's /proc"},
+		{func(ctx context.Context) seen { return seen{evidence: h.diskEvidence(ctx)} }, hosts.SourceFileSystem},
 	}
-	found := make([][]hosts.Evidence, len(looks))
+	found := make([]seen, len(looks))
 	var group sync.WaitGroup
 	for i, look := range looks {
 		group.Go(func() { found[i] = inTime(ctx, look.at, look.whom) })
 	}
 	group.Wait()
-	facts.Evidence = append(slices.Concat(found...), h.clockEvidence())
+	for _, one := range found {
+		facts.Evidence, facts.Signs = append(facts.Evidence, one.evidence...), append(facts.Signs, one.signs...)
+	}
+	facts.Evidence = append(facts.Evidence, h.clockEvidence())
 	for i, evidence := range facts.Evidence {
 		facts.Evidence[i] = evidence.Clean()
+	}
+	for i, sign := range facts.Signs {
+		facts.Signs[i] = sign.Clean()
 	}
 	return ctx.Err()
 }
 
+// seen is what one look has found.
+type seen struct {
+	evidence []hosts.Evidence
+	signs    []hosts.Sign
+}
+
+func onlyEvidence(evidence ...hosts.Evidence) seen { return seen{evidence: evidence} }
+
 // inTime looks for evidenceTimeout, and says who was asked where no answer comes by then.
-func inTime(ctx context.Context, look func(context.Context) []hosts.Evidence, whom string) []hosts.Evidence {
+func inTime(ctx context.Context, look func(context.Context) seen, whom string) seen {
 	const grace = evidenceTimeout / 8 // for a look that ends by its context
-	found, none, err := within(ctx, evidenceTimeout+grace, whom, func(ctx context.Context) ([]hosts.Evidence, error) {
+	found, none, err := within(ctx, evidenceTimeout+grace, whom, func(ctx context.Context) (seen, error) {
 		ctx, cancel := context.WithTimeout(ctx, evidenceTimeout)
 		defer cancel()
 		return look(ctx), nil
 	})
 	if none != nil {
-		return []hosts.Evidence{unanswered(whom)}
+		return onlyEvidence(unanswered(whom))
 	}
 	if err != nil { // the look has a fault
-		return []hosts.Evidence{{Source: whom, Lines: []string{err.Error()}}}
+		return onlyEvidence(hosts.Evidence{Source: whom, Lines: []string{err.Error()}})
 	}
 	return found
 }
 
 const unitAbsent = "there is no such unit"
 
-func (h *Host) unitEvidence(ctx context.Context) []hosts.Evidence {
+func (h *Host) unitEvidence(ctx context.Context) seen {
 	var all []hosts.Evidence
+	var signs []hosts.Sign
 	for _, name := range []string{"kubelet.service", "containerd.service", haproxyUnit, keepalivedUnit} {
 		state, err := h.systemd.Unit(ctx, name)
 		if timedOut(ctx, err) {
-			return append(all, unanswered(hosts.SourceSystemd))
+			return seen{append(all, unanswered(hosts.SourceSystemd)), signs}
 		}
 		if err != nil {
 			continue
@@ -110,6 +125,8 @@ func (h *Host) unitEvidence(ctx context.Context) []hosts.Evidence {
 				continue // most hosts carry no balancer
 			}
 			line = unitAbsent
+		} else {
+			signs = append(signs, h.unitSign(name, state))
 		}
 		all = append(all, hosts.Evidence{Source: name, Lines: []string{line}})
 	}
@@ -129,7 +146,7 @@ func (h *Host) unitEvidence(ctx context.Context) []hosts.Evidence {
 	if err := group.Wait(); err != nil {
 		all = append(all, hosts.Evidence{Source: hosts.SourceSystemd, Lines: []string{err.Error()}})
 	}
-	return all
+	return seen{all, signs}
 }
 
 // timedOut tells whether a call ended because nobody answered it in time.
@@ -144,25 +161,32 @@ func unanswered(who string) hosts.Evidence {
 
 // containerEvidence shows the newest attempt of every container of the cluster's own Pods
 // that ended, and of those that the cluster stands on.
-func (h *Host) containerEvidence(ctx context.Context) []hosts.Evidence {
+func (h *Host) containerEvidence(ctx context.Context) seen {
 	containers, err := h.containerd.Containers(ctx)
 	if timedOut(ctx, err) {
-		return []hosts.Evidence{unanswered(hosts.SourceContainerd)}
+		return onlyEvidence(unanswered(hosts.SourceContainerd))
 	}
 	if err != nil {
-		return nil
+		return seen{}
 	}
-	newest := map[string]Container{}
+	newest, before := map[string]Container{}, map[string]Container{}
 	for _, c := range containers {
 		namespace, _, _ := strings.Cut(c.Pod, "/")
 		if !slices.Contains(ownNamespaces, namespace) {
 			continue
 		}
 		key := c.Pod + "/" + c.Name
-		if known, ok := newest[key]; !ok || c.Attempt >= known.Attempt {
+		known, ok := newest[key]
+		switch {
+		case !ok:
 			newest[key] = c
+		case c.Attempt >= known.Attempt:
+			newest[key], before[key] = c, known
+		case c.Attempt >= before[key].Attempt:
+			before[key] = c
 		}
 	}
+	signs := h.imageSigns(ctx)
 	var all []hosts.Evidence
 	for key, c := range newest {
 		state := "running"
@@ -173,9 +197,11 @@ func (h *Host) containerEvidence(ctx context.Context) []hosts.Evidence {
 		all = append(all, hosts.Evidence{
 			Source: "container " + key, Lines: append(lines, tail(h.at(c.Log), containerEvidence)...),
 		})
+		signs = append(signs, h.containerSign("container "+key, c, before[key]))
 	}
 	slices.SortFunc(all, func(a, b hosts.Evidence) int { return strings.Compare(a.Source, b.Source) })
-	return all
+	slices.SortFunc(signs, func(a, b hosts.Sign) int { return strings.Compare(a.Source, b.Source) })
+	return seen{all, signs}
 }
 
 func (h *Host) portEvidence(ctx context.Context, ports []componentPort) []hosts.Evidence {

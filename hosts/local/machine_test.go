@@ -313,6 +313,7 @@ type fakeContainerd struct {
 	containers []local.Container
 	hung       bool  // it answers nothing, as one that was stopped
 	refuses    error // to remove an image
+	fetched    int64
 }
 
 func (f *fakeContainerd) Images(_ context.Context, references []string) (map[string]string, error) {
@@ -401,5 +402,7 @@ func (f *fakeContainerd) Containers(ctx context.Context) ([]local.Container, err
 	}
 	return f.containers, nil
 }
+
+func (f *fakeContainerd) Fetched(context.Context) (int64, error) { return f.fetched, nil }
 
 func (f *fakeContainerd) Close() error { return nil }

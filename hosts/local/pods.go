@@ -140,6 +140,7 @@ func (d *daemon) Containers(ctx context.Context) ([]Container, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list containers: %w", err)
 	}
+	used := processorTime(ctx, runtime)
 	var all []Container
 	for _, c := range answer.Containers {
 		one := Container{
@@ -152,7 +153,48 @@ func (d *daemon) Containers(ctx context.Context) ([]Container, error) {
 			continue // it went away in between
 		}
 		one.ExitCode, one.Reason, one.Log = status.Status.ExitCode, status.Status.Reason, status.Status.LogPath
+		one.Created, one.Started, one.Finished = moment(status.Status.CreatedAt), moment(status.Status.StartedAt), moment(status.Status.FinishedAt)
+		one.CPU = used[c.Id]
 		all = append(all, one)
 	}
 	return all, nil
+}
+
+// moment is a time as CRI has it, in nanoseconds; 0 is none.
+func moment(nanoseconds int64) time.Time {
+	if nanoseconds <= 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, nanoseconds)
+}
+
+// processorTime is what running containers have used, by their ids. A runtime that does not count it says
+// nothing.
+func processorTime(ctx context.Context, runtime cri.RuntimeServiceClient) map[string]time.Duration {
+	used := map[string]time.Duration{}
+	answer, err := runtime.ListContainerStats(ctx, &cri.ListContainerStatsRequest{})
+	if err != nil {
+		return used
+	}
+	for _, one := range answer.Stats {
+		used[one.GetAttributes().GetId()] = time.Duration(one.GetCpu().GetUsageCoreNanoSeconds().GetValue())
+	}
+	return used
+}
+
+// Fetched asks for what containerd is taking in.
+func (d *daemon) Fetched(ctx context.Context) (int64, error) {
+	c, _, err := d.connect()
+	if err != nil {
+		return 0, err
+	}
+	ingests, err := c.ContentStore().ListStatuses(inKubernetes(ctx))
+	if err != nil {
+		return 0, fmt.Errorf("list what is being fetched: %w", err)
+	}
+	var bytes int64
+	for _, one := range ingests {
+		bytes += one.Offset
+	}
+	return bytes, nil
 }

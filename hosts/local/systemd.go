@@ -109,6 +109,9 @@ func (b *bus) Unit(ctx context.Context, name string) (UnitState, error) {
 		Load: text("LoadState"), Active: text("ActiveState"), Sub: text("SubState"), Enabled: text("UnitFileState"),
 		Fragment: text("FragmentPath"), Source: text("SourcePath"), NeedsReload: needsReload,
 	}
+	if since, _ := properties["StateChangeTimestamp"].(uint64); since > 0 {
+		state.Changed = time.UnixMicro(int64(since))
+	}
 	if state.Load == "loaded" && state.Enabled != "enabled" {
 		// The property is what systemd last read; the list is what lies there now.
 		if files, err := conn.ListUnitFilesByPatternsContext(ctx, nil, []string{name}); err == nil && len(files) == 1 {
@@ -116,9 +119,10 @@ func (b *bus) Unit(ctx context.Context, name string) (UnitState, error) {
 		}
 	}
 	if strings.HasSuffix(name, ".service") && state.Load == "loaded" {
-		if restarts, err := conn.GetServicePropertyContext(ctx, name, "NRestarts"); err == nil {
-			count, _ := restarts.Value.Value().(uint32)
-			state.Restarts = int(count)
+		if service, err := conn.GetUnitTypePropertiesContext(ctx, name, "Service"); err == nil {
+			restarts, _ := service["NRestarts"].(uint32)
+			pid, _ := service["MainPID"].(uint32)
+			state.Restarts, state.PID = int(restarts), int(pid)
 		}
 	}
 	return state, nil
