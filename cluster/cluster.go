@@ -39,6 +39,7 @@ type Cluster struct {
 	Drain             Drain        `json:"drain,omitzero"`
 	Upgrade           Upgrade      `json:"upgrade,omitzero"`
 	Timeouts          Timeouts     `json:"timeouts,omitzero"`
+	Firewall          Firewall     `json:"firewall,omitzero"`
 
 	// Kubelet and KubeProxy are the further documents of the file: a
 	// KubeletConfiguration and a KubeProxyConfiguration in their own API, laid over

@@ -50,6 +50,8 @@ func Defaults(c *Cluster) {
 	setDefault(&c.Drain.ForceAfter, DefaultForceAfter)
 	setDefault(&c.Upgrade.KeepVersions, new(DefaultKeepVersions))
 	defaultTimeouts(&c.Timeouts)
+	setDefault(&c.Firewall.Manage, new(true))
+	setDefault(&c.Firewall.NodePorts, new(true))
 	defaultSSH(&c.SSH)
 	for i := range c.Hosts {
 		inheritSSH(&c.Hosts[i].SSH, c.SSH)

@@ -54,6 +54,7 @@ func findings(c *Cluster) []*finding {
 	k.drain(c.Drain)
 	k.upgrade(c.Upgrade)
 	k.timeouts(c.Timeouts)
+	k.firewall(c.Firewall)
 	return k.found
 }
 

@@ -48,6 +48,10 @@ type Facts struct {
 	Routes   []Route `json:"routes,omitempty"`
 	SELinux  string  `json:"selinux,omitempty"`  // enforcing, permissive, or empty
 	Firewall string  `json:"firewall,omitempty"` // firewalld, ufw, or empty
+	// FirewallState is what that one has, or the one of the next boot.
+	FirewallState FirewallState `json:"firewallState,omitzero"`
+	// Filters are chains that drop what comes in or through, where others have made them by hand.
+	Filters []Filter `json:"filters,omitempty"`
 
 	// Boot is what the next boot makes of the kernel parameters and modules asked for, and of
 	// /etc/hosts.
@@ -124,6 +128,7 @@ const (
 	LookSandboxes = "Pods' sandboxes"
 	LookVirtualIP = "virtual address"
 	LookKept      = "kept versions"
+	LookFirewall  = "firewall"
 )
 
 // Unanswered is a question that got no answer in time: the server of a file system is away, a

@@ -75,6 +75,7 @@ func (in Input) fill(state *HostState, host cluster.Host) error {
 		state.Sysctls = sysctls(in.Cluster, in.Facts[host.Name])
 		state.Entries = HostsEntries(in.Cluster, in.Facts[host.Name])
 	}
+	state.Firewall = Firewall(in.Cluster, host, in.Facts[host.Name])
 	for i := range state.Files {
 		file := &state.Files[i]
 		content, err := file.render(in)

@@ -52,6 +52,7 @@ type HostState struct {
 	Modules     []string
 	Sysctls     map[string]string
 	Entries     []HostsEntry
+	Firewall    *hosts.OpenFirewall // nil: no firewall of the host's is Slipway's business
 	Directories []Directory
 	Files       []File
 	Links       []Link

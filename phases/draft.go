@@ -27,6 +27,7 @@ type draft struct {
 	drafts                     []*hostDraft
 	planes, workers, balancers []*hostDraft // the same by what they are
 	followers                  []*hostDraft // other hosts, whose balancers are told who comes and goes
+	opened                     []string     // the steps that open other hosts' firewalls to those that come
 }
 
 func newDraft(in Input) *draft {

@@ -23,7 +23,7 @@ func (d *draft) balancersFollow(in Input, except []cluster.Host, waits []string)
 
 // told lists the steps after which the balancers that are there already know who comes.
 func (d *draft) told() []string {
-	return madeOn(d.followers, writes(plan.PhaseLoadBalancer), startsBalancer)
+	return join(d.opened, madeOn(d.followers, writes(plan.PhaseLoadBalancer), startsBalancer))
 }
 
 // findFollowers begins the parts of the hosts that carry a balancer already, each with what that

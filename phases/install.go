@@ -51,6 +51,7 @@ func (d *draft) renderCluster() {
 // started, and starts its haproxy.
 func (h *hostDraft) install() {
 	h.claim()
+	h.openFirewall()
 	h.directories()
 	h.prepare()
 	h.binaries()

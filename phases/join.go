@@ -17,6 +17,7 @@ func Join(in Input) (plan.Plan, plan.Contents, error) {
 		(*draft).renderHosts,
 		(*draft).joinWorkers,
 		(*draft).installServers,
+		(*draft).openToJoining,
 		(*draft).joinEtcd,
 		(*draft).joinAPI,
 		(*draft).tellBalancers,
@@ -38,6 +39,14 @@ func (d *draft) installServers() {
 	}
 }
 
+// openToJoining opens the firewalls of the others to the hosts that join. A worker's join reaches none of them:
+// they let it in already, unless it comes from a network of its own (checks.strangeNetwork).
+func (d *draft) openToJoining() {
+	if len(d.servers()) > 0 {
+		d.opened = d.firewallsFollow(d.in.Targets(view.Join))
+	}
+}
+
 // joinEtcd makes control planes members of etcd, one after another, and writes their API servers'
 // static Pods.
 func (d *draft) joinEtcd() {
@@ -46,7 +55,7 @@ func (d *draft) joinEtcd() {
 	}
 	if !d.in.Cluster.StackedEtcd() {
 		for _, h := range d.planes {
-			h.staticPods(nil)
+			h.staticPods(d.opened)
 			h.startKubelet(nil)
 		}
 		return

@@ -16,13 +16,13 @@ const promoteTimeout = 300
 // and who is added by the plan, in that order.
 type membership struct {
 	members []hosts.Member
-	settled []string // the step that ends the last change
+	settled []string // the steps that end the last change, and open the others' firewalls
 }
 
 // membership is that of the cluster without the members that stand in the way, which are
 // removed first.
 func (d *draft) membership() *membership {
-	m := &membership{}
+	m := &membership{settled: d.opened}
 	stale := d.in.StaleMembers()
 	for _, member := range d.in.ClusterFacts.Members {
 		at := slices.IndexFunc(stale, func(s view.StaleMember) bool { return s.Member.ID == member.ID })
@@ -30,10 +30,10 @@ func (d *draft) membership() *membership {
 			m.members = append(m.members, member)
 			continue
 		}
-		m.settled = []string{d.add(plan.Step{
+		m.settled = append(slices.Clone(m.settled), d.add(plan.Step{
 			ID: clusterID(plan.PhaseRemoveEtcdMember, member.ID), Phase: plan.PhaseRemoveEtcdMember, Subject: plan.Subject{Member: view.MemberName(member)}, Lane: laneMembers,
 			Why: stale[at].Why, Change: plan.Remove, Cluster: plan.MemberRemove{ID: member.ID, Name: member.Name},
-		})}
+		}))
 	}
 	return m
 }

@@ -192,9 +192,9 @@ func TestPreflightOfTheEndpoint(t *testing.T) {
 		{"two control planes", shape{mode: cluster.EndpointVIP, planes: 2}, func(*Input) {}, "the cluster", true, "etcd will have 2 members, of which a quorum is 2: it survives the loss of none"},
 		{"four control planes", shape{mode: cluster.EndpointVIP, planes: 4}, func(*Input) {}, "the cluster", true, "quorum is 3: it survives the loss of 1, no more than with 3"},
 		{"two beside the user's etcd", shape{mode: cluster.EndpointVIP, planes: 2, external: true}, func(*Input) {}, "", false, ""},
-		{"firewalld beside a balancer", balancers, spoiled("lb-1", func(f *hosts.Facts) { f.Firewall = "firewalld" }), "lb-1", true, "--add-port=16443/tcp && firewall-cmd --permanent --add-protocol=vrrp && firewall-cmd --reload)"},
-		{"ufw beside a balancer", balancers, spoiled("lb-1", func(f *hosts.Facts) { f.Firewall = "ufw" }), "lb-1", true, "(ufw allow 16443/tcp && ufw allow from 10.0.2.2)"},
-		{"ufw with a local balancer", local, spoiled("w-1", func(f *hosts.Facts) { f.Firewall = "ufw" }), "w-1", true, "(ufw allow 10250/tcp && ufw allow from 10.0.0.1 to any port 8472 proto udp && "},
+		{"firewalld beside a balancer", balancers, leftAlone("lb-1", hosts.Firewalld), "lb-1", true, "--add-port=16443/tcp && firewall-cmd --permanent --add-rich-rule='rule family=\"ipv4\" source address=\"10.0.2.2\" protocol value=\"vrrp\" accept' && firewall-cmd --reload)"},
+		{"ufw beside a balancer", balancers, leftAlone("lb-1", hosts.UFW), "lb-1", true, "(ufw allow 16443/tcp && ufw allow from 10.0.2.2)"},
+		{"ufw with a local balancer", local, leftAlone("w-1", hosts.UFW), "w-1", true, "port 10250 proto tcp && "},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -275,5 +275,13 @@ func TestWhatIsLookedAtByModeAndRole(t *testing.T) {
 	host, _ := c.Host("cp-1")
 	if bare := HostQuery(c, bundle.Bill{}, host); !slices.Contains(bare.Paths, manifests.Kube) || !slices.Contains(bare.Paths, manifests.UnitsFolder+"/"+manifests.HAProxyUnit) {
 		t.Error("without a bundle it would seem that what the units run had changed")
+	}
+}
+
+// leftAlone has a firewall on a host that Slipway is not to open.
+func leftAlone(name, firewall string) func(*Input) {
+	return func(in *Input) {
+		in.Cluster.Firewall.Manage = new(false)
+		spoiled(name, func(f *hosts.Facts) { f.Firewall = firewall })(in)
 	}
 }

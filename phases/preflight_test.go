@@ -37,6 +37,12 @@ func TestPreflight(t *testing.T) {
 			in.Facts[name] = facts
 		}
 	}
+	unmanaged := func(spoil func(*Input)) func(*Input) {
+		return func(in *Input) {
+			in.Cluster.Firewall.Manage = new(false)
+			spoil(in)
+		}
+	}
 	tests := []struct {
 		name    string
 		spoil   func(*Input)
@@ -91,14 +97,24 @@ func TestPreflight(t *testing.T) {
 		}, "", "", false, "", ""},
 		{"swap", on("w-1", func(f *hosts.Facts) { f.Swaps = []string{"/dev/sdb"} }), "Swap", "w-1", true, "/dev/sdb", ""},
 		{"SELinux", on("w-1", func(f *hosts.Facts) { f.SELinux = "enforcing" }), "SELinux", "w-1", true, "enforcing", "container-selinux"},
-		{"firewalld", on("cp-1", func(f *hosts.Facts) { f.Firewall = "firewalld" }), "Firewalld", "cp-1", true, "firewalld", "--add-port=6443/tcp"},
-		{"firewalld and etcd's port", on("cp-1", func(f *hosts.Facts) { f.Firewall = "firewalld" }), "Firewalld", "cp-1", true, "firewalld",
-			`'rule family="ipv4" source address="10.0.1.1" port port="8472" protocol="udp" accept'`},
-		{"ufw and flannel's port", on("w-1", func(f *hosts.Facts) { f.Firewall = "ufw" }), "Ufw", "w-1", true, "ufw", "ufw allow from 10.0.0.1 to any port 8472 proto udp"},
+		{"firewalld", on("cp-1", func(f *hosts.Facts) { f.Firewall = "firewalld" }), "", "", false, "", ""},
+		{"firewalld that is left alone", unmanaged(on("cp-1", func(f *hosts.Facts) { f.Firewall = "firewalld" })), "Firewalld", "cp-1", true, "firewall.manage is false", "--add-port=6443/tcp"},
+		{"firewalld and flannel's port", unmanaged(on("cp-1", func(f *hosts.Facts) { f.Firewall = "firewalld" })), "Firewalld", "cp-1", true, "firewalld",
+			`'rule family="ipv4" source address="10.0.0.0/16" port port="8472" protocol="udp" accept'`},
+		{"firewalld that is too old", on("w-1", func(f *hosts.Facts) { f.Firewall, f.FirewallState.Version = "firewalld", "0.8.2" }), "Firewalld", "w-1", true, "0.8.2 is too old", "--add-port=30000-32767/tcp"},
+		{"firewalld that does not answer", on("w-1", func(f *hosts.Facts) { f.Firewall, f.FirewallState.Problem = "firewalld", "no reply" }), "Firewalld", "w-1", false, "no reply", "systemctl status firewalld"},
+		{"firewalld with settings that a reload ends", on("w-1", func(f *hosts.Facts) {
+			f.Firewall, f.FirewallState.Unsaved = "firewalld", []string{"zone public, services: http"}
+		}), "Firewalld", "w-1", false, "zone public, services: http", "--runtime-to-permanent"},
+		{"firewalld with iptables", on("w-1", func(f *hosts.Facts) { f.Firewall, f.FirewallState.Flushes = "firewalld", true }), "Firewalld", "w-1", true, "takes kube-proxy's and flannel's rules away", "FirewallBackend=nftables"},
+		{"ufw and flannel's port", unmanaged(on("w-1", func(f *hosts.Facts) { f.Firewall = "ufw" })), "Ufw", "w-1", true, "ufw", "to any port 8472 proto udp"},
+		{"rules by hand", on("w-1", func(f *hosts.Facts) {
+			f.Filters = []hosts.Filter{{Tool: "iptables", Table: "filter", Chain: "INPUT", Hook: "input"}}
+		}), "Firewall", "w-1", true, "iptables table filter, chain INPUT drops what no rule lets in", "iptables -I INPUT -p udp --dport 30000:32767 -j ACCEPT"},
 		{"an audit policy that is not there", audited(""), "FileExisting--etc-kubernetes-audit.yaml", "cp-1", false, "audit-policy-file of apiServer needs the file /etc/kubernetes/audit.yaml", "/etc/kubernetes/audit.yaml"},
 		{"a folder in the audit policy's place", audited(hosts.TypeDirectory), "FileExisting--etc-kubernetes-audit.yaml", "cp-1", false, "/etc/kubernetes/audit.yaml", ""},
 		{"an audit policy that is there", audited(hosts.TypeFile), "", "", false, "", ""},
-		{"ufw", on("w-1", func(f *hosts.Facts) { f.Firewall = "ufw" }), "Ufw", "w-1", true, "ufw", "ufw allow 10250/tcp"},
+		{"ufw", on("w-1", func(f *hosts.Facts) { f.Firewall = "ufw" }), "", "", false, "", ""},
 		{"no overlay", on("w-1", func(f *hosts.Facts) { f.OverlayFS = false }), "SystemVerification-OverlayFS", "w-1", true, "copies", "ftype=1"},
 		{"no packet filter", on("w-1", func(f *hosts.Facts) { f.NFTables, f.IPTables = false, false }), "SystemVerification-PacketFilter", "w-1", false, "neither", "nf_tables"},
 		{"etcd's data of unknown origin", on("cp-1", func(f *hosts.Facts) { f.Files[view.EtcdLog] = hosts.File{Type: hosts.TypeDirectory} }), "DirAvailable--var-lib-etcd", "cp-1", false, "did not make", "mv /var/lib/etcd"},
@@ -184,7 +200,7 @@ func TestPreflight(t *testing.T) {
 			})(in)
 			on("cp-1", func(f *hosts.Facts) { f.Names = map[string][]string{"api.try.internal": {"10.0.9.9"}} })(in)
 		}, "EndpointName", "w-1", false, "api.try.internal cannot be looked up now (the name server 10.0.0.53:53 failed: server misbehaving)", "getent hosts api.try.internal"},
-		{"a firewall of the next boot", on("w-1", boot(hosts.Boot{Firewall: "ufw"})), "Ufw", "w-1", true, "ufw does not run now, but will after the next boot", "ufw allow 10250/tcp"},
+		{"a firewall of the next boot", unmanaged(on("w-1", boot(hosts.Boot{Firewall: "ufw"}))), "Ufw", "w-1", true, "ufw does not run now, but will after the next boot", "port 10250 proto tcp"},
 		{"a host that the file does not have", func(in *Input) { in.Hosts = []string{"w-7"} }, "Hosts", "", false, "w-7", "cluster file"},
 	}
 	for _, test := range tests {

@@ -218,7 +218,7 @@ var HostChecks = []string{
 	"SystemVerification-Kernel", "SystemVerification-Systemd", "SystemVerification-Cgroups", "SystemVerification-OverlayFS", "SystemVerification-PacketFilter",
 	"NumCPU", "Mem", "Clock", "Swap", "SELinux", "NextBoot",
 	"ForeignSoftware", "DirAvailable", "FileAvailable", "MachineID",
-	"HostAddress", "Port", "Firewalld", "Ufw", "AddressPlan", "ServiceRoute", "NameServers",
+	"HostAddress", "Port", "Firewalld", "Ufw", "Firewall", "AddressPlan", "ServiceRoute", "NameServers",
 	"EndpointName", "LoadBalancer", "VirtualIP",
 }
 

@@ -206,6 +206,8 @@ func (o *opened) change(action hosts.Action) (string, error) {
 		return f.setSysctl(a)
 	case hosts.LoadModule:
 		return f.loadModule(a)
+	case hosts.OpenFirewall:
+		return f.openFirewall(a)
 	case hosts.DisableSwap:
 		return f.disableSwap()
 	case hosts.SetHostname:

@@ -43,6 +43,8 @@ func (f *Fake) restore(a hosts.Restore) (string, error) {
 		}
 	case "module":
 		delete(f.modules, name)
+	case "firewall":
+		f.base.FirewallState.Opened, f.base.FirewallState.Missing = nil, nil
 	case "unit":
 		if u := f.units[name]; u != nil {
 			u.enabled = strings.HasPrefix(prior.Value, "enabled")

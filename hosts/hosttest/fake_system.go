@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -192,6 +193,16 @@ func (f *Fake) disableSwap() (string, error) {
 	off := strings.Join(append(slices.Clone(f.base.Swaps), f.base.SwapUnits...), ", ")
 	f.base.Swaps, f.base.SwapUnits = nil, nil
 	return "turned off " + off, nil
+}
+
+func (f *Fake) openFirewall(a hosts.OpenFirewall) (string, error) {
+	state := &f.base.FirewallState
+	if state.Opened != nil && reflect.DeepEqual(*state.Opened, a) && len(state.Missing) == 0 {
+		return "", nil
+	}
+	f.noted().Remember(hosts.Prior{Setting: hosts.FirewallSetting(a.Kind), Absent: true, Set: "opened"})
+	state.Opened, state.Missing = &a, nil
+	return "opened", nil
 }
 
 func (f *Fake) setHostname(a hosts.SetHostname) (string, error) {

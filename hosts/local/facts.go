@@ -105,6 +105,7 @@ func (h *Host) observers(query hosts.Query) []observer {
 		{"lease", h.observeLease},
 		{hosts.LookKept, h.observeKept},
 		{hosts.LookForeign, h.observeForeign},
+		{hosts.LookFirewall, h.observeFirewall},
 	}
 	asked := []struct {
 		observer

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/godbus/dbus/v5"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -33,6 +34,8 @@ type Host struct {
 	containerd Containerd
 	resolver   Resolver
 	journalctl string
+	systemBus  func() (*dbus.Conn, error)
+	ufwProgram string
 
 	streams streams
 	lease   lease
@@ -78,7 +81,10 @@ func New(options Options) (*Host, error) {
 	if h.containerd = options.Containerd; h.containerd == nil {
 		h.containerd = newDaemon(h.at(containerdSocket))
 	}
-	h.journalctl = options.Journalctl
+	h.journalctl, h.ufwProgram = options.Journalctl, options.UFW
+	if h.systemBus = options.SystemBus; h.systemBus == nil {
+		h.systemBus = func() (*dbus.Conn, error) { return dbus.ConnectSystemBus() }
+	}
 	if h.resolver = options.Resolver; h.resolver == nil {
 		h.resolver = net.DefaultResolver
 	}
@@ -153,6 +159,8 @@ func (h *Host) dispatch(ctx context.Context, action hosts.Action, report func(ho
 		return h.loadModule(ctx, a)
 	case hosts.DisableSwap:
 		return h.disableSwap(ctx, a)
+	case hosts.OpenFirewall:
+		return h.openFirewall(ctx, a)
 	case hosts.SetHostname:
 		return h.setHostname(ctx, a)
 	case hosts.AddHostsEntry:

@@ -10,6 +10,8 @@ package local
 import (
 	"context"
 	"time"
+
+	"github.com/godbus/dbus/v5"
 )
 
 // Resolver looks up the addresses of a name, as net.Resolver does.
@@ -37,6 +39,10 @@ type Options struct {
 	Containerd Containerd
 	// Journalctl is the program that reads the journals of units; empty means the machine's journalctl.
 	Journalctl string
+	// SystemBus connects to D-Bus; nil means the machine's own.
+	SystemBus func() (*dbus.Conn, error)
+	// UFW is the program that changes ufw's rules; empty means the machine's.
+	UFW string
 	// Resolver looks names up that are not in /etc/hosts; nil means the machine's.
 	Resolver Resolver
 	// Timeout is how long an observer may look at one thing before it is given up; 0 means 10 s.

@@ -80,6 +80,7 @@ func (h *Host) restorers() map[string]func(ctx context.Context, name string, pri
 		"module":   h.restoreModule,
 		"unit":     h.restoreUnit,
 		"file":     h.restoreFile,
+		"firewall": h.restoreFirewall,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/slipway-k8s/slipway/bundle"
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
@@ -55,7 +56,10 @@ func TestNeedsAreTheHostsImagesAndSharedBlobsOnce(t *testing.T) {
 // and should not come so far.
 func TestFirewallsOpenEtcdToItsMembers(t *testing.T) {
 	c := testCluster("cp-1", "cp-2", "cp-3", "w-1")
-	for _, rules := range [][]string{firewalldRules(c, c.Hosts[0]), ufwRules(c, c.Hosts[0])} {
+	openings := manifests.Openings(c, c.Hosts[0], hosts.Facts{})
+	for _, rules := range [][]string{
+		firewalldRules(openings, nil), ufwRules(openings, nil), iptablesRules(hosts.Filter{Tool: "iptables", Chain: "INPUT"}, openings, nil),
+	} {
 		var etcds int
 		for _, rule := range rules {
 			if !strings.Contains(rule, "2379") && !strings.Contains(rule, "2380") {
@@ -70,10 +74,35 @@ func TestFirewallsOpenEtcdToItsMembers(t *testing.T) {
 			t.Errorf("etcd's two ports are opened %d times, want to two members each: %q", etcds, rules)
 		}
 	}
-	for _, rule := range ufwRules(c, c.Hosts[3]) {
+	for _, rule := range ufwRules(manifests.Openings(c, c.Hosts[3], hosts.Facts{}), nil) {
 		if strings.Contains(rule, "2379") {
 			t.Errorf("%s on a worker", rule)
 		}
+	}
+}
+
+// TestFiltersByHandAreLeftToTheirMaker: what would let the cluster's traffic in is said in the words of all three tools.
+func TestFiltersByHandAreLeftToTheirMaker(t *testing.T) {
+	c := testCluster("cp-1", "w-1")
+	facts := hosts.Facts{Filters: []hosts.Filter{{Tool: "nft", Family: "inet", Table: "site", Chain: "in", Hook: "input"}}}
+	found := filtersByHand(view.View{Cluster: c}, c.Hosts[1], facts)
+	if len(found) != 1 || found[0].Severity != Warning {
+		t.Fatalf("findings: %v", found)
+	}
+	for _, want := range []string{
+		"nft insert rule inet site in ip saddr '{ 10.0.0.1 }' tcp dport 10250 accept",
+		"nft insert rule inet site in udp dport 30000-32767 accept",
+		`nft insert rule inet site in iifname "cni0" accept`,
+		"iptables -I INPUT -s 10.0.0.1 -p udp --dport 8472 -j ACCEPT",
+		"iptables -I INPUT -p tcp --dport 30000:32767 -j ACCEPT",
+		`rule family="ipv4" source address="10.0.0.1" port port="10250" protocol="tcp" accept`,
+	} {
+		if !strings.Contains(found[0].Fix, want) {
+			t.Errorf("the fix lacks %q:\n%s", want, found[0].Fix)
+		}
+	}
+	if !strings.Contains(found[0].Seen, "nft table inet site, chain in") {
+		t.Errorf("seen: %s", found[0].Seen)
 	}
 }
 

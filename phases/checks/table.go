@@ -3,6 +3,7 @@ package checks
 import (
 	"slices"
 
+	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
@@ -147,8 +148,10 @@ var Table = []Check{
 	// The network.
 	{"HostAddress", Host, Error, install, missingAddresses, ""},
 	{"Port", Host, Error, install, takenPorts, ""},
-	{"Firewalld", Host, Warning, install, firewall("firewalld", firewalldRules), ""},
-	{"Ufw", Host, Warning, install, firewall("ufw", ufwRules), ""},
+	{"Firewalld", Host, Error, install, firewall(hosts.Firewalld, firewalldRules), ""},
+	{"Ufw", Host, Error, install, firewall(hosts.UFW, ufwRules), ""},
+	{"Firewall", Host, Warning, install, filtersByHand, ""},
+	{"Firewall", Cluster, Warning, joinOnly, ofCluster(strangeNetwork), ""},
 	{"AddressPlan", Node, Error, install, overlappingSubnets, ""},
 	{"NetworkAddOn", Node, Error, running, lostNetwork, ""},
 	{"Networking", Cluster, Error, initJoin, ofCluster(movedNetworking), ""},

@@ -53,6 +53,10 @@ func every() Plan {
 		hosts.RunCommand{Argv: []string{"/usr/bin/mysql", "--password=hidden"}, Timeout: 60},
 		hosts.Reboot{Boot: "4fbd7c5e"},
 		hosts.ProveSnapshot{Content: "sha256:dd", Size: 3 << 20, Tool: "/opt/slipway/bin/etcdutl"},
+		hosts.OpenFirewall{Kind: hosts.Firewalld, Zones: []string{"public"}, Openings: []hosts.Opening{
+			{Name: "slipway-kubelet", Ports: []string{"10250/tcp"}, From: []string{"10.0.0.0/24"}, Why: "the kubelet's API"},
+			{Name: "slipway-vrrp", Ports: []string{"vrrp"}, Why: "adverts"},
+		}, Pods: []string{"cni0"}},
 	}
 	cluster := []ClusterAction{
 		Apply{Object: deployment, Content: "secret:01", Secret: true, Seed: true},

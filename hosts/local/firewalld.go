@@ -1,0 +1,245 @@
+//go:build linux
+
+package local
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// Where firewalld has its settings: those of the machine before those of the package.
+const (
+	firewalldEtc  = "/etc/firewalld"
+	firewalldLib  = "/usr/lib/firewalld"
+	firewalldConf = "/etc/firewalld/firewalld.conf"
+)
+
+// podsZone is the zone of Pods' interfaces, and the policy of what others send to Pods.
+const podsZone = hosts.OpeningPrefix + "pods"
+
+// firewalld's settings are written as its files, whether it runs or not. One that runs reads them
+// by a reload, for which it is asked over D-Bus, as for what it has in force.
+type firewalld struct {
+	host *Host
+	runs bool
+}
+
+// fileChange is one file as it is and as it shall be; nil: it is not there.
+type fileChange struct {
+	path          string
+	before, after []byte
+}
+
+// changes are the files to write and to remove, and the reload that has them taken up.
+func (f *firewalld) changes(ctx context.Context, want hosts.OpenFirewall, before []hosts.OpenFirewall) (firewallChanges, error) {
+	files, err := f.fileChanges(want, before)
+	if err != nil {
+		return firewallChanges{}, err
+	}
+	var what []string
+	for _, file := range files {
+		deed := "write "
+		if file.after == nil {
+			deed = "remove "
+		}
+		what = append(what, deed+file.path)
+	}
+	if f.runs {
+		stale, err := f.stale(ctx, want, before)
+		if err != nil {
+			return firewallChanges{}, err
+		}
+		if len(files) > 0 || len(stale) > 0 {
+			what = append(what, append(stale, "reload firewalld")...)
+		}
+	}
+	return firewallChanges{what: what, apply: func(ctx context.Context) error { return f.apply(ctx, files) }}, nil
+}
+
+// apply writes files and reloads. What firewalld does not take is taken back: it would not start with it either.
+func (f *firewalld) apply(ctx context.Context, files []fileChange) error {
+	if f.runs {
+		if err := f.refuseToLose(ctx); err != nil {
+			return err
+		}
+	}
+	for _, file := range files {
+		if err := f.put(file.path, file.after); err != nil {
+			return err
+		}
+	}
+	if !f.runs {
+		return nil
+	}
+	err := f.reload(ctx)
+	if err == nil {
+		return nil
+	}
+	for _, file := range files {
+		err = errors.Join(err, f.put(file.path, file.before))
+	}
+	return errors.Join(fmt.Errorf("firewalld does not take its new settings, and has those from before again: %w", err), f.reload(context.WithoutCancel(ctx)))
+}
+
+// refuseToLose is an error where a reload would end what is only in force. Somebody may have meant it to last.
+func (f *firewalld) refuseToLose(ctx context.Context) error {
+	unsaved, err := f.unsaved(ctx)
+	if err != nil || len(unsaved) == 0 {
+		return err
+	}
+	return &hosts.Error{
+		Kind: hosts.KindForeign,
+		Err:  fmt.Errorf("firewalld has settings that its files do not have, and that its reload would end: %s", strings.Join(unsaved, "; ")),
+		Fix:  "keep them: firewall-cmd --runtime-to-permanent; or end them: firewall-cmd --reload; then run the same command again",
+	}
+}
+
+func (f *firewalld) put(path string, content []byte) error {
+	if content == nil {
+		return removeFile(f.host.at(path))
+	}
+	attr := attributes{mode: 0o644}
+	if info, err := os.Stat(f.host.at(path)); err == nil {
+		attr = attributesOf(info)
+	}
+	return writeAtomically(f.host.at(path), content, attr, modeParents)
+}
+
+// fileChanges compares the files with what is wanted.
+func (f *firewalld) fileChanges(want hosts.OpenFirewall, before []hosts.OpenFirewall) ([]fileChange, error) {
+	wanted := firewalldFiles(want)
+	ours := map[string]bool{} // files that are Slipway's by its record
+	zones := map[string]bool{}
+	for _, open := range before {
+		for path := range firewalldFiles(open) {
+			ours[path] = true
+		}
+	}
+	for _, open := range append([]hosts.OpenFirewall{want}, before...) {
+		for _, zone := range open.Zones {
+			zones[zone] = true
+		}
+	}
+	var changes []fileChange
+	for _, path := range slices.Sorted(maps.Keys(union(wanted, ours))) {
+		have, err := readIfThere(f.host.at(path))
+		if err != nil {
+			return nil, err
+		}
+		after, stays := wanted[path]
+		switch {
+		case have != nil && !ours[path] && !bytes.Equal(have, after):
+			return nil, &hosts.Error{
+				Kind: hosts.KindForeign, Err: fmt.Errorf("%s is there, and Slipway did not write it", path),
+				Fix: "give it another name: names that begin with " + hosts.OpeningPrefix + " are Slipway's",
+			}
+		case stays && !bytes.Equal(have, after), !stays && have != nil:
+			changes = append(changes, fileChange{path, have, after})
+		}
+	}
+	for _, zone := range slices.Sorted(maps.Keys(zones)) {
+		change, err := f.zoneChange(zone, want, slices.Contains(want.Zones, zone))
+		if err != nil {
+			return nil, err
+		}
+		if !bytes.Equal(change.before, change.after) {
+			changes = append(changes, change)
+		}
+	}
+	return changes, nil
+}
+
+func union[V any](one map[string]V, other map[string]bool) map[string]bool {
+	all := maps.Clone(other)
+	for key := range one {
+		all[key] = true
+	}
+	return all
+}
+
+// zoneChange is the file of a zone of the user's with what is wanted, and nothing else of Slipway's, in it.
+// One that would say the same as the package's goes: Slipway has written it.
+func (f *firewalld) zoneChange(zone string, want hosts.OpenFirewall, opens bool) (fileChange, error) {
+	change := fileChange{path: path.Join(firewalldEtc, "zones", zone+".xml")}
+	packaged, err := readIfThere(f.host.at(path.Join(firewalldLib, "zones", zone+".xml")))
+	if err != nil {
+		return change, err
+	}
+	if change.before, err = readIfThere(f.host.at(change.path)); err != nil {
+		return change, err
+	}
+	base := change.before
+	if base == nil {
+		base = packaged
+	}
+	if base == nil {
+		if opens {
+			return change, fmt.Errorf("firewalld has no file of the zone %s", zone)
+		}
+		return change, nil
+	}
+	if change.after, err = withOpenings(base, want, opens); err != nil {
+		return change, fmt.Errorf("read the zone %s: %w", zone, err)
+	}
+	if !opens && (change.before == nil || packaged != nil && !bytes.Equal(change.before, change.after) && sameZone(change.after, packaged)) {
+		change.after = nil
+	}
+	return change, nil
+}
+
+// look reads what firewalld's files and, where it runs, firewalld itself say.
+func (f *firewalld) look(ctx context.Context) (hosts.FirewallState, error) {
+	state := hosts.FirewallState{
+		DefaultZone: f.setting("DefaultZone"),
+		Strict:      isYes(f.setting("StrictForwardPorts")),
+		Flushes:     f.setting("FirewallBackend") == "iptables" && f.setting("FlushAllOnReload") != "no",
+		Bound:       f.boundInterfaces(),
+	}
+	state.Zones = maps.Clone(state.Bound)
+	if state.DefaultZone == "" {
+		state.DefaultZone = "public" // as firewalld falls back
+	}
+	if !f.runs {
+		return state, nil
+	}
+	return state, f.ask(ctx, &state)
+}
+
+// setting reads a line of firewalld.conf.
+func (f *firewalld) setting(key string) string {
+	return strings.TrimSpace(f.host.value(firewalldConf, key+"="))
+}
+
+func isYes(word string) bool {
+	return strings.EqualFold(word, "yes") || strings.EqualFold(word, "true")
+}
+
+// boundInterfaces are the zones of the interfaces that zones' files name, but Slipway's own.
+func (f *firewalld) boundInterfaces() map[string]string {
+	bound := map[string]string{}
+	for _, folder := range []string{firewalldLib, firewalldEtc} { // the latter counts
+		for _, file := range f.host.glob(path.Join(folder, "zones", "*.xml")) {
+			zone := strings.TrimSuffix(path.Base(file), ".xml")
+			if zone == podsZone {
+				continue
+			}
+			text, err := os.ReadFile(f.host.at(file))
+			if err != nil {
+				continue // firewalld cannot read it either
+			}
+			for _, link := range zoneInterfaces(text) {
+				bound[link] = zone
+			}
+		}
+	}
+	return bound
+}

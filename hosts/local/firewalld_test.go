@@ -1,0 +1,212 @@
+//go:build linux
+
+package local_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/local"
+)
+
+const publicZone = `<?xml version="1.0" encoding="utf-8"?>
+<zone>
+  <short>Public</short>
+  <description>For use in public areas.</description>
+  <service name="ssh"/>
+  <forward/>
+</zone>
+`
+
+// ownZone is one that its user wrote, in a form of its own.
+const ownZone = `<?xml version="1.0" encoding="utf-8"?>
+<!-- ours -->
+<zone version="1.0"><short>Internal</short>
+	<service name="ssh"/><port port="8080" protocol="tcp"/>
+	<rule family="ipv4"><source address="10.9.0.0/16"/><service name="https"/><accept/></rule></zone>`
+
+const (
+	publicFile   = "/etc/firewalld/zones/public.xml"
+	internalFile = "/etc/firewalld/zones/internal.xml"
+	podsFile     = "/etc/firewalld/zones/slipway-pods.xml"
+	kubeletFile  = "/etc/firewalld/services/slipway-kubelet.xml"
+	policyFile   = "/etc/firewalld/policies/slipway-pods.xml"
+)
+
+// firewalldMachine has firewalld's files, with a zone of the package's and one of its user's.
+func firewalldMachine(t *testing.T) *machine {
+	m := newMachine(t)
+	m.write("/etc/firewalld/firewalld.conf", "DefaultZone=public\nFirewallBackend=nftables\n")
+	m.write("/usr/lib/firewalld/zones/public.xml", publicZone)
+	m.write(internalFile, ownZone)
+	m.systemd.units["firewalld.service"] = local.UnitState{Load: "loaded", Active: "inactive", Enabled: "enabled"}
+	return m
+}
+
+func openings(zones ...string) hosts.OpenFirewall {
+	return hosts.OpenFirewall{
+		Kind: hosts.Firewalld, Zones: zones,
+		Openings: []hosts.Opening{
+			{Name: "slipway-kubelet", Ports: []string{"10250/tcp"}, From: []string{"10.0.0.0/24", "2001:db8::/64"}, Why: "the kubelet's API"},
+			{Name: "slipway-node-ports", Ports: []string{"30000-32767/tcp", "30000-32767/udp"}, Why: "Services"},
+			{Name: "slipway-vrrp", Ports: []string{"vrrp"}, From: []string{"10.0.0.2"}, Why: "adverts"},
+		},
+		Pods: []string{"cni0", "flannel.1"}, IntoPods: true,
+	}
+}
+
+// TestFirewalldsFilesAreOpenedAndPutBack, also while it does not run: the zone of its user's keeps every byte, and the
+// package's is in force again.
+func TestFirewalldsFilesAreOpenedAndPutBack(t *testing.T) {
+	m := firewalldMachine(t)
+	host := m.host()
+	m.do(host, openings("internal", "public"))
+	for path, wants := range map[string][]string{
+		kubeletFile: {`<port protocol="tcp" port="10250"/>`, "the kubelet&#39;s API"},
+		"/etc/firewalld/services/slipway-vrrp.xml": {`<protocol value="vrrp"/>`},
+		podsFile:     {`<zone target="ACCEPT">`, `<interface name="cni0"/>`, `<interface name="flannel.1"/>`},
+		policyFile:   {`<ingress-zone name="ANY"/>`, `<egress-zone name="slipway-pods"/>`},
+		publicFile:   {`<service name="ssh"/>`, `<service name="slipway-node-ports"/>`, `<source address="10.0.0.0/24"/>`},
+		internalFile: {"<!-- ours -->", `<rule family="ipv6">`, `<service name="https"/>`},
+	} {
+		for _, want := range wants {
+			if text := m.read(path); !strings.Contains(text, want) {
+				t.Errorf("%s lacks %s:\n%s", path, want, text)
+			}
+		}
+	}
+	less := openings("public")
+	less.Openings, less.IntoPods = less.Openings[:1], false
+	m.do(host, less)
+	if got := m.read(internalFile); got != ownZone {
+		t.Errorf("a zone that is no longer the host's is not as it was:\n%s", got)
+	}
+	if strings.Contains(m.read(publicFile), "node-ports") || m.has(policyFile) || m.has("/etc/firewalld/services/slipway-vrrp.xml") {
+		t.Error("what is no longer wanted is still there")
+	}
+	m.do(host, openings("internal"))
+	m.once(host, hosts.Restore{Setting: "firewall/firewalld"}, hosts.Changed)
+	if got := m.read(internalFile); got != ownZone {
+		t.Errorf("the user's zone is not as it was:\n%s", got)
+	}
+	for _, path := range []string{publicFile, podsFile, policyFile, kubeletFile} {
+		if m.has(path) {
+			t.Errorf("%s is left", path)
+		}
+	}
+	if priors := m.record(host).Priors; len(priors) > 0 {
+		t.Errorf("the record has %v", priors)
+	}
+}
+
+// TestWhatFirewalldHasRewrittenIsClosedToo: firewall-cmd writes a zone anew, in a form of its own, and with
+// what its user adds.
+func TestWhatFirewalldHasRewrittenIsClosedToo(t *testing.T) {
+	m := firewalldMachine(t)
+	host := m.host()
+	m.do(host, openings("public"))
+	m.write(publicFile, strings.NewReplacer("\n    <", "<", "\n  </rule>", "</rule>", `  <service name="ssh"/>`, `  <service name="ssh"/><service name="http"/>`).Replace(m.read(publicFile)))
+	m.once(host, openings("public"), hosts.Changed) // it writes its own lines as it has them
+	m.once(host, hosts.Restore{Setting: "firewall/firewalld"}, hosts.Changed)
+	if got, want := m.read(publicFile), strings.Replace(publicZone, `"ssh"/>`, `"ssh"/><service name="http"/>`, 1); got != want {
+		t.Errorf("left:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+// TestAFirewalldThatRunsTakesItUp, and what it has in force is looked at, not only its files.
+func TestAFirewalldThatRunsTakesItUp(t *testing.T) {
+	m := firewalldMachine(t)
+	daemon := newFakeFirewalld(m)
+	host := m.open(local.Options{SystemBus: daemon.bus})
+	state := m.observe(host, hosts.Query{}).FirewallState
+	if state.Version != "1.3.3" || state.ZoneOf("eth0") != "internal" || state.ZoneOf("eth1") != "public" || state.Problem != "" || state.Opened != nil {
+		t.Errorf("seen: %+v", state)
+	}
+	want := openings("internal")
+	m.do(host, want)
+	if daemon.reloads != 1 {
+		t.Errorf("it was reloaded %d times", daemon.reloads)
+	}
+	if state = m.observe(host, hosts.Query{}).FirewallState; state.Opened == nil || len(state.Missing) > 0 {
+		t.Errorf("seen: %+v", state)
+	}
+
+	zone := daemon.running["internal"]
+	zone.Rules = slices.Delete(slices.Clone(zone.Rules), 1, 2)
+	daemon.running["internal"] = zone
+	if state = m.observe(host, hosts.Query{}).FirewallState; !slices.Contains(state.Missing, "slipway-kubelet from 10.0.0.0/24 in zone internal") {
+		t.Errorf("a rule is gone from what is in force, and missing is %q", state.Missing)
+	}
+	m.do(host, want)
+	delete(daemon.running, "slipway-pods")
+	m.do(host, want)
+	m.once(host, hosts.Restore{Setting: "firewall/firewalld"}, hosts.Changed)
+	if _, there := daemon.running["slipway-pods"]; there || daemon.reloads != 4 {
+		t.Errorf("after the end the zone of Pods is there: %v; %d reloads", there, daemon.reloads)
+	}
+}
+
+// TestWhatFirewalldRefusesIsTakenBack: it would not start with it at the next boot.
+func TestWhatFirewalldRefusesIsTakenBack(t *testing.T) {
+	m := firewalldMachine(t)
+	daemon := newFakeFirewalld(m)
+	daemon.refuses = errors.New("INVALID_ZONE: no")
+	host := m.open(local.Options{SystemBus: daemon.bus})
+	err := m.fails(host, openings("internal", "public"))
+	if !strings.Contains(err.Error(), "INVALID_ZONE: no") || m.read(internalFile) != ownZone || m.has(kubeletFile) || m.has(publicFile) || daemon.reloads != 2 {
+		t.Errorf("it fails with %v, after %d reloads", err, daemon.reloads)
+	}
+	m.once(host, openings("internal"), hosts.Changed)
+}
+
+// TestNoReloadEndsWhatIsOnlyInForce: somebody may have meant it to last.
+func TestNoReloadEndsWhatIsOnlyInForce(t *testing.T) {
+	m := firewalldMachine(t)
+	daemon := newFakeFirewalld(m)
+	daemon.running["public"] = zoneSettings{Services: []named{{"ssh"}, {"http"}}}
+	host := m.open(local.Options{SystemBus: daemon.bus})
+	if got := m.observe(host, hosts.Query{}).FirewallState.Unsaved; !slices.Equal(got, []string{"zone public, services: http"}) {
+		t.Errorf("unsaved: %q", got)
+	}
+	if err := m.fails(host, openings("internal")); !strings.Contains(err.Fix, "--runtime-to-permanent") || daemon.reloads > 0 || m.has(kubeletFile) {
+		t.Errorf("it fails with %v", err)
+	}
+}
+
+// TestAServiceOfSomebodyElseStays: names are all that tells whose a file is, and the record.
+func TestAServiceOfSomebodyElseStays(t *testing.T) {
+	m := firewalldMachine(t)
+	m.write(kubeletFile, "<service/>")
+	if err := m.fails(m.host(), openings("internal")); !strings.Contains(err.Error(), kubeletFile) || m.read(internalFile) != ownZone {
+		t.Errorf("it fails with %v", err)
+	}
+}
+
+// TestInterfacesOfOthersZones: what files bind is told, but not Slipway's own.
+func TestInterfacesOfOthersZones(t *testing.T) {
+	m := firewalldMachine(t)
+	m.write("/etc/firewalld/zones/trusted.xml", `<zone target="ACCEPT"><interface name="cni0"/></zone>`)
+	m.write("/etc/firewalld/firewalld.conf", "DefaultZone=drop\nFirewallBackend=iptables\nStrictForwardPorts=yes\n")
+	host := m.host()
+	m.do(host, openings("internal"))
+	state := m.observe(host, hosts.Query{}).FirewallState
+	if state.Bound["cni0"] != "trusted" || state.Bound["flannel.1"] != "" || state.DefaultZone != "drop" || !state.Flushes || !state.Strict {
+		t.Errorf("seen: %+v", state)
+	}
+}
+
+// TestZoneWithoutAnEnd is opened too.
+func TestZoneWithoutAnEnd(t *testing.T) {
+	m := firewalldMachine(t)
+	m.write(publicFile, "<zone target=\"DROP\"/>\n")
+	host := m.host()
+	m.do(host, openings("public"))
+	m.observe(host, hosts.Query{})
+	m.once(host, hosts.Restore{Setting: "firewall/firewalld"}, hosts.Changed)
+	if got := m.read(publicFile); strings.Contains(got, "slipway") {
+		t.Errorf("left: %s", got)
+	}
+}

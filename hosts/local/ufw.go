@@ -1,0 +1,253 @@
+//go:build linux
+
+package local
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// Where ufw keeps the rules that its users add: in a form of its own, and for iptables-restore.
+const (
+	ufwRules4   = "/etc/ufw/user.rules"
+	ufwRules6   = "/etc/ufw/user6.rules"
+	ufwDefaults = "/etc/default/ufw"
+)
+
+// ufwProtocols is the file of ufw's that lists the protocols which rules may name.
+var ufwProtocols = []string{"/usr/lib/python3/dist-packages/ufw/util.py", "/usr/lib/python3*/site-packages/ufw/util.py"}
+
+// ufwComment begins the comment of a rule that Slipway has added: what has another comment, or none, is
+// somebody else's.
+const ufwComment = "slipway: "
+
+// ufw is the firewall of Debian's and Ubuntu's kind. Rules are read from its files and changed by its
+// program, which changes the firewall that runs as well, where one does.
+type ufw struct{ host *Host }
+
+// ufwRule is a rule of ufw's that allows something.
+type ufwRule struct {
+	routed bool   // of what is forwarded
+	in     string // the interface that it comes in by; empty: any
+	proto  string
+	port   string
+	from   string
+	why    string
+}
+
+// ufwTuple begins the line of a rule in ufw's files, which is what ufw itself reads.
+const ufwTuple = "### tuple ### "
+
+// ufwRulesOf are the rules that an opening is made of.
+func (u *ufw) rulesOf(open hosts.OpenFirewall) []ufwRule {
+	var rules []ufwRule
+	knowsVRRP := u.knows("vrrp")
+	for _, opening := range open.Openings {
+		for _, what := range opening.Ports {
+			port, proto, hasPort := strings.Cut(what, "/")
+			rule := ufwRule{port: strings.ReplaceAll(port, "-", ":"), proto: proto, why: opening.Why}
+			if !hasPort {
+				rule.port, rule.proto = "", what
+				if what == "vrrp" && !knowsVRRP {
+					rule.proto = "" // no other word lets it in
+				}
+			}
+			sources := opening.From
+			if len(sources) == 0 {
+				sources = []string{""}
+			}
+			for _, source := range sources {
+				if source == "" && rule.port == "" && rule.proto == "" {
+					continue // that would be all of everybody
+				}
+				rule.from = source
+				rules = append(rules, rule)
+			}
+		}
+	}
+	for _, link := range open.Pods {
+		rules = append(rules, ufwRule{in: link, why: "from Pods to the host"}, ufwRule{in: link, routed: true, why: "from Pods to others"})
+	}
+	return rules
+}
+
+// knows tells whether this ufw has a word for a protocol.
+func (u *ufw) knows(protocol string) bool {
+	for _, pattern := range ufwProtocols {
+		for _, path := range u.host.glob(pattern) {
+			if source, err := os.ReadFile(u.host.at(path)); err == nil && bytes.Contains(source, []byte(`'`+protocol+`'`)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// arguments are what ufw is told to add or, with delete, to remove the rule.
+func (r ufwRule) arguments(remove bool) []string {
+	var words []string
+	if r.routed {
+		words = append(words, "route")
+	}
+	if remove {
+		words = append(words, "delete")
+	}
+	words = append(words, "allow")
+	if r.in != "" {
+		words = append(words, "in", "on", r.in)
+	}
+	if r.proto != "" {
+		words = append(words, "proto", r.proto)
+	}
+	if r.in == "" {
+		words = append(words, "from", cmp.Or(r.from, "any"), "to", "any")
+	}
+	if r.port != "" {
+		words = append(words, "port", r.port)
+	}
+	if !remove {
+		words = append(words, "comment", ufwComment+strings.ReplaceAll(r.why, "'", "")) // ufw takes no apostrophe
+	}
+	return words
+}
+
+// tuple is the rule as ufw's file of a family has it; "" where it is not of that family.
+func (r ufwRule) tuple(six bool) string {
+	anywhere := "0.0.0.0/0"
+	if six {
+		anywhere = "::/0"
+	}
+	action, link, source := "allow", "in", anywhere
+	if r.routed {
+		action = "route:allow"
+	}
+	if r.in != "" {
+		link = "in_" + r.in
+	}
+	if r.from != "" {
+		source = r.from
+		if strings.Contains(source, ":") != six {
+			return ""
+		}
+		if prefix, err := netip.ParsePrefix(source); err == nil && prefix.IsSingleIP() {
+			source = prefix.Addr().String() // as ufw writes it
+		}
+	}
+	return strings.Join([]string{action, cmp.Or(r.proto, "any"), cmp.Or(r.port, "any"), anywhere, "any", source, link}, " ")
+}
+
+// ufwHas are the rules in ufw's files, by their tuples: true for those that Slipway has added.
+type ufwHas map[string]bool
+
+// read reads ufw's files.
+func (u *ufw) read() (four, six ufwHas, err error) {
+	if four, err = u.readFile(ufwRules4); err != nil {
+		return nil, nil, err
+	}
+	six, err = u.readFile(ufwRules6)
+	return four, six, err
+}
+
+func (u *ufw) readFile(path string) (ufwHas, error) {
+	text, err := readIfThere(u.host.at(path))
+	if err != nil {
+		return nil, err
+	}
+	found := ufwHas{}
+	for line := range strings.Lines(string(text)) {
+		tuple, is := strings.CutPrefix(strings.TrimSpace(line), ufwTuple)
+		if !is {
+			continue
+		}
+		tuple, comment, _ := strings.Cut(tuple, " comment=")
+		said, _ := hex.DecodeString(comment) // what is no comment of Slipway's may be anything
+		found[tuple] = strings.HasPrefix(string(said), ufwComment)
+	}
+	return found, nil
+}
+
+// takesIPv6 tells whether ufw keeps rules for IPv6 too.
+func (u *ufw) takesIPv6() bool {
+	return strings.EqualFold(strings.Trim(u.host.value(ufwDefaults, "IPV6="), `"'`), "yes")
+}
+
+// changes are the rules to add and to remove.
+func (u *ufw) changes(_ context.Context, want hosts.OpenFirewall, before []hosts.OpenFirewall) (firewallChanges, error) {
+	four, six, err := u.read()
+	if err != nil {
+		return firewallChanges{}, err
+	}
+	withSix := u.takesIPv6()
+	has := func(rule ufwRule) (there, ours bool) {
+		there = true
+		for _, family := range []struct {
+			six  bool
+			have ufwHas
+		}{{false, four}, {true, six}} {
+			tuple := rule.tuple(family.six)
+			if tuple == "" || family.six && !withSix {
+				continue
+			}
+			own, found := family.have[tuple]
+			there, ours = there && found, ours || own
+		}
+		return there, ours
+	}
+	wanted := u.rulesOf(want)
+	var commands [][]string
+	var what []string
+	for _, rule := range wanted {
+		if strings.Contains(rule.from, ":") && !withSix {
+			continue // ufw refuses it, and lets nothing of IPv6 in
+		}
+		if there, _ := has(rule); !there {
+			commands, what = append(commands, rule.arguments(false)), append(what, rule.String())
+		}
+	}
+	for _, rule := range slices.Concat(each(before, u.rulesOf)...) {
+		still := slices.ContainsFunc(wanted, func(w ufwRule) bool { return w.tuple(false) == rule.tuple(false) && w.tuple(true) == rule.tuple(true) })
+		if _, ours := has(rule); ours && !still {
+			commands, what = append(commands, rule.arguments(true)), append(what, "close "+rule.String())
+		}
+	}
+	return firewallChanges{what: what, apply: func(ctx context.Context) error { return u.run(ctx, commands) }}, nil
+}
+
+func (r ufwRule) String() string {
+	return strings.Join(slices.DeleteFunc(r.arguments(true), func(word string) bool { return word == "delete" }), " ")
+}
+
+// each is a list made of another one.
+func each[A, B any](list []A, make func(A) B) []B {
+	var made []B
+	for _, one := range list {
+		made = append(made, make(one))
+	}
+	return made
+}
+
+// run runs ufw once for each rule: there is no way to give it several.
+func (u *ufw) run(ctx context.Context, commands [][]string) error {
+	program, err := found(cmp.Or(u.host.ufwProgram, "ufw"))
+	if err != nil {
+		return err
+	}
+	for _, arguments := range commands {
+		command := exec.CommandContext(ctx, program, arguments...)
+		command.Dir, command.Env = "/", commandEnvironment
+		if said, err := command.CombinedOutput(); err != nil {
+			return fmt.Errorf("ufw %s: %w: %s", strings.Join(arguments, " "), err, bytes.TrimSpace(said))
+		}
+	}
+	return nil
+}
