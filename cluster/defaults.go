@@ -10,6 +10,8 @@ const (
 	DefaultImageRepository   = "registry.k8s.io"
 	DefaultPodSubnet         = "10.244.0.0/16"
 	DefaultServiceSubnet     = "10.96.0.0/12"
+	DefaultPodSubnet6        = "fd00:10:244::/56"
+	DefaultServiceSubnet6    = "fd00:10:96::/112"
 	DefaultDNSDomain         = "cluster.local"
 	// DefaultEndpointPort is the API servers' own port, and that of an endpoint which
 	// nobody shares a host with.
@@ -29,13 +31,14 @@ const (
 )
 
 // Defaults completes a Cluster: what the file leaves out is set, what it says stays. DNS names
-// get the form that all who read them take.
+// and addresses get the form that all who read them take.
 func Defaults(c *Cluster) {
 	setDefault(&c.APIVersion, APIVersion)
 	setDefault(&c.Kind, Kind)
 	setDefault(&c.KubernetesVersion, DefaultKubernetesVersion)
 	setDefault(&c.ImageRepository, DefaultImageRepository)
-	defaultNetworking(&c.Networking)
+	normalAddresses(c)
+	defaultNetworking(&c.Networking, hostFamilies(c.Hosts))
 	c.Endpoint.Host = normalName(c.Endpoint.Host)
 	c.Networking.DNSDomain = normalName(c.Networking.DNSDomain)
 	for i, san := range c.Certificates.ExtraSANs {
@@ -59,15 +62,43 @@ func Defaults(c *Cluster) {
 	}
 }
 
-func defaultNetworking(n *Networking) {
+// normalAddresses gives all addresses and subnets of a cluster their one form.
+func normalAddresses(c *Cluster) {
+	for _, host := range c.Hosts {
+		normalize(host.Addresses, normalAddress)
+	}
+	normalize(c.Networking.PodSubnets, normalPrefix)
+	normalize(c.Networking.ServiceSubnets, normalPrefix)
+	normalize(c.Certificates.ExtraSANs, normalAddress)
+	c.Endpoint.Host, c.Endpoint.Address = normalAddress(c.Endpoint.Host), normalAddress(c.Endpoint.Address)
+}
+
+// defaultNetworking sets subnets of the families that the other list has or, where there is
+// none, that the hosts have addresses of.
+func defaultNetworking(n *Networking, ofHosts []Family) {
+	families := n.Families()
+	if len(families) == 0 {
+		families = ofHosts
+	}
 	if len(n.PodSubnets) == 0 {
-		n.PodSubnets = []string{DefaultPodSubnet}
+		n.PodSubnets = defaultSubnets(families, DefaultPodSubnet, DefaultPodSubnet6)
 	}
 	if len(n.ServiceSubnets) == 0 {
-		n.ServiceSubnets = []string{DefaultServiceSubnet}
+		n.ServiceSubnets = defaultSubnets(families, DefaultServiceSubnet, DefaultServiceSubnet6)
 	}
 	setDefault(&n.DNSDomain, DefaultDNSDomain)
 	setDefault(&n.AddOn, AddOnFlannel)
+}
+
+func defaultSubnets(families []Family, four, six string) []string {
+	if len(families) == 0 {
+		return []string{four}
+	}
+	var subnets []string
+	for _, family := range families {
+		subnets = append(subnets, map[Family]string{IPv4: four, IPv6: six}[family])
+	}
+	return subnets
 }
 
 func defaultEndpoint(c *Cluster) {

@@ -129,7 +129,9 @@ var endpointCases = map[string]endpointCase{
 	"a virtual address among Services": {three, []string{"", "endpoint: {host: api.example.com, address: 10.96.0.9}\n"}, []string{
 		"line 9: endpoint.address: 10.96.0.9 is inside the Service subnet 10.96.0.0/12; choose other subnets under networking: hosts must lie outside of them"}},
 	"a virtual address of IPv6": {three, []string{"", `endpoint: {host: "2001:db8::100"}` + "\n"}, []string{
-		"line 9: endpoint.host: 2001:db8::100 is no IPv4 address; IPv6 comes with a later version: write an IPv4 address"}},
+		"line 9: endpoint.host: 2001:db8::100 is IPv6, and the hosts have IPv4 alone; write an address of IPv4, or addresses and subnets of IPv6 for all hosts, Pods and Services"}},
+	"an address in brackets": {three, []string{"", `endpoint: {host: "[2001:db8::100]"}` + "\n"}, []string{
+		`line 9: endpoint.host: "[2001:db8::100]" is not an address; write 2001:db8::100, without the brackets`}},
 	"a virtual address of nobody else's": {three, []string{"", "endpoint: {host: 127.0.0.1}\n"}, []string{
 		"line 9: endpoint.host: 127.0.0.1 is not an address that other hosts can reach; " + free}},
 	"a virtual address that is none": {three, []string{"", "endpoint: {host: api.example.com, address: 192.0.2.100/24}\n"}, []string{

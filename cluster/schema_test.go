@@ -245,7 +245,7 @@ func shape(s *schema) string {
 }
 
 func TestFilesFitTheSchema(t *testing.T) {
-	for name, file := range map[string]string{"example": string(Example()), "minimal": minimal, "full": full, "outside": outside, "balanced": balanced, "completed": completed(t)} {
+	for name, file := range map[string]string{"example": string(Example()), "minimal": minimal, "full": full, "outside": outside, "balanced": balanced, "dual": dual, "completed": completed(t)} {
 		for i, document := range plainDocuments(t, file) {
 			for _, problem := range violations(fileSchema(), document, fmt.Sprintf("%s[%d]", name, i)) {
 				t.Error(problem)
@@ -262,8 +262,12 @@ func TestSchemaRefuses(t *testing.T) {
 		"no hosts":             func(c map[string]any) { c["hosts"] = []any{} },
 		"a port that is text":  func(c map[string]any) { c["endpoint"] = map[string]any{"port": "6443"} },
 		"a port beyond all":    func(c map[string]any) { c["endpoint"] = map[string]any{"port": int64(65536)} },
-		"two subnets": func(c map[string]any) {
-			c["networking"] = map[string]any{"podSubnets": []any{"10.0.0.0/16", "10.1.0.0/16"}}
+		"three subnets": func(c map[string]any) {
+			c["networking"] = map[string]any{"podSubnets": []any{"10.0.0.0/16", "fd00::/56", "10.1.0.0/16"}}
+		},
+		"a subnet without a length": func(c map[string]any) { c["networking"] = map[string]any{"podSubnet": "fd00::"} },
+		"a name for an address": func(c map[string]any) {
+			c["hosts"].([]any)[0].(map[string]any)["address"] = "cafe.example.com"
 		},
 		"an unknown mode": func(c map[string]any) { c["endpoint"] = map[string]any{"mode": "keepalived"} },
 		"a router beyond all": func(c map[string]any) {

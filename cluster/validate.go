@@ -35,7 +35,7 @@ func findings(c *Cluster) []*finding {
 	k := new(checker)
 	k.head(c)
 	k.version(c)
-	k.networking(c.Networking)
+	comparable := k.networking(c.Networking)
 	k.ssh(c.SSH, "ssh")
 	if c.SSH.Host != "" {
 		k.wrong("ssh.host", "set it for each host: hosts[…].ssh.host", "would send every host to the same machine")
@@ -44,10 +44,14 @@ func findings(c *Cluster) []*finding {
 	k.endpoint(c)
 	k.etcd(c)
 	k.addressPlan(c)
+	if comparable {
+		k.families(c)
+	}
 	k.registries(c.Registries)
 	k.bundle(c.Bundle)
 	k.certificates(c.Certificates)
 	k.extraArgs(c.ExtraArgs)
+	k.nodeMasks(c)
 	k.staticPods(c)
 	k.components(c)
 	k.versionsOf(c)

@@ -57,9 +57,6 @@ func (k *checker) extraArgs(args ExtraArgs) {
 	k.args(args.Scheduler, "extraArgs.scheduler", reservedCommon)
 	k.args(args.Etcd, "extraArgs.etcd", reservedEtcd)
 	k.args(args.Kubelet, "extraArgs.kubelet", reservedKubelet)
-	if _, ok := nodeMask(args.ControllerManager); !ok {
-		k.wrong("extraArgs.controllerManager", "write a number from 1 to 32", "node-cidr-mask-size is not the length of a subnet")
-	}
 }
 
 func (k *checker) args(args []Arg, path string, reserved ...map[string]string) {

@@ -79,6 +79,10 @@ func (k *checker) endpointHost(host string) bool {
 	if k.mistypedAddress(host, "endpoint.host") {
 		return false
 	}
+	if bare, ok := bracketed(host); ok {
+		k.wrong("endpoint.host", "write "+bare+", without the brackets", "%q is not an address", host)
+		return false
+	}
 	if isZoned(host) || !isAddress(host) && !isName(host) {
 		k.wrong("endpoint.host", "write an address like 192.0.2.10 or a name like api.example.com; the port goes to endpoint.port",
 			"%q is neither an address nor a DNS name", host)
@@ -103,8 +107,9 @@ func (k *checker) virtualEndpoint(c *Cluster) {
 	case !isAddress(e.Host):
 		k.ownName(c)
 	}
+	_, inBrackets := bracketed(e.Host)
 	switch {
-	case e.Address == "" && isMistypedAddress(e.Host): // put right, it is the address as well
+	case e.Address == "" && (inBrackets || isMistypedAddress(e.Host)): // put right, it is the address as well
 	case e.Address == "":
 		k.wrong("endpoint.address", "write the virtual address that "+e.Host+" leads to: one of the hosts' own subnet that nobody has",
 			"is missing; mode %s needs one", e.Mode).concludedFrom("host")
@@ -128,8 +133,8 @@ func (k *checker) virtualAddress(c *Cluster) {
 	case err != nil:
 		k.wrong(path, addressExample(c.Endpoint.Address), "%q is not an address", c.Endpoint.Address)
 		return
-	case !address.Is4():
-		k.wrong(path, "IPv6 comes with a later version: write an IPv4 address", "%s is no IPv4 address", address)
+	case address.Is4In6():
+		k.wrong(path, "write "+address.Unmap().String(), "%s is an IPv4 address in the form of IPv6", address)
 		return
 	case !reachable(address):
 		k.wrong(path, "write an address of the hosts' own subnet that nobody has", "%s is not an address that other hosts can reach", address)

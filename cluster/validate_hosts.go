@@ -80,13 +80,10 @@ func nodeNameFix(name string) string {
 
 func (k *checker) addresses(host Host, path string, seen map[string]string) {
 	at := child(path, "addresses")
-	switch len(host.Addresses) {
-	case 0:
+	if len(host.Addresses) == 0 {
 		k.wrong(child(path, "address"), "write the address that the other hosts reach it by", "is missing")
-	case 1:
-	default:
-		k.wrong(at, notYetDual, "has %d entries", len(host.Addresses))
 	}
+	of := map[Family]string{}
 	for i, text := range host.Addresses {
 		entry := index(at, i)
 		address, err := netip.ParseAddr(text)
@@ -95,12 +92,16 @@ func (k *checker) addresses(host Host, path string, seen map[string]string) {
 			continue
 		}
 		k.unique(seen, address.Unmap().String(), entry)
+		first, again := of[FamilyOf(address)]
 		switch {
-		case !address.Is4():
-			k.wrong(entry, "IPv6 comes with a later version: write an IPv4 address", "%s is no IPv4 address", text)
+		case address.Is4In6():
+			k.wrong(entry, "write "+address.Unmap().String(), "%s is an IPv4 address in the form of IPv6", text)
 		case !reachable(address):
 			k.wrong(entry, "write the address that the other hosts reach it by", "%s is not an address that other hosts can reach", text)
+		case again && first != text:
+			k.wrong(entry, "keep one of each family", "%s is a second address of %s, beside %s", text, FamilyOf(address), first)
 		}
+		of[FamilyOf(address)] = text
 	}
 }
 
@@ -108,7 +109,8 @@ var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 // reachable tells whether an address may be one that others reach a host by.
 func reachable(address netip.Addr) bool {
-	return !address.IsUnspecified() && !address.IsLoopback() && !address.IsMulticast() && !address.IsLinkLocalUnicast() && address != broadcast
+	return !address.IsUnspecified() && !address.IsLoopback() && !address.IsMulticast() && !address.IsLinkLocalUnicast() &&
+		address.Zone() == "" && address != broadcast
 }
 
 func addressFix(text string) string {

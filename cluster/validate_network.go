@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 )
@@ -13,16 +15,35 @@ import (
 const (
 	leastServiceAddresses = 10 // cluster DNS is the tenth
 	mostServiceBits       = 20 // the API server keeps a bit per address
-	defaultNodeMask       = 24 // each node's share of the Pod subnet
 	mostNodeMaskBits      = 16 // by which a node's mask may be longer than the Pod subnet's
 )
 
-const notYetDual = "dual stack comes with a later version: keep one IPv4 entry"
+// defaultNodeMasks are how much of the Pods' subnets each node takes.
+var defaultNodeMasks = map[Family]int{IPv4: 24, IPv6: 64}
 
-func (k *checker) networking(n Networking) {
-	k.subnets(n.PodSubnets, "networking.podSubnets", DefaultPodSubnet)
-	if prefix, ok := k.subnets(n.ServiceSubnets, "networking.serviceSubnets", DefaultServiceSubnet); ok {
-		k.serviceSize(prefix)
+// examples are subnets of the families, for Pods and for Services.
+type examples map[Family]string
+
+var (
+	podExamples     = examples{IPv4: DefaultPodSubnet, IPv6: DefaultPodSubnet6}
+	serviceExamples = examples{IPv4: DefaultServiceSubnet, IPv6: DefaultServiceSubnet6}
+)
+
+// networking checks the addresses inside the cluster; good tells whether all subnets can be
+// read and have the same families, so that the hosts' can be compared with them.
+func (k *checker) networking(n Networking) (good bool) {
+	good = k.subnets(n.PodSubnets, "networking.podSubnets", podExamples)
+	if k.subnets(n.ServiceSubnets, "networking.serviceSubnets", serviceExamples) {
+		for i, prefix := range n.ServicePrefixes() {
+			k.serviceSize(prefix, index("networking.serviceSubnets", i))
+		}
+	} else {
+		good = false
+	}
+	if pods, services := familiesOf(n.PodSubnets), familiesOf(n.ServiceSubnets); good && !slices.Equal(pods, services) {
+		good = false
+		k.wrong("networking.serviceSubnets", "write subnets of the same families in both, in the same order: the first is the one that is preferred",
+			"has %s, and podSubnets %s", listed(services), listed(pods)).concludedFrom("podSubnets", "podSubnet", "serviceSubnet")
 	}
 	if !isName(n.DNSDomain) {
 		k.wrong("networking.dnsDomain", "write a domain like "+DefaultDNSDomain, "%q is not a DNS domain", n.DNSDomain)
@@ -30,37 +51,48 @@ func (k *checker) networking(n Networking) {
 	if n.AddOn != AddOnFlannel && n.AddOn != AddOnNone {
 		k.wrong("networking.addOn", oneOf(n.AddOn, []string{AddOnFlannel, AddOnNone}), "%q is not a network add-on of this version", n.AddOn)
 	}
+	return good
 }
 
-// subnets checks a list of subnets and gives the one of this version.
-func (k *checker) subnets(texts []string, path, example string) (netip.Prefix, bool) {
-	good := len(texts) == 1
-	var first netip.Prefix
+// subnets checks a list of subnets: one, or one of each family.
+func (k *checker) subnets(texts []string, path string, like examples) (good bool) {
+	good = len(texts) > 0
+	of := map[Family]string{}
 	for i, text := range texts {
-		prefix, ok := k.subnet(text, index(path, i), example)
-		if i == 0 {
-			first = prefix
+		prefix, ok := k.subnet(text, index(path, i), like)
+		if !ok {
+			good = false
+			continue
 		}
-		good = good && ok
+		family := FamilyOf(prefix.Addr())
+		if first, again := of[family]; again {
+			good = false
+			k.wrong(index(path, i), "keep one of each family", "%s is a second subnet of %s, beside %s", text, family, first)
+			continue
+		}
+		of[family] = text
 	}
-	if len(texts) > 1 {
-		k.wrong(path, notYetDual, "has %d entries", len(texts))
-	}
-	return first, good
+	return good
 }
 
-func (k *checker) subnet(text, path, example string) (netip.Prefix, bool) {
+func (k *checker) subnet(text, path string, like examples) (netip.Prefix, bool) {
 	prefix, err := netip.ParsePrefix(text)
+	example := like[FamilyOf(prefix.Addr())]
+	if err != nil {
+		bare, _, _ := strings.Cut(text, "/")
+		example = like[familyOrFour(bare)]
+	}
 	switch {
 	case err != nil && isAddress(text):
 		k.wrong(path, "write the length too, like "+example, "%q is an address, not a subnet", text)
 	case err != nil:
 		k.wrong(path, "write it like "+example, "%q is not a subnet", text)
-	case !prefix.Addr().Is4():
-		k.wrong(path, "IPv6 comes with a later version: write an IPv4 subnet like "+example, "%s is no IPv4 subnet", text)
+	case prefix.Addr().Is4In6():
+		k.wrong(path, "write it like "+example, "%s is an IPv4 subnet in the form of IPv6", text)
 	case prefix != prefix.Masked():
 		k.wrong(path, "write "+prefix.Masked().String(), "%s has bits set beyond its length", text)
-	case prefix.Addr().IsLoopback() || prefix.Addr().IsMulticast() || prefix.Addr().IsUnspecified():
+	case prefix.Addr().IsLoopback() || prefix.Addr().IsMulticast() || prefix.Addr().IsUnspecified() ||
+		prefix.Addr().Is6() && prefix.Addr().IsLinkLocalUnicast():
 		k.wrong(path, "write a private subnet like "+example, "%s cannot be used for Pods or Services", text)
 	default:
 		return prefix, true
@@ -68,15 +100,23 @@ func (k *checker) subnet(text, path, example string) (netip.Prefix, bool) {
 	return prefix, false
 }
 
-func (k *checker) serviceSize(prefix netip.Prefix) {
-	bits := prefix.Addr().BitLen() - prefix.Bits()
-	const path = "networking.serviceSubnets[0]"
+// familyOrFour is the family of a text, and IPv4 of one that is no address.
+func familyOrFour(text string) Family {
+	if address, err := netip.ParseAddr(text); err == nil {
+		return FamilyOf(address)
+	}
+	return IPv4
+}
+
+func (k *checker) serviceSize(prefix netip.Prefix, path string) {
+	all := prefix.Addr().BitLen()
+	bits, example := all-prefix.Bits(), serviceExamples[FamilyOf(prefix.Addr())]
 	if bits > mostServiceBits {
-		k.wrong(path, fmt.Sprintf("write at least /%d, like %s", prefix.Addr().BitLen()-mostServiceBits, DefaultServiceSubnet),
+		k.wrong(path, fmt.Sprintf("write at least /%d, like %s", all-mostServiceBits, example),
 			"%s is larger than the API server can keep", prefix)
 	}
 	if bits < 8 && 1<<bits < leastServiceAddresses {
-		k.wrong(path, "write /28 or larger, like "+DefaultServiceSubnet,
+		k.wrong(path, fmt.Sprintf("write /%d or larger, like %s", all-4, example),
 			"%s has %d addresses: too few, as the cluster's DNS has the tenth", prefix, 1<<bits)
 	}
 }
@@ -86,7 +126,8 @@ func (k *checker) addressPlan(c *Cluster) {
 	for i, pod := range c.Networking.PodPrefixes() {
 		for _, service := range c.Networking.ServicePrefixes() {
 			if pod.Overlaps(service) {
-				k.wrong(index("networking.podSubnets", i), "choose two that have no address in common, like "+DefaultPodSubnet+" and "+DefaultServiceSubnet,
+				family := FamilyOf(pod.Addr())
+				k.wrong(index("networking.podSubnets", i), "choose two that have no address in common, like "+podExamples[family]+" and "+serviceExamples[family],
 					"%s overlaps with the Service subnet %s", pod, service).concludedFrom("serviceSubnets", "serviceSubnet")
 			}
 		}
@@ -136,43 +177,69 @@ func (k *checker) outside(address netip.Addr, subnets []netip.Prefix, path, what
 	}
 }
 
-// podSize makes sure that every node gets its share of the Pod subnet.
+// podSize makes sure that every node gets its share of each Pod subnet.
 func (k *checker) podSize(c *Cluster) {
-	prefixes := c.Networking.PodPrefixes()
-	if len(prefixes) != 1 || !prefixes[0].Addr().Is4() {
-		return
-	}
-	const path = "networking.podSubnets[0]"
-	mask, ok := nodeMask(c.ExtraArgs.ControllerManager)
-	bits := mask - prefixes[0].Bits()
-	switch {
-	case !ok:
-		return // extraArgs has its own problem
-	case bits < 0:
-		k.wrong(path, fmt.Sprintf("write /%d or larger, like %s", mask, DefaultPodSubnet),
-			"%s is too small: each node takes a /%d of it", prefixes[0], mask)
-	case bits > mostNodeMaskBits:
-		k.wrong(path, fmt.Sprintf("write /%d or smaller, like %s", mask-mostNodeMaskBits, DefaultPodSubnet),
-			"%s is too large to be divided into subnets of /%d", prefixes[0], mask)
-	case len(c.Nodes()) > 1<<bits:
-		k.wrong(path, "write a larger one, like "+DefaultPodSubnet,
-			"%s has room for %d of the %d nodes, at a /%d for each", prefixes[0], 1<<bits, len(c.Nodes()), mask).concludedFrom("hosts")
+	dual := len(c.Networking.Families()) > 1
+	for i, prefix := range c.Networking.PodPrefixes() {
+		family := FamilyOf(prefix.Addr())
+		path, example := index("networking.podSubnets", i), podExamples[family]
+		mask, ok := nodeMask(c.ExtraArgs.ControllerManager, family, dual)
+		bits := mask - prefix.Bits()
+		switch {
+		case !ok || prefix.Addr().Is4In6():
+			return // that has its own problem
+		case bits < 0:
+			k.wrong(path, fmt.Sprintf("write /%d or larger, like %s", mask, example),
+				"%s is too small: each node takes a /%d of it", prefix, mask)
+		case bits > mostNodeMaskBits:
+			k.wrong(path, fmt.Sprintf("write /%d or smaller, like %s", mask-mostNodeMaskBits, example),
+				"%s is too large to be divided into subnets of /%d", prefix, mask)
+		case len(c.Nodes()) > 1<<bits:
+			k.wrong(path, "write a larger one, like "+example,
+				"%s has room for %d of the %d nodes, at a /%d for each", prefix, 1<<bits, len(c.Nodes()), mask).concludedFrom("hosts")
+		}
 	}
 }
 
-// nodeMask is the length of each node's Pod subnet.
-func nodeMask(controllerManager []Arg) (mask int, ok bool) {
-	mask = defaultNodeMask
+// nodeMaskFlags are the controller manager's flags for how much of a subnet each node takes:
+// it takes the one without a family only where there is one family alone.
+var nodeMaskFlags = map[Family]string{IPv4: nodeMaskFlag + "-ipv4", IPv6: nodeMaskFlag + "-ipv6"}
+
+const nodeMaskFlag = "node-cidr-mask-size"
+
+// nodeMask is the length of each node's Pod subnet of a family.
+func nodeMask(controllerManager []Arg, family Family, dual bool) (mask int, ok bool) {
+	mask = defaultNodeMasks[family]
 	for _, arg := range controllerManager {
-		if arg.Name == "node-cidr-mask-size" || arg.Name == "node-cidr-mask-size-ipv4" {
+		if arg.Name == nodeMaskFlags[family] || arg.Name == nodeMaskFlag && !dual {
 			given, err := strconv.Atoi(arg.Value)
-			if err != nil || given < 1 || given > 32 {
+			if err != nil || given < 1 || given > family.bits() {
 				return 0, false
 			}
 			mask = given
 		}
 	}
 	return mask, true
+}
+
+// nodeMasks looks at the flags for the lengths of nodes' Pod subnets, by the rules of the
+// controller manager.
+func (k *checker) nodeMasks(c *Cluster) {
+	families := c.Networking.Families()
+	for i, arg := range c.ExtraArgs.ControllerManager {
+		at := child(index("extraArgs.controllerManager", i), "name")
+		switch {
+		case arg.Name == nodeMaskFlag && len(families) > 1:
+			k.wrong(at, "write "+nodeMaskFlags[IPv4]+" and "+nodeMaskFlags[IPv6], "the controller manager does not take %s where there are two families", arg.Name).concludedFrom("podSubnets")
+		case arg.Name == nodeMaskFlags[IPv4] && !c.Networking.Has(IPv4), arg.Name == nodeMaskFlags[IPv6] && !c.Networking.Has(IPv6):
+			k.wrong(at, leaveOut, "the controller manager does not take %s where Pods have addresses of %s alone", arg.Name, listed(families)).concludedFrom("podSubnets", "podSubnet")
+		}
+	}
+	for _, family := range families {
+		if _, ok := nodeMask(c.ExtraArgs.ControllerManager, family, len(families) > 1); !ok {
+			k.wrong("extraArgs.controllerManager", fmt.Sprintf("write a number from 1 to %d", family.bits()), "%s is not the length of a subnet of %s", nodeMaskFlag, family)
+		}
+	}
 }
 
 func (k *checker) port(port int, path string) {

@@ -111,10 +111,22 @@ featureGates: {DisableCPUQuotaWithExclusiveCPUs: false, MemoryQoS: true, NodeDec
 	"address with a length": {[]string{"192.0.2.11", "192.0.2.11/24"}, []string{`line 6: hosts[0].address: "192.0.2.11/24" is not an address; write 192.0.2.11, without the length`}},
 	"address with a port":   {[]string{"192.0.2.11", "192.0.2.11:22"}, []string{`line 6: hosts[0].address: "192.0.2.11:22" is not an address; write 192.0.2.11; the port goes to ssh.port`}},
 	"address loopback":      {[]string{"192.0.2.11", "127.0.0.1"}, []string{"line 6: hosts[0].address: 127.0.0.1 is not an address that other hosts can reach; write the address that the other hosts reach it by"}},
-	"address IPv6":          {[]string{"192.0.2.11", "2001:db8::1"}, []string{"line 6: hosts[0].address: 2001:db8::1 is no IPv4 address; IPv6 comes with a later version: write an IPv4 address"}},
-	"addresses, two": {[]string{"address: 192.0.2.11", `addresses: [192.0.2.11, "2001:db8::1"]`}, []string{
-		"line 6: hosts[0].addresses: has 2 entries; dual stack comes with a later version: keep one IPv4 entry",
-		"line 6: hosts[0].addresses[1]: 2001:db8::1 is no IPv4 address; IPv6 comes with a later version: write an IPv4 address"}},
+	"address IPv6, and subnets of IPv4": {[]string{"192.0.2.11", "2001:db8::1", "", "networking: {podSubnet: 10.244.0.0/16}\n"}, []string{
+		"line 6: hosts[0].address: 2001:db8::1 is IPv6, and the cluster's Pods and Services have IPv4 alone; write subnets of IPv6 under networking, too, or leave the address out; see docs/dual-stack.md"}},
+	"address IPv4 as IPv6":   {[]string{"192.0.2.11", "::ffff:192.0.2.11"}, []string{"line 6: hosts[0].address: ::ffff:192.0.2.11 is an IPv4 address in the form of IPv6; write 192.0.2.11"}},
+	"address of a link":      {[]string{"192.0.2.11", "fe80::1"}, []string{"line 6: hosts[0].address: fe80::1 is not an address that other hosts can reach; write the address that the other hosts reach it by"}},
+	"address of a zone":      {[]string{"192.0.2.11", "2001:db8::1%eth0"}, []string{"line 6: hosts[0].address: 2001:db8::1%eth0 is not an address that other hosts can reach; write the address that the other hosts reach it by"}},
+	"address twice in forms": {[]string{"192.0.2.11", "2001:db8::1", "", "  - {name: b, address: '2001:DB8:0:0::1', roles: [worker]}\n"}, []string{"line 8: hosts[1].address: 2001:db8::1 is taken by hosts[0].address; make them differ"}},
+	"addresses of one family": {[]string{"address: 192.0.2.11", `addresses: [192.0.2.11, 192.0.2.12]`}, []string{
+		"line 6: hosts[0].addresses[1]: 192.0.2.12 is a second address of IPv4, beside 192.0.2.11; keep one of each family"}},
+	"addresses of two, and subnets of one": {[]string{"address: 192.0.2.11", `addresses: [192.0.2.11, "2001:db8::1"]`, "", "networking: {serviceSubnet: 10.96.0.0/12}\n"}, []string{
+		"line 6: hosts[0].addresses[1]: 2001:db8::1 is IPv6, and the cluster's Pods and Services have IPv4 alone; write subnets of IPv6 under networking, too, or leave the address out; see docs/dual-stack.md"}},
+	"a host without the second family": {[]string{"address: 192.0.2.11", `addresses: [192.0.2.11, "2001:db8::1"]`, "", "  - {name: b, address: 192.0.2.12, roles: [worker]}\n"}, []string{
+		"line 8: hosts[1].address: has no address of IPv6, and the cluster's Pods and Services have IPv4 and IPv6; write addresses: [ONE OF IPv4, ONE OF IPv6]"}},
+	"a host in another order": {[]string{"address: 192.0.2.11", `addresses: [192.0.2.11, "2001:db8::1"]`, "", "  - {name: b, addresses: ['2001:db8::2', 192.0.2.12], roles: [worker]}\n"}, []string{
+		"line 8: hosts[1].addresses: begins with IPv6, and networking.podSubnets with IPv4: the first family is the one that is preferred; write 192.0.2.12 first"}},
+	"address IPv6 in the Pod subnet": {[]string{"192.0.2.11", "fd00:10:244:0:7::1"}, []string{
+		"line 6: hosts[0].address: fd00:10:244:0:7::1 is inside the Pod subnet fd00:10:244::/56; choose other subnets under networking: hosts must lie outside of them"}},
 	"address and addresses": {[]string{"address: 192.0.2.11", "address: 192.0.2.11\n    addresses: [192.0.2.11]"}, []string{
 		"line 6: hosts[0].address: must not be given together with addresses; keep addresses"}},
 	"address a list": {[]string{"address: 192.0.2.11", "address: [192.0.2.11]"}, []string{
@@ -131,10 +143,33 @@ featureGates: {DisableCPUQuotaWithExclusiveCPUs: false, MemoryQoS: true, NodeDec
 	"subnet an address": {[]string{"", "networking: {serviceSubnets: [10.10.0.0]}\n"}, []string{
 		`line 8: networking.serviceSubnets[0]: "10.10.0.0" is an address, not a subnet; write the length too, like 10.96.0.0/12`}},
 	"subnet no subnet": {[]string{"", "networking: {serviceSubnet: ten}\n"}, []string{`line 8: networking.serviceSubnet: "ten" is not a subnet; write it like 10.96.0.0/12`}},
-	"subnet IPv6": {[]string{"", "networking: {podSubnets: [fd00::/64]}\n"}, []string{
-		"line 8: networking.podSubnets[0]: fd00::/64 is no IPv4 subnet; IPv6 comes with a later version: write an IPv4 subnet like 10.244.0.0/16"}},
-	"subnets, two": {[]string{"", "networking: {podSubnets: [10.10.0.0/16, 10.11.0.0/16]}\n"}, []string{
-		"line 8: networking.podSubnets: has 2 entries; dual stack comes with a later version: keep one IPv4 entry"}},
+	"subnets, two of one family": {[]string{"", "networking: {podSubnets: [10.10.0.0/16, 10.11.0.0/16]}\n"}, []string{
+		"line 8: networking.podSubnets[1]: 10.11.0.0/16 is a second subnet of IPv4, beside 10.10.0.0/16; keep one of each family"}},
+	"subnets of other families": {[]string{"", "networking: {podSubnet: 10.244.0.0/16, serviceSubnet: 'fd00:1::/112'}\n"}, []string{
+		"line 8: networking.serviceSubnet: has IPv6, and podSubnets IPv4; write subnets of the same families in both, in the same order: the first is the one that is preferred"}},
+	"subnets in another order": {[]string{"", "networking: {podSubnets: [10.244.0.0/16, 'fd00:2::/56'], serviceSubnets: ['fd00:1::/112', 10.96.0.0/12]}\n"}, []string{
+		"line 8: networking.serviceSubnets: has IPv6 and IPv4, and podSubnets IPv4 and IPv6; write subnets of the same families in both, in the same order: the first is the one that is preferred"}},
+	"subnet IPv6, not masked": {[]string{"192.0.2.11", "2001:db8::1", "", "networking: {podSubnet: 'fd00:1::1/56'}\n"}, []string{
+		"line 8: networking.podSubnet: fd00:1::1/56 has bits set beyond its length; write fd00:1::/56"}},
+	"subnet IPv6, an address": {[]string{"192.0.2.11", "2001:db8::1", "", "networking: {podSubnet: 'fd00:1::'}\n"}, []string{
+		`line 8: networking.podSubnet: "fd00:1::" is an address, not a subnet; write the length too, like fd00:10:244::/56`}},
+	"subnet IPv4 as IPv6": {[]string{"", "networking: {podSubnet: '::ffff:10.1.0.0/112'}\n"}, []string{
+		"line 8: networking.podSubnet: ::ffff:10.1.0.0/112 is an IPv4 subnet in the form of IPv6; write it like 10.244.0.0/16"}},
+	"subnet of a link": {[]string{"192.0.2.11", "2001:db8::1", "", "networking: {podSubnet: 'fe80::/64'}\n"}, []string{
+		"line 8: networking.podSubnet: fe80::/64 cannot be used for Pods or Services; write a private subnet like fd00:10:244::/56"}},
+	"Pod subnet IPv6 too small": {[]string{"192.0.2.11", "2001:db8::1", "", "networking: {podSubnet: 'fd00:1::/72'}\n"}, []string{
+		"line 8: networking.podSubnet: fd00:1::/72 is too small: each node takes a /64 of it; write /64 or larger, like fd00:10:244::/56"}},
+	"Pod subnet IPv6 too large": {[]string{"192.0.2.11", "2001:db8::1", "", "networking: {podSubnet: 'fd00:1::/32'}\n"}, []string{
+		"line 8: networking.podSubnet: fd00:1::/32 is too large to be divided into subnets of /64; write /48 or smaller, like fd00:10:244::/56"}},
+	"Service subnet IPv6 too small": {[]string{"192.0.2.11", "2001:db8::1", "", "networking: {serviceSubnet: 'fd00:1::/125'}\n"}, []string{
+		"line 8: networking.serviceSubnet: fd00:1::/125 has 8 addresses: too few, as the cluster's DNS has the tenth; write /124 or larger, like fd00:10:96::/112"}},
+	"Service subnet IPv6 too large": {[]string{"192.0.2.11", "2001:db8::1", "", "networking: {serviceSubnet: 'fd00:1::/64'}\n"}, []string{
+		"line 8: networking.serviceSubnet: fd00:1::/64 is larger than the API server can keep; write at least /108, like fd00:10:96::/112"}},
+	"node masks of dual stack": {[]string{"address: 192.0.2.11", `addresses: [192.0.2.11, "2001:db8::1"]`, "", "extraArgs: {controllerManager: [{name: node-cidr-mask-size, value: '25'}, {name: node-cidr-mask-size-ipv6, value: '200'}]}\n"}, []string{
+		"line 8: extraArgs.controllerManager[0].name: the controller manager does not take node-cidr-mask-size where there are two families; write node-cidr-mask-size-ipv4 and node-cidr-mask-size-ipv6",
+		"line 8: extraArgs.controllerManager: node-cidr-mask-size is not the length of a subnet of IPv6; write a number from 1 to 128"}},
+	"node mask of a family that Pods lack": {[]string{"", "extraArgs: {controllerManager: [{name: node-cidr-mask-size-ipv6, value: '64'}]}\n"}, []string{
+		"line 8: extraArgs.controllerManager[0].name: the controller manager does not take node-cidr-mask-size-ipv6 where Pods have addresses of IPv4 alone; leave it out"}},
 	"subnet loopback": {[]string{"", "networking: {podSubnet: 127.0.0.0/16}\n"}, []string{
 		"line 8: networking.podSubnet: 127.0.0.0/16 cannot be used for Pods or Services; write a private subnet like 10.244.0.0/16"}},
 	"Pod subnet too small": {[]string{"", "networking: {podSubnet: 10.10.0.0/25}\n"}, []string{
@@ -300,7 +335,7 @@ featureGates: {DisableCPUQuotaWithExclusiveCPUs: false, MemoryQoS: true, NodeDec
 		`line 18: extraArgs.apiServer[8].value: 3 is a number to YAML where text is wanted; write it in quotes: "3"`,
 		`line 18: extraArgs.apiServer[8].name: "v" is given twice: it is extraArgs.apiServer[2] as well`,
 		"line 19: extraArgs.controllerManager[0].name: Slipway sets cluster-cidr itself, and the rest of the cluster relies on it; use networking.podSubnets",
-		"line 19: extraArgs.controllerManager: node-cidr-mask-size is not the length of a subnet; write a number from 1 to 32",
+		"line 19: extraArgs.controllerManager: node-cidr-mask-size is not the length of a subnet of IPv4; write a number from 1 to 32",
 		"line 20: extraArgs.etcd[0].name: Slipway sets initial-cluster-state itself, and the rest of the cluster relies on it; leave it out",
 		"line 21: extraArgs.kubelet[0].name: Slipway sets node-labels itself, and the rest of the cluster relies on it; use hosts[…].labels",
 		"line 22: extraArgs.kubeProxy: unknown field; add a KubeProxyConfiguration document to this file"}},
