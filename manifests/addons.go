@@ -34,7 +34,7 @@ func flannelObjects(in Input) ([]Object, error) {
 	first, _ := netip.ParseAddr(in.firstAddress())
 	host, port := splitAddress(endpoint)
 	return renderObjects(plan.PhaseAddonFlannel, "flannel.yaml", map[string]any{
-		"Image": image.Reference, "Host": host, "Port": port, "IPv6": first.Is6(),
+		"Image": image.Reference, "Host": host, "Port": port, "IPv6": first.Is6(), "Dual": len(in.Cluster.Networking.Families()) > 1,
 		"CNIConf": string(conf), "Network": network, "Inputs": digest([]byte(image.Manifest.Digest+network), conf),
 		"Installer": in.has(cniInstaller), "IdleSeconds": idleSeconds, "XtablesLock": in.locksXtables(),
 	})

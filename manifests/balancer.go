@@ -55,13 +55,28 @@ func (in Input) haproxyConfig() (any, error) {
 	for _, plane := range in.planes() {
 		servers = append(servers, backend{plane.Name, APIAddress(c, plane)})
 	}
-	bind := "*"
-	if c.Endpoint.Mode == cluster.EndpointLocal {
-		bind = "127.0.0.1"
-	}
 	return map[string]any{
-		"Run": haproxyRun, "CA": BalancerCA, "Bind": bind, "Port": endpointPort(c), "Servers": servers, "Path": c.VirtualAddress() != "",
+		"Run": haproxyRun, "CA": BalancerCA, "Binds": haproxyBinds(c), "Servers": servers, "Path": c.VirtualAddress() != "",
 	}, nil
+}
+
+// haproxyBinds are where haproxy listens: in mode local on the host's loopback, which has
+// 127.0.0.1 wherever Linux runs; else on all addresses of the cluster's families. Each family
+// has a socket of its own, so that a client's address is seen as what it is. keepalived's check
+// connects to 127.0.0.1, also where all else is IPv6.
+func haproxyBinds(c *cluster.Cluster) []string {
+	port := strconv.Itoa(endpointPort(c))
+	if c.Endpoint.Mode == cluster.EndpointLocal {
+		return []string{"127.0.0.1:" + port}
+	}
+	four := "*:" + port
+	if !c.Networking.Has(cluster.IPv6) {
+		return []string{four}
+	}
+	if !c.Networking.Has(cluster.IPv4) {
+		four = "127.0.0.1:" + port
+	}
+	return []string{four, ":::" + port + " v6only"}
 }
 
 // The places of the balancers' programs are in their root directory.
@@ -117,7 +132,17 @@ func (in Input) balancerRoot() (string, error) {
 
 // keepalived is what its configuration and its unit are made of.
 func (in Input) keepalived(host cluster.Host) (map[string]any, error) {
-	link, err := in.vipInterface(host)
+	address := in.Cluster.VirtualAddress()
+	parsed, err := netip.ParseAddr(address)
+	if err != nil {
+		return nil, fmt.Errorf("read the virtual address: %w", err)
+	}
+	// VRRP for an address of IPv6 goes over IPv6, and no router mixes both.
+	source := host.AddressOf(cluster.FamilyOf(parsed))
+	if source == "" {
+		return nil, fmt.Errorf("find the address by which %s says that it has %s: it has none of %s", host.Name, address, cluster.FamilyOf(parsed))
+	}
+	link, err := in.vipInterface(host, source)
 	if err != nil {
 		return nil, err
 	}
@@ -125,15 +150,10 @@ func (in Input) keepalived(host cluster.Host) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	address := in.Cluster.VirtualAddress()
-	parsed, err := netip.ParseAddr(address)
-	if err != nil {
-		return nil, fmt.Errorf("read the virtual address: %w", err)
-	}
 	return map[string]any{
 		"Name": host.Name, "Address": address, "Bits": parsed.BitLen(), "Family": nftFamily(parsed), "Interface": link, "RouterID": router,
 		"Endpoint": endpointProgram, "Port": strconv.Itoa(endpointPort(in.Cluster)), "Weight": pathWeight,
-		"Preempt": in.Cluster.Endpoint.VRRP.Preempt, "Priority": in.priority(host), "Source": host.Address(), "Peers": in.vrrpPeers(host),
+		"Preempt": in.Cluster.Endpoint.VRRP.Preempt, "Priority": in.priority(host), "Source": source, "Peers": in.vrrpPeers(host, cluster.FamilyOf(parsed)),
 		"Folder": path.Dir(KeepalivedConfig), "Config": KeepalivedConfig, "CA": BalancerCA,
 		"Binary": "/usr/sbin/keepalived", "Run": keepalivedRun, "NFT": "/usr/sbin/nft", "Table": guardTable,
 	}, nil
@@ -151,32 +171,33 @@ func (in Input) priority(host cluster.Host) int {
 // vrrpPeers are the addresses of the other hosts that may hold the virtual address: all that
 // run keepalived, also those that haproxy sends no client to yet. A host that gets no adverts
 // from the holder would take the address too.
-func (in Input) vrrpPeers(host cluster.Host) []string {
+func (in Input) vrrpPeers(host cluster.Host, family cluster.Family) []string {
 	var peers []string
 	for _, other := range in.Cluster.Balancers() {
 		if other.Name != host.Name && (in.Balancers == nil || slices.Contains(in.Balancers, other.Name)) {
-			peers = append(peers, other.Address())
+			peers = append(peers, other.AddressOf(family))
 		}
 	}
 	if len(peers) == 0 {
-		return []string{noPeer}
+		return []string{noPeer[family]}
 	}
 	return peers
 }
 
 // noPeer stands in the configuration of a host that has no peer yet. Without any, keepalived
 // would use multicast, and drop the address to start again when the first peer comes.
-const noPeer = "127.0.0.1"
+var noPeer = map[cluster.Family]string{cluster.IPv4: "127.0.0.1", cluster.IPv6: "::1"}
 
-// vipInterface is the interface that carries the virtual address on a host.
-func (in Input) vipInterface(host cluster.Host) (string, error) {
+// vipInterface is the interface that carries the virtual address on a host: unless the file
+// says another, the one that has the host's own address of the same family.
+func (in Input) vipInterface(host cluster.Host, own string) (string, error) {
 	if said := in.Cluster.Endpoint.VRRP.Interface; said != "" {
 		return said, nil
 	}
 	for _, link := range in.Facts[host.Name].Interfaces {
 		for _, address := range link.Addresses {
 			prefix, err := netip.ParsePrefix(address)
-			if err != nil || prefix.Addr().String() != host.Address() {
+			if err != nil || prefix.Addr().String() != own {
 				continue
 			}
 			if !cluster.CanName(link.Name) {
@@ -186,7 +207,7 @@ func (in Input) vipInterface(host cluster.Host) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("find the interface of %s: none has the address %s (endpoint.vrrp.interface names another)",
-		host.Name, host.Address())
+		host.Name, own)
 }
 
 // RouterID tells the cluster's virtual router from others of the network: what the file

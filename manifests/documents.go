@@ -55,9 +55,11 @@ func overlay(base, over map[string]any) document {
 // kubeletConfiguration is the cluster's: what kubeadm sets, the cluster's settings, and
 // over both what the user says.
 func (in Input) kubeletConfiguration() document {
+	// One address, as with kubeadm: every Pod has the preferred family, and a resolver asks all
+	// the servers that it is told of, some at the same time.
 	var dns []any
-	for _, address := range in.Cluster.Networking.DNSAddresses() {
-		dns = append(dns, address.String())
+	if addresses := in.Cluster.Networking.DNSAddresses(); len(addresses) > 0 {
+		dns = append(dns, addresses[0].String())
 	}
 	ours := document{
 		"apiVersion":         cluster.KubeletAPIVersion,

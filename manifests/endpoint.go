@@ -159,6 +159,15 @@ func join(host string, port int) string {
 	return host + ":" + strconv.Itoa(port)
 }
 
+// Loopback is where what listens only for its own host does so on a control plane: localhost's
+// address in the family that the cluster prefers.
+func Loopback(c *cluster.Cluster) string {
+	if planes := c.ControlPlanes(); len(planes) > 0 {
+		return loopback(planes[0].Address())
+	}
+	return "127.0.0.1"
+}
+
 // loopback is localhost's address in the family of another address.
 func loopback(address string) string {
 	if parsed, err := netip.ParseAddr(address); err == nil && parsed.Is6() {

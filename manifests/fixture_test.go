@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -49,6 +50,37 @@ func one() *cluster.Cluster {
 			{Name: "cp-1", Addresses: []string{"10.90.0.11"}, Roles: []cluster.Role{cluster.RoleControlPlane}},
 			{Name: "worker-1", Addresses: []string{"10.90.0.21"}, Roles: []cluster.Role{cluster.RoleWorker}},
 			{Name: "worker-2", Addresses: []string{"10.90.0.22"}, Roles: []cluster.Role{cluster.RoleWorker}},
+		},
+	}
+	cluster.Defaults(c)
+	return c
+}
+
+// dual are three control planes and a worker with addresses of both families, IPv4 before, and
+// a virtual address of IPv6.
+func dual() *cluster.Cluster {
+	cp := []cluster.Role{cluster.RoleControlPlane}
+	c := &cluster.Cluster{
+		Name:     "dual",
+		Endpoint: cluster.Endpoint{Host: "fd00:90::100"},
+		Hosts: []cluster.Host{
+			{Name: "cp-1", Addresses: []string{"10.90.0.11", "fd00:90::11"}, Roles: cp},
+			{Name: "cp-2", Addresses: []string{"10.90.0.12", "fd00:90::12"}, Roles: cp},
+			{Name: "cp-3", Addresses: []string{"10.90.0.13", "fd00:90::13"}, Roles: cp},
+			{Name: "worker-1", Addresses: []string{"10.90.0.21", "fd00:90::21"}, Roles: []cluster.Role{cluster.RoleWorker}},
+		},
+	}
+	cluster.Defaults(c)
+	return c
+}
+
+// six is a control plane and a worker that have IPv6 and nothing else.
+func six() *cluster.Cluster {
+	c := &cluster.Cluster{
+		Name: "six",
+		Hosts: []cluster.Host{
+			{Name: "cp-1", Addresses: []string{"fd00:90::11"}, Roles: []cluster.Role{cluster.RoleControlPlane}},
+			{Name: "worker-1", Addresses: []string{"fd00:90::21"}, Roles: []cluster.Role{cluster.RoleWorker}},
 		},
 	}
 	cluster.Defaults(c)
@@ -135,6 +167,15 @@ func externalEtcd() *cluster.Cluster {
 }
 
 // input is all that a rendering of the cluster needs, with real keys.
+// inSubnet are addresses as an interface has them.
+func inSubnet(addresses []string) []string {
+	found := []string{"fe80::1/64"}
+	for _, address := range addresses {
+		found = append(found, address+map[bool]string{false: "/24", true: "/64"}[strings.Contains(address, ":")])
+	}
+	return found
+}
+
 func input(t *testing.T, c *cluster.Cluster, facts hosts.Facts) Input {
 	t.Helper()
 	pki, err := keys()
@@ -153,7 +194,7 @@ func input(t *testing.T, c *cluster.Cluster, facts hosts.Facts) Input {
 		facts.Interfaces = []hosts.Link{
 			{Name: "lo", Up: true, Addresses: []string{"127.0.0.1/8"}},
 			{Name: "eth0", Up: true, Addresses: []string{"192.0.2.7/24"}},
-			{Name: "eth1", Up: true, Addresses: []string{"fe80::1/64", host.Address() + "/24"}},
+			{Name: "eth1", Up: true, Addresses: inSubnet(host.Addresses)},
 		}
 		in.Facts[host.Name] = facts
 		leaves, err := mint.Leaves(pki, certs.Specs(c, host), time.Duration(c.Certificates.Validity), minted)

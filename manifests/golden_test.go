@@ -50,6 +50,8 @@ func TestGoldenTrees(t *testing.T) {
 		{"load-balancers", "vip", loadBalancers(), modern()},
 		{"local", "vip", local(), modern()},
 		{"external-etcd", "vip", externalEtcd(), modern()},
+		{"dual-stack", "vip", dual(), modern()},
+		{"ipv6", "one-cgroup-v2", six(), modern()},
 		{"three", "one-cgroup-v2", three(), modern()},
 	} {
 		in := input(t, test.cluster, test.facts)

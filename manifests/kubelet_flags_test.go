@@ -73,7 +73,7 @@ func TestAnInterfaceOfAnOddNameIsNotWritten(t *testing.T) {
 		facts := in.Facts[host.Name]
 		facts.Interfaces = []hosts.Link{{Name: name, Addresses: []string{host.Address() + "/16"}}}
 		in.Facts[host.Name] = facts
-		if got, err := in.vipInterface(host); (err == nil) != good || good && got != name {
+		if got, err := in.vipInterface(host, host.Address()); (err == nil) != good || good && got != name {
 			t.Errorf("%q: %q, %v", name, got, err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -15,8 +16,11 @@ import (
 	"google.golang.org/grpc/grpclog"
 )
 
+// ownMembers are where this host's member may listen: on the loopback of the family that the
+// cluster prefers.
+var ownMembers = []string{"127.0.0.1:2379", "[::1]:2379"}
+
 const (
-	ownMember       = "https://127.0.0.1:2379"
 	pkiFolder       = "/etc/kubernetes/pki/etcd"
 	handOverTimeout = 3 * time.Second // of all of it: the shutdown of a host must not wait longer
 	memberTimeout   = time.Second     // of what one member is asked
@@ -34,12 +38,13 @@ func handOver() error {
 	if err != nil {
 		return err
 	}
-	own, err := open(config, ownMember)
+	member := ownMember()
+	own, err := open(config, member)
 	if err != nil {
 		return err
 	}
 	defer own.Close()
-	here, err := status(ctx, own, ownMember)
+	here, err := status(ctx, own, member)
 	if err != nil {
 		return fmt.Errorf("ask this host's member who leads: %w", err)
 	}
@@ -59,6 +64,18 @@ func handOver() error {
 	}
 	fmt.Printf("%s leads now\n", next.Name)
 	return nil
+}
+
+// ownMember is this host's member: the first address where somebody listens. A connection that
+// is refused costs nothing, which a client of etcd would try again until its time is over.
+func ownMember() string {
+	for _, address := range ownMembers {
+		if conn, err := net.DialTimeout("tcp", address, memberTimeout); err == nil {
+			conn.Close()
+			return "https://" + address
+		}
+	}
+	return "https://" + ownMembers[0]
 }
 
 func clientTLS() (*tls.Config, error) {

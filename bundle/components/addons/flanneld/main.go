@@ -35,12 +35,20 @@ type options struct {
 	reaches    string
 	publicIP   string
 	publicIPv6 string
+	// nodeAddresses are the node's own, with commas between them: by those whose family no
+	// flag names other nodes reach it.
+	nodeAddresses string
 
 	masquerade   bool
 	plainPorts   bool // do not choose the ports of masqueraded connections at random
 	forwardRules bool
 	resync       int // seconds
 }
+
+// nodeAddresses is the variable that has a node's addresses as Kubernetes gives them to a Pod
+// (status.hostIPs). flannel's own flanneld does not know it: it takes any address of the
+// interface, which may be one that does not last.
+const nodeAddresses = "HOST_IPS"
 
 // list is a flag that may be given several times.
 type list []string
@@ -50,6 +58,7 @@ func (l *list) Set(value string) error { *l = append(*l, value); return nil }
 
 func main() {
 	o, err := parse(os.Args[1:])
+	o.nodeAddresses = os.Getenv(nodeAddresses)
 	if errors.Is(err, flag.ErrHelp) {
 		return
 	}

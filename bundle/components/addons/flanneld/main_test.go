@@ -5,6 +5,9 @@ import (
 	"flag"
 	"strings"
 	"testing"
+
+	"github.com/flannel-io/flannel/pkg/ipmatch"
+	"github.com/flannel-io/flannel/pkg/subnet"
 )
 
 // The DaemonSet's own arguments, and what is refused.
@@ -26,6 +29,43 @@ func TestFlags(t *testing.T) {
 	}
 	if _, err := parse([]string{"-version"}); !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("-version: got %v", err)
+	}
+}
+
+// TestPublicAddresses: the node's own fill in for what no flag and no earlier run says.
+func TestPublicAddresses(t *testing.T) {
+	both := &subnet.Config{EnableIPv4: true, EnableIPv6: true}
+	for name, test := range map[string]struct {
+		has    ipmatch.PublicIPOpts
+		node   string
+		config *subnet.Config
+		want   ipmatch.PublicIPOpts
+	}{
+		"the other family":  {ipmatch.PublicIPOpts{PublicIP: "10.0.0.1"}, "10.0.0.1,fd00::1", both, ipmatch.PublicIPOpts{PublicIP: "10.0.0.1", PublicIPv6: "fd00::1"}},
+		"IPv6 before":       {ipmatch.PublicIPOpts{PublicIPv6: "fd00::1"}, "fd00::1, 10.0.0.1", both, ipmatch.PublicIPOpts{PublicIP: "10.0.0.1", PublicIPv6: "fd00::1"}},
+		"said already":      {ipmatch.PublicIPOpts{PublicIP: "192.0.2.1", PublicIPv6: "fd00::9"}, "10.0.0.1,fd00::1", both, ipmatch.PublicIPOpts{PublicIP: "192.0.2.1", PublicIPv6: "fd00::9"}},
+		"a family too many": {ipmatch.PublicIPOpts{PublicIP: "10.0.0.1"}, "10.0.0.1,fd00::1", &subnet.Config{EnableIPv4: true}, ipmatch.PublicIPOpts{PublicIP: "10.0.0.1"}},
+		"not told":          {ipmatch.PublicIPOpts{PublicIP: "10.0.0.1"}, "", both, ipmatch.PublicIPOpts{PublicIP: "10.0.0.1"}},
+	} {
+		if complete(&test.has, test.node, test.config); test.has != test.want {
+			t.Errorf("%s: got %+v, want %+v", name, test.has, test.want)
+		}
+	}
+}
+
+// TestPodMTU: what vxlan puts around a packet is longer over IPv6.
+func TestPodMTU(t *testing.T) {
+	for _, test := range []struct {
+		config subnet.Config
+		want   int
+	}{
+		{subnet.Config{EnableIPv4: true, BackendType: "vxlan"}, 1450},
+		{subnet.Config{EnableIPv4: true, EnableIPv6: true, BackendType: "vxlan"}, 1430},
+		{subnet.Config{EnableIPv6: true, BackendType: "host-gw"}, 1450},
+	} {
+		if got := podMTU(&test.config, 1450); got != test.want {
+			t.Errorf("%+v: got %d, want %d", test.config, got, test.want)
+		}
 	}
 }
 

@@ -52,7 +52,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	mine := network.Lease()
-	if err := subnets.HandleSubnetFile(o.subnetFile, config, o.masquerade, mine.Subnet, mine.IPv6Subnet, network.MTU()); err != nil {
+	if err := subnets.HandleSubnetFile(o.subnetFile, config, o.masquerade, mine.Subnet, mine.IPv6Subnet, podMTU(config, network.MTU())); err != nil {
 		return fmt.Errorf("write %s: %w", o.subnetFile, err)
 	}
 	klog.Infof("the network of type %s is up, and %s is written", config.BackendType, o.subnetFile)
@@ -63,6 +63,18 @@ func run(ctx context.Context, o options) error {
 	<-ctx.Done()
 	return nil
 }
+
+// podMTU is how long Pods' packets may be. flannel reckons with 50 bytes around each packet,
+// which is so where vxlan goes over IPv4. Over IPv6 there are 20 more, and the kernel keeps the
+// vxlan's own link that much shorter: a Pod that does not know sends each large packet twice.
+func podMTU(config *subnet.Config, mtu int) int {
+	if config.EnableIPv6 && config.BackendType == "vxlan" {
+		return mtu - (ipv6Header - ipv4Header)
+	}
+	return mtu
+}
+
+const ipv4Header, ipv6Header = 20, 40
 
 // findInterface gives what carries the packets to other nodes: what the command line says,
 // or else what has the address that the Node or the command line calls public, or else what
@@ -80,6 +92,7 @@ func findInterface(ctx context.Context, subnets subnet.Manager, config *subnet.C
 	if six != "" {
 		public.PublicIPv6 = six
 	}
+	complete(&public, o.nodeAddresses, config)
 	if len(o.interfaces)+len(o.patterns) == 0 && o.reaches == "" {
 		address := public.PublicIP
 		if address == "" {
