@@ -140,7 +140,7 @@ func (s *Session) etcdOptions() (api.EtcdOptions, error) {
 		if err != nil {
 			return api.EtcdOptions{}, err
 		}
-		return api.EtcdOptions{CA: s.keys.pki.EtcdCA.Cert, Cert: leaf.Cert, Key: leaf.Key}, nil
+		return api.EtcdOptions{CA: s.keys.pki.EtcdCA.Cert, Cert: leaf.Cert, Key: leaf.Key, Loopback: manifests.Loopback(s.cluster)}, nil
 	}
 	files, err := s.etcdFiles()
 	if err != nil {

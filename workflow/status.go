@@ -3,8 +3,9 @@ package workflow
 import (
 	"context"
 	"errors"
-	"fmt"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -171,7 +172,7 @@ func (s *Session) status(ctx context.Context) (Status, error) {
 // asStatus is what was seen; the cause says why the cluster was not looked at, where it was not.
 func (s *Session) asStatus(cause string) Status {
 	found := Status{
-		Cluster: s.cluster.Name, Endpoint: fmt.Sprintf("%s:%d", s.cluster.Endpoint.Host, s.cluster.Endpoint.Port),
+		Cluster: s.cluster.Name, Endpoint: net.JoinHostPort(s.cluster.Endpoint.Host, strconv.Itoa(s.cluster.Endpoint.Port)),
 		VirtualAddress: s.cluster.VirtualAddress(), Holders: s.holders(), Cause: cause,
 	}
 	if cause == "" && s.keys != nil {

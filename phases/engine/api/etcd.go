@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -29,13 +30,16 @@ import (
 // host's own loopback or, where External has any, these URLs as seen from the hosts.
 type EtcdOptions struct {
 	CA, Cert, Key []byte // PEM
-	External      []string
+	// Loopback is where a member answers on its own host: the loopback's address of the family
+	// that the cluster prefers; empty: 127.0.0.1.
+	Loopback string
+	External []string
 }
 
-// etcdPort is where a member answers clients on its own host's loopback, and loopbackName
-// the name in every member's certificate that suits that: kubeadm's.
+// etcdPort is where a member answers clients, and loopbackName the name in every member's
+// certificate that suits its own host's loopback: kubeadm's.
 const (
-	etcdPort     = "127.0.0.1:2379"
+	etcdPort     = "2379"
 	loopbackName = "localhost"
 )
 
@@ -62,6 +66,7 @@ var usualEtcdPace = etcdPace{
 // etcd has a client for each member of the cluster's etcd.
 type etcd struct {
 	hosts    map[string]hosts.Host
+	loopback string // host:port of a member on its own host
 	external []string
 	config   *tls.Config
 	pace     etcdPace
@@ -84,7 +89,8 @@ func newEtcd(all map[string]hosts.Host, options EtcdOptions) (*etcd, error) {
 		return nil, fmt.Errorf("etcd's client certificate: %w", err)
 	}
 	config := &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-	return &etcd{hosts: all, external: options.External, config: config, pace: usualEtcdPace, clients: map[string]*memberClient{}}, nil
+	loopback := net.JoinHostPort(cmp.Or(options.Loopback, "127.0.0.1"), etcdPort)
+	return &etcd{hosts: all, loopback: loopback, external: options.External, config: config, pace: usualEtcdPace, clients: map[string]*memberClient{}}, nil
 }
 
 func (e *etcd) close() {
@@ -118,7 +124,7 @@ func (e *etcd) on(host string) *memberClient {
 	return e.client(host, loopbackName, func() *memberClient {
 		return &memberClient{
 			name: "etcd on " + host, host: host, bound: e.pace.loopback,
-			dialer: newDialer(newWay("etcd on", host, e.hosts[host], etcdPort)),
+			dialer: newDialer(newWay("etcd on", host, e.hosts[host], e.loopback)),
 		}
 	})
 }
@@ -134,7 +140,7 @@ func (e *etcd) at(address string) *memberClient {
 		return nil
 	}
 	if parsed.Port() == "" {
-		parsed.Host = net.JoinHostPort(parsed.Hostname(), "2379")
+		parsed.Host = net.JoinHostPort(parsed.Hostname(), etcdPort)
 	}
 	return e.client(address, parsed.Hostname(), func() *memberClient {
 		var ways []way

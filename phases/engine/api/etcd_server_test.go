@@ -124,12 +124,15 @@ func (e *etcdCluster) join(name, address string) *etcdServer {
 	return s
 }
 
+// etcdAt is where a member answers on its own host, where nothing else is said.
+const etcdAt = "127.0.0.1:2379"
+
 // route leads to a server from its host's loopback, and from everywhere by its address.
 func (e *etcdCluster) route(name, address string, s *etcdServer) {
 	e.cluster.mu.Lock()
 	defer e.cluster.mu.Unlock()
-	before := e.cluster.routes[etcdPort]
-	e.cluster.routes[etcdPort] = func(ctx context.Context, from string) (net.Conn, error) {
+	before := e.cluster.routes[etcdAt]
+	e.cluster.routes[etcdAt] = func(ctx context.Context, from string) (net.Conn, error) {
 		switch {
 		case from == name:
 			return s.dial(ctx)

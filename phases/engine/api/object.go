@@ -71,15 +71,28 @@ func (c *Client) applyOnce(ctx context.Context, key hosts.ObjectKey, body []byte
 }
 
 // freeAddress deletes what a creation that was cut off has left of a Service which is not
-// there: the address, taken in its name. The API server itself would clear that away only
+// there: the addresses, taken in its name. The API server itself would clear that away only
 // with its next repair, after one to three minutes. It tells whether there was such a thing.
 func (c *Client) freeAddress(ctx context.Context, key hosts.ObjectKey, body []byte) bool {
 	var service corev1.Service
-	if key.Kind != "Service" || json.Unmarshal(body, &service) != nil || service.Spec.ClusterIP == "" {
+	if key.Kind != "Service" || json.Unmarshal(body, &service) != nil {
 		return false
 	}
+	addresses := service.Spec.ClusterIPs // with the other, where there are two families
+	if len(addresses) == 0 && service.Spec.ClusterIP != "" {
+		addresses = []string{service.Spec.ClusterIP}
+	}
+	freed := false
+	for _, address := range addresses {
+		freed = c.freeIfOf(ctx, key, address) || freed
+	}
+	return freed
+}
+
+// freeIfOf deletes that an address is taken, if it is for the Service named.
+func (c *Client) freeIfOf(ctx context.Context, key hosts.ObjectKey, address string) bool {
 	var taken networkingv1.IPAddress
-	if c.read(ctx, "/apis/networking.k8s.io/v1/ipaddresses/"+service.Spec.ClusterIP, &taken) != nil {
+	if c.read(ctx, "/apis/networking.k8s.io/v1/ipaddresses/"+address, &taken) != nil {
 		return false
 	}
 	owner := taken.Spec.ParentRef

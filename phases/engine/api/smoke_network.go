@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/slipway-k8s/slipway/hosts"
 )
 
 // serviceByName has a Pod ask for the Service by its name, and reads what it got off its log.
@@ -41,11 +43,11 @@ func (s *Smoke) clusterIP(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	address := net.JoinHostPort(service.Spec.ClusterIP, "80")
+	asked := withPort(service.Spec.ClusterIPs, "80") // one of each family
 	err = s.each(s.nodes, func(node corev1.Node) error {
-		return s.answers(ctx, s.key("v1", "Service", "web"), node.Name, address, configFile, is(wordOne))
+		return s.allAnswer(ctx, s.key("v1", "Service", "web"), node.Name, asked)
 	})
-	return fmt.Sprintf("%s answers %s", address, names(s.nodes)), err
+	return fmt.Sprintf("asked at %s by %s", strings.Join(asked, " and "), names(s.nodes)), err
 }
 
 func (s *Smoke) nodePort(ctx context.Context) (string, error) {
@@ -58,8 +60,7 @@ func (s *Smoke) nodePort(ctx context.Context) (string, error) {
 	}
 	port := strconv.Itoa(int(service.Spec.Ports[0].NodePort))
 	err = s.each(s.nodes, func(node corev1.Node) error {
-		from := s.another(node.Name)
-		return s.answers(ctx, s.key("v1", "Service", "web"), from, net.JoinHostPort(internalIP(node), port), configFile, is(wordOne))
+		return s.allAnswer(ctx, s.key("v1", "Service", "web"), s.another(node.Name), withPort(internalIPs(node), port))
 	})
 	return fmt.Sprintf("port %s of %s, each asked from another host", port, names(s.nodes)), err
 }
@@ -87,13 +88,46 @@ func (s *Smoke) another(name string) string {
 	return name
 }
 
-func internalIP(node corev1.Node) string {
+// internalIPs are a node's own addresses, one of each family.
+func internalIPs(node corev1.Node) []string {
+	var found []string
 	for _, address := range node.Status.Addresses {
 		if address.Type == corev1.NodeInternalIP {
-			return address.Address
+			found = append(found, address.Address)
 		}
 	}
-	return ""
+	return found
+}
+
+// podIPs are a Pod's addresses, one of each family.
+func podIPs(pod corev1.Pod) []string {
+	var found []string
+	for _, ip := range pod.Status.PodIPs {
+		found = append(found, ip.IP)
+	}
+	return found
+}
+
+func withPort(addresses []string, port string) []string {
+	var found []string
+	for _, address := range addresses {
+		found = append(found, net.JoinHostPort(address, port))
+	}
+	return found
+}
+
+// allAnswer asks all addresses of one thing, one after another. Without any there is nothing
+// that could answer.
+func (s *Smoke) allAnswer(ctx context.Context, object hosts.ObjectKey, from string, addresses []string) error {
+	if len(addresses) == 0 {
+		return fmt.Errorf("%s %s has no address", object.Kind, object.Name)
+	}
+	for _, address := range addresses {
+		if err := s.answers(ctx, object, from, address, configFile, is(wordOne)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // acrossHosts asks the DaemonSet's Pod of every node from every other node.
@@ -110,8 +144,7 @@ func (s *Smoke) acrossHosts(ctx context.Context) (string, error) {
 			if pod.Spec.NodeName == from.Name {
 				continue
 			}
-			address := net.JoinHostPort(pod.Status.PodIP, "8080")
-			if err := s.answers(ctx, s.key("v1", "Pod", pod.Name), from.Name, address, configFile, is(wordOne)); err != nil {
+			if err := s.allAnswer(ctx, s.key("v1", "Pod", pod.Name), from.Name, withPort(podIPs(pod), "8080")); err != nil {
 				return fmt.Errorf("the Pod is on %s: %w", pod.Spec.NodeName, err)
 			}
 		}
