@@ -77,15 +77,11 @@ func (p *networkPort) probe(ctx context.Context, address netip.Addr) (string, er
 	if p.noARP || len(p.hardware) != hardwareLength {
 		return "", nil
 	}
-	socket, err := openSocket(unix.AF_PACKET, unix.SOCK_DGRAM, int(bigEndian(unix.ETH_P_ARP)))
+	socket, err := p.openPackets(unix.ETH_P_ARP)
 	if err != nil {
 		return "", err
 	}
 	defer socket.Close()
-	here := &unix.SockaddrLinklayer{Protocol: bigEndian(unix.ETH_P_ARP), Ifindex: p.index}
-	if err := socket.control(func(fd int) error { return os.NewSyscallError("bind", unix.Bind(fd, here)) }); err != nil {
-		return "", err
-	}
 	everybody := &unix.SockaddrLinklayer{Protocol: bigEndian(unix.ETH_P_ARP), Ifindex: p.index, Halen: hardwareLength}
 	copy(everybody.Addr[:], []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 	question := arpPacket{operation: arpRequest, hardware: p.hardware, sender: netip.IPv4Unspecified(), target: address}.marshal()

@@ -3,19 +3,13 @@
 package local
 
 import (
-	"cmp"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"slices"
-	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
@@ -24,8 +18,8 @@ import (
 // with it: then the answer would be the cluster's own.
 func (h *Host) observeVirtualIP(ctx context.Context, query hosts.Query, facts *hosts.Facts) error {
 	address, err := netip.ParseAddr(query.VirtualIP.Address)
-	if err != nil || !address.Is4() {
-		return fmt.Errorf("%q is no IPv4 address", query.VirtualIP.Address)
+	if err != nil || address.Is4In6() {
+		return fmt.Errorf("%q is no address", query.VirtualIP.Address)
 	}
 	state, err := h.unitIfAny(ctx, query.VirtualIP.Unit)
 	if err != nil {
@@ -34,7 +28,7 @@ func (h *Host) observeVirtualIP(ctx context.Context, query hosts.Query, facts *h
 	if _, ours := facts.Record.OwnedAt(state.Fragment); ours && state.Load == "loaded" {
 		return nil
 	}
-	ports, err := networkPorts()
+	ports, err := networkPorts(address)
 	if err != nil {
 		return err
 	}
@@ -60,21 +54,25 @@ type networkPort struct {
 	prefixes []netip.Prefix // of its addresses
 }
 
-// networkPorts lists the interfaces with their IPv4 addresses.
-func networkPorts() ([]networkPort, error) {
+// networkPorts lists the interfaces with their addresses of the same family as one.
+func networkPorts(like netip.Addr) ([]networkPort, error) {
 	links, err := netlink.LinkList()
 	if err != nil {
 		return nil, fmt.Errorf("list the interfaces: %w", err)
 	}
-	addresses, err := netlink.AddrList(nil, netlink.FAMILY_V4)
+	family := netlink.FAMILY_V4
+	if like.Is6() {
+		family = netlink.FAMILY_V6
+	}
+	addresses, err := netlink.AddrList(nil, family)
 	if err != nil {
 		return nil, fmt.Errorf("list the addresses: %w", err)
 	}
 	prefixes := map[int][]netip.Prefix{}
 	for _, address := range addresses {
-		if ip, ok := netip.AddrFromSlice(address.IP.To4()); ok {
+		if ip, ok := netip.AddrFromSlice(address.IP); ok {
 			bits, _ := address.Mask.Size()
-			prefixes[address.LinkIndex] = append(prefixes[address.LinkIndex], netip.PrefixFrom(ip, bits))
+			prefixes[address.LinkIndex] = append(prefixes[address.LinkIndex], netip.PrefixFrom(ip.Unmap(), bits))
 		}
 	}
 	ports := make([]networkPort, 0, len(links))
@@ -110,9 +108,13 @@ func choosePort(ports []networkPort, name string, address netip.Addr) (chosen *n
 // ask probes for the address and listens for VRRP at the same time.
 func (p *networkPort) ask(ctx context.Context, address netip.Addr, seen *hosts.VirtualIP) error {
 	seen.Interface = p.name
+	probe, listen := p.probe, p.listen
+	if address.Is6() {
+		probe, listen = p.probe6, p.listen6
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(caught(func() error {
-		holder, err := p.probe(ctx, address)
+		holder, err := probe(ctx, address)
 		if err != nil {
 			return fmt.Errorf("ask on %s who has %s: %w", p.name, address, err)
 		}
@@ -120,7 +122,7 @@ func (p *networkPort) ask(ctx context.Context, address netip.Addr, seen *hosts.V
 		return nil
 	}))
 	group.Go(caught(func() error {
-		routers, err := p.listen(ctx)
+		routers, err := listen(ctx)
 		if err != nil {
 			return fmt.Errorf("listen for VRRP on %s: %w", p.name, err)
 		}
@@ -128,68 +130,4 @@ func (p *networkPort) ask(ctx context.Context, address netip.Addr, seen *hosts.V
 		return nil
 	}))
 	return group.Wait()
-}
-
-const (
-	// vrrpProtocol and vrrpGroup are VRRP's protocol number and multicast address (RFC 5798).
-	vrrpProtocol = 112
-	vrrpTimeout  = 1100 * time.Millisecond // routers are heard every second, unless told otherwise
-	vrrpLength   = 8                       // of an advertisement without addresses
-	vrrpTTL      = 255                     // of one that no router has passed on
-	vrrpAdvert   = 1                       // its type
-)
-
-var vrrpGroup = [4]byte{224, 0, 0, 18}
-
-// listen hears which VRRP routers there are on the interface's network.
-func (p *networkPort) listen(ctx context.Context) ([]hosts.Router, error) {
-	socket, err := openSocket(unix.AF_INET, unix.SOCK_RAW, vrrpProtocol)
-	if err != nil {
-		return nil, err
-	}
-	defer socket.Close()
-	err = socket.control(func(fd int) error {
-		if err := unix.BindToDevice(fd, p.name); err != nil {
-			return os.NewSyscallError("bind to the interface", err)
-		}
-		group := &unix.IPMreqn{Multiaddr: vrrpGroup, Ifindex: int32(p.index)}
-		return os.NewSyscallError("join 224.0.0.18", unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, group))
-	})
-	if err != nil {
-		return nil, err
-	}
-	var routers []hosts.Router
-	err = socket.receive(ctx, vrrpTimeout, func(packet []byte) bool {
-		if router, ok := parseAdvert(packet); ok && !slices.Contains(routers, router) {
-			routers = append(routers, router)
-		}
-		return true
-	})
-	slices.SortFunc(routers, func(a, b hosts.Router) int {
-		return cmp.Or(cmp.Compare(a.RouterID, b.RouterID), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Version, b.Version))
-	})
-	return routers, err
-}
-
-// parseAdvert reads a VRRP advertisement of version 2 or 3, with the IPv4 header that raw
-// sockets give; ok is false where the packet is none.
-func parseAdvert(packet []byte) (router hosts.Router, ok bool) {
-	const shortest = 20
-	if len(packet) < shortest || packet[0]>>4 != 4 {
-		return hosts.Router{}, false
-	}
-	header := int(packet[0]&0xf) * 4
-	total := int(binary.BigEndian.Uint16(packet[2:]))
-	if header < shortest || total > len(packet) || total < header+vrrpLength ||
-		packet[8] != vrrpTTL || packet[9] != vrrpProtocol {
-		return hosts.Router{}, false
-	}
-	advert := packet[header:total]
-	version, kind, id := int(advert[0]>>4), advert[0]&0xf, int(advert[1])
-	if version < 2 || version > 3 || kind != vrrpAdvert || id == 0 {
-		return hosts.Router{}, false
-	}
-	return hosts.Router{
-		Source: netip.AddrFrom4([4]byte(packet[12:16])).String(), RouterID: id, Version: version,
-	}, true
 }

@@ -179,6 +179,58 @@ func TestVirtualAddressThatIsTaken(t *testing.T) {
 	}
 }
 
+// virtualIP6 is a virtual address beside virtualIP, and wire6 this host's own in its subnet.
+const virtualIP6, wire6 = "fd00:99::100", "fd00:99::1/64"
+
+// newNeighbour6 is a neighbour whom this host reaches by IPv6 too.
+func newNeighbour6(t *testing.T, addresses ...string) *neighbour {
+	t.Helper()
+	far := newNeighbour(t, addresses...)
+	near, err := netlink.LinkByName("wire0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := netlink.ParseAddr(wire6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own.Flags = unix.IFA_F_NODAD
+	if err := netlink.AddrAdd(near, own); err != nil {
+		t.Fatal(err)
+	}
+	return far
+}
+
+// TestVirtualAddressOfIPv6: neighbours are asked by neighbour discovery.
+func TestVirtualAddressOfIPv6(t *testing.T) {
+	far := newNeighbour6(t, "10.99.0.2/24")
+	there, err := netlink.NewHandleAt(far.space)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer there.Close()
+	link, err := there.LinkByName(far.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := &netlink.Addr{IPNet: &net.IPNet{IP: net.ParseIP(virtualIP6), Mask: net.CIDRMask(128, 128)}, Flags: unix.IFA_F_NODAD}
+	if err := there.AddrAdd(link, taken); err != nil {
+		t.Fatal(err)
+	}
+	m := newMachine(t)
+	for address, want := range map[string]*hosts.VirtualIP{
+		virtualIP6:     {Interface: "wire0", Holder: far.hardware},
+		"fd00:99::101": {Interface: "wire0"},
+		"fd00:98::1":   {},
+		"fd00:99::1":   nil, // the host's own
+	} {
+		facts := m.observe(m.host(), hosts.Query{VirtualIP: &hosts.VirtualIPQuery{Address: address, Unit: keepalivedUnit}})
+		if diff := cmp.Diff(want, facts.VirtualIP); diff != "" {
+			t.Errorf("of %s the network says (-want +got):\n%s", address, diff)
+		}
+	}
+}
+
 // TestVirtualAddressIsAskedOnlyWhereItMayBeForeign: elsewhere the answer would be the
 // cluster's own.
 func TestVirtualAddressIsAskedOnlyWhereItMayBeForeign(t *testing.T) {
@@ -221,8 +273,8 @@ func TestVirtualAddressIsAskedOnlyWhereItMayBeForeign(t *testing.T) {
 
 func TestVirtualAddressThatIsNone(t *testing.T) {
 	m := newMachine(t)
-	_, err := m.host().Observe(t.Context(), hosts.Query{VirtualIP: &hosts.VirtualIPQuery{Address: "fe80::1"}})
-	if err == nil || !strings.Contains(err.Error(), "fe80::1") {
+	_, err := m.host().Observe(t.Context(), hosts.Query{VirtualIP: &hosts.VirtualIPQuery{Address: "::ffff:10.0.0.1"}})
+	if err == nil || !strings.Contains(err.Error(), "::ffff:10.0.0.1") {
 		t.Errorf("asking for an address that cannot be is %v", err)
 	}
 }
