@@ -68,8 +68,7 @@ func (s *session) configureInit(h *hostRecord, init *waitingInit, cgroups []hier
 	testOnlyAt("host connected")
 	spec := hostSpec{
 		Name: h.Name, Image: h.Image, Disk: s.lab.hostDir(h.Name),
-		Address: h.Address, Subnet: s.record.Subnet, Gateway: s.record.bridgeAddress(),
-		Cgroups: cgroups,
+		Places: s.record.places(h), Cgroups: cgroups,
 	}
 	if err := json.NewEncoder(init.spec).Encode(spec); err != nil {
 		return err

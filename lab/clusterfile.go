@@ -36,9 +36,10 @@ type sshBlock struct {
 }
 
 type fileHost struct {
-	Name    string   `yaml:"name"`
-	Address string   `yaml:"address"`
-	Roles   []string `yaml:"roles,flow"`
+	Name      string   `yaml:"name"`
+	Address   string   `yaml:"address,omitempty"`
+	Addresses []string `yaml:"addresses,flow,omitempty"` // where there are two
+	Roles     []string `yaml:"roles,flow"`
 }
 
 // render gives a Cluster file that fits the lab, for the slipway at program. Laid over what is
@@ -71,7 +72,11 @@ func (r *record) fileHosts(mode string) []fileHost {
 	for _, h := range r.Hosts {
 		role, ok := roles[h.Kind]
 		if ok && (h.Kind != KindLoadBalancer || mode == modeLoadBalancers) {
-			hosts = append(hosts, fileHost{h.Name, h.Address.String(), []string{role}})
+			host := fileHost{Name: h.Name, Address: h.Address.String(), Roles: []string{role}}
+			if h.Second.IsValid() {
+				host.Address, host.Addresses = "", []string{h.Address.String(), h.Second.String()}
+			}
+			hosts = append(hosts, host)
 		}
 	}
 	return hosts

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,13 +15,11 @@ import (
 
 // hostSpec is what a host's init is told through its pipe before it becomes init.
 type hostSpec struct {
-	Name    string       `json:"name"`
-	Image   string       `json:"image"`
-	Disk    string       `json:"disk"` // the host's folder
-	Address netip.Addr   `json:"address"`
-	Subnet  netip.Prefix `json:"subnet"`
-	Gateway netip.Addr   `json:"gateway"`
-	Cgroups []hierarchy  `json:"cgroups"`
+	Name    string      `json:"name"`
+	Image   string      `json:"image"`
+	Disk    string      `json:"disk"` // the host's folder
+	Places  []place     `json:"places"`
+	Cgroups []hierarchy `json:"cgroups"`
 }
 
 // The file descriptors that a host's init begins with.
@@ -64,7 +61,7 @@ func becomeHost(spec hostSpec) error {
 	if err := unix.Sethostname([]byte(spec.Name)); err != nil {
 		return fmt.Errorf("set the host's name: %w", err)
 	}
-	if err := configureNetwork(spec.Address, spec.Subnet, spec.Gateway); err != nil {
+	if err := configureNetwork(spec.Places); err != nil {
 		return err
 	}
 	if err := mountRoot(spec); err != nil {

@@ -52,6 +52,8 @@ type Options struct {
 	Name   string
 	Dir    string       // where labs are kept; DefaultDir() unless said
 	Subnet netip.Prefix // of a new lab; DefaultSubnet unless said
+	// Family is of what a new lab's hosts have addresses, one of Families(); IPv4 unless said.
+	Family string
 	Counts Counts
 
 	// Program is the slipway binary that the cluster file's proxyCommand names; this

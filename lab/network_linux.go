@@ -62,6 +62,12 @@ func pinNetwork(pin string, r *record) error {
 	if err := os.WriteFile("/proc/sys/net/ipv4/icmp_ratelimit", []byte("0"), 0o644); err != nil {
 		return fmt.Errorf("let the bridge answer: %w", err)
 	}
+	for file, value := range map[string]string{"conf/all/forwarding": "1", "icmp/ratelimit": "0"} {
+		err := os.WriteFile("/proc/sys/net/ipv6/"+file, []byte(value), 0o644)
+		if err != nil && r.hasIPv6() { // a kernel may have none
+			return fmt.Errorf("let the bridge answer over IPv6: %w", err)
+		}
+	}
 	if err := makeBridge(r); err != nil {
 		return err
 	}
@@ -87,17 +93,35 @@ func makeBridge(r *record) error {
 	if err != nil {
 		return err
 	}
-	if err := netlink.AddrAdd(bridge, &netlink.Addr{IPNet: ipNet(r.bridgeAddress(), r.Subnet.Bits())}); err != nil {
-		return fmt.Errorf("give the bridge its address: %w", err)
+	for _, subnet := range r.subnets() {
+		if err := addAddress(bridge, gatewayOf(subnet), subnet.Bits()); err != nil {
+			return fmt.Errorf("give the bridge its address: %w", err)
+		}
 	}
 	if err := linkUp(bridgeName); err != nil {
 		return err
 	}
-	all := &net.IPNet{IP: net.IPv4zero, Mask: net.CIDRMask(0, 32)}
-	if err := netlink.RouteAdd(&netlink.Route{Dst: all, Type: unix.RTN_UNREACHABLE}); err != nil {
-		return fmt.Errorf("add the route to nowhere: %w", err)
+	for _, subnet := range r.subnets() {
+		if err := netlink.RouteAdd(&netlink.Route{Dst: everywhere(subnet.Addr()), Type: unix.RTN_UNREACHABLE}); err != nil {
+			return fmt.Errorf("add the route to nowhere: %w", err)
+		}
 	}
 	return nil
+}
+
+// addAddress gives a link an address that is good at once: nobody else in the lab can have it,
+// and the kernel need not ask for a second, as it would for one of IPv6.
+func addAddress(link netlink.Link, address netip.Addr, bits int) error {
+	added := &netlink.Addr{IPNet: ipNet(address, bits)}
+	if address.Is6() {
+		added.Flags = unix.IFA_F_NODAD
+	}
+	return netlink.AddrAdd(link, added)
+}
+
+// everywhere is the destination of a default route of an address's family.
+func everywhere(address netip.Addr) *net.IPNet {
+	return &net.IPNet{IP: make(net.IP, address.BitLen()/8), Mask: net.CIDRMask(0, address.BitLen())}
 }
 
 // connect lays a cable from the bridge into the network namespace of a host's init.
@@ -173,9 +197,9 @@ func (l *Lab) onNetwork(do func(*netlink.Handle) error) error {
 // hostInterface is the name of a host's one interface, as the host sees it.
 const hostInterface = "eth0"
 
-// configureNetwork gives the host that this process becomes its address, and a default
-// route that leads to the bridge and no further.
-func configureNetwork(address netip.Addr, subnet netip.Prefix, gateway netip.Addr) error {
+// configureNetwork gives the host that this process becomes its addresses, and default
+// routes that lead to the bridge and no further.
+func configureNetwork(places []place) error {
 	if err := linkUp("lo"); err != nil {
 		return err
 	}
@@ -183,15 +207,19 @@ func configureNetwork(address netip.Addr, subnet netip.Prefix, gateway netip.Add
 	if err != nil {
 		return fmt.Errorf("find %s: %w", hostInterface, err)
 	}
-	if err := netlink.AddrAdd(link, &netlink.Addr{IPNet: ipNet(address, subnet.Bits())}); err != nil {
-		return fmt.Errorf("give %s its address: %w", hostInterface, err)
+	for _, place := range places {
+		if err := addAddress(link, place.Address, place.Subnet.Bits()); err != nil {
+			return fmt.Errorf("give %s its address: %w", hostInterface, err)
+		}
 	}
 	if err := linkUp(hostInterface); err != nil {
 		return err
 	}
-	all := &net.IPNet{IP: net.IPv4zero, Mask: net.CIDRMask(0, 32)}
-	if err := netlink.RouteAdd(&netlink.Route{Dst: all, Gw: gateway.AsSlice(), LinkIndex: link.Attrs().Index}); err != nil {
-		return fmt.Errorf("add the default route: %w", err)
+	for _, place := range places {
+		route := &netlink.Route{Dst: everywhere(place.Address), Gw: place.Gateway.AsSlice(), LinkIndex: link.Attrs().Index}
+		if err := netlink.RouteAdd(route); err != nil {
+			return fmt.Errorf("add the default route: %w", err)
+		}
 	}
 	return nil
 }

@@ -16,6 +16,8 @@ import (
 type record struct {
 	Name   string       `json:"name"`
 	Subnet netip.Prefix `json:"subnet"`
+	// Second is the network of the other family, where hosts have addresses of both.
+	Second netip.Prefix `json:"second,omitzero"`
 	// Virtual is an address of the subnet that no host is given: for the endpoint.
 	Virtual netip.Addr `json:"virtual,omitzero"`
 	Image   string     `json:"image,omitempty"` // the root that new hosts are laid over
@@ -31,6 +33,7 @@ type hostRecord struct {
 	Name    string     `json:"name"`
 	Kind    Kind       `json:"kind"`
 	Address netip.Addr `json:"address"`
+	Second  netip.Addr `json:"second,omitzero"` // of the other family
 	Image   string     `json:"image,omitempty"`
 	Seeded  bool       `json:"seeded,omitempty"` // its disk has been given names and keys
 	Off     bool       `json:"off,omitempty"`    // stopped or killed on purpose: Up leaves it so
@@ -73,14 +76,14 @@ func (r *record) grow(counts Counts) error {
 			if err != nil {
 				return err
 			}
-			r.Hosts = append(r.Hosts, &hostRecord{Name: name, Kind: naming.kind, Address: address})
+			r.Hosts = append(r.Hosts, &hostRecord{Name: name, Kind: naming.kind, Address: address, Second: r.secondAddress(address)})
 		}
 	}
 	return nil
 }
 
 // bridgeAddress is the subnet's first address: the hosts' default route, which leads nowhere.
-func (r *record) bridgeAddress() netip.Addr { return r.Subnet.Masked().Addr().Next() }
+func (r *record) bridgeAddress() netip.Addr { return gatewayOf(r.Subnet) }
 
 // freeAddress is the wanted address of the subnet, or the next one that nobody has.
 func (r *record) freeAddress(wanted int) (netip.Addr, error) {
@@ -97,14 +100,6 @@ func (r *record) freeAddress(wanted int) (netip.Addr, error) {
 		}
 	}
 	return netip.Addr{}, fmt.Errorf("subnet %s has no address left", r.Subnet)
-}
-
-// nth is the nth address of a subnet.
-func nth(subnet netip.Prefix, n int) netip.Addr {
-	bytes := subnet.Masked().Addr().As4()
-	value := uint32(bytes[0])<<24 | uint32(bytes[1])<<16 | uint32(bytes[2])<<8 | uint32(bytes[3])
-	value += uint32(n)
-	return netip.AddrFrom4([4]byte{byte(value >> 24), byte(value >> 16), byte(value >> 8), byte(value)})
 }
 
 func (r *record) host(name string) *hostRecord {

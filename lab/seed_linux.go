@@ -130,7 +130,11 @@ func (s *session) writeKnownHosts() error {
 		}
 		kind, rest, _ := strings.Cut(key.public, " ")
 		blob, _, _ := strings.Cut(rest, " ")
-		fmt.Fprintf(&lines, "%s,%s %s %s\n", h.Name, h.Address, kind, blob)
+		names := h.Name
+		for _, place := range s.record.places(h) {
+			names += "," + place.Address.String()
+		}
+		fmt.Fprintf(&lines, "%s %s %s\n", names, kind, blob)
 	}
 	return writeFile(s.lab.KnownHostsFile(), []byte(lines.String()), 0o644)
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -75,11 +74,11 @@ func (o Options) checkNew() error {
 	if o.Counts == (Counts{}) {
 		return errors.New("a lab without hosts: say how many control planes and workers it shall have")
 	}
-	subnet := o.subnet()
-	if !subnet.Addr().Is4() || subnet.Bits() < 16 || subnet.Bits() > 28 {
-		return fmt.Errorf("lab subnet %s: want IPv4, between /16 and /28", subnet)
+	first, second, err := o.subnets()
+	if err != nil {
+		return err
 	}
-	r := &record{Name: o.Name, Subnet: subnet}
+	r := &record{Name: o.Name, Subnet: first, Second: second}
 	if err := r.grow(o.Counts); err != nil { // whether it has room
 		return err
 	}
@@ -102,13 +101,6 @@ func (r *record) checkClusterFile(o Options) error {
 	return nil
 }
 
-func (o Options) subnet() netip.Prefix {
-	if o.Subnet.IsValid() {
-		return o.Subnet.Masked()
-	}
-	return netip.MustParsePrefix(DefaultSubnet)
-}
-
 // begin takes a lab that may be new: locked, and with all hosts in its record that there
 // are to be.
 func (l *Lab) begin(ctx context.Context, o Options) (*session, error) {
@@ -128,16 +120,23 @@ func (l *Lab) begin(ctx context.Context, o Options) (*session, error) {
 }
 
 func (s *session) begin(o Options) error {
+	first, second, wrong := o.subnets()
+	if wrong != nil {
+		return wrong
+	}
 	r, err := s.lab.load()
 	if errors.Is(err, ErrNotFound) {
-		r, err = &record{Name: s.lab.name, Subnet: o.subnet()}, s.lab.makeFolder(o)
+		r, err = &record{Name: s.lab.name, Subnet: first, Second: second}, s.lab.makeFolder(o)
 	}
 	if err != nil {
 		return err
 	}
 	s.record = r
-	if o.Subnet.IsValid() && o.subnet() != r.Subnet {
-		return fmt.Errorf("lab %s has the subnet %s, which cannot be changed to %s", r.Name, r.Subnet, o.subnet())
+	if o.Subnet.IsValid() && first != r.Subnet {
+		return fmt.Errorf("lab %s has the subnet %s, which cannot be changed to %s", r.Name, r.Subnet, first)
+	}
+	if o.Family != "" && (second != r.Second || first.Addr().Is4() != r.Subnet.Addr().Is4()) {
+		return fmt.Errorf("lab %s has hosts of another family than %s, which cannot be changed", r.Name, o.Family)
 	}
 	if err := r.grow(o.Counts); err != nil {
 		return err

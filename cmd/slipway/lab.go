@@ -48,7 +48,7 @@ on a network of their own that has no way out. Needs Linux and root.`,
 
 func newLabUpCommand(flags *labFlags) *cobra.Command {
 	var counts lab.Counts
-	var subnet, out, endpoint string
+	var subnet, out, endpoint, family string
 	var output *string
 	cmd := &cobra.Command{
 		Use:   "up",
@@ -62,7 +62,8 @@ no host has (mode vip, or loadBalancers where there are such hosts); --endpoint 
 another mode for a new file. In mode external the first load balancer's address is the
 endpoint, and what runs there is yours. Where the mode is not loadBalancers, load
 balancers are not in the file.`,
-		Example: "  slipway lab up --name ha --control-planes 3 --workers 1 --out ha.yaml\n" +
+		Example: "  slipway lab up --name six --control-planes 1 --workers 1 --family dual --out six.yaml\n" +
+			"  slipway lab up --name ha --control-planes 3 --workers 1 --out ha.yaml\n" +
 			"  slipway lab up --name try --control-planes 1 --workers 2 --out try.yaml\n" +
 			"  slipway lab up --name lbs --control-planes 3 --load-balancers 2 --out lbs.yaml",
 		Args: cobra.NoArgs,
@@ -70,9 +71,12 @@ balancers are not in the file.`,
 			if err := checkEndpoint(endpoint, out); err != nil {
 				return err
 			}
+			if family != "" && !slices.Contains(lab.Families(), family) {
+				return usagef("--family %s: want one of %s", family, strings.Join(lab.Families(), ", "))
+			}
 			defer flags.waits.mustEnd("taking away what of the lab was begun", "what is left of it is taken away by: slipway lab down")()
 			options := lab.Options{
-				Name: flags.name, Dir: flags.dir, Counts: counts, ClusterFile: out, Endpoint: endpoint,
+				Name: flags.name, Dir: flags.dir, Counts: counts, ClusterFile: out, Endpoint: endpoint, Family: family,
 				Progress: labProgress(cmd.ErrOrStderr()),
 			}
 			if subnet != "" {
@@ -94,6 +98,7 @@ balancers are not in the file.`,
 	cmd.Flags().IntVar(&counts.LoadBalancers, "load-balancers", 0, "load-balancer hosts that the lab shall have")
 	cmd.Flags().IntVar(&counts.Spares, "spares", 0, "hosts that are booted, but not put into the cluster file")
 	cmd.Flags().StringVar(&subnet, "subnet", "", "the lab's network, when it is new (default "+lab.DefaultSubnet+")")
+	cmd.Flags().StringVar(&family, "family", "", "the addresses of a new lab's hosts: "+strings.Join(lab.Families(), ", ")+" (default ipv4)")
 	cmd.Flags().StringVar(&out, "out", "", "write the cluster file here")
 	cmd.Flags().StringVar(&endpoint, "endpoint", "", "the endpoint's mode in a new cluster file: "+strings.Join(lab.EndpointModes(), ", ")+" (default by the hosts)")
 	output = outputFlag(cmd)
