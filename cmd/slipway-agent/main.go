@@ -26,10 +26,11 @@ func main() {
 }
 
 // run carries the command line out, and gives the exit code.
-func run(args []string, out, errs io.Writer, serve func(inbox string) error) int {
+func run(args []string, out, errs io.Writer, serve func(inbox, parts string) error) int {
 	flags := flag.NewFlagSet("slipway-agent", flag.ContinueOnError)
 	flags.SetOutput(errs)
 	inbox := flags.String("inbox", "", "the folder that large blobs are put into")
+	parts := flags.String("parts", "", "the agent's own folder that blobs are put together in")
 	shown := flags.Bool("version", false, "print the version")
 	err := flags.Parse(args)
 	switch {
@@ -44,14 +45,14 @@ func run(args []string, out, errs io.Writer, serve func(inbox string) error) int
 		fmt.Fprintln(out, "slipway-agent", version)
 		return 0
 	}
-	if err := serve(*inbox); err != nil {
+	if err := serve(*inbox, *parts); err != nil {
 		fmt.Fprintln(errs, "slipway-agent:", err)
 		return 1
 	}
 	return 0
 }
 
-func serve(inbox string) error {
+func serve(inbox, parts string) error {
 	// The operator's going away must not end an action in the middle: an end of stdin tells
 	// of it, and a pipe that nobody reads is an error like others.
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
@@ -64,7 +65,7 @@ func serve(inbox string) error {
 	if err != nil {
 		return err
 	}
-	err = agent.Serve(ctx, host, os.Stdin, os.Stdout, agent.ServeOptions{Version: version, Inbox: inbox, Log: os.Stderr})
+	err = agent.Serve(ctx, host, os.Stdin, os.Stdout, agent.ServeOptions{Version: version, Inbox: inbox, Parts: parts, Log: os.Stderr})
 	return errors.Join(err, host.Close())
 }
 

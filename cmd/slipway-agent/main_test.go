@@ -17,6 +17,7 @@ func TestCommandLine(t *testing.T) {
 	}{
 		{args: "", served: true},
 		{args: "--inbox /in", served: true},
+		{args: "--inbox /in --parts /own", served: true},
 		{args: "--inbox /in", fails: errors.New("no host"), code: 1, served: true, errs: "slipway-agent: no host"},
 		{args: "--version", out: "slipway-agent " + version + "\n"},
 		{args: "--help", errs: "-inbox"},
@@ -25,9 +26,9 @@ func TestCommandLine(t *testing.T) {
 		{args: "--frob", code: 2, errs: "-frob"},
 	} {
 		var out, errs bytes.Buffer
-		inbox, served := "", false
-		code := run(strings.Fields(test.args), &out, &errs, func(in string) error {
-			inbox, served = in, true
+		inbox, parts, served := "", "", false
+		code := run(strings.Fields(test.args), &out, &errs, func(in, own string) error {
+			inbox, parts, served = in, own, true
 			return test.fails
 		})
 		told := func(got, want string) bool { return (got == "") == (want == "") && strings.Contains(got, want) }
@@ -36,6 +37,9 @@ func TestCommandLine(t *testing.T) {
 		}
 		if served && (inbox == "/in") != strings.Contains(test.args, "/in") {
 			t.Errorf("%q: the inbox is %q", test.args, inbox)
+		}
+		if served && (parts == "/own") != strings.Contains(test.args, "/own") {
+			t.Errorf("%q: the agent's own folder is %q", test.args, parts)
 		}
 	}
 }

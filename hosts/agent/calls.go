@@ -20,6 +20,7 @@ const (
 	pathIngest  = "/ingest"
 	pathDial    = "/dial"
 	pathJournal = "/journal"
+	pathLeave   = "/leave"
 )
 
 // Observe is that of the agent's host.
@@ -92,6 +93,16 @@ func (c *Client) Put(ctx context.Context, blob hosts.Blob) error {
 // An error that is ErrBadContent says that it was not the blob.
 func (c *Client) Ingest(ctx context.Context, blob hosts.Blob) error {
 	_, _, err := c.call(ctx, request{op: "take blob " + blob.Ref, path: pathIngest, body: nameOf(blob), patience: blobPatience})
+	return err
+}
+
+// Leave has the agent remove what it was put on the host with, as it will not be needed any more: trees
+// with all in them, and then those of the folders, the innermost first, that have nothing in them. The agent goes on
+// until it is closed. They are removed at once, so that an error can be told.
+func (c *Client) Leave(ctx context.Context, trees, folders []string) error {
+	_, _, err := c.call(ctx, request{
+		op: "remove the agent", path: pathLeave, body: leaveBody{Trees: trees, Folders: folders}, patience: actionPatience,
+	})
 	return err
 }
 

@@ -20,6 +20,7 @@ import (
 type ServeOptions struct {
 	Version string    // Slipway's
 	Inbox   string    // the folder that large blobs are put into; empty: none are taken
+	Parts   string    // the agent's own folder, where it puts together what comes through it; empty: nothing does
 	Log     io.Writer // gets what else goes wrong, a line for each; nil: nobody
 	Life    Life
 	// Grace is how long an action in hand may go on once the operator is gone, before it
@@ -347,6 +348,10 @@ func (s *server) prepare(path string, in *lineReader) (c call, err error) {
 		var body journalBody
 		err = in.decode(&body)
 		return s.prepareJournal(body), err
+	case pathLeave:
+		var body leaveBody
+		err = in.decode(&body)
+		c.run = func(context.Context, func(hosts.Progress)) (any, error) { return nil, body.leave() }
 	default:
 		err = breach("the operator asks for %q", path)
 	}

@@ -8,12 +8,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -57,14 +55,6 @@ type Server struct {
 	starts   int
 }
 
-// Login is what a client meets that has logged in. The zero value is root, and nothing special.
-type Login struct {
-	UID         int
-	MaxSessions int    // refuses more; 0: never
-	NoSFTP      bool   // no such subsystem
-	Noise       string // what the login shell prints ahead of a command's output
-}
-
 // Hooks let a test do the server's part, and do it wrong. Any may be nil.
 type Hooks struct {
 	// Conn wraps a connection; nil closes it.
@@ -78,9 +68,6 @@ type Hooks struct {
 	// Agent is told of each agent that starts; stop ends it.
 	Agent func(channel ssh.Channel, stop func())
 }
-
-// Sudo is a sudo that lets everybody do all; see Script.
-const Sudo = `[ "$1" = -n ] && shift; [ "$1" = -- ] && shift; exec "$@"`
 
 // NewServer starts a Server that ends with the test.
 func NewServer(t testing.TB, machine *Fake) *Server {
@@ -170,7 +157,7 @@ func (s *Server) SetLogin(login Login) {
 	s.mutex.Lock()
 	s.login = login
 	s.mutex.Unlock()
-	s.Script("id", fmt.Sprintf("echo %d", login.UID))
+	s.Script("id", fmt.Sprintf(`[ -z "$%s" ] && echo %d || echo 0`, rootMark, login.UID))
 }
 
 // SetHooks is for connections and sessions made from now on.
@@ -343,7 +330,7 @@ func (s *Server) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 		s.hands.Go(func() { ssh.DiscardRequests(requests) })
 		switch {
 		case command && (hooks.Exec == nil || !hooks.Exec(channel, payload.Text)):
-			s.execute(channel, payload.Text, login.Noise)
+			s.execute(channel, payload.Text, login)
 		case files && hooks.Files != nil:
 			hooks.Files(channel)
 		case files:
@@ -360,42 +347,6 @@ func serveFiles(channel ssh.Channel) {
 	}
 }
 
-// execute runs a command in the shell; where that ends in the agent's stand-in, the
-// Fake is served, with what the shell left of stdin.
-func (s *Server) execute(channel ssh.Channel, command, noise string) {
-	in, fromClient, err := os.Pipe()
-	if err != nil {
-		return
-	}
-	defer in.Close()
-	s.hands.Go(func() {
-		_, _ = io.Copy(fromClient, channel) // an end is all that can come of it
-		_ = fromClient.Close()
-	})
-	var stdout, stderr bytes.Buffer
-	command = strings.ReplaceAll(command, "'"+usualDirectory+"'", "'"+s.Directory()+"'")
-	run := exec.CommandContext(s.over, "sh", "-c", command)
-	run.Env = []string{"HOME=" + s.Home, "PATH=" + filepath.Join(s.dir, "bin") + ":" + os.Getenv("PATH")}
-	run.Dir = s.Home
-	run.Stdin, run.Stdout, run.Stderr = in, &stdout, &stderr
-	err = run.Run()
-	before, line, started := strings.Cut(stdout.String(), agentMark)
-	_, _ = io.WriteString(channel, noise+before) // a client that left hears nothing
-	_, _ = channel.Stderr().Write(stderr.Bytes())
-	if started {
-		s.serveAgent(channel, in, strings.Fields(line))
-		return
-	}
-	status := 0
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		status = exit.ExitCode()
-	} else if err != nil {
-		status = 127
-	}
-	ExitStatus(channel, status)
-}
-
 // ExitStatus ends a command.
 func ExitStatus(channel ssh.Channel, status int) {
 	_, _ = channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{uint32(status)}))
@@ -403,7 +354,7 @@ func ExitStatus(channel ssh.Channel, status int) {
 
 // serveAgent serves the Fake as `slipway-agent --inbox DIR` would.
 func (s *Server) serveAgent(channel ssh.Channel, in io.Reader, args []string) {
-	if len(args) != 2 || args[0] != "--inbox" {
+	if len(args) != 4 || args[0] != "--inbox" || args[2] != "--parts" {
 		_, _ = io.WriteString(channel.Stderr(), "unknown arguments: "+strings.Join(args, " "))
 		ExitStatus(channel, 2)
 		return
@@ -417,7 +368,7 @@ func (s *Server) serveAgent(channel ssh.Channel, in io.Reader, args []string) {
 		hooks.Agent(channel, stop)
 	}
 	host := s.Machine.Host()
-	err := agent.Serve(ctx, host, in, channel, agent.ServeOptions{Version: Version, Inbox: args[1], Life: s.Life})
+	err := agent.Serve(ctx, host, in, channel, agent.ServeOptions{Version: Version, Inbox: args[1], Parts: args[3], Life: s.Life})
 	_ = host.Close()
 	status := 0
 	if err != nil {

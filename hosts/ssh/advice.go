@@ -1,7 +1,6 @@
 package ssh
 
 import (
-	"errors"
 	"fmt"
 	"path"
 	"regexp"
@@ -11,7 +10,7 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
-func (h *host) noPrivilege(err error) error {
+func (h *host) noPrivilege(err error) *hosts.Error {
 	user := h.options.User
 	return &hosts.Error{
 		Kind: hosts.KindPrivilege, Op: "become root as " + user, Err: err,
@@ -37,7 +36,7 @@ func sudoersName(user string) string {
 
 // unsafePlace refuses a directory that others could have put something of their own into.
 // What it holds besides, a host's record for one, is not to be lost.
-func (h *host) unsafePlace(found finding, binary Binary) error {
+func (h *host) unsafePlace(found finding, digest string) error {
 	where, typed := found.path, word(found.path)
 	ours := func(dir string) bool { return dir != "" && (where == dir || strings.HasPrefix(where, dir+"/")) }
 	owner := "root"
@@ -53,7 +52,7 @@ func (h *host) unsafePlace(found finding, binary Binary) error {
 	}
 	fix := fmt.Sprintf("see who can write there (ls -ld %s); then, as root: %s", typed, repair)
 	switch {
-	case strings.Contains(where, binary.SHA256), where == h.place.inbox, ours(h.options.Directory + "/agent"):
+	case digest != "" && strings.Contains(where, digest), where == h.place.inbox, ours(h.options.Directory + "/agent"):
 		fix = fmt.Sprintf("see who put what there (ls -la %s); then, as root: rm -r %s", typed, typed)
 	case where == h.options.Directory:
 		fix = fmt.Sprintf("see who put what there (ls -la %s); then, as root: rm -rf %s/agent %s/inbox && chown root %s && chmod go-w %s",
@@ -65,24 +64,33 @@ func (h *host) unsafePlace(found finding, binary Binary) error {
 	}
 }
 
-// explainStart says why an agent ended before it said a word.
+// explainStart says why an agent that was run ended before it said a word.
 func (h *host) explainStart(p *process, err error) error {
 	said := p.said()
-	kind, fix := hosts.KindAuth, h.turnedAway(said)
+	kind, fix := hosts.KindBroken, ""
 	switch {
-	case fix != "":
 	case strings.Contains(said, "unable to execute"), p.status() == 126:
-		kind = hosts.KindBroken
-		fix = fmt.Sprintf("the file system of %s may be mounted noexec, which the agent cannot do with: see findmnt -T %s", h.options.Directory, h.options.Directory)
-	case strings.Contains(said, "sudo"), strings.Contains(said, "sorry, you must have a tty"):
-		return h.noPrivilege(errors.New(said))
+		fix = h.fixBarred(h.options.Directory)
 	case said != "":
-		kind = hosts.KindBroken
-		fix = fmt.Sprintf("see what it says when you ask yourself: ssh -p %d %s@%s true", h.options.Port, h.options.User, h.options.Host)
+		fix = "see what it says when you run it yourself, as root on the host: " + h.options.Directory + "/agent/*/slipway-agent --version"
 	default:
 		return fmt.Errorf("run the agent: %w", err)
 	}
 	return &hosts.Error{Kind: kind, Op: "run the agent", Err: err, Fix: fix}
+}
+
+// fixBarred is what to do about a file system that nothing is run from.
+func (h *host) fixBarred(directory string) string {
+	return fmt.Sprintf("the file system of %s may be mounted noexec, which the agent cannot do with: see findmnt -T %s; "+
+		"as root: mount -o remount,exec its mount point, and in /etc/fstab as well", directory, directory)
+}
+
+// barred is the error of a file that root may not run.
+func (h *host) barred(file string) error {
+	return &hosts.Error{
+		Kind: hosts.KindBroken, Op: "run the agent",
+		Err: fmt.Errorf("%s: Permission denied, though it is root's own", hosts.CleanLine(file)), Fix: h.fixBarred(h.options.Directory),
+	}
 }
 
 // otherUser is how cloud images answer the user that nobody is to log in as.

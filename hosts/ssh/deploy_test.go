@@ -113,15 +113,9 @@ func TestTheAgentOfTheHostsPlatformIsSent(t *testing.T) {
 	refused(t, o, hosts.KindPlatform, "linux/riscv64")
 }
 
-func TestSFTPIsNeeded(t *testing.T) {
-	server := newServer(t)
-	server.SetLogin(hosttest.Login{NoSFTP: true})
-	refused(t, options(server), hosts.KindBroken, "Subsystem sftp")
-}
-
 func TestAFullDiskRefusesTheAgent(t *testing.T) {
 	server := newServer(t)
-	server.Script("cat", catIntoFullDisk(50<<10))
+	server.Script("head", headIntoFullDisk(50<<10))
 	refused(t, options(server), hosts.KindDiskFull, "No space left", "0.1 MiB are needed")
 	entries, err := filepath.Glob(filepath.Join(server.Directory(), "agent", "*", "*"))
 	if err != nil || len(entries) != 0 {

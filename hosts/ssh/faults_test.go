@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -24,9 +23,9 @@ const (
 	chmodDoesNothing    = "exit 0" // nothing can be run, as with a noexec mount
 )
 
-// catIntoFullDisk takes so many bytes.
-func catIntoFullDisk(space int) string {
-	return fmt.Sprintf(`head -c %d; [ "$(head -c 1 | wc -c)" = 0 ] || { echo "cat: write error: No space left on device" >&2; exit 1; }`, space)
+// headIntoFullDisk takes so many bytes.
+func headIntoFullDisk(space int) string {
+	return fmt.Sprintf(`PATH=${PATH#*:}; head -c %d; echo "head: write error: No space left on device" >&2; exit 1`, space)
 }
 
 // says has every command answered by what the account is told instead.
@@ -38,27 +37,20 @@ func says(words string, status int) hosttest.Hooks {
 	}}
 }
 
-// endless has commands print without end, those that which chooses; sent counts the bytes that are taken.
-func endless(which func(command string) bool) (hooks hosttest.Hooks, sent *atomic.Int64) {
-	sent = new(atomic.Int64)
-	return hosttest.Hooks{Exec: func(channel xssh.Channel, command string) bool {
-		for line := bytes.Repeat([]byte("endless "), 4<<10); which(command); {
-			n, err := channel.Write(line)
-			sent.Add(int64(n))
-			if err != nil {
+// endless has commands print without end.
+func endless() hosttest.Hooks {
+	return hosttest.Hooks{Exec: func(channel xssh.Channel, _ string) bool {
+		for line := bytes.Repeat([]byte("endless "), 4<<10); ; {
+			if _, err := channel.Write(line); err != nil {
 				return true
 			}
 		}
-		return false
-	}}, sent
+	}}
 }
 
-// killedBy has every command but the agent's start ended by a signal.
+// killedBy has every command ended by a signal.
 func killedBy(signal string) hosttest.Hooks {
-	return hosttest.Hooks{Exec: func(channel xssh.Channel, command string) bool {
-		if strings.Contains(command, "slipway-agent-inbox") {
-			return false
-		}
+	return hosttest.Hooks{Exec: func(channel xssh.Channel, _ string) bool {
 		exitSignal(channel, signal)
 		return true
 	}}

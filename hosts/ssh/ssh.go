@@ -1,8 +1,8 @@
 // Package ssh is a Host reached by SSH: it connects, puts Slipway's own binary on the
 // host where it is missing, runs it as the agent, and speaks to it from then on.
 //
-// It needs of the host an sshd with SFTP and a POSIX shell, and root or a sudo that asks
-// for no password and lets a shell be run. Host keys are always checked against known_hosts.
+// It needs of the host an sshd that lets one command be run, a POSIX shell, and root or a sudo or
+// doas that lets a shell be run, with a password or without. Host keys are always checked against known_hosts.
 package ssh
 
 import (
@@ -58,6 +58,9 @@ type Options struct {
 	// Life says when the agent is taken for lost.
 	Life agent.Life
 
+	// Become is the program that root is become with: BecomeSudo, BecomeDoas, or BecomeNone where who logs in is root.
+	// Empty: what the host has.
+	Become string
 	// BecomePassword gives the password that sudo or doas asks for on the host; prompt is
 	// what it asks with, on one line, or empty where that is not known. It may wait for the operator to type it, and
 	// for another host to try the same password first. Its error is a *hosts.Error that says why there is none.
@@ -123,6 +126,8 @@ type host struct {
 	agent      *agent.Client
 	files      files
 	place      place
+	way        way  // that root was become last
+	ran        bool // the agent was run, whatever came of it
 
 	sending   chan struct{} // held by the one Upload that sends large blobs
 	forgotten atomic.Bool   // a Forget went through: Close removes the agent
@@ -148,7 +153,7 @@ func Connect(ctx context.Context, options Options) (hosts.Host, error) {
 	if err := h.start(ctx, guess()); err != nil {
 		err = named(o.Name, "start the agent", h.orCut("start the agent", err))
 		if h.leftBare() {
-			_ = h.untouch() // what went wrong first is told
+			_ = h.byShell(ctx, untouchScript, append([]string{h.put}, h.madeInnermost()...)...) // what went wrong first is told
 		}
 		_ = connection.Close() // first: it frees what files would wait for
 		_ = h.files.Close()
@@ -207,19 +212,24 @@ func (h *host) Journal(ctx context.Context, unit string, lines int, follow bool)
 // Close ends the agent once it has finished what it has in hand, and the connection. From
 // a host that it found bare and that was only looked at, it takes the agent away again.
 func (h *host) Close() error {
-	bare := h.leftBare()
-	h.tidies.Store(h.forgotten.Load() || bare)
+	forgotten, lost := h.forgotten.Load(), false
 	select {
-	case <-h.agent.Done(): // lost, and the connection with it
-		h.tidies.Store(h.forgotten.Load())
+	case <-h.agent.Done(): // and the connection with it, unless that stays to tidy up
+		lost = true
 	default:
 	}
-	err := h.agent.Close()
+	var err error
 	switch {
-	case h.forgotten.Load():
-		err = errors.Join(err, h.tidy())
-	case h.tidies.Load() && err == nil:
+	case forgotten && lost:
+		err = h.byShell(context.Background(), tidyScript, h.place.directory)
+	case forgotten:
+		err = h.tidy()
+	case !lost && h.leftBare():
 		err = h.untouch()
+	}
+	err = errors.Join(err, h.agent.Close())
+	if forgotten {
+		err = errors.Join(err, h.tidyInbox())
 	}
 	_ = h.connection.Close() // first: it frees what files would wait for
 	_ = h.files.Close()

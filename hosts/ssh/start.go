@@ -1,31 +1,24 @@
 package ssh
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path"
 	"runtime"
 	"strings"
-	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/hosts/agent"
 )
 
-// startPatience is how long a started agent may take to say hello.
-const startPatience = 30 * time.Second
-
 // place is what the scripts found out about a host.
 type place struct {
-	directory string  // of the agent
-	inbox     string  // that the login user writes to
-	uid       string  // the login user's
-	there     bool    // the binary is in its place
-	unsafe    finding // what others may write to; nothing was done then
-	locked    bool    // sudo does not let the user in
+	uid       string   // the login user's
+	inbox     string   // that the login user writes to
+	programs  []string // that may help to become root
 	platform  Platform
+	directory string // of the agent, once it was run
 }
 
 // finding is a path that is not safe, and why.
@@ -40,45 +33,51 @@ func guessBinary(ctx context.Context, o Options) Binary {
 	return guess
 }
 
-// start brings the agent up: at once where its binary is on the host, else after putting
-// it there.
+// start brings the agent up, all in one session: at once where its binary is on the host, else after putting
+// it there. One that is there and does not start may not be what was put there, as a host may
+// have lost its power at the wrong moment: then its sum is looked at.
 func (h *host) start(ctx context.Context, guess Binary) error {
-	started, err := h.tryStart(ctx, guess)
-	if started || err != nil && !h.isBroken(ctx, err, guess) {
+	err := h.startFrom(ctx, guess, false)
+	var known *hosts.Error
+	if err == nil || ctx.Err() != nil || !h.ran || errors.As(err, &known) && known.Kind != hosts.KindBroken {
 		return err
 	}
-	binary := guess
-	if !h.place.there {
-		if err := h.checkPlatform(); err != nil {
-			return err
-		}
-		if binary, err = h.options.binary(ctx, h.place.platform); err != nil {
-			return &hosts.Error{Kind: hosts.KindPlatform, Op: "get the agent for " + h.place.platform.String(), Err: err}
-		}
-	}
-	if binary.SHA256 != guess.SHA256 {
-		if started, err = h.tryStart(ctx, binary); started || err != nil {
-			return err
-		}
-	}
-	if err := h.deploy(ctx, binary); err != nil {
+	return h.startFrom(ctx, guess, true)
+}
+
+// startFrom becomes root and runs the agent, the binary's sum looked at or not.
+func (h *host) startFrom(ctx context.Context, binary Binary, verify bool) error {
+	h.ran = false
+	p, err := h.becomeRoot(ctx)
+	if err != nil {
 		return err
 	}
-	if started, err = h.tryStart(ctx, binary); !started && err == nil {
-		err = fmt.Errorf("the agent was put into %s and is not there", h.place.directory)
+	p.who = "root's shell"
+	if err = h.startBy(ctx, p, binary, verify); err != nil {
+		_ = p.session.Close() // it may be over already
 	}
 	return err
 }
 
-// isBroken tells whether a binary that is there but did not start is not what was put
-// there: a host may have lost its power at the wrong moment.
-func (h *host) isBroken(ctx context.Context, err error, binary Binary) bool {
-	var known *hosts.Error
-	if !h.place.there || ctx.Err() != nil || errors.As(err, &known) && known.Kind != hosts.KindBroken {
-		return false
+// startBy has root's shell run the agent, or take it in first.
+func (h *host) startBy(ctx context.Context, p *process, binary Binary, verify bool) error {
+	there, err := h.tryStart(ctx, p, binary, verify)
+	if there || err != nil {
+		return err
 	}
-	intact, err := h.verify(ctx, h.place.binary(binary), binary)
-	return err == nil && !intact
+	if err := h.checkPlatform(); err != nil {
+		return err
+	}
+	right, err := h.options.binary(ctx, h.place.platform)
+	if err != nil {
+		return &hosts.Error{Kind: hosts.KindPlatform, Op: "get the agent for " + h.place.platform.String(), Err: err}
+	}
+	if right.SHA256 != binary.SHA256 {
+		if there, err = h.tryStart(ctx, p, right, verify); there || err != nil {
+			return err
+		}
+	}
+	return h.deploy(ctx, p, right)
 }
 
 // binary is where a binary lies on the host.
@@ -104,84 +103,70 @@ func (h *host) checkPlatform() error {
 	}
 }
 
-// command is what has the host's shell run a script, by the login user.
-func command(script string, args ...string) string {
-	words := []string{"sh", "-c", quote(script), "sh"}
-	for _, arg := range args {
-		words = append(words, quote(arg))
-	}
-	return strings.Join(words, " ")
-}
-
-// rootCommand is command by root.
-func (h *host) rootCommand(script string, args ...string) string {
-	if h.place.uid == "0" {
-		return command(script, args...)
-	}
-	return "sudo -n -- " + command(script, args...)
-}
-
-// tryStart runs startScript. Where it starts no agent and there is no error, the binary
-// is not on the host.
-func (h *host) tryStart(ctx context.Context, binary Binary) (started bool, err error) {
-	bounded, cancel := context.WithTimeout(ctx, startPatience)
-	defer cancel()
-	stop := context.AfterFunc(bounded, func() { _ = h.connection.Close() }) // frees whoever waits
-	p, err := h.spawn(command(startScript, binary.SHA256, h.options.Directory, h.options.Inbox, rootScript))
-	if err != nil {
-		if !stop() {
-			err = h.noWord(ctx)
+// tryStart has root's shell run the agent. Where that is not there, the shell waits for the next line.
+func (h *host) tryStart(ctx context.Context, p *process, binary Binary, verify bool) (there bool, err error) {
+	wait := h.awaitWord(ctx, "root's shell")
+	defer func() {
+		if gaveUp := wait.end(); gaveUp != nil && err != nil {
+			err = gaveUp
 		}
-		return false, err
+	}()
+	looked := ""
+	if verify {
+		looked = "sum"
 	}
-	h.place, err = p.look()
-	if !stop() && err != nil {
-		_ = p.session.Close()
-		return false, h.noWord(ctx)
-	}
-	if err != nil {
-		_ = p.session.Close()
-		return false, h.explainStart(p, err)
-	}
-	if h.place.unsafe != (finding{}) {
-		_ = p.session.Close() // it is over
-		return false, h.unsafePlace(h.place.unsafe, binary)
-	}
-	if h.place.locked {
-		_ = p.session.Close() // it is over
-		return false, h.noPrivilege(errors.New(cmp.Or(p.said(), "sudo does not let the user in without a password")))
-	}
-	if !h.place.there {
-		_ = p.session.Close() // it may be over already
-		return false, nil
-	}
-	h.agent, err = agent.Connect(bounded, p, &p.stdin, agent.ConnectOptions{
-		Version: h.options.Version, Life: h.options.Life, Explain: p.explain,
-	})
-	return err == nil, err
-}
-
-// noWord is the error of an agent that was given up waiting for.
-func (h *host) noWord(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return &hosts.Error{
-		Kind: hosts.KindUnreachable, Op: "start the agent",
-		Err: fmt.Errorf("no word from it in %s", startPatience),
-		Fix: "see what keeps the host, or the shell or sudo of " + h.options.User + ", from answering",
+	p.say(line(rootScript, binary.SHA256, h.options.Directory, h.place.inbox, looked))
+	for {
+		word, rest, err := p.hear()
+		switch {
+		case err != nil:
+			return false, err
+		case word == absentWord:
+			return false, h.place.parseAbsent(rest)
+		case word == thereWord:
+			wait.next("the agent")
+			return true, h.greet(ctx, p, rest)
+		}
+		if err := h.heedRoot(word, rest, binary); err != nil {
+			return false, err
+		}
 	}
 }
 
-// parseAbsent reads what rootScript says after absentWord: system, machine, directory.
-func (p *place) parseAbsent(line string) error {
-	words := strings.SplitN(line, " ", 3)
-	if len(words) != 3 {
-		return fmt.Errorf("the host describes itself as %q", hosts.CleanLine(line))
+// heedRoot is the error that a word of root's scripts means; nil of one that means none.
+func (h *host) heedRoot(word, rest string, binary Binary) error {
+	switch word {
+	case unsafeWord:
+		return h.unsafePlace(parseFinding(rest), binary.SHA256)
+	case barredWord:
+		return h.barred(rest)
+	case confinedWord:
+		return h.noPrivilege(errors.New("root's shell may run no program: the rule in sudoers has NOEXEC"))
+	case otherWord:
+		return h.noPrivilege(fmt.Errorf("commands are run as %s and not as root, which the rule in sudoers, or runas_default, says", hosts.CleanLine(rest)))
 	}
-	p.platform, p.directory = platform(hosts.CleanLine(words[0]), hosts.CleanLine(words[1])), words[2]
 	return nil
 }
 
-// quote makes one word for a shell.
-func quote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
+// greet connects to the agent that is run now, out of the directory.
+func (h *host) greet(ctx context.Context, p *process, directory string) error {
+	h.ran, h.place.directory, p.who = true, directory, "the agent"
+	if err := p.awaitHello(); err != nil {
+		return h.explainStart(p, err)
+	}
+	var err error
+	h.agent, err = agent.Connect(ctx, p, &p.stdin, agent.ConnectOptions{
+		Version: h.options.Version, Life: h.options.Life, Explain: p.explain,
+	})
+	return err
+}
+
+// parseAbsent reads what rootScript says after absentWord: system and machine.
+func (p *place) parseAbsent(line string) error {
+	words := strings.Fields(line)
+	if len(words) != 2 {
+		return fmt.Errorf("the host describes itself as %q", hosts.CleanLine(line))
+	}
+	p.platform = platform(hosts.CleanLine(words[0]), hosts.CleanLine(words[1]))
+	return nil
+}
