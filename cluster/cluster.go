@@ -166,6 +166,9 @@ type SSH struct {
 	ProxyCommand string `json:"proxyCommand,omitempty"`
 	// ConnectTimeout bounds everything up to the end of the SSH handshake.
 	ConnectTimeout Duration `json:"connectTimeout,omitzero"`
+	// Become is what a user other than root becomes root with: sudo, doas, or none. Unless
+	// said it is what the host has. The password that it may ask for is never in this file.
+	Become string `json:"become,omitempty"`
 }
 
 // Registry becomes one folder of containerd's certs.d.

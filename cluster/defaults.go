@@ -161,6 +161,7 @@ func inheritSSH(ssh *SSH, from SSH) {
 	setDefault(&ssh.KnownHostsFile, from.KnownHostsFile)
 	setDefault(&ssh.ProxyCommand, from.ProxyCommand)
 	setDefault(&ssh.ConnectTimeout, from.ConnectTimeout)
+	setDefault(&ssh.Become, from.Become)
 }
 
 func setDefault[T comparable](field *T, value T) {

@@ -24,6 +24,7 @@ ssh: &ssh
   knownHostsFile: known_hosts
   proxyCommand: ssh -W %h:%p bastion
   connectTimeout: 1m30s
+  become: sudo
 hosts:
   - name: cp-1.example.com
     address: 192.0.2.11
@@ -31,7 +32,7 @@ hosts:
     labels: {disk: ssd, example.com/zone: "1", topology.kubernetes.io/zone: a}
     taints:
       - {key: example.com/gpu, value: "true", effect: NoSchedule}
-    ssh: {<<: *ssh, host: cp-1, user: root}
+    ssh: {<<: *ssh, host: cp-1, user: root, become: none}
   - name: worker-1
     addresses: [192.0.2.21]
     roles: [worker]

@@ -32,6 +32,9 @@ func TestEveryFieldIsAsStrictAsItsReader(t *testing.T) {
 		"SSH by an address with a slip":   {host("ssh: {host: 10.0.0.300}"), "hosts[0].ssh.host", "nothing but digits and dots"},
 		"SSH by a zoned address":          {host("ssh: {host: 'fe80::1%eth0'}"), "", ""},
 
+		"root by doas":            {top("ssh: {become: doas}"), "", ""},
+		"root by nothing that is": {host("ssh: {become: su}"), "hosts[0].ssh.become", "write one of sudo, doas, none"},
+
 		"host name kept":       {host("hostname: keep"), "", ""},
 		"host name of its own": {host("hostname: web-1"), "hosts[0].hostname", "write keep"},
 

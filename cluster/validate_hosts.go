@@ -252,7 +252,13 @@ func (k *checker) ssh(ssh SSH, path string) {
 	if strings.ContainsAny(ssh.ProxyCommand, "\n\x00") {
 		k.wrong(child(path, "proxyCommand"), "write it in one line", "is more than one line")
 	}
+	if ssh.Become != "" && !slices.Contains(becomings, ssh.Become) {
+		k.wrong(child(path, "become"), oneOf(ssh.Become, becomings), "%q is not known", ssh.Become)
+	}
 }
+
+// becomings are the values of ssh.become.
+var becomings = []string{"sudo", "doas", "none"}
 
 // sshHostOfAnother reports an ssh.host that is another host's address: SSH would log in to
 // the wrong machine.

@@ -34,6 +34,7 @@ func sshOptions(h cluster.Host) ssh.Options {
 		KnownHostsFile: h.SSH.KnownHostsFile,
 		ProxyCommand:   h.SSH.ProxyCommand,
 		ConnectTimeout: time.Duration(h.SSH.ConnectTimeout),
+		Become:         h.SSH.Become,
 	}
 }
 

@@ -15,7 +15,7 @@ var connectionFixes = map[hosts.ErrorKind]string{
 	hosts.KindAuth:           "see that ssh.user and ssh.identityFile of the cluster file are right, or add the key to the host's authorized_keys",
 	hosts.KindHostKeyUnknown: "look at the host's key and add it: ssh-keyscan HOST >> ~/.ssh/known_hosts",
 	hosts.KindHostKeyChanged: "find out why the host's key has changed; if it was installed anew: ssh-keygen -R HOST",
-	hosts.KindPrivilege:      "let the user become root without a password: sudo -n true has to succeed",
+	hosts.KindPrivilege:      "let the user become root by sudo or doas, with a password that is asked for (--ask-become-pass) or without",
 	hosts.KindPlatform:       "take a bundle for the host's platform",
 	hosts.KindVersion:        "use the Slipway that is on the host, or end what is still running there",
 	hosts.KindCut:            "see that the host is up and run the same command again",
