@@ -79,9 +79,11 @@ type Facts struct {
 	Sync time.Duration `json:"sync,omitempty"`
 	// VirtualIP is what the network shows of the virtual address; nil where that was not asked.
 	VirtualIP *VirtualIP `json:"virtualIP,omitempty"`
-	Links     []string   `json:"links,omitempty"`
-	Tables    []string   `json:"tables,omitempty"`
-	Chains    []string   `json:"chains,omitempty"`
+	// Traffic is what passed between it and others; nil where that was not asked.
+	Traffic *Traffic `json:"traffic,omitempty"`
+	Links   []string `json:"links,omitempty"`
+	Tables  []string `json:"tables,omitempty"`
+	Chains  []string `json:"chains,omitempty"`
 	// Sandboxes are those of containerd's k8s.io namespace, ended ones too, by their ids.
 	Sandboxes []Sandbox `json:"sandboxes,omitempty"`
 
@@ -224,6 +226,7 @@ func (f Facts) Clean() Facts {
 	for i, one := range f.Signs {
 		f.Signs[i] = one.Clean()
 	}
+	f.Traffic.clean()
 	for i, one := range f.Foreign {
 		f.Foreign[i] = Foreign{What: CleanLine(one.What), Detail: CleanLine(one.Detail), Fix: CleanLine(one.Fix)}
 	}

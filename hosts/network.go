@@ -2,6 +2,7 @@ package hosts
 
 import (
 	"fmt"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -118,4 +119,16 @@ type Router struct {
 	Source   string `json:"source"`
 	RouterID int    `json:"routerID"`
 	Version  int    `json:"version"`
+}
+
+// LinkWith is the interface that has an address.
+func (f Facts) LinkWith(address netip.Addr) (Link, bool) {
+	for _, link := range f.Interfaces {
+		for _, text := range link.Addresses {
+			if prefix, err := netip.ParsePrefix(text); err == nil && prefix.Addr().Unmap() == address.Unmap() {
+				return link, true
+			}
+		}
+	}
+	return Link{}, false
 }

@@ -47,6 +47,7 @@ const (
 	StageCluster      = "observe cluster"
 	StageHealth       = "ask for health"
 	StageAPIs         = "ask for deprecated APIs"
+	StageTraffic      = "try traffic"
 	StageWorkloads    = "look at workloads"
 	StagePlan         = "plan"
 	StageVerifyBundle = "verify the bundle"

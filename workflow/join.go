@@ -27,6 +27,8 @@ but for a control plane (for most of them, where one is added).`,
 	few:   (*Session).newcomers,
 	needs: phases.JoinReach,
 	plan:  of(phases.Join),
+
+	traffic: true,
 }
 
 // newcomers are the hosts that were not in the cluster when it was last seen from here, where

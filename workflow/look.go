@@ -80,7 +80,8 @@ func (s *Session) askDeprecated(ctx context.Context, r *Run) {
 }
 
 // lookAgain is look without what takes time to measure, or changes by itself, and is nobody's
-// doing: how fast a disk is, who answers for an address, how components are, and what clients ask for.
+// doing: how fast a disk is, who answers for an address, what traffic passes, how components are, and
+// what clients ask for.
 // That is as it was.
 func (s *Session) lookAgain(ctx context.Context, r *Run) error {
 	before, query, live := maps.Clone(s.facts), s.query(r), s.live
@@ -98,7 +99,7 @@ func (s *Session) lookAgain(ctx context.Context, r *Run) error {
 	s.live.Health, s.live.DeprecatedAPIs = live.Health, live.DeprecatedAPIs
 	for name, facts := range s.facts {
 		if old, measured := before[name]; measured {
-			facts.Sync, facts.VirtualIP = old.Sync, old.VirtualIP
+			facts.Sync, facts.VirtualIP, facts.Traffic = old.Sync, old.VirtualIP, old.Traffic
 			s.facts[name] = facts
 		}
 	}

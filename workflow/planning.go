@@ -35,6 +35,9 @@ func (s *Session) preflight(r *Run) (Preflight, error) {
 		return Preflight{}, err
 	}
 	found := Preflight{Cluster: s.cluster.Name, Workflow: r.Name, Hosts: s.HostNames(), Results: checks.Report(r.inChecks(), in.View)}
+	if r.traffic {
+		found.Traffic = checks.Traffic(in.View)
+	}
 	found.Refused = len(checks.Errors(checks.Findings(found.Results))) > 0
 	s.front.Preflight(found)
 	return found, nil
@@ -55,6 +58,9 @@ func (s *Session) observed(ctx context.Context, r *Run) error {
 	}
 	s.askHealth(ctx, r)
 	s.askDeprecated(ctx, r)
+	if err := s.askTraffic(ctx, r); err != nil {
+		return err
+	}
 	return s.askWorkloads(ctx, r)
 }
 

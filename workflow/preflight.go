@@ -10,6 +10,7 @@ import (
 // Preflight looks at hosts and cluster as a workflow does, and gives what all its checks have
 // found; what shows only when the plan is made is among it. Nothing is changed.
 func (s *Session) Preflight(ctx context.Context, r *Run) (Preflight, error) {
+	r.checking = true
 	if err := s.observed(ctx, r); err != nil {
 		return Preflight{}, err
 	}

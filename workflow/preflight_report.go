@@ -9,6 +9,8 @@ type Preflight struct {
 	// Hosts are those of the file, in its order.
 	Hosts   []string        `json:"hosts"`
 	Results []checks.Result `json:"results"`
+	// Traffic is what was tried between the hosts, and what of it does not pass.
+	Traffic []checks.TrafficRow `json:"traffic,omitempty"`
 	// Refused tells that the workflow is not begun.
 	Refused bool `json:"refused"`
 }

@@ -21,7 +21,7 @@ interrupted or failed init left is taken up where it is: run the same command ag
 	reach:  everyHost,
 	plan:   of(phases.Init),
 	mints:  true,
-	health: true,
+	health: true, traffic: true,
 }
 
 // Prepare brings hosts to where only joining is left.
@@ -38,5 +38,5 @@ restarted, and 'slipway upgrade apply' then has nothing left to bring.`,
 	Bundle: true,
 	reach:  func(c *cluster.Cluster, r Request) []cluster.Host { return withControlPlanes(c, r.Hosts) },
 	plan:   of(phases.Prepare),
-	mints:  true,
+	mints:  true, traffic: true,
 }

@@ -81,6 +81,8 @@ type Workflow struct {
 	mints  bool // it may make a new cluster's keys
 	alone  bool // it can do without the cluster's keys
 	health bool // its plan goes by how the control planes' components are
+	// traffic tells that it brings hosts that have to reach each other, which is tried.
+	traffic bool
 	// deprecated tells that it brings another minor version: what needs APIs that go away is looked at.
 	deprecated bool
 }
@@ -135,6 +137,7 @@ type Run struct {
 
 	verified bool              // verify was called
 	idle     bool              // there was nothing to do
+	checking bool              // only the checks are asked
 	boots    map[string]string // by host: the boot that a reboot is to end
 	left     []string          // what was left for later, by the plan that was carried out
 	planned  plan.Plan         // what is carried out

@@ -58,6 +58,7 @@ var answering = map[string]string{
 	workflow.StageCluster: "the cluster's API",
 	workflow.StageHealth:  "the control planes' components",
 	workflow.StageAPIs:    "the API servers",
+	workflow.StageTraffic: "the hosts' traffic",
 }
 
 // Event takes note of a stage: of whom is waited for, and of what an interrupt does not cut short.

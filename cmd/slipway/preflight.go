@@ -56,6 +56,7 @@ func writePreflight(w io.Writer, found workflow.Preflight) error {
 	}
 	fmt.Fprintf(w, "%s: %s of %s on %s\n", found.Cluster, hosts.Count(len(order), "check"), found.Workflow, hosts.Count(len(found.Hosts), "host"))
 	fmt.Fprintf(w, "✓ %s found nothing: %s\n", hosts.Count(len(fine), "check"), strings.Join(fine, ", "))
+	writeTraffic(w, found.Traffic)
 	writeNotAsked(w, found.Results)
 	if err := writeSection(w, checkHeader(found, byCheck, told), checkRows(found, byCheck, told)); err != nil {
 		return err
@@ -84,6 +85,26 @@ func resultsByCheck(results []checks.Result) (byCheck map[string][]checks.Result
 		byCheck[result.Check] = append(byCheck[result.Check], result)
 	}
 	return byCheck, order
+}
+
+// writeTraffic says how much of each flow between hosts was tried, and how much of it does not pass.
+func writeTraffic(w io.Writer, rows []checks.TrafficRow) {
+	for _, row := range rows {
+		mark, result := "✓", fmt.Sprintf("%d of %s tried, and pass", row.Tried, hosts.Count(row.Ways, "way"))
+		switch {
+		case row.Broken > 0:
+			mark, result = "✗", fmt.Sprintf("%d of %s tried, of which %d do not pass", row.Tried, hosts.Count(row.Ways, "way"), row.Broken)
+		case row.Tried == 0 && row.Ways == 0:
+			continue
+		case row.Tried == 0:
+			mark, result = "?", fmt.Sprintf("none of %s tried", hosts.Count(row.Ways, "way"))
+		}
+		name := strings.ToUpper(string(row.Protocol))
+		if row.Port > 0 {
+			name += fmt.Sprintf(" %d", row.Port)
+		}
+		fmt.Fprintf(w, "%s %s: %s (%s)\n", mark, name, result, row.Why)
+	}
 }
 
 // writeNotAsked says of each host why how many checks were not asked, and which of the cluster's.

@@ -266,6 +266,16 @@ var hostEvents = map[string]func(s *stage, h *stageHost, arg string) error{
 		h.machine.Edit(func(f *hosts.Facts) { f.Memory = int64(n) << 20 })
 		return err
 	},
+	// drops PORT: what it sends to others at this port does not arrive.
+	"drops": func(_ *stage, h *stageHost, port string) error {
+		h.machine.Passes(func(probe hosts.Probe) hosts.Probed {
+			if fmt.Sprint(probe.To.Port) == port {
+				return hosts.Probed{Probe: probe, Passage: hosts.Silent}
+			}
+			return hosts.Probed{Probe: probe, Passage: hosts.Passed, Fits: probe.Size}
+		})
+		return nil
+	},
 	// is-unknown: its known_hosts file is empty; its key's fingerprint stands in the file NAME.fingerprint.
 	"is-unknown": func(s *stage, h *stageHost, _ string) error {
 		return errors.Join(os.WriteFile(h.server.KnownHostsFile, nil, 0o600),

@@ -25,7 +25,9 @@ const (
 
 // Observe is that of the agent's host.
 func (c *Client) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, error) {
-	facts, err := ask[hosts.Facts](ctx, c, request{op: "observe", path: pathObserve, body: query, patience: observePatience})
+	facts, err := ask[hosts.Facts](ctx, c, request{
+		op: "observe", path: pathObserve, body: query, patience: observePatience, progress: hosts.Told(ctx),
+	})
 	return facts.Clean(), err
 }
 

@@ -44,6 +44,7 @@ var promises = []struct {
 	{"addresses that can be reached are told from others", (*trial).observesReach},
 	{"a disk is measured where no etcd lives, and left as it was", (*trial).observesSync},
 	{"a virtual address is asked for where that means something", (*trial).observesVirtualIP},
+	{"traffic is listened for until the call ends, which tells of it", (*trial).listensForTraffic},
 	{"Pods that do not run are not stopped", (*trial).stopsNoPods},
 	{"blobs are uploaded once, small and large", (*trial).uploadsOnce},
 	{"a cancelled action changes nothing", (*trial).cancels},

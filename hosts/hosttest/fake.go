@@ -55,6 +55,7 @@ type Fake struct {
 	done      []hosts.Action      // that changed something
 	journals  map[string][]string // of units
 	logged    chan struct{}       // closed when a journal has more
+	passes    func(hosts.Probe) hosts.Probed
 }
 
 // NewFake makes a bare machine: an ordinary current Linux, nothing of Slipway's on it.

@@ -21,6 +21,9 @@ func (o *opened) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, e
 		return hosts.Facts{}, failure("observe", err)
 	}
 	f := o.machine
+	if query.Traffic != nil {
+		return hosts.Facts{Traffic: o.observeTraffic(ctx, *query.Traffic), Time: f.now().UTC()}, nil
+	}
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	facts := f.base

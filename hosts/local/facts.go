@@ -24,6 +24,9 @@ func (h *Host) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, err
 	}
 	report, done := guardProgress(hosts.Told(ctx))
 	defer done()
+	if query.Traffic != nil {
+		return hosts.Facts{Traffic: h.observeTraffic(ctx, *query.Traffic, report), Time: h.now()}, nil
+	}
 	ctx = hosts.Telling(ctx, report)
 	record, err := h.readRecord(ctx)
 	if err != nil {

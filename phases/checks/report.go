@@ -89,6 +89,9 @@ func (r *report) ask(check Check) {
 // notAsked is why a check finds nothing where what it looks at was not seen. A cluster that is only to come
 // has nothing that could be seen.
 func (r *report) notAsked(check Check) string {
+	if check.Name == "Traffic" || check.Name == "PathMTU" {
+		return trafficNotAsked(r.view)
+	}
 	why, may := whyNotAsked[check.Name]
 	if !may || slices.Contains(fresh, r.view.Workflow) && !r.exists() {
 		return ""

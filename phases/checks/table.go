@@ -50,7 +50,7 @@ const (
 
 // perThing are the checks whose findings are named with the one thing that each is about, as
 // Finding.of does it.
-var perThing = []string{"DirAvailable", "FileAvailable", "FileExisting", "Port"}
+var perThing = []string{"DirAvailable", "FileAvailable", "FileExisting", "Port", "Traffic"}
 
 // Table has all checks: name, scope, severity, workflows, look, and why it cannot be ignored (empty:
 // it can).
@@ -148,6 +148,8 @@ var Table = []Check{
 	// The network.
 	{"HostAddress", Host, Error, install, missingAddresses, ""},
 	{"Port", Host, Error, install, takenPorts, ""},
+	{"Traffic", Cluster, Error, install, ofCluster(brokenTraffic), ""},
+	{"PathMTU", Cluster, Error, install, ofCluster(smallPaths), ""},
 	{"Firewalld", Host, Error, install, firewall(hosts.Firewalld, firewalldRules), ""},
 	{"Ufw", Host, Error, install, firewall(hosts.UFW, ufwRules), ""},
 	{"Firewall", Host, Warning, install, filtersByHand, ""},

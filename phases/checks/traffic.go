@@ -1,0 +1,342 @@
+package checks
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/view"
+)
+
+// TrafficRow is what was tried of one flow between hosts.
+type TrafficRow struct {
+	Protocol cluster.Protocol `json:"protocol"`
+	Port     int              `json:"port,omitempty"`
+	Why      string           `json:"why"`
+	Ways     int              `json:"ways"`   // from one host to another, for each family of addresses
+	Tried    int              `json:"tried"`  // of them
+	Broken   int              `json:"broken"` // of those that were tried
+}
+
+// Traffic sums up what was tried, a row for each flow that the cluster needs.
+func Traffic(v view.View) []TrafficRow {
+	var rows []TrafficRow
+	for _, flow := range v.Cluster.Flows() {
+		if flow.Optional {
+			continue
+		}
+		row := TrafficRow{Protocol: flow.Protocol, Port: flow.Port, Why: flow.Why, Ways: len(flow.Pairs())}
+		for _, t := range triedOf(v, flow) {
+			if row.Tried++; t.broken() {
+				row.Broken++
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// tried is a way between two hosts that was tried.
+type tried struct {
+	from, to cluster.Host
+	hosts.Probed
+	listened *hosts.Listened // what the host it leads to says of it; nil: nothing
+}
+
+// triedOf are the ways of a flow that were tried, in the order of the file.
+func triedOf(v view.View, flow cluster.Flow) []tried {
+	owner := map[string]cluster.Host{}
+	for _, host := range flow.To {
+		for _, address := range host.Addresses {
+			owner[address] = host
+		}
+	}
+	var all []tried
+	for _, from := range flow.From {
+		traffic := v.Facts[from.Name].Traffic
+		if traffic == nil {
+			continue
+		}
+		for _, probed := range traffic.Probed {
+			to, known := owner[probed.To.Address]
+			if known && probed.To.Protocol == string(flow.Protocol) && probed.To.Port == flow.Port {
+				all = append(all, tried{from, to, probed, listenedAt(v.Facts[to.Name], probed.To)})
+			}
+		}
+	}
+	return all
+}
+
+func listenedAt(facts hosts.Facts, port hosts.Port) *hosts.Listened {
+	if facts.Traffic == nil {
+		return nil
+	}
+	for i, listened := range facts.Traffic.Listened {
+		if listened.Port == port {
+			return &facts.Traffic.Listened[i]
+		}
+	}
+	return nil
+}
+
+// answered tells whether the run's own listener was there.
+func (t tried) answered() bool { return t.listened != nil && !t.listened.Taken && t.listened.Why == "" }
+
+// arrived tells whether the host that it leads to has heard it, whatever became of the answer.
+func (t tried) arrived() bool {
+	return t.answered() && slices.Contains(t.listened.Heard, t.From)
+}
+
+// broken tells whether the cluster's traffic would not pass.
+func (t tried) broken() bool {
+	switch t.Passage {
+	case hosts.Passed:
+		return t.Routed
+	case hosts.Connected:
+		return t.answered()
+	case hosts.NotTried:
+		return false
+	}
+	return true
+}
+
+// brokenTraffic tells of ways between hosts that the cluster needs, and that traffic does not pass.
+func brokenTraffic(v view.View) []Finding {
+	var all []Finding
+	for _, flow := range v.Cluster.Flows() {
+		if flow.Optional {
+			continue
+		}
+		ways := slices.DeleteFunc(triedOf(v, flow), func(t tried) bool { return !t.broken() })
+		for _, group := range grouped(ways) {
+			all = append(all, group.finding(v, flow).of("Traffic", strings.TrimSuffix(fmt.Sprintf("%s-%d", flow.Protocol, flow.Port), "-0")))
+		}
+	}
+	return append(all, untriedTraffic(v)...)
+}
+
+// wayGroup are broken ways of one flow with the same cause, that end at one host or begin there.
+type wayGroup struct {
+	at   cluster.Host
+	ends bool // they end there
+	ways []tried
+}
+
+// cause is what tells broken ways apart.
+func (t tried) cause() string {
+	return fmt.Sprint(t.Passage, t.Routed, t.answered(), t.arrived())
+}
+
+// grouped puts ways together that have one cause: by whom they lead to where they lead to few, as they do
+// when that host lets nobody in; else by whom they come from.
+func grouped(ways []tried) []wayGroup {
+	causes := map[string][]tried{}
+	var order []string
+	for _, way := range ways {
+		if cause := way.cause(); len(causes[cause]) == 0 {
+			order = append(order, cause)
+		}
+		causes[way.cause()] = append(causes[way.cause()], way)
+	}
+	var groups []wayGroup
+	for _, cause := range order {
+		from, to := map[string]bool{}, map[string]bool{}
+		for _, way := range causes[cause] {
+			from[way.from.Name], to[way.to.Name] = true, true
+		}
+		ends := len(to) <= len(from)
+		at := map[string]int{}
+		for _, way := range causes[cause] {
+			host := way.from
+			if ends {
+				host = way.to
+			}
+			i, known := at[host.Name]
+			if !known {
+				i = len(groups)
+				at[host.Name], groups = i, append(groups, wayGroup{at: host, ends: ends})
+			}
+			groups[i].ways = append(groups[i].ways, way)
+		}
+	}
+	return groups
+}
+
+// others are the hosts at the other end, and their addresses and the group's own.
+func (g wayGroup) others() (names, addresses, own []string) {
+	for _, way := range g.ways {
+		other, address, mine := way.to.Name, way.To.Address, way.From
+		if g.ends {
+			other, address, mine = way.from.Name, way.From, way.To.Address
+		}
+		names, addresses, own = addName(names, other), addName(addresses, address), addName(own, mine)
+	}
+	return names, addresses, own
+}
+
+func addName(list []string, name string) []string {
+	if slices.Contains(list, name) {
+		return list
+	}
+	return append(list, name)
+}
+
+// finding says what is broken, of what kind, and where to look.
+func (g wayGroup) finding(v view.View, flow cluster.Flow) Finding {
+	names, addresses, own := g.others()
+	what := strings.TrimSpace(fmt.Sprintf("%s %s", strings.ToUpper(string(flow.Protocol)), portText(flow))) + " (" + flow.Why + ")"
+	from, to := []string{g.at.Name}, names
+	sources, goals := own, addresses
+	if g.ends {
+		from, to, sources, goals = names, from, addresses, own
+	}
+	way := g.ways[0]
+	seen, fix := way.explain()
+	where := fmt.Sprintf("%s on %s from %s", protocolPort(flow), fewOf(to), strings.Join(firstFew(sources), ", "))
+	found := finding(strings.NewReplacer("WHERE", where, "GOALS", strings.Join(firstFew(goals), ", ")).Replace(fix),
+		"%s from %s to %s %s", what, fewOf(from), fewOf(to), seen)
+	if firewall := g.ownFirewall(v); firewall != "" {
+		found.Seen += "; " + firewall
+	}
+	if g.mild(v) {
+		found.Severity = Warning
+	}
+	return found.on(g.at.Name)
+}
+
+// mild tells whether the finding stops nothing: a service that is not up, or a firewall that the plan opens.
+func (g wayGroup) mild(v view.View) bool {
+	return !slices.ContainsFunc(g.ways, func(t tried) bool {
+		settled := v.Settled(t.to, v.Facts[t.to.Name]) && v.Settled(t.from, v.Facts[t.from.Name])
+		return !settled && !willOpen(v, t.to) && t.Passage != hosts.Connected && (t.answered() || t.Passage != hosts.Turned)
+	})
+}
+
+// willOpen tells whether the plan opens a host's firewall.
+func willOpen(v view.View, host cluster.Host) bool {
+	facts := v.Facts[host.Name]
+	return facts.Firewall != "" && v.Cluster.ManagesFirewall() && facts.FirewallState.Problem == "" && !isOpen(v, host, facts)
+}
+
+// ownFirewall names a firewall that runs on a host that the ways lead to.
+func (g wayGroup) ownFirewall(v view.View) string {
+	var named []string
+	for _, way := range g.ways {
+		firewall := v.Facts[way.to.Name].Firewall
+		if firewall == "" {
+			continue
+		}
+		will := ""
+		if willOpen(v, way.to) {
+			will = ", which the plan has let this through"
+		}
+		named = addName(named, firewall+" runs on "+way.to.Name+will)
+	}
+	return fewOf(named)
+}
+
+const openIt = "let through WHERE: in the host's own packet filter (nft list ruleset shows it), and in what filters between the hosts, as a cloud's security group does"
+
+// explain says what was seen of a broken way, and what to do.
+func (t tried) explain() (seen, fix string) {
+	words := ""
+	if t.Detail != "" {
+		words = ": " + t.Detail
+	}
+	switch {
+	case t.Routed:
+		return "passes a router, and adverts of VRRP count only from neighbours (a TTL of 255)",
+			"put these hosts into one network, or take another endpoint.mode: local or external"
+	case t.arrived():
+		return "arrives, and the answer does not come back",
+			"let answers through: WHERE goes, and the way back does not"
+	case t.Passage == hosts.Connected:
+		return "is answered by something else than the host",
+			"see what takes connections to GOALS in its place: a proxy, a load balancer, or a second machine with its address"
+	case t.Passage == hosts.Silent && t.To.Protocol == hosts.TrafficVRRP:
+		return "does not arrive: no answer",
+			openIt + "; many clouds let no IP protocol 112 through: there take endpoint.mode: local or external"
+	case t.Passage == hosts.Silent:
+		return "does not arrive: no answer, so something on the way drops it", openIt
+	case t.Passage == hosts.Turned && !t.answered():
+		return "is refused: nothing listens there now, or a packet filter refuses it", "see that the service runs there (ss -ltn), else " + openIt
+	case t.Passage == hosts.Turned:
+		return "is refused, though a listener was there: a packet filter refuses it", openIt
+	case t.Passage == hosts.Rejected:
+		return "is rejected" + words + ": the host is not there, or a packet filter says so", openIt
+	case t.Passage == hosts.Routeless:
+		return "has no way: the host has no route there", "give it a route to GOALS: ip route get GOALS shows what is there"
+	case t.Passage == hosts.Barred:
+		return "is not let out by the host's own packet filter" + words, "see its rules for what goes out (nft list ruleset), and let through WHERE"
+	}
+	return "does not pass" + words, openIt
+}
+
+func portText(flow cluster.Flow) string {
+	if flow.Port == 0 {
+		return fmt.Sprintf("(IP protocol %d)", cluster.VRRPNumber)
+	}
+	return fmt.Sprint(flow.Port)
+}
+
+func protocolPort(flow cluster.Flow) string {
+	if flow.Port == 0 {
+		return fmt.Sprintf("IP protocol %d", cluster.VRRPNumber)
+	}
+	return fmt.Sprintf("%s port %d", strings.ToUpper(string(flow.Protocol)), flow.Port)
+}
+
+// namesInFinding is how many hosts a finding names.
+const namesInFinding = 6
+
+func firstFew(names []string) []string {
+	if more := len(names) - namesInFinding; more > 0 {
+		return append(slices.Clone(names[:namesInFinding]), fmt.Sprintf("and %d more", more))
+	}
+	return names
+}
+
+func fewOf(names []string) string { return strings.Join(firstFew(names), ", ") }
+
+// trafficNotAsked is why nothing is known of the traffic between hosts.
+func trafficNotAsked(v view.View) string {
+	for _, facts := range v.Facts {
+		if facts.Traffic != nil {
+			return ""
+		}
+	}
+	if len(v.Cluster.Hosts) < 2 {
+		return ""
+	}
+	return "no traffic was tried"
+}
+
+// untriedTraffic tells of ports that could not be listened on, so that nothing was tried there.
+func untriedTraffic(v view.View) []Finding {
+	var all []Finding
+	for _, host := range v.Cluster.Hosts {
+		traffic := v.Facts[host.Name].Traffic
+		if traffic == nil {
+			continue
+		}
+		why := map[string][]string{}
+		for _, port := range traffic.Listened {
+			name := strings.TrimSuffix(fmt.Sprintf("%s %d", strings.ToUpper(port.Protocol), port.Port.Port), " 0")
+			switch {
+			case port.Why != "":
+				why[port.Why] = addName(why[port.Why], name)
+			case port.Taken && port.Protocol == hosts.TrafficUDP:
+				why["somebody listens there already"] = addName(why["somebody listens there already"], name)
+			}
+		}
+		for _, reason := range slices.Sorted(maps.Keys(why)) {
+			all = append(all, warning("see who it is: ss -lnp, and ip -d link show type vxlan",
+				"whether %s reaches it was not tried: %s", strings.Join(why[reason], ", "), cmp.Or(reason, "unknown")).on(host.Name))
+		}
+	}
+	return all
+}
