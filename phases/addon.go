@@ -49,7 +49,7 @@ func (d *draft) awaitAddons() {
 			ID: clusterID(object.Phase, thing(object.Key), "available"), Phase: object.Phase,
 			Subject: plan.Subject{Object: object.Key}, Lane: plan.LaneWait + "/" + thing(object.Key),
 			After: after(join(nodes, applied), apis), Why: why,
-			Cluster: plan.WaitAvailable{Object: object.Key, Missing: d.in.missing(), Timeout: rolloutTimeout},
+			Cluster: plan.WaitAvailable{Object: object.Key, Missing: d.in.missing(), Timeout: d.in.limit(), Patience: d.in.nodePatience()},
 		})
 	}
 }

@@ -93,7 +93,7 @@ func (h *hostDraft) putBack() error {
 	h.add(plan.Step{
 		ID: clusterID(plan.PhaseHATest, h.host.Name, "endpoint"), Phase: plan.PhaseHATest, Lane: plan.LaneWait + "/endpoint/" + h.host.Name,
 		After: after(waits), Why: "it is being put back",
-		Cluster: plan.WaitEndpoint{Host: h.host.Name, Address: endpoint, Timeout: apiTimeout},
+		Cluster: plan.WaitEndpoint{Host: h.host.Name, Address: endpoint, Timeout: h.in.limit(), Patience: h.in.endpointPatience()},
 	})
 	return nil
 }
@@ -106,7 +106,7 @@ func (h *hostDraft) awaitBack() []string {
 	return []string{h.add(plan.Step{
 		ID: clusterID(plan.PhaseHATest, h.host.Name, "api"), Phase: plan.PhaseHATest, Lane: plan.LaneWait + "/api/" + h.host.Name,
 		After: after(h.made(startsKubelet)), Why: "it is being put back",
-		Cluster: plan.WaitAPI{Host: h.host.Name, Timeout: apiTimeout},
+		Cluster: plan.WaitAPI{Host: h.host.Name, Timeout: h.in.limit(), Patience: h.in.againPatience()},
 	})}
 }
 

@@ -9,9 +9,6 @@ import (
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
-// promoteTimeout is how long, in seconds, a learner has to be started and to catch up.
-const promoteTimeout = 300
-
 // membership is what etcd's members will be while control planes join: who there is now,
 // and who is added by the plan, in that order.
 type membership struct {
@@ -101,7 +98,7 @@ func (m *membership) join(h *hostDraft, input manifests.Input) []string {
 	m.settled = []string{h.add(plan.Step{
 		ID: clusterID(plan.PhaseEtcdJoin, h.host.Name, "promote"), Phase: plan.PhaseEtcdJoin, Lane: laneMembers,
 		After: after(join(m.settled, h.made(writesPods(isServer), startsKubelet))), Why: "it is to have a vote", Change: plan.Update, Subject: plan.Subject{Member: h.host.Name},
-		Cluster: plan.MemberPromote{Name: h.host.Name, Timeout: promoteTimeout},
+		Cluster: plan.MemberPromote{Name: h.host.Name, Timeout: h.in.limit(), Patience: h.in.podPatience()},
 	})}
 	return m.settled
 }

@@ -284,11 +284,11 @@ func (h *hostDraft) awaitPutBack(failing, done []string) {
 		})
 	}
 	if h.runsControlPlane() {
-		wait("api", "its version is put back", plan.WaitAPI{Host: h.host.Name, Version: h.versionInForce(), Timeout: apiTimeout})
+		wait("api", "its version is put back", plan.WaitAPI{Host: h.host.Name, Version: h.versionInForce(), Timeout: h.in.limit(), Patience: h.in.podPatience()})
 	}
 	if node, there := h.in.Node(h.host.Name); there {
 		wait("node", "its version is put back", plan.WaitNode{
-			Node: h.host.Name, Ready: true, DaemonSets: h.in.daemonSets(), Restarted: h.makes(startsKubelet), Timeout: nodeTimeout,
+			Node: h.host.Name, Ready: true, DaemonSets: h.in.daemonSets(), Restarted: h.makes(startsKubelet), Timeout: h.in.limit(), Patience: h.in.nodePatience(),
 		})
 		if !node.Unschedulable || node.CordonedBy == cordonedFor {
 			done = join(done, []string{clusterID(plan.PhasePutBack, h.host.Name, "node")})

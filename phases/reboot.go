@@ -94,14 +94,14 @@ func (h *hostDraft) awaitReboot() {
 	if h.runsControlPlane() && there && (boots || h.isDown(hosts.ComponentAPIServer)) {
 		h.add(plan.Step{
 			ID: clusterID(plan.PhaseWaitControlPlane, h.host.Name), Phase: plan.PhaseWaitControlPlane, Lane: h.rebootLane(),
-			After: waits, Why: "it starts with its host", Cluster: plan.WaitAPI{Host: h.host.Name, Timeout: apiTimeout},
+			After: waits, Why: "it starts with its host", Cluster: plan.WaitAPI{Host: h.host.Name, Timeout: h.in.limit(), Patience: h.in.againPatience()},
 		})
 	}
 	if h.in.Cluster.Balances(h.host) && boots {
 		h.add(plan.Step{
 			ID: clusterID(plan.PhaseWaitEndpoint, h.host.Name), Phase: plan.PhaseWaitEndpoint, Lane: h.rebootLane(),
 			After: waits, Why: "its load balancer starts with it",
-			Cluster: plan.WaitEndpoint{Host: h.host.Name, Address: manifests.BalancerAddress(h.in.Cluster, h.host), Timeout: endpointTimeout},
+			Cluster: plan.WaitEndpoint{Host: h.host.Name, Address: manifests.BalancerAddress(h.in.Cluster, h.host), Timeout: h.in.limit(), Patience: h.in.endpointPatience()},
 		})
 	}
 	switch {

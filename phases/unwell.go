@@ -40,7 +40,7 @@ func awaitUnwell(planes []*hostDraft) {
 		if h.makes(startsKubelet) {
 			continue // all of the host is waited for
 		}
-		wait := podsWait{name: "unwell", why: "it does not answer", timeout: againTimeout}
+		wait := podsWait{name: "unwell", why: "it does not answer", patience: h.in.againPatience()}
 		h.awaitPodsOf(wait, func(file manifests.File) bool {
 			return h.isDown(podName(file.Path)) && !h.rewrites(file.Path)
 		})

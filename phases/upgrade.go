@@ -247,7 +247,7 @@ func (d *draft) awaitRollouts(before []string) []string {
 		ids = append(ids, d.add(plan.Step{
 			ID: clusterID(object.Phase, thing(object.Key), "rolled-out"), Phase: object.Phase,
 			Subject: plan.Subject{Object: object.Key}, Lane: plan.LaneWait + "/" + thing(object.Key), After: after(join(applied, before)),
-			Why: "it is being rolled out, and the workers come next", Cluster: plan.WaitAvailable{Object: object.Key, Missing: d.in.missing(), Timeout: rolloutTimeout},
+			Why: "it is being rolled out, and the workers come next", Cluster: plan.WaitAvailable{Object: object.Key, Missing: d.in.missing(), Timeout: d.in.limit(), Patience: d.in.nodePatience()},
 		}))
 	}
 	return ids

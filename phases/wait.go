@@ -11,16 +11,6 @@ import (
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
-// How long, in seconds, things may take before what holds them up is looked for.
-const (
-	apiTimeout     = 240
-	nodeTimeout    = 300
-	rolloutTimeout = 300
-	// againTimeout is for a static Pod that may have ended again and again: between two starts of it
-	// the kubelet waits up to 300 s.
-	againTimeout = 330
-)
-
 // running are the phases whose steps a control plane or a node has to get over. Of containerd's
 // files it reads some again by itself: there only a restart counts. Sets are told by their actions:
 // nothing reads the bill that is in force.
@@ -40,11 +30,11 @@ func (h *hostDraft) awaitAPIServer(name plan.Phase, serving bool) {
 	if why == "" {
 		return
 	}
-	timeout := apiTimeout
+	patience := h.in.podPatience()
 	if !h.restartsPods() {
-		timeout = againTimeout
+		patience = h.in.againPatience()
 	}
-	wait := plan.WaitAPI{Host: h.host.Name, Serving: serving, Timeout: timeout}
+	wait := plan.WaitAPI{Host: h.host.Name, Serving: serving, Timeout: h.in.limit(), Patience: patience}
 	if h.in.Workflow.ChangesVersion() {
 		wait.Version = h.in.Bill.KubernetesVersion
 	}
@@ -152,7 +142,7 @@ func (h *hostDraft) waitNode(why string, restarted bool, after []plan.Dependency
 		After: after, Why: why,
 		Cluster: plan.WaitNode{
 			Node: h.host.Name, Ready: h.in.Cluster.Networking.AddOn != cluster.AddOnNone, DaemonSets: h.in.daemonSets(),
-			Restarted: restarted, Timeout: nodeTimeout,
+			Restarted: restarted, Timeout: h.in.limit(), Patience: h.in.nodePatience(),
 		},
 	})
 }
@@ -180,20 +170,17 @@ func (h *hostDraft) awaitPods(name string, of func(path string) bool) {
 	if !h.in.takesTurns() {
 		return
 	}
-	wait := podsWait{name: name, why: "what answers may be the Pod of before", after: h.made(writesPods(of), startsKubelet), timeout: podTimeout}
+	wait := podsWait{name: name, why: "what answers may be the Pod of before", after: h.made(writesPods(of), startsKubelet), patience: h.in.podPatience()}
 	h.awaitPodsOf(wait, func(file manifests.File) bool {
 		return of(file.Path) && (h.makes(startsKubelet) || h.rewrites(file.Path))
 	})
 }
 
-// podTimeout is how long, in seconds, a static Pod may take to run by its new manifest.
-const podTimeout = 240
-
 // podsWait is how a host's static Pods are waited for.
 type podsWait struct {
 	name, why string
 	after     []string
-	timeout   int
+	patience  plan.Patience
 }
 
 // awaitPodsOf waits until those static Pods run by their manifests that are meant and whose
@@ -211,13 +198,9 @@ func (h *hostDraft) awaitPodsOf(wait podsWait, meant func(manifests.File) bool) 
 	h.add(plan.Step{
 		ID: clusterID("wait-pods", h.host.Name, wait.name), Phase: plan.PhaseWaitControlPlane, Lane: plan.LaneWait + "/pods/" + h.host.Name,
 		After: after(wait.after), Why: wait.why,
-		Cluster: plan.WaitPods{Host: h.host.Name, Pods: pods, Timeout: wait.timeout},
+		Cluster: plan.WaitPods{Host: h.host.Name, Pods: pods, Timeout: h.in.limit(), Patience: wait.patience},
 	})
 }
-
-// endpointTimeout is how long, in seconds, the endpoint may take to lead to an API server
-// that answers: a balancer of the user's own may look for it only every half a minute.
-const endpointTimeout = 120
 
 // awaitEndpoints waits until control planes reach the endpoint. Nothing of a control plane's own
 // waits for it, but an endpoint that leads nowhere must not be found later, by whoever uses it first.
@@ -242,7 +225,7 @@ func (h *hostDraft) awaitEndpoint(apis []string) {
 	h.add(plan.Step{
 		ID: clusterID(plan.PhaseWaitEndpoint, h.host.Name), Phase: plan.PhaseWaitEndpoint, Lane: plan.LaneWait + "/endpoint/" + h.host.Name,
 		After: after(h.made(does[hosts.AddHostsEntry], startsBalancer), apis), Why: "the cluster is reached by it",
-		Cluster: plan.WaitEndpoint{Host: h.host.Name, Address: address, Timeout: endpointTimeout},
+		Cluster: plan.WaitEndpoint{Host: h.host.Name, Address: address, Timeout: h.in.limit(), Patience: h.in.endpointPatience()},
 	})
 }
 

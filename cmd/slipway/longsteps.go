@@ -9,6 +9,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/workflow"
 )
 
 const (
@@ -27,7 +28,9 @@ type runningStep struct {
 	id, host string // no host: it is the cluster's
 	since    time.Time
 	progress *hosts.Progress // the latest: how far it is, or what it waits for; may be nil
-	cause    string          // known to make it last
+	carried  workflow.Transfer
+	status   string // how what it waits for stands on the hosts
+	cause    string // known to make it last
 	fix      string
 
 	told     time.Time
@@ -52,9 +55,14 @@ func (w longSteps) fold(event plan.Event, now time.Time) {
 	}
 	switch {
 	case event.Type == plan.EventStepProgress && event.Progress == nil:
-		step.cause, step.fix = event.Detail, event.Fix
+		step.cause, step.fix, step.status = event.Detail, event.Fix, event.Status
 	case event.Progress != nil:
 		step.progress = event.Progress
+		if workflow.Carries(event) {
+			step.carried.Note(*event.Progress, now)
+		} else {
+			step.carried = workflow.Transfer{}
+		}
 	}
 }
 
@@ -102,15 +110,17 @@ func (w longSteps) due(now time.Time) []string {
 	return lines
 }
 
-// what says what the step waits for: the known cause before all else.
+// what says what the step waits for: the known cause before all else, then how the hosts stand.
 func (s *runningStep) what() string {
 	switch {
 	case s.cause != "":
 		return s.cause
+	case s.status != "":
+		return hosts.CleanLine(s.status)
 	case s.progress != nil && s.progress.Note != "":
 		return hosts.CleanLine(s.progress.Note)
 	}
-	return s.percent()
+	return cmp.Or(s.carried.String(), s.percent())
 }
 
 // percent is how much of the step is done; empty where that is not known.

@@ -95,3 +95,47 @@ func TestLiveFrontShowsWhatIsWaitedFor(t *testing.T) {
 		}
 	}
 }
+
+// TestStatusOfAWaitIsTold: how the hosts stand says more than what the wait itself sees, and a known cause more
+// than that. What changes is told at most every ten seconds.
+func TestStatusOfAWaitIsTold(t *testing.T) {
+	began := time.Now()
+	w := longSteps{}
+	stands := func(status, cause, fix string) plan.Event {
+		return plan.Event{Type: plan.EventStepProgress, Step: "cluster/wait/cp-1", Status: status, Detail: cause, Fix: fix}
+	}
+	told := func(after time.Duration, want ...string) {
+		t.Helper()
+		if lines := w.due(began.Add(after)); strings.Join(lines, "|") != strings.Join(want, "|") {
+			t.Errorf("after %s it told %q, should tell %q", after, lines, want)
+		}
+	}
+	w.fold(started("cluster/wait/cp-1"), began)
+	w.fold(stands("kube-apiserver is running, started 5 s ago", "", ""), began)
+	w.fold(noted("cluster/wait/cp-1", "connection refused"), began)
+	told(20*time.Second, "… cluster/wait/cp-1 (20s): kube-apiserver is running, started 5 s ago")
+	w.fold(stands("kube-apiserver is running, started 14 s ago", "", ""), began)
+	told(29 * time.Second)
+	told(30*time.Second, "… cluster/wait/cp-1 (30s): kube-apiserver is running, started 14 s ago")
+	w.fold(stands("kube-apiserver ended", "on cp-1 a port is taken", "stop it"), began)
+	told(32*time.Second, "… cluster/wait/cp-1 (32s): on cp-1 a port is taken\n    → stop it")
+	w.fold(stands("kube-apiserver is running", "", ""), began)
+	told(42*time.Second, "… cluster/wait/cp-1 (42s): kube-apiserver is running")
+}
+
+// TestContentOnItsWayIsTold: how much there is, how fast it comes, and how long it still takes.
+func TestContentOnItsWayIsTold(t *testing.T) {
+	began := time.Now().Add(-30 * time.Second)
+	w := longSteps{}
+	w.fold(started("cp-1/images/kube"), began)
+	for i := range 31 {
+		w.fold(plan.Event{
+			Type: plan.EventStepProgress, Step: "cp-1/images/kube", Kind: "upload",
+			Progress: &hosts.Progress{Done: int64(i) * 250 << 10, Total: 98 << 20},
+		}, began.Add(time.Duration(i)*time.Second))
+	}
+	lines := w.due(time.Now())
+	if len(lines) != 1 || !strings.Contains(lines[0], "7% of 98 MiB, 2") || !strings.Contains(lines[0], "KiB/s, 6 min") || !strings.HasSuffix(lines[0], "s left") {
+		t.Errorf("told %q", lines)
+	}
+}

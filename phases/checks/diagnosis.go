@@ -147,6 +147,12 @@ var symptoms = []symptom{
 // Diagnose finds the first known cause in what a host showed, and tells the latest line that
 // proves it. What others can write into a log proves nothing.
 func Diagnose(host string, evidence []hosts.Evidence) (Finding, bool) {
+	found, _, known := diagnose(host, evidence)
+	return found, known
+}
+
+// diagnose is Diagnose that names the source as well.
+func diagnose(host string, evidence []hosts.Evidence) (found Finding, source string, known bool) {
 	for _, s := range symptoms {
 		for _, one := range slices.Backward(evidence) {
 			if !s.in(one.Source) {
@@ -156,10 +162,18 @@ func Diagnose(host string, evidence []hosts.Evidence) (Finding, bool) {
 				if s.look(line, len(one.Lines)-1-i) && !others(one.Source, line) {
 					found := finding(s.fix, "%s: %s says %q", s.seen, one.Source, strings.TrimSpace(line))
 					found.Check, found.Severity = s.name, Error
-					return found.on(host), true
+					return found.on(host), one.Source, true
 				}
 			}
 		}
 	}
-	return Finding{}, false
+	return Finding{}, "", false
+}
+
+// lasts are the causes, by their checks, that do not heal by themselves: something has to be done about
+// them. All others may be over with the next try, as a host that does not answer, or an etcd without a leader.
+var lasts = map[string]bool{
+	"Disk": true, "EtcdQuota": true, "CertificateExpiry": true, "CertificateAuthority": true, "Swap": true,
+	"SystemVerification-Cgroups": true, "CgroupDriver": true, "Port": true, "ExtraArgs": true,
+	"KubeletConfiguration": true, "ImagePull": true, "CoreDNSLoop": true, "EtcdData": true, "Platform": true,
 }

@@ -17,70 +17,42 @@ import (
 // host takes to tell what of it does not answer.
 const evidenceTime = 15 * time.Second
 
-// askInterval is how long something is waited for before the hosts are asked what is wrong,
-// and from then on between two such questions.
-const askInterval = 20 * time.Second
-
-// askWhileWaiting tells of a wait that lasts the known cause that the hosts show: who watches need
-// not wait for the wait's end to learn it. It ends, and tells nothing more, when the
-// function that it answers returns.
-func (r *run) askWhileWaiting(step plan.Step, told func(checks.Finding)) (end func()) {
-	names := r.concerned(step)
-	if len(names) == 0 {
-		return func() {}
-	}
-	ctx, cancel := context.WithCancel(r.heeds(step))
-	var group sync.WaitGroup
-	group.Go(func() {
-		ticker := time.NewTicker(askInterval)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-			}
-			if cause, known := diagnoseAll(names, r.evidenceOf(ctx, step, names, r.askOnce)); known {
-				told(cause)
-			}
-		}
-	})
-	return func() { cancel(); group.Wait() }
-}
+// lookInterval is between two looks at what a wait goes by.
+const lookInterval = 12 * time.Second
 
 // askOnce tells what a host showed within half of the time between two questions of one wait,
 // and asks it where nobody has since.
-func (r *run) askOnce(ctx context.Context, name string) ([]hosts.Evidence, error) {
+func (r *run) askOnce(ctx context.Context, name string) (checks.Shown, error) {
 	last := r.evidence[name]
 	select {
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return checks.Shown{}, ctx.Err()
 	case last.asking <- struct{}{}:
 		defer func() { <-last.asking }()
 	}
-	if time.Since(last.at) < askInterval/2 {
-		return last.evidence, nil
+	if time.Since(last.at) < lookInterval/2 {
+		return last.shown, nil
 	}
-	evidence, err := r.ask(ctx, name)
+	shown, err := r.ask(ctx, name)
 	if err == nil {
-		last.at, last.evidence = time.Now(), evidence
+		last.at, last.shown = time.Now(), shown
 	}
-	return evidence, err
+	return shown, err
 }
 
 // ask has a host gather what it shows.
-func (r *run) ask(ctx context.Context, name string) ([]hosts.Evidence, error) {
+func (r *run) ask(ctx context.Context, name string) (checks.Shown, error) {
 	facts, err := r.options.Hosts[name].Observe(ctx, hosts.Query{Evidence: true, APIPort: r.options.APIPort})
 	for _, one := range facts.Unanswered {
 		facts.Evidence = append(facts.Evidence, hosts.Evidence{Source: hosts.SourceHost, Lines: []string{one.String()}})
 	}
-	return facts.Evidence, err
+	return checks.Shown{Evidence: facts.Evidence, Signs: facts.Signs}, err
 }
 
 // diagnoseAll finds the first host, in the order given, that shows a known cause.
-func diagnoseAll(names []string, seen map[string][]hosts.Evidence) (checks.Finding, bool) {
+func diagnoseAll(names []string, seen map[string]checks.Shown) (checks.Finding, bool) {
 	for _, name := range names {
-		if cause, known := checks.Diagnose(name, seen[name]); known {
+		if cause, known := checks.Diagnose(name, seen[name].Evidence); known {
 			return cause, true
 		}
 	}
@@ -93,9 +65,9 @@ func (r *run) explain(step plan.Step, failure *StepError) {
 	if len(names) == 0 {
 		return
 	}
-	seen := r.evidenceOf(r.heeds(step), step, names, r.ask)
+	seen := r.shownOf(r.heeds(step), step, names, r.ask)
 	for _, name := range names {
-		for _, one := range seen[name] {
+		for _, one := range seen[name].Evidence {
 			if len(names) > 1 {
 				one.Source = name + ": " + one.Source
 			}
@@ -135,34 +107,37 @@ func (r *run) concerned(step plan.Step) []string {
 	return slices.Sorted(maps.Keys(r.options.Hosts))
 }
 
-// evidenceOf asks hosts at once for what concerns a step. That one does not answer is told too.
-func (r *run) evidenceOf(ctx context.Context, step plan.Step, names []string,
-	ask func(context.Context, string) ([]hosts.Evidence, error),
-) map[string][]hosts.Evidence {
+// shownOf asks hosts at once for what concerns a step. That one does not answer is told too.
+func (r *run) shownOf(ctx context.Context, step plan.Step, names []string,
+	ask func(context.Context, string) (checks.Shown, error),
+) map[string]checks.Shown {
 	within, cancel := context.WithTimeout(ctx, evidenceTime)
 	defer cancel()
 	concerned := checks.Concerns(step)
 	var mu sync.Mutex
 	var group sync.WaitGroup
-	seen := map[string][]hosts.Evidence{}
+	all := map[string]checks.Shown{}
 	for _, name := range names {
 		group.Go(func() {
-			evidence, err := ask(within, name)
+			shown, err := ask(within, name)
 			if err != nil && (ctx.Err() != nil || within.Err() == nil) {
 				return
 			}
 			if err != nil {
-				evidence = []hosts.Evidence{{Source: hosts.SourceHost, Lines: []string{fmt.Sprintf("no answer within %s", evidenceTime)}}}
+				silence := hosts.Evidence{Source: hosts.SourceHost, Lines: []string{fmt.Sprintf("no answer within %s", evidenceTime)}}
+				shown = checks.Shown{Evidence: []hosts.Evidence{silence}, Silent: true}
+			}
+			kept := checks.Shown{Signs: shown.Signs, Silent: shown.Silent}
+			for _, one := range shown.Evidence {
+				if concerned(one.Source) {
+					kept.Evidence = append(kept.Evidence, one)
+				}
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			for _, one := range evidence {
-				if concerned(one.Source) {
-					seen[name] = append(seen[name], one)
-				}
-			}
+			all[name] = kept
 		})
 	}
 	group.Wait()
-	return seen
+	return all
 }

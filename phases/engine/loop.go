@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
-	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -88,7 +87,7 @@ func (r *run) start(i int) {
 	r.record.started(step, r.graph.cause(i))
 	began := r.options.Now()
 	r.launch(func() func() {
-		outcome, err := r.do(step)
+		outcome, watch, err := r.do(step)
 		took := r.options.Now().Sub(began)
 		if err == nil {
 			return func() { r.finish(i, outcome, took) }
@@ -98,17 +97,26 @@ func (r *run) start(i int) {
 		}
 		failure := newStepError(step, plan.Kind(step), r.rescue.explained(step, err))
 		r.explain(step, failure)
+		watch.judged(failure)
 		return func() { r.fail(i, failure, took) }
 	})
 }
 
-func (r *run) do(step plan.Step) (hosts.Outcome, error) {
-	progress := r.record.progress(about(step, plan.EventStepProgress))
-	defer r.askWhileWaiting(step, func(cause checks.Finding) { r.record.known(step, cause) })()
-	if step.Cluster != nil {
-		return r.options.Cluster.Do(r.heeds(step), step.Cluster, r.bytes, progress)
+func (r *run) do(step plan.Step) (hosts.Outcome, *watch, error) {
+	ctx, watch, end := r.beginWatch(step)
+	defer end()
+	if works(step) {
+		defer r.pulse.begin(step.Host)()
 	}
-	return r.options.Hosts[step.Host].Do(r.heeds(step), step.Action, progress)
+	progress := watch.noting(r.record.progress(about(step, plan.EventStepProgress)))
+	var outcome hosts.Outcome
+	var err error
+	if step.Cluster != nil {
+		outcome, err = r.options.Cluster.Do(ctx, step.Cluster, r.bytes, progress)
+	} else {
+		outcome, err = r.options.Hosts[step.Host].Do(ctx, step.Action, progress)
+	}
+	return outcome, watch, err
 }
 
 // bytes reads the content behind a ref for a cluster action.

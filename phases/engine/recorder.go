@@ -123,10 +123,13 @@ func (r *recorder) failed(step plan.Step, failure *StepError, took time.Duration
 	r.tell(event, "end")
 }
 
-// known tells the known cause of a wait that lasts.
-func (r *recorder) known(step plan.Step, cause checks.Finding) {
+// stands tells how a wait that lasts stands, and the known cause of it.
+func (r *recorder) stands(step plan.Step, verdict checks.Verdict) {
 	event := about(step, plan.EventStepProgress)
-	event.Detail, event.Fix = seenOn(cause), cause.Fix
+	event.Status = verdict.Status
+	if cause := verdict.Cause; cause != nil {
+		event.Detail, event.Fix = seenOn(*cause), cause.Fix
+	}
 	r.tell(event, "")
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -28,6 +29,7 @@ type run struct {
 	rescue     *rescue
 	failures   map[int]*StepError
 	evidence   map[string]*recentEvidence // by host
+	pulse      *pulse
 }
 
 func newRun(ctx context.Context, p plan.Plan, options Options, record *recorder) *run {
@@ -37,7 +39,7 @@ func newRun(ctx context.Context, p plan.Plan, options Options, record *recorder)
 		deliveries: newDeliveries(p, options.Content),
 		ready:      graph.in(ready), ended: make(chan func()), failures: map[int]*StepError{},
 		rescue:  newRescue(ctx, graph, record),
-		stepsOf: map[string][]int{}, evidence: noEvidence(options.Hosts),
+		stepsOf: map[string][]int{}, evidence: noEvidence(options.Hosts), pulse: newPulse(),
 	}
 	for i, step := range p.Steps {
 		r.stepsOf[step.Host] = append(r.stepsOf[step.Host], i)
@@ -68,9 +70,9 @@ func (r *run) launch(work func() (note func())) {
 // recentEvidence is what a host showed when it was last asked: several steps wait for the same
 // host at a time, and gathering an answer costs it a whole step's work.
 type recentEvidence struct {
-	asking   chan struct{} // holds one while the host is asked
-	at       time.Time
-	evidence []hosts.Evidence
+	asking chan struct{} // holds one while the host is asked
+	at     time.Time
+	shown  checks.Shown
 }
 
 func noEvidence(all map[string]hosts.Host) map[string]*recentEvidence {
@@ -130,6 +132,7 @@ func (r *run) send(u upload, d *delivery) {
 	}
 	progress := r.record.progress(plan.Event{Step: u.step.ID, Phase: u.step.Phase, Host: u.host, Kind: ActionUpload})
 	r.launch(func() func() {
+		defer r.pulse.begin(u.host)()
 		err := r.options.Hosts[u.host].Upload(r.heeds(u.step), u.blobs, progress)
 		return func() {
 			if u.large {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/engine"
@@ -27,6 +28,7 @@ type stage struct {
 	log      []string // what was asked of the hosts, in order
 	holders  map[string]hosts.LeaseHolder
 	evidence map[string][]hosts.Evidence
+	signs    func(host string) []hosts.Sign
 	auto     bool // actions end by themselves
 	fail     map[string]error
 	deaf     map[string]bool // actions that do not heed their context
@@ -76,7 +78,11 @@ func (h host) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, erro
 		<-ctx.Done()
 		return hosts.Facts{}, ctx.Err()
 	}
-	return hosts.Facts{Evidence: h.evidence[h.name]}, nil
+	facts := hosts.Facts{Evidence: h.evidence[h.name]}
+	if h.signs != nil {
+		facts.Signs = h.signs(h.name)
+	}
+	return facts, nil
 }
 
 func (h host) Upload(ctx context.Context, blobs []hosts.Blob, progress func(hosts.Progress)) error {
@@ -138,11 +144,32 @@ func (c clusterOf) Do(ctx context.Context, action plan.ClusterAction, content fu
 		}
 		return hosts.Outcome{Result: hosts.Changed}, c.perform(ctx, "apply "+string(body))
 	case plan.WaitAPI:
-		return hosts.Outcome{Result: hosts.Unchanged}, c.perform(ctx, "wait-api "+action.Host)
+		return hosts.Outcome{Result: hosts.Unchanged}, c.wait(ctx, "wait-api "+action.Host, action.Timeout)
 	case plan.WaitAvailable:
 		return hosts.Outcome{Result: hosts.Unchanged}, c.perform(ctx, "wait-available "+action.Object.Name)
 	}
 	panic(fmt.Sprintf("the tests have no such action: %T", action))
+}
+
+// wait is perform for a wait that has its time, and ends as those of the real cluster do.
+func (c clusterOf) wait(ctx context.Context, id string, seconds int) error {
+	if seconds == 0 {
+		return c.perform(ctx, id)
+	}
+	began, limit := time.Now(), time.Duration(seconds)*time.Second
+	within, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err := c.perform(within, id)
+	late := &plan.WaitError{For: id, After: time.Since(began), Last: "connection refused"}
+	var stuck *plan.StuckError
+	switch {
+	case errors.As(context.Cause(ctx), &stuck):
+		late.Stuck = stuck.Why
+		return late
+	case ctx.Err() == nil && within.Err() != nil:
+		return late
+	}
+	return err
 }
 
 func (s *stage) note(what string) {

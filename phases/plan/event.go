@@ -35,16 +35,18 @@ const StageRescue = "rescue"
 // makes it last, and what to do about it. Detail of a stage is what is waited for; its Fix is
 // what is to be done where the stage is cut short.
 type Event struct {
-	Time     time.Time       `json:"time"`
-	Type     EventType       `json:"type"`
-	Stage    string          `json:"stage,omitempty"`
-	Step     string          `json:"step,omitempty"`
-	Phase    Phase           `json:"phase,omitempty"`
-	Subject  Subject         `json:"subject,omitzero"`
-	Host     string          `json:"host,omitempty"`
-	Kind     string          `json:"action,omitempty"`
-	Result   hosts.Result    `json:"result,omitempty"`
-	Detail   string          `json:"detail,omitempty"`
+	Time    time.Time    `json:"time"`
+	Type    EventType    `json:"type"`
+	Stage   string       `json:"stage,omitempty"`
+	Step    string       `json:"step,omitempty"`
+	Phase   Phase        `json:"phase,omitempty"`
+	Subject Subject      `json:"subject,omitzero"`
+	Host    string       `json:"host,omitempty"`
+	Kind    string       `json:"action,omitempty"`
+	Result  hosts.Result `json:"result,omitempty"`
+	Detail  string       `json:"detail,omitempty"`
+	// Status says, of the progress of a step that waits, how what it waits for stands on the hosts.
+	Status   string          `json:"status,omitempty"`
 	Progress *hosts.Progress `json:"progress,omitempty"`
 	Seconds  float64         `json:"seconds,omitempty"` // how long the step, or the run, took
 	Error    string          `json:"error,omitempty"`

@@ -23,6 +23,7 @@ func (a MemberAdd) describe() hosts.Description {
 type MemberPromote struct {
 	Name    string `json:"name"`
 	Timeout int    `json:"timeoutSeconds"`
+	Patience
 }
 
 func (a MemberPromote) describe() hosts.Description {

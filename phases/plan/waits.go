@@ -16,6 +16,7 @@ type WaitAPI struct {
 	// Version, if set, is what it has to be, with a leading v: one of before does not count.
 	Version string `json:"version,omitempty"`
 	Timeout int    `json:"timeoutSeconds"`
+	Patience
 }
 
 func (a WaitAPI) describe() hosts.Description {
@@ -40,6 +41,7 @@ type WaitNode struct {
 	// loop renews it sooner.
 	Restarted bool `json:"restarted,omitempty"`
 	Timeout   int  `json:"timeoutSeconds"`
+	Patience
 }
 
 func (a WaitNode) describe() hosts.Description {
@@ -56,6 +58,7 @@ type WaitPods struct {
 	Host    string      `json:"host"`
 	Pods    []StaticPod `json:"pods"`
 	Timeout int         `json:"timeoutSeconds"`
+	Patience
 }
 
 // StaticPod is a static Pod by its manifest.
@@ -80,6 +83,7 @@ type WaitAvailable struct {
 	// Missing is how many of a DaemonSet's Pods may be missing: those of nodes that are left out.
 	Missing int `json:"missing,omitempty"`
 	Timeout int `json:"timeoutSeconds"`
+	Patience
 }
 
 func (a WaitAvailable) describe() hosts.Description {
@@ -91,6 +95,7 @@ type WaitEndpoint struct {
 	Host    string `json:"host"`
 	Address string `json:"address"`
 	Timeout int    `json:"timeoutSeconds"`
+	Patience
 }
 
 func (a WaitEndpoint) describe() hosts.Description {

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -65,6 +66,8 @@ type stepState struct {
 	since    time.Time
 	seconds  float64
 	note     string // what it waits for, or how far it is
+	stands   bool   // the note is how the hosts stand
+	carried  workflow.Transfer
 	fix      string
 	detail   string // how it ended
 	because  string
@@ -188,7 +191,7 @@ func (j *job) foldStep(event plan.Event) {
 		if s.status == "" {
 			j.running++
 		}
-		s.status, s.since = event.Type, event.Time
+		s.status, s.since, s.note, s.stands, s.carried = event.Type, event.Time, "", false, workflow.Transfer{}
 	case plan.EventStepProgress:
 		j.foldProgress(s, event)
 	default:
@@ -244,10 +247,18 @@ func isDone(status plan.EventType) bool {
 func (j *job) foldProgress(s *stepState, event plan.Event) {
 	switch {
 	case event.Progress == nil:
-		s.note, s.fix = clean(event.Detail), clean(event.Fix)
-	case event.Progress.Note != "" && s.fix == "":
+		s.note, s.fix = clean(cmp.Or(event.Detail, event.Status)), clean(event.Fix)
+		s.stands = event.Status != ""
+	case s.fix != "" || s.stands:
+	case event.Progress.Note != "":
 		s.note = clean(event.Progress.Note)
-	case event.Progress.Total > 0 && s.fix == "":
+	case workflow.Carries(event):
+		if s.since.IsZero() {
+			s.since = event.Time // what it needs is on its way
+		}
+		s.carried.Note(*event.Progress, event.Time)
+		s.note = s.carried.String()
+	case event.Progress.Total > 0:
 		s.note = fmt.Sprintf("%d%%", 100*event.Progress.Done/event.Progress.Total)
 	}
 }

@@ -37,6 +37,9 @@ func (j *job) lane(place string, l text.Language, now time.Time) lane {
 	for _, s := range j.hosts[place] {
 		switch s.status {
 		case "", plan.EventStepProgress:
+			if s.note != "" { // its content is on its way
+				running = append(running, s)
+			}
 		case plan.EventStepStarted:
 			at.runs++
 			running = append(running, s)

@@ -191,9 +191,13 @@ func (c *Client) reconfigure(ctx context.Context, op string, limit time.Duration
 		}
 		return next, nil
 	})
+	var stuck *plan.StuckError
 	switch {
 	case err == nil:
 		return outcome(changed, ""), nil
+	case errors.As(err, &stuck) && failure != nil:
+		failure.Err = fmt.Errorf("%w: %w", stuck, failure.Err)
+		return hosts.Outcome{}, failure
 	case errors.Is(err, errTimeUp):
 		failure.Err = fmt.Errorf("not within %s: %w", limit, failure.Err)
 		return hosts.Outcome{}, failure

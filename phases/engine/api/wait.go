@@ -8,21 +8,14 @@ import (
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // defaultWait is how long a wait lasts whose action does not say.
 const defaultWait = 4 * time.Minute
 
 // WaitError is a wait that ended before what was waited for came.
-type WaitError struct {
-	For   string // what was waited for
-	After time.Duration
-	Last  string // what was last seen
-}
-
-func (e *WaitError) Error() string {
-	return fmt.Sprintf("wait for %s: not within %s; last seen: %s", e.For, e.After, e.Last)
-}
+type WaitError = plan.WaitError
 
 // verdict is what one look of a wait found.
 type verdict struct {
@@ -57,7 +50,7 @@ func (c *Client) poll(ctx context.Context, what string, seconds int, progress fu
 	look func(context.Context) (verdict, error),
 ) (hosts.Outcome, error) {
 	limit := cmp.Or(time.Duration(seconds)*time.Second, defaultWait)
-	last, looks := "no answer", 0
+	last, looks, began := "no answer", 0, time.Now()
 	err := repeat(ctx, limit, progress, func(ctx context.Context) (retry, error) {
 		looks++
 		found, err := look(ctx)
@@ -69,9 +62,12 @@ func (c *Client) poll(ctx context.Context, what string, seconds int, progress fu
 		}
 		return retry{cmp.Or(found.next, c.pace.poll), found.seen}, nil
 	})
+	var stuck *plan.StuckError
 	switch {
 	case errors.Is(err, errTimeUp):
 		return hosts.Outcome{}, &WaitError{For: what, After: limit, Last: last}
+	case errors.As(err, &stuck):
+		return hosts.Outcome{}, &WaitError{For: what, After: time.Since(began), Last: last, Stuck: stuck.Why}
 	case err != nil:
 		return hosts.Outcome{}, fmt.Errorf("wait for %s: %w", what, err)
 	}

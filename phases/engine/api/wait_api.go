@@ -57,10 +57,17 @@ func (c *Client) waitEndpoint(ctx context.Context, action plan.WaitEndpoint, pro
 	if err != nil {
 		return hosts.Outcome{}, fmt.Errorf("wait for %s: %w", what, err)
 	}
+	bound := c.pace.endpoint
 	return c.poll(ctx, what, action.Timeout, progress, func(ctx context.Context) (verdict, error) {
-		ready, seen, err := readyAt(ctx, from, action.Address, config, c.pace.endpoint)
+		began := time.Now()
+		ready, seen, err := readyAt(ctx, from, action.Address, config, bound)
 		if disconnected(err) || distrusted(err) {
 			return verdict{}, err
+		}
+		if err != nil && time.Since(began) >= bound {
+			// An address that nobody has gives no answer, nor does a distant host that was not given the
+			// time for one: of several round trips a look is made.
+			bound = min(2*bound, c.pace.health)
 		}
 		if err != nil {
 			seen = brief(err)

@@ -94,7 +94,7 @@ func TestWaitEndpointThatEnds(t *testing.T) {
 			after time.Duration
 			says  string
 		}{
-			"nobody is there":     {"worker-1", nobody, 5 * second, "not within 5s; last seen: no answer within 1s"},
+			"nobody is there":     {"worker-1", nobody, 5 * second, "not within 5 s; last seen: no answer within"},
 			"not connected":       {"worker-2", nobody, 0, "the host is not connected"},
 			"another cluster's":   {"worker-1", other.take, 0, "unknown authority"},
 			"the host is cut off": {"worker-1", func(context.Context, string) (net.Conn, error) { return nil, cut }, 0, "EOF"},
@@ -139,4 +139,39 @@ func TestPodsOfADeadNodeAreDeletedAtOnce(t *testing.T) {
 func elapse(length time.Duration) {
 	timer := time.NewTimer(length)
 	<-timer.C
+}
+
+// TestWaitEndpointOfADistantHost: where an answer takes longer than the first looks have, later ones have
+// the time for it.
+func TestWaitEndpointOfADistantHost(t *testing.T) {
+	playEndpoint(t, func(t *testing.T, c *cluster, client *Client) {
+		near := c.planes["cp-1"].take
+		c.lead(func(ctx context.Context, from string) (net.Conn, error) {
+			select {
+			case <-time.After(2500 * time.Millisecond):
+				return near(ctx, from)
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		})
+		wait := plan.WaitEndpoint{Host: "worker-1", Address: endpointAddress, Timeout: 60}
+		if done, err := client.Do(t.Context(), wait, nil, nil); err != nil || done.Result != hosts.Changed {
+			t.Errorf("%v %v", done, err)
+		}
+	})
+}
+
+// TestStuckWaitSaysSo: a wait that is ended as stuck says why, and what it last saw.
+func TestStuckWaitSaysSo(t *testing.T) {
+	playEndpoint(t, func(t *testing.T, c *cluster, client *Client) {
+		c.lead(refuses)
+		ctx, end := context.WithCancelCause(t.Context())
+		after(20*second, func() { end(&plan.StuckError{Why: "on cp-1 a disk is full"}) })
+		_, err := client.Do(ctx, plan.WaitEndpoint{Host: "worker-1", Address: endpointAddress, Timeout: 60}, nil, nil)
+		const says = "as seen from worker-1: stuck, given up after 20 s: on cp-1 a disk is full; last seen: connect: connection refused"
+		late, is := errors.AsType[*plan.WaitError](err)
+		if !is || !strings.Contains(strings.ReplaceAll(err.Error(), errDown.Error(), "connect: connection refused"), says) || late.Stuck == "" {
+			t.Errorf("it says %v", err)
+		}
+	})
 }

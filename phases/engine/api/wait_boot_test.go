@@ -27,8 +27,8 @@ func TestWaitBoot(t *testing.T) {
 		want       string
 	}{
 		"it reboots":          {2 * time.Second, 40 * time.Second, ""},
-		"it does not reboot":  {time.Hour, time.Hour, "w-1 to boot: not within 1m0s; last seen: it still runs in the boot of before"},
-		"it does not come up": {2 * time.Second, time.Hour, "not within 1m0s; last seen: connect: no route"},
+		"it does not reboot":  {time.Hour, time.Hour, "w-1 to boot: not within 60 s; last seen: it still runs in the boot of before"},
+		"it does not come up": {2 * time.Second, time.Hour, "not within 60 s; last seen: connect: no route"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			play(t, one, func(t *testing.T, c *cluster, _ *Client) {
