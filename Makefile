@@ -51,6 +51,10 @@ test: ## every test there is but the long ones, those on lab clusters included
 test-long: ## the long campaigns: docs/testing.md says which, and when to run them
 	e2e/run.sh long
 
+.PHONY: test-vm
+test-vm: ## the tests on virtual machines with kernels of their own: docs/testing.md
+	e2e/run.sh vm
+
 .PHONY: unit
 unit: ## the tests that need neither root nor a lab
 	e2e/run.sh unit
@@ -59,7 +63,7 @@ unit: ## the tests that need neither root nor a lab
 lint: ## gofmt, vet and staticcheck
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	go vet ./...
-	go vet -tags long ./e2e
+	go vet -tags 'long vm' ./e2e
 	for component in endpoint cni-await etcd; do go -C bundle/components/$$component vet ./...; done
 	go -C bundle/components/addons vet -tags grpcnotrace ./flanneld
 	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...

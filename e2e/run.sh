@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The tests: all but the long ones, with the word unit those that need no lab, with the word
-# long the long ones. Elsewhere than on Linux as root the end-to-end tests are left out.
+# long the long ones, with the word vm those on virtual machines. Elsewhere than on Linux as root the end-to-end tests are left out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 which=${1:-all}
@@ -26,6 +26,10 @@ tests() {
     go test -json -tags long -run '^TestLong' -count=1 -timeout 3h ./e2e
     return
   fi
+  if [ "$which" = vm ]; then
+    go test -json -tags vm -run '^TestVM' -count=1 -timeout 5h ./e2e
+    return
+  fi
   unit -json
   go test -json -count=1 -timeout 60m ./e2e
 }
@@ -34,14 +38,15 @@ if [ "$which" = unit ]; then
   unit
   exit
 fi
-[ "$which" = long ] || make lint
+[ "$which" != all ] || make lint
 if [ "$(uname -s)" != Linux ] || [ "$(id -u)" -ne 0 ]; then
   echo "test: NOT RUN: the end-to-end tests need Linux and root (lab hosts are made of namespaces)"
-  [ "$which" != long ] || exit 0
+  [ "$which" = all ] || exit 0
   make build
   unit
   exit
 fi
+[ "$which" != vm ] || e2e/setup.sh vm
 make build fast-bundle dist/fast-bundle-v1.36.tar dist/kubeadm
 mkdir -p bin
 go build -o bin/report ./e2e/report

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building the bundle and running the lab need of Debian's or Ubuntu's
-# packages: only what is missing, and nothing where nothing is.
+# packages: only what is missing, and nothing where nothing is. With the word vm also what virtual
+# machines need.
 set -euo pipefail
 
 packages=(
@@ -8,6 +9,10 @@ packages=(
   zstd                           # compresses layers better than any Go library does
   mmdebstrap                     # makes the root of the lab's hosts
   openssh-client                 # its ssh-agent is one of the ways in that are tested
+)
+[ "${1:-}" != vm ] || packages+=(
+  qemu-system-x86 seabios        # the emulator, without what it recommends for desktops
+  e2fsprogs                      # makes the disks
 )
 
 missing=()

@@ -36,7 +36,7 @@ func (s *session) boot(ctx context.Context, h *hostRecord) error {
 		return err
 	}
 	testOnlyAt("disk and cgroups made")
-	started, err := s.startInit(h.Name)
+	started, err := s.startInit(h)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", h.Name, err)
 	}
@@ -66,9 +66,9 @@ func (s *session) configureInit(h *hostRecord, init *waitingInit, cgroups []hier
 		return err
 	}
 	testOnlyAt("host connected")
-	spec := hostSpec{
-		Name: h.Name, Image: h.Image, Disk: s.lab.hostDir(h.Name),
-		Places: s.record.places(h), Cgroups: cgroups,
+	spec, err := s.specification(h, cgroups)
+	if err != nil {
+		return err
 	}
 	if err := json.NewEncoder(init.spec).Encode(spec); err != nil {
 		return err
@@ -84,6 +84,17 @@ func (s *session) configureInit(h *hostRecord, init *waitingInit, cgroups []hier
 	return nil
 }
 
+// specification is what a host's first process has to know to become the host.
+func (s *session) specification(h *hostRecord, cgroups []hierarchy) (any, error) {
+	if h.Kind == KindVM {
+		return s.machineSpec(h)
+	}
+	return hostSpec{
+		Name: h.Name, Image: h.Image, Disk: s.lab.hostDir(h.Name),
+		Places: s.record.places(h), Cgroups: cgroups,
+	}, nil
+}
+
 // waitingInit is a process in new namespaces that waits for its specification. It ends when
 // this program ends before it has sent one.
 type waitingInit struct {
@@ -92,11 +103,11 @@ type waitingInit struct {
 	report  *os.File // why it could not become a host; empty when it did
 }
 
-// startInit starts the first process of a host, by its watch. Both hold the lab's lock, until the init
+// startInit starts the first process of a host, by its watch where it has one. Both hold the lab's lock, until the init
 // is told what it is to become or sees that nobody will tell it: where this program is killed, its lock is
 // freed only when nothing is left of what it has begun, and nobody has to look for it.
-func (s *session) startInit(host string) (*waitingInit, error) {
-	log, err := os.OpenFile(s.lab.bootLogFile(host), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+func (s *session) startInit(h *hostRecord) (*waitingInit, error) {
+	log, err := os.OpenFile(s.lab.bootLogFile(h.Name), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +122,11 @@ func (s *session) startInit(host string) (*waitingInit, error) {
 		return nil, errors.Join(err, specIn.Close())
 	}
 	defer reportIn.Close()
-	p, err := s.startWatch(host, log, specOut, reportIn)
+	start := s.startWatch
+	if h.Kind == KindVM {
+		start = s.startMachine
+	}
+	p, err := start(h.Name, log, specOut, reportIn)
 	if err != nil {
 		return nil, errors.Join(err, specIn.Close(), reportOut.Close())
 	}

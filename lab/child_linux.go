@@ -13,6 +13,8 @@ const (
 	roleHost  = "slipway-lab-host"  // the init of a lab host
 	roleWatch = "slipway-lab-watch" // who started a host's init, and boots it again
 	roleBuild = "slipway-lab-build" // the builder of the hosts' root
+	roleVM    = "slipway-lab-vm"    // a virtual machine
+	roleDisk  = "slipway-lab-disk"  // the maker of a virtual machine's disk
 )
 
 // childVariable marks a child: one that begins to boot hosts itself was started by a
@@ -30,6 +32,10 @@ func Main() {
 		err = watchMain(os.Args[1], os.Args[2])
 	case roleBuild:
 		err = buildMain(os.Args[1:])
+	case roleVM:
+		err = machineMain()
+	case roleDisk:
+		err = diskMain(os.Args[1:])
 	default:
 		return
 	}

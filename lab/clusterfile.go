@@ -10,11 +10,11 @@ import (
 	"github.com/slipway-k8s/slipway/cluster"
 )
 
-// roles is what each kind of host is in the cluster file. Spares are not in it.
-var roles = map[Kind]string{
-	KindControlPlane: "control-plane",
-	KindWorker:       "worker",
-	KindLoadBalancer: "load-balancer",
+// roles is what a host of each role is in the cluster file. Spares are not in it.
+var roles = map[Role]string{
+	RoleControlPlane: "control-plane",
+	RoleWorker:       "worker",
+	RoleLoadBalancer: "load-balancer",
 }
 
 // clusterFile is a Cluster file as the lab writes it: only what fits it to these hosts.
@@ -70,8 +70,8 @@ func (l *Lab) render(r *record, program, mode string, existing []byte) ([]byte, 
 func (r *record) fileHosts(mode string) []fileHost {
 	var hosts []fileHost
 	for _, h := range r.Hosts {
-		role, ok := roles[h.Kind]
-		if ok && (h.Kind != KindLoadBalancer || mode == modeLoadBalancers) {
+		role, ok := roles[h.Role]
+		if ok && (h.Role != RoleLoadBalancer || mode == modeLoadBalancers) {
 			host := fileHost{Name: h.Name, Address: h.Address.String(), Roles: []string{role}}
 			if h.Second.IsValid() {
 				host.Address, host.Addresses = "", []string{h.Address.String(), h.Second.String()}

@@ -11,7 +11,7 @@ import (
 func tryRecord(t *testing.T, counts Counts) *record {
 	t.Helper()
 	r := &record{Name: "try", Subnet: netip.MustParsePrefix(DefaultSubnet)}
-	if err := r.grow(counts); err != nil {
+	if err := r.grow(Options{Counts: counts}); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -150,9 +150,9 @@ func TestTheModesAreTheClusterFiles(t *testing.T) {
 			t.Fatalf("modes %v, want %v", EndpointModes(), want)
 		}
 	}
-	for kind, want := range map[Kind]cluster.Role{KindControlPlane: cluster.RoleControlPlane, KindWorker: cluster.RoleWorker, KindLoadBalancer: cluster.RoleLoadBalancer, KindSpare: ""} {
-		if roles[kind] != string(want) {
-			t.Errorf("a %s has the role %q, want %q", kind, roles[kind], want)
+	for role, want := range map[Role]cluster.Role{RoleControlPlane: cluster.RoleControlPlane, RoleWorker: cluster.RoleWorker, RoleLoadBalancer: cluster.RoleLoadBalancer, RoleSpare: ""} {
+		if roles[role] != string(want) {
+			t.Errorf("%s is %q in the file, want %q", role, roles[role], want)
 		}
 	}
 }

@@ -13,29 +13,32 @@ import (
 
 // DialContext connects from the lab's own network, where the bridge is: a place that is
 // none of the hosts.
-func (l *Lab) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+func (l *Lab) DialContext(ctx context.Context, network, address string) (connection net.Conn, err error) {
+	err = l.inNetwork(func() error {
+		// A literal address: the dial runs on this goroutine, and so does its socket call.
+		connection, err = new(net.Dialer).DialContext(ctx, network, address)
+		return err
+	})
+	return connection, err
+}
+
+// inNetwork does something on a thread that is in the lab's network.
+func (l *Lab) inNetwork(do func() error) error {
 	namespace, err := os.Open(l.networkFile())
 	if err != nil {
-		return nil, fmt.Errorf("open the lab's network: %w", err)
+		return fmt.Errorf("open the lab's network: %w", err)
 	}
 	defer namespace.Close()
-	type outcome struct {
-		connection net.Conn
-		err        error
-	}
-	done := make(chan outcome)
+	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: no other goroutine shall get a thread in there
 		if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err != nil {
-			done <- outcome{nil, fmt.Errorf("enter the lab's network: %w", err)}
+			done <- fmt.Errorf("enter the lab's network: %w", err)
 			return
 		}
-		// A literal address: the dial runs on this goroutine, and so does its socket call.
-		connection, err := new(net.Dialer).DialContext(ctx, network, address)
-		done <- outcome{connection, err}
+		done <- do()
 	}()
-	o := <-done
-	return o.connection, o.err
+	return <-done
 }
 
 // Dial connects to an address in the lab and carries bytes both ways until both ends

@@ -26,7 +26,7 @@ func (l *Lab) Hosts() ([]Host, error) {
 	r.atBoot(boot)
 	var hosts []Host
 	for _, h := range r.Hosts {
-		host := Host{Name: h.Name, Kind: h.Kind, Address: h.Address, State: StateDown}
+		host := Host{Name: h.Name, Role: h.Role, Kind: h.Kind, Address: h.Address, State: StateDown}
 		if h.process().alive() {
 			host.State, host.PID = StateUp, h.PID
 		}

@@ -216,7 +216,7 @@ func TestTheLockOutlivesAKilledUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	init, err := (&session{lab: l, lock: lock}).startInit("cp-1")
+	init, err := (&session{lab: l, lock: lock}).startInit(&hostRecord{Name: "cp-1", Kind: KindNamespace})
 	if err := errors.Join(err, lock.Close()); err != nil {
 		t.Fatal(err)
 	}

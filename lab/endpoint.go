@@ -36,9 +36,9 @@ func (r *record) endpointMode(asked string) string {
 	switch {
 	case asked != "":
 		return asked
-	case r.count(KindLoadBalancer) > 0:
+	case r.count(RoleLoadBalancer) > 0:
 		return modeLoadBalancers
-	case r.count(KindControlPlane) > 1:
+	case r.count(RoleControlPlane) > 1:
 		return modeVIP
 	}
 	return ""
@@ -50,19 +50,19 @@ func (r *record) endpoint(mode string) (fileEndpoint, error) {
 	switch mode {
 	case "", modeLocal:
 	case modeControlPlane:
-		if r.count(KindControlPlane) > 1 {
-			return made, fmt.Errorf("endpoint mode %s is for one control plane, and the lab has %d", mode, r.count(KindControlPlane))
+		if r.count(RoleControlPlane) > 1 {
+			return made, fmt.Errorf("endpoint mode %s is for one control plane, and the lab has %d", mode, r.count(RoleControlPlane))
 		}
 	case modeVIP:
 		made.Host = r.Virtual.String()
 	case modeLoadBalancers:
-		if r.count(KindLoadBalancer) == 0 {
+		if r.count(RoleLoadBalancer) == 0 {
 			return made, fmt.Errorf("endpoint mode %s needs load balancers, and the lab has none", mode)
 		}
 		made.Host = r.Virtual.String()
 	case modeExternal:
 		// The user's own load balancer, whatever runs on it: so it is not in the file.
-		first := slices.IndexFunc(r.Hosts, func(h *hostRecord) bool { return h.Kind == KindLoadBalancer })
+		first := slices.IndexFunc(r.Hosts, func(h *hostRecord) bool { return h.Role == RoleLoadBalancer })
 		if first < 0 {
 			return made, fmt.Errorf("endpoint mode %s needs a load balancer to be the endpoint, and the lab has none", mode)
 		}
@@ -73,10 +73,10 @@ func (r *record) endpoint(mode string) (fileEndpoint, error) {
 	return made, nil
 }
 
-func (r *record) count(kind Kind) int {
+func (r *record) count(role Role) int {
 	count := 0
 	for _, h := range r.Hosts {
-		if h.Kind == kind {
+		if h.Role == role {
 			count++
 		}
 	}

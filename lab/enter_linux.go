@@ -18,8 +18,8 @@ import (
 )
 
 // Exec runs a command on a host as root, not by SSH but from inside its namespaces: so
-// it works also when the network or sshd does not. A command that ran and failed is no
-// error; its code says so.
+// it works also when the network or sshd does not. A virtual machine has no other door than
+// SSH. A command that ran and failed is no error; its code says so.
 func (l *Lab) Exec(ctx context.Context, host string, stdin io.Reader, argv ...string) (Result, error) {
 	var stdout, stderr bytes.Buffer
 	code, err := l.Run(ctx, host, Streams{In: stdin, Out: &stdout, Err: &stderr}, argv...)
@@ -39,9 +39,21 @@ func (l *Lab) Run(ctx context.Context, host string, streams Streams, argv ...str
 	if err != nil {
 		return 0, err
 	}
+	if h.Kind == KindVM {
+		code, err := l.runOverSSH(ctx, h, streams, argv)
+		if err != nil {
+			err = fmt.Errorf("run %s on %s: %w", argv[0], host, err)
+		}
+		return code, err
+	}
+	return l.runInside(ctx, h, streams, argv)
+}
+
+// runInside runs a command in a host's namespaces.
+func (l *Lab) runInside(ctx context.Context, h *hostRecord, streams Streams, argv []string) (int, error) {
 	cmd, err := l.start(ctx, h, streams, argv)
 	if err != nil {
-		return 0, fmt.Errorf("run %s on %s: %w", argv[0], host, err)
+		return 0, fmt.Errorf("run %s on %s: %w", argv[0], h.Name, err)
 	}
 	err = cmd.Wait()
 	if exit := new(exec.ExitError); errors.As(err, &exit) {
@@ -51,7 +63,7 @@ func (l *Lab) Run(ctx context.Context, host string, streams Streams, argv ...str
 		return exit.ExitCode(), nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("run %s on %s: %w", argv[0], host, err)
+		return 0, fmt.Errorf("run %s on %s: %w", argv[0], h.Name, err)
 	}
 	return 0, nil
 }

@@ -55,7 +55,7 @@ func TestBothFamiliesInTheClusterFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := &record{Name: "try", Subnet: first, Second: second}
-		if err := r.grow(Counts{ControlPlanes: 3}); err != nil {
+		if err := r.grow(Options{Counts: Counts{ControlPlanes: 3}}); err != nil {
 			t.Fatal(err)
 		}
 		file, err := (&Lab{name: "try", dir: "/var/lib/slipway-lab/try"}).render(r, "slipway", "", nil)

@@ -26,6 +26,17 @@ var packages = []string{
 	"ca-certificates", "curl", "less",
 }
 
+// image is what a root for hosts is made of.
+type image struct {
+	name     string // of its folder in the cache, after the release's; empty for namespaces' hosts
+	packages []string
+	hooks    []string // commands on the finished root, which is $1
+	takes    string   // how long it takes to make
+}
+
+// namespaceImage is the root of hosts that are namespaces of this machine's kernel.
+var namespaceImage = image{packages: packages, hooks: userHooks, takes: "a minute or so"}
+
 // The users of every host beside root. Both let the lab's key in; only one may sudo.
 const (
 	sudoUser   = "ops"
@@ -61,16 +72,16 @@ func imageCache() (string, error) {
 	return filepath.Join(cache, "slipway", "lab"), nil
 }
 
-// imageKey names a root by all that goes into it.
-func imageKey(codename string) string {
+// key names a root by all that goes into it.
+func (i image) key(codename string) string {
 	sum := sha256.New()
-	fmt.Fprintln(sum, codename, runtime.GOARCH, packages, imageFiles, maskedUnits, userHooks)
-	return codename + "-" + hex.EncodeToString(sum.Sum(nil)[:6])
+	fmt.Fprintln(sum, codename, runtime.GOARCH, i.packages, imageFiles, maskedUnits, i.hooks)
+	return codename + i.name + "-" + hex.EncodeToString(sum.Sum(nil)[:6])
 }
 
 // ensureImage gives the folder of a root that hosts may be laid over, building it at
 // the first time.
-func ensureImage(ctx context.Context, tell func(string)) (string, error) {
+func ensureImage(ctx context.Context, of image, tell func(string)) (string, error) {
 	codename, err := findRelease()
 	if err != nil {
 		return "", err
@@ -79,7 +90,7 @@ func ensureImage(ctx context.Context, tell func(string)) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	root := filepath.Join(cache, imageKey(codename))
+	root := filepath.Join(cache, of.key(codename))
 	if _, err := os.Stat(root); err == nil {
 		return root, nil
 	}
@@ -94,10 +105,10 @@ func ensureImage(ctx context.Context, tell func(string)) (string, error) {
 	if _, err := os.Stat(root); err == nil {
 		return root, nil // somebody else built it while this waited
 	}
-	tell("build the hosts' root from " + codename + " packages (once; a minute or so)")
+	tell("build the hosts' root from " + codename + " packages (once; " + of.takes + ")")
 	found, err := findSources(ctx, codename)
 	if err == nil {
-		err = buildImage(ctx, root, found)
+		err = of.build(ctx, root, found)
 	}
 	if err != nil {
 		return "", fmt.Errorf("build the hosts' root: %w", err)
@@ -105,15 +116,15 @@ func ensureImage(ctx context.Context, tell func(string)) (string, error) {
 	return root, nil
 }
 
-// buildImage makes a root under a temporary name and renames it when it is whole.
-func buildImage(ctx context.Context, root string, from sources) error {
+// build makes a root under a temporary name and renames it when it is whole.
+func (i image) build(ctx context.Context, root string, from sources) error {
 	// Fixed names, so that what a crash left is found by the next.
 	half, scratch := root+".half", root+".scratch"
 	if err := errors.Join(os.RemoveAll(half), os.RemoveAll(scratch), os.Mkdir(scratch, 0o755)); err != nil {
 		return err
 	}
 	defer os.RemoveAll(scratch)
-	if err := runDebootstrap(ctx, half, scratch, from); err != nil {
+	if err := i.debootstrap(ctx, half, scratch, from); err != nil {
 		return err
 	}
 	if err := finishImage(half); err != nil {
@@ -122,9 +133,9 @@ func buildImage(ctx context.Context, root string, from sources) error {
 	return os.Rename(half, root)
 }
 
-// runDebootstrap runs mmdebstrap in mount and PID namespaces of its own: whatever
+// debootstrap runs mmdebstrap in mount and PID namespaces of its own: whatever
 // becomes of this process, its mounts and children go with it.
-func runDebootstrap(ctx context.Context, target, scratch string, from sources) error {
+func (i image) debootstrap(ctx context.Context, target, scratch string, from sources) error {
 	path, err := exec.LookPath("mmdebstrap")
 	if err != nil {
 		return errors.New("mmdebstrap is missing: apt-get install mmdebstrap")
@@ -135,9 +146,9 @@ func runDebootstrap(ctx context.Context, target, scratch string, from sources) e
 	}
 	args := []string{
 		"--mode=root", "--variant=minbase", "--format=directory", "--quiet",
-		"--include=" + strings.Join(packages, ","), "--aptopt=" + options,
+		"--include=" + strings.Join(i.packages, ","), "--aptopt=" + options,
 	}
-	for _, hook := range userHooks {
+	for _, hook := range i.hooks {
 		args = append(args, "--customize-hook="+hook)
 	}
 	args = append(args, from.codename, target, "-")

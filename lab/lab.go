@@ -1,5 +1,6 @@
 // Package lab boots hosts to try Slipway on and to test it with: real systemd and
-// real sshd in namespaces of this machine, on a network that has no way out.
+// real sshd in namespaces of this machine or in virtual machines with a kernel of their
+// own, on a network that has no way out.
 //
 // A lab takes nothing from the machine that it does not give back. Its network
 // lies in namespaces of its own, its processes in cgroups and PID namespaces of
@@ -39,7 +40,7 @@ var ErrNotFound = errors.New("no such lab")
 // ErrDown is given for what needs a host that runs.
 var ErrDown = errors.New("the host is down")
 
-// Counts is how many hosts of each kind a lab is to have.
+// Counts is how many hosts of each role a lab is to have.
 type Counts struct {
 	ControlPlanes int
 	Workers       int
@@ -55,6 +56,10 @@ type Options struct {
 	// Family is of what a new lab's hosts have addresses, one of Families(); IPv4 unless said.
 	Family string
 	Counts Counts
+	// Kind is what hosts are made of that the lab does not have yet; KindNamespace unless said.
+	Kind Kind
+	// Machine is how those are built that are virtual machines.
+	Machine Machine
 
 	// Program is the slipway binary that the cluster file's proxyCommand names; this
 	// very program unless said.
@@ -89,10 +94,11 @@ const (
 // Host is one host of a lab.
 type Host struct {
 	Name    string     `json:"name"`
+	Role    Role       `json:"role"`
 	Kind    Kind       `json:"kind"`
 	Address netip.Addr `json:"address"`
 	State   State      `json:"state"`
-	PID     int        `json:"pid,omitempty"` // of the host's init, as the machine sees it
+	PID     int        `json:"pid,omitempty"` // of the host's init, or of its virtual machine, as the machine sees it
 }
 
 // Result is how a command on a host ended.
@@ -108,15 +114,15 @@ type Streams struct {
 	Out, Err io.Writer
 }
 
-// Kind is what a host was made for.
-type Kind string
+// Role is what a host was made for.
+type Role string
 
-// The kinds of host. A spare is booted and then left alone.
+// The roles. A spare is booted and then left alone.
 const (
-	KindControlPlane Kind = "control-plane"
-	KindWorker       Kind = "worker"
-	KindLoadBalancer Kind = "load-balancer"
-	KindSpare        Kind = "spare"
+	RoleControlPlane Role = "control-plane"
+	RoleWorker       Role = "worker"
+	RoleLoadBalancer Role = "load-balancer"
+	RoleSpare        Role = "spare"
 )
 
 // Lab is a lab that exists on this machine.

@@ -19,7 +19,7 @@ func TestGrowNamesAndPlacesHosts(t *testing.T) {
 			"cp-1=10.80.0.11 worker-1=10.80.0.21 worker-2=10.80.0.22 cp-2=10.80.0.12 lb-1=10.80.0.201 spare-1=10.80.0.221"},
 	}
 	for _, step := range steps {
-		if err := r.grow(step.counts); err != nil {
+		if err := r.grow(Options{Counts: step.counts}); err != nil {
 			t.Fatal(err)
 		}
 		if got := places(r); got != step.want {
@@ -38,7 +38,7 @@ func places(r *record) string {
 
 func TestGrowNeverGivesAnAddressTwice(t *testing.T) {
 	r := &record{Name: "try", Subnet: netip.MustParsePrefix("192.168.7.0/26")}
-	if err := r.grow(Counts{ControlPlanes: 15, Workers: 30, Spares: 5}); err != nil {
+	if err := r.grow(Options{Counts: Counts{ControlPlanes: 15, Workers: 30, Spares: 5}}); err != nil {
 		t.Fatal(err)
 	}
 	if !r.Virtual.IsValid() || !r.Subnet.Contains(r.Virtual) {
@@ -54,7 +54,7 @@ func TestGrowNeverGivesAnAddressTwice(t *testing.T) {
 		}
 		seen[h.Address] = h.Name
 	}
-	if err := r.grow(Counts{Workers: 60}); err == nil || !strings.Contains(err.Error(), "no address left") {
+	if err := r.grow(Options{Counts: Counts{Workers: 60}}); err == nil || !strings.Contains(err.Error(), "no address left") {
 		t.Errorf("a subnet too small for its hosts gives %v", err)
 	}
 }
@@ -63,14 +63,14 @@ func TestGrowNeverGivesAnAddressTwice(t *testing.T) {
 // one that nobody has.
 func TestAnAddressIsKeptForTheEndpoint(t *testing.T) {
 	r := tryRecord(t, Counts{ControlPlanes: 1})
-	if err := r.grow(Counts{Workers: 90}); err != nil {
+	if err := r.grow(Options{Counts: Counts{Workers: 90}}); err != nil {
 		t.Fatal(err)
 	}
 	if want := netip.MustParseAddr("10.80.0.100"); r.Virtual != want || r.host("worker-79").Address != nth(r.Subnet, 99) || r.host("worker-80").Address != nth(r.Subnet, 101) {
 		t.Errorf("the endpoint's address is %s, want %s, in %s", r.Virtual, want, places(r))
 	}
 	old := &record{Name: "old", Subnet: r.Subnet, Hosts: []*hostRecord{{Name: "worker-80", Address: r.Virtual}}}
-	if err := old.grow(Counts{}); err != nil || old.Virtual != nth(r.Subnet, 101) {
+	if err := old.grow(Options{Counts: Counts{}}); err != nil || old.Virtual != nth(r.Subnet, 101) {
 		t.Errorf("of a lab that had none: %s, %v", old.Virtual, err)
 	}
 }

@@ -124,8 +124,12 @@ func everywhere(address netip.Addr) *net.IPNet {
 	return &net.IPNet{IP: make(net.IP, address.BitLen()/8), Mask: net.CIDRMask(0, address.BitLen())}
 }
 
-// connect lays a cable from the bridge into the network namespace of a host's init.
+// connect lays a cable from the bridge into the network namespace of a host's init, or to the card
+// of a virtual machine.
 func (l *Lab) connect(r *record, h *hostRecord, pid int) error {
+	if h.Kind == KindVM {
+		return l.plugIn(h)
+	}
 	return l.onNetwork(func(handle *netlink.Handle) error {
 		if old, err := handle.LinkByName(h.Name); err == nil {
 			_ = handle.LinkDel(old)

@@ -14,8 +14,27 @@ import (
 // sigPowerOff asks systemd for an orderly shutdown: SIGRTMIN+4.
 const sigPowerOff = unix.Signal(34 + 4)
 
-// stopTimeout bounds an orderly shutdown; systemd itself waits 90 s for a unit.
-const stopTimeout = 100 * time.Second
+// stopTimeout bounds an orderly shutdown; systemd itself waits 90 s for a unit. An emulated machine is
+// slower.
+const (
+	stopTimeout        = 100 * time.Second
+	machineStopTimeout = 5 * time.Minute
+)
+
+func (h *hostRecord) stopTimeout() time.Duration {
+	if h.Kind == KindVM {
+		return machineStopTimeout
+	}
+	return stopTimeout
+}
+
+// pressPowerButton asks a host to shut down in order; one that is off stays so.
+func (l *Lab) pressPowerButton(ctx context.Context, h *hostRecord) error {
+	if h.Kind == KindVM && h.process().alive() {
+		return l.powerDown(ctx, h)
+	}
+	return h.process().signal(sigPowerOff)
+}
 
 // killTimeout bounds the end of processes that have been killed: on a busy machine the
 // kernel needs its time to take a cluster's memory and files back.
@@ -33,7 +52,7 @@ func (l *Lab) Start(ctx context.Context, hosts ...string) error {
 					return err
 				}
 			}
-			return l.awaitBoot(ctx, h, bootTimeout)
+			return l.awaitBoot(ctx, h, h.bootTimeout())
 		})
 	})
 }
@@ -49,10 +68,10 @@ func (l *Lab) Stop(ctx context.Context, hosts ...string) error {
 }
 
 func (s *session) shutDown(ctx context.Context, h *hostRecord) error {
-	if err := h.process().signal(sigPowerOff); err != nil {
+	if err := s.lab.pressPowerButton(ctx, h); err != nil {
 		return fmt.Errorf("stop %s: %w", h.Name, err)
 	}
-	bound, cancel := context.WithTimeout(ctx, stopTimeout)
+	bound, cancel := context.WithTimeout(ctx, h.stopTimeout())
 	defer cancel()
 	if err := h.process().wait(bound); err != nil {
 		return fmt.Errorf("stop %s: it is still shutting down (%w); lab kill takes its power away", h.Name, err)

@@ -31,34 +31,37 @@ type record struct {
 // hostRecord is one host in the record.
 type hostRecord struct {
 	Name    string     `json:"name"`
+	Role    Role       `json:"role"`
 	Kind    Kind       `json:"kind"`
+	Machine *Machine   `json:"machine,omitempty"` // of a virtual machine
 	Address netip.Addr `json:"address"`
-	Second  netip.Addr `json:"second,omitzero"` // of the other family
-	Image   string     `json:"image,omitempty"`
+	Second  netip.Addr `json:"second,omitzero"`  // of the other family
+	Image   string     `json:"image,omitempty"`  // the root that its disk is made from
 	Seeded  bool       `json:"seeded,omitempty"` // its disk has been given names and keys
 	Off     bool       `json:"off,omitempty"`    // stopped or killed on purpose: Up leaves it so
 	PID     int        `json:"pid,omitempty"`
 	Started uint64     `json:"started,omitempty"` // the process's start time, so that a reused PID is not taken for it
 }
 
-// namings gives each kind of host its name and where its addresses begin in the subnet.
+// namings gives the hosts of each role their names and where their addresses begin in the subnet.
 var namings = []struct {
-	kind   Kind
+	role   Role
 	prefix string
 	base   int
 	count  func(Counts) int
 }{
-	{KindControlPlane, "cp", 10, func(c Counts) int { return c.ControlPlanes }},
-	{KindWorker, "worker", 20, func(c Counts) int { return c.Workers }},
-	{KindLoadBalancer, "lb", 200, func(c Counts) int { return c.LoadBalancers }},
-	{KindSpare, "spare", 220, func(c Counts) int { return c.Spares }},
+	{RoleControlPlane, "cp", 10, func(c Counts) int { return c.ControlPlanes }},
+	{RoleWorker, "worker", 20, func(c Counts) int { return c.Workers }},
+	{RoleLoadBalancer, "lb", 200, func(c Counts) int { return c.LoadBalancers }},
+	{RoleSpare, "spare", 220, func(c Counts) int { return c.Spares }},
 }
 
 // virtualBase is where the address for the endpoint is in the subnet.
 const virtualBase = 100
 
-// grow adds the hosts that are missing to reach the counts. It never takes one away.
-func (r *record) grow(counts Counts) error {
+// grow adds the hosts that are missing to reach the counts, made as the options say. It never
+// takes one away, and leaves those that there are as they are.
+func (r *record) grow(o Options) error {
 	if !r.Virtual.IsValid() {
 		free, err := r.freeAddress(virtualBase)
 		if err != nil {
@@ -67,7 +70,7 @@ func (r *record) grow(counts Counts) error {
 		r.Virtual = free
 	}
 	for _, naming := range namings {
-		for i := 1; i <= naming.count(counts); i++ {
+		for i := 1; i <= naming.count(o.Counts); i++ {
 			name := naming.prefix + "-" + strconv.Itoa(i)
 			if r.host(name) != nil {
 				continue
@@ -76,10 +79,20 @@ func (r *record) grow(counts Counts) error {
 			if err != nil {
 				return err
 			}
-			r.Hosts = append(r.Hosts, &hostRecord{Name: name, Kind: naming.kind, Address: address, Second: r.secondAddress(address)})
+			r.Hosts = append(r.Hosts, o.newHost(name, naming.role, address, r.secondAddress(address)))
 		}
 	}
 	return nil
+}
+
+// newHost is a host as the options say.
+func (o Options) newHost(name string, role Role, address, second netip.Addr) *hostRecord {
+	h := &hostRecord{Name: name, Role: role, Kind: KindNamespace, Address: address, Second: second}
+	if o.Kind == KindVM {
+		machine := o.Machine.withDefaults()
+		h.Kind, h.Machine = KindVM, &machine
+	}
+	return h
 }
 
 // bridgeAddress is the subnet's first address: the hosts' default route, which leads nowhere.

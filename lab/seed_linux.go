@@ -33,6 +33,11 @@ func (s *session) seed(h *hostRecord) error {
 			return err
 		}
 	}
+	if h.Kind == KindVM {
+		if err := s.makeDisk(h); err != nil {
+			return err
+		}
+	}
 	return s.change(func(*record) { h.Seeded = true })
 }
 
@@ -80,6 +85,9 @@ func (s *session) seedFiles(h *hostRecord) ([]seedFile, error) {
 		{path: "etc/resolv.conf", content: "nameserver " + s.record.bridgeAddress().String() + "\n", mode: 0o644},
 		{path: "etc/ssh/ssh_host_ed25519_key", content: string(key.private), mode: 0o600},
 		{path: "etc/ssh/ssh_host_ed25519_key.pub", content: key.public + "\n", mode: 0o644},
+	}
+	if h.Kind == KindVM {
+		files = append(files, s.machineSeeds(h)...)
 	}
 	for owner, home := range map[int]string{0: "root", 1000: "home/" + sudoUser, 1001: "home/" + noSudoUser} {
 		files = append(files,

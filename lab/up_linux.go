@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkMachine(); err != nil {
+	if err := errors.Join(checkMachine(), o.checkKind()); err != nil {
 		return nil, err
 	}
 	if _, err := os.Stat(l.dir); errors.Is(err, fs.ErrNotExist) {
@@ -30,8 +31,7 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 		}
 	}
 	// First, for it is where most machines fail that have never had a lab.
-	image, err := ensureImage(ctx, func(text string) { o.tell("", text) })
-	if err != nil {
+	if _, err := o.ensureImage(ctx, o.Kind); err != nil {
 		return nil, err
 	}
 	s, err := l.begin(ctx, o)
@@ -40,7 +40,7 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	}
 	defer s.lock.Close()
 	testOnlyAt("recorded")
-	if err := s.prepare(ctx, image); err != nil {
+	if err := s.prepare(ctx, o); err != nil {
 		return nil, err
 	}
 	testOnlyAt("prepared")
@@ -62,6 +62,18 @@ func (o Options) tell(host, text string) {
 	}
 }
 
+// ensureImage gives the root that hosts of a kind are made from.
+func (o Options) ensureImage(ctx context.Context, kind Kind) (string, error) {
+	flavour := namespaceImage
+	if kind == KindVM {
+		if err := checkVirtualization(); err != nil {
+			return "", err
+		}
+		flavour = vmImage
+	}
+	return ensureImage(ctx, flavour, func(text string) { o.tell("", text) })
+}
+
 func checkMachine() error {
 	if os.Geteuid() != 0 {
 		return errors.New("a lab makes namespaces, mounts and cgroups: run it as root")
@@ -79,7 +91,7 @@ func (o Options) checkNew() error {
 		return err
 	}
 	r := &record{Name: o.Name, Subnet: first, Second: second}
-	if err := r.grow(o.Counts); err != nil { // whether it has room
+	if err := r.grow(o); err != nil { // whether it has room
 		return err
 	}
 	return r.checkClusterFile(o)
@@ -138,7 +150,7 @@ func (s *session) begin(o Options) error {
 	if o.Family != "" && (second != r.Second || first.Addr().Is4() != r.Subnet.Addr().Is4()) {
 		return fmt.Errorf("lab %s has hosts of another family than %s, which cannot be changed", r.Name, o.Family)
 	}
-	if err := r.grow(o.Counts); err != nil {
+	if err := r.grow(o); err != nil {
 		return err
 	}
 	if err := r.checkClusterFile(o); err != nil {
@@ -179,7 +191,7 @@ func (r *record) atBoot(boot string) {
 }
 
 // prepare makes what the hosts share.
-func (s *session) prepare(ctx context.Context, image string) error {
+func (s *session) prepare(ctx context.Context, o Options) error {
 	if _, err := s.lab.keyAt(s.lab.IdentityFile(), "slipway-lab-"+s.lab.name); err != nil {
 		return fmt.Errorf("make the lab's SSH key: %w", err)
 	}
@@ -198,31 +210,47 @@ func (s *session) prepare(ctx context.Context, image string) error {
 		return err
 	}
 	testOnlyAt("network pinned")
-	return s.change(func(r *record) {
-		for _, h := range r.Hosts {
-			if h.Image == "" {
-				h.Image = image
-			}
-		}
-	})
+	return s.giveImages(ctx, o)
 }
 
-// bootTimeout bounds a boot unless Options says otherwise.
-const bootTimeout = 2 * time.Minute
+// giveImages notes which root each new host is made from.
+func (s *session) giveImages(ctx context.Context, o Options) error {
+	for _, h := range s.record.Hosts {
+		if h.Image != "" {
+			continue
+		}
+		image, err := o.ensureImage(ctx, h.Kind)
+		if err != nil {
+			return err
+		}
+		h.Image = image
+	}
+	return s.change(func(*record) {})
+}
+
+// How long a boot may take unless Options says otherwise. An emulated machine on a busy one takes
+// minutes.
+const (
+	bootTimeout        = 2 * time.Minute
+	machineBootTimeout = 15 * time.Minute
+)
+
+func (h *hostRecord) bootTimeout() time.Duration {
+	if h.Kind == KindVM {
+		return machineBootTimeout
+	}
+	return bootTimeout
+}
 
 // bootAll boots, all at once, the hosts that are down and not meant to be.
 func (s *session) bootAll(ctx context.Context, o Options) error {
-	bound := o.BootTimeout
-	if bound == 0 {
-		bound = bootTimeout
-	}
 	var group errgroup.Group
 	for _, h := range s.record.Hosts {
 		if h.Off {
 			continue
 		}
 		group.Go(func() error {
-			return s.bootOne(ctx, o, h, bound)
+			return s.bootOne(ctx, o, h, cmp.Or(o.BootTimeout, h.bootTimeout()))
 		})
 	}
 	return group.Wait()

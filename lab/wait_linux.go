@@ -75,6 +75,9 @@ func (l *Lab) awaitSystem(ctx context.Context, h *hostRecord) error {
 // bootLog is the end of what a host said when it booted: its journal, or what its init
 // wrote before there was one.
 func (l *Lab) bootLog(h *hostRecord) string {
+	if h.Kind == KindVM {
+		return l.consoleLog(h)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	result, err := l.Exec(ctx, h.Name, nil, "journalctl", "--boot", "--no-pager", "--lines=20", "--output=cat")

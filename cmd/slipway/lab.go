@@ -31,8 +31,8 @@ func newLabCommand(waits *awaited) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lab",
 		Short: "Boot hosts on this machine to try Slipway on",
-		Long: `Boot hosts on this machine to try Slipway on: real systemd and sshd in namespaces,
-on a network of their own that has no way out. Needs Linux and root.`,
+		Long: `Boot hosts on this machine to try Slipway on: real systemd and sshd in namespaces or
+in virtual machines, on a network of their own that has no way out. Needs Linux and root.`,
 	}
 	cmd.PersistentFlags().StringVar(&flags.name, "name", "lab", "the lab's name")
 	cmd.PersistentFlags().StringVar(&flags.dir, "dir", "", "where labs are kept (default $"+lab.DirVariable+" or "+lab.DefaultDir()+")")
@@ -48,7 +48,8 @@ on a network of their own that has no way out. Needs Linux and root.`,
 
 func newLabUpCommand(flags *labFlags) *cobra.Command {
 	var counts lab.Counts
-	var subnet, out, endpoint, family string
+	var subnet, out, endpoint, kind, family string
+	var machine lab.Machine
 	var output *string
 	cmd := &cobra.Command{
 		Use:   "up",
@@ -61,11 +62,16 @@ With several control planes the file's endpoint is an address of the lab's netwo
 no host has (mode vip, or loadBalancers where there are such hosts); --endpoint chooses
 another mode for a new file. In mode external the first load balancer's address is the
 endpoint, and what runs there is yours. Where the mode is not loadBalancers, load
-balancers are not in the file.`,
+balancers are not in the file.
+
+A host of the kind vm is a virtual machine under QEMU with Debian's own kernel: with control
+groups version 2, modules, swap and AppArmor, or SELinux where --kernel-args security=selinux
+asks for it. It takes longer to boot, and minutes where this machine has no KVM.`,
 		Example: "  slipway lab up --name six --control-planes 1 --workers 1 --family dual --out six.yaml\n" +
 			"  slipway lab up --name ha --control-planes 3 --workers 1 --out ha.yaml\n" +
 			"  slipway lab up --name try --control-planes 1 --workers 2 --out try.yaml\n" +
-			"  slipway lab up --name lbs --control-planes 3 --load-balancers 2 --out lbs.yaml",
+			"  slipway lab up --name lbs --control-planes 3 --load-balancers 2 --out lbs.yaml\n" +
+			"  slipway lab up --name real --kind vm --control-planes 1 --out real.yaml",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkEndpoint(endpoint, out); err != nil {
@@ -77,6 +83,7 @@ balancers are not in the file.`,
 			defer flags.waits.mustEnd("taking away what of the lab was begun", "what is left of it is taken away by: slipway lab down")()
 			options := lab.Options{
 				Name: flags.name, Dir: flags.dir, Counts: counts, ClusterFile: out, Endpoint: endpoint, Family: family,
+				Kind: lab.Kind(kind), Machine: machine,
 				Progress: labProgress(cmd.ErrOrStderr()),
 			}
 			if subnet != "" {
@@ -100,6 +107,12 @@ balancers are not in the file.`,
 	cmd.Flags().StringVar(&subnet, "subnet", "", "the lab's network, when it is new (default "+lab.DefaultSubnet+")")
 	cmd.Flags().StringVar(&family, "family", "", "the addresses of a new lab's hosts: "+strings.Join(lab.Families(), ", ")+" (default ipv4)")
 	cmd.Flags().StringVar(&out, "out", "", "write the cluster file here")
+	cmd.Flags().StringVar(&kind, "kind", string(lab.KindNamespace), "what new hosts are made of: namespace, or vm (a virtual machine with a kernel of its own)")
+	cmd.Flags().IntVar(&machine.CPUs, "cpus", 0, "processors of a new virtual machine (default 2)")
+	cmd.Flags().IntVar(&machine.Memory, "memory", 0, "memory of a new virtual machine, in MiB (default 3072)")
+	cmd.Flags().IntVar(&machine.MTU, "mtu", 0, "MTU of a new virtual machine's network card (default 1500)")
+	cmd.Flags().StringVar(&machine.Kernel, "kernel", "", "a new virtual machine's kernel, of Debian's: cloud or generic (default cloud)")
+	cmd.Flags().StringSliceVar(&machine.KernelArguments, "kernel-args", nil, "what is added to the kernel's command line of a new virtual machine")
 	cmd.Flags().StringVar(&endpoint, "endpoint", "", "the endpoint's mode in a new cluster file: "+strings.Join(lab.EndpointModes(), ", ")+" (default by the hosts)")
 	output = outputFlag(cmd)
 	return cmd
@@ -205,13 +218,13 @@ func printLabs(out io.Writer, labs []listedLab) error {
 	var rows [][]string
 	for _, l := range labs {
 		if len(l.Hosts) == 0 {
-			rows = append(rows, []string{l.Name, "-", "-", "-", "half-made: lab up completes it, lab down removes it"})
+			rows = append(rows, []string{l.Name, "-", "-", "-", "-", "half-made: lab up completes it, lab down removes it"})
 		}
 		for _, h := range l.Hosts {
-			rows = append(rows, []string{l.Name, h.Name, string(h.Kind), h.Address.String(), string(h.State)})
+			rows = append(rows, []string{l.Name, h.Name, string(h.Role), string(h.Kind), h.Address.String(), string(h.State)})
 		}
 	}
-	return writeTable(out, "LAB\tHOST\tKIND\tADDRESS\tSTATE", rows)
+	return writeTable(out, "LAB\tHOST\tROLE\tKIND\tADDRESS\tSTATE", rows)
 }
 
 // newLabHostCommand is a command that does something to hosts of one lab.

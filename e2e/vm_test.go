@@ -1,0 +1,228 @@
+//go:build vm
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The tests of this file run on virtual machines with a kernel of their own (lab up --kind vm): what
+// control groups version 2, swap, modules, firewalls, AppArmor and SELinux do to a host no namespace
+// shows. They take long where the machine has no KVM, so they have a target of their own, make test-vm,
+// and one machine at a time where one is enough.
+
+// newMachines boots virtual machines.
+func newMachines(t *testing.T, flags ...string) *lab {
+	t.Helper()
+	return newLab(t, append([]string{"--kind", "vm"}, flags...)...)
+}
+
+// dressed has a machine be as its owner has it before Slipway comes, and tells how it looks then, after
+// a boot: what is set up and is only in the running kernel would be gone by the next.
+func dressed(l *lab, host, script string) (before string) {
+	l.t.Helper()
+	l.exec(host, "sh", "-euc", script)
+	l.reboots(host)
+	return l.exec(host, "sh", "-c", look)
+}
+
+// reboots has a host boot again by itself, and waits until it has.
+func (l *lab) reboots(host string) {
+	l.t.Helper()
+	l.power("stop", host)
+	l.power("start", host)
+}
+
+// useful wants the cluster to do what clusters do.
+func useful(l *lab) {
+	l.t.Helper()
+	l.must(l.onCluster("smoke")...)
+}
+
+// TestVMOrdinary is the walk on Debian as most have it: control groups version 2, AppArmor, swap in
+// fstab and as a unit, ufw, and no module loaded that a cluster needs.
+func TestVMOrdinary(t *testing.T) {
+	l := newMachines(t, "--control-planes", "1")
+	before := dressed(l, "cp-1", `
+		fallocate -l 64M /swap.img; chmod 600 /swap.img; mkswap -q /swap.img; echo '/swap.img none swap sw 0 0' >> /etc/fstab
+		fallocate -l 64M /swap2.img; chmod 600 /swap2.img; mkswap -q /swap2.img
+		printf '[Swap]\nWhat=/swap2.img\n[Install]\nWantedBy=swap.target\n' > /etc/systemd/system/swap2.img.swap
+		systemctl enable swap2.img.swap
+		ufw allow 22/tcp; ufw --force enable`)
+	wantOn(t, l, "cp-1", "control groups", "stat -f -c %T /sys/fs/cgroup", "cgroup2fs")
+	wantOn(t, l, "cp-1", "swaps", "swapon --noheadings | wc -l", "2")
+	wantOn(t, l, "cp-1", "modules", "lsmod | grep -cE '^(overlay|br_netfilter|vxlan|ip_vs) ' || true", "0")
+	promises(t, l, nil, []promise{
+		{"init, with the firewall on", func(t *testing.T, l *lab) {
+			l.init()
+			useful(l)
+			wantOn(t, l, "cp-1", "swaps", "swapon --noheadings | wc -l", "0")
+			wantOn(t, l, "cp-1", "ufw", "ufw status | head -1", "Status: active")
+			wantOn(t, l, "cp-1", "Pods' slice", "ls -d /sys/fs/cgroup/kubepods.slice", "/sys/fs/cgroup/kubepods.slice")
+			confined(t, l)
+		}},
+		{"a boot, of its own and by slipway", func(t *testing.T, l *lab) {
+			l.reboots("cp-1")
+			l.healthy()
+			l.must(l.onCluster("reboot", "cp-1", "--yes")...)
+			l.wantReady("cp-1")
+			useful(l)
+			l.planIsEmpty()
+			wantOn(t, l, "cp-1", "swaps", "swapon --noheadings | wc -l", "0")
+		}},
+		{"the firewall's reload", func(t *testing.T, l *lab) {
+			l.exec("cp-1", "ufw", "reload")
+			useful(l)
+		}},
+		{"reset gives the machine back as it was", func(t *testing.T, l *lab) {
+			l.must(l.onCluster("reset", "--all", "--yes")...)
+			nothingLeft(l, "cp-1")
+			wantUnchanged(t, l, "cp-1", before)
+			l.reboots("cp-1")
+			wantUnchanged(t, l, "cp-1", before)
+		}},
+	})
+}
+
+// confined wants an ordinary Pod's process to have containerd's AppArmor profile.
+func confined(t *testing.T, l *lab) {
+	t.Helper()
+	script := `for pid in $(pgrep coredns); do cat /proc/$pid/attr/current; done | sort -u`
+	wantOn(t, l, "cp-1", "CoreDNS's AppArmor profile", script, "cri-containerd.apparmor.d (enforce)")
+}
+
+// TestVMHardened is the walk on a machine with firewalld on nftables and SELinux enforcing, by Debian's
+// policy: it is not EL's, which docs/hosts.md says.
+func TestVMHardened(t *testing.T) {
+	l := newMachines(t, "--control-planes", "1", "--kernel", "generic", "--kernel-args", "security=selinux,selinux=1,enforcing=1")
+	before := dressed(l, "cp-1", "systemctl enable firewalld")
+	wantOn(t, l, "cp-1", "SELinux", "getenforce", "Enforcing")
+	wantOn(t, l, "cp-1", "firewalld", "firewall-cmd --state", "running")
+	promises(t, l, nil, []promise{
+		{"init, with firewalld on and SELinux enforcing", func(t *testing.T, l *lab) {
+			l.init()
+			useful(l)
+			stillHardened(t, l)
+		}},
+		{"firewalld's reload and restart", func(t *testing.T, l *lab) {
+			l.exec("cp-1", "firewall-cmd", "--reload")
+			useful(l)
+			l.exec("cp-1", "systemctl", "restart", "firewalld")
+			useful(l)
+		}},
+		{"a boot", func(t *testing.T, l *lab) {
+			l.reboots("cp-1")
+			l.healthy()
+			useful(l)
+			l.planIsEmpty()
+			stillHardened(t, l)
+		}},
+		{"reset gives the machine back as it was", func(t *testing.T, l *lab) {
+			l.must(l.onCluster("reset", "--all", "--yes")...)
+			nothingLeft(l, "cp-1")
+			wantUnchanged(t, l, "cp-1", before)
+		}},
+	})
+}
+
+// stillHardened wants that nothing was switched off, and that SELinux has refused nothing of the cluster.
+func stillHardened(t *testing.T, l *lab) {
+	t.Helper()
+	wantOn(t, l, "cp-1", "SELinux", "getenforce", "Enforcing")
+	wantOn(t, l, "cp-1", "firewalld", "firewall-cmd --state", "running")
+	denied := l.exec("cp-1", "sh", "-c", `journalctl -k -b -o cat | grep 'avc:  denied' | grep -E 'slipway|kube|containerd|etcd|haproxy|keepalived|runc|flannel|coredns|pause' | head -20 || true`)
+	if denied != "" {
+		t.Errorf("SELinux refused:\n%s", denied)
+	}
+}
+
+// TestVMProxyModes has kube-proxy in each of its modes, one after another on one machine, whose kernel
+// has loaded nothing for it.
+func TestVMProxyModes(t *testing.T) {
+	l := newMachines(t, "--control-planes", "1")
+	before := dressed(l, "cp-1", "true")
+	file, err := os.ReadFile(l.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for mode, shows := range map[string]string{
+		"nftables": "nft list table ip kube-proxy | grep -c 'chain services'",
+		"iptables": "iptables-save -t nat | grep -c '^:KUBE-SERVICES'",
+		"ipvs":     "test -s /proc/net/ip_vs && ip -o link show kube-ipvs0 | grep -c kube-ipvs0",
+	} {
+		promises(t, l, nil, []promise{{"mode " + mode + ", and its reset", func(t *testing.T, l *lab) {
+			document := fmt.Sprintf("\n---\napiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nmode: %s\n", mode)
+			if err := os.WriteFile(l.file, append(file, document...), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			l.init()
+			useful(l)
+			wantOn(t, l, "cp-1", mode, shows, "1")
+			l.must(l.onCluster("reset", "--all", "--yes")...)
+			nothingLeft(l, "cp-1")
+			wantUnchanged(t, l, "cp-1", before)
+		}}})
+	}
+}
+
+// TestVMPower has a machine's power button pressed while its cluster works, and then its plug pulled.
+func TestVMPower(t *testing.T) {
+	l := newMachines(t, "--control-planes", "1")
+	l.init()
+	promises(t, l, nil, []promise{
+		{"a power-off ends Pods first, then kubelet, containerd and etcd's data are whole", func(t *testing.T, l *lab) {
+			began := time.Now()
+			l.power("stop", "cp-1")
+			t.Logf("off after %.0f s", time.Since(began).Seconds())
+			l.power("start", "cp-1")
+			shutdownOrder(t, l)
+			l.healthy()
+			useful(l)
+			l.planIsEmpty()
+		}},
+		{"a cold boot after the plug was pulled", func(t *testing.T, l *lab) {
+			l.kubectl("create", "configmap", "acknowledged", "--from-literal=a=b")
+			l.power("kill", "cp-1")
+			l.power("start", "cp-1")
+			l.healthy()
+			l.kubectl("get", "configmap", "acknowledged")
+			useful(l)
+			l.planIsEmpty()
+		}},
+	})
+}
+
+// shutdownOrder reads the boot before in the host's journal: the kubelet said that it shuts Pods down,
+// it was stopped after that, and containerd after the kubelet.
+func shutdownOrder(t *testing.T, l *lab) {
+	t.Helper()
+	journal := l.exec("cp-1", "journalctl", "-b", "-1", "-o", "short-monotonic", "--no-pager", "-u", "kubelet", "-u", "containerd")
+	at := -1
+	for _, says := range []string{"Shutdown manager completed", "Stopped kubelet.service", "Stopped containerd.service"} {
+		next := strings.LastIndex(journal, says)
+		if next < 0 || next < at {
+			t.Errorf("%q does not come in its turn; the boot before ends:\n%s", says, journal[max(0, len(journal)-3000):])
+		}
+		at = next
+	}
+}
+
+// TestVMJoin has two machines on a network that lets less through than Ethernet does: the worker's card
+// has an MTU of 1400.
+func TestVMJoin(t *testing.T) {
+	l := newMachines(t, "--control-planes", "1")
+	l.up("--kind", "vm", "--workers", "1", "--mtu", "1400")
+	wantOn(t, l, "worker-1", "MTU", "cat /sys/class/net/eth0/mtu", "1400")
+	l.init()
+	l.wantReady("cp-1", "worker-1")
+	wantOn(t, l, "worker-1", "flannel's MTU", "cat /sys/class/net/flannel.1/mtu", "1350")
+	useful(l)
+	l.must(l.onCluster("reset", "worker-1", "--yes")...)
+	l.must(l.withBundle("join", "worker-1", "--yes")...)
+	l.wantReady("cp-1", "worker-1")
+	l.planIsEmpty()
+}

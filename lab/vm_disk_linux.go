@@ -1,0 +1,100 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// diskSize is what a virtual machine's disk may grow to. The file has holes: only what is written
+// takes room.
+const diskSize = "24G"
+
+func (l *Lab) diskFile(host string) string { return filepath.Join(l.hostDir(host), "disk.img") }
+
+// machineSeeds are the files that a virtual machine begins with beside those of every host: namespaces
+// get their network from outside.
+func (s *session) machineSeeds(h *hostRecord) []seedFile {
+	var network strings.Builder
+	fmt.Fprintf(&network, "[Match]\nName=%s\n\n", hostInterface)
+	network.WriteString("[Network]\nLLMNR=no\nIPv6AcceptRA=no\n")
+	for _, place := range s.record.places(h) {
+		fmt.Fprintf(&network, "Address=%s/%d\nGateway=%s\n", place.Address, place.Subnet.Bits(), place.Gateway)
+	}
+	return []seedFile{
+		{path: "etc/systemd/network/10-lab.network", content: network.String(), mode: 0o644},
+		{path: "etc/fstab", content: "/dev/vda / ext4 errors=remount-ro 0 1\n", mode: 0o644},
+	}
+}
+
+// makeDisk makes a virtual machine's disk: the image's root with the host's seeds laid over it.
+func (s *session) makeDisk(h *hostRecord) error {
+	runtime.LockOSThread() // Pdeathsig is the death of the thread
+	defer runtime.UnlockOSThread()
+	cmd, err := reexec(context.Background(), roleDisk, h.Image, s.lab.hostDir(h.Name), s.lab.diskFile(h.Name))
+	if err != nil {
+		return err
+	}
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("make the disk: %w\n%s", err, lastLines(said.String(), 5))
+	}
+	return nil
+}
+
+// diskMain lays a host's folder over an image, in a mount namespace of its own, and writes the whole
+// into a file system in a file: mke2fs takes a folder as it is, with owners and labels.
+func diskMain(args []string) error {
+	image, dir, disk := args[0], args[1], args[2]
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make the mounts private: %w", err)
+	}
+	root := filepath.Join(dir, "root")
+	layers := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s",
+		overlayPath(image), overlayPath(filepath.Join(dir, "upper")), overlayPath(filepath.Join(dir, "work")))
+	if err := unix.Mount("overlay", root, "overlay", 0, layers); err != nil {
+		return fmt.Errorf("lay the host's seeds over %s: %w", image, err)
+	}
+	if err := label(root, filepath.Join(dir, "upper")); err != nil {
+		return err
+	}
+	if err := os.Remove(disk); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	path, err := exec.LookPath("mke2fs")
+	if err != nil {
+		return err
+	}
+	return unix.Exec(path, []string{"mke2fs", "-q", "-t", "ext4", "-d", root, disk, diskSize}, os.Environ())
+}
+
+// label gives what was seeded the labels that the image's SELinux policy has for it: without them an
+// enforcing kernel lets nobody in.
+func label(root, seeds string) error {
+	var paths []string
+	err := filepath.WalkDir(seeds, func(path string, _ fs.DirEntry, err error) error {
+		paths = append(paths, strings.TrimPrefix(path, seeds))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	args := append([]string{root, "setfiles", "-F", "/etc/selinux/default/contexts/files/file_contexts"}, paths[1:]...)
+	out, err := exec.Command("chroot", args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("label the host's seeds: %w\n%s", err, lastLines(string(out), 5))
+	}
+	return nil
+}
