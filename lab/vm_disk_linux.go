@@ -80,21 +80,33 @@ func diskMain(args []string) error {
 	return unix.Exec(path, []string{"mke2fs", "-q", "-t", "ext4", "-d", root, disk, diskSize}, os.Environ())
 }
 
-// label gives what was seeded the labels that the image's SELinux policy has for it: without them an
-// enforcing kernel lets nobody in.
+// label gives what was seeded, and what the lab laid over the image, the labels that the image's SELinux
+// policy has for it: without them an enforcing kernel lets nobody in.
 func label(root, seeds string) error {
 	var paths []string
+	for _, file := range imageFiles {
+		paths = append(paths, "/"+file.path)
+	}
+	for _, unit := range maskedUnits {
+		paths = append(paths, "/etc/systemd/system/"+unit)
+	}
 	err := filepath.WalkDir(seeds, func(path string, _ fs.DirEntry, err error) error {
-		paths = append(paths, strings.TrimPrefix(path, seeds))
+		if path != seeds {
+			paths = append(paths, strings.TrimPrefix(path, seeds))
+		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	args := append([]string{root, "setfiles", "-F", "/etc/selinux/default/contexts/files/file_contexts"}, paths[1:]...)
+	proc := filepath.Join(root, "proc") // setfiles sets labels by /proc/self/fd
+	if err := unix.Mount("proc", proc, "proc", 0, ""); err != nil {
+		return fmt.Errorf("mount %s: %w", proc, err)
+	}
+	args := append([]string{root, "setfiles", "-F", "/etc/selinux/default/contexts/files/file_contexts"}, paths...)
 	out, err := exec.Command("chroot", args...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("label the host's seeds: %w\n%s", err, lastLines(string(out), 5))
 	}
-	return nil
+	return unix.Unmount(proc, 0)
 }

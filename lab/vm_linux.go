@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -40,27 +41,50 @@ func (s *session) machineSpec(h *hostRecord) (machineSpec, error) {
 	return machineSpec{
 		Network: s.lab.networkFile(),
 		Dir:     s.lab.hostDir(h.Name),
-		Argv:    h.Machine.argv(h.Name, hardwareAddress(s.record.Name, h.Name).String(), vmlinuz, initrd),
+		Argv:    h.Machine.argv(h.Name, hardwareAddress(s.record.Name, h.Name).String(), vmlinuz, initrd, hasVirtualization()),
 	}, nil
 }
 
 // argv is the emulator's command line; it runs in the host's folder.
-func (m Machine) argv(host, mac, vmlinuz, initrd string) []string {
-	return []string{
-		qemu, "-name", host, "-nodefaults", "-no-user-config", "-display", "none",
-		"-machine", "q35", "-accel", "kvm", "-accel", "tcg,thread=multi", // the first that works
+func (m Machine) argv(host, mac, vmlinuz, initrd string, accelerated bool) []string {
+	argv := []string{qemu, "-name", host, "-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35"}
+	if accelerated {
+		argv = append(argv, "-accel", "kvm") // the first accelerator that works is taken
+	}
+	return append(argv,
+		"-accel", "tcg,thread=multi",
 		// Where the machine is a virtual one itself, its KVM may refuse to set this one register.
 		"-cpu", "max,-arch-capabilities",
 		"-smp", strconv.Itoa(m.CPUs), "-m", strconv.Itoa(m.Memory),
 		"-kernel", vmlinuz, "-initrd", initrd, "-append", m.commandLine(),
 		"-drive", "file=disk.img,format=raw,if=virtio,cache=writeback,discard=unmap",
-		"-netdev", "tap,id=lab,ifname=" + host + ",script=no,downscript=no",
+		"-netdev", "tap,id=lab,ifname="+host+",script=no,downscript=no",
 		"-device", fmt.Sprintf("virtio-net-pci,netdev=lab,mac=%s,host_mtu=%d,romfile=", mac, m.MTU),
 		"-device", "virtio-rng-pci",
-		"-serial", "file:" + consoleFile,
-		"-qmp", "unix:" + controlFile + ",server=on,wait=off",
+		"-serial", "file:"+consoleFile,
+		"-qmp", "unix:"+controlFile+",server=on,wait=off",
 		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+	)
+}
+
+// hasVirtualization tells whether the machine's processors run a kernel of another's as it is. A
+// /dev/kvm alone does not say so: one that works without the processor's help (PVM) takes only kernels
+// that know of it, and an ordinary one hangs there.
+func hasVirtualization() bool {
+	data, err := os.ReadFile("/proc/cpuinfo")
+	return err == nil && virtualizes(string(data))
+}
+
+func virtualizes(cpuinfo string) bool {
+	for line := range strings.Lines(cpuinfo) {
+		name, flags, _ := strings.Cut(line, ":")
+		if strings.TrimSpace(name) != "flags" {
+			continue
+		}
+		words := strings.Fields(flags)
+		return slices.Contains(words, "vmx") || slices.Contains(words, "svm")
 	}
+	return false
 }
 
 // commandLine is the kernel's. Interfaces keep the kernel's names, so that a host's is called as in

@@ -53,7 +53,7 @@ func TestGrowWithMachines(t *testing.T) {
 
 // TestMachineIsOnTheLabsNetworkAlone goes through the emulator's arguments: its one card is the lab's.
 func TestMachineIsOnTheLabsNetworkAlone(t *testing.T) {
-	argv := strings.Join(Machine{MTU: 1400, KernelArguments: []string{"enforcing=1"}}.withDefaults().argv("cp-1", "02:00:00:00:00:01", "/boot/vmlinuz", "/boot/initrd"), " ")
+	argv := strings.Join(Machine{MTU: 1400, KernelArguments: []string{"enforcing=1"}}.withDefaults().argv("cp-1", "02:00:00:00:00:01", "/boot/vmlinuz", "/boot/initrd", true), " ")
 	for _, want := range []string{
 		"-nodefaults", "-netdev tap,id=lab,ifname=cp-1,script=no,downscript=no", "mac=02:00:00:00:00:01,host_mtu=1400",
 		"-smp 2 -m 3072", "-append root=/dev/vda rw console=ttyS0", "enforcing=1",
@@ -64,5 +64,23 @@ func TestMachineIsOnTheLabsNetworkAlone(t *testing.T) {
 	}
 	if n := strings.Count(argv, "-netdev"); n != 1 {
 		t.Errorf("it has %d network cards: %s", n, argv)
+	}
+}
+
+// TestAcceleratesWhereTheProcessorDoes tells processors that virtualize from those that do not.
+func TestAcceleratesWhereTheProcessorDoes(t *testing.T) {
+	for name, test := range map[string]struct {
+		cpuinfo string
+		want    bool
+	}{
+		"Intel":           {"processor\t: 0\nflags\t\t: fpu vmx sse2\n", true},
+		"AMD":             {"processor\t: 0\nflags\t\t: fpu svm sse2\n", true},
+		"a virtual one":   {"processor\t: 0\nflags\t\t: fpu sse2\nvmx flags\t: vnmi\n", false},
+		"a longer word":   {"flags\t\t: fpu svm_lock\n", false},
+		"no flags at all": {"processor\t: 0\n", false},
+	} {
+		if got := virtualizes(test.cpuinfo); got != test.want {
+			t.Errorf("%s: got %v", name, got)
+		}
 	}
 }
