@@ -70,4 +70,3 @@ func wantOn(t *testing.T, l *lab, host, what, script, want string) {
 		t.Errorf("%s on %s: want %q, got %q", what, host, want, got)
 	}
 }
-
