@@ -31,14 +31,19 @@ func (s *server) put(ctx context.Context, body blobBody, data []byte, progress f
 // ingest takes a blob out of the inbox and removes it there.
 func (s *server) ingest(ctx context.Context, body blobBody, progress func(hosts.Progress)) error {
 	op := "take blob " + body.Ref + " from the inbox"
-	path, err := s.inboxPath(body.SHA256)
+	path, err := partPath(s.opts.Inbox, body.SHA256)
 	if err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
+	return s.ingestFile(ctx, op, path, body, progress)
+}
+
+// ingestFile takes a blob out of a file and removes that.
+func (s *server) ingestFile(ctx context.Context, op, path string, body blobBody, progress func(hosts.Progress)) error {
 	if err := checkInboxFile(path, body.Size); err != nil {
 		return fmt.Errorf("%s: %w", op, removeBad(path, err))
 	}
-	err = s.host.Upload(ctx, []hosts.Blob{body.blob(func() (io.ReadCloser, error) {
+	err := s.host.Upload(ctx, []hosts.Blob{body.blob(func() (io.ReadCloser, error) {
 		return openInboxFile(path)
 	})}, progress)
 	var known *hosts.Error
@@ -57,15 +62,16 @@ func (b blobBody) blob(open func() (io.ReadCloser, error)) hosts.Blob {
 	return hosts.Blob{Ref: b.Ref, SHA256: b.SHA256, Size: b.Size, Secret: b.Secret, Open: open}
 }
 
-func (s *server) inboxPath(digest string) (string, error) {
+// partPath is where a blob of this digest lies in a folder, whole or in part.
+func partPath(folder, digest string) (string, error) {
 	raw, err := hex.DecodeString(digest)
 	switch {
-	case s.opts.Inbox == "":
+	case folder == "":
 		return "", errors.New("this agent has no inbox")
 	case err != nil || len(raw) != sha256.Size || hex.EncodeToString(raw) != digest:
 		return "", errors.New("its digest is no SHA-256 in hex")
 	}
-	return filepath.Join(s.opts.Inbox, InboxName(digest)), nil
+	return filepath.Join(folder, InboxName(digest)), nil
 }
 
 // openInboxFile opens a file of the inbox and follows no link: the inbox belongs to the

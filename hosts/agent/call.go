@@ -21,6 +21,7 @@ type request struct {
 	path     string
 	body     any
 	content  []byte        // that follows the body
+	source   *source       // that follows in place of content; nil: nothing does
 	stream   io.ReadCloser // that follows, while something follows the answer; then the call's end is not awaited
 	patience time.Duration // without an answer, and without progress
 	progress func(hosts.Progress)
@@ -57,6 +58,10 @@ func (c *Client) call(ctx context.Context, r request) (a answer, hangUp func(), 
 		body, cancel = open, func() { _ = open.Close() }
 	}
 	sent := io.MultiReader(bytes.NewReader(line), bytes.NewReader(r.content), body)
+	if open, is := body.(*openBody); is && r.source != nil {
+		r.source.open = open
+		sent = io.MultiReader(bytes.NewReader(line), r.source, body)
+	}
 	e := &exchange{progress: make(chan hosts.Progress, 1), answer: make(chan answer, 1)}
 	go c.exchange(asked, r.path, readCloser{sent, body}, e)
 	defer context.AfterFunc(ctx, cancel)()

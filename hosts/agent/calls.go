@@ -18,6 +18,8 @@ const (
 	pathHave    = "/have"
 	pathPut     = "/put"
 	pathIngest  = "/ingest"
+	pathPartial = "/partial"
+	pathTake    = "/take"
 	pathDial    = "/dial"
 	pathJournal = "/journal"
 	pathLeave   = "/leave"
@@ -95,6 +97,29 @@ func (c *Client) Put(ctx context.Context, blob hosts.Blob) error {
 // An error that is ErrBadContent says that it was not the blob.
 func (c *Client) Ingest(ctx context.Context, blob hosts.Blob) error {
 	_, _, err := c.call(ctx, request{op: "take blob " + blob.Ref, path: pathIngest, body: nameOf(blob), patience: blobPatience})
+	return err
+}
+
+// Partial answers how much of a blob Take has brought to the host in an earlier try.
+func (c *Client) Partial(ctx context.Context, blob hosts.Blob) (int64, error) {
+	partial, err := ask[partialBody](ctx, c, request{op: "look for blob " + blob.Ref, path: pathPartial, body: nameOf(blob), patience: blobPatience})
+	return partial.Size, err
+}
+
+// Take sends a blob of any size through this session, its content from an offset on, which is what Partial
+// answered or 0, and has the agent store it. What came stays on the host where it is cut off. An error that is
+// ErrBadContent says that it was not the blob, and that the next try begins at 0.
+func (c *Client) Take(ctx context.Context, blob hosts.Blob, offset int64, content io.Reader) error {
+	from := &source{in: content}
+	_, _, err := c.call(ctx, request{
+		op: "send blob " + blob.Ref, path: pathTake, body: takeBody{blobBody: nameOf(blob), Offset: offset}, source: from, patience: blobPatience,
+	})
+	switch own := from.failure(); {
+	case own != nil:
+		return fmt.Errorf("read blob %s: %w", blob.Ref, own)
+	case err != nil && ctx.Err() != nil:
+		return fmt.Errorf("send blob %s: %w", blob.Ref, ctx.Err()) // the agent knows of an early end alone
+	}
 	return err
 }
 

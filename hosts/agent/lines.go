@@ -25,6 +25,17 @@ type blobBody struct {
 	Secret bool   `json:"secret,omitempty"`
 }
 
+// takeBody is a blob of which the content follows from an offset on.
+type takeBody struct {
+	blobBody
+	Offset int64 `json:"offset,omitempty"`
+}
+
+// partialBody is how much of a blob is there.
+type partialBody struct {
+	Size int64 `json:"size"`
+}
+
 type dialBody struct {
 	Network string `json:"network"`
 	Address string `json:"address"`

@@ -49,6 +49,16 @@ var calls = map[string]func(context.Context, *agent.Client) error{
 	},
 	"put":    func(ctx context.Context, c *agent.Client) error { return c.Put(ctx, hosttest.Content([]byte("x"))) },
 	"ingest": func(ctx context.Context, c *agent.Client) error { return c.Ingest(ctx, hosttest.Content([]byte("x"))) },
+	"partial": func(ctx context.Context, c *agent.Client) error {
+		_, err := c.Partial(ctx, hosttest.Content([]byte("x")))
+		return err
+	},
+	"take": func(ctx context.Context, c *agent.Client) error {
+		return c.Take(ctx, hosttest.Content([]byte("x")), 0, strings.NewReader("x"))
+	},
+	"leave": func(ctx context.Context, c *agent.Client) error {
+		return c.Leave(ctx, []string{"/nowhere/at/all"}, nil)
+	},
 }
 
 // TestNoCallWaitsForEver has a host that lives and answers nothing.

@@ -190,6 +190,13 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})()
 	if c.follow == nil {
 		go func() {
+			if c.taken != nil {
+				select {
+				case <-c.taken:
+				case <-ctx.Done():
+					return
+				}
+			}
 			if _, err := io.Copy(io.Discard, in); err == nil { // its end cancels the call
 				cancel()
 			}
@@ -311,6 +318,8 @@ type call struct {
 	run     func(ctx context.Context, progress func(hosts.Progress)) (any, error)
 	patient bool // it goes on to its end when the operator is gone
 	end     context.CancelFunc
+	// taken is closed once run has read what comes behind the question; nil: it reads nothing.
+	taken chan struct{}
 	// follow carries what comes behind the question and the answer.
 	follow func(ctx context.Context, in io.Reader, out http.ResponseWriter)
 	// drop lets go of what run has opened, or still opens, when the request is over; nil where it opens nothing.
@@ -348,6 +357,12 @@ func (s *server) prepare(path string, in *lineReader) (c call, err error) {
 		var body journalBody
 		err = in.decode(&body)
 		return s.prepareJournal(body), err
+	case pathPartial:
+		var body blobBody
+		err = in.decode(&body)
+		c.run = func(context.Context, func(hosts.Progress)) (any, error) { return s.partial(body) }
+	case pathTake:
+		return s.prepareTake(in)
 	case pathLeave:
 		var body leaveBody
 		err = in.decode(&body)

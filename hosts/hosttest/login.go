@@ -17,10 +17,11 @@ import (
 // Login is what a client meets that has logged in. The zero value is root, and nothing special.
 type Login struct {
 	UID         int
-	MaxSessions int    // refuses more; 0: never
+	MaxSessions int    // refuses more; 0: never; negative: all
 	NoSFTP      bool   // no such subsystem
 	Noise       string // what the login shell prints ahead of a command's output
-	// Shell is the login shell, as /etc/passwd has it; sh if empty. It is run as sshd runs it, with -c.
+	// Shell is the login shell, as /etc/passwd has it, or the name of a Script; sh if empty. It is run as sshd runs it,
+	// with -c.
 	Shell string
 	// ForceCommand is run in place of all commands, as sshd's does; the client's is in SSH_ORIGINAL_COMMAND.
 	ForceCommand string
@@ -64,6 +65,9 @@ func (s *Server) shell(command string, login Login) *exec.Cmd {
 	shell, home := "sh", s.Home
 	if login.Shell != "" {
 		shell = login.Shell
+		if !filepath.IsAbs(shell) {
+			shell = filepath.Join(s.dir, "bin", shell)
+		}
 	}
 	if login.Home != "" {
 		home = login.Home

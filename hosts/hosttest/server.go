@@ -298,7 +298,7 @@ func (s *Server) serve(conn net.Conn) {
 	for offered := range channels {
 		login, _ := s.current()
 		most := login.MaxSessions
-		if offered.ChannelType() != "session" || most > 0 && len(open) >= most {
+		if offered.ChannelType() != "session" || most != 0 && len(open) >= most {
 			_ = offered.Reject(ssh.ResourceShortage, "open failed")
 			continue
 		}

@@ -1,6 +1,8 @@
 package ssh_test
 
 import (
+	"io"
+	"net"
 	"os"
 	"runtime"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/hosttest"
 	"github.com/slipway-k8s/slipway/hosts/ssh"
 )
 
@@ -88,6 +91,44 @@ func TestAWayInThatStaysBusyIsGivenUp(t *testing.T) {
 	refused(t, o, hosts.KindUnreachable, "the connection was closed", "tried ", "MaxStartups")
 	if took := time.Since(began); took > 2*o.ConnectTimeout {
 		t.Errorf("it took %s", took)
+	}
+}
+
+// TestFiftyHostsOfOneSSHD: an sshd that lets two log in at a time, as a hardened one does, turns none of fifty away for
+// good, be they reached through it or be it theirs.
+func TestFiftyHostsOfOneSSHD(t *testing.T) {
+	for name, proxied := range map[string]bool{"through a jump host": true, "at one address": false} {
+		t.Run(name, func(t *testing.T) {
+			bound, o := busyServer(t, 2)
+			if !proxied {
+				o.ProxyCommand = ""
+			}
+			o.Gate, o.ConnectTimeout = ssh.NewGate(), 15*time.Second
+			logInAtOnce(t, o, 50)
+			if bound.turnedAway() == 0 {
+				t.Error("nobody was turned away: nothing was tried")
+			}
+		})
+	}
+}
+
+// TestWhoIsTurnedAwayHearsWhy: sshd since OpenSSH 9.8 says so before it hangs up.
+func TestWhoIsTurnedAwayHearsWhy(t *testing.T) {
+	for said, words := range map[string][]string{
+		"Exceeded MaxStartups\r\n":     {"Exceeded MaxStartups", "raise MaxStartups"},
+		"Not allowed at this time\r\n": {"Not allowed at this time", "PerSourcePenalties", "PerSourcePenaltyExemptList"},
+		"":                             {"the connection was closed", "raise MaxStartups"},
+	} {
+		server := newServer(t)
+		server.SetHooks(hosttest.Hooks{Conn: func(conn net.Conn) net.Conn {
+			_, _ = io.WriteString(conn, said)
+			_ = conn.(*net.TCPConn).CloseWrite()
+			_, _ = io.Copy(io.Discard, conn)
+			return nil
+		}})
+		o := options(server)
+		o.ConnectTimeout = time.Second
+		refused(t, o, hosts.KindUnreachable, append(words, "tried ")...)
 	}
 }
 

@@ -78,7 +78,7 @@ func afterTries(err error, busy bool, tries int) error {
 	}
 	told := *known
 	told.Err = fmt.Errorf("%w (tried %d times)", known.Err, tries)
-	told.Fix = "sshd on the way turns logins away when too many come at once: raise MaxStartups in its sshd_config, or see its log; " + known.Fix
+	told.Fix = fixTurnedAway(known.Err.Error()) + "; " + known.Fix
 	return &told
 }
 

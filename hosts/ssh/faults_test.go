@@ -243,6 +243,7 @@ type disk struct {
 	mutex   sync.Mutex
 	space   int64
 	written int64
+	quota   bool // of the user, used up: nothing is taken, though there is room
 }
 
 func (d *disk) Fileread(r *sftp.Request) (io.ReaderAt, error) { return os.Open(r.Filepath) }
@@ -282,6 +283,9 @@ func (f *diskFile) WriteAt(p []byte, offset int64) (int, error) {
 func (d *disk) take(n int64) bool {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
+	if d.quota {
+		return false
+	}
 	if d.space > 0 && d.written+n > d.space {
 		d.written = d.space
 		return false

@@ -31,17 +31,18 @@ type files struct {
 	connection *connection
 	mutex      sync.Mutex
 	client     *sftp.Client
+	refused    error // why it is not to be had: it is not asked for again
 }
 
 func (f *files) open(ctx context.Context) (*sftp.Client, error) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
-	if f.client != nil {
-		return f.client, nil
+	if f.client != nil || f.refused != nil {
+		return f.client, f.refused
 	}
 	var client *sftp.Client
 	err := f.connection.within(ctx, filePatience, "start SFTP", func() (err error) {
-		client, err = insist(f.start)
+		client, err = f.start()
 		return err
 	})
 	var known *hosts.Error
@@ -49,13 +50,11 @@ func (f *files) open(ctx context.Context) (*sftp.Client, error) {
 	case err == nil:
 		f.client = client
 		return client, nil
-	case errors.As(err, &known), errors.Is(err, context.Canceled), f.connection.lost(err):
+	case errors.As(err, &known) && known.Kind == hosts.KindStuck, errors.Is(err, context.Canceled), f.connection.lost(err):
 		return nil, err
 	}
-	return nil, &hosts.Error{
-		Kind: hosts.KindBroken, Op: "start SFTP", Err: err,
-		Fix: "see that /etc/ssh/sshd_config has the line: Subsystem sftp internal-sftp",
-	}
+	f.refused = fmt.Errorf("start SFTP: %w", err)
+	return nil, f.refused
 }
 
 // start opens the session. What comes before the server's first word is kept: a login
@@ -87,11 +86,7 @@ func (f *files) start() (*sftp.Client, error) {
 	if err != nil {
 		_ = session.Close()
 		if noise := heard.text(); noise != "" {
-			return nil, &hosts.Error{
-				Kind: hosts.KindBroken, Op: "start SFTP",
-				Err: fmt.Errorf("where SFTP should begin, the login shell prints: %s", noise),
-				Fix: fixNoise,
-			}
+			err = fmt.Errorf("where SFTP should begin, the login shell prints: %s", noise)
 		}
 		return nil, err
 	}

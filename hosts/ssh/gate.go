@@ -11,8 +11,8 @@ const (
 	// sendsAtOnce is how many hosts are sent the agent at the same time: it is some 20 MB, and
 	// the operator's line is one.
 	sendsAtOnce = 8
-	// loginsAtOnce is how many hosts are logged in to through one proxyCommand at the same
-	// time. sshd turns away some of those that come while ten are logging in (MaxStartups
+	// loginsAtOnce is how many hosts are logged in to by one way in at the same time, a
+	// proxyCommand's or one sshd's. sshd turns away some of those that come while ten are logging in (MaxStartups
 	// 10:30:100), and others want to log in as well.
 	loginsAtOnce = 8
 	// loginPatience is how long a login keeps its turn when nothing is heard of the host: it
@@ -43,21 +43,29 @@ func (g *Gate) send(ctx context.Context, tell func(string)) (leave func(), err e
 	})
 }
 
-// login waits for a turn to log in through a proxyCommand. Hosts that are reached without
-// one have an sshd each, and wait for nobody.
+// wayIn is the sshd that a login comes to first, by a name that all who come to it have in common.
+func (o Options) wayIn() (name, said string) {
+	if o.ProxyCommand != "" {
+		return o.ProxyCommand, "go through the proxyCommand"
+	}
+	return o.address(), "go to " + o.address()
+}
+
+// login waits for a turn to log in by a way in. Most hosts have an sshd each, and wait for nobody.
 func (g *Gate) login(ctx context.Context, o Options) (through func(), err error) {
-	if g == nil || o.ProxyCommand == "" {
+	if g == nil {
 		return func() {}, ctx.Err()
 	}
+	way, said := o.wayIn()
 	g.mutex.Lock()
-	places := g.logins[o.ProxyCommand]
+	places := g.logins[way]
 	if places == nil {
 		places = make(chan struct{}, loginsAtOnce)
-		g.logins[o.ProxyCommand] = places
+		g.logins[way] = places
 	}
 	g.mutex.Unlock()
 	leave, err := pass(ctx, places, func() {
-		o.tell(fmt.Sprintf("waiting for a turn to log in: %d at a time go through the proxyCommand", loginsAtOnce))
+		o.tell(fmt.Sprintf("waiting for a turn to log in: %d at a time %s", loginsAtOnce, said))
 	})
 	if err != nil {
 		return nil, err

@@ -141,8 +141,8 @@ const tidyInboxScript = `rm -rf "$1" && d=$(dirname "$1") && rm -rf "$d/agent" &
 // loginCommand is what every session begins with: a shell that does what a line of its stdin
 // says. So whichever shell the login user has, be it fish or csh, has nothing to make sense of
 // but this; what root does stands in no list of processes and no log of sudo's; and all goes
-// through one session, however few of them sshd allows (MaxSessions).
-const loginCommand = `sh -c '` + nextScript + `'`
+// through one session, however few of them sshd allows (MaxSessions). A start file may have lost the PATH.
+const loginCommand = `/bin/sh -c '` + nextScript + `'`
 
 // rootShell is the same by root, and tells that it has come so far.
 const rootShell = `echo ` + rootWord + `; ` + nextScript

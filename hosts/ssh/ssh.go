@@ -130,6 +130,7 @@ type host struct {
 	ran        bool // the agent was run, whatever came of it
 
 	sending   chan struct{} // held by the one Upload that sends large blobs
+	noFiles   atomic.Bool   // SFTP is not to be had, or not of use
 	forgotten atomic.Bool   // a Forget went through: Close removes the agent
 	made      []string      // directories that root made for the agent, the outermost first
 	put       string        // the agent's binary, where it was put there now

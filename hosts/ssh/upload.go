@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"strings"
 
 	"github.com/pkg/sftp"
 	"golang.org/x/sync/errgroup"
@@ -72,40 +73,113 @@ func (h *host) sendAllLarge(ctx context.Context, blobs []hosts.Blob, tally *agen
 			tally.Add(blob.Size)
 		}
 	}
-	client, err := h.files.open(ctx)
-	if err != nil {
-		return err
-	}
-	inbox := h.place.inbox
-	err = h.connection.within(ctx, filePatience, "prepare "+inbox, func() error { return makePrivate(client, inbox) })
-	if err != nil {
-		return err
-	}
 	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(largeAtOnce)
 	for _, blob := range lacking {
-		group.Go(func() error { return h.sendLarge(ctx, within, client, inbox, blob, tally) })
+		group.Go(func() error { return h.sendLarge(ctx, within, blob, tally) })
 	}
 	return group.Wait()
 }
 
-// sendLarge sends one blob, and once more if what was left of an earlier try was bad. within
+// sendLarge sends one blob by SFTP, or through the agent where that is not to be had. within
 // is over as well once another blob has failed: then this one ends when it can, and the
 // connection, which carries more than blobs, is not cut for its sake.
-func (h *host) sendLarge(ctx, within context.Context, client *sftp.Client, inbox string, blob hosts.Blob, tally *agent.Tally) error {
+func (h *host) sendLarge(ctx, within context.Context, blob hosts.Blob, tally *agent.Tally) error {
+	if !h.noFiles.Load() {
+		client, err := h.openInbox(ctx)
+		counted := int64(0)
+		if err == nil {
+			counted, err = h.sendByFiles(ctx, within, client, blob, tally)
+		}
+		if err == nil || within.Err() != nil || !h.mayGoByAgent(err) {
+			return err
+		}
+		h.noFiles.Store(true)
+		tally.Add(-counted)
+	}
+	return h.sendByAgent(within, blob, tally)
+}
+
+// openInbox opens SFTP, with the inbox there.
+func (h *host) openInbox(ctx context.Context) (*sftp.Client, error) {
+	client, err := h.files.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	inbox := h.place.inbox
+	return client, h.connection.within(ctx, filePatience, "prepare "+inbox, func() error { return makePrivate(client, inbox) })
+}
+
+// mayGoByAgent tells whether a blob that did not go by SFTP may go through the agent, which is root: sshd may
+// give no SFTP or no second session, a login shell may print into it, the user's home may not be written to, be full, be
+// at its quota, or be where root may not read.
+func (h *host) mayGoByAgent(err error) bool {
+	var known *hosts.Error
+	errors.As(err, &known)
+	switch {
+	case errors.Is(err, errUnread), errors.Is(err, context.Canceled), h.connection.lost(err):
+		return false
+	case known != nil && known.Kind == hosts.KindDiskFull:
+		return !strings.HasPrefix(h.place.inbox, h.place.directory+"/")
+	case known != nil && known.Kind == hosts.KindStuck:
+		return false
+	}
+	return true
+}
+
+// sendByFiles sends one blob by SFTP, and once more if what was left of an earlier try was bad. It answers how many
+// bytes of it are counted.
+func (h *host) sendByFiles(ctx, within context.Context, client *sftp.Client, blob hosts.Blob, tally *agent.Tally) (int64, error) {
 	for try := 1; ; try++ {
 		sending := h.connection.oversee(ctx, sendPatience)
-		counted, err := h.transfer(within, client, inbox, blob, tally, sending)
+		counted, err := h.transfer(within, client, h.place.inbox, blob, tally, sending)
 		if err = sending.end("send blob "+blob.Ref, err); err != nil {
-			return err
+			return counted, err
 		}
 		err = h.agent.Ingest(within, blob)
 		if !errors.Is(err, agent.ErrBadContent) || try == 2 {
+			return counted, err
+		}
+		tally.Add(-counted)
+	}
+}
+
+// sendByAgent sends one blob through the agent, which puts it together in a folder of root's, in the same way.
+func (h *host) sendByAgent(ctx context.Context, blob hosts.Blob, tally *agent.Tally) error {
+	for try := 1; ; try++ {
+		offset, err := h.agent.Partial(ctx, blob)
+		if err != nil {
+			return err
+		}
+		content, err := openAt(blob, offset)
+		if err != nil {
+			return fmt.Errorf("read blob %s: %w", blob.Ref, err)
+		}
+		tally.Add(offset)
+		counting := &countingReader{in: content, tally: tally}
+		err = h.agent.Take(ctx, blob, offset, io.LimitReader(counting, blob.Size-offset))
+		_ = content.Close()
+		counted := offset + counting.count
+		switch {
+		case err == nil:
+			return nil
+		case counted < blob.Size && counting.ended:
+			return fmt.Errorf("send blob %s: its content ends after %d of %d bytes", blob.Ref, counted, blob.Size)
+		case !errors.Is(err, agent.ErrBadContent) || try == 2:
 			return err
 		}
 		tally.Add(-counted)
 	}
 }
+
+// errUnread is what an error of a blob's own content is: it is no better another way.
+var errUnread = errors.New("the content cannot be read")
+
+// unread is such an error.
+type unread struct{ error }
+
+func (unread) Is(target error) bool { return target == errUnread }
+func (u unread) Unwrap() error      { return u.error }
 
 // transfer completes a blob's file in the inbox and answers how many bytes it counted.
 func (h *host) transfer(ctx context.Context, client *sftp.Client, inbox string, blob hosts.Blob, tally *agent.Tally, sending *oversight) (int64, error) {
@@ -116,7 +190,7 @@ func (h *host) transfer(ctx context.Context, client *sftp.Client, inbox string, 
 	}
 	content, err := openAt(blob, offset)
 	if err != nil {
-		return 0, fmt.Errorf("read blob %s: %w", blob.Ref, err)
+		return 0, fmt.Errorf("read blob %s: %w", blob.Ref, unread{err})
 	}
 	defer content.Close()
 	tally.Add(offset)
@@ -125,7 +199,9 @@ func (h *host) transfer(ctx context.Context, client *sftp.Client, inbox string, 
 	counted := offset + counting.count
 	switch {
 	case err == nil && counted != blob.Size:
-		return counted, fmt.Errorf("send blob %s: its content ends after %d of %d bytes", blob.Ref, counted, blob.Size)
+		return counted, unread{fmt.Errorf("send blob %s: its content ends after %d of %d bytes", blob.Ref, counted, blob.Size)}
+	case counting.failed != nil:
+		return counted, unread{fmt.Errorf("read blob %s: %w", blob.Ref, counting.failed)}
 	case err == nil:
 		return counted, nil
 	}
@@ -168,9 +244,11 @@ func openAt(blob hosts.Blob, offset int64) (io.ReadCloser, error) {
 
 // countingReader adds what is read to a tally.
 type countingReader struct {
-	in    io.Reader
-	tally *agent.Tally
-	count int64
+	in     io.Reader
+	tally  *agent.Tally
+	count  int64
+	ended  bool
+	failed error
 }
 
 func (r *countingReader) Read(p []byte) (int, error) {
@@ -178,6 +256,10 @@ func (r *countingReader) Read(p []byte) (int, error) {
 	if n > 0 {
 		r.count += int64(n)
 		r.tally.Add(int64(n))
+	}
+	r.ended = r.ended || errors.Is(err, io.EOF)
+	if err != nil && !r.ended {
+		r.failed = err
 	}
 	return n, err
 }

@@ -20,8 +20,9 @@ const (
 // wait bounds the time until a host's next word. When that is over, or ctx is done, it closes
 // the connection, which frees whoever reads from it.
 type wait struct {
-	h    *host
+	o    Options
 	ctx  context.Context
+	cut  func()
 	stop func() bool
 
 	mutex   sync.Mutex
@@ -32,12 +33,16 @@ type wait struct {
 }
 
 func (h *host) awaitWord(ctx context.Context, what string) *wait {
-	w := &wait{h: h, ctx: ctx, what: what}
+	return awaitWord(ctx, h.options, what, func() { _ = h.connection.Close() })
+}
+
+func awaitWord(ctx context.Context, o Options, what string, cut func()) *wait {
+	w := &wait{o: o, ctx: ctx, what: what, cut: cut}
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.patient = time.AfterFunc(startPatience, w.giveUp)
 	w.slow = time.AfterFunc(slowAfter, w.tellSlow)
-	w.stop = context.AfterFunc(ctx, func() { _ = h.connection.Close() })
+	w.stop = context.AfterFunc(ctx, cut)
 	return w
 }
 
@@ -45,14 +50,14 @@ func (w *wait) giveUp() {
 	w.mutex.Lock()
 	w.gaveUp = true
 	w.mutex.Unlock()
-	_ = w.h.connection.Close()
+	w.cut()
 }
 
 func (w *wait) tellSlow() {
 	w.mutex.Lock()
 	what := w.what
 	w.mutex.Unlock()
-	w.h.options.tell("waiting for " + what)
+	w.o.tell("waiting for " + what)
 }
 
 // next waits for something else, with patience anew.
@@ -99,7 +104,7 @@ func (w *wait) end() error {
 			Kind: hosts.KindUnreachable, Op: "start the agent",
 			Err: fmt.Errorf("no word from %s in %s", w.what, startPatience),
 			Fix: fmt.Sprintf("see what keeps it, by hand: ssh -p %d %s@%s true; a shell's start file that waits for input, a ForceCommand, "+
-				"or a directory service (LDAP, SSSD) that does not answer do", w.h.options.Port, w.h.options.User, w.h.options.Host),
+				"or a directory service (LDAP, SSSD) that does not answer do", w.o.Port, w.o.User, w.o.Host),
 		}
 	}
 	return nil

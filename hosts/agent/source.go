@@ -1,0 +1,41 @@
+package agent
+
+import (
+	"errors"
+	"io"
+	"sync"
+)
+
+// source is content that is read as it is sent. Where it cannot be read any further, or the call is over, what is
+// sent ends early, which the agent takes for a call that was broken off: the session goes on.
+type source struct {
+	in   io.Reader
+	open *openBody // of the call
+
+	mutex sync.Mutex
+	err   error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	select {
+	case <-s.open.ended:
+		return 0, io.EOF
+	default:
+	}
+	n, err := s.in.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.mutex.Lock()
+		s.err = err
+		s.mutex.Unlock()
+		_ = s.open.Close()
+		err = io.EOF
+	}
+	return n, err
+}
+
+// failure is why it could not be read.
+func (s *source) failure() error {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.err
+}
