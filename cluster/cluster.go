@@ -154,21 +154,45 @@ type Taint struct {
 	Effect string `json:"effect"`
 }
 
-// SSH is how the operator reaches a host.
+// SSH is how the operator reaches a host. What it does not say, the configuration of ssh says: ~/.ssh/config and
+// /etc/ssh/ssh_config. All files are the operator's.
 type SSH struct {
-	Host           string `json:"host,omitempty"` // the host's first address unless said
-	Port           int    `json:"port,omitempty"`
-	User           string `json:"user,omitempty"`
-	IdentityFile   string `json:"identityFile,omitempty"`
-	KnownHostsFile string `json:"knownHostsFile,omitempty"` // ~/.ssh/known_hosts unless said
+	Host string `json:"host,omitempty"` // the host's first address unless said; as one would type it at ssh
+	Port int    `json:"port,omitempty"`
+	User string `json:"user,omitempty"`
+	// Config is read in place of the configuration of ssh; none: no file is.
+	Config         string   `json:"config,omitempty"`
+	IdentityFile   string   `json:"identityFile,omitempty"`
+	IdentityFiles  []string `json:"identityFiles,omitempty"` // in place of IdentityFile, where there are several
+	KnownHostsFile string   `json:"knownHostsFile,omitempty"`
+	// CertificateFile is a user certificate for one of the keys.
+	CertificateFile string `json:"certificateFile,omitempty"`
+	// IdentityAgent is the socket of an ssh-agent, or none.
+	IdentityAgent string `json:"identityAgent,omitempty"`
+	// HostKeys are the only keys that the host may have: fingerprints (SHA256:…) or public keys. Where there are
+	// any, known_hosts says nothing of it but which keys are revoked.
+	HostKeys []string `json:"hostKeys,omitempty"`
+	// Jump are the hosts on the way, the first of which is connected to first.
+	Jump []Jump `json:"jump,omitempty"`
 	// ProxyCommand is run by the operator's shell; its stdin and stdout carry the
-	// connection, with %h, %p, %r, %n and %% as OpenSSH expands them.
+	// connection, with %h, %p, %r, %n and %% as OpenSSH expands them. none: the connection is direct.
 	ProxyCommand string `json:"proxyCommand,omitempty"`
+	// PasswordFile has the password to log in with, and BecomePasswordFile that for sudo or doas.
+	PasswordFile       string `json:"passwordFile,omitempty"`
+	BecomePasswordFile string `json:"becomePasswordFile,omitempty"`
 	// ConnectTimeout bounds everything up to the end of the SSH handshake.
 	ConnectTimeout Duration `json:"connectTimeout,omitzero"`
 	// Become is what a user other than root becomes root with: sudo, doas, or none. Unless
 	// said it is what the host has. The password that it may ask for is never in this file.
 	Become string `json:"become,omitempty"`
+}
+
+// Jump is a host on the way to others; in the file also as [user@]host[:port].
+type Jump struct {
+	Host         string `json:"host,omitempty"` // as one would type it at ssh
+	Port         int    `json:"port,omitempty"`
+	User         string `json:"user,omitempty"`
+	IdentityFile string `json:"identityFile,omitempty"`
 }
 
 // Registry becomes one folder of containerd's certs.d.

@@ -22,6 +22,9 @@ type decoder struct {
 	tooLarge bool
 }
 
+// textForm is of types that the file may have as one text in place of their fields.
+type textForm interface{ fromText(string) error }
+
 func newDecoder() *decoder {
 	return &decoder{lines: map[string]int{}, written: map[string]string{}}
 }
@@ -84,6 +87,12 @@ func (d *decoder) decodeJSON(n *node, into json.Unmarshaler, path string) {
 }
 
 func (d *decoder) decodeStruct(n *node, into reflect.Value, path string) {
+	if short, has := into.Addr().Interface().(textForm); has && n.tag == "!!str" {
+		if err := short.fromText(n.text); err != nil {
+			d.wrong(n, path, "write it as [user@]host[:port]", "%q cannot be read: %v", n.text, err)
+		}
+		return
+	}
 	if n.tag != "!!map" {
 		d.wrong(n, path, "write its fields below it", "is %s where a mapping is wanted", n.describe())
 		return

@@ -17,7 +17,8 @@ const (
 	// nobody shares a host with.
 	DefaultEndpointPort = 6443
 	// DefaultBalancerPort is haproxy's port, beside the API servers' own.
-	DefaultBalancerPort   = 16443
+	DefaultBalancerPort = 16443
+	// What counts of SSH where the configuration of ssh says nothing either.
 	DefaultSSHPort        = 22
 	DefaultSSHUser        = "root"
 	DefaultConnectTimeout = Duration(10 * time.Second)
@@ -55,7 +56,6 @@ func Defaults(c *Cluster) {
 	defaultTimeouts(&c.Timeouts)
 	setDefault(&c.Firewall.Manage, new(true))
 	setDefault(&c.Firewall.NodePorts, new(true))
-	defaultSSH(&c.SSH)
 	for i := range c.Hosts {
 		inheritSSH(&c.Hosts[i].SSH, c.SSH)
 		setDefault(&c.Hosts[i].SSH.Host, c.Hosts[i].Address())
@@ -146,23 +146,6 @@ func (m EndpointMode) defaultPort() int {
 // localEndpoint is the endpoint's name in mode local. The domain internal is never
 // anybody's on the public Internet: ICANN has set it aside for private use.
 func localEndpoint(cluster string) string { return "api." + cluster + ".internal" }
-
-func defaultSSH(ssh *SSH) {
-	setDefault(&ssh.Port, DefaultSSHPort)
-	setDefault(&ssh.User, DefaultSSHUser)
-	setDefault(&ssh.ConnectTimeout, DefaultConnectTimeout)
-}
-
-// inheritSSH completes a host's ssh with the cluster's; where to connect is the host's own.
-func inheritSSH(ssh *SSH, from SSH) {
-	setDefault(&ssh.Port, from.Port)
-	setDefault(&ssh.User, from.User)
-	setDefault(&ssh.IdentityFile, from.IdentityFile)
-	setDefault(&ssh.KnownHostsFile, from.KnownHostsFile)
-	setDefault(&ssh.ProxyCommand, from.ProxyCommand)
-	setDefault(&ssh.ConnectTimeout, from.ConnectTimeout)
-	setDefault(&ssh.Become, from.Become)
-}
 
 func setDefault[T comparable](field *T, value T) {
 	var unset T

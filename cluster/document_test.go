@@ -91,7 +91,7 @@ hosts:
 		{Name: "worker-1", Addresses: []string{"192.0.2.12"}, Roles: []Role{RoleWorker}},
 	}
 	for i := range want {
-		want[i].SSH = SSH{Host: want[i].Address(), Port: 2222, User: "root", ProxyCommand: "gate", ConnectTimeout: DefaultConnectTimeout}
+		want[i].SSH = SSH{Host: want[i].Address(), Port: 2222, User: "root", ProxyCommand: "gate"}
 	}
 	if diff := cmp.Diff(want, c.Hosts); diff != "" {
 		t.Errorf("hosts (-want +got):\n%s", diff)

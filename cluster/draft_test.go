@@ -37,7 +37,7 @@ func TestDraftsSayWhatTheyHaveAndWhatIsMissing(t *testing.T) {
 			if diff := cmp.Diff(test.hosts, hosts); diff != "" {
 				t.Errorf("hosts (-want +got):\n%s", diff)
 			}
-			if c.Networking.PodSubnets[0] != DefaultPodSubnet || c.SSH.User != DefaultSSHUser || c.Kind != Kind {
+			if c.Networking.PodSubnets[0] != DefaultPodSubnet || c.Drain.OnBlocked != DefaultOnBlocked || c.Kind != Kind {
 				t.Errorf("it is without the defaults: %+v", c)
 			}
 			for _, want := range test.problems {

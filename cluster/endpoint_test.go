@@ -61,7 +61,7 @@ func TestDefaultsWithSeveralControlPlanesChooseNone(t *testing.T) {
 		}
 	}
 	for _, host := range c.Hosts {
-		if host.SSH.Host != host.Address() || host.SSH.Port != 22 || host.SSH.User != "root" {
+		if host.SSH.Host != host.Address() || host.SSH.Port != 0 || host.SSH.User != "" {
 			t.Errorf("%s is reached by %+v", host.Name, host.SSH)
 		}
 	}

@@ -23,6 +23,12 @@ ssh: &ssh
   identityFile: ~/.ssh/id
   knownHostsFile: known_hosts
   proxyCommand: ssh -W %h:%p bastion
+  certificateFile: id-cert.pub
+  identityAgent: agent.sock
+  config: ssh_config
+  hostKeys: [SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU, ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJl3dIeudNqd0DPMRD6OIh65tjkxFNOtwGcWB2gCgPhk cp-1]
+  passwordFile: login.txt
+  becomePasswordFile: sudo.txt
   connectTimeout: 1m30s
   become: sudo
 hosts:
@@ -36,7 +42,7 @@ hosts:
   - name: worker-1
     addresses: [192.0.2.21]
     roles: [worker]
-    ssh: {port: 22}
+    ssh: {port: 22, jump: [ops@bastion.example.com:2022, {host: inner, port: 22, user: ops, identityFile: inner-key}]}
 registries:
   - name: docker.io
     mirrors: [https://mirror.example.com, http://10.0.0.1:5000/v2]

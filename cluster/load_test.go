@@ -58,7 +58,10 @@ func problems(t *testing.T, text string) []string {
 }
 
 func TestExampleSpellsOutTheDefaults(t *testing.T) {
-	if diff := cmp.Diff(load(t, minimal), load(t, string(Example()))); diff != "" {
+	defaults := load(t, minimal)
+	defaults.SSH.User = DefaultSSHUser // unless ~/.ssh/config says otherwise
+	Defaults(defaults)
+	if diff := cmp.Diff(defaults, load(t, string(Example()))); diff != "" {
 		t.Errorf("the example says other than the defaults (-defaults +example):\n%s", diff)
 	}
 }

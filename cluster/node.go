@@ -59,10 +59,11 @@ func (c *Cluster) MapFiles(apply func(string) string) {
 			}
 		}
 	}
-	each(&c.SSH.IdentityFile, &c.SSH.KnownHostsFile)
 	for i := range c.Hosts {
-		each(&c.Hosts[i].SSH.IdentityFile, &c.Hosts[i].SSH.KnownHostsFile)
+		c.Hosts[i].SSH = c.Hosts[i].SSH.apart() // lists that are inherited are the cluster's own
+		each(c.Hosts[i].SSH.files()...)
 	}
+	each(c.SSH.files()...)
 	if external := c.Etcd.External; external != nil {
 		each(&external.CAFile, &external.CertFile, &external.KeyFile)
 	}

@@ -234,6 +234,8 @@ func shape(s *schema) string {
 		return "#" + strings.TrimPrefix(s.Ref, "#/definitions/")
 	case len(s.AllOf) == 1:
 		return shape(s.AllOf[0])
+	case len(s.OneOf) == 2 && s.OneOf[0].Type == "string": // the one-text form
+		return shape(s.OneOf[1])
 	case s.Type == "array":
 		return "array of " + shape(s.Items)
 	case s.Type == "object":

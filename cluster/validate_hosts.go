@@ -31,7 +31,7 @@ func (k *checker) hosts(c *Cluster) {
 		if host.HasRole(RoleLoadBalancer) {
 			k.loadBalancer(host, path)
 		}
-		ssh := host.SSH
+		ssh := host.SSH.own(c.SSH)
 		if ssh.Host == host.Address() {
 			ssh.Host = "" // an address is judged where it stands
 		}
@@ -236,56 +236,4 @@ func (k *checker) taints(taints []Taint, path string) {
 		}
 		k.once(seen, taint.Key+":"+taint.Effect, i, at, path)
 	}
-}
-
-func (k *checker) ssh(ssh SSH, path string) {
-	k.port(ssh.Port, child(path, "port"))
-	if wrong := loginName(ssh.User); wrong != "" {
-		k.wrong(child(path, "user"), "write a login name, such as root, jdoe@corp.example.com or 'CORP\\jdoe'", "%s", wrong)
-	}
-	if ssh.ConnectTimeout < 0 {
-		k.wrong(child(path, "connectTimeout"), "write a duration such as 10s", "%s is negative", ssh.ConnectTimeout)
-	}
-	if !k.mistypedAddress(ssh.Host, child(path, "host")) && ssh.Host != "" && !isAddress(ssh.Host) && (strings.ContainsAny(ssh.Host, " \t\n@/:") || strings.HasPrefix(ssh.Host, "-")) {
-		k.wrong(child(path, "host"), "write a name or an address alone; the user goes to ssh.user, the port to ssh.port", "%q is not a host", ssh.Host)
-	}
-	if strings.ContainsAny(ssh.ProxyCommand, "\n\x00") {
-		k.wrong(child(path, "proxyCommand"), "write it in one line", "is more than one line")
-	}
-	if ssh.Become != "" && !slices.Contains(becomings, ssh.Become) {
-		k.wrong(child(path, "become"), oneOf(ssh.Become, becomings), "%q is not known", ssh.Become)
-	}
-}
-
-// becomings are the values of ssh.become.
-var becomings = []string{"sudo", "doas", "none"}
-
-// sshHostOfAnother reports an ssh.host that is another host's address: SSH would log in to
-// the wrong machine.
-func (k *checker) sshHostOfAnother(c *Cluster, host Host, path string) {
-	target, err := netip.ParseAddr(host.SSH.Host)
-	if err != nil || host.SSH.Host == host.Address() {
-		return // where a name leads is seen when the hosts are looked at; an address is judged where it stands
-	}
-	for _, other := range c.Hosts {
-		// A command of its own, or a port that is forwarded, may lead elsewhere.
-		sameWay := host.SSH.ProxyCommand == other.SSH.ProxyCommand && host.SSH.Port == other.SSH.Port
-		if other.Name == host.Name || !sameWay {
-			continue
-		}
-		for _, text := range other.Addresses {
-			if address, err := netip.ParseAddr(text); err == nil && address.Unmap() == target.Unmap() {
-				k.wrong(child(child(path, "ssh"), "host"), "write where SSH reaches "+host.Name+", or leave it out",
-					"%s is the address of %s: SSH would log in to the wrong host", host.SSH.Host, other.Name)
-			}
-		}
-	}
-}
-
-// reached reports two hosts that SSH would take to the same machine.
-func (k *checker) reached(seen map[string]string, host Host, path string) {
-	if host.SSH.ProxyCommand != "" || host.SSH.Host == "" || host.SSH.Host == host.Address() {
-		return // the command may tell them apart; addresses are compared on their own
-	}
-	k.unique(seen, fmt.Sprintf("%s:%d", host.SSH.Host, host.SSH.Port), child(child(path, "ssh"), "host"))
 }

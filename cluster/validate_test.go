@@ -71,7 +71,7 @@ featureGates: {DisableCPUQuotaWithExclusiveCPUs: false, MemoryQoS: true, NodeDec
 		`line 3: name: "Example" is not a name for a cluster; write example, or another name of at most 63 lower-case letters, digits and dashes that begins and ends with a letter or digit`,
 		"line 6: hosts[0].adress: unknown field; did you mean address?"}},
 	"password in ssh": {[]string{"", "ssh: {password: x}\n"}, []string{
-		"line 8: ssh.password: unknown field; use a key, by identityFile or ssh-agent: passwords are never in this file"}},
+		"line 8: ssh.password: unknown field; use a key, by identityFile or ssh-agent; or write passwordFile, the name of a file, or say --ask-pass: passwords are never in this file"}},
 	"given twice": {[]string{"", "name: other\n"}, []string{"line 8: name: is given twice; keep one"}},
 
 	"no hosts": {[]string{one[strings.Index(one, "hosts"):], "hosts: []\n"}, []string{"line 4: hosts: is empty; list at least one, with the role control-plane"}},

@@ -10,7 +10,6 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
-	"github.com/slipway-k8s/slipway/hosts/ssh"
 )
 
 // Dialer connects to a host, and tells what it is about where that takes long.
@@ -21,7 +20,6 @@ type Dialer func(ctx context.Context, h cluster.Host, tell func(string)) (hosts.
 type connections struct {
 	stages
 	dial     Dialer
-	gate     *ssh.Gate             // what is asked of all hosts at once
 	hosts    map[string]hosts.Host // those that answer
 	down     map[string]error      // those that do not, or do not any longer
 	arriving *arrivals             // nil unless hosts are taken one by one

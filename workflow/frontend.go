@@ -27,6 +27,9 @@ type Frontend interface {
 	// Ask puts a question, the last line of the text, and gives whether the answer is yes. It
 	// is an error that there is nobody to answer.
 	Ask(ctx context.Context, question string) (bool, error)
+	// Secret puts a question whose answer is not to be seen: a password, a key's passphrase. It may be called from
+	// several goroutines. It is an error that there is nobody to answer; it says what to say on the command's line.
+	Secret(ctx context.Context, question Secret) (string, error)
 	// Promise tells what became of one of the promises that the cluster is asked for, by smoke or at the
 	// end of another workflow. It may be called from several goroutines.
 	Promise(api.SmokeResult)

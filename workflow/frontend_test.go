@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,6 +21,9 @@ type fake struct {
 	events []plan.Event
 	notes  []string
 	asked  []string
+
+	secrets []Secret
+	secret  func(Secret) (string, error)
 
 	checked []Preflight
 	plan    func(Prepared) // is called with what is shown
@@ -52,6 +56,16 @@ func (f *fake) Plan(ready Prepared) error {
 func (f *fake) Ask(_ context.Context, question string) (bool, error) {
 	f.asked = append(f.asked, question)
 	return f.answer, nil
+}
+
+func (f *fake) Secret(_ context.Context, question Secret) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.secrets = append(f.secrets, question)
+	if f.secret == nil {
+		return "", errors.New("nobody is here")
+	}
+	return f.secret(question)
 }
 
 func (f *fake) Note(format string, args ...any) {

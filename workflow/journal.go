@@ -63,7 +63,7 @@ func (s *Session) Journal(ctx context.Context, host, unit string, lines int, fol
 func (s *Session) dialAnew(ctx context.Context, h cluster.Host) (hosts.Host, error) {
 	dial := s.Options.Dial // what s.dial is, a reboot changes
 	if dial == nil {
-		dial = loginBy(s.Version, s.gate, s.agentBinary)
+		dial = s.logins.by(s.agentBinary)
 	}
 	at, end := s.stage(StageConnect, h.Name, "logging in")
 	host, err := dial(ctx, h, at)

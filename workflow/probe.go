@@ -27,13 +27,14 @@ import (
 type Probe struct {
 	file   string
 	dial   Dialer
+	logins *logins
 	ctx    context.Context // over once the probe is closed
 	cancel context.CancelFunc
 
 	mu    sync.Mutex
 	over  bool
-	calls sync.WaitGroup        // that run
-	seats map[cluster.SSH]*seat // by how a host is reached: a host may be called otherwise meanwhile
+	calls sync.WaitGroup   // that run
+	seats map[string]*seat // by how a host is reached: a host may be called otherwise meanwhile
 }
 
 // seat is one host's connection. One call at a time has its turn.
@@ -57,10 +58,15 @@ func NewProbe(options Options) *Probe {
 	if err != nil {
 		file = options.File
 	}
-	p := &Probe{file: file, dial: options.Dial, seats: map[cluster.SSH]*seat{}}
+	p := &Probe{file: file, dial: options.Dial, seats: map[string]*seat{}}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
+	note := options.Note
+	if note == nil {
+		note = func(string, ...any) {}
+	}
+	p.logins = newLogins(options.Login, options.Version, options.Ask, note)
 	if p.dial == nil {
-		p.dial = loginBy(options.Version, ssh.NewGate(), func(_ context.Context, platform ssh.Platform) (ssh.Binary, error) {
+		p.dial = p.logins.by(func(_ context.Context, platform ssh.Platform) (ssh.Binary, error) {
 			return carried(options.Agent, platform, "such a host is looked at by: slipway plan --bundle FILE, with a bundle for it")
 		})
 	}
@@ -70,6 +76,7 @@ func NewProbe(options Options) *Probe {
 // Probed is what a look at a host has shown.
 type Probed struct {
 	Host  cluster.Host // as it was reached: completed, with the paths of its files
+	User  string       // who logs in
 	Facts hosts.Facts  // none where there is an error
 	Err   error
 	Key   *HostKey // the key that the host shows, where no known_hosts file has it; Err says so too
@@ -125,7 +132,7 @@ var errProbeClosed = errors.New("nothing is looked at any more")
 // tried at the same time; the same one is, one after the other.
 func (p *Probe) Try(ctx context.Context, h cluster.Host, tell func(string)) Probed {
 	h = p.complete(h)
-	probed := Probed{Host: h}
+	probed := Probed{Host: h, User: loginUser(ctx, h)}
 	if tell == nil {
 		tell = func(string) {}
 	}
@@ -201,9 +208,12 @@ func (p *Probe) enter(ctx context.Context, h cluster.Host) (context.Context, *se
 	}
 }
 
+// wayTo tells ways to hosts apart.
+func wayTo(h cluster.Host) string { return fmt.Sprintf("%+v", h.SSH) }
+
 // seat is a host's, for who holds the mutex.
 func (p *Probe) seat(h cluster.Host) *seat {
-	key := h.SSH
+	key := wayTo(h)
 	s := p.seats[key]
 	if s == nil {
 		s = &seat{turn: make(chan struct{}, 1)}
@@ -274,7 +284,7 @@ func (p *Probe) connected(list []cluster.Host) []cluster.Host {
 	defer p.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(list), func(h cluster.Host) bool {
 		h = p.complete(h)
-		s := p.seats[h.SSH]
+		s := p.seats[wayTo(h)]
 		return s == nil || !s.up.Load()
 	})
 }
@@ -294,7 +304,7 @@ func queryFor(c *cluster.Cluster, h cluster.Host, names []string) hosts.Query {
 // Trust connects to a host as far as its key, and adds the key to the known hosts where it has this
 // fingerprint. added is false where it was known already.
 func (p *Probe) Trust(ctx context.Context, h cluster.Host, fingerprint string) (key *HostKey, added bool, err error) {
-	found, added, err := ssh.Trust(ctx, sshOptions(p.complete(h)), fingerprint)
+	found, added, err := ssh.Trust(ctx, p.logins.options(p.complete(h)), fingerprint)
 	if err != nil {
 		return nil, false, err
 	}

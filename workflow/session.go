@@ -31,7 +31,11 @@ type Options struct {
 	// architecture.
 	Version string
 	Agent   func() (ssh.Binary, error)
+	Login   Login
 	Dial    Dialer // by SSH unless said
+	// Ask and Note are for a Probe, which has no front end; both may be nil.
+	Ask  AskSecret
+	Note func(format string, args ...any)
 }
 
 // Session is what one command knows: what is wanted, and what is there.
@@ -43,6 +47,7 @@ type Session struct {
 	back    *kept       // what a rollback goes back to
 	images  *images.Set // the user's own, for image load
 
+	logins *logins
 	connections
 	observation
 	lease
@@ -60,14 +65,20 @@ type Session struct {
 
 // Open reads the cluster file and, where one is named, the bundle. No host is touched.
 func Open(options Options, front Frontend) (*Session, error) {
+	if err := options.Login.check(); err != nil {
+		return nil, err
+	}
 	c, err := loadFor(options, cluster.DefaultKubernetesVersion)
 	if err != nil {
 		return nil, err
 	}
 	s := newSession(c, front)
 	s.Options = options
+	s.logins = newLogins(options.Login, options.Version,
+		func(ctx context.Context, question Secret) (string, error) { return front.Secret(ctx, question) },
+		func(format string, args ...any) { front.Note(format, args...) })
 	if s.dial = options.Dial; s.dial == nil {
-		s.dial = loginBy(s.Version, s.gate, s.agentBinary)
+		s.dial = s.logins.by(s.agentBinary)
 	}
 	if options.Bundle == "" {
 		return s, nil
@@ -103,7 +114,7 @@ func loadFor(options Options, kubernetes string) (*cluster.Cluster, error) {
 func newSession(c *cluster.Cluster, front Frontend) *Session {
 	s := &Session{
 		cluster:     c,
-		connections: connections{stages: stages{front}, gate: ssh.NewGate(), hosts: map[string]hosts.Host{}, down: map[string]error{}},
+		connections: connections{stages: stages{front}, hosts: map[string]hosts.Host{}, down: map[string]error{}},
 		observation: observation{facts: map[string]hosts.Facts{}, seen: map[string]time.Time{}},
 		unread:      map[string]error{},
 		refresh:     make(chan struct{}, 1),

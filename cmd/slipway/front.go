@@ -36,6 +36,10 @@ func (f silentFront) Ask(ctx context.Context, question string) (bool, error) {
 	return f.program.confirm(ctx, newShown(os.Stderr), question)
 }
 
+func (f silentFront) Secret(ctx context.Context, question workflow.Secret) (string, error) {
+	return f.program.secrets.ask(ctx, question)
+}
+
 func (f silentFront) Promise(api.SmokeResult) {}
 
 func (f silentFront) Trial(workflow.Trial) {}
@@ -99,6 +103,10 @@ func (f *jsonFront) Plan(ready workflow.Prepared) error {
 		f.Note("warning: %s", warning)
 	}
 	return nil
+}
+
+func (f *jsonFront) Secret(_ context.Context, question workflow.Secret) (string, error) {
+	return "", nobodyTypes("--output json asks nothing", question)
 }
 
 func (f *jsonFront) Promise(one api.SmokeResult) {

@@ -27,8 +27,11 @@ func newHostsCommand(p *program) *cobra.Command {
 }
 
 // probe is what looks at the hosts of a cluster file.
-func (p *program) probe(file string) *workflow.Probe {
-	return workflow.NewProbe(workflow.Options{File: file, Version: version, Agent: ownAgent, Dial: p.dial})
+func (p *program) probe(flags clusterFlags) *workflow.Probe {
+	front := p.silent()
+	return workflow.NewProbe(workflow.Options{
+		File: flags.file, Version: version, Agent: ownAgent, Login: flags.login, Dial: p.dial, Ask: front.Secret, Note: front.Note,
+	})
 }
 
 func (p *program) newHostsCheckCommand() *cobra.Command {
@@ -54,7 +57,7 @@ Exits with 1 where a host is not reached.`,
 		if err != nil {
 			return err
 		}
-		probe := p.probe(flags.file)
+		probe := p.probe(flags)
 		defer probe.Close()
 		found := p.checkHosts(command.Context(), probe, c, wanted, flags.file)
 		if err := command.Context().Err(); err != nil {
@@ -141,7 +144,7 @@ func (p *program) checkHosts(ctx context.Context, probe *workflow.Probe, c *clus
 func rowOf(tried workflow.Probed, file string) hostRow {
 	h := tried.Host
 	row := hostRow{
-		Name: h.Name, Address: h.Address(), User: h.SSH.User,
+		Name: h.Name, Address: h.Address(), User: tried.User,
 		Connection: workflow.ConnectionOK, ConnectionKind: tried.ConnectionKind(),
 	}
 	if tried.Err != nil {
@@ -152,7 +155,7 @@ func rowOf(tried workflow.Probed, file string) hostRow {
 		return row
 	}
 	facts := tried.Facts
-	row.Sudo = h.SSH.User != "root"
+	row.Sudo = tried.User != "root"
 	row.Facts = &hostFacts{
 		OS: hosts.CleanLine(facts.OS.Pretty), Arch: hosts.CleanLine(facts.Arch), Kernel: hosts.CleanLine(facts.Kernel),
 		CgroupVersion: facts.Cgroup.Version, CPUs: facts.CPUs, Memory: facts.Memory,
@@ -258,7 +261,7 @@ network on which somebody may be in between: ssh-keygen -lf /etc/ssh/ssh_host_ed
 		if err != nil {
 			return err
 		}
-		probe := p.probe(flags.file)
+		probe := p.probe(flags)
 		defer probe.Close()
 		key, added, err := probe.Trust(command.Context(), named[0], args[1])
 		if err != nil {
@@ -350,8 +353,9 @@ func newHostsKnownCommand() *cobra.Command {
 		Use:   "known",
 		Short: "List the hosts of ~/.ssh/config and known_hosts",
 		Long: `List the hosts that stand in ~/.ssh/config under a name without wildcards, with what it says of each, and those that
-stand in ~/.ssh/known_hosts alone, where their names are not hashed. Slipway goes by the cluster file and not by
-~/.ssh/config: what is to count is written there. A ProxyJump is shown as the ssh.proxyCommand that it comes to.`,
+stand in ~/.ssh/known_hosts alone, where their names are not hashed. A host of the cluster file whose ssh.host is such a
+name is reached as it says, where the cluster file says nothing else. A ProxyJump is shown as the proxyCommand that it
+comes to.`,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}

@@ -16,26 +16,42 @@ import (
 
 // program is what all commands of this process share.
 type program struct {
-	in    *os.File // where questions are answered
-	waits *awaited
-	dial  workflow.Dialer   // by SSH unless said
-	knock workflow.DialFunc // where hosts are looked for; the network's unless said
+	in      *os.File // where questions are answered
+	secrets *prompts // where passwords are typed
+	waits   *awaited
+	dial    workflow.Dialer   // by SSH unless said
+	knock   workflow.DialFunc // where hosts are looked for; the network's unless said
 }
 
 func newProgram() *program {
-	return &program{in: os.Stdin, waits: &awaited{say: func(line string) { fmt.Fprintln(os.Stderr, line) }}}
+	return &program{in: os.Stdin, secrets: newPrompts(os.Stdin), waits: &awaited{say: func(line string) { fmt.Fprintln(os.Stderr, line) }}}
 }
 
 // clusterFlags are the flags of every command that needs a cluster file.
 type clusterFlags struct {
 	file   string
 	bundle string
+	login  workflow.Login
 }
 
 func (f *clusterFlags) add(command *cobra.Command) {
 	command.Flags().StringVarP(&f.file, "file", "f", "", "the cluster file (- for standard input)")
 	_ = command.MarkFlagFilename("file", "yaml", "yml")
 	_ = command.MarkFlagRequired("file")
+	f.addLogin(command)
+}
+
+// addLogin are the flags of every command that connects to hosts.
+func (f *clusterFlags) addLogin(command *cobra.Command) {
+	flags := command.Flags()
+	flags.BoolVar(&f.login.AskPassword, "ask-pass", false, "ask for the password to log in with, once for all hosts")
+	flags.BoolVar(&f.login.AskBecome, "ask-become-pass", false, "ask for the password of sudo or doas, once for all hosts")
+	flags.StringVar(&f.login.PasswordFile, "password-file", "", "a file with the password to log in with, which you alone may read")
+	flags.StringVar(&f.login.BecomePasswordFile, "become-password-file", "", "a file with the password of sudo or doas, which you alone may read")
+	flags.BoolVar(&f.login.TrustOnFirstUse, "trust-on-first-use", false, "accept the keys of hosts that are not known yet, and say which; one that has changed is never accepted")
+	for _, pair := range [][2]string{{"ask-pass", "password-file"}, {"ask-become-pass", "become-password-file"}} {
+		command.MarkFlagsMutuallyExclusive(pair[0], pair[1])
+	}
 }
 
 func (f *clusterFlags) addBundle(command *cobra.Command) {
@@ -51,7 +67,7 @@ func (p *program) open(flags clusterFlags, front workflow.Frontend) (*workflow.S
 		return nil, err
 	}
 	return workflow.Open(workflow.Options{
-		File: flags.file, Data: data, Bundle: flags.bundle, Version: version, Agent: ownAgent, Dial: p.dial,
+		File: flags.file, Data: data, Bundle: flags.bundle, Version: version, Agent: ownAgent, Login: flags.login, Dial: p.dial,
 	}, front)
 }
 

@@ -291,7 +291,7 @@ var hostEvents = map[string]func(s *stage, h *stageHost, arg string) error{
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(file, "Host %s\n  HostName localhost\n  Port %d\n  User root\n  IdentityFile %s\n", h.name, h.server.Port, h.server.IdentityFile)
+		_, err = fmt.Fprintf(file, "Match all\n  HashKnownHosts no\nHost %s\n  HostName localhost\n  Port %d\n  User root\n  IdentityFile %s\n", h.name, h.server.Port, h.server.IdentityFile)
 		return errors.Join(err, file.Close())
 	},
 	// has-another-key: it was installed anew, or somebody is in between.

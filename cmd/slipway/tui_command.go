@@ -36,6 +36,7 @@ Without arguments, on a terminal, slipway does the same.`,
 	command.Flags().StringVarP(&flags.file, "file", "f", "", "the cluster file, which need not be there yet (default: the one in this folder, else cluster.yaml)")
 	command.Flags().StringVar(&flags.bundle, "bundle", "", "the bundle with all that the hosts will run (default: one that is found)")
 	command.Flags().BoolVar(&accessible, "accessible", false, "ask line by line, without drawing: for screen readers")
+	flags.addLogin(command)
 	_ = command.MarkFlagFilename("file", "yaml", "yml")
 	_ = command.MarkFlagFilename("bundle", "tar")
 	return command
@@ -74,16 +75,17 @@ func (p *program) tuiOptions(flags clusterFlags) tui.Options {
 	return tui.Options{
 		File: flags.file, Bundle: flags.bundle, Language: text.Of(os.Getenv, tui.IsConsole(os.Getenv)),
 		Open: func(file, bundle string, front workflow.Frontend) (*workflow.Session, error) {
-			return p.open(clusterFlags{file: file, bundle: bundle}, front)
+			return p.open(clusterFlags{file: file, bundle: bundle, login: flags.login}, front)
 		},
 		Event:     p.waits.Event,
-		Probe:     workflow.Options{File: flags.file, Version: version, Agent: ownAgent, Dial: p.dial},
+		Secret:    p.secrets.ask,
+		Probe:     workflow.Options{File: flags.file, Version: version, Agent: ownAgent, Login: flags.login, Dial: p.dial, Ask: p.secrets.ask},
 		HostNames: p.hostNames,
 		Lines: func() workflow.Frontend {
 			return &plainFront{textFront: &textFront{silentFront: p.silent(), out: newShown(os.Stdout), steps: longSteps{}}}
 		},
 		Status: func(ctx context.Context, file string, out io.Writer) error {
-			s, err := p.open(clusterFlags{file: file}, p.silent())
+			s, err := p.open(clusterFlags{file: file, login: flags.login}, p.silent())
 			if err != nil {
 				return err
 			}

@@ -53,6 +53,8 @@ type Server struct {
 	client   ssh.PublicKey
 	conns    map[net.Conn]bool
 	starts   int
+	ways     Ways
+	seen     Seen
 }
 
 // Hooks let a test do the server's part, and do it wrong. Any may be nil.
@@ -260,14 +262,7 @@ func (s *Server) accept(listener net.Listener) {
 func (s *Server) config() *ssh.ServerConfig {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	config := &ssh.ServerConfig{
-		PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-			if !bytes.Equal(key.Marshal(), s.client.Marshal()) {
-				return nil, fmt.Errorf("this key is not let in")
-			}
-			return nil, nil
-		},
-	}
+	config := s.ways.config(s)
 	for _, key := range s.hostKeys {
 		config.AddHostKey(key)
 	}
@@ -286,10 +281,12 @@ func (s *Server) serve(conn net.Conn) {
 	if hooks.Config != nil {
 		hooks.Config(conn, config)
 	}
+	s.note(func(seen *Seen) { seen.Connections++ })
 	server, channels, requests, err := ssh.NewServerConn(conn, config)
 	if err != nil {
 		return
 	}
+	s.note(func(seen *Seen) { seen.Logins++ })
 	defer server.Close()
 	s.hands.Go(func() { ssh.DiscardRequests(requests) })
 	var sessions sync.WaitGroup
@@ -298,6 +295,10 @@ func (s *Server) serve(conn net.Conn) {
 	for offered := range channels {
 		login, _ := s.current()
 		most := login.MaxSessions
+		if offered.ChannelType() == "direct-tcpip" {
+			sessions.Go(func() { s.forward(offered) })
+			continue
+		}
 		if offered.ChannelType() != "session" || most != 0 && len(open) >= most {
 			_ = offered.Reject(ssh.ResourceShortage, "open failed")
 			continue

@@ -33,11 +33,7 @@ type Candidate struct {
 // stand in known_hosts alone under a name that is not hashed; home is the user's home folder. Files that are
 // not there name no hosts.
 func Candidates(home string) ([]Candidate, error) {
-	c, err := readConfig(home)
-	if err != nil {
-		return nil, err
-	}
-	all, seen := c.candidates(home), map[string]bool{}
+	all, seen := readUserConfig(home).candidates(home), map[string]bool{}
 	for _, one := range all {
 		seen[sshdOf(one.Name, one.Port)], seen[sshdOf(one.Host, one.Port)] = true, true
 	}
@@ -64,11 +60,15 @@ func (c *config) candidates(home string) []Candidate {
 	var all []Candidate
 	seen := map[string]bool{}
 	for _, a := range c.aliases {
-		if seen[a.name] || !a.about.match(a.name) {
+		if seen[a.name] {
+			continue
+		}
+		said := c.answer(subject{name: a.name, local: readLocalNames(home, DefaultUser)}) // and no command is run
+		if !said.about[a.in] {
 			continue
 		}
 		seen[a.name] = true
-		if one, ok := c.candidate(a, home); ok {
+		if one, ok := said.candidate(a); ok {
 			all = append(all, one)
 		}
 	}
@@ -76,34 +76,31 @@ func (c *config) candidates(home string) []Candidate {
 }
 
 // candidate is what the configuration says of a name; not ok: what it says to connect to is no host's name.
-func (c *config) candidate(a alias, home string) (one Candidate, ok bool) {
-	one = Candidate{Name: a.name, From: a.from}
-	value := func(keys ...string) string {
-		_, text := c.get(a.name, keys...)
-		return first(text)
-	}
-	one.Host = a.name
-	if name := value("hostname"); name != "" {
-		one.Host, _ = expandTokens(name, map[byte]string{'h': a.name, '%': "%"})
-	}
+func (a *answers) candidate(named alias) (one Candidate, ok bool) {
+	one = Candidate{Name: named.name, From: named.from, Host: a.host()}
 	if !isHostName(one.Host) {
 		return one, false
 	}
-	if port, err := strconv.Atoi(value("port")); err == nil && port > 0 && port < 1<<16 {
+	if port, err := parsePort(a.word("port")); err == nil {
 		one.Port = port
 	}
-	one.User = plainText(value("user"))
-	if file := value("identityfile"); !strings.EqualFold(file, "none") {
-		file, _ = expandTokens(file, map[byte]string{'d': home, 'h': one.Host, 'n': a.name, '%': "%"})
-		one.IdentityFile = plainText(file)
+	one.User = plainText(a.word("user"))
+	if file := a.word("identityfile"); !strings.EqualFold(file, noFile) {
+		if file, err := expandTokens(file, a.tokens()); err == nil {
+			one.IdentityFile = plainText(file)
+		}
 	}
-	switch key, text := c.get(a.name, "proxyjump", "proxycommand"); {
-	case strings.EqualFold(first(text), "none"):
+	key := "proxyjump"
+	if _, runs := a.first["proxycommand"]; runs && (a.word(key) == "" || a.before("proxycommand", key)) {
+		key = "proxycommand"
+	}
+	switch text := a.word(key); {
+	case strings.EqualFold(text, noFile):
 	case key == "proxyjump":
-		one.ProxyJump = plainText(first(text))
+		one.ProxyJump = plainText(text)
 		one.ProxyCommand = jumpCommand(one.ProxyJump)
-	case key == "proxycommand":
-		one.ProxyCommand = plainText(text)
+	default:
+		one.ProxyCommand = plainText(a.first[key].value)
 	}
 	return one, true
 }

@@ -61,7 +61,7 @@ func TestFormsOfTheConfiguration(t *testing.T) {
 			[]ssh.Candidate{{Name: "cp-1", Host: "cp-1", User: "ops", From: "config:1"}, {Name: "cp-2", Host: "cp-2", From: "config:1"}}},
 		"other forms of lines": {map[string]string{"config": "\t HOST = a # b\r\n  hostname=\"192.0.2.1\"\r\n# Host c\n  uSeR 'ops' # who\n"},
 			[]ssh.Candidate{{Name: "a", Host: "192.0.2.1", User: "ops", From: "config:1"}}},
-		"tokens": {map[string]string{"config": "Host a\nHostName %h.example.org\nIdentityFile /keys/%h\nHost b\nHostName 100%%\nHost c\nIdentityFile /keys/%u\n"},
+		"tokens": {map[string]string{"config": "Host a\nHostName %h.example.org\nIdentityFile /keys/%h\nHost b\nHostName 100%%\nHost c\nIdentityFile /keys/%z\n"},
 			[]ssh.Candidate{{Name: "a", Host: "a.example.org", IdentityFile: "/keys/a.example.org", From: "config:1"}, {Name: "c", Host: "c", From: "config:6"}}},
 		"a jump": {map[string]string{"config": "Host a\nProxyJump ops@jump:2022\nProxyCommand nc %h %p\nHost b\nProxyJump one,two\nHost c\nProxyJump none\nHost d\nProxyJump $(reboot)\n"},
 			[]ssh.Candidate{

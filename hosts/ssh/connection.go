@@ -2,6 +2,7 @@ package ssh
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,12 +57,14 @@ func connect(ctx context.Context, o Options) (*connection, error) {
 			return nil, unreachable(ctx, o, "", err)
 		}
 		o.tell("logging in")
-		began := time.Now()
-		c, busy, err := login(ctx, left, o, known)
+		c, end := login(ctx, left, o, known)
 		leave()
-		left -= time.Since(began) + pause
-		if err == nil || !busy || left <= 0 {
-			return c, afterTries(err, busy, tries)
+		switch left = end.left - pause; {
+		case end.again && left > 0: // the host hung up while the operator was asked
+			left += pause
+			continue
+		case end.err == nil, !end.busy, left <= 0:
+			return c, afterTries(end.err, end.busy, tries)
 		}
 		jitter := time.Duration(rand.Int64N(int64(pause))) // those who were turned away together come back apart
 		if err := hosts.Pause(ctx, pause/2+jitter/2); err != nil {
@@ -82,51 +85,74 @@ func afterTries(err error, busy bool, tries int) error {
 	return &told
 }
 
-// login is one try. busy tells that it was turned away before the host had shown its key,
-// as by an sshd that too many log in to.
-func login(ctx context.Context, patience time.Duration, o Options, known *knownHosts) (c *connection, busy bool, err error) {
-	bounded, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	keys, err := findKeys(bounded, o)
+// loginEnd is how a try to log in has ended.
+type loginEnd struct {
+	left  time.Duration // of the time that the host has
+	busy  bool          // it was turned away before the host had shown its key, as by an sshd that too many log in to
+	again bool          // it may be tried again at once
+	err   error
+}
+
+// login is one try.
+func login(ctx context.Context, left time.Duration, o Options, known *knownHosts) (*connection, loginEnd) {
+	clock := newPatience(ctx, left)
+	c, end := loginWithin(ctx, clock, o, known)
+	end.left = clock.end()
+	return c, end
+}
+
+func loginWithin(ctx context.Context, clock *patience, o Options, known *knownHosts) (*connection, loginEnd) {
+	keys, err := findKeys(clock, o, clock.pause)
 	if err != nil && ctx.Err() != nil {
 		err = unreachable(ctx, o, "", ctx.Err())
 	}
 	if err != nil {
-		return nil, false, err
+		return nil, loginEnd{err: err}
 	}
 	defer keys.Close()
-	raw, err := dial(bounded, o)
+	auth := &authentication{ctx: clock, clock: clock, options: o, keys: keys, asked: map[string]int{}}
+	if err := auth.prime(); err != nil {
+		return nil, loginEnd{err: auth.failed()}
+	}
+	raw, err := dial(clock, o, clock)
 	if err != nil {
-		return nil, false, unreachable(ctx, o, "", err)
+		return nil, loginEnd{err: unreachable(ctx, o, "", cmp.Or(clock.Err(), err))}
 	}
 	watched := &watchedConn{Conn: raw}
-	stop := context.AfterFunc(bounded, func() { _ = raw.Close() })
-	client, err := handshake(watched, o, known, keys)
+	auth.conn = watched
+	stop := context.AfterFunc(clock, func() { _ = raw.Close() })
+	client, err := handshake(watched, o, known, auth)
 	if !stop() && err == nil {
 		_ = client.Close()
-		err = bounded.Err()
+		err = clock.Err()
 	}
 	if err != nil {
 		_ = raw.Close()
-		explained := explainHandshake(ctx, bounded, o, watched, keys, err)
-		return nil, bounded.Err() == nil && watched.turnedAway(err), explained
+		auth.ended(err)
+		end := loginEnd{err: explainHandshake(ctx, clock, o, watched, keys, err)}
+		end.busy = clock.Err() == nil && watched.turnedAway(err)
+		end.again = clock.Err() == nil && (auth.waited && hungUp(err) || known.otherType(err))
+		if known.mismatch != nil && strings.Contains(err.Error(), "no common algorithm for host key") {
+			end.err = known.mismatch // it has no key of another type
+		}
+		return nil, end
 	}
-	c = &connection{Client: client, watched: watched, ended: make(chan struct{})}
+	auth.accepted()
+	c := &connection{Client: client, watched: watched, ended: make(chan struct{})}
 	go func() {
 		c.cause = client.Wait()
 		close(c.ended)
 	}()
-	go c.keepAlive()
-	return c, false, nil
+	go c.keepAlive(cmp.Or(o.alive, keepaliveInterval), cmp.Or(o.alivePatience, keepalivePatience))
+	return c, loginEnd{}
 }
 
 // clientVersion is how we introduce ourselves.
 const clientVersion = "SSH-2.0-Slipway"
 
-func handshake(conn *watchedConn, o Options, known *knownHosts, keys *keys) (*ssh.Client, error) {
+func handshake(conn *watchedConn, o Options, known *knownHosts, auth *authentication) (*ssh.Client, error) {
 	config := &ssh.ClientConfig{
-		User: o.User,
-		Auth: []ssh.AuthMethod{ssh.PublicKeys(keys.signers...)},
+		User: o.User, AuthCallback: auth.method,
 		HostKeyCallback: func(address string, remote net.Addr, key ssh.PublicKey) error {
 			conn.keyed.Store(true)
 			return known.check(address, remote, key)
@@ -142,7 +168,7 @@ func handshake(conn *watchedConn, o Options, known *knownHosts, keys *keys) (*ss
 }
 
 // explainHandshake says what a failed handshake means to the user.
-func explainHandshake(ctx, bounded context.Context, o Options, conn *watchedConn, keys *keys, err error) error {
+func explainHandshake(ctx context.Context, bounded *patience, o Options, conn *watchedConn, keys *keys, err error) error {
 	var known *hosts.Error
 	switch {
 	case errors.As(err, &known): // what the check of the host key found
@@ -151,9 +177,8 @@ func explainHandshake(ctx, bounded context.Context, o Options, conn *watchedConn
 		return keys.unsigned(o)
 	case bounded.Err() != nil:
 		return unreachable(ctx, o, conn.seen(0), bounded.Err())
-	case strings.Contains(err.Error(), "unable to authenticate"),
-		strings.Contains(err.Error(), "Too many authentication failures"):
-		return keys.refused(o, err)
+	case tooManyFailures(err):
+		return keys.tooMany(o)
 	default:
 		return unreachable(ctx, o, conn.seen(exitPatience), err)
 	}
@@ -161,9 +186,16 @@ func explainHandshake(ctx, bounded context.Context, o Options, conn *watchedConn
 
 // unreachable is the error of a host that did not come as far as a session.
 func unreachable(ctx context.Context, o Options, seen string, err error) error {
+	var known *hosts.Error
+	if errors.As(err, &known) && ctx.Err() == nil {
+		return known // a jump host's
+	}
 	fix := fmt.Sprintf("see that the host is up and that sshd listens on %s", o.address())
-	if o.ProxyCommand != "" {
+	switch {
+	case o.ProxyCommand != "":
 		fix = "see that the host is up, and that the proxyCommand reaches it"
+	case len(o.Jump) > 0:
+		fix = fmt.Sprintf("see that the host is up, and that the jump host %s reaches %s", o.Jump[len(o.Jump)-1], o.address())
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -185,8 +217,8 @@ func hungUp(err error) bool {
 
 // keepAlive asks for a sign of life now and then, and ends a connection that gives none:
 // TCP alone would wait for a quarter of an hour.
-func (c *connection) keepAlive() {
-	ticker := time.NewTicker(keepaliveInterval)
+func (c *connection) keepAlive(interval, patience time.Duration) {
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -194,7 +226,7 @@ func (c *connection) keepAlive() {
 			return
 		case <-ticker.C:
 		}
-		giveUp := time.AfterFunc(keepalivePatience, func() { _ = c.Close() })
+		giveUp := time.AfterFunc(patience, func() { _ = c.Close() })
 		_, _, err := c.SendRequest("keepalive@openssh.com", true, nil)
 		giveUp.Stop()
 		if err != nil {
@@ -337,10 +369,11 @@ var errTooMuch = errors.New("too much output")
 // watchedConn keeps the first line that the other end says, for when nothing follows it.
 type watchedConn struct {
 	net.Conn
-	keyed atomic.Bool // the host has shown its key
-	mutex sync.Mutex
-	first []byte
-	whole bool
+	keyed  atomic.Bool // the host has shown its key
+	broken atomic.Bool // it has ended
+	mutex  sync.Mutex
+	first  []byte
+	whole  bool
 }
 
 // busyWords are what an ssh that is a proxyCommand says of an sshd that turned it away, or
@@ -366,12 +399,23 @@ const maxFirst = 200
 
 func (c *watchedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
+	if err != nil {
+		c.broken.Store(true)
+	}
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	if n > 0 && !c.whole {
 		line, _, end := bytes.Cut(p[:n], []byte("\n"))
 		c.first = append(c.first, line...)
 		c.whole = end || len(c.first) > maxFirst
+	}
+	return n, err
+}
+
+func (c *watchedConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if err != nil {
+		c.broken.Store(true)
 	}
 	return n, err
 }

@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,9 +19,17 @@ import (
 // keys are the private keys to offer to a host.
 type keys struct {
 	signers []ssh.Signer
-	offered []string    // what they are called, for errors
-	passed  []string    // what could not be used, and why
-	agent   *askedAgent // must live until the handshake is over
+	offered []string           // what they are called, for errors
+	certs   []*ssh.Certificate // among them
+	passed  []string           // what could not be used, and why
+	agent   *askedAgent        // must live until the handshake is over
+	listed  bool               // the agent was asked for its keys
+	held    []ssh.Signer       // the agent's
+
+	unopened string // a key that a host would have taken, and that nobody has opened
+
+	options Options
+	locked  func(file string, public ssh.PublicKey) ssh.Signer // opens a key by its passphrase; nil: nobody can be asked
 }
 
 // Close ends the conversation with ssh-agent.
@@ -31,31 +40,116 @@ func (k *keys) Close() {
 }
 
 func (k *keys) offer(name string, signer ssh.Signer) {
+	if holds(k.signers, signer.PublicKey()) {
+		return
+	}
+	if cert, is := signer.PublicKey().(*ssh.Certificate); is {
+		k.certs = append(k.certs, cert)
+	}
 	k.signers = append(k.signers, signer)
 	k.offered = append(k.offered, name+" ("+ssh.FingerprintSHA256(signer.PublicKey())+")")
 }
 
-// findKeys takes the identityFile, or what ssh-agent holds and then what lies in the
-// usual places. ssh-agent answers until ctx is done, and for no longer.
-func findKeys(ctx context.Context, o Options) (*keys, error) {
-	k := &keys{}
-	if o.IdentityFile != "" {
-		if err := k.addIdentity(ctx, o.IdentityFile); err != nil {
-			k.Close()
-			return nil, &hosts.Error{Kind: hosts.KindAuth, Op: "read the identity file", Err: k.withPassed(err), Fix: identityFix(o, err)}
+// notOpened notes that a host would have taken a key, which could not be used.
+func (k *keys) notOpened(file string, err error) {
+	k.unopened = file
+	k.offered = slices.DeleteFunc(k.offered, func(name string) bool {
+		return strings.HasPrefix(name, file+" ") || strings.HasPrefix(name, file+"-cert.pub ")
+	})
+	k.passed = append(k.passed, fmt.Sprintf("%s: %v: %v", file, errEncrypted, err))
+}
+
+// findKeys takes the identity files of the cluster file and no others; or, as ssh does, those that its
+// configuration names and what ssh-agent holds; or what ssh-agent holds and then what lies in the usual places.
+// ssh-agent answers until ctx is done, and for no longer.
+func findKeys(ctx context.Context, o Options, pause func() func()) (*keys, error) {
+	k := &keys{options: o}
+	if o.Shared != nil && o.Shared.ask != nil && !o.never {
+		k.locked = func(file string, public ssh.PublicKey) ssh.Signer {
+			return &lockedKey{ctx: ctx, pause: pause, shared: o.Shared, file: file, public: public, failed: k.notOpened}
 		}
+	}
+	if o.noPublicKey {
 		return k, nil
 	}
-	agentSigners := k.askAgent(ctx)
-	for _, signer := range agentSigners {
-		k.offer("ssh-agent's", signer)
-	}
-	k.addUsual(agentSigners)
-	if len(k.signers) == 0 {
+	if err := k.find(ctx); err != nil {
 		k.Close()
-		return nil, k.refused(o, errors.New("there is no key to offer"))
+		return nil, err
 	}
 	return k, nil
+}
+
+func (k *keys) find(ctx context.Context) error {
+	o := k.options
+	var found []ownKey
+	switch {
+	case len(o.IdentityFiles) > 0:
+		for _, file := range o.IdentityFiles {
+			one, err := k.read(ctx, file)
+			if err != nil {
+				return &hosts.Error{Kind: hosts.KindAuth, Op: "read the identity file", Err: k.withPassed(err), Fix: identityFix(file, err)}
+			}
+			found = append(found, one)
+		}
+	default:
+		files := o.identityFiles
+		if len(files) == 0 && !o.namesNoKeys {
+			files = usualKeys()
+		}
+		k.held = k.askAgent(ctx)
+		for _, file := range files {
+			one, err := k.read(ctx, file)
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+			case err != nil:
+				k.passed = append(k.passed, fmt.Sprintf("%s: %v", file, err))
+			default:
+				found = append(found, one)
+			}
+		}
+	}
+	if err := k.certified(found); err != nil {
+		return err
+	}
+	k.offerAll(found)
+	return nil
+}
+
+// ownKey is one that a file names; it may be ssh-agent's.
+type ownKey struct {
+	file   string
+	signer ssh.Signer
+	held   bool
+}
+
+// offerAll offers first what ssh-agent has of the files' keys, then its others, then the files' own.
+func (k *keys) offerAll(found []ownKey) {
+	for _, one := range found {
+		if one.held {
+			k.offer(one.file, one.signer)
+		}
+	}
+	if len(k.options.IdentityFiles) == 0 && !k.options.onlyIdentities {
+		for _, signer := range k.held {
+			k.offer("ssh-agent's", signer)
+		}
+	}
+	for _, one := range found {
+		k.offer(one.file, one.signer)
+	}
+}
+
+// usualKeys are the files of ~/.ssh that ssh would try.
+func usualKeys() []string {
+	home := homeFolder()
+	if home == "" {
+		return nil
+	}
+	var files []string
+	for _, name := range []string{"id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk"} {
+		files = append(files, filepath.Join(home, ".ssh", name))
+	}
+	return files
 }
 
 // withPassed adds to an error what could not be asked for the key.
@@ -66,58 +160,38 @@ func (k *keys) withPassed(err error) error {
 	return fmt.Errorf("%w; %s", err, strings.Join(k.passed, "; "))
 }
 
-// addUsual adds the files of ~/.ssh that ssh would try; what cannot be used is noted.
-func (k *keys) addUsual(agentSigners []ssh.Signer) {
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return
-	}
-	for _, name := range []string{"id_ed25519", "id_ecdsa", "id_rsa"} {
-		file := filepath.Join(home, ".ssh", name)
-		signer, err := readIdentity(file)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
-			k.passed = append(k.passed, fmt.Sprintf("%s: %v", file, err))
-		case !holds(agentSigners, signer.PublicKey()):
-			k.offer(file, signer)
-		}
-	}
-}
-
 // errEncrypted is what a key says that only ssh-agent can open.
 var errEncrypted = errors.New("the key is encrypted")
 
-// addIdentity offers the key of a file, or the same key out of ssh-agent where the file
-// is encrypted or holds the public half alone, which is how ssh is told one of an agent's
+// read gives the key of a file, or the same key out of ssh-agent, which needs no passphrase: where the file is
+// encrypted or for a hardware token, or holds the public half alone, which is how ssh is told one of an agent's
 // many. Nobody else needs an agent that answers.
-func (k *keys) addIdentity(ctx context.Context, file string) error {
+func (k *keys) read(ctx context.Context, file string) (ownKey, error) {
+	one := ownKey{file: file}
 	signer, err := readIdentity(file)
-	if errors.Is(err, errEncrypted) {
-		public, readErr := readPublic(file, err)
-		if readErr != nil {
-			return err
-		}
-		agentSigners := k.askAgent(ctx)
-		at := slices.IndexFunc(agentSigners, func(s ssh.Signer) bool { return sameKey(s.PublicKey(), public) })
-		if at < 0 {
-			return err
-		}
-		signer, err = agentSigners[at], nil
+	if one.signer = signer; err == nil {
+		one.held = k.listed && holds(k.held, signer.PublicKey())
+		return one, nil
 	}
 	var public *publicError
 	if errors.As(err, &public) {
-		signer, err = k.privateHalf(ctx, public)
-		file = public.private()
+		one.signer, err = k.privateHalf(ctx, public)
+		one.file, one.held = public.private(), holds(k.held, public.key)
+		return one, err
 	}
-	if err != nil {
-		return err
+	key, readErr := readPublic(file, err)
+	if readErr != nil {
+		return one, err
 	}
-	if certified, err := certify(file, signer); err == nil {
-		k.offer(file+"-cert.pub", certified)
+	if at := slices.IndexFunc(k.askAgent(ctx), func(s ssh.Signer) bool { return sameKey(s.PublicKey(), key) }); at >= 0 {
+		one.signer, one.held = k.held[at], true
+		return one, nil
 	}
-	k.offer(file, signer)
-	return nil
+	if errors.Is(err, errEncrypted) && k.locked != nil {
+		one.signer = k.locked(file, key)
+		return one, nil
+	}
+	return one, err
 }
 
 // publicError is a file that holds a public key, or a certificate, alone.
@@ -154,8 +228,8 @@ func (k *keys) privateHalf(ctx context.Context, public *publicError) (ssh.Signer
 		beside, err := readIdentity(public.private())
 		if err != nil || !sameKey(beside.PublicKey(), key) {
 			public.cause = fmt.Sprintf("ssh-agent does not have it (of %d keys), and it is not beside it", len(agentSigners))
-			if os.Getenv("SSH_AUTH_SOCK") == "" {
-				public.cause = "there is no ssh-agent (SSH_AUTH_SOCK is not set), and it is not beside it"
+			if k.options.agentSocket() == "" {
+				public.cause = "there is no ssh-agent (" + k.options.noAgent() + "), and it is not beside it"
 			}
 			return nil, public
 		}
@@ -167,13 +241,13 @@ func (k *keys) privateHalf(ctx context.Context, public *publicError) (ssh.Signer
 	return signer, nil
 }
 
-func identityFix(o Options, err error) string {
+func identityFix(file string, err error) string {
 	var public *publicError
 	if errors.As(err, &public) {
 		return fmt.Sprintf("give it to ssh-agent: ssh-add %s (ssh-add -L lists what it has); or name the private key's file as ssh.identityFile", public.private())
 	}
 	if errors.Is(err, errEncrypted) {
-		return "open it once with ssh-agent: ssh-add " + o.IdentityFile
+		return "open it once with ssh-agent: ssh-add " + file
 	}
 	return "name a private key that can be read as ssh.identityFile in the cluster file"
 }
@@ -201,6 +275,9 @@ func readIdentity(file string) (ssh.Signer, error) {
 		if public, _, _, _, notPublic := ssh.ParseAuthorizedKey(content); notPublic == nil {
 			return nil, &publicError{file: file, key: public}
 		}
+		if bytes.Contains(content, []byte("PRIVATE KEY")) && strings.HasSuffix(file, "_sk") {
+			return nil, fmt.Errorf("%s is a key on a hardware token, which ssh-agent has to hold: ssh-add %s", file, file)
+		}
 		return nil, fmt.Errorf("%s is not a private key: %w", file, err)
 	}
 	return signer, nil
@@ -220,44 +297,31 @@ func readPublic(file string, err error) (ssh.PublicKey, error) {
 	return public, err
 }
 
-// certify joins a key with the certificate that lies beside it.
-func certify(file string, signer ssh.Signer) (ssh.Signer, error) {
-	content, err := os.ReadFile(file + "-cert.pub")
-	if err != nil {
-		return nil, err
-	}
-	public, _, _, _, err := ssh.ParseAuthorizedKey(content)
-	if err != nil {
-		return nil, err
-	}
-	cert, ok := public.(*ssh.Certificate)
-	if !ok {
-		return nil, fmt.Errorf("%s-cert.pub is not a certificate", file)
-	}
-	return ssh.NewCertSigner(cert, signer)
-}
-
 func sameKey(a, b ssh.PublicKey) bool { return string(a.Marshal()) == string(b.Marshal()) }
 
 func holds(signers []ssh.Signer, key ssh.PublicKey) bool {
 	return slices.ContainsFunc(signers, func(s ssh.Signer) bool { return sameKey(s.PublicKey(), key) })
 }
 
-// refused is the error of a host that took none of the keys.
-func (k *keys) refused(o Options, err error) error {
+// tried says which keys a host was offered, and which could not be.
+func (k *keys) tried(o Options) string {
 	tried := "no key was offered"
 	if len(k.offered) > 0 {
 		tried = "it refuses " + strings.Join(k.offered, ", ")
 	}
+	if o.noPublicKey {
+		tried += "; PubkeyAuthentication is off in the configuration of ssh"
+	}
 	if len(k.passed) > 0 {
 		tried += "; not used: " + strings.Join(k.passed, "; ")
 	}
-	fix := fmt.Sprintf("let the key in: ssh-copy-id -p %d %s@%s; or name another as ssh.identityFile in the cluster file", o.Port, o.User, o.Host)
-	if strings.Contains(err.Error(), "Too many authentication failures") {
-		fix = "ssh-agent holds more keys than the host cares to see: name the right one as ssh.identityFile in the cluster file"
-	}
+	return tried
+}
+
+// tooMany is the error of a host that did not want to see all of the keys.
+func (k *keys) tooMany(o Options) error {
 	return &hosts.Error{
-		Kind: hosts.KindAuth, Op: fmt.Sprintf("log in to %s as %s", o.address(), o.User),
-		Err: errors.New(tried), Fix: fix,
+		Kind: hosts.KindAuth, Op: fmt.Sprintf("log in to %s as %s", o.address(), o.User), Err: errors.New(k.tried(o)),
+		Fix: "ssh-agent holds more keys than the host cares to see: name the right one as ssh.identityFile in the cluster file, or say IdentitiesOnly yes in ~/.ssh/config",
 	}
 }

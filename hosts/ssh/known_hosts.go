@@ -2,6 +2,7 @@ package ssh
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha1" //nolint:gosec // the form of hashed known_hosts entries
 	"encoding/base64"
@@ -10,8 +11,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"path"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +27,9 @@ type knownHosts struct {
 	keys        []knownKey
 	authorities []knownKey
 	revoked     []knownKey
+
+	shownTypes []string // of keys that the host has and that are not pinned
+	mismatch   error    // of the last of them
 }
 
 // knownKey is one line.
@@ -41,11 +43,17 @@ func (k knownKey) String() string { return fmt.Sprintf("%s:%d", k.file, k.line) 
 
 // readKnownHosts collects the lines that are about the host. As ssh does, it passes over
 // lines that it cannot read.
-func readKnownHosts(o Options) (*knownHosts, error) { return readKnownHostsIn(knownHostsFiles(o), o) }
+func readKnownHosts(o Options) (*knownHosts, error) {
+	known, err := readKnownHostsIn(knownHostsFiles(o), o)
+	if err != nil || o.revoked == "" {
+		return known, err
+	}
+	return known, known.readRevoked(o.revoked)
+}
 
 func readKnownHostsIn(files []string, o Options) (*knownHosts, error) {
 	k := &knownHosts{options: o, files: files}
-	exact, bare := lookupName(o.Host, o.Port), o.Host
+	exact, bare := o.lookupName(), cmp.Or(o.hostKeyAlias, o.Host)
 	var withoutPort []knownKey
 	for _, file := range k.files {
 		content, err := os.ReadFile(file)
@@ -80,16 +88,51 @@ func readKnownHostsIn(files []string, o Options) (*knownHosts, error) {
 	return k, nil
 }
 
+// readRevoked reads a list of public keys, or says that it cannot: a key that is revoked must not be taken.
+func (k *knownHosts) readRevoked(file string) error {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("read RevokedHostKeys of the configuration of ssh: %w", err)
+	}
+	if bytes.HasPrefix(content, []byte("SSHKRL")) {
+		return &hosts.Error{
+			Kind: hosts.KindBroken, Op: "read RevokedHostKeys of the configuration of ssh",
+			Err: fmt.Errorf("%s is a key revocation list, which only ssh reads", file),
+			Fix: "name a list of public keys there, a line each; or write ssh.config: none in the cluster file",
+		}
+	}
+	for number, line := range bytes.Split(content, []byte("\n")) {
+		if key, _, _, _, err := ssh.ParseAuthorizedKey(line); err == nil {
+			k.revoked = append(k.revoked, knownKey{key: key, file: file, line: number + 1})
+		}
+	}
+	return nil
+}
+
+// knownHostsFiles are looked into in this order. A key that is accepted is written to the first.
 func knownHostsFiles(o Options) []string {
-	if o.KnownHostsFile != "" {
+	if o.KnownHostsFile != "" && !o.forJump {
 		return []string{o.KnownHostsFile}
 	}
-	files := []string{"/etc/ssh/ssh_known_hosts"}
-	if home, err := os.UserHomeDir(); err == nil {
-		files = slices.Insert(files, 0,
-			filepath.Join(home, ".ssh", "known_hosts"), filepath.Join(home, ".ssh", "known_hosts2"))
+	own, all := usualKnown()
+	if o.ownKnown != nil {
+		own = o.ownKnown
 	}
-	return files
+	if o.allKnown != nil {
+		all = o.allKnown
+	}
+	if o.KnownHostsFile != "" {
+		own = append([]string{o.KnownHostsFile}, own...)
+	}
+	return slices.Concat(own, all)
+}
+
+// lookupName is the name that known_hosts has for the host: an alias stands there without a port.
+func (o Options) lookupName() string {
+	if o.hostKeyAlias != "" {
+		return o.hostKeyAlias
+	}
+	return lookupName(o.Host, o.Port)
 }
 
 // lookupName is a host's name in known_hosts.
@@ -125,10 +168,7 @@ func matchesOne(pattern, name string) bool {
 		mac.Write([]byte(name))
 		return saltErr == nil && hashErr == nil && hmac.Equal(mac.Sum(nil), hash)
 	}
-	// Only * and ? are special in these patterns, and a name has no slash.
-	escaped := strings.NewReplacer(`\`, `\\`, "[", `\[`).Replace(strings.ToLower(pattern))
-	matched, _ := path.Match(escaped, strings.ToLower(name))
-	return matched
+	return globs(strings.ToLower(pattern), strings.ToLower(name))
 }
 
 // preferred are the kinds of key in the order in which ssh likes them, with the
@@ -149,10 +189,15 @@ var preferred = []struct {
 	},
 }
 
-// algorithms asks the host first for the kinds of key that it is known by.
+// algorithms asks the host first for the kinds of key that it is known by, unless the configuration of ssh
+// chooses.
 func (k *knownHosts) algorithms() []string {
 	var certs, first, rest []string
+	pinned := k.options.pinnedTypes()
 	for _, kind := range preferred {
+		if slices.Contains(k.shownTypes, kind.keyType) || pinned != nil && !slices.Contains(pinned, kind.keyType) {
+			continue
+		}
 		certs = append(certs, kind.certs...)
 		known := func(key knownKey) bool { return key.key.Type() == kind.keyType }
 		if slices.ContainsFunc(k.keys, known) {
@@ -161,20 +206,50 @@ func (k *knownHosts) algorithms() []string {
 			rest = append(rest, kind.algorithms...)
 		}
 	}
-	plain := append(first, rest...)
-	if len(k.authorities) == 0 {
-		return plain
+	all := append(first, rest...)
+	if len(k.authorities) > 0 && len(k.options.HostKeys) == 0 {
+		all = append(certs, all...)
 	}
-	return append(certs, plain...)
+	return chosen(all, k.options.hostKeyTypes)
+}
+
+// chosen are the algorithms that HostKeyAlgorithms leaves, in its order: a list in place of ours, or with a
+// + at its beginning more, with a - fewer, with a ^ those first. Of what is weak none comes back in.
+func chosen(ours []string, list string) []string {
+	if list == "" {
+		return ours
+	}
+	patterns := strings.Split(strings.TrimLeft(list, "+-^"), ",")
+	var named []string
+	for _, pattern := range patterns {
+		for _, one := range ours {
+			if globs(pattern, one) && !slices.Contains(named, one) {
+				named = append(named, one)
+			}
+		}
+	}
+	rest := slices.DeleteFunc(slices.Clone(ours), func(one string) bool { return slices.Contains(named, one) })
+	switch list[0] {
+	case '+':
+		return ours
+	case '-':
+		return rest
+	case '^':
+		return append(named, rest...)
+	}
+	return named
 }
 
 // check is the ssh.HostKeyCallback.
-func (k *knownHosts) check(address string, _ net.Addr, key ssh.PublicKey) error {
+func (k *knownHosts) check(_ string, _ net.Addr, key ssh.PublicKey) error {
 	if cert, ok := key.(*ssh.Certificate); ok {
-		return k.checkCertificate(address, cert)
+		return k.checkCertificate(cert)
 	}
 	if line, revoked := find(k.revoked, key); revoked {
 		return k.changed(key, []knownKey{line}, "is revoked")
+	}
+	if len(k.options.HostKeys) > 0 {
+		return k.checkPins(key)
 	}
 	if _, known := find(k.keys, key); known {
 		return nil
@@ -191,28 +266,6 @@ func (k *knownHosts) check(address string, _ net.Addr, key ssh.PublicKey) error 
 	return k.unknown(key)
 }
 
-func (k *knownHosts) checkCertificate(address string, cert *ssh.Certificate) error {
-	checker := ssh.CertChecker{
-		IsHostAuthority: func(authority ssh.PublicKey, _ string) bool {
-			_, known := find(k.authorities, authority)
-			return known
-		},
-		IsRevoked: func(cert *ssh.Certificate) bool {
-			_, key := find(k.revoked, cert.Key)
-			_, authority := find(k.revoked, cert.SignatureKey)
-			return key || authority
-		},
-	}
-	if err := checker.CheckHostKey(address, nil, cert); err != nil {
-		return &hosts.Error{
-			Kind: hosts.KindHostKeyUnknown, Op: "check the host certificate of " + k.options.address(), Err: err,
-			Fix: "see that the certificate's principals name the host as the cluster file does, and that its authority stands in " +
-				strings.Join(k.files, " or ") + " as @cert-authority",
-		}
-	}
-	return nil
-}
-
 func find(lines []knownKey, key ssh.PublicKey) (knownKey, bool) {
 	for _, line := range lines {
 		if bytes.Equal(line.key.Marshal(), key.Marshal()) {
@@ -224,11 +277,24 @@ func find(lines []knownKey, key ssh.PublicKey) (knownKey, bool) {
 
 func (k *knownHosts) unknown(key ssh.PublicKey) error {
 	unknown := k.unknownKey(key)
+	if k.options.TrustOnFirstUse && unknown.Other == "" {
+		return k.trustNow(unknown)
+	}
 	return &hosts.Error{
 		Kind: hosts.KindHostKeyUnknown, Op: "check the host key of " + k.options.address(), Err: unknown,
 		Fix: fmt.Sprintf("compare the fingerprint with what `ssh-keygen -lf /etc/ssh/%s` says on the host, and if it is the same: echo '%s' >> %s",
-			hostKeyFile(key.Type()), unknown.Line, k.files[0]),
+			hostKeyFile(key.Type()), unknown.Line, unknown.File),
 	}
+}
+
+// trustNow accepts the key of a host that is seen for the first time, and says so.
+func (k *knownHosts) trustNow(unknown *UnknownKey) error {
+	if err := unknown.Accept(); err != nil {
+		return err
+	}
+	k.options.note(fmt.Sprintf("%s: its %s key %s was not known, and is trusted from now on (%s), since --trust-on-first-use was said: compare it with what `%s` says on the host",
+		cmp.Or(k.options.jumpName(), k.options.Name), unknown.Type, unknown.Fingerprint, unknown.File, unknown.Where()))
+	return nil
 }
 
 // hostKeyFile is where sshd keeps a key of this kind.
@@ -252,6 +318,6 @@ func (k *knownHosts) changed(key ssh.PublicKey, lines []knownKey, how string) er
 		Kind: hosts.KindHostKeyChanged, Op: "check the host key of " + k.options.address(),
 		Err: fmt.Errorf("its %s key %s %s: %s", key.Type(), ssh.FingerprintSHA256(key), how, strings.Join(expected, ", ")),
 		Fix: fmt.Sprintf("somebody may be in between. If the host was set up anew: ssh-keygen -R '%s' -f %s, then add its new key",
-			lookupName(k.options.Host, k.options.Port), lines[0].file),
+			k.options.lookupName(), lines[0].file),
 	}
 }

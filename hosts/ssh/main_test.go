@@ -53,7 +53,7 @@ func newServer(t *testing.T) *hosttest.Server {
 func options(server *hosttest.Server) ssh.Options {
 	return ssh.Options{
 		Name: "cp-1", Host: server.Host, Port: server.Port, User: "ops",
-		IdentityFile: server.IdentityFile, KnownHostsFile: server.KnownHostsFile,
+		ConfigFile: "none", IdentityFile: server.IdentityFile, KnownHostsFile: server.KnownHostsFile,
 		ConnectTimeout: 10 * time.Second,
 		Binary:         newBinary("the agent", 100<<10).get,
 		Version:        hosttest.Version,

@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,11 +16,21 @@ import (
 	"time"
 )
 
-// dial connects to the host, or to the proxyCommand that does.
-func dial(ctx context.Context, o Options) (net.Conn, error) {
+// dial connects to the host: through a jump host, by the proxyCommand, or directly.
+func dial(ctx context.Context, o Options, clock *patience) (net.Conn, error) {
+	if len(o.Jump) > 0 {
+		return dialThrough(ctx, o, clock)
+	}
 	if o.ProxyCommand == "" {
-		var dialer net.Dialer
-		return dialer.DialContext(ctx, "tcp", o.address())
+		dialer := net.Dialer{}
+		if o.bindAddress != "" {
+			from, err := net.ResolveTCPAddr(o.network(), net.JoinHostPort(o.bindAddress, "0"))
+			if err != nil {
+				return nil, fmt.Errorf("connect from the BindAddress of the configuration of ssh: %w", err)
+			}
+			dialer.LocalAddr = from
+		}
+		return dialer.DialContext(ctx, o.network(), o.address())
 	}
 	command, err := expand(o.ProxyCommand, o)
 	if err != nil {
@@ -28,6 +39,9 @@ func dial(ctx context.Context, o Options) (net.Conn, error) {
 	return startProxy(command)
 }
 
+// network is the family of addresses that is used.
+func (o Options) network() string { return cmp.Or(o.family, "tcp") }
+
 // plain is what may be put into a shell's line without quoting.
 var plain = regexp.MustCompile(`^[A-Za-z0-9_.:%@\[\]][A-Za-z0-9_.:%@\[\]-]*$`)
 
@@ -35,7 +49,7 @@ var plain = regexp.MustCompile(`^[A-Za-z0-9_.:%@\[\]][A-Za-z0-9_.:%@\[\]-]*$`)
 // what is put in may only be plain.
 func expand(command string, o Options) (string, error) {
 	tokens := map[byte]string{
-		'h': o.Host, 'p': strconv.Itoa(o.Port), 'r': o.User, 'n': o.Name, '%': "%",
+		'h': o.Host, 'p': strconv.Itoa(o.Port), 'r': o.User, 'n': cmp.Or(o.typed, o.Name), '%': "%",
 	}
 	var out strings.Builder
 	for i := 0; i < len(command); i++ {

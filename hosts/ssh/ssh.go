@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,20 +26,34 @@ import (
 // Options say how to reach a host.
 type Options struct {
 	Name string // as the cluster file has it; all errors tell it
-	Host string // the name or address to connect to
-	Port int    // 22 if zero
-	User string // root if empty
+	Host string // the name or address to connect to, as one would type it at ssh
+	Port int    // what the configuration says if zero, else 22
+	User string // what the configuration says if empty, else root
 
-	// IdentityFile is the private key to use. If empty, the keys of ssh-agent and the
-	// usual files of ~/.ssh are tried.
-	IdentityFile string
-	// KnownHostsFile is where the host's key must be. If empty, it is looked for in
-	// ~/.ssh/known_hosts, ~/.ssh/known_hosts2 and /etc/ssh/ssh_known_hosts.
+	// ConfigFile is read in place of ~/.ssh/config and /etc/ssh/ssh_config; none has none read. What these
+	// files say of Host counts where nothing is said here.
+	ConfigFile string
+	// IdentityFile is the private key to use, and IdentityFiles are several. If empty, the keys are those that
+	// the configuration names and those of ssh-agent; unless it names any, also the usual files of ~/.ssh.
+	IdentityFile  string
+	IdentityFiles []string
+	// CertificateFile is a certificate for one of the keys.
+	CertificateFile string
+	// IdentityAgent is ssh-agent's socket; none asks no agent. If empty, it is what SSH_AUTH_SOCK names.
+	IdentityAgent string
+	// KnownHostsFile is where the host's key must be. If empty, it is looked for where the configuration
+	// says, or in ~/.ssh/known_hosts, ~/.ssh/known_hosts2 and the same two of /etc/ssh.
 	KnownHostsFile string
+	// HostKeys are the only keys that the host may have, in place of known_hosts: fingerprints (SHA256:…) or
+	// public keys.
+	HostKeys []string
+	// Jump are the hosts on the way, the first of which is connected to first.
+	Jump []Jump
 	// ProxyCommand carries the connection over its stdin and stdout, as ssh_config(5)
-	// has it: %h, %p, %r, %n and %% are expanded.
+	// has it: %h, %p, %r, %n and %% are expanded. none: the connection is direct.
 	ProxyCommand string
-	// ConnectTimeout bounds everything up to the end of the SSH handshake: 15 s if zero.
+	// ConnectTimeout bounds everything up to the end of the SSH handshake: what the configuration says if zero,
+	// else 10 s.
 	ConnectTimeout time.Duration
 
 	// Binary gives the agent's binary for a platform.
@@ -55,6 +70,9 @@ type Options struct {
 	Gate *Gate
 	// Tell is told what Connect is at, for whoever waits for it; it may be nil.
 	Tell func(stage string)
+	// Note is told what the operator should know of how the host is reached; it may be nil. The same may be
+	// said for several hosts.
+	Note func(text string)
 	// Life says when the agent is taken for lost.
 	Life agent.Life
 
@@ -71,17 +89,36 @@ type Options struct {
 	// BecomePassword is.
 	BecomeAccepted func()
 	BecomeRefused  func()
+
+	// Shared is what all hosts of a command have together; without one, nobody is asked for anything.
+	Shared *Shared
+	// AskPassword has the password asked for before anything is tried, and AskBecome that of sudo or doas when
+	// it is first wanted, whatever the prompts say.
+	AskPassword, AskBecome bool
+	// PasswordFile has the password to log in with in its first line, and BecomePasswordFile that of sudo or doas.
+	// Their owner alone may read them.
+	PasswordFile, BecomePasswordFile string
+	// TrustOnFirstUse has a host's key accepted that no known_hosts file has: see UnknownKey.Accept.
+	TrustOnFirstUse bool
+
+	// LoginName is who logs in where neither User nor the configuration says; root if empty.
+	LoginName string
+
+	settings
+	resolved bool
+	forJump  bool     // it is a jump host, for the host of this name
+	beyond   []string // the jump hosts that are reached through this one
 }
 
 // DefaultConnectTimeout is the time that a host has to answer and let us in.
-const DefaultConnectTimeout = 15 * time.Second
+const DefaultConnectTimeout = 10 * time.Second
 
 func (o Options) withDefaults() Options {
 	if o.Port == 0 {
 		o.Port = 22
 	}
 	if o.User == "" {
-		o.User = "root"
+		o.User = DefaultUser
 	}
 	if o.Name == "" {
 		o.Name = o.Host
@@ -92,8 +129,15 @@ func (o Options) withDefaults() Options {
 	if o.ConnectTimeout == 0 {
 		o.ConnectTimeout = DefaultConnectTimeout
 	}
-	o.IdentityFile = atHome(o.IdentityFile)
-	o.KnownHostsFile = atHome(o.KnownHostsFile)
+	o.IdentityFiles = slices.Clone(o.IdentityFiles)
+	if o.IdentityFile != "" {
+		o.IdentityFiles = slices.Insert(o.IdentityFiles, 0, o.IdentityFile)
+		o.IdentityFile = ""
+	}
+	for i, file := range o.IdentityFiles {
+		o.IdentityFiles[i] = atHome(file)
+	}
+	o.KnownHostsFile, o.CertificateFile, o.IdentityAgent = atHome(o.KnownHostsFile), atHome(o.CertificateFile), atHome(o.IdentityAgent)
 	return o
 }
 
@@ -142,16 +186,27 @@ var _ hosts.Host = (*host)(nil)
 
 // Connect reaches a host and starts the agent on it. All errors are *hosts.Error.
 func Connect(ctx context.Context, options Options) (hosts.Host, error) {
-	o := options.withDefaults()
+	if options.Shared == nil {
+		options.Shared = NewShared(nil)
+	}
+	o, err := Resolve(ctx, options)
+	if err != nil {
+		return nil, err
+	}
 	guess := sync.OnceValue(func() Binary { return guessBinary(ctx, o) })
 	go guess() // it may have to be read and hashed: meanwhile the host answers
 	connection, err := connect(ctx, o)
 	if err != nil {
 		return nil, named(o.Name, "connect to "+o.Name, err)
 	}
+	o, become := o.withBecome()
 	h := &host{options: o, connection: connection, sending: make(chan struct{}, 1)}
 	h.files.connection = connection
-	if err := h.start(ctx, guess()); err != nil {
+	err = h.start(ctx, guess())
+	if become != nil {
+		become.leave() // unless it was judged
+	}
+	if err != nil {
 		err = named(o.Name, "start the agent", h.orCut("start the agent", err))
 		if h.leftBare() {
 			_ = h.byShell(ctx, untouchScript, append([]string{h.put}, h.madeInnermost()...)...) // what went wrong first is told

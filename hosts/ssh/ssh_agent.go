@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -48,28 +49,51 @@ func (a *askedAgent) Close() {
 
 // askAgent gives the keys of ssh-agent; one that does not answer has none.
 func (k *keys) askAgent(ctx context.Context) []ssh.Signer {
-	socket := os.Getenv("SSH_AUTH_SOCK")
-	if socket == "" {
-		return nil
+	socket := k.options.agentSocket()
+	if k.listed || socket == "" {
+		return k.held
 	}
-	agent, signers, err := listKeys(ctx, socket)
+	k.listed = true
+	agent, signers, err := listKeys(ctx, socket, k.options.ConnectTimeout)
 	if err != nil {
 		k.passed = append(k.passed, fmt.Sprintf("ssh-agent: %v", err))
 		return nil
 	}
-	k.agent = agent
+	k.agent, k.held = agent, signers
 	return signers
 }
 
-func listKeys(ctx context.Context, socket string) (*askedAgent, []ssh.Signer, error) {
+// agentSocket is where ssh-agent listens; empty: there is none, or it is not to be asked.
+func (o Options) agentSocket() string {
+	switch o.IdentityAgent {
+	case noFile:
+		return ""
+	case "", "SSH_AUTH_SOCK":
+		return os.Getenv("SSH_AUTH_SOCK")
+	}
+	if name, is := strings.CutPrefix(o.IdentityAgent, "$"); is {
+		return os.Getenv(strings.Trim(name, "{}"))
+	}
+	return o.IdentityAgent
+}
+
+// noAgent says why there is none.
+func (o Options) noAgent() string {
+	if o.IdentityAgent == noFile {
+		return "identityAgent is none"
+	}
+	return "SSH_AUTH_SOCK is not set"
+}
+
+func listKeys(ctx context.Context, socket string, timeout time.Duration) (*askedAgent, []ssh.Signer, error) {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "unix", socket)
 	if err != nil {
 		return nil, nil, err
 	}
 	agent := &askedAgent{Conn: conn, release: context.AfterFunc(ctx, func() { _ = conn.Close() })}
-	patience := patienceFor(ctx)
-	_ = conn.SetDeadline(time.Now().Add(patience)) // ctx ends it all the same
+	patience := min(listPatience, timeout/3).Round(time.Millisecond) // the host has to have time as well
+	_ = conn.SetDeadline(time.Now().Add(patience))                   // ctx ends it all the same
 	signers, err := sshagent.NewClient(agent).Signers()
 	if err != nil {
 		if agent.owes.Load() && !errors.Is(err, net.ErrClosed) {
@@ -82,15 +106,6 @@ func listKeys(ctx context.Context, socket string) (*askedAgent, []ssh.Signer, er
 	return agent, signers, nil
 }
 
-// patienceFor leaves time for the host where there is little of it.
-func patienceFor(ctx context.Context) time.Duration {
-	deadline, bounded := ctx.Deadline()
-	if !bounded {
-		return listPatience
-	}
-	return min(listPatience, time.Until(deadline)/3).Round(time.Millisecond)
-}
-
 // unsigned is the error of a login that waited for ssh-agent to sign, and in vain; nil
 // where that is not what it waited for.
 func (k *keys) unsigned(o Options) error {
@@ -99,7 +114,7 @@ func (k *keys) unsigned(o Options) error {
 	}
 	return &hosts.Error{
 		Kind: hosts.KindAuth, Op: fmt.Sprintf("log in to %s as %s", o.address(), o.User),
-		Err: fmt.Errorf("ssh-agent (%s) was asked to sign and did not answer in %s", os.Getenv("SSH_AUTH_SOCK"), o.ConnectTimeout),
+		Err: fmt.Errorf("ssh-agent (%s) was asked to sign and did not answer in %s", o.agentSocket(), o.ConnectTimeout),
 		Fix: "see whether ssh-agent waits for a passphrase or a touch, or name a key that is not encrypted as ssh.identityFile in the cluster file",
 	}
 }

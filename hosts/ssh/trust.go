@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +17,10 @@ import (
 // key was known already. All errors are *hosts.Error; that of a key with another fingerprint
 // has the kind hosts.KindHostKeyUnknown, and nothing was written then.
 func Trust(ctx context.Context, options Options, fingerprint string) (key *UnknownKey, added bool, err error) {
-	o := options.withDefaults()
+	o, err := Resolve(ctx, options)
+	if err != nil {
+		return nil, false, err
+	}
 	key, added, err = trust(ctx, o, fingerprint)
 	return key, added, named(o.Name, "check the host key of "+o.address(), err)
 }
@@ -26,8 +30,14 @@ func trust(ctx context.Context, o Options, fingerprint string) (*UnknownKey, boo
 	if err != nil {
 		return nil, false, err
 	}
-	known.authorities = nil // the host is asked for its key, and not for a certificate
+	known.authorities = nil   // the host is asked for its key, and not for a certificate
+	o.TrustOnFirstUse = false // what is accepted is said
 	shown, err := showKey(ctx, o, known)
+	var jump *UnknownKey
+	if errors.As(err, &jump) && jump.Fingerprint == fingerprint { // of a jump host, on the way
+		err = jump.Accept()
+		return jump, err == nil, err
+	}
 	if err != nil {
 		return nil, false, err
 	}
@@ -53,11 +63,11 @@ var errShown = errors.New("the host has shown its key")
 
 // showKey is a handshake up to the host's key, of those that it has the one that Connect would see.
 func showKey(ctx context.Context, o Options, known *knownHosts) (ssh.PublicKey, error) {
-	bounded, cancel := context.WithTimeout(ctx, o.ConnectTimeout)
-	defer cancel()
-	raw, err := dial(bounded, o)
+	bounded := newPatience(ctx, o.ConnectTimeout)
+	defer bounded.end()
+	raw, err := dial(bounded, o, bounded)
 	if err != nil {
-		return nil, unreachable(ctx, o, "", err)
+		return nil, unreachable(ctx, o, "", cmp.Or(bounded.Err(), err))
 	}
 	defer raw.Close()
 	defer context.AfterFunc(bounded, func() { _ = raw.Close() })()

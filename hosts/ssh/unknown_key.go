@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
@@ -22,11 +23,12 @@ import (
 type UnknownKey struct {
 	Type        string // ssh-ed25519, for example
 	Fingerprint string // SHA256:…, as ssh-keygen writes it
-	Line        string // what Accept adds to File
+	Line        string // what Accept adds to File; there the name is a hash where HashKnownHosts says so
 	File        string // the known_hosts file that is the operator's to add to
 	Other       string // where, as file:line, a key of another type stands for the same host; empty: nowhere
 
 	files []string // all that were looked into
+	hash  bool     // Accept writes the name as a hash, which names nobody to who reads the file
 }
 
 func (k *UnknownKey) Error() string {
@@ -42,8 +44,11 @@ func (k *UnknownKey) Where() string { return "ssh-keygen -lf /etc/ssh/" + hostKe
 
 func (k *knownHosts) unknownKey(key ssh.PublicKey) *UnknownKey {
 	unknown := &UnknownKey{
-		Type: key.Type(), Fingerprint: ssh.FingerprintSHA256(key), File: k.files[0], files: k.files,
-		Line: lookupName(k.options.Host, k.options.Port) + " " + strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))),
+		Type: key.Type(), Fingerprint: ssh.FingerprintSHA256(key), File: noFile, files: k.files, hash: k.options.hashKnown,
+		Line: k.options.lookupName() + " " + strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))),
+	}
+	if len(k.files) > 0 {
+		unknown.File = k.files[0]
 	}
 	if len(k.keys) > 0 {
 		unknown.Other = k.keys[0].String()
@@ -92,7 +97,14 @@ func (k *UnknownKey) accept() error {
 	if !errors.As(err, &unknown) {
 		return err // nil: somebody has added it
 	}
-	return addLine(k.File, k.Line)
+	if k.File == noFile {
+		return errors.New("the configuration of ssh has UserKnownHostsFile none")
+	}
+	line := k.Line
+	if name, rest, _ := strings.Cut(line, " "); k.hash {
+		line = knownhosts.HashHostname(name) + " " + rest
+	}
+	return addLine(k.File, line)
 }
 
 // parse reads what Line says, and refuses what would be more than one key of one host: a name

@@ -39,7 +39,7 @@ func TestListsOfHosts(t *testing.T) {
 		{"- a, 10.0.0.1, control-plane, worker\n", []string{"a|10.0.0.1|control-plane,worker||||"}, 0},
 		{"[2001:db8::1] a", []string{"a|2001:db8::1|||||"}, 0},
 		{"a$b\nc 10.0.0.1:99999\nd\n", []string{"d|||d||0|"}, 2},
-		{"hosts:\n  - name: cp-1\n    address: 10.0.0.1\n    roles: [control-plane]\n", []string{"cp-1|10.0.0.1|control-plane|10.0.0.1|root|22|"}, 0},
+		{"hosts:\n  - name: cp-1\n    address: 10.0.0.1\n    roles: [control-plane]\n", []string{"cp-1|10.0.0.1|control-plane|10.0.0.1||0|"}, 0},
 	} {
 		hosts, problems := parseHosts(c.list)
 		var got []string
@@ -156,7 +156,7 @@ func TestHostsOfSSH(t *testing.T) {
 	for _, h := range s.draft.Hosts {
 		got = append(got, told(listed{host: h}))
 	}
-	want := []string{"master|192.0.2.9|control-plane|192.0.2.9|ops|2222|", "node|192.0.2.10|worker|192.0.2.10|other|22|", "node-2||worker|inner|root|22|", "inner|192.0.2.11|worker|192.0.2.11|third|22|"}
+	want := []string{"master|192.0.2.9|control-plane|192.0.2.9|ops|2222|", "node|192.0.2.10|worker|192.0.2.10|other|0|", "node-2||worker|inner||0|", "inner|192.0.2.11|worker|192.0.2.11|third|0|"}
 	if !slices.Equal(got, want) {
 		t.Errorf("the file has %q, want %q", got, want)
 	}

@@ -69,12 +69,6 @@ func setShared(e *cluster.Editor, hosts []cluster.Host) error {
 		same(&all.KnownHostsFile, h.SSH.KnownHostsFile)
 		same(&all.ProxyCommand, h.SSH.ProxyCommand)
 	}
-	if all.User == cluster.DefaultSSHUser {
-		all.User = ""
-	}
-	if all.Port == cluster.DefaultSSHPort {
-		all.Port = 0
-	}
 	return errors.Join(setText(e, "ssh.user", all.User, ""), setNumber(e, "ssh.port", all.Port, 0), setText(e, "ssh.identityFile", all.IdentityFile, ""),
 		setText(e, "ssh.knownHostsFile", all.KnownHostsFile, ""), setText(e, "ssh.proxyCommand", all.ProxyCommand, ""))
 }

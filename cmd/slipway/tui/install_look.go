@@ -77,7 +77,7 @@ func (in *installer) tryAll() tea.Cmd {
 
 // isOther tells that a host is reached in another way by now than when it was tried.
 func (l *look) isOther(h cluster.Host) bool {
-	return l.tried.SSH != h.SSH || l.tried.Address() != h.Address()
+	return !l.tried.SSH.Same(h.SSH) || l.tried.Address() != h.Address()
 }
 
 // try looks at a host, beside the program.

@@ -18,6 +18,7 @@ import (
 // it has the time to. So no event waits for the terminal, and as many of them as come take no more memory than the
 // plan has steps, and the log has lines.
 type job struct {
+	secret   workflow.AskSecret
 	mu       sync.Mutex
 	notify   func()           // something has changed; called with the lock held, and must not wait
 	heard    func(plan.Event) // is told of each event as well; may be nil
@@ -108,7 +109,7 @@ func (r *ring) add(line logLine) {
 }
 
 func newJob(options Options, notify func()) *job {
-	return &job{notify: notify, line: options.Line, promised: options.Promise, tried: options.Trial, began: time.Now(), steps: map[string]*stepState{}, hosts: map[string][]*stepState{}, musts: map[string]string{}}
+	return &job{notify: notify, secret: options.Secret, line: options.Line, promised: options.Promise, tried: options.Trial, began: time.Now(), steps: map[string]*stepState{}, hosts: map[string][]*stepState{}, musts: map[string]string{}}
 }
 
 var _ workflow.Frontend = (*job)(nil)
@@ -356,6 +357,14 @@ func (j *job) Ask(ctx context.Context, text string) (bool, error) {
 	case yes := <-asked.answer:
 		return yes, nil
 	}
+}
+
+// Secret has a password typed, not on this screen.
+func (j *job) Secret(ctx context.Context, asked workflow.Secret) (string, error) {
+	if j.secret == nil {
+		return "", workflow.ErrNobody
+	}
+	return j.secret(ctx, asked)
 }
 
 // reply answers the question that is open; without one it does nothing.

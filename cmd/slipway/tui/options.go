@@ -28,6 +28,8 @@ type Options struct {
 	Forecast func(forecast.Forecast) string
 	Explain  func(err error, interrupted bool) string
 	Trial    func(workflow.Trial) string
+	// Secret asks for a password on a terminal that nothing else is drawn on.
+	Secret workflow.AskSecret
 	// Probe is what hosts are looked at with, before there is a session.
 	Probe workflow.Options
 	// Event is told of all events of workflows that are carried out here; may be nil.

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/slipway-k8s/slipway/workflow"
 )
 
 // ErrInterrupted tells that the user ended the program while something was under way.
@@ -20,12 +22,15 @@ func Run(ctx context.Context, options Options) error {
 	defer cancel()
 	s := &shared{options: options, theme: newTheme(options.Terminal), lang: options.Language, ctx: ctx, work: &sync.WaitGroup{}, askPause: askPause}
 	s.home = func(file string) screen { return newDashboard(s, file) }
+	var program *tea.Program // there is one before anybody is asked
+	s.options.Secret = askAside(&program, s.options.Secret)
+	s.options.Probe.Ask = s.options.Secret
 	begin, err := first(s)
 	if err != nil {
 		return err
 	}
 	shown := newApp(s, begin)
-	program := tea.NewProgram(shown, tea.WithContext(ctx), tea.WithInput(options.In), tea.WithOutput(options.Out),
+	program = tea.NewProgram(shown, tea.WithContext(ctx), tea.WithInput(options.In), tea.WithOutput(options.Out),
 		tea.WithAltScreen(), tea.WithoutSignalHandler(), tea.WithFPS(framesASecond))
 	s.send = program.Send
 	_, err = program.Run()
@@ -38,6 +43,23 @@ func Run(ctx context.Context, options Options) error {
 		err = context.Cause(ctx)
 	}
 	return err
+}
+
+// askAside has the screen taken away while a password is typed: it is not drawn, kept or scrolled there.
+func askAside(program **tea.Program, ask workflow.AskSecret) workflow.AskSecret {
+	if ask == nil {
+		return nil
+	}
+	var one sync.Mutex
+	return func(ctx context.Context, question workflow.Secret) (string, error) {
+		one.Lock()
+		defer one.Unlock()
+		if err := (*program).ReleaseTerminal(); err != nil {
+			return "", err
+		}
+		answer, err := ask(ctx, question)
+		return answer, errors.Join(err, (*program).RestoreTerminal())
+	}
 }
 
 // framesASecond bounds how often the terminal is written to: a key's frame is there within 25 ms.

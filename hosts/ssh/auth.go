@@ -1,0 +1,300 @@
+package ssh
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// longAnswer is how long an answer may take before sshd may have given the client up (LoginGraceTime).
+const longAnswer = time.Second
+
+// tooManyFailures tells that sshd has ended a connection for them (MaxAuthTries).
+func tooManyFailures(err error) bool {
+	return strings.Contains(strings.ToLower(err.Error()), "too many authentication failures")
+}
+
+// The methods of authentication, in ssh's words.
+const (
+	byPublicKey   = "publickey"
+	byInteractive = "keyboard-interactive"
+	byPassword    = "password"
+)
+
+// authentication is how one connection logs in: by one method after another, as far as the host wants them.
+type authentication struct {
+	ctx     context.Context
+	clock   *patience
+	options Options
+	keys    *keys
+
+	next      int            // of the keys
+	last      string         // the method that was tried
+	allowed   []string       // what the host lets in by, as it said last
+	partial   int            // methods that were accepted, and were not enough
+	asked     map[string]int // how often methods with answers were tried
+	trials    []*trial       // answers that the host has been given, and not judged
+	trouble   error          // why no answer can be given
+	waited    bool           // an answer was waited for, and meanwhile the host may have hung up
+	conn      *watchedConn
+	refusedBy bool // an answer was refused
+}
+
+// prime has the password asked for before the host is connected to, where the operator wants that.
+func (a *authentication) prime() error {
+	o := a.options
+	if !o.AskPassword && o.PasswordFile == "" || o.Shared == nil || o.forJump {
+		return nil
+	}
+	defer a.clock.pause()()
+	from, err := a.source("", "", false, true)
+	if err == nil {
+		err = o.Shared.prime(a.ctx, from)
+	}
+	a.trouble = err
+	return err
+}
+
+// ended is told how the handshake failed.
+func (a *authentication) ended(err error) {
+	if tooManyFailures(err) || hungUp(err) && !a.waited {
+		a.refused() // some hosts say no more than that
+	}
+	a.left()
+}
+
+// method is the ssh.ClientConfig.AuthCallback: it learns how the last one went, and gives the next.
+func (a *authentication) method(at *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+	if a.conn.broken.Load() { // the last method was not judged
+		return nil, io.EOF
+	}
+	a.allowed = at.AllowedMethods
+	if len(at.PartialSuccessMethods) > a.partial {
+		a.partial = len(at.PartialSuccessMethods)
+		a.accepted()
+	} else {
+		a.refused()
+	}
+	if a.ctx.Err() != nil {
+		return nil, a.clock.Err()
+	}
+	for _, name := range a.order() {
+		if !slices.Contains(a.allowed, name) {
+			continue
+		}
+		if made := a.make(name); made != nil {
+			a.last = name
+			return made, nil
+		}
+	}
+	return nil, a.failed()
+}
+
+// order is that of ssh, or of PreferredAuthentications.
+func (a *authentication) order() []string {
+	if a.options.preferred != nil {
+		return a.options.preferred
+	}
+	return []string{byPublicKey, byInteractive, byPassword}
+}
+
+// make is a method to try; nil where there is nothing to try by it.
+func (a *authentication) make(name string) ssh.AuthMethod {
+	switch {
+	case name == byPublicKey && a.next < len(a.keys.signers):
+		a.next++
+		return ssh.PublicKeys(a.keys.signers[a.next-1])
+	case name == byInteractive && !a.options.noInteractive && a.mayAnswer(name):
+		return ssh.KeyboardInteractive(a.answer)
+	case name == byPassword && !a.options.noPassword && a.mayAnswer(name):
+		return ssh.PasswordCallback(a.password)
+	}
+	return nil
+}
+
+// mayAnswer tells whether an answer can be had, and was not refused too often.
+func (a *authentication) mayAnswer(name string) bool {
+	o := a.options
+	can := o.PasswordFile != "" || o.Shared != nil && o.Shared.ask != nil && !o.never
+	if a.refusedBy && o.PasswordFile != "" {
+		return false // the same would be tried again
+	}
+	if !can || a.trouble != nil || a.asked[name] >= cmp.Or(o.prompts, 3) {
+		return false
+	}
+	a.asked[name]++
+	return true
+}
+
+// password answers the method password, for which the host has no words of its own.
+func (a *authentication) password() (string, error) { return a.take("", "", false, true) }
+
+// aPassword is a question that wants the user's password, in the words of PAM in some languages.
+var aPassword = regexp.MustCompile(`(?i)pass(word|wort|code)|mot de passe|contrase|senha|wachtwoord|parol|has[łl]o|l[öo]senord|adgangskode|salasana|jelsz|пароль|密码|密碼|パスワード|암호`)
+
+// answer answers the host's own questions, all at once.
+func (a *authentication) answer(name, instruction string, questions []string, echoed []bool) ([]string, error) {
+	answers := make([]string, len(questions))
+	for i, text := range questions {
+		said := strings.TrimSpace(name + "\n" + instruction)
+		isPassword := !echoed[i] && aPassword.MatchString(text)
+		var err error
+		if answers[i], err = a.take(strings.TrimSpace(text), said, echoed[i], isPassword); err != nil {
+			return nil, err
+		}
+	}
+	return answers, nil
+}
+
+// take has an answer to a question; for the user's password the text is empty, or the host's.
+func (a *authentication) take(text, said string, shown, isPassword bool) (string, error) {
+	from, err := a.source(text, said, shown, isPassword)
+	if err != nil {
+		a.trouble = err
+		return "", err
+	}
+	defer a.clock.pause()()
+	a.options.tell("waiting for the password of " + a.options.User)
+	defer a.options.tell("logging in")
+	began := time.Now()
+	given, err := a.options.Shared.take(a.ctx, from, len(a.trials) > 0)
+	if err != nil {
+		a.trouble = err
+		return "", err
+	}
+	a.trials = append(a.trials, given)
+	a.waited = a.waited || time.Since(began) > longAnswer
+	return given.value, nil
+}
+
+// source is where the answer to a question comes from.
+func (a *authentication) source(text, said string, shown, isPassword bool) (source, error) {
+	o := a.options
+	key := secretKey{kind: "answer", user: o.User, text: text}
+	if isPassword {
+		// What the method password has no words for, and what PAM asks with, is the same.
+		key = secretKey{kind: byPassword, user: o.User}
+		if o.PasswordFile != "" {
+			return fromFile(key, o.PasswordFile), nil
+		}
+	}
+	if o.Shared.ask == nil || o.never {
+		return source{}, ErrNobody
+	}
+	if a.refusedBy && !a.ours(key) {
+		key.host = o.Name // the others are let in by another one
+	}
+	if isPassword {
+		text = "Password of " + o.User
+		if key.host != "" || o.forJump {
+			text += " on " + cmp.Or(o.jumpName(), o.Name)
+		}
+	}
+	if o.forJump {
+		key.host = o.address()
+	}
+	return o.Shared.askFor(key, cmp.Or(o.prompts, 3), Question{Host: o.Name, About: o.User + "@" + o.address(), Text: text, Said: said, Shown: shown}), nil
+}
+
+// ours tells that an answer is not one that another host has accepted.
+func (a *authentication) ours(key secretKey) bool {
+	one := a.options.Shared.secret(key)
+	one.mutex.Lock()
+	defer one.mutex.Unlock()
+	return !one.proven
+}
+
+func (a *authentication) accepted() {
+	for _, given := range a.trials {
+		given.accepted()
+	}
+	a.trials = nil
+}
+
+// refused is that what was tried last is not taken.
+func (a *authentication) refused() {
+	for _, given := range a.trials {
+		given.refuse(a.refusedFor())
+		a.refusedBy = true
+	}
+	a.trials = nil
+}
+
+// left lets others try what this host could not be asked any more.
+func (a *authentication) left() {
+	for _, given := range a.trials {
+		given.leave()
+	}
+	a.trials = nil
+}
+
+// refusedFor is what all are told of a password that one host has refused too often.
+func (a *authentication) refusedFor() error {
+	o := a.options
+	fix := fmt.Sprintf("see that it is the password of %s: ssh -p %d %s@%s; no other host was tried with it, so that no account is locked", o.User, o.Port, o.User, o.Host)
+	err := fmt.Errorf("%s refuses the password of %s", o.Name, o.User)
+	if o.PasswordFile != "" {
+		err = fmt.Errorf("%s refuses the password of %s that %s has", o.Name, o.User, o.PasswordFile)
+	}
+	return &hosts.Error{Kind: hosts.KindAuth, Op: fmt.Sprintf("log in to %s as %s", o.address(), o.User), Err: err, Fix: fix}
+}
+
+// failed is the error of a login that has tried all there is.
+func (a *authentication) failed() error {
+	var known *hosts.Error
+	nobody := errors.Is(a.trouble, ErrNobody)
+	if errors.As(a.trouble, &known) && !nobody {
+		return known
+	}
+	tried := a.keys.tried(a.options)
+	if a.trouble != nil && !nobody {
+		tried += "; no password was given: " + a.trouble.Error()
+	}
+	if a.refusedBy {
+		tried += "; it refuses the password"
+	}
+	if len(a.allowed) > 0 {
+		tried += fmt.Sprintf(" (it lets in by %s)", hosts.CleanLine(strings.Join(a.allowed, ", ")))
+	}
+	return &hosts.Error{
+		Kind: hosts.KindAuth, Op: fmt.Sprintf("log in to %s as %s", a.options.address(), a.options.User),
+		Err: errors.New(tried), Fix: a.fix(),
+	}
+}
+
+// fix is what to do about a login that was refused, by what the host lets in by.
+func (a *authentication) fix() string {
+	takes := func(names ...string) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(a.allowed, name) })
+	}
+	if why := a.keys.expired(a.options.User); why != "" {
+		return why
+	}
+	switch {
+	case a.keys.unopened != "":
+		return "open it once with ssh-agent: ssh-add " + word(a.keys.unopened)
+	case a.partial > 0 && takes(byInteractive, byPassword):
+		return "the host wants more than a key: say --ask-pass on a terminal"
+	case takes(byPublicKey) && takes(byInteractive, byPassword):
+		return letIn(a.options) + "; or log in by password: --ask-pass on a terminal, or --password-file FILE"
+	case takes(byPublicKey):
+		return letIn(a.options)
+	case takes(byInteractive, byPassword):
+		return "it takes no keys: say --ask-pass on a terminal, or --password-file FILE; or set PubkeyAuthentication yes in its sshd_config"
+	}
+	return fmt.Sprintf("set PubkeyAuthentication yes in sshd_config on the host, or another ssh.user in the cluster file; it offers nothing that Slipway does: %s", strings.Join(a.allowed, ", "))
+}
+
+func letIn(o Options) string {
+	return fmt.Sprintf("let the key in: ssh-copy-id -p %d %s@%s; or name another as ssh.identityFile in the cluster file", o.Port, o.User, o.Host)
+}

@@ -1,0 +1,34 @@
+package ssh
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Said are what a configuration has said of options that have no field of their own, in words for tests.
+func Said(o Options) []string {
+	var all []string
+	say := func(is bool, format string, args ...any) {
+		if is {
+			all = append(all, fmt.Sprintf(format, args...))
+		}
+	}
+	for _, file := range o.identityFiles {
+		say(true, "key=%s", file)
+	}
+	for _, file := range o.certificateFiles {
+		say(true, "certificate=%s", file)
+	}
+	say(o.onlyIdentities, "only")
+	say(o.ownKnown != nil, "known=%s", strings.Join(knownHostsFiles(o), ","))
+	say(o.hostKeyAlias != "", "alias=%s", o.hostKeyAlias)
+	say(o.alive != 0, "alive=%s/%s", o.alive, o.alivePatience.Round(time.Second))
+	say(o.noPublicKey, "off=publickey")
+	say(o.noPassword, "off=password")
+	say(o.noInteractive, "off=keyboard-interactive")
+	say(o.never, "never")
+	say(o.preferred != nil, "prefers=%s", strings.Join(o.preferred, ","))
+	say(o.prompts != 0 && o.prompts != 3, "prompts=%d", o.prompts)
+	return all
+}

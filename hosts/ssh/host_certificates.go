@@ -1,0 +1,89 @@
+package ssh
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+// checkCertificate checks what a host shows in place of a plain key: signed by an authority that known_hosts
+// has for the host, for its name, now, and not revoked.
+func (k *knownHosts) checkCertificate(cert *ssh.Certificate) error {
+	name := cmp.Or(k.options.hostKeyAlias, k.options.Host)
+	checker := ssh.CertChecker{
+		IsHostAuthority: func(authority ssh.PublicKey, _ string) bool {
+			_, known := find(k.authorities, authority)
+			return known
+		},
+		IsRevoked: func(cert *ssh.Certificate) bool {
+			_, key := find(k.revoked, cert.Key)
+			_, authority := find(k.revoked, cert.SignatureKey)
+			return key || authority
+		},
+	}
+	err := checker.CheckHostKey(net.JoinHostPort(principal(cert, name), "0"), nil, cert)
+	if err == nil {
+		return nil
+	}
+	kind := hosts.KindHostKeyUnknown
+	if checker.IsRevoked(cert) {
+		kind = hosts.KindHostKeyChanged
+	}
+	return &hosts.Error{
+		Kind: kind, Op: "check the host certificate of " + k.options.address(), Err: fmt.Errorf("%w (%s)", err, describe(cert)),
+		Fix: k.certificateFix(cert, name),
+	}
+}
+
+// principal is the name in a certificate that stands for a host: it may be a pattern. Where none does, it is the
+// host's.
+func principal(cert *ssh.Certificate, name string) string {
+	name = strings.ToLower(name)
+	at := slices.IndexFunc(cert.ValidPrincipals, func(p string) bool { return globs(strings.ToLower(p), name) })
+	if at < 0 {
+		return name
+	}
+	return cert.ValidPrincipals[at]
+}
+
+// certificateFix says what is to be done, by what is wrong.
+func (k *knownHosts) certificateFix(cert *ssh.Certificate, name string) string {
+	_, known := find(k.authorities, cert.SignatureKey)
+	_, revoked := find(k.revoked, cert.Key)
+	now := uint64(time.Now().Unix()) //nolint:gosec // it is after 1970
+	switch {
+	case revoked:
+		return "somebody may be in between: the key is revoked"
+	case !known:
+		return fmt.Sprintf("if the authority %s is yours: put its public key into %s, in a line @cert-authority %s KEY",
+			ssh.FingerprintSHA256(cert.SignatureKey), strings.Join(knownHostsFiles(k.options), " or "), name)
+	case len(cert.ValidPrincipals) > 0 && !slices.ContainsFunc(cert.ValidPrincipals, func(p string) bool { return globs(strings.ToLower(p), strings.ToLower(name)) }):
+		return fmt.Sprintf("connect by a name that the certificate has (ssh.host in the cluster file, or HostKeyAlias in ~/.ssh/config); or sign the host's key anew for it: ssh-keygen -s CA -I %s -h -n %s %s",
+			name, name, "/etc/ssh/"+hostKeyFile(cert.Key.Type()))
+	case now >= cert.ValidBefore:
+		return fmt.Sprintf("sign the host's key anew: ssh-keygen -s CA -I %s -h -n %s -V +52w %s", name, name, "/etc/ssh/"+hostKeyFile(cert.Key.Type()))
+	case now < cert.ValidAfter:
+		return "see that this machine's clock is right; or sign the host's key anew"
+	}
+	return "sign the host's key anew, as ssh-keygen -s CA -h does it"
+}
+
+// describe says what a certificate is for, and until when.
+func describe(cert *ssh.Certificate) string {
+	until := "without end"
+	if cert.ValidBefore != ssh.CertTimeInfinity {
+		until = "until " + time.Unix(int64(cert.ValidBefore), 0).UTC().Format(time.RFC3339) //nolint:gosec // checked by the library
+	}
+	names := "for any name"
+	if len(cert.ValidPrincipals) > 0 {
+		names = "for " + strings.Join(cert.ValidPrincipals, ", ")
+	}
+	return hosts.CleanLine(fmt.Sprintf("certificate %q, %s, %s", cert.KeyId, names, until))
+}

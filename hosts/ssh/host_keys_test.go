@@ -1,0 +1,172 @@
+package ssh_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	xssh "golang.org/x/crypto/ssh"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+func newECDSA(t *testing.T) xssh.Signer {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	signer, err := xssh.NewSignerFromKey(key)
+	must(t, err)
+	return signer
+}
+
+// TestPinnedHostKeys count in place of known_hosts: a fingerprint, or a whole key, of any type that the host has.
+func TestPinnedHostKeys(t *testing.T) {
+	server, other := newServer(t), newECDSA(t)
+	server.UseHostKeys(newSigner(t), other)
+	first := server.HostKey()
+	o := options(server)
+	o.KnownHostsFile = "/nowhere"
+	for name, pins := range map[string][]string{
+		"the fingerprint":                {xssh.FingerprintSHA256(first)},
+		"one of several":                 {xssh.FingerprintSHA256(newSigner(t).PublicKey()), xssh.FingerprintSHA256(first)},
+		"the key":                        {authorized(first) + " a comment"},
+		"the fingerprint of another key": {xssh.FingerprintSHA256(other.PublicKey())},
+		"another key":                    {authorized(other.PublicKey())},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o.HostKeys = pins
+			connect(t, o)
+		})
+	}
+	for name, pin := range map[string]string{
+		"a fingerprint": xssh.FingerprintSHA256(newSigner(t).PublicKey()), "a key": authorized(newSigner(t).PublicKey()),
+	} {
+		t.Run(name+" that it does not have", func(t *testing.T) {
+			o.HostKeys = []string{pin}
+			o.TrustOnFirstUse = true // which is about known_hosts
+			refused(t, o, hosts.KindHostKeyChanged, "is none of those that ssh.hostKeys of the cluster file has: SHA256:", "ssh-keygen -lf", "write SHA256:")
+		})
+	}
+	o.HostKeys = []string{xssh.FingerprintSHA256(first)}
+	o.KnownHostsFile = filepath.Join(t.TempDir(), "known_hosts")
+	must(t, os.WriteFile(o.KnownHostsFile, []byte("@revoked * "+authorized(first)+"\n"), 0o600))
+	refused(t, o, hosts.KindHostKeyChanged, "is revoked")
+}
+
+// TestTrustOnFirstUse writes unknown keys down and says so; others are refused as ever.
+func TestTrustOnFirstUse(t *testing.T) {
+	server := newServer(t)
+	o := options(server)
+	o.KnownHostsFile = filepath.Join(t.TempDir(), "new", "known_hosts")
+	var notes []string
+	o.Note = func(text string) { notes = append(notes, text) }
+	refused(t, o, hosts.KindHostKeyUnknown, "is not in")
+	o.TrustOnFirstUse = true
+	connect(t, o)
+	connect(t, o)
+	print := xssh.FingerprintSHA256(server.HostKey())
+	if len(notes) != 1 || !strings.Contains(notes[0], "cp-1: its ssh-ed25519 key "+print+" was not known, and is trusted from now on ("+o.KnownHostsFile+")") {
+		t.Errorf("told %q", notes)
+	}
+	info, err := os.Stat(o.KnownHostsFile)
+	must(t, err)
+	if text := content(t, o.KnownHostsFile); strings.Count(text, "\n") != 1 || !strings.Contains(text, authorized(server.HostKey())) || info.Mode().Perm() != 0o600 {
+		t.Errorf("written (%v): %q", info.Mode(), text)
+	}
+	server.UseHostKeys(newSigner(t))
+	refused(t, o, hosts.KindHostKeyChanged, "somebody may be in between")
+	server.UseHostKeys(newECDSA(t)) // of a type that is not known, for a host that is
+	refused(t, o, hosts.KindHostKeyUnknown, "a key of another kind is")
+}
+
+// TestHashKnownHosts has a name written that nobody can read.
+func TestHashKnownHosts(t *testing.T) {
+	server := newServer(t)
+	o := options(server)
+	file := filepath.Join(t.TempDir(), "known_hosts")
+	t.Setenv("HOME", homeWith(t, map[string]string{"config": "HashKnownHosts yes\nUserKnownHostsFile " + file + "\n"}))
+	o.ConfigFile, o.KnownHostsFile, o.TrustOnFirstUse = "", "", true
+	connect(t, o)
+	if text := content(t, file); !strings.HasPrefix(text, "|1|") || strings.Contains(text, server.Host) {
+		t.Errorf("written: %q", text)
+	}
+	o.TrustOnFirstUse = false
+	connect(t, o)
+}
+
+// TestKeysOfHostsByTheConfiguration: an alias, several files, none, and types.
+func TestKeysOfHostsByTheConfiguration(t *testing.T) {
+	server, other := newServer(t), newECDSA(t)
+	server.UseHostKeys(newSigner(t), other)
+	known := filepath.Join(t.TempDir(), "known_hosts")
+	for name, test := range map[string]struct {
+		lines, config string
+		kind          hosts.ErrorKind // empty: it connects
+		words         []string
+	}{
+		"an alias":           {"other " + authorized(server.HostKey()), "HostKeyAlias other\nUserKnownHostsFile KNOWN", "", nil},
+		"the second file":    {address(server) + " x\n[127.0.0.1]:* " + authorized(server.HostKey()), "UserKnownHostsFile /nowhere KNOWN", "", nil},
+		"a global file":      {"* " + authorized(server.HostKey()), "UserKnownHostsFile none\nGlobalKnownHostsFile KNOWN", "", nil},
+		"no file":            {"* " + authorized(server.HostKey()), "UserKnownHostsFile none\nGlobalKnownHostsFile none", hosts.KindHostKeyUnknown, []string{"is not in "}},
+		"the type is chosen": {"* " + authorized(server.HostKey()) + "\n* " + authorized(other.PublicKey()), "HostKeyAlgorithms ecdsa-*\nUserKnownHostsFile KNOWN", "", nil},
+		"a type is left out": {"* " + authorized(server.HostKey()), "HostKeyAlgorithms -ssh-ed25519*\nUserKnownHostsFile KNOWN", hosts.KindHostKeyUnknown, []string{"ecdsa-sha2-nistp256", "a key of another kind is"}},
+		"a key is revoked":   {"* " + authorized(server.HostKey()), "UserKnownHostsFile KNOWN\nRevokedHostKeys REVOKED", hosts.KindHostKeyChanged, []string{"is revoked"}},
+		"a list is missing":  {"* " + authorized(server.HostKey()), "UserKnownHostsFile KNOWN\nRevokedHostKeys /nowhere", hosts.KindBroken, []string{"read RevokedHostKeys", "/nowhere"}},
+		"a revocation list":  {"* " + authorized(server.HostKey()), "UserKnownHostsFile KNOWN\nRevokedHostKeys KRL", hosts.KindBroken, []string{"is a key revocation list, which only ssh reads"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			must(t, os.WriteFile(known, []byte(test.lines+"\n"), 0o600))
+			revoked, krl := filepath.Join(t.TempDir(), "revoked"), filepath.Join(t.TempDir(), "krl")
+			must(t, os.WriteFile(revoked, []byte(authorized(server.HostKey())+"\n"), 0o600))
+			must(t, os.WriteFile(krl, []byte("SSHKRL\n\x00"), 0o600))
+			config := strings.NewReplacer("KNOWN", known, "REVOKED", revoked, "KRL", krl).Replace(strings.ReplaceAll(test.config, "UserKnownHostsFile", "User\x00"))
+			config = strings.ReplaceAll(config, "User\x00", "UserKnownHostsFile")
+			t.Setenv("HOME", homeWith(t, map[string]string{"config": config + "\n"}))
+			o := options(server)
+			o.ConfigFile, o.KnownHostsFile = "", ""
+			if test.kind == "" {
+				connect(t, o)
+			} else {
+				refused(t, o, test.kind, test.words...)
+			}
+		})
+	}
+}
+
+// TestHostCertificatesThatAreNotTaken say why, and what to do.
+func TestHostCertificatesThatAreNotTaken(t *testing.T) {
+	ca := newSigner(t)
+	key := newSigner(t)
+	for name, test := range map[string]struct {
+		cert  *xssh.Certificate
+		lines string
+		kind  hosts.ErrorKind
+		words []string
+	}{
+		"it has expired":       {certificate(t, ca, key.PublicKey(), xssh.HostCert, -time.Hour, "127.0.0.1"), "@cert-authority * CA", hosts.KindHostKeyUnknown, []string{"cert has expired", "sign the host's key anew: ssh-keygen -s CA", "-V +52w"}},
+		"it is for another":    {certificate(t, ca, key.PublicKey(), xssh.HostCert, time.Hour, "cp-2.example.com"), "@cert-authority * CA", hosts.KindHostKeyUnknown, []string{`certificate "test", for cp-2.example.com`, "connect by a name that the certificate has", "HostKeyAlias"}},
+		"its key is revoked":   {certificate(t, ca, key.PublicKey(), xssh.HostCert, time.Hour, "127.0.0.1"), "@cert-authority * CA\n@revoked * " + authorized(key.PublicKey()), hosts.KindHostKeyChanged, []string{"revoked", "somebody may be in between"}},
+		"it is a user's":       {certificate(t, ca, key.PublicKey(), xssh.UserCert, time.Hour, "127.0.0.1"), "@cert-authority * CA", hosts.KindHostKeyUnknown, []string{"certificate presented as a host key has type 1"}},
+		"its CA is not known":  {certificate(t, newSigner(t), key.PublicKey(), xssh.HostCert, time.Hour, "127.0.0.1"), "@cert-authority * CA", hosts.KindHostKeyUnknown, []string{"no authorities for hostname", "@cert-authority 127.0.0.1 KEY"}},
+		"it is for a pattern":  {certificate(t, ca, key.PublicKey(), xssh.HostCert, time.Hour, "127.0.*"), "@cert-authority * CA", "", nil},
+		"its CA is for others": {certificate(t, ca, key.PublicKey(), xssh.HostCert, time.Hour, "127.0.0.1"), "@cert-authority *.example.com CA", hosts.KindHostKeyUnknown, []string{"is not in"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := newServer(t)
+			signer, err := xssh.NewCertSigner(test.cert, key)
+			must(t, err)
+			server.UseHostKeys(signer, key)
+			writeKnownHosts(t, server, strings.ReplaceAll(test.lines, "CA", authorized(ca.PublicKey())))
+			if test.kind == "" {
+				connect(t, options(server))
+			} else {
+				refused(t, options(server), test.kind, test.words...)
+			}
+		})
+	}
+}
