@@ -48,6 +48,8 @@ type Facts struct {
 	Routes   []Route `json:"routes,omitempty"`
 	SELinux  string  `json:"selinux,omitempty"`  // enforcing, permissive, or empty
 	Firewall string  `json:"firewall,omitempty"` // firewalld, ufw, or empty
+	// SELinuxPolicy is what that has loaded.
+	SELinuxPolicy SELinuxPolicy `json:"selinuxPolicy,omitzero"`
 	// FirewallState is what that one has, or the one of the next boot.
 	FirewallState FirewallState `json:"firewallState,omitzero"`
 	// Filters are chains that drop what comes in or through, where others have made them by hand.
@@ -131,6 +133,7 @@ const (
 	LookVirtualIP = "virtual address"
 	LookKept      = "kept versions"
 	LookFirewall  = "firewall"
+	LookPolicy    = "SELinux policy"
 )
 
 // Unanswered is a question that got no answer in time: the server of a file system is away, a

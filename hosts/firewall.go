@@ -27,7 +27,7 @@ type OpenFirewall struct {
 	Openings []Opening `json:"openings,omitempty"`
 	// Pods are the interfaces of Pods' network: what comes in by them is let in, and let through.
 	Pods []string `json:"pods,omitempty"`
-	// IntoPods lets through also what others send to Pods, without kube-proxy having translated it.
+	// IntoPods lets through also what others send to Pods, as clients of a NodePort do.
 	IntoPods bool `json:"intoPods,omitempty"`
 }
 
@@ -53,7 +53,11 @@ func (a OpenFirewall) describe() Description {
 		parts = append(parts, fmt.Sprintf("%s (%s) from %s", strings.TrimPrefix(opening.Name, OpeningPrefix), strings.Join(opening.Ports, ", "), from))
 	}
 	if len(a.Pods) > 0 {
-		parts = append(parts, "all from Pods' interfaces "+strings.Join(a.Pods, ", "))
+		by := "all from Pods' interfaces "
+		if a.IntoPods {
+			by = "all from and to Pods' interfaces "
+		}
+		parts = append(parts, by+strings.Join(a.Pods, ", "))
 	}
 	where := ""
 	if len(a.Zones) > 0 {

@@ -11,7 +11,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -36,6 +38,20 @@ type image struct {
 
 // namespaceImage is the root of hosts that are namespaces of this machine's kernel.
 var namespaceImage = image{packages: packages, hooks: userHooks, takes: "a minute or so"}
+
+// with is the image with further packages, whose services wait until somebody starts them.
+func (i image) with(more []string) (image, error) {
+	i.packages, i.hooks = slices.Concat(i.packages, more), slices.Clone(i.hooks)
+	for _, name := range more {
+		if !packageName.MatchString(name) {
+			return image{}, fmt.Errorf("%q is not a package's name", name)
+		}
+		i.hooks = append(i.hooks, fmt.Sprintf(`if [ -e "$1/lib/systemd/system/%[1]s.service" ]; then chroot "$1" systemctl disable %[1]s.service; fi`, name))
+	}
+	return i, nil
+}
+
+var packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]*$`)
 
 // The users of every host beside root. Both let the lab's key in; only one may sudo.
 const (

@@ -58,6 +58,9 @@ type Options struct {
 	Counts Counts
 	// Kind is what hosts are made of that the lab does not have yet; KindNamespace unless said.
 	Kind Kind
+	// Packages are the release's packages that new hosts have beside the ordinary ones; their services wait
+	// until somebody starts them.
+	Packages []string
 	// Machine is how those are built that are virtual machines.
 	Machine Machine
 

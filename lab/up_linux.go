@@ -71,6 +71,10 @@ func (o Options) ensureImage(ctx context.Context, kind Kind) (string, error) {
 		}
 		flavour = vmImage
 	}
+	flavour, err := flavour.with(o.Packages)
+	if err != nil {
+		return "", err
+	}
 	return ensureImage(ctx, flavour, func(text string) { o.tell("", text) })
 }
 

@@ -44,7 +44,8 @@ func Firewall(c *cluster.Cluster, host cluster.Host, facts hosts.Facts) *hosts.O
 			open.Pods = append(open.Pods, link)
 		}
 	}
-	open.IntoPods = state.Strict && c.OpensNodePorts() && len(open.Pods) > 0
+	// What kube-proxy has translated firewalld lets through, unless it is told otherwise; ufw never does.
+	open.IntoPods = (kind == hosts.UFW || state.Strict) && c.OpensNodePorts() && len(open.Pods) > 0
 	return open
 }
 

@@ -76,6 +76,10 @@ func (in Input) fill(state *HostState, host cluster.Host) error {
 		state.Entries = HostsEntries(in.Cluster, in.Facts[host.Name])
 	}
 	state.Firewall = Firewall(in.Cluster, host, in.Facts[host.Name])
+	var err error
+	if state.PolicyModule, err = policyModule(in.Facts[host.Name]); err != nil {
+		return err
+	}
 	for i := range state.Files {
 		file := &state.Files[i]
 		content, err := file.render(in)

@@ -53,12 +53,14 @@ type HostState struct {
 	Sysctls     map[string]string
 	Entries     []HostsEntry
 	Firewall    *hosts.OpenFirewall // nil: no firewall of the host's is Slipway's business
-	Directories []Directory
-	Files       []File
-	Links       []Link
-	Sets        []bundle.FileSet
-	Units       []Unit
-	Images      []Image
+	// PolicyModule is Slipway's module of the host's SELinux policy; nil where that has none to take.
+	PolicyModule []byte
+	Directories  []Directory
+	Files        []File
+	Links        []Link
+	Sets         []bundle.FileSet
+	Units        []Unit
+	Images       []Image
 }
 
 // Paths are those of all files, links, directories and unpacked files.

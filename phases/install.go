@@ -52,6 +52,7 @@ func (d *draft) renderCluster() {
 func (h *hostDraft) install() {
 	h.claim()
 	h.openFirewall()
+	h.policyModule()
 	h.directories()
 	h.prepare()
 	h.binaries()

@@ -96,7 +96,10 @@ func TestPreflight(t *testing.T) {
 			in.Observed = map[string]time.Time{"w-1": noon.Add(20 * time.Second), "cp-1": noon}
 		}, "", "", false, "", ""},
 		{"swap", on("w-1", func(f *hosts.Facts) { f.Swaps = []string{"/dev/sdb"} }), "Swap", "w-1", true, "/dev/sdb", ""},
-		{"SELinux", on("w-1", func(f *hosts.Facts) { f.SELinux = "enforcing" }), "SELinux", "w-1", true, "enforcing", "container-selinux"},
+		{"SELinux", on("w-1", func(f *hosts.Facts) { f.SELinux = "enforcing" }), "", "", false, "", ""},
+		{"SELinux without its programs", on("w-1", func(f *hosts.Facts) {
+			f.SELinux, f.SELinuxPolicy.Lacks = "enforcing", []string{"restorecon"}
+		}), "SELinux", "w-1", false, "there is no restorecon", "install policycoreutils"},
 		{"firewalld", on("cp-1", func(f *hosts.Facts) { f.Firewall = "firewalld" }), "", "", false, "", ""},
 		{"firewalld that is left alone", unmanaged(on("cp-1", func(f *hosts.Facts) { f.Firewall = "firewalld" })), "Firewalld", "cp-1", true, "firewall.manage is false", "--add-port=6443/tcp"},
 		{"firewalld and flannel's port", unmanaged(on("cp-1", func(f *hosts.Facts) { f.Firewall = "firewalld" })), "Firewalld", "cp-1", true, "firewalld",

@@ -50,6 +50,7 @@ func newLabUpCommand(flags *labFlags) *cobra.Command {
 	var counts lab.Counts
 	var subnet, out, endpoint, kind, family string
 	var machine lab.Machine
+	var packages []string
 	var output *string
 	cmd := &cobra.Command{
 		Use:   "up",
@@ -83,7 +84,7 @@ asks for it. It takes longer to boot, and minutes where this machine has no KVM.
 			defer flags.waits.mustEnd("taking away what of the lab was begun", "what is left of it is taken away by: slipway lab down")()
 			options := lab.Options{
 				Name: flags.name, Dir: flags.dir, Counts: counts, ClusterFile: out, Endpoint: endpoint, Family: family,
-				Kind: lab.Kind(kind), Machine: machine,
+				Kind: lab.Kind(kind), Machine: machine, Packages: packages,
 				Progress: labProgress(cmd.ErrOrStderr()),
 			}
 			if subnet != "" {
@@ -105,6 +106,7 @@ asks for it. It takes longer to boot, and minutes where this machine has no KVM.
 	cmd.Flags().IntVar(&counts.LoadBalancers, "load-balancers", 0, "load-balancer hosts that the lab shall have")
 	cmd.Flags().IntVar(&counts.Spares, "spares", 0, "hosts that are booted, but not put into the cluster file")
 	cmd.Flags().StringVar(&subnet, "subnet", "", "the lab's network, when it is new (default "+lab.DefaultSubnet+")")
+	cmd.Flags().StringSliceVar(&packages, "packages", nil, "packages that new hosts have too, such as firewalld,ufw; what they start is not started")
 	cmd.Flags().StringVar(&family, "family", "", "the addresses of a new lab's hosts: "+strings.Join(lab.Families(), ", ")+" (default ipv4)")
 	cmd.Flags().StringVar(&out, "out", "", "write the cluster file here")
 	cmd.Flags().StringVar(&kind, "kind", string(lab.KindNamespace), "what new hosts are made of: namespace, or vm (a virtual machine with a kernel of its own)")

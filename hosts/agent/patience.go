@@ -51,7 +51,7 @@ func patienceFor(action hosts.Action) time.Duration {
 	switch action := action.(type) {
 	case hosts.RunCommand:
 		return time.Duration(action.Timeout)*time.Second + commandPatience
-	case hosts.SetUnit, hosts.StopUnits, hosts.StopPods, hosts.OpenFirewall, hosts.Restore, hosts.RemovePath, hosts.Forget, hosts.LoadImage, hosts.NameImage, hosts.UnloadImage, hosts.ProveSnapshot:
+	case hosts.SetUnit, hosts.StopUnits, hosts.StopPods, hosts.OpenFirewall, hosts.LoadPolicyModule, hosts.Restore, hosts.RemovePath, hosts.Forget, hosts.LoadImage, hosts.NameImage, hosts.UnloadImage, hosts.ProveSnapshot:
 		return slowPatience
 	case hosts.TakeLease, hosts.ReleaseLease:
 		return leasePatience

@@ -207,6 +207,8 @@ func (o *opened) change(action hosts.Action) (string, error) {
 		return f.setSysctl(a)
 	case hosts.LoadModule:
 		return f.loadModule(a)
+	case hosts.LoadPolicyModule:
+		return f.loadPolicyModule(a)
 	case hosts.OpenFirewall:
 		return f.openFirewall(a)
 	case hosts.DisableSwap:

@@ -43,6 +43,8 @@ func (f *Fake) restore(a hosts.Restore) (string, error) {
 		}
 	case "module":
 		delete(f.modules, name)
+	case "selinux":
+		f.base.SELinuxPolicy.Module = ""
 	case "firewall":
 		f.base.FirewallState.Opened, f.base.FirewallState.Missing = nil, nil
 	case "unit":

@@ -195,6 +195,18 @@ func (f *Fake) disableSwap() (string, error) {
 	return "turned off " + off, nil
 }
 
+func (f *Fake) loadPolicyModule(a hosts.LoadPolicyModule) (string, error) {
+	if f.base.SELinuxPolicy.Module == a.Content {
+		return "", nil
+	}
+	if _, there := f.store[a.Content]; !there {
+		return "", fmt.Errorf("blob %s is not in the host's store: it must be uploaded first", a.Content)
+	}
+	f.noted().Remember(hosts.Prior{Setting: hosts.PolicySetting, Absent: true, Set: a.Content})
+	f.base.SELinuxPolicy.Module = a.Content
+	return "loaded", nil
+}
+
 func (f *Fake) openFirewall(a hosts.OpenFirewall) (string, error) {
 	state := &f.base.FirewallState
 	if state.Opened != nil && reflect.DeepEqual(*state.Opened, a) && len(state.Missing) == 0 {

@@ -64,6 +64,9 @@ func (h *Host) carryOut(ctx context.Context, c change) error {
 	if err := c.act(ctx); err != nil {
 		return err
 	}
+	if err := h.relabel(ctx, c.action); err != nil {
+		return err
+	}
 	if c.settle != nil {
 		if err := h.record.update(c.settle); err != nil {
 			return err

@@ -109,6 +109,7 @@ func (h *Host) observers(query hosts.Query) []observer {
 		{hosts.LookKept, h.observeKept},
 		{hosts.LookForeign, h.observeForeign},
 		{hosts.LookFirewall, h.observeFirewall},
+		{hosts.LookPolicy, h.observePolicy},
 	}
 	asked := []struct {
 		observer

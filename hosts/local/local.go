@@ -35,7 +35,7 @@ type Host struct {
 	resolver   Resolver
 	journalctl string
 	systemBus  func() (*dbus.Conn, error)
-	ufwProgram string
+	programs   string
 
 	streams streams
 	lease   lease
@@ -81,7 +81,7 @@ func New(options Options) (*Host, error) {
 	if h.containerd = options.Containerd; h.containerd == nil {
 		h.containerd = newDaemon(h.at(containerdSocket))
 	}
-	h.journalctl, h.ufwProgram = options.Journalctl, options.UFW
+	h.journalctl, h.programs = options.Journalctl, options.Programs
 	if h.systemBus = options.SystemBus; h.systemBus == nil {
 		h.systemBus = func() (*dbus.Conn, error) { return dbus.ConnectSystemBus() }
 	}
@@ -161,6 +161,8 @@ func (h *Host) dispatch(ctx context.Context, action hosts.Action, report func(ho
 		return h.disableSwap(ctx, a)
 	case hosts.OpenFirewall:
 		return h.openFirewall(ctx, a)
+	case hosts.LoadPolicyModule:
+		return h.loadPolicyModule(ctx, a)
 	case hosts.SetHostname:
 		return h.setHostname(ctx, a)
 	case hosts.AddHostsEntry:

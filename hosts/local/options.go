@@ -41,8 +41,9 @@ type Options struct {
 	Journalctl string
 	// SystemBus connects to D-Bus; nil means the machine's own.
 	SystemBus func() (*dbus.Conn, error)
-	// UFW is the program that changes ufw's rules; empty means the machine's.
-	UFW string
+	// Programs is the folder of those that change the firewall and SELinux's policy; empty means where the
+	// machine has its programs.
+	Programs string
 	// Resolver looks names up that are not in /etc/hosts; nil means the machine's.
 	Resolver Resolver
 	// Timeout is how long an observer may look at one thing before it is given up; 0 means 10 s.

@@ -81,6 +81,7 @@ func (h *Host) restorers() map[string]func(ctx context.Context, name string, pri
 		"unit":     h.restoreUnit,
 		"file":     h.restoreFile,
 		"firewall": h.restoreFirewall,
+		"selinux":  h.restorePolicy,
 	}
 }
 

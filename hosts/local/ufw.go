@@ -7,10 +7,8 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
-	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 
@@ -39,6 +37,7 @@ type ufw struct{ host *Host }
 type ufwRule struct {
 	routed bool   // of what is forwarded
 	in     string // the interface that it comes in by; empty: any
+	out    string // the interface that it leaves by; empty: any
 	proto  string
 	port   string
 	from   string
@@ -77,6 +76,9 @@ func (u *ufw) rulesOf(open hosts.OpenFirewall) []ufwRule {
 	}
 	for _, link := range open.Pods {
 		rules = append(rules, ufwRule{in: link, why: "from Pods to the host"}, ufwRule{in: link, routed: true, why: "from Pods to others"})
+		if open.IntoPods {
+			rules = append(rules, ufwRule{out: link, routed: true, why: "from others to Pods"})
+		}
 	}
 	return rules
 }
@@ -85,7 +87,8 @@ func (u *ufw) rulesOf(open hosts.OpenFirewall) []ufwRule {
 func (u *ufw) knows(protocol string) bool {
 	for _, pattern := range ufwProtocols {
 		for _, path := range u.host.glob(pattern) {
-			if source, err := os.ReadFile(u.host.at(path)); err == nil && bytes.Contains(source, []byte(`'`+protocol+`'`)) {
+			source, err := os.ReadFile(u.host.at(path))
+			if err == nil && (bytes.Contains(source, []byte(`"`+protocol+`"`)) || bytes.Contains(source, []byte(`'`+protocol+`'`))) {
 				return true
 			}
 		}
@@ -106,10 +109,13 @@ func (r ufwRule) arguments(remove bool) []string {
 	if r.in != "" {
 		words = append(words, "in", "on", r.in)
 	}
+	if r.out != "" {
+		words = append(words, "out", "on", r.out)
+	}
 	if r.proto != "" {
 		words = append(words, "proto", r.proto)
 	}
-	if r.in == "" {
+	if r.in == "" && r.out == "" {
 		words = append(words, "from", cmp.Or(r.from, "any"), "to", "any")
 	}
 	if r.port != "" {
@@ -133,6 +139,9 @@ func (r ufwRule) tuple(six bool) string {
 	}
 	if r.in != "" {
 		link = "in_" + r.in
+	}
+	if r.out != "" {
+		link = "out_" + r.out
 	}
 	if r.from != "" {
 		source = r.from
@@ -238,15 +247,9 @@ func each[A, B any](list []A, make func(A) B) []B {
 
 // run runs ufw once for each rule: there is no way to give it several.
 func (u *ufw) run(ctx context.Context, commands [][]string) error {
-	program, err := found(cmp.Or(u.host.ufwProgram, "ufw"))
-	if err != nil {
-		return err
-	}
 	for _, arguments := range commands {
-		command := exec.CommandContext(ctx, program, arguments...)
-		command.Dir, command.Env = "/", commandEnvironment
-		if said, err := command.CombinedOutput(); err != nil {
-			return fmt.Errorf("ufw %s: %w: %s", strings.Join(arguments, " "), err, bytes.TrimSpace(said))
+		if err := u.host.runProgram(ctx, "ufw", arguments...); err != nil {
+			return err
 		}
 	}
 	return nil

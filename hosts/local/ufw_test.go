@@ -19,7 +19,7 @@ func ufwMachine(t *testing.T, ends string) (*machine, hosts.Host) {
 	m.write("/etc/ufw/ufw.conf", "ENABLED=yes\n")
 	m.write("/etc/default/ufw", "IPV6=yes\n")
 	m.put("/usr/sbin/ufw", "#!/bin/sh\necho \"$@\" >> "+m.at("/said")+"\n"+ends+"\n", 0o755)
-	return m, m.open(local.Options{UFW: m.at("/usr/sbin/ufw")})
+	return m, m.open(local.Options{Programs: m.at("/usr/sbin")})
 }
 
 // rule is how ufw keeps a rule.
@@ -37,13 +37,13 @@ var ufwOpenings = hosts.OpenFirewall{
 		{Name: "slipway-node-ports", Ports: []string{"30000-32767/udp"}, Why: "Services"},
 		{Name: "slipway-vrrp", Ports: []string{"vrrp"}, From: []string{"10.0.0.2"}, Why: "adverts"},
 	},
-	Pods: []string{"cni0"},
+	Pods: []string{"cni0"}, IntoPods: true,
 }
 
 // TestUfwIsToldWhatIsMissing: one command for each rule that is not there yet, in ufw's own words.
 func TestUfwIsToldWhatIsMissing(t *testing.T) {
 	m, host := ufwMachine(t, "")
-	m.write("/usr/lib/python3/dist-packages/ufw/util.py", "supported_protocols = ['tcp', 'udp', 'vrrp']\n")
+	m.write("/usr/lib/python3/dist-packages/ufw/util.py", "supported_protocols = [\"tcp\", \"udp\", \"vrrp\"]\n")
 	m.write("/etc/ufw/user.rules", "*filter\n"+rule("allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in", "")+
 		rule("allow udp 30000:32767 0.0.0.0/0 any 0.0.0.0/0 in", "")+rule("allow any any 0.0.0.0/0 any 0.0.0.0/0 in_cni0", "slipway: from Pods to the host"))
 	m.write("/etc/ufw/user6.rules", rule("allow udp 30000:32767 ::/0 any ::/0 in", "")+rule("allow any any ::/0 any ::/0 in_cni0", "slipway: from Pods to the host"))
@@ -52,6 +52,7 @@ func TestUfwIsToldWhatIsMissing(t *testing.T) {
 allow proto tcp from 2001:db8::/64 to any port 10250 comment slipway: the kubelets API
 allow proto vrrp from 10.0.0.2 to any comment slipway: adverts
 route allow in on cni0 comment slipway: from Pods to others
+route allow out on cni0 comment slipway: from others to Pods
 `
 	if got := m.read("/said"); got != want {
 		t.Errorf("ufw was told\n%swant\n%s", got, want)
@@ -63,9 +64,9 @@ func allUfwRules() (four, six string) {
 	const ours = "slipway: "
 	four = rule("allow tcp 10250 0.0.0.0/0 any 10.0.0.0/24 in", ours) + rule("allow udp 30000:32767 0.0.0.0/0 any 0.0.0.0/0 in", "by hand") +
 		rule("allow any any 0.0.0.0/0 any 10.0.0.2 in", ours) + rule("allow any any 0.0.0.0/0 any 0.0.0.0/0 in_cni0", ours) +
-		rule("route:allow any any 0.0.0.0/0 any 0.0.0.0/0 in_cni0", ours)
+		rule("route:allow any any 0.0.0.0/0 any 0.0.0.0/0 in_cni0", ours) + rule("route:allow any any 0.0.0.0/0 any 0.0.0.0/0 out_cni0", ours)
 	six = rule("allow tcp 10250 ::/0 any 2001:db8::/64 in", ours) + rule("allow udp 30000:32767 ::/0 any ::/0 in", "by hand") +
-		rule("allow any any ::/0 any ::/0 in_cni0", ours) + rule("route:allow any any ::/0 any ::/0 in_cni0", ours)
+		rule("allow any any ::/0 any ::/0 in_cni0", ours) + rule("route:allow any any ::/0 any ::/0 in_cni0", ours) + rule("route:allow any any ::/0 any ::/0 out_cni0", ours)
 	return four, six
 }
 
@@ -92,7 +93,7 @@ func TestUfwsRulesThatAreThereStay(t *testing.T) {
 	m.once(host, hosts.Restore{Setting: "firewall/ufw"}, hosts.Changed)
 	want := []string{
 		"delete allow proto tcp from 10.0.0.0/24 to any port 10250", "delete allow proto tcp from 2001:db8::/64 to any port 10250",
-		"delete allow in on cni0", "route delete allow in on cni0", "",
+		"delete allow in on cni0", "route delete allow in on cni0", "route delete allow out on cni0", "",
 	}
 	if got := strings.Split(m.read("/said"), "\n"); !slices.Equal(got, want) {
 		t.Errorf("ufw was told %q, want %q", got, want)

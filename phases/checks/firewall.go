@@ -112,7 +112,7 @@ func ufwRules(openings []hosts.Opening, pods []string) []string {
 		}
 	}
 	for _, link := range pods {
-		rules = append(rules, "ufw allow in on "+link, "ufw route allow in on "+link)
+		rules = append(rules, "ufw allow in on "+link, "ufw route allow in on "+link, "ufw route allow out on "+link)
 	}
 	return rules
 }

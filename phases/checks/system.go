@@ -107,9 +107,10 @@ func swapOn(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 			strings.Join(facts.Swaps, ", ")))
 }
 
-func enforcingSELinux(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
-	return when(facts.SELinux == "enforcing", warning("dnf install container-selinux, or: setenforce 0",
-		"SELinux is enforcing: containers need its policy for containers"))
+func unlabelled(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+	return when(facts.SELinux != "" && len(facts.SELinuxPolicy.Lacks) > 0,
+		finding("dnf install policycoreutils, or: apt install policycoreutils", "SELinux is %s, and there is no %s: what Slipway writes could not be labelled",
+			facts.SELinux, strings.Join(facts.SELinuxPolicy.Lacks, " and no ")))
 }
 
 // foreignSoftware tells of what is not Slipway's and in its way: of a haproxy or keepalived

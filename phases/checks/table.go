@@ -133,7 +133,7 @@ var Table = []Check{
 	{"Disk", Host, Error, install, fullDisks, ""},
 	{"Clock", Host, Error, install, wrongClock, ""},
 	{"Swap", Node, Warning, install, swapOn, ""},
-	{"SELinux", Node, Warning, install, enforcingSELinux, ""},
+	{"SELinux", Host, Error, install, unlabelled, ""},
 	{"NextBoot", Node, Error, install, undoneAtBoot, ""},
 	{"CRI", Node, Error, imageLoad, noContainerd, ""},
 

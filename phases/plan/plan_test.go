@@ -175,7 +175,7 @@ func TestWhatMayNotRunIsNotCounted(t *testing.T) {
 
 func TestRefs(t *testing.T) {
 	want := map[string]string{
-		"write-file": "sha256:aa", "wait-pods": "sha256:cc", "unpack": "sha256:bb", "load-image": "sha256:ee sha256:ff", "apply": "secret:01",
+		"write-file": "sha256:aa", "wait-pods": "sha256:cc", "unpack": "sha256:bb", "load-image": "sha256:ee sha256:ff", "load-policy-module": "sha256:de", "apply": "secret:01",
 	}
 	for _, step := range every().Steps {
 		if got := strings.Join(Refs(step), " "); got != want[Kind(step)] {

@@ -1,0 +1,95 @@
+//go:build linux
+
+package local_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/hosttest"
+	"github.com/slipway-k8s/slipway/hosts/local"
+)
+
+// selinuxMachine enforces SELinux, with programs in the place of its own that note what they are told.
+func selinuxMachine(t *testing.T) (*machine, hosts.Host) {
+	m := newMachine(t)
+	m.write("/sys/fs/selinux/enforce", "1")
+	m.write("/sys/fs/selinux/mls", "1")
+	m.write("/sys/fs/selinux/context", "")
+	m.write("/etc/selinux/config", "SELINUX=enforcing\nSELINUXTYPE=targeted\n")
+	for _, name := range []string{"semodule", "restorecon"} {
+		m.put("/usr/sbin/"+name, "#!/bin/sh\necho "+name+" \"$@\" >> "+m.at("/said")+
+			"\nstore="+m.at("/var/lib/selinux/targeted/active/modules/400/slipway")+
+			"\ncase \"$1\" in -i) [ "+name+" = restorecon ] || mkdir -p $store;; -r) rm -r $store;; esac\n", 0o755)
+	}
+	return m, m.open(local.Options{Programs: m.at("/usr/sbin")})
+}
+
+func (m *machine) said() []string {
+	m.t.Helper()
+	lines := strings.Split(strings.TrimSpace(strings.ReplaceAll(m.read("/said"), m.root, "")), "\n")
+	m.write("/said", "")
+	return lines
+}
+
+// TestThePolicyLearnsAModuleAndForgetsIt: it is loaded once, seen, and gone after a reset.
+func TestThePolicyLearnsAModuleAndForgetsIt(t *testing.T) {
+	m, host := selinuxMachine(t)
+	blob := hosttest.Content([]byte("(filecon …)"))
+	m.upload(host, blob)
+	load := hosts.LoadPolicyModule{Content: blob.Ref, Size: blob.Size, Labels: []string{"/opt/slipway"}}
+	m.do(host, load)
+	if got, want := m.said(), []string{"semodule -i /var/lib/slipway/slipway.cil", "restorecon -R -i -- /opt/slipway"}; !slices.Equal(got, want) {
+		t.Errorf("said %q, want %q", got, want)
+	}
+	facts := m.observe(host, hosts.Query{})
+	want := hosts.SELinuxPolicy{Name: "targeted", Levels: true, Containers: true, Module: blob.Ref}
+	if got := facts.SELinuxPolicy; facts.SELinux != "enforcing" || got.Name != want.Name || got.Levels != want.Levels || got.Module != want.Module || len(got.Lacks) > 0 {
+		t.Errorf("seen: %+v", got)
+	}
+	m.once(host, hosts.Restore{Setting: hosts.PolicySetting}, hosts.Changed)
+	if got, want := m.said(), []string{"semodule -r slipway"}; !slices.Equal(got, want) || m.has("/var/lib/slipway/slipway.cil") {
+		t.Errorf("said %q, want %q", got, want)
+	}
+	if module := m.observe(host, hosts.Query{}).SELinuxPolicy.Module; module != "" {
+		t.Errorf("the module is still seen: %s", module)
+	}
+}
+
+// TestWhatIsWrittenIsLabelled with the folders that were made for it; a reset labels what it puts back.
+func TestWhatIsWrittenIsLabelled(t *testing.T) {
+	m, host := selinuxMachine(t)
+	m.write("/etc/hosts", "127.0.0.1 localhost\n")
+	m.write("/usr/bin/true", "")
+	m.do(host, m.writeFile(host, "/etc/kubernetes/pki/ca.crt", "x", 0o644))
+	m.do(host, hosts.MakeSymlink{Path: "/usr/bin/kubelet", Target: "/opt/slipway/bin/kube"})
+	m.do(host, hosts.AddHostsEntry{Address: "10.0.0.1", Names: []string{"api.example"}})
+	m.once(host, hosts.Restore{Setting: "hosts/10.0.0.1"}, hosts.Changed)
+	want := []string{
+		"restorecon -i -- /etc/kubernetes /etc/kubernetes/pki /etc/kubernetes/pki/ca.crt", "restorecon -i -- /usr/bin/kubelet",
+		"restorecon -i -- /etc/hosts", "restorecon -i -- /etc/hosts",
+	}
+	if got := m.said(); !slices.Equal(got, want) {
+		t.Errorf("said %q, want %q", got, want)
+	}
+}
+
+// TestAModuleOfSomebodyElseStays: its name is all that tells whose it is, and the record.
+func TestAModuleOfSomebodyElseStays(t *testing.T) {
+	m, host := selinuxMachine(t)
+	m.write("/var/lib/selinux/targeted/active/modules/100/slipway/cil", "")
+	if err := m.fails(host, hosts.LoadPolicyModule{Content: "sha256:aa"}); !strings.Contains(err.Fix, "semodule -r slipway") {
+		t.Errorf("it fails with %v", err)
+	}
+}
+
+// TestAHostThatLacksSELinuxsPrograms tells which.
+func TestAHostThatLacksSELinuxsPrograms(t *testing.T) {
+	m, _ := selinuxMachine(t)
+	host := m.open(local.Options{Programs: m.at("/nowhere")})
+	if got := m.observe(host, hosts.Query{}).SELinuxPolicy.Lacks; !slices.Equal(got, []string{"semodule", "restorecon"}) {
+		t.Errorf("it lacks %q", got)
+	}
+}
