@@ -103,6 +103,12 @@ type Link struct {
 	MTU       int      `json:"mtu"`
 	Up        bool     `json:"up"`
 	Addresses []string `json:"addresses"` // in CIDR form
+	// AcceptRA is the kernel's parameter accept_ra of the link: whether it takes IPv6 routers'
+	// advertisements; 1: unless the host forwards, 2: always.
+	AcceptRA int `json:"acceptRA,omitempty"`
+	// AdvertisedRoute tells that the host has a default route of IPv6 through the link which came of
+	// such an advertisement.
+	AdvertisedRoute bool `json:"advertisedRoute,omitempty"`
 }
 
 // VirtualIP is what a host's network says about a virtual address.

@@ -153,7 +153,7 @@ func (in Input) keepalived(host cluster.Host) (map[string]any, error) {
 	return map[string]any{
 		"Name": host.Name, "Address": address, "Bits": parsed.BitLen(), "Family": nftFamily(parsed), "Interface": link, "RouterID": router,
 		"Endpoint": endpointProgram, "Port": strconv.Itoa(endpointPort(in.Cluster)), "Weight": pathWeight,
-		"Preempt": in.Cluster.Endpoint.VRRP.Preempt, "Priority": in.priority(host), "Source": source, "Peers": in.vrrpPeers(host, cluster.FamilyOf(parsed)),
+		"Preempt": in.Cluster.Endpoint.VRRP.Preempt, "Priority": in.priority(host), "Source": source, "Peers": in.vrrpPeers(host),
 		"Folder": path.Dir(KeepalivedConfig), "Config": KeepalivedConfig, "CA": BalancerCA,
 		"Binary": "/usr/sbin/keepalived", "Run": keepalivedRun, "NFT": "/usr/sbin/nft", "Table": guardTable,
 	}, nil
@@ -168,25 +168,25 @@ func (in Input) priority(host cluster.Host) int {
 	return highestPriority - min(index, pathWeight-1)
 }
 
-// vrrpPeers are the addresses of the other hosts that may hold the virtual address: all that
+// vrrpPeers are the addresses of IPv4 of the other hosts that may hold the virtual address: all that
 // run keepalived, also those that haproxy sends no client to yet. A host that gets no adverts
 // from the holder would take the address too.
-func (in Input) vrrpPeers(host cluster.Host, family cluster.Family) []string {
+func (in Input) vrrpPeers(host cluster.Host) []string {
 	var peers []string
 	for _, other := range in.Cluster.Balancers() {
 		if other.Name != host.Name && (in.Balancers == nil || slices.Contains(in.Balancers, other.Name)) {
-			peers = append(peers, other.AddressOf(family))
+			peers = append(peers, other.AddressOf(cluster.IPv4))
 		}
 	}
 	if len(peers) == 0 {
-		return []string{noPeer[family]}
+		return []string{noPeer}
 	}
 	return peers
 }
 
 // noPeer stands in the configuration of a host that has no peer yet. Without any, keepalived
 // would use multicast, and drop the address to start again when the first peer comes.
-var noPeer = map[cluster.Family]string{cluster.IPv4: "127.0.0.1", cluster.IPv6: "::1"}
+const noPeer = "127.0.0.1"
 
 // vipInterface is the interface that carries the virtual address on a host: unless the file
 // says another, the one that has the host's own address of the same family.

@@ -53,7 +53,7 @@ func routing(c *cluster.Cluster) map[string]string {
 	}
 	for _, subnet := range c.Networking.PodPrefixes() {
 		if subnet.Addr().Is6() {
-			settings["net.ipv6.conf.all.forwarding"] = "1"
+			settings[IPv6Forwarding] = "1"
 		}
 	}
 	return settings
@@ -69,6 +69,60 @@ func sysctls(c *cluster.Cluster, facts hosts.Facts) map[string]string {
 		}
 		settings[key] = strconv.Itoa(found)
 	}
+	maps.Copy(settings, keptRoutes(c, facts))
+	return settings
+}
+
+// IPv6Off are the kernel parameters that turn IPv6 off, where they are 1: on the links that
+// there are, and on those to come, such as Pods'.
+var IPv6Off = []string{"net.ipv6.conf.all.disable_ipv6", "net.ipv6.conf.default.disable_ipv6"}
+
+// IPv6Forwarding is the kernel parameter by which a node passes on Pods' packets of IPv6.
+const IPv6Forwarding = "net.ipv6.conf.all.forwarding"
+
+// SysctlOf is a kernel parameter's value as it was seen; those of links are seen with the links.
+func SysctlOf(facts hosts.Facts, key string) (value string, known bool) {
+	for _, link := range facts.Interfaces {
+		if key == acceptRA(link.Name) {
+			return strconv.Itoa(link.AcceptRA), true
+		}
+	}
+	value, known = facts.Sysctls[key]
+	return value, known
+}
+
+// OrderedSysctls are the names of kernel parameters in the order in which they are to be set:
+// those of links first. When a host begins to forward, the kernel drops the routes that it has
+// learnt from routers on all links but those that are to keep them.
+func OrderedSysctls(settings map[string]string) []string {
+	keys := slices.Sorted(maps.Keys(settings))
+	slices.SortStableFunc(keys, func(a, b string) int {
+		ofLink := func(key string) int { return map[bool]int{false: 1}[strings.HasPrefix(key, linkSysctls)] }
+		return ofLink(a) - ofLink(b)
+	})
+	return keys
+}
+
+// linkSysctls begins the names of links' own parameters of IPv6. They are written with slashes,
+// as a link's name may have dots (sysctl.d(5)).
+const linkSysctls = "net/ipv6/conf/"
+
+func acceptRA(link string) string { return linkSysctls + link + "/accept_ra" }
+
+// keptRoutes are the settings by which links keep the default routes of IPv6 that the kernel
+// learns from routers: a host that forwards, as a node does, otherwise listens to none
+// (accept_ra in the kernel's networking/ip-sysctl.rst). One that Slipway has set stays.
+func keptRoutes(c *cluster.Cluster, facts hosts.Facts) map[string]string {
+	settings := map[string]string{}
+	if !c.Networking.Has(cluster.IPv6) {
+		return settings
+	}
+	for _, link := range facts.Interfaces {
+		_, noted := facts.Record.PriorOf("sysctl/" + acceptRA(link.Name))
+		if noted || link.AcceptRA == 1 && link.AdvertisedRoute {
+			settings[acceptRA(link.Name)] = "2"
+		}
+	}
 	return settings
 }
 
@@ -81,7 +135,7 @@ func prepareFiles(host cluster.Host) []File {
 		templateFile(plan.PhasePrepare, SysctlFile, "sysctl.conf", func(in Input) (any, error) {
 			values := sysctls(in.Cluster, in.Facts[host.Name])
 			var lines []setting
-			for _, key := range slices.Sorted(maps.Keys(values)) {
+			for _, key := range OrderedSysctls(values) {
 				lines = append(lines, setting{key, values[key]})
 			}
 			return lines, nil

@@ -118,7 +118,7 @@ func TestPreflightOfTheEndpoint(t *testing.T) {
 			spoiled("cp-2", withLink("eth9", "fe80::1/64"))(in)
 			spoiled("cp-1", withLink("eth9", "10.0.0.77/16"))(in)
 			spoiled("cp-3", withLink("eth9", "10.0.0.78/16"))(in)
-		}, "cp-2", false, "interface eth9, which is to carry the virtual address 10.0.0.200, has no IPv4 address"},
+		}, "cp-2", false, "interface eth9, which is to carry the virtual address 10.0.0.200, has no address of IPv4"},
 		{"a VIP where each host has an address alone", vip, spoiled("cp-2", func(f *hosts.Facts) {
 			f.Interfaces = []hosts.Link{{Name: "eth0", Addresses: []string{"fe80::1/64", "10.0.0.2/32"}}}
 		}), "cp-2", false, "eth0 has only 10.0.0.2/32, a subnet of one address"},

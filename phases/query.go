@@ -42,6 +42,9 @@ func HostQuery(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) hosts.Qu
 	if !host.IsNode() {
 		return query
 	}
+	if c.Networking.Has(cluster.IPv6) {
+		query.Sysctls = append(query.Sysctls, manifests.IPv6Off...)
+	}
 	query.Sandboxes = true
 	query.Reach = reachable(c, host)
 	query.Subnets = slices.Concat(c.Networking.PodSubnets, c.Networking.ServiceSubnets)

@@ -1,11 +1,11 @@
 package phases
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
@@ -101,9 +101,9 @@ func (h *hostDraft) modules() {
 }
 
 func (h *hostDraft) sysctls() {
-	for _, key := range slices.Sorted(maps.Keys(h.state.Sysctls)) {
+	for _, key := range manifests.OrderedSysctls(h.state.Sysctls) {
 		want := h.state.Sysctls[key]
-		have, known := h.facts.Sysctls[key]
+		have, known := manifests.SysctlOf(h.facts, key)
 		if known && sameSetting(have, want) {
 			continue
 		}

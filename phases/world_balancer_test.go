@@ -53,9 +53,20 @@ func backendsOf(config string) []string {
 	return found
 }
 
+// everyone stands for the group that a keepalived tells which has no peers in its configuration.
+const everyone = "*"
+
+// tells tells whether adverts come to a host.
+func (b balancer) tells(address string) bool {
+	return slices.Contains(b.peers, address) || slices.Contains(b.peers, everyone)
+}
+
 // peersOf reads the peers out of keepalived's configuration. One without any has itself:
 // it knows no empty list.
 func peersOf(config string) []string {
+	if strings.Contains(config, "mcast_src_ip ") {
+		return []string{everyone}
+	}
 	_, rest, _ := strings.Cut(config, "unicast_peer {")
 	block, _, _ := strings.Cut(rest, "}")
 	var found []string
@@ -138,7 +149,7 @@ func (w *world) deaf() string {
 	}
 	for name, one := range w.balancer {
 		for other, b := range w.balancer {
-			if name != other && one.holds && b.holds && !slices.Contains(one.peers, w.address[other]) {
+			if name != other && one.holds && b.holds && !one.tells(w.address[other]) {
 				return name + " does not tell " + other + " that it holds the virtual address"
 			}
 		}

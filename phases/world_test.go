@@ -94,6 +94,7 @@ type shape struct {
 	mode                    cluster.EndpointMode
 	planes, workers, spares int  // spares are load balancers
 	external                bool // etcd is the user's own
+	dual                    bool // hosts have addresses of both families, and the endpoint has one of IPv6
 }
 
 func newWorldOf(t *testing.T, s shape) *world {
@@ -110,6 +111,14 @@ func newWorldOf(t *testing.T, s shape) *world {
 	}
 	if s.mode == cluster.EndpointVIP || s.mode == cluster.EndpointLoadBalancers || s.mode == cluster.EndpointExternal {
 		c.Endpoint.Host = testVIP
+	}
+	if s.dual {
+		for i := range c.Hosts {
+			c.Hosts[i].Addresses = append(c.Hosts[i].Addresses, sixOf(c.Hosts[i]))
+		}
+		if c.Endpoint.Host != "" {
+			c.Endpoint.Host = testVIP6
+		}
 	}
 	if s.external {
 		c.Etcd.External = &cluster.ExternalEtcd{
@@ -141,10 +150,27 @@ func testHost(prefix string, subnet, i int, role cluster.Role) cluster.Host {
 	}
 }
 
+// testVIP6 is the virtual address where it is one of IPv6, and sixOf what a host has beside 10.0.x.y.
+const testVIP6 = "fd00:77::200"
+
+func sixOf(host cluster.Host) string {
+	parts := strings.Split(host.Address(), ".")
+	return "fd00:77::" + parts[2] + ":" + parts[3]
+}
+
+// inSubnets are a host's addresses as its interface has them.
+func inSubnets(host cluster.Host) []string {
+	found := []string{host.Address() + "/16"}
+	if six := host.AddressOf(cluster.IPv6); six != "" {
+		found = append(found, six+"/64")
+	}
+	return found
+}
+
 // boot puts a bare machine where a host of the file should be.
 func (w *world) boot(host cluster.Host) {
 	w.t.Helper()
-	machine := hosttest.NewFake("debian-"+host.Name, host.Address()+"/16")
+	machine := hosttest.NewFake("debian-"+host.Name, inSubnets(host)...)
 	machine.Now = func() time.Time { return w.now }
 	machine.Edit(func(f *hosts.Facts) {
 		f.Swaps = []string{"/dev/sda2"}

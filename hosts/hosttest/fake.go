@@ -69,7 +69,10 @@ func NewFake(hostname string, addresses ...string) *Fake {
 		backups:   map[string]*node{},
 		store:     map[string][]byte{},
 		units:     map[string]*unit{},
-		sysctls:   map[string]string{"net.ipv4.ip_forward": "0", "vm.swappiness": "60"},
+		sysctls: map[string]string{
+			"net.ipv4.ip_forward": "0", "vm.swappiness": "60", "net.ipv6.conf.all.forwarding": "0",
+			"net.ipv6.conf.all.disable_ipv6": "0", "net.ipv6.conf.default.disable_ipv6": "0",
+		},
 		modules:   map[string]bool{},
 		images:    map[string]string{},
 		unpinned:  map[string]string{},

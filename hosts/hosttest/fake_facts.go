@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -27,6 +28,7 @@ func (o *opened) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, e
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	facts := f.base
+	facts.Interfaces = f.interfaces()
 	facts.Time = f.now().UTC()
 	facts.Record = f.record.Clone()
 	query = query.With(f.record)
@@ -44,6 +46,17 @@ func (o *opened) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, e
 		facts.Signs = []hosts.Sign{{Source: "fake machine", State: hosts.StateRunning, Seconds: 1}}
 	}
 	return facts, nil
+}
+
+// interfaces are the links that there are, with their parameters as they were set.
+func (f *Fake) interfaces() []hosts.Link {
+	links := slices.Clone(f.base.Interfaces)
+	for i, link := range links {
+		if value, set := f.sysctls["net/ipv6/conf/"+link.Name+"/accept_ra"]; set {
+			links[i].AcceptRA, _ = strconv.Atoi(value)
+		}
+	}
+	return links
 }
 
 // Stick makes everything below a path never answer. An observation there says so at once, as a

@@ -32,6 +32,10 @@ const nameTimeout = 6 * time.Second
 // observeInterfaces lists the interfaces; the ends of Pods' pairs have no address that leads
 // anywhere, and are left out.
 func (h *Host) observeInterfaces(_ context.Context, _ hosts.Query, facts *hosts.Facts) error {
+	advertised, err := advertisedRoutes()
+	if err != nil {
+		return err
+	}
 	links, err := netlink.LinkList()
 	if err != nil {
 		return err
@@ -52,6 +56,7 @@ func (h *Host) observeInterfaces(_ context.Context, _ hosts.Query, facts *hosts.
 		facts.Interfaces = append(facts.Interfaces, hosts.Link{
 			Name: attrs.Name, MAC: attrs.HardwareAddr.String(), MTU: attrs.MTU,
 			Up: attrs.Flags&net.FlagUp != 0, Addresses: append([]string{}, of[attrs.Index]...),
+			AcceptRA: h.acceptRA(attrs.Name), AdvertisedRoute: advertised[attrs.Index],
 		})
 	}
 	return nil

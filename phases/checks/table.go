@@ -147,6 +147,8 @@ var Table = []Check{
 
 	// The network.
 	{"HostAddress", Host, Error, install, missingAddresses, ""},
+	{"HostAddress", Node, Error, install, apartAddresses, ""},
+	{"IPv6", Node, Error, install, noIPv6, ""},
 	{"Port", Host, Error, install, takenPorts, ""},
 	{"Traffic", Cluster, Error, install, ofCluster(brokenTraffic), ""},
 	{"PathMTU", Cluster, Error, install, ofCluster(smallPaths), ""},

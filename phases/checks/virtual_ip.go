@@ -36,7 +36,7 @@ func vipLink(v view.View, host cluster.Host, facts hosts.Facts, address netip.Ad
 	said := v.Cluster.Endpoint.VRRP.Interface
 	name := said
 	if said == "" {
-		name = linkWith(facts, host.Address())
+		name = linkWith(facts, host.AddressOf(cluster.FamilyOf(address)))
 	}
 	at := slices.IndexFunc(facts.Interfaces, func(link hosts.Link) bool { return link.Name == name })
 	if at < 0 && said == "" {
@@ -53,8 +53,8 @@ func vipLink(v view.View, host cluster.Host, facts hosts.Facts, address netip.Ad
 	for _, subnet := range subnets {
 		switch {
 		case !subnet.Contains(address):
-		case subnet.Bits() < subnet.Addr().BitLen()-1 && (address == subnet.Addr() || address == lastOf(subnet)):
-			return wrong("choose another address of that subnet", "the virtual address %s is no host's: it is the network's own address or the broadcast address of %s on %s", address, subnet, name)
+		case subnet.Bits() < subnet.Addr().BitLen()-1 && (address == subnet.Addr() || address.Is4() && address == lastOf(subnet)):
+			return wrong("choose another address of that subnet", "the virtual address %s is no host's: it is %s of %s on %s", address, notHosts[cluster.FamilyOf(address)], subnet, name)
 		default:
 			return name, nil
 		}
@@ -67,7 +67,12 @@ func vipLink(v view.View, host cluster.Host, facts hosts.Facts, address netip.Ad
 			"its interface %s has only %s, a subnet of one address: the virtual address %s has none to lie in", name, list(single), address)
 	}
 	return wrong("give it an address of the virtual address's subnet, or say by endpoint.vrrp.interface which interface has one",
-		"its interface %s, which is to carry the virtual address %s, has no IPv4 address", name, address)
+		"its interface %s, which is to carry the virtual address %s, has no address of %s", name, address, cluster.FamilyOf(address))
+}
+
+// notHosts are a subnet's addresses that are no host's: with IPv6 only the first, all its routers'.
+var notHosts = map[cluster.Family]string{
+	cluster.IPv4: "the network's own address or the broadcast address", cluster.IPv6: "the address of all routers",
 }
 
 // subnetsAt are the subnets of an interface in one family, and apart from them those that
