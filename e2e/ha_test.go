@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -179,7 +180,7 @@ func killKeepalived(t *testing.T, l *lab) {
 	for end := time.Now().Add(6 * time.Second); time.Now().Before(end); <-ticker.C {
 		last = nil
 		for _, host := range threePlanes[:3] {
-			if strings.Contains(l.exec(host, "ip", "-o", "-4", "address"), " "+address+"/") {
+			if strings.Contains(l.exec(host, "ip", "-o", "address"), " "+address+"/") {
 				last = append(last, host)
 			}
 		}
@@ -204,7 +205,7 @@ func askTheWrongHost(t *testing.T, l *lab) {
 	link := strings.TrimSpace(l.exec(wrong, "cat", "/sys/class/net/eth0/address"))
 	l.exec("worker-1", "ip", "neigh", "replace", address, "lladdr", link, "dev", "eth0", "nud", "permanent")
 	defer l.exec("worker-1", "ip", "neigh", "del", address, "dev", "eth0")
-	asking := fmt.Sprintf("curl -sk -o /dev/null -w '%%{http_code} ' --max-time 0.5 https://%s:16443/readyz; echo $?", address)
+	asking := fmt.Sprintf("curl -sk -o /dev/null -w '%%{http_code} ' --max-time 0.5 https://%s/readyz; echo $?", net.JoinHostPort(address, "16443"))
 	if out := strings.TrimSpace(l.exec("worker-1", "sh", "-c", asking)); out != "000 7" { // 7: refused
 		t.Errorf("%s, which has not the address, was asked for it: %q, want curl to be refused", wrong, out)
 	}

@@ -142,11 +142,15 @@ func parseHosts(file string) map[string][]string {
 	for line := range strings.Lines(file) {
 		line, _, _ = strings.Cut(line, "#")
 		fields := strings.Fields(line)
-		if len(fields) < 2 || net.ParseIP(fields[0]) == nil {
+		if len(fields) < 2 {
 			continue
 		}
-		for _, name := range fields[1:] {
-			known[strings.ToLower(name)] = addOnce(known[strings.ToLower(name)], fields[0])
+		address, err := netip.ParseAddr(fields[0])
+		if err != nil || address.Zone() != "" {
+			continue
+		}
+		for _, name := range fields[1:] { // the address in the form in which it is compared
+			known[strings.ToLower(name)] = addOnce(known[strings.ToLower(name)], address.String())
 		}
 	}
 	return known

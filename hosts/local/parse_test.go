@@ -185,3 +185,12 @@ func FuzzParsers(f *testing.F) {
 		}
 	})
 }
+
+// TestHostsFileInOneForm: addresses are compared as texts, and people write those of IPv6 in many ways.
+func TestHostsFileInOneForm(t *testing.T) {
+	known := parseHosts("127.0.0.1 localhost\n::1 localhost # both\nFD00:0:0::200 api.example API.example\nfd00::200 api.example\nfe80::1%lo0 localhost\nnonsense api.example\n")
+	want := map[string][]string{"localhost": {"127.0.0.1", "::1"}, "api.example": {"fd00::200"}}
+	if diff := cmp.Diff(want, known); diff != "" {
+		t.Errorf("the file says (-want +got):\n%s", diff)
+	}
+}

@@ -49,7 +49,7 @@ func newHostScreen(in *installer, name string) *hostScreen {
 	role := func(r cluster.Role) string { return map[bool]string{true: "true"}[h.HasRole(r)] }
 	s.form.fields = []*field{
 		fieldName:     {label: words(text.HostName), help: words(text.HostNameHelp), value: h.Name, check: s.checkName},
-		fieldAddress:  {label: words(text.HostAddress), help: words(text.HostAddrHelp), value: h.Address(), check: s.checkAddress},
+		fieldAddress:  {label: words(text.HostAddress), help: words(text.HostAddrHelp), value: strings.Join(h.Addresses, ", "), check: s.checkAddress},
 		fieldSSHHost:  {label: words(text.HostSSHHost), help: words(text.HostSSHHelp), value: own(h.SSH.Host, h.Address())},
 		fieldSSHPort:  {label: words(text.HostSSHPort), value: own(numberText(h.SSH.Port), numberText(in.draft.SSH.Port)), help: words(text.HostAsAll, numberText(cmp.Or(in.draft.SSH.Port, cluster.DefaultSSHPort))), check: s.checkPort},
 		fieldSSHUser:  {label: words(text.HostSSHUser), help: words(text.HostUserAll, cmp.Or(in.draft.SSH.User, cluster.DefaultSSHUser)), value: own(h.SSH.User, in.draft.SSH.User)},
@@ -84,8 +84,10 @@ func (s *hostScreen) checkName(name string) error {
 }
 
 func (s *hostScreen) checkAddress(address string) error {
-	if _, err := netip.ParseAddr(address); address != "" && err != nil {
-		return errors.New(s.say(text.HostAddrBad))
+	for _, one := range commas(address) {
+		if _, err := netip.ParseAddr(one); err != nil {
+			return errors.New(s.say(text.HostAddrBad))
+		}
 	}
 	return nil
 }
@@ -154,8 +156,8 @@ func (s *hostScreen) filled() cluster.Host {
 	if name, is := changed(fieldName); is || s.name == "" {
 		h.Name = name
 	}
-	if address, is := changed(fieldAddress); is {
-		h.Addresses = s.addresses(h, address)
+	if said, is := changed(fieldAddress); is {
+		h.Addresses = s.addresses(h, said)
 	}
 	if host, is := changed(fieldSSHHost); is {
 		h.SSH.Host = host
@@ -182,15 +184,15 @@ func (s *hostScreen) filled() cluster.Host {
 	return h
 }
 
-// addresses are a host's with another first one; where that was taken out, the one that the host has.
-func (s *hostScreen) addresses(h cluster.Host, first string) []string {
-	if first == "" {
-		first = ownAddress(s.of(s.name).facts)
+// addresses are those that were said; where they were taken out, the one that the host has.
+func (s *hostScreen) addresses(h cluster.Host, said string) []string {
+	if list := commas(said); len(list) > 0 {
+		return list
 	}
-	if first == "" {
-		return h.Addresses // without any it could not be reached
+	if own := ownAddress(s.of(s.name).facts); own != "" {
+		return []string{own}
 	}
-	return append([]string{first}, h.Addresses[min(1, len(h.Addresses)):]...)
+	return h.Addresses // without any it could not be reached
 }
 
 // put puts the host into the text.

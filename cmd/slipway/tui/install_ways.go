@@ -149,7 +149,7 @@ func (in *installer) ownRange() string {
 	for _, h := range in.draft.Hosts {
 		for _, link := range in.of(h.Name).facts.Interfaces {
 			for _, text := range link.Addresses {
-				if prefix, err := netip.ParsePrefix(text); err == nil && prefix.Addr().String() == h.Address() && prefix.Bits() >= 22 {
+				if prefix, err := netip.ParsePrefix(text); err == nil && prefix.Addr().String() == h.Address() && prefix.Addr().BitLen()-prefix.Bits() <= 10 {
 					return prefix.Masked().String()
 				}
 			}

@@ -54,7 +54,7 @@ var (
 	HostName       = add("Name", "名称")
 	HostNameHelp   = add("The node will be called so. Empty: as the machine calls itself.", "节点将使用此名称。留空则使用主机自身的名称。")
 	HostAddress    = add("Address", "地址")
-	HostAddrHelp   = add("By which the other hosts reach it. Empty: the one that it has.", "其他主机访问它的地址。留空则使用它自身的地址。")
+	HostAddrHelp   = add("By which the other hosts reach it; of IPv4 and IPv6: with a comma. Empty: the one that it has.", "其他主机访问它的地址；同时有 IPv4 和 IPv6 时用逗号分隔。留空则使用它自身的地址。")
 	HostSSHHost    = add("SSH: host", "SSH 主机")
 	HostSSHHelp    = add("Where it is reached from here. Empty: at its address.", "从本机访问它的位置。留空则使用其地址。")
 	HostSSHPort    = add("SSH: port", "SSH 端口")
