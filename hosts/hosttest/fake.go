@@ -64,11 +64,11 @@ func NewFake(hostname string, addresses ...string) *Fake {
 		addresses = []string{"192.0.2.10/24"}
 	}
 	f := &Fake{
-		base:      ordinaryFacts(hostname, addresses),
-		files:     map[string]*node{},
-		backups:   map[string]*node{},
-		store:     map[string][]byte{},
-		units:     map[string]*unit{},
+		base:    ordinaryFacts(hostname, addresses),
+		files:   map[string]*node{},
+		backups: map[string]*node{},
+		store:   map[string][]byte{},
+		units:   map[string]*unit{},
 		sysctls: map[string]string{
 			"net.ipv4.ip_forward": "0", "vm.swappiness": "60", "net.ipv6.conf.all.forwarding": "0",
 			"net.ipv6.conf.all.disable_ipv6": "0", "net.ipv6.conf.default.disable_ipv6": "0",
