@@ -38,31 +38,40 @@ type authentication struct {
 	options Options
 	keys    *keys
 
-	next      int            // of the keys
-	last      string         // the method that was tried
-	allowed   []string       // what the host lets in by, as it said last
-	partial   int            // methods that were accepted, and were not enough
-	asked     map[string]int // how often methods with answers were tried
-	trials    []*trial       // answers that the host has been given, and not judged
-	trouble   error          // why no answer can be given
-	waited    bool           // an answer was waited for, and meanwhile the host may have hung up
-	conn      *watchedConn
-	refusedBy bool // an answer was refused
+	next    int            // of the keys
+	last    string         // the method that was tried
+	allowed []string       // what the host lets in by, as it said last
+	partial int            // methods that were accepted, and were not enough
+	asked   map[string]int // how often methods with answers were tried
+	trials  []*trial       // answers that the host has been given, and not judged
+	trouble error          // why no answer can be given
+	waited  bool           // an answer was waited for, and meanwhile the host may have hung up
+	conn    *watchedConn
+	wrong   []string // answers that were refused
 }
 
 // prime has the password asked for before the host is connected to, where the operator wants that.
 func (a *authentication) prime() error {
 	o := a.options
-	if !o.AskPassword && o.PasswordFile == "" || o.Shared == nil || o.forJump {
+	if o.forJump {
 		return nil
 	}
 	defer a.clock.pause()()
-	from, err := a.source("", "", false, true)
-	if err == nil {
-		err = o.Shared.prime(a.ctx, from)
+	if o.AskPassword || o.PasswordFile != "" {
+		from, err := a.source("", "", false, true)
+		if err == nil {
+			err = o.Shared.prime(a.ctx, from)
+		}
+		if a.trouble = err; err != nil {
+			return a.failed()
+		}
 	}
-	a.trouble = err
-	return err
+	if become := (&becoming{options: o}); o.AskBecome && o.User != DefaultUser || o.BecomePasswordFile != "" {
+		if err := o.Shared.prime(a.ctx, become.source("")); err != nil {
+			return become.none(err)
+		}
+	}
+	return nil
 }
 
 // ended is told how the handshake failed.
@@ -126,7 +135,7 @@ func (a *authentication) make(name string) ssh.AuthMethod {
 func (a *authentication) mayAnswer(name string) bool {
 	o := a.options
 	can := o.PasswordFile != "" || o.Shared != nil && o.Shared.ask != nil && !o.never
-	if a.refusedBy && o.PasswordFile != "" {
+	if len(a.wrong) > 0 && o.PasswordFile != "" {
 		return false // the same would be tried again
 	}
 	if !can || a.trouble != nil || a.asked[name] >= cmp.Or(o.prompts, 3) {
@@ -191,7 +200,7 @@ func (a *authentication) source(text, said string, shown, isPassword bool) (sour
 	if o.Shared.ask == nil || o.never {
 		return source{}, ErrNobody
 	}
-	if a.refusedBy && !a.ours(key) {
+	if o.Shared.elsewhere(key, a.wrong) {
 		key.host = o.Name // the others are let in by another one
 	}
 	if isPassword {
@@ -206,14 +215,6 @@ func (a *authentication) source(text, said string, shown, isPassword bool) (sour
 	return o.Shared.askFor(key, cmp.Or(o.prompts, 3), Question{Host: o.Name, About: o.User + "@" + o.address(), Text: text, Said: said, Shown: shown}), nil
 }
 
-// ours tells that an answer is not one that another host has accepted.
-func (a *authentication) ours(key secretKey) bool {
-	one := a.options.Shared.secret(key)
-	one.mutex.Lock()
-	defer one.mutex.Unlock()
-	return !one.proven
-}
-
 func (a *authentication) accepted() {
 	for _, given := range a.trials {
 		given.accepted()
@@ -225,7 +226,7 @@ func (a *authentication) accepted() {
 func (a *authentication) refused() {
 	for _, given := range a.trials {
 		given.refuse(a.refusedFor())
-		a.refusedBy = true
+		a.wrong = append(a.wrong, given.value)
 	}
 	a.trials = nil
 }
@@ -260,7 +261,7 @@ func (a *authentication) failed() error {
 	if a.trouble != nil && !nobody {
 		tried += "; no password was given: " + a.trouble.Error()
 	}
-	if a.refusedBy {
+	if len(a.wrong) > 0 {
 		tried += "; it refuses the password"
 	}
 	if len(a.allowed) > 0 {

@@ -12,8 +12,8 @@ import (
 // becoming is the password for sudo or doas on one host.
 type becoming struct {
 	options Options
-	trial   *trial
-	refused bool
+	trials  []*trial // that the host has not judged
+	refused []string
 }
 
 // withBecome has the password for sudo or doas come from the file, or from the operator, where it can.
@@ -22,9 +22,6 @@ func (o Options) withBecome() (Options, *becoming) {
 	if o.BecomePassword != nil || !can {
 		return o, nil
 	}
-	if o.Shared == nil {
-		o.Shared = NewShared(nil)
-	}
 	b := &becoming{options: o}
 	o.BecomePassword, o.BecomeAccepted, o.BecomeRefused = b.password, b.accepted, b.wrong
 	return o, b
@@ -32,61 +29,71 @@ func (o Options) withBecome() (Options, *becoming) {
 
 func (b *becoming) password(ctx context.Context, prompt string) (string, error) {
 	o := b.options
-	b.leave()
-	key := secretKey{kind: "become", user: o.User}
-	from := fromFile(key, o.BecomePasswordFile)
-	switch {
-	case o.BecomePasswordFile != "" && b.refused:
+	if o.BecomePasswordFile != "" && prompt == "" && len(b.refused) > 0 {
 		return "", b.refusal() // the same would be tried again
-	case o.BecomePasswordFile == "":
-		if !o.AskBecome {
-			key.text = prompt
-		}
-		if b.refused && !(&authentication{options: o}).ours(key) {
-			key.host = o.Name // the others take another one
-		}
-		text := fmt.Sprintf("Password of %s for sudo", o.User)
-		if key.host != "" {
-			text += " on " + o.Name
-		}
-		from = o.Shared.askFor(key, cmp.Or(o.prompts, 3), Question{Host: o.Name, About: o.User + "@" + o.address(), Text: text, Become: true})
 	}
-	o.tell("waiting for the password for sudo")
-	given, err := o.Shared.take(ctx, from, false)
-	if err != nil {
-		var known *hosts.Error
-		if errors.As(err, &known) || ctx.Err() != nil {
-			return "", err
-		}
-		return "", &hosts.Error{
-			Kind: hosts.KindPrivilege, Op: "become root as " + o.User, Err: fmt.Errorf("sudo wants a password, and none was given: %w", err),
-			Fix: "say --ask-become-pass on a terminal, or --become-password-file FILE",
-		}
+	o.tell("waiting for the password of " + o.User)
+	given, err := o.Shared.take(ctx, b.source(prompt), len(b.trials) > 0)
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case err != nil:
+		return "", b.none(err)
 	}
-	b.trial = given
+	b.trials = append(b.trials, given)
 	return given.value, nil
 }
 
-func (b *becoming) accepted() {
-	if b.trial != nil {
-		b.trial.accepted()
-		b.trial = nil
+// source is where an answer comes from: the password's where there is no prompt but the usual one, else that of
+// what the host asks besides.
+func (b *becoming) source(prompt string) source {
+	o := b.options
+	key := secretKey{kind: "become", user: o.User, text: prompt}
+	if o.BecomePasswordFile != "" && prompt == "" {
+		return fromFile(key, o.BecomePasswordFile)
 	}
+	if o.Shared.elsewhere(key, b.refused) {
+		key.host = o.Name // the others take another one
+	}
+	text := cmp.Or(prompt, fmt.Sprintf("Password of %s to become root", o.User))
+	if key.host != "" {
+		text += " on " + o.Name
+	}
+	return o.Shared.askFor(key, cmp.Or(o.prompts, 3), Question{Host: o.Name, About: o.User + "@" + o.address(), Text: text, Become: true})
+}
+
+func (b *becoming) accepted() {
+	for _, given := range b.trials {
+		given.accepted()
+	}
+	b.trials = nil
 }
 
 func (b *becoming) wrong() {
-	if b.refused = true; b.trial != nil {
-		b.trial.refuse(b.refusal())
-		b.trial = nil
+	for _, given := range b.trials {
+		given.refuse(b.refusal())
+		b.refused = append(b.refused, given.value)
 	}
+	b.trials = nil
 }
 
 // leave lets the next host try what this one has not judged.
 func (b *becoming) leave() {
-	if b.trial != nil {
-		b.trial.leave()
-		b.trial = nil
+	for _, given := range b.trials {
+		given.leave()
 	}
+	b.trials = nil
+}
+
+// none is the error of a password that nobody has given.
+func (b *becoming) none(err error) error {
+	var known *hosts.Error
+	if errors.As(err, &known) && !errors.Is(err, ErrNobody) {
+		return known
+	}
+	told := (&host{options: b.options}).noPrivilege(fmt.Errorf("a password is required, and none was given: %w", err))
+	told.Fix = "have it asked for on a terminal, with --ask-become-pass; or name a file that has it, with --become-password-file; or " + told.Fix
+	return told
 }
 
 // refusal is what all hosts are told of a password that one of them refused for good.
@@ -97,7 +104,7 @@ func (b *becoming) refusal() error {
 		what += " that " + o.BecomePasswordFile + " has"
 	}
 	return &hosts.Error{
-		Kind: hosts.KindPrivilege, Op: "become root as " + o.User, Err: fmt.Errorf("sudo on %s refuses %s", o.Name, what),
+		Kind: hosts.KindPrivilege, Op: "become root as " + o.User, Err: fmt.Errorf("%s does not take %s", o.Name, what),
 		Fix: fmt.Sprintf("see that it is the right one: ssh -t -p %d %s@%s sudo true; no other host was tried with it, so that no account is locked", o.Port, o.User, o.Host),
 	}
 }

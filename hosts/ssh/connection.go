@@ -112,7 +112,10 @@ func loginWithin(ctx context.Context, clock *patience, o Options, known *knownHo
 	defer keys.Close()
 	auth := &authentication{ctx: clock, clock: clock, options: o, keys: keys, asked: map[string]int{}}
 	if err := auth.prime(); err != nil {
-		return nil, loginEnd{err: auth.failed()}
+		if ctx.Err() != nil {
+			err = unreachable(ctx, o, "", ctx.Err())
+		}
+		return nil, loginEnd{err: err}
 	}
 	raw, err := dial(clock, o, clock)
 	if err != nil {

@@ -133,9 +133,6 @@ func dialThrough(ctx context.Context, o Options, clock *patience) (net.Conn, err
 	resume := clock.pause() // it has a time of its own
 	o.tell("waiting for " + j.jumpName())
 	shared := o.Shared
-	if shared == nil {
-		shared = NewShared(nil)
-	}
 	host, err := shared.jumps.take(ctx, j)
 	resume()
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -88,6 +89,14 @@ func (s *Shared) secret(key secretKey) *secret {
 		s.secrets[key] = one
 	}
 	return one
+}
+
+// elsewhere tells that other hosts have accepted one of the answers that this one has refused: it wants another.
+func (s *Shared) elsewhere(key secretKey, refused []string) bool {
+	one := s.secret(key)
+	one.mutex.Lock()
+	defer one.mutex.Unlock()
+	return one.proven && slices.Contains(refused, one.value)
 }
 
 // settled is what needs no turn: an answer that a host has accepted, or the reason why there is none.

@@ -92,8 +92,7 @@ type Options struct {
 
 	// Shared is what all hosts of a command have together; without one, nobody is asked for anything.
 	Shared *Shared
-	// AskPassword has the password asked for before anything is tried, and AskBecome that of sudo or doas when
-	// it is first wanted, whatever the prompts say.
+	// AskPassword has the password asked for before a host is connected to, and AskBecome that of sudo or doas.
 	AskPassword, AskBecome bool
 	// PasswordFile has the password to log in with in its first line, and BecomePasswordFile that of sudo or doas.
 	// Their owner alone may read them.

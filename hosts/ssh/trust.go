@@ -17,6 +17,9 @@ import (
 // key was known already. All errors are *hosts.Error; that of a key with another fingerprint
 // has the kind hosts.KindHostKeyUnknown, and nothing was written then.
 func Trust(ctx context.Context, options Options, fingerprint string) (key *UnknownKey, added bool, err error) {
+	if options.Shared == nil {
+		options.Shared = NewShared(nil)
+	}
 	o, err := Resolve(ctx, options)
 	if err != nil {
 		return nil, false, err

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -462,5 +463,70 @@ func TestAnInterruptEndsAQuestion(t *testing.T) {
 	_, err := ssh.Connect(ctx, o)
 	if err == nil || ctx.Err() == nil {
 		t.Errorf("connected: %v", err)
+	}
+}
+
+// TestTheBecomePasswordIsAskedForOnceForAllHosts, and a wrong one is tried on one of them alone.
+func TestTheBecomePasswordIsAskedForOnceForAllHosts(t *testing.T) {
+	for name, test := range map[string]struct {
+		answers []string
+		file    string
+		askable bool // otherwise nobody is there
+		first   bool // --ask-become-pass
+		fails   []string
+		asked   int
+		wrong   int
+	}{
+		"asked for when sudo asks":       {answers: []string{wrongPassword, rightPassword}, askable: true, asked: 2, wrong: 1},
+		"asked for before":               {answers: []string{rightPassword}, askable: true, first: true, asked: 1},
+		"wrong, again and again":         {answers: []string{wrongPassword}, askable: true, asked: 3, wrong: 3, fails: []string{"does not take"}},
+		"nobody is there":                {askable: true, asked: 1, fails: []string{"a password is required, and none was given", "--ask-become-pass", "--become-password-file", "NOPASSWD"}},
+		"in a file":                      {file: rightPassword},
+		"in a file, and wrong":           {file: wrongPassword, wrong: 1, fails: []string{"does not take"}},
+		"in a file that others may read": {file: "0644", fails: []string{"read the password file", "mode 0644", "chmod 0600"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var servers []*hosttest.Server
+			for range 5 {
+				server := newServer(t)
+				server.SetLogin(hosttest.Login{UID: 1000})
+				server.BecomeBy(hosttest.Becoming{Password: rightPassword, Lecture: true})
+				servers = append(servers, server)
+			}
+			by, shared := &operator{answers: test.answers, pause: 10 * time.Millisecond}, ssh.NewShared(nil)
+			if test.askable {
+				shared = ssh.NewShared(by.ask)
+			}
+			file := ""
+			switch test.file {
+			case "":
+			case "0644":
+				file = passwordFile(t, rightPassword, 0o644)
+			default:
+				file = passwordFile(t, test.file+"\n", 0o600)
+			}
+			for _, err := range connectAll(t, servers, func(o *ssh.Options) {
+				o.Shared, o.AskBecome, o.BecomePasswordFile = shared, test.first, file
+			}) {
+				if test.fails == nil {
+					must(t, err)
+				} else if err == nil || !strings.Contains(err.Error(), test.fails[0]) {
+					t.Errorf("%v", err)
+				} else if known := new(hosts.Error); errors.As(err, &known) {
+					for _, word := range test.fails {
+						if !strings.Contains(err.Error()+known.Fix, word) {
+							t.Errorf("%q is not in %v\n%s", word, err, known.Fix)
+						}
+					}
+				}
+			}
+			wrong := 0
+			for _, server := range servers {
+				wrong += server.WrongPasswords()
+			}
+			if len(by.asked) != test.asked || wrong != test.wrong {
+				t.Errorf("asked %q, and %d wrong ones were tried", by.texts(), wrong)
+			}
+		})
 	}
 }
