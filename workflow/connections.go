@@ -3,8 +3,10 @@ package workflow
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,11 +40,25 @@ func (c *connections) connect(ctx context.Context, wanted []cluster.Host) (err e
 	if len(wanted) == 0 {
 		return ctx.Err()
 	}
-	defer c.span(StageConnect)(&err)
+	_, over := c.stage(StageConnect, "", "connecting to "+few(wanted))
+	defer func() { over(err) }()
 	for _, next := range atOnce(wanted, func(h cluster.Host) arrival { return c.reach(ctx, h) }) {
 		c.take(next)
 	}
 	return ctx.Err()
+}
+
+// few names hosts, and counts those that are too many to be named in a line.
+func few(all []cluster.Host) string {
+	const most = 8
+	var names []string
+	for _, h := range all[:min(most, len(all))] {
+		names = append(names, h.Name)
+	}
+	if more := len(all) - most; more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, ", ")
 }
 
 func (c *connections) reach(ctx context.Context, h cluster.Host) arrival {

@@ -26,8 +26,14 @@ type Login struct {
 	TrustOnFirstUse bool
 }
 
-// check refuses files that others may read, before a host is connected to.
-func (l Login) check() error {
+// Check refuses two answers to one question, and files that others may read, before a host is connected to.
+func (l Login) Check() error {
+	switch {
+	case l.AskPassword && l.PasswordFile != "":
+		return usagef("--ask-pass and --password-file: say one of them")
+	case l.AskBecome && l.BecomePasswordFile != "":
+		return usagef("--ask-become-pass and --become-password-file: say one of them")
+	}
 	for _, file := range []string{l.PasswordFile, l.BecomePasswordFile} {
 		if file == "" {
 			continue

@@ -65,7 +65,7 @@ type Session struct {
 
 // Open reads the cluster file and, where one is named, the bundle. No host is touched.
 func Open(options Options, front Frontend) (*Session, error) {
-	if err := options.Login.check(); err != nil {
+	if err := options.Login.Check(); err != nil {
 		return nil, err
 	}
 	c, err := loadFor(options, cluster.DefaultKubernetesVersion)

@@ -72,7 +72,7 @@ func (a *awaited) Event(event plan.Event) {
 		a.end(at)
 	case event.Fix != "":
 		a.note(at, must{event.Detail, event.Fix})
-	case event.Detail != "":
+	case event.Detail != "" && (event.Host != "" || answering[event.Stage] != ""):
 		a.begin(at, event.Detail)
 	}
 }

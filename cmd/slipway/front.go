@@ -237,6 +237,10 @@ func rawLine(event plan.Event) string {
 		return failureLine(event)
 	case plan.EventStepSkipped:
 		return fmt.Sprintf("- %s: skipped, since %s failed", event.Step, event.Because)
+	case plan.EventStageStarted:
+		if event.Stage == workflow.StageConnect && event.Host == "" {
+			return event.Detail // the first that is told: something is going on
+		}
 	case plan.EventStepCanceled:
 		return fmt.Sprintf("- %s: not done, interrupted", event.Step)
 	}

@@ -49,9 +49,7 @@ func (f *clusterFlags) addLogin(command *cobra.Command) {
 	flags.StringVar(&f.login.PasswordFile, "password-file", "", "a file with the password to log in with, which you alone may read")
 	flags.StringVar(&f.login.BecomePasswordFile, "become-password-file", "", "a file with the password of sudo or doas, which you alone may read")
 	flags.BoolVar(&f.login.TrustOnFirstUse, "trust-on-first-use", false, "accept the keys of hosts that are not known yet, and say which; one that has changed is never accepted")
-	for _, pair := range [][2]string{{"ask-pass", "password-file"}, {"ask-become-pass", "become-password-file"}} {
-		command.MarkFlagsMutuallyExclusive(pair[0], pair[1])
-	}
+	command.PreRunE = func(*cobra.Command, []string) error { return f.login.Check() }
 }
 
 func (f *clusterFlags) addBundle(command *cobra.Command) {

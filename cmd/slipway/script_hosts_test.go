@@ -294,6 +294,17 @@ var hostEvents = map[string]func(s *stage, h *stageHost, arg string) error{
 		_, err = fmt.Fprintf(file, "Match all\n  HashKnownHosts no\nHost %s\n  HostName localhost\n  Port %d\n  User root\n  IdentityFile %s\n", h.name, h.server.Port, h.server.IdentityFile)
 		return errors.Join(err, file.Close())
 	},
+	// takes-a-password, asks-for-a-code: and no key.
+	"takes-a-password": func(_ *stage, h *stageHost, password string) error {
+		h.server.SetWays(hosttest.Ways{NoKeys: true, Password: password})
+		return nil
+	},
+	"asks-for-a-code": func(_ *stage, h *stageHost, code string) error {
+		h.server.SetWays(hosttest.Ways{NoKeys: true, Questions: []hosttest.Exchange{{
+			Instruction: "Two steps\x1b[2J", Prompts: []string{"Verification code: "}, Answers: []string{code},
+		}}})
+		return nil
+	},
 	// has-another-key: it was installed anew, or somebody is in between.
 	"has-another-key": func(_ *stage, h *stageHost, _ string) error {
 		_, private, err := ed25519.GenerateKey(rand.Reader)

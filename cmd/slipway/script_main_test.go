@@ -5,7 +5,10 @@ import (
 	"io"
 	"os"
 	"slices"
+	"syscall"
 	"testing"
+
+	"golang.org/x/term"
 
 	"github.com/slipway-k8s/slipway/hosts/hosttest"
 	"github.com/slipway-k8s/slipway/hosts/ssh"
@@ -14,6 +17,9 @@ import (
 // slipwayOfScripts is the command as scripts run it: slipway itself, with hosttest's stand-in for
 // the agent in it.
 func slipwayOfScripts() {
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		_, _ = syscall.Setsid() // the terminal that the tests were started on is not the script's
+	}
 	version = hosttest.Version
 	ownAgent = func() (ssh.Binary, error) {
 		content, digest := hosttest.AgentBinary("of scripts", 1<<10)

@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"strings"
+	"sync"
+	"syscall"
 
 	"golang.org/x/term"
 
@@ -45,12 +49,7 @@ func (p *prompts) ask(ctx context.Context, question workflow.Secret) (string, er
 		return "", nobodyTypes("there is no terminal", question)
 	}
 	defer done()
-	if question.Said != "" {
-		fmt.Fprintln(tty, hosts.Clean(question.Said))
-	}
-	fmt.Fprintf(tty, "%s (%s): ", hosts.CleanLine(question.Text), hosts.CleanLine(question.About))
-	answer, err := readSecret(ctx, tty, question.Shown)
-	fmt.Fprintln(tty)
+	answer, err := readSecret(ctx, tty, question)
 	switch {
 	case ctx.Err() != nil:
 		return "", ctx.Err()
@@ -62,48 +61,51 @@ func (p *prompts) ask(ctx context.Context, question workflow.Secret) (string, er
 	return answer, nil
 }
 
-// readSecret reads a line. The terminal is left as it was, also where the user interrupts.
-func readSecret(ctx context.Context, tty *os.File, shown bool) (string, error) {
-	before, err := term.GetState(int(tty.Fd()))
+// readSecret asks, and reads a line. Nothing is echoed from before the question is there. The terminal is left as it was,
+// also where the user interrupts.
+func readSecret(ctx context.Context, tty *os.File, question workflow.Secret) (string, error) {
+	before, err := term.MakeRaw(int(tty.Fd()))
 	if err != nil {
 		return "", err
 	}
+	restore := sync.OnceValue(func() error { return term.Restore(int(tty.Fd()), before) })
+	defer restore()
 	type typed struct {
 		line string
 		err  error
 	}
 	lines := make(chan typed, 1)
 	go func() {
-		if shown {
-			line, err := readLine(tty)
-			lines <- typed{line, err}
-			return
-		}
-		line, err := term.ReadPassword(int(tty.Fd()))
-		lines <- typed{string(line), err}
+		line, err := prompted(tty, question)
+		lines <- typed{line, err}
 	}()
 	select {
 	case got := <-lines:
+		if errors.Is(got.err, io.EOF) { // Ctrl-C, which is no signal meanwhile, or Ctrl-D
+			_ = restore()
+			return "", errors.Join(syscall.Kill(os.Getpid(), syscall.SIGINT), errNotTyped)
+		}
 		return got.line, got.err
 	case <-ctx.Done():
-		return "", errors.Join(ctx.Err(), term.Restore(int(tty.Fd()), before))
+		return "", ctx.Err()
 	}
 }
 
-// readLine reads no more than a line: what follows is another question's.
-func readLine(tty *os.File) (string, error) {
-	var line []byte
-	for one := make([]byte, 1); ; {
-		n, err := tty.Read(one)
-		switch {
-		case n == 1 && one[0] == '\n':
-			return string(line), nil
-		case n == 1 && one[0] != '\r':
-			line = append(line, one[0])
-		case err != nil:
-			return string(line), err
-		}
+var errNotTyped = errors.New("interrupted")
+
+// prompted reads a line from a terminal that echoes nothing by itself.
+func prompted(tty *os.File, question workflow.Secret) (string, error) {
+	if question.Said != "" {
+		said := strings.ReplaceAll(hosts.Clean(question.Said), "\n", "\r\n")
+		fmt.Fprint(tty, said+"\r\n")
 	}
+	prompt := fmt.Sprintf("%s (%s): ", hosts.CleanLine(question.Text), hosts.CleanLine(question.About))
+	screen := term.NewTerminal(tty, "")
+	if !question.Shown {
+		return screen.ReadPassword(prompt)
+	}
+	screen.SetPrompt(prompt)
+	return screen.ReadLine()
 }
 
 // nobodyTypes says what to do where nobody can be asked.

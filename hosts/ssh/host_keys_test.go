@@ -115,6 +115,7 @@ func TestKeysOfHostsByTheConfiguration(t *testing.T) {
 		"no file":            {"* " + authorized(server.HostKey()), "UserKnownHostsFile none\nGlobalKnownHostsFile none", hosts.KindHostKeyUnknown, []string{"is not in "}},
 		"the type is chosen": {"* " + authorized(server.HostKey()) + "\n* " + authorized(other.PublicKey()), "HostKeyAlgorithms ecdsa-*\nUserKnownHostsFile KNOWN", "", nil},
 		"a type is left out": {"* " + authorized(server.HostKey()), "HostKeyAlgorithms -ssh-ed25519*\nUserKnownHostsFile KNOWN", hosts.KindHostKeyUnknown, []string{"ecdsa-sha2-nistp256", "a key of another kind is"}},
+		"no type is left":    {"* " + authorized(server.HostKey()), "HostKeyAlgorithms ssh-rsa,ssh-dss\nUserKnownHostsFile KNOWN", hosts.KindBroken, []string{"is none that is safe", "ssh-ed25519"}},
 		"a key is revoked":   {"* " + authorized(server.HostKey()), "UserKnownHostsFile KNOWN\nRevokedHostKeys REVOKED", hosts.KindHostKeyChanged, []string{"is revoked"}},
 		"a list is missing":  {"* " + authorized(server.HostKey()), "UserKnownHostsFile KNOWN\nRevokedHostKeys /nowhere", hosts.KindBroken, []string{"read RevokedHostKeys", "/nowhere"}},
 		"a revocation list":  {"* " + authorized(server.HostKey()), "UserKnownHostsFile KNOWN\nRevokedHostKeys KRL", hosts.KindBroken, []string{"is a key revocation list, which only ssh reads"}},

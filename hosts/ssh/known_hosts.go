@@ -45,10 +45,17 @@ func (k knownKey) String() string { return fmt.Sprintf("%s:%d", k.file, k.line) 
 // lines that it cannot read.
 func readKnownHosts(o Options) (*knownHosts, error) {
 	known, err := readKnownHostsIn(knownHostsFiles(o), o)
-	if err != nil || o.revoked == "" {
-		return known, err
+	if err == nil && o.revoked != "" {
+		err = known.readRevoked(o.revoked)
 	}
-	return known, known.readRevoked(o.revoked)
+	if err == nil && len(known.algorithms()) == 0 { // none would mean the library's own
+		err = &hosts.Error{
+			Kind: hosts.KindBroken, Op: "choose the types of the host's key",
+			Err: fmt.Errorf("what HostKeyAlgorithms of the configuration of ssh (%q) and ssh.hostKeys leave is none that is safe", o.hostKeyTypes),
+			Fix: "let one of these be used: " + strings.Join((&knownHosts{}).algorithms(), ", "),
+		}
+	}
+	return known, err
 }
 
 func readKnownHostsIn(files []string, o Options) (*knownHosts, error) {
