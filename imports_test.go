@@ -36,6 +36,7 @@ var edges = map[string][]string{
 	"hosts/local":              {"hosts"},
 	"hosts/ssh":                {"hosts", "hosts/agent"},
 	"hosts/hosttest":           {"hosts", "hosts/agent"},
+	"hosts/hosttest/slowline":  {},
 	"hosts/conformance":        {"hosts", "hosts/agent", "hosts/local", "hosts/ssh", "hosts/hosttest"}, // tests alone
 	"manifests":                {"cluster", "certs", "hosts", "bundle", "templates", "phases/plan"},    // of plan, the phases' names
 	"phases/plan":              {"hosts"},
@@ -56,6 +57,7 @@ var edges = map[string][]string{
 	"e2e/app":        {},
 	"e2e/record":     {"cmd/slipway/tui/terminal"},
 	"e2e/report":     {},
+	"e2e/slowline":   {"hosts/hosttest/slowline"},
 	"e2e/stuckfs":    {},
 	"e2e/writer":     {"e2e/acks"},
 	"e2e/bench":      {"e2e/acks"},
@@ -63,7 +65,7 @@ var edges = map[string][]string{
 }
 
 // testEdges are what tests may import on top: fakes and the makers of real material.
-var testEdges = []string{"cluster", "hosts/hosttest", "certs/mint", "hosts", "hosts/agent"}
+var testEdges = []string{"cluster", "hosts/hosttest", "hosts/hosttest/slowline", "certs/mint", "hosts", "hosts/agent"}
 
 // pure rooms compute; they touch no file, network, clock or chance.
 var pure = []string{"cluster", "templates", "certs", "bundle", "manifests", "phases", "phases/plan", "phases/view", "phases/checks", "phases/forecast"}

@@ -34,6 +34,7 @@ type connection struct {
 	ended   chan struct{} // closed when nothing more can come
 	cause   error         // why, once it has ended
 	once    sync.Once
+	pacer   pacer // of content that is sent over it
 }
 
 const (
@@ -228,6 +229,13 @@ func (c *connection) keepAlive(interval, patience time.Duration) {
 		case <-c.ended:
 			return
 		case <-ticker.C:
+		}
+		if silence, asks := c.pacer.silence(); asks {
+			// Its questions are signs of life too, and another one would stand behind them.
+			if silence > patience {
+				_ = c.Close()
+			}
+			continue
 		}
 		giveUp := time.AfterFunc(patience, func() { _ = c.Close() })
 		_, _, err := c.SendRequest("keepalive@openssh.com", true, nil)

@@ -46,7 +46,7 @@ func (h *host) putBinary(ctx context.Context, p *process, binary Binary, sending
 		return "", fmt.Errorf("send the agent: %w", err)
 	}
 	defer content.Close()
-	in := endingReader{movingReader{hosts.ContextReader{Context: ctx, In: io.LimitReader(content, binary.Size)}, sending}}
+	in := endingReader{movingReader{hosts.ContextReader{Context: ctx, In: h.connection.paced(io.LimitReader(content, binary.Size))}, sending}}
 	p.say(line(putScript, binary.SHA256, h.options.Directory, h.place.inbox, strconv.FormatInt(binary.Size, 10)))
 	ended := make(chan error, 1)
 	go func() {

@@ -156,7 +156,7 @@ func (h *host) sendByAgent(ctx context.Context, blob hosts.Blob, tally *agent.Ta
 			return fmt.Errorf("read blob %s: %w", blob.Ref, err)
 		}
 		tally.Add(offset)
-		counting := &countingReader{in: content, tally: tally}
+		counting := &countingReader{in: h.connection.paced(content), tally: tally}
 		err = h.agent.Take(ctx, blob, offset, io.LimitReader(counting, blob.Size-offset))
 		_ = content.Close()
 		counted := offset + counting.count
@@ -194,7 +194,7 @@ func (h *host) transfer(ctx context.Context, client *sftp.Client, inbox string, 
 	}
 	defer content.Close()
 	tally.Add(offset)
-	counting := &countingReader{in: movingReader{io.LimitReader(content, blob.Size-offset), sending}, tally: tally}
+	counting := &countingReader{in: movingReader{h.connection.paced(io.LimitReader(content, blob.Size-offset)), sending}, tally: tally}
 	err = sendFile(ctx, client, name, offset, counting)
 	counted := offset + counting.count
 	switch {
