@@ -42,8 +42,9 @@ type Facts struct {
 	// Resolver is the resolv.conf that Pods should inherit: systemd-resolved's real one where
 	// that runs. Empty: the host has none.
 	Resolver string `json:"resolver"`
-	// NameServers are Resolver's, in its order.
-	NameServers []string `json:"nameServers,omitempty"`
+	// NameServers are Resolver's, in its order, and SearchDomains its search domains.
+	NameServers   []string `json:"nameServers,omitempty"`
+	SearchDomains []string `json:"searchDomains,omitempty"`
 	// Routes are those of the main table that have addresses in common with a subnet asked for.
 	Routes   []Route `json:"routes,omitempty"`
 	SELinux  string  `json:"selinux,omitempty"`  // enforcing, permissive, or empty
@@ -81,6 +82,8 @@ type Facts struct {
 	Sync time.Duration `json:"sync,omitempty"`
 	// VirtualIP is what the network shows of the virtual address; nil where that was not asked.
 	VirtualIP *VirtualIP `json:"virtualIP,omitempty"`
+	// Conditions are what only checks look at; nil where they were not asked for.
+	Conditions *Conditions `json:"conditions,omitempty"`
 	// Traffic is what passed between it and others; nil where that was not asked.
 	Traffic *Traffic `json:"traffic,omitempty"`
 	Links   []string `json:"links,omitempty"`
@@ -110,30 +113,31 @@ type Facts struct {
 
 // The values of Unanswered.What that callers compare with.
 const (
-	LookContents  = "contents"
-	LookCgroups   = "control groups"
-	LookKernel    = "kernel"
-	LookDisks     = "disks"
-	LookSwap      = "swap"
-	LookForeign   = "software that is not Slipway's"
-	LookSysctls   = "kernel parameters"
-	LookModules   = "kernel modules"
-	LookBoot      = "what the next boot does"
-	LookImages    = "images"
-	LookNames     = "names"
-	LookPorts     = "ports"
-	LookLinks     = "links"
-	LookTables    = "nft tables"
-	LookChains    = "iptables chains"
-	LookReach     = "addresses to reach"
-	LookRoutes    = "routes into subnets"
-	LookRouteTo   = "routes to addresses"
-	LookSync      = "how fast the disk syncs"
-	LookSandboxes = "Pods' sandboxes"
-	LookVirtualIP = "virtual address"
-	LookKept      = "kept versions"
-	LookFirewall  = "firewall"
-	LookPolicy    = "SELinux policy"
+	LookContents   = "contents"
+	LookCgroups    = "control groups"
+	LookKernel     = "kernel"
+	LookDisks      = "disks"
+	LookSwap       = "swap"
+	LookForeign    = "software that is not Slipway's"
+	LookSysctls    = "kernel parameters"
+	LookModules    = "kernel modules"
+	LookBoot       = "what the next boot does"
+	LookImages     = "images"
+	LookNames      = "names"
+	LookPorts      = "ports"
+	LookLinks      = "links"
+	LookTables     = "nft tables"
+	LookChains     = "iptables chains"
+	LookReach      = "addresses to reach"
+	LookRoutes     = "routes into subnets"
+	LookRouteTo    = "routes to addresses"
+	LookSync       = "how fast the disk syncs"
+	LookSandboxes  = "Pods' sandboxes"
+	LookVirtualIP  = "virtual address"
+	LookKept       = "kept versions"
+	LookFirewall   = "firewall"
+	LookPolicy     = "SELinux policy"
+	LookConditions = "what only checks look at"
 )
 
 // Unanswered is a question that got no answer in time: the server of a file system is away, a
@@ -177,6 +181,9 @@ type Disk struct {
 	Path string `json:"path"`
 	Free int64  `json:"free"` // bytes that root may write
 	Size int64  `json:"size"`
+	// Inodes is how many files it can have, and InodesFree how many more; 0: as many as there is room for.
+	Inodes     int64 `json:"inodes,omitempty"`
+	InodesFree int64 `json:"inodesFree,omitempty"`
 }
 
 // FileType is what lies at a path.
@@ -229,6 +236,7 @@ func (f Facts) Clean() Facts {
 	for i, one := range f.Signs {
 		f.Signs[i] = one.Clean()
 	}
+	f.Conditions.clean()
 	f.Traffic.clean()
 	for i, one := range f.Foreign {
 		f.Foreign[i] = Foreign{What: CleanLine(one.What), Detail: CleanLine(one.Detail), Fix: CleanLine(one.Fix)}

@@ -109,6 +109,11 @@ type Link struct {
 	// AdvertisedRoute tells that the host has a default route of IPv6 through the link which came of
 	// such an advertisement.
 	AdvertisedRoute bool `json:"advertisedRoute,omitempty"`
+	// Kind is what the kernel calls the kind of an interface that is no device: wireguard, tun, bridge, vxlan …;
+	// of a device it is device.
+	Kind string `json:"kind,omitempty"`
+	// Leased are those of the addresses that end unless they are given anew, as DHCP's do.
+	Leased []string `json:"leased,omitempty"`
 }
 
 // VirtualIP is what a host's network says about a virtual address.

@@ -46,6 +46,8 @@ type Query struct {
 	Sync string `json:"sync,omitempty"`
 	// VirtualIP asks who else uses a virtual address, or what it is held by.
 	VirtualIP *VirtualIPQuery `json:"virtualIP,omitempty"`
+	// Conditions asks for what only checks look at.
+	Conditions *ConditionsQuery `json:"conditions,omitempty"`
 	// Traffic asks what traffic passes between hosts. Nothing else is looked at then.
 	Traffic *TrafficQuery `json:"traffic,omitempty"`
 	// Evidence asks for what explains a failed wait, with who listens where the cluster's

@@ -76,6 +76,9 @@ const (
 	Etcdutl       = BinFolder + "/etcdutl"
 	KubeletBinary = "/usr/bin/kubelet"
 
+	// ProcSys has the kernel's parameters.
+	ProcSys = "/proc/sys"
+
 	CNIBinFolder  = "/opt/cni/bin"
 	CNIConfFolder = "/etc/cni/net.d"
 	CNIConf       = CNIConfFolder + "/10-flannel.conflist"

@@ -122,7 +122,10 @@ func TestPreflight(t *testing.T) {
 		{"no packet filter", on("w-1", func(f *hosts.Facts) { f.NFTables, f.IPTables = false, false }), "SystemVerification-PacketFilter", "w-1", false, "neither", "nf_tables"},
 		{"etcd's data of unknown origin", on("cp-1", func(f *hosts.Facts) { f.Files[view.EtcdLog] = hosts.File{Type: hosts.TypeDirectory} }), "DirAvailable--var-lib-etcd", "cp-1", false, "did not make", "mv /var/lib/etcd"},
 		{"the same machine twice", func(in *Input) {
-			on("w-1", func(f *hosts.Facts) { f.MachineID = in.Facts["cp-1"].MachineID })(in)
+			on("w-1", func(f *hosts.Facts) {
+				f.MachineID, f.Interfaces = in.Facts["cp-1"].MachineID, slices.Clone(f.Interfaces)
+				f.Interfaces[1].MAC = in.Facts["cp-1"].Interfaces[1].MAC
+			})(in)
 		}, "Machine", "w-1", false, "same machine as cp-1", "ssh.host"},
 		{"a copied machine", func(in *Input) {
 			on("w-1", func(f *hosts.Facts) {

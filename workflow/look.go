@@ -89,7 +89,7 @@ func (s *Session) lookAgain(ctx context.Context, r *Run) error {
 	again.query = func(_ *Session, h cluster.Host) hosts.Query {
 		q := query(h)
 		if _, measured := before[h.Name]; measured {
-			q.Sync, q.VirtualIP = "", nil
+			q.Sync, q.VirtualIP, q.Conditions = "", nil, nil
 		}
 		return q
 	}
@@ -99,7 +99,7 @@ func (s *Session) lookAgain(ctx context.Context, r *Run) error {
 	s.live.Health, s.live.DeprecatedAPIs = live.Health, live.DeprecatedAPIs
 	for name, facts := range s.facts {
 		if old, measured := before[name]; measured {
-			facts.Sync, facts.VirtualIP, facts.Traffic = old.Sync, old.VirtualIP, old.Traffic
+			facts.Sync, facts.VirtualIP, facts.Conditions, facts.Traffic = old.Sync, old.VirtualIP, old.Conditions, old.Traffic
 			s.facts[name] = facts
 		}
 	}
@@ -161,7 +161,11 @@ func (s *Session) query(r *Run) func(cluster.Host) hosts.Query {
 		if r.query != nil {
 			return r.query(s, h)
 		}
-		return phases.HostQuery(s.cluster, s.bill, h)
+		query := phases.HostQuery(s.cluster, s.bill, h)
+		if r.traffic {
+			query.Conditions = phases.ConditionsQuery(s.cluster, s.bill, h)
+		}
+		return query
 	}
 }
 

@@ -298,6 +298,7 @@ func queryFor(c *cluster.Cluster, h cluster.Host, names []string) hosts.Query {
 	if !slices.Contains(names, "VirtualIP") {
 		query.VirtualIP = nil
 	}
+	query.Conditions = phases.ConditionsQuery(c, bundle.Bill{}, h)
 	return query
 }
 

@@ -81,7 +81,8 @@ type Workflow struct {
 	mints  bool // it may make a new cluster's keys
 	alone  bool // it can do without the cluster's keys
 	health bool // its plan goes by how the control planes' components are
-	// traffic tells that it brings hosts that have to reach each other, which is tried.
+	// traffic tells that it brings hosts: what only checks look at is looked at, and that they reach each other
+	// is tried.
 	traffic bool
 	// deprecated tells that it brings another minor version: what needs APIs that go away is looked at.
 	deprecated bool

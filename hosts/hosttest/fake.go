@@ -4,6 +4,7 @@ package hosttest
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
@@ -303,7 +304,7 @@ func ordinaryFacts(hostname string, addresses []string) hosts.Facts {
 		Systemd: hosts.Systemd{Version: 252, State: "running"},
 		Interfaces: []hosts.Link{
 			{Name: "lo", MTU: 65536, Up: true, Addresses: []string{"127.0.0.1/8", "::1/128"}},
-			{Name: "eth0", MAC: "52:54:00:00:00:01", MTU: 1500, Up: true, Addresses: addresses},
+			{Name: "eth0", MAC: macOf(hostname), MTU: 1500, Up: true, Addresses: addresses},
 		},
 		CanRaiseOOMScore: true, ConntrackWritable: true,
 		NFTables: true, IPTables: true, OverlayFS: true,
@@ -311,4 +312,10 @@ func ordinaryFacts(hostname string, addresses []string) hosts.Facts {
 		Resolver: "/etc/resolv.conf", NameServers: []string{"192.0.2.53"},
 		Sync: 2 * time.Millisecond,
 	}
+}
+
+// macOf is a hardware address that no other machine has.
+func macOf(hostname string) string {
+	sum := sha256.Sum256([]byte(hostname))
+	return net.HardwareAddr(append([]byte{0x52, 0x54}, sum[:4]...)).String()
 }

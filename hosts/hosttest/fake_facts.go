@@ -41,6 +41,7 @@ func (o *opened) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, e
 	f.observeContents(&facts, slices.Concat(query.Contents, query.Secrets))
 	f.observeSystem(&facts, query)
 	f.observeProbes(&facts, query)
+	facts.Conditions = f.conditions(query.Conditions)
 	if query.Evidence {
 		facts.Evidence = []hosts.Evidence{{Source: "fake machine", Lines: []string{"nothing is wrong"}}}
 		facts.Signs = []hosts.Sign{{Source: "fake machine", State: hosts.StateRunning, Seconds: 1}}
@@ -208,6 +209,24 @@ func (f *Fake) hasAddress(address string) bool {
 	return slices.ContainsFunc(f.base.Interfaces, func(link hosts.Link) bool {
 		return slices.ContainsFunc(link.Addresses, func(cidr string) bool { return strings.HasPrefix(cidr, address+"/") })
 	})
+}
+
+// conditions are those that Edit has set, else those of a machine with which all is well.
+func (f *Fake) conditions(query *hosts.ConditionsQuery) *hosts.Conditions {
+	if query == nil {
+		return nil
+	}
+	if f.base.Conditions != nil {
+		return f.base.Conditions
+	}
+	well := &hosts.Conditions{TimeKeeper: "chrony.service", Localhost: []string{"127.0.0.1"}, Modules: map[string]bool{}, Mounts: map[string]hosts.Mount{}}
+	for _, name := range query.Modules {
+		well.Modules[name] = true
+	}
+	for _, place := range query.Places {
+		well.Mounts[place] = hosts.Mount{At: "/", Type: "ext4"}
+	}
+	return well
 }
 
 // interfaceFor is the interface whose subnet holds a virtual address: of all, or the one named.

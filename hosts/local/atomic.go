@@ -189,14 +189,23 @@ func attributesOf(info os.FileInfo) attributes {
 // space is what root may still write, and the size, of the file system that holds a path
 // or would hold it.
 func space(path string) (free, size int64, err error) {
+	disk, err := diskAt(path)
+	return disk.Free, disk.Size, err
+}
+
+// diskAt is the file system that holds a path or would hold it, and what root may still write there.
+func diskAt(path string) (hosts.Disk, error) {
 	for {
 		var stat unix.Statfs_t
-		err = unix.Statfs(path, &stat)
+		err := unix.Statfs(path, &stat)
 		if err == nil {
-			return int64(stat.Bavail) * stat.Bsize, int64(stat.Blocks) * stat.Bsize, nil
+			return hosts.Disk{
+				Free: int64(stat.Bavail) * stat.Bsize, Size: int64(stat.Blocks) * stat.Bsize,
+				Inodes: int64(stat.Files), InodesFree: int64(stat.Ffree),
+			}, nil
 		}
 		if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) || path == "/" {
-			return 0, 0, err
+			return hosts.Disk{}, err
 		}
 		path = filepath.Dir(path)
 	}

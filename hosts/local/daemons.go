@@ -12,6 +12,8 @@ import (
 type Systemd interface {
 	// Manager is systemd's version and the system's state.
 	Manager(ctx context.Context) (hosts.Systemd, error)
+	// Environment are the variables that services get, NAME=value each; none where systemd does not run.
+	Environment(ctx context.Context) ([]string, error)
 	// Unit is a unit's state; one that does not exist is not-found, not an error.
 	Unit(ctx context.Context, name string) (UnitState, error)
 	// List names the loaded units that match the patterns.

@@ -134,6 +134,7 @@ func (h *Host) observers(query hosts.Query) []observer {
 		{observer{hosts.LookRouteTo, h.observeRouteTo}, len(query.RouteTo) > 0},
 		{observer{hosts.LookSync, h.observeSync}, query.Sync != ""},
 		{observer{hosts.LookSandboxes, h.observeSandboxes}, query.Sandboxes},
+		{observer{hosts.LookConditions, h.observeConditions}, query.Conditions != nil},
 		{observer{hosts.LookVirtualIP, h.observeVirtualIP}, query.VirtualIP != nil},
 		{observer{"evidence", h.observeEvidence}, query.Evidence},
 	}

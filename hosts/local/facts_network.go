@@ -21,6 +21,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
@@ -44,8 +45,11 @@ func (h *Host) observeInterfaces(_ context.Context, _ hosts.Query, facts *hosts.
 	if err != nil {
 		return err
 	}
-	of := map[int][]string{}
+	of, leased := map[int][]string{}, map[int][]string{}
 	for _, address := range addresses {
+		if address.Flags&unix.IFA_F_PERMANENT == 0 {
+			leased[address.LinkIndex] = append(leased[address.LinkIndex], address.IPNet.String())
+		}
 		of[address.LinkIndex] = append(of[address.LinkIndex], address.IPNet.String())
 	}
 	for _, link := range links {
@@ -57,6 +61,7 @@ func (h *Host) observeInterfaces(_ context.Context, _ hosts.Query, facts *hosts.
 			Name: attrs.Name, MAC: attrs.HardwareAddr.String(), MTU: attrs.MTU,
 			Up: attrs.Flags&net.FlagUp != 0, Addresses: append([]string{}, of[attrs.Index]...),
 			AcceptRA: h.acceptRA(attrs.Name), AdvertisedRoute: advertised[attrs.Index],
+			Kind: link.Type(), Leased: leased[attrs.Index],
 		})
 	}
 	return nil

@@ -38,12 +38,12 @@ func (h *Host) observeResolver(facts *hosts.Facts, resolved bool) {
 		data, err := os.ReadFile(h.at(resolvedConf))
 		servers := hosts.NameServers(data)
 		if err == nil && (len(servers) > 0 || !asksOthers(own)) {
-			facts.Resolver, facts.NameServers = resolvedConf, servers
+			facts.Resolver, facts.NameServers, facts.SearchDomains = resolvedConf, servers, hosts.SearchDomains(data)
 			return
 		}
 	}
 	if ownErr == nil {
-		facts.Resolver, facts.NameServers = resolvConf, hosts.NameServers(own)
+		facts.Resolver, facts.NameServers, facts.SearchDomains = resolvConf, hosts.NameServers(own), hosts.SearchDomains(own)
 	}
 }
 

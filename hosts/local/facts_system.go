@@ -179,11 +179,12 @@ func (h *Host) overlayUsable() bool {
 func (h *Host) observeDisks(ctx context.Context, _ hosts.Query, facts *hosts.Facts) error {
 	for _, path := range writtenPlaces {
 		lookingAt(ctx, path)
-		free, size, err := space(h.at(path))
+		disk, err := diskAt(h.at(path))
 		if err != nil {
 			return err
 		}
-		facts.Disks = append(facts.Disks, hosts.Disk{Path: path, Free: free, Size: size})
+		disk.Path = path
+		facts.Disks = append(facts.Disks, disk)
 	}
 	return nil
 }

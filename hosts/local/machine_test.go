@@ -180,6 +180,7 @@ type fakeSystemd struct {
 	silent      map[string]error           // what comes instead of a unit's state
 	pending     map[string]local.UnitState // unit files that a reload shows
 	journal     []string
+	environment []string
 	begun       func() // called when a job begins
 }
 
@@ -190,6 +191,8 @@ func newFakeSystemd() *fakeSystemd {
 func (f *fakeSystemd) Manager(context.Context) (hosts.Systemd, error) {
 	return hosts.Systemd{Version: 252, State: "running"}, nil
 }
+
+func (f *fakeSystemd) Environment(context.Context) ([]string, error) { return f.environment, nil }
 
 func (f *fakeSystemd) Unit(_ context.Context, name string) (local.UnitState, error) {
 	f.mu.Lock()

@@ -80,6 +80,26 @@ func (b *bus) Manager(ctx context.Context) (hosts.Systemd, error) {
 	return hosts.Systemd{Version: systemdVersion(version), State: word}, nil
 }
 
+func (b *bus) Environment(ctx context.Context) ([]string, error) {
+	conn, err := b.connect(ctx)
+	if errors.Is(err, errNoSystemd) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	text, err := conn.GetManagerProperty("Environment")
+	if err != nil {
+		return nil, fmt.Errorf("ask systemd for its environment: %w", err)
+	}
+	value, err := godbus.ParseVariant(text, godbus.SignatureOf([]string{}))
+	if err != nil {
+		return nil, fmt.Errorf("read systemd's environment: %w", err)
+	}
+	variables, _ := value.Value().([]string)
+	return variables, nil
+}
+
 // systemdVersion reads the number out of "252 (252.30-1~deb12u2)", quoted or not.
 func systemdVersion(text string) int {
 	text = strings.Trim(text, `"`)

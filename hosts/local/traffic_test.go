@@ -26,6 +26,9 @@ const (
 	hereSix, thereSix         = "2001:db8::1", "2001:db8::2"
 )
 
+// The tests' first thread stays in their own namespace: /proc/net shows that one's.
+func init() { runtime.LockOSThread() }
+
 // neighbour is a network namespace at the other end of a wire: another host, as the network sees it.
 type neighbour struct {
 	t  *testing.T
@@ -311,4 +314,17 @@ func FuzzMessage(f *testing.F) {
 			t.Errorf("%x is read as %+v", data, m)
 		}
 	})
+}
+
+// TestAnAddressThatAnotherHasToo asks a real wire.
+func TestAnAddressThatAnotherHasToo(t *testing.T) {
+	there := newNeighbour(t)
+	if found, err := conflicts(t.Context(), []string{hereAddress, hereSix}); err != nil || len(found) > 0 {
+		t.Fatalf("nobody else has it: %v, %v", found, err)
+	}
+	there.run(func() { raise(t, "wire1", hereAddress+"/24") })
+	found, err := conflicts(t.Context(), []string{hereAddress})
+	if err != nil || len(found[hereAddress]) != len("00:00:00:00:00:00") {
+		t.Errorf("found %v, %v", found, err)
+	}
 }

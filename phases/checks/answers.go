@@ -14,6 +14,7 @@ import (
 var OnlyChecked = []string{
 	hosts.LookCgroups, hosts.LookKernel, hosts.LookDisks, hosts.LookForeign, hosts.LookNames, hosts.LookPorts,
 	hosts.LookReach, hosts.LookRoutes, hosts.LookRouteTo, hosts.LookSync,
+	hosts.LookConditions,
 }
 
 // onlyOwn are what only a host's own steps are planned by.

@@ -61,6 +61,33 @@ func fullDisks(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 				hosts.Size(left), hosts.Size(v.disk.Size), where, keptFree))
 		}
 	}
+	return append(all, lackingRoom(host, facts)...)
+}
+
+// The parts of a file system below which the kubelet begins to evict Pods, in percent: of the space of the one
+// with its own folder, and of the files that one can have.
+const (
+	keptOfNode   = 10
+	keptOfInodes = 5
+)
+
+// lackingRoom is a file system of the kubelet's or containerd's that Pods would be evicted for at once.
+func lackingRoom(host cluster.Host, facts hosts.Facts) []Finding {
+	if !host.IsNode() {
+		return nil
+	}
+	var all []Finding
+	if disk, known := diskOf(facts.Disks, manifests.KubeletFolder); known && disk.Free < disk.Size/100*keptOfNode {
+		all = append(all, warning("free at least "+hosts.Size(disk.Size/100*keptOfNode-disk.Free)+" on this file system (df -h "+manifests.KubeletFolder+" shows it)",
+			"%s of %s free below %s: the kubelet evicts Pods when less than %d %% is free", hosts.Size(disk.Free), hosts.Size(disk.Size), manifests.KubeletFolder, keptOfNode))
+	}
+	for _, place := range []string{manifests.KubeletFolder, manifests.ContainerdData} {
+		disk, known := diskOf(facts.Disks, place)
+		if known && disk.Inodes > 0 && disk.InodesFree < disk.Inodes/100*keptOfInodes {
+			all = append(all, warning("remove small files (df -i "+place+" shows how many there may be), or make the file system anew with more inodes (mkfs.ext4 -N)",
+				"%d of %d inodes free below %s: the kubelet evicts Pods when less than %d %% are free", disk.InodesFree, disk.Inodes, place, keptOfInodes))
+		}
+	}
 	return all
 }
 

@@ -38,8 +38,8 @@ func TestAReportTellsOfEveryCheckAndHost(t *testing.T) {
 			t.Errorf("%s: %q, want %q", key, got[key].Outcome, want)
 		}
 	}
-	if _, there := got["Mem w-1"]; there {
-		t.Error("a worker is asked for a control plane's memory")
+	if _, there := got["NumCPU w-1"]; there {
+		t.Error("a worker is asked for a control plane's processors")
 	}
 	if _, there := got["Connection "]; there {
 		t.Error("what a check of the cluster has found on a host is the cluster's as well")

@@ -101,6 +101,22 @@ func littleMemory(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 		"%d MiB of memory; a control plane needs %d", facts.Memory>>20, int64(leastMemory)>>20))
 }
 
+// What hosts without a control plane should have: the kubelet, containerd, kube-proxy and the network with
+// the kubelet's own reserve; or haproxy and keepalived alone.
+const (
+	workersMemory   = 900 << 20
+	balancersMemory = 300 << 20
+)
+
+func littleMemoryElsewhere(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+	least, what := int64(workersMemory), "a worker's own programs take about"
+	if !host.IsNode() {
+		least, what = balancersMemory, "a load balancer takes about"
+	}
+	return when(!host.HasRole(cluster.RoleControlPlane) && facts.Memory > 0 && facts.Memory < least,
+		warning("give the host more", "%d MiB of memory; %s %d", facts.Memory>>20, what, least>>20))
+}
+
 func swapOn(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 	return when(len(facts.Swaps) > 0,
 		warning("", "swap is on (%s): it is turned off, for the next boot as well; reset turns it on again",

@@ -1,0 +1,117 @@
+//go:build linux
+
+package local_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/local"
+)
+
+// TestConditions looks at what only checks look at: here it is all bad.
+func TestConditions(t *testing.T) {
+	m := newMachine(t)
+	m.write("/proc/sys/kernel/modules_disabled", "1\n")
+	m.write("/etc/hosts", "192.0.2.7 localhost other\n")
+	m.write("/usr/bin/mount", "")
+	m.systemd.environment = []string{"PATH=/usr/bin", "HTTPS_PROXY=http://joe:secret@proxy:3128", "https_proxy=", "no_proxy=10.0.0.0/8", "http_proxy=proxy:80"}
+	m.systemd.units["chronyd.service"] = local.UnitState{Load: "loaded", Active: "active"}
+	addBridge(t, "cni0")
+	facts := m.observe(m.host(), hosts.Query{Conditions: &hosts.ConditionsQuery{
+		Modules: []string{"no_such_module"}, Programs: []string{"mount", "losetup"}, Peers: []string{"127.0.0.9"},
+		Leftovers: &hosts.LeftoversQuery{Links: []string{"cni0"}, Units: []string{"kubelet.service"}},
+	}})
+	if facts.Conditions == nil {
+		t.Fatalf("nothing is seen: %v", facts.Unanswered)
+	}
+	got := *facts.Conditions
+	got.Unsynchronized = false // as this machine's clock is
+	want := hosts.Conditions{
+		Modules: map[string]bool{"no_such_module": false}, ModulesLocked: true, MissingPrograms: []string{"losetup"},
+		Proxy:      map[string]string{"https_proxy": "http://proxy:3128", "http_proxy": "proxy:80", "no_proxy": "10.0.0.0/8"},
+		TimeKeeper: "chronyd.service", Localhost: []string{"192.0.2.7"}, RouteTo: map[string]string{"127.0.0.9": "lo"},
+		Leftovers: hosts.Leftovers{Links: []string{"cni0"}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestLeftoversAreNoClustersOwn: on a host that has a record they are that cluster's.
+func TestLeftoversAreNoClustersOwn(t *testing.T) {
+	m := newMachine(t)
+	addBridge(t, "cni0")
+	link := m.at("/etc/systemd/system/multi-user.target.wants/kubelet.service")
+	m.write("/etc/systemd/system/multi-user.target.wants/.keep", "")
+	if err := os.Symlink("/etc/systemd/system/kubelet.service", link); err != nil {
+		t.Fatal(err)
+	}
+	query := hosts.Query{Conditions: &hosts.ConditionsQuery{Leftovers: &hosts.LeftoversQuery{Links: []string{"cni0"}, Units: []string{"kubelet.service"}, Processes: []string{"sleep"}}}}
+	host := m.host()
+	seen := m.observe(host, query).Conditions.Leftovers
+	if !slices.Equal(seen.Links, []string{"cni0"}) || !slices.Equal(seen.Units, []string{"/etc/systemd/system/multi-user.target.wants/kubelet.service"}) {
+		t.Errorf("seen are %+v", seen)
+	}
+	if _, err := host.Do(t.Context(), hosts.Claim{Cluster: hosts.Identity{Name: "try", ID: strings.Repeat("a", 64)}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if seen := m.observe(host, query).Conditions.Leftovers; len(seen.Links)+len(seen.Units) > 0 {
+		t.Errorf("of a host that a cluster has: %+v", seen)
+	}
+}
+
+// TestProcessesThatAreLeft finds a real one.
+func TestProcessesThatAreLeft(t *testing.T) {
+	program, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(program, "60")
+	command.Args[0] = "/usr/bin/kubelet"
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = command.Process.Kill(); _ = command.Wait() })
+	m := newMachine(t)
+	if err := os.RemoveAll(m.at("/proc")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/proc", m.at("/proc")); err != nil {
+		t.Fatal(err)
+	}
+	host := m.host()
+	seen := m.observe(host, hosts.Query{Conditions: &hosts.ConditionsQuery{Leftovers: &hosts.LeftoversQuery{Processes: []string{"kubelet"}}}}).Conditions.Leftovers
+	if !slices.Contains(seen.Processes, hosts.Process{PID: command.Process.Pid, Name: "kubelet"}) {
+		t.Errorf("seen are %v", seen.Processes)
+	}
+}
+
+// TestMountsOfPlaces: what counts is the mount that a place lies on, also before it is made.
+func TestMountsOfPlaces(t *testing.T) {
+	m := newMachine(t)
+	m.write("/opt/.keep", "")
+	if err := unix.Mount("slipway-test", m.at("/opt"), "tmpfs", unix.MS_NOEXEC|unix.MS_NOSUID, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(m.at("/opt"), unix.MNT_DETACH) })
+	seen := m.observe(m.host(), hosts.Query{Conditions: &hosts.ConditionsQuery{Places: []string{"/opt/slipway/components", "/scratch"}}}).Conditions.Mounts
+	real, err := filepath.EvalSymlinks(m.at("/opt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (hosts.Mount{At: real, Type: "tmpfs", NoExec: true, NoSUID: true}); seen["/opt/slipway/components"] != want {
+		t.Errorf("%+v, want %+v", seen["/opt/slipway/components"], want)
+	}
+	if other := seen["/scratch"]; other.At == real || other.NoExec {
+		t.Errorf("beside it: %+v", other)
+	}
+}
