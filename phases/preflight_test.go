@@ -63,7 +63,7 @@ func TestPreflight(t *testing.T) {
 		{"a daemon that does not answer", on("cp-1", func(f *hosts.Facts) {
 			f.Unanswered = []hosts.Unanswered{{What: "images", At: "containerd", Seconds: 10}}
 		}), "Answers", "cp-1", false, "containerd", "systemctl status"},
-		{"not root", on("w-1", func(f *hosts.Facts) { f.User = "ann" }), "IsPrivilegedUser", "w-1", false, "as ann", "sudo -n"},
+		{"not root", on("w-1", func(f *hosts.Facts) { f.User = "ann" }), "IsPrivilegedUser", "w-1", false, "as ann", "sudo or doas"},
 		{"CentOS 7's kernel", on("cp-1", func(f *hosts.Facts) { f.Kernel = "3.10.0-1160.el7.x86_64" }), "SystemVerification-Kernel", "cp-1", false, "3.10.0", "newer release"},
 		{"CentOS 8's kernel", on("cp-1", func(f *hosts.Facts) { f.Kernel = "4.18.0-553.el8" }), "SystemVerification-Kernel", "cp-1", true, "tested with 5.4", ""},
 		{"CentOS 9's kernel", on("cp-1", func(f *hosts.Facts) { f.Kernel = "5.14.0-503.el9" }), "", "", false, "", ""},
