@@ -151,7 +151,9 @@ func TestPreflightOfTheEndpoint(t *testing.T) {
 		{"a haproxy of others on a worker", vip, spoiled("w-1", func(f *hosts.Facts) { f.Foreign = []hosts.Foreign{{What: "haproxy"}} }), "", false, ""},
 		{"a keepalived of others where none comes", local, spoiled("cp-1", func(f *hosts.Facts) { f.Foreign = []hosts.Foreign{{What: "keepalived"}} }), "", false, ""},
 		{"a Docker on a balancer", balancers, spoiled("lb-1", func(f *hosts.Facts) { f.Foreign = []hosts.Foreign{{What: "docker"}} }), "", false, ""},
-		{"swap on a balancer", balancers, spoiled("lb-1", func(f *hosts.Facts) { f.Swaps, f.CPUs, f.Memory, f.Cgroup = []string{"/dev/sdb"}, 1, 1 << 30, hosts.Cgroup{} }), "", false, ""},
+		{"swap on a balancer", balancers, spoiled("lb-1", func(f *hosts.Facts) {
+			f.Swaps, f.CPUs, f.Memory, f.Cgroup = []string{"/dev/sdb"}, 1, 1<<30, hosts.Cgroup{}
+		}), "", false, ""},
 		{"a name that is not known yet", vip, named(nil), "", false, ""},
 		{"a name that leads to the VIP", vip, named(leads("w-1", testVIP)), "", false, ""},
 		{"a name that leads elsewhere", vip, named(leads("w-1", "10.0.0.7")), "w-1", false, "has to lead to 10.0.0.200, and leads to 10.0.0.7"},
