@@ -2,6 +2,7 @@ package ssh
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,8 +12,10 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/pkg/sftp"
+	"golang.org/x/crypto/ssh"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
@@ -29,6 +32,7 @@ const (
 // files is the SFTP session of a connection, opened when first needed.
 type files struct {
 	connection *connection
+	patience   time.Duration // with its start; filePatience if zero
 	mutex      sync.Mutex
 	client     *sftp.Client
 	refused    error // why it is not to be had: it is not asked for again
@@ -40,40 +44,46 @@ func (f *files) open(ctx context.Context) (*sftp.Client, error) {
 	if f.client != nil || f.refused != nil {
 		return f.client, f.refused
 	}
-	var client *sftp.Client
-	err := f.connection.within(ctx, filePatience, "start SFTP", func() (err error) {
-		client, err = f.start()
-		return err
-	})
-	var known *hosts.Error
+	client, err := f.start(ctx)
 	switch {
 	case err == nil:
 		f.client = client
 		return client, nil
-	case errors.As(err, &known) && known.Kind == hosts.KindStuck, errors.Is(err, context.Canceled), f.connection.lost(err):
+	case ctx.Err() != nil, f.connection.lost(err):
 		return nil, err
 	}
 	f.refused = fmt.Errorf("start SFTP: %w", err)
 	return nil, f.refused
 }
 
-// start opens the session. What comes before the server's first word is kept: a login
-// shell's start file that prints says it in SFTP's place.
-func (f *files) start() (*sftp.Client, error) {
+// start opens the session. It is tried once: where there is only one, the agent has it. A start file that runs
+// something else in SFTP's place may never come to an end, which is the end of this session alone.
+func (f *files) start(ctx context.Context) (*sftp.Client, error) {
 	session, err := f.connection.NewSession()
 	if err != nil {
 		return nil, err
 	}
+	overseen := oversee(ctx, cmp.Or(f.patience, filePatience), func() { _ = session.Close() })
+	client, err := f.greet(session)
+	if err = overseen.end("start SFTP", err); err != nil {
+		_ = session.Close()
+		return nil, err
+	}
+	return client, nil
+}
+
+// greet starts SFTP in a session. What comes before the server's first word is kept: a login
+// shell's start file that prints says it in SFTP's place.
+func (f *files) greet(session *ssh.Session) (*sftp.Client, error) {
 	in, err := session.StdinPipe()
 	if err != nil {
-		return nil, errors.Join(err, session.Close())
+		return nil, err
 	}
 	out, err := session.StdoutPipe()
 	if err != nil {
-		return nil, errors.Join(err, session.Close())
+		return nil, err
 	}
 	if err := session.RequestSubsystem("sftp"); err != nil {
-		_ = session.Close()
 		return nil, err
 	}
 	size := packetSizeOthers
@@ -84,7 +94,6 @@ func (f *files) start() (*sftp.Client, error) {
 	client, err := sftp.NewClientPipe(heard, in,
 		sftp.MaxPacketUnchecked(size), sftp.UseConcurrentWrites(true), sftp.MaxConcurrentRequestsPerFile(packetsUnderWay))
 	if err != nil {
-		_ = session.Close()
 		if noise := heard.text(); noise != "" {
 			err = fmt.Errorf("where SFTP should begin, the login shell prints: %s", noise)
 		}
