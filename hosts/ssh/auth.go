@@ -297,5 +297,9 @@ func (a *authentication) fix() string {
 }
 
 func letIn(o Options) string {
+	if o.User == "root" {
+		return fmt.Sprintf("let the key in: ssh-copy-id -p %d root@%s; or, where sshd lets no root log in (PermitRootLogin), set ssh.user in the cluster file "+
+			"to one who may become root by sudo or doas", o.Port, o.Host)
+	}
 	return fmt.Sprintf("let the key in: ssh-copy-id -p %d %s@%s; or name another as ssh.identityFile in the cluster file", o.Port, o.User, o.Host)
 }

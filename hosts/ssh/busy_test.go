@@ -100,10 +100,11 @@ func TestFiftyHostsOfOneSSHD(t *testing.T) {
 	for name, proxied := range map[string]bool{"through a jump host": true, "at one address": false} {
 		t.Run(name, func(t *testing.T) {
 			bound, o := busyServer(t, 2)
+			bound.slow = 100 * time.Millisecond
 			if !proxied {
 				o.ProxyCommand = ""
 			}
-			o.Gate, o.ConnectTimeout = ssh.NewGate(), 15*time.Second
+			o.Gate, o.ConnectTimeout = ssh.NewGate(), 2*time.Second // less than all of them take
 			logInAtOnce(t, o, 50)
 			if bound.turnedAway() == 0 {
 				t.Error("nobody was turned away: nothing was tried")

@@ -45,21 +45,23 @@ const (
 
 // connect brings a connection up to the end of the handshake, within the timeout. A busy
 // sshd, the host's or a jump host's, turns away who comes while too many are logging in:
-// then it is tried again. The wait for a turn is not counted.
+// then it is tried again. The wait for a turn is not counted, nor is a try while others are let in.
 func connect(ctx context.Context, o Options) (*connection, error) {
 	known, err := readKnownHosts(o)
 	if err != nil {
 		return nil, err
 	}
 	left := o.ConnectTimeout
+	var turn *turn
 	for tries, pause := 1, firstPause; ; tries, pause = tries+1, min(2*pause, maxPause) {
-		leave, err := o.Gate.login(ctx, o)
-		if err != nil {
+		if turn, err = o.Gate.login(ctx, o, turn); err != nil {
 			return nil, unreachable(ctx, o, "", err)
 		}
 		o.tell("logging in")
 		c, end := login(ctx, left, o, known)
-		leave()
+		if others := turn.over(end.err == nil, end.busy); end.busy && others {
+			end.left = left + pause // it is the others' turn, and the host is there
+		}
 		switch left = end.left - pause; {
 		case end.again && left > 0: // the host hung up while the operator was asked
 			left += pause
@@ -311,7 +313,7 @@ func insist[S any](open func() (S, error)) (S, error) {
 		case time.Now().After(deadline):
 			return session, &hosts.Error{
 				Kind: hosts.KindBroken, Op: "open a session", Err: err,
-				Fix: "let sshd on the host allow at least two sessions in one connection: MaxSessions in /etc/ssh/sshd_config",
+				Fix: "let sshd on the host allow sessions: MaxSessions in /etc/ssh/sshd_config has to be 1 or more",
 			}
 		}
 		time.Sleep(pause)

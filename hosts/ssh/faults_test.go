@@ -10,6 +10,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pkg/sftp"
 	xssh "golang.org/x/crypto/ssh"
@@ -101,6 +102,7 @@ func refuseKeys(_ net.Conn, config *xssh.ServerConfig) {
 // startups bounds the connections that have not logged in yet.
 type startups struct {
 	most    int
+	slow    time.Duration // how long a login takes
 	mutex   sync.Mutex
 	now     int
 	refused int
@@ -110,6 +112,7 @@ func (s *startups) hooks() hosttest.Hooks {
 	return hosttest.Hooks{Conn: s.begin, Config: func(conn net.Conn, config *xssh.ServerConfig) {
 		config.AuthLogCallback = func(_ xssh.ConnMetadata, _ string, err error) {
 			if err == nil {
+				<-time.After(s.slow)
 				conn.(*startup).over()
 			}
 		}

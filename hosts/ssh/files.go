@@ -52,7 +52,7 @@ func (f *files) open(ctx context.Context) (*sftp.Client, error) {
 	case ctx.Err() != nil, f.connection.lost(err):
 		return nil, err
 	}
-	f.refused = fmt.Errorf("start SFTP: %w", err)
+	f.refused = fmt.Errorf("start SFTP: %v", err) //nolint:errorlint // what it is of is over: blobs go another way
 	return nil, f.refused
 }
 
@@ -65,7 +65,7 @@ func (f *files) start(ctx context.Context) (*sftp.Client, error) {
 	}
 	overseen := oversee(ctx, cmp.Or(f.patience, filePatience), func() { _ = session.Close() })
 	client, err := f.greet(session)
-	if err = overseen.end("start SFTP", err); err != nil {
+	if err = overseen.end("open it", err); err != nil {
 		_ = session.Close()
 		return nil, err
 	}
