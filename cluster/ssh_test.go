@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -63,6 +64,15 @@ func TestWrongWaysIn(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v\nwant %s", own, err, want)
 		}
+	}
+}
+
+// TestWhatIsWrongForAllHostsIsSaidOnce.
+func TestWhatIsWrongForAllHostsIsSaidOnce(t *testing.T) {
+	_, err := Load([]byte(withSSH("{identityFile: a, identityFiles: [b], jump: [''], hostKeys: [x]}", "{}")))
+	var invalid *Invalid
+	if !errors.As(err, &invalid) || len(invalid.Problems) != 3 {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -99,6 +99,9 @@ func (s SSH) own(all SSH) SSH {
 	if slices.Equal(s.Jump, all.Jump) {
 		s.Jump = nil
 	}
+	if slices.Equal(s.IdentityFiles, all.IdentityFiles) {
+		s.IdentityFiles = nil
+	}
 	if slices.Equal(s.HostKeys, all.HostKeys) {
 		s.HostKeys = nil
 	}

@@ -19,6 +19,10 @@ import (
 // longAnswer is how long an answer may take before sshd may have given the client up (LoginGraceTime).
 const longAnswer = time.Second
 
+// idleMost is how long a connection is kept that waits for an answer: sshd bears a grudge against who exceeds
+// LoginGraceTime, 120 s unless it says otherwise (PerSourcePenalties). It is connected to again when there is one.
+var idleMost = time.Minute
+
 // tooManyFailures tells that sshd has ended a connection for them (MaxAuthTries).
 func tooManyFailures(err error) bool {
 	return strings.Contains(strings.ToLower(err.Error()), "too many authentication failures")
@@ -176,6 +180,7 @@ func (a *authentication) take(text, said string, shown, isPassword bool) (string
 	a.options.tell("waiting for the password of " + a.options.User)
 	defer a.options.tell("logging in")
 	began := time.Now()
+	defer time.AfterFunc(idleMost, func() { _ = a.conn.Close() }).Stop()
 	given, err := a.options.Shared.take(a.ctx, from, len(a.trials) > 0)
 	if err != nil {
 		a.trouble = err

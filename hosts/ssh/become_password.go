@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
@@ -12,6 +13,8 @@ import (
 // becoming is the password for sudo or doas on one host.
 type becoming struct {
 	options Options
+
+	mutex   sync.Mutex
 	trials  []*trial // that the host has not judged
 	refused []string
 }
@@ -29,17 +32,22 @@ func (o Options) withBecome() (Options, *becoming) {
 
 func (b *becoming) password(ctx context.Context, prompt string) (string, error) {
 	o := b.options
-	if o.BecomePasswordFile != "" && prompt == "" && len(b.refused) > 0 {
+	b.mutex.Lock()
+	from, busy, refused := b.source(prompt), len(b.trials) > 0, len(b.refused) > 0
+	b.mutex.Unlock()
+	if o.BecomePasswordFile != "" && prompt == "" && refused {
 		return "", b.refusal() // the same would be tried again
 	}
 	o.tell("waiting for the password of " + o.User)
-	given, err := o.Shared.take(ctx, b.source(prompt), len(b.trials) > 0)
+	given, err := o.Shared.take(ctx, from, busy)
 	switch {
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	case err != nil:
 		return "", b.none(err)
 	}
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
 	b.trials = append(b.trials, given)
 	return given.value, nil
 }
@@ -63,6 +71,8 @@ func (b *becoming) source(prompt string) source {
 }
 
 func (b *becoming) accepted() {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
 	for _, given := range b.trials {
 		given.accepted()
 	}
@@ -70,6 +80,8 @@ func (b *becoming) accepted() {
 }
 
 func (b *becoming) wrong() {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
 	for _, given := range b.trials {
 		given.refuse(b.refusal())
 		b.refused = append(b.refused, given.value)
@@ -79,6 +91,8 @@ func (b *becoming) wrong() {
 
 // leave lets the next host try what this one has not judged.
 func (b *becoming) leave() {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
 	for _, given := range b.trials {
 		given.leave()
 	}

@@ -3,8 +3,16 @@ package ssh
 import (
 	"fmt"
 	"strings"
+	"testing"
 	"time"
 )
+
+// IdleAtMost has connections that wait for an answer closed after this time.
+func IdleAtMost(t testing.TB, most time.Duration) {
+	before := idleMost
+	idleMost = most
+	t.Cleanup(func() { idleMost = before })
+}
 
 // Said are what a configuration has said of options that have no field of their own, in words for tests.
 func Said(o Options) []string {

@@ -77,7 +77,8 @@ type jumps struct {
 // jumpHost is a connection that lasts as long as somebody uses it.
 type jumpHost struct {
 	key   string
-	ready chan struct{} // closed when it is known whether it came to be
+	stop  context.CancelFunc // of the connecting
+	ready chan struct{}      // closed when it is known whether it came to be
 	conn  *connection
 	err   error
 	users int
@@ -168,19 +169,19 @@ func (all *jumps) take(ctx context.Context, o Options) (*jumpHost, error) {
 	if fresh {
 		host = &jumpHost{key: key, ready: make(chan struct{})}
 		all.open[key] = host
-	}
-	host.users++
-	all.mutex.Unlock()
-	if fresh {
-		go func() { // whoever asked first may give up, and the others not
-			host.conn, host.err = connect(context.WithoutCancel(ctx), o)
+		var own context.Context // whoever asked first may give up, and the others not
+		own, host.stop = context.WithCancel(context.WithoutCancel(ctx))
+		go func() {
+			host.conn, host.err = connect(own, o)
 			close(host.ready)
 		}()
 	}
+	host.users++
+	all.mutex.Unlock()
 	select {
 	case <-host.ready:
 	case <-ctx.Done():
-		go func() { <-host.ready; all.leave(host) }()
+		all.leave(host)
 		return nil, ctx.Err()
 	}
 	if host.err != nil {
@@ -208,7 +209,7 @@ func (h *jumpHost) gone() bool {
 	}
 }
 
-// leave closes a connection that nobody uses any more.
+// leave closes a connection that nobody uses any more, or waits for.
 func (all *jumps) leave(host *jumpHost) {
 	all.mutex.Lock()
 	host.users--
@@ -217,7 +218,12 @@ func (all *jumps) leave(host *jumpHost) {
 		delete(all.open, host.key)
 	}
 	all.mutex.Unlock()
-	if last && host.conn != nil {
+	if !last {
+		return
+	}
+	host.stop()
+	<-host.ready // it is given up at once
+	if host.conn != nil {
 		_ = host.conn.Close() // which leaves the jump host before it
 	}
 }

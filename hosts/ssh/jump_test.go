@@ -1,6 +1,7 @@
 package ssh_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -172,6 +173,56 @@ func TestAJumpHostsKeyIsTrustedByItsFingerprint(t *testing.T) {
 		}
 	}
 	connect(t, o)
+}
+
+// TestAJumpHostIsGivenUp when nobody waits for it any more: a question about it ends, too.
+func TestAJumpHostIsGivenUp(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("SSH_AUTH_SOCK", "")
+	gate, jump := jumpServer(t)
+	gate.SetWays(hosttest.Ways{NoKeys: true, Password: "secret", Forward: true})
+	server := newServer(t)
+	o := options(server)
+	o.Jump, o.KnownHostsFile = []ssh.Jump{jump}, knownTo(t, gate, server)
+	noLeaks(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	o.Shared = ssh.NewShared(func(asked context.Context, q ssh.Question) (string, error) {
+		defer close(ended)
+		if !strings.HasPrefix(q.Text, "Password of jumper on the jump host 127.0.0.1:") {
+			t.Errorf("asked %q", q.Text)
+		}
+		cancel()
+		<-asked.Done()
+		return "", asked.Err()
+	})
+	if _, err := ssh.Connect(ctx, o); err == nil {
+		t.Error("it connects")
+	}
+	<-ended
+}
+
+// TestAJumpHostsPasswordIsItsOwn: the hosts behind it have another one.
+func TestAJumpHostsPasswordIsItsOwn(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("SSH_AUTH_SOCK", "")
+	gate, jump := jumpServer(t)
+	gate.SetWays(hosttest.Ways{NoKeys: true, Password: "outer", Forward: true})
+	servers := append([]*hosttest.Server{gate}, passwordHosts(t, 3, "inner")...)
+	jump.User = "ops"
+	known := knownTo(t, servers...)
+	shared := ssh.NewShared(func(_ context.Context, q ssh.Question) (string, error) {
+		if strings.Contains(q.Text, "jump host") {
+			return "outer", nil
+		}
+		return "inner", nil
+	})
+	for _, err := range connectAll(t, servers[1:], func(o *ssh.Options) { o.Jump, o.KnownHostsFile, o.Shared = []ssh.Jump{jump}, known, shared }) {
+		must(t, err)
+	}
+	if tried := passwordsSeen(servers); tried["outer"] > 3 || tried["inner"] != 3 {
+		t.Errorf("tried %v", tried)
+	}
 }
 
 // TestOneConnectionAndOneAuthentication for all that an init does with a host.

@@ -413,6 +413,19 @@ func TestAHostMayHangUpWhileTheOperatorTypes(t *testing.T) {
 	}
 }
 
+// TestNoConnectionIsKeptWaitingForTheOperator until sshd ends it, which it would hold against us.
+func TestNoConnectionIsKeptWaitingForTheOperator(t *testing.T) {
+	ssh.IdleAtMost(t, 300*time.Millisecond)
+	server := passwordHosts(t, 1, "secret")[0]
+	by := &operator{answers: []string{"secret"}, pause: 1500 * time.Millisecond}
+	o := options(server)
+	o.Shared = ssh.NewShared(by.ask)
+	connect(t, o)
+	if seen := server.Seen(); seen.Connections != 2 || seen.Logins != 1 || len(by.asked) != 1 {
+		t.Errorf("%+v, asked %q", seen, by.texts())
+	}
+}
+
 // TestAHostThatHangsUpOnAPassword without a word has refused it: it is not sent again and again.
 func TestAHostThatHangsUpOnAPassword(t *testing.T) {
 	server := passwordHosts(t, 1, "secret")[0]
