@@ -40,6 +40,7 @@ type Cluster struct {
 	Upgrade           Upgrade      `json:"upgrade,omitzero"`
 	Timeouts          Timeouts     `json:"timeouts,omitzero"`
 	Firewall          Firewall     `json:"firewall,omitzero"`
+	Prepare           Prepare      `json:"prepare,omitzero"`
 
 	// Kubelet and KubeProxy are the further documents of the file: a
 	// KubeletConfiguration and a KubeProxyConfiguration in their own API, laid over

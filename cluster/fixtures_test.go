@@ -56,6 +56,7 @@ bundle: {trustedKeyFiles: [release.pub, own.pub]}
 drain: {timeout: 10m, gracePeriod: 30s, onBlocked: force, forceAfter: 2m, force: true, deleteEmptyDirData: true}
 upgrade: {keepVersions: 2, workersAtOnce: 10%}
 timeouts: {controlPlaneComponentHealthCheck: 20m, kubeletHealthCheck: 10m, kubernetesAPICall: 3m, etcdAPICall: 1m, withoutProgress: 5m, limit: 1h}
+prepare: {hostsFile: true, timeZone: Europe/Berlin, ntp: {servers: [ntp.example.com, 192.0.2.7]}}
 firewall: {manage: false, nodePorts: false, hostNetworks: [192.0.2.0/24, "2001:db8::/64"]}
 certificates:
   validity: 1h

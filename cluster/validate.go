@@ -59,6 +59,8 @@ func findings(c *Cluster) []*finding {
 	k.upgrade(c.Upgrade)
 	k.timeouts(c.Timeouts)
 	k.firewall(c.Firewall)
+	k.prepare(c.Prepare)
+	k.swapUse(c)
 	return k.found
 }
 

@@ -462,3 +462,30 @@ func TestSSHMayPassThroughAnotherHost(t *testing.T) {
 		}
 	}
 }
+
+// TestSwapAndTimeAreRefusedWhereTheyCannotBe: by field, with what to write.
+func TestSwapAndTimeAreRefusedWhereTheyCannotBe(t *testing.T) {
+	const file = `apiVersion: slipway.dev/v1alpha1
+kind: Cluster
+name: try
+prepare: {timeZone: "Europe Berlin", ntp: {servers: ["ntp example"]}}
+firewall: {hostNetworks: [10.0.0.1, 10.0.0.1/24, "::/0"]}
+hosts:
+  - {name: cp-1, address: 192.0.2.11, roles: [control-plane]}
+---
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+memorySwap: {swapBehavior: LimitedSwap}
+`
+	_, err := Load([]byte(file))
+	if err == nil {
+		t.Fatal("it is taken")
+	}
+	for _, want := range []string{
+		"prepare.timeZone", "prepare.ntp.servers[0]", "write the length too", "write 10.0.0.0/24", "::/0 is everybody", "LimitedSwap needs swap",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error lacks %q:\n%v", want, err)
+		}
+	}
+}

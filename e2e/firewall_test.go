@@ -45,9 +45,9 @@ func (l *lab) firewalls() map[string]string {
 
 func opensByName(t *testing.T, l *lab) {
 	l.init()
-	wantWords(t, l.exec("cp-1", "firewall-cmd", "--list-services"), "dhcpv6-client", "http", "slipway-api", "slipway-node-ports", "ssh")
+	wantWords(t, l.exec("cp-1", "firewall-cmd", "--zone=public", "--list-services"), "dhcpv6-client", "http", "slipway-api", "slipway-node-ports", "ssh")
 	wantWords(t, l.exec("cp-1", "firewall-cmd", "--zone=slipway-pods", "--list-interfaces"), "cni0", "flannel.1")
-	rules := l.exec("cp-1", "firewall-cmd", "--list-rich-rules")
+	rules := l.exec("cp-1", "firewall-cmd", "--zone=public", "--list-rich-rules")
 	for _, want := range []string{"slipway-kubelet", "slipway-vxlan"} {
 		if !strings.Contains(rules, want) {
 			t.Errorf("no rule of firewalld for %s:\n%s", want, rules)
@@ -84,7 +84,7 @@ func worksAfterReload(_ *testing.T, l *lab) {
 }
 
 func firewallIsMended(t *testing.T, l *lab) {
-	l.exec("cp-1", "firewall-cmd", "--remove-service=slipway-api")
+	l.exec("cp-1", "firewall-cmd", "--zone=public", "--remove-service=slipway-api")
 	l.exec("worker-1", "ufw", "delete", "allow", "in", "on", "cni0")
 	var ids []string
 	for _, step := range l.planned() {
@@ -96,7 +96,7 @@ func firewallIsMended(t *testing.T, l *lab) {
 }
 
 func unsavedIsKept(_ *testing.T, l *lab) {
-	l.exec("cp-1", "firewall-cmd", "--remove-service=slipway-api")
+	l.exec("cp-1", "firewall-cmd", "--zone=public", "--remove-service=slipway-api")
 	l.exec("cp-1", "firewall-cmd", "--add-port=9999/tcp")
 	l.wantCode(4, "9999", l.withBundle("init", "--yes")...)
 	l.exec("cp-1", "firewall-cmd", "--remove-port=9999/tcp")

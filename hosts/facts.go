@@ -49,6 +49,8 @@ type Facts struct {
 	Routes   []Route `json:"routes,omitempty"`
 	SELinux  string  `json:"selinux,omitempty"`  // enforcing, permissive, or empty
 	Firewall string  `json:"firewall,omitempty"` // firewalld, ufw, or empty
+	// TimeSettings are the time zone, and who keeps the clock right.
+	TimeSettings TimeSettings `json:"timeSettings,omitzero"`
 	// SELinuxPolicy is what that has loaded.
 	SELinuxPolicy SELinuxPolicy `json:"selinuxPolicy,omitzero"`
 	// FirewallState is what that one has, or the one of the next boot.
@@ -138,6 +140,7 @@ const (
 	LookFirewall   = "firewall"
 	LookPolicy     = "SELinux policy"
 	LookConditions = "what only checks look at"
+	LookTime       = "time settings"
 )
 
 // Unanswered is a question that got no answer in time: the server of a file system is away, a

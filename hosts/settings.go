@@ -30,6 +30,12 @@ func (DisableSwap) describe() Description {
 	return Description{Kind: "disable-swap", Deed: "turn swap off"}
 }
 
+// SwapServices turn swap on at boot by themselves, without a swap unit: in compressed memory
+// (zram-tools, Ubuntu's zram-config, Armbian), in files of their own (Raspberry Pi OS, swapspace).
+var SwapServices = []string{
+	"zramswap.service", "zram-config.service", "armbian-zram-config.service", "dphys-swapfile.service", "swapspace.service",
+}
+
 var _ = register(SetHostname{}, AddHostsEntry{})
 
 // SetHostname sets the static and the running host name.

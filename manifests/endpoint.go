@@ -130,6 +130,24 @@ func HostsEntries(c *cluster.Cluster, facts hosts.Facts) []HostsEntry {
 	})
 }
 
+// PeerEntries are the lines by which a host finds the others, where the cluster file asks for them. The names
+// that the endpoint's line has the address of are in none: there is one line for an address.
+func PeerEntries(c *cluster.Cluster, host cluster.Host) []HostsEntry {
+	var found []HostsEntry
+	if !c.Prepare.HostsFile {
+		return nil
+	}
+	for _, other := range c.Hosts {
+		for _, address := range other.Addresses {
+			taken := slices.ContainsFunc(endpointEntry(c), func(entry HostsEntry) bool { return entry.Address == address })
+			if other.Name != host.Name && !taken {
+				found = append(found, HostsEntry{Address: address, Names: []string{other.Name}})
+			}
+		}
+	}
+	return found
+}
+
 // leadsThere tells whether an entry's names lead to its address without the line. Where no name
 // server answers just now, the line stays away from a host whose kubelet Slipway has started
 // without it: the kubelet's unit has the line too, and that kubelet would be restarted for it. A

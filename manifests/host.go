@@ -25,7 +25,7 @@ func skeleton(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) (HostStat
 		state.Hostname = ""
 	}
 	if host.IsNode() {
-		state.DisableSwap = true
+		state.DisableSwap = !c.KeepsSwap()
 		state.Modules = slices.Clone(modules)
 		state.Sysctls = sysctls(c, hosts.Facts{})
 		state.Directories = directories(c, host)
@@ -69,12 +69,31 @@ func Host(in Input, name string) (HostState, error) {
 	return state, nil
 }
 
+// HostSettings renders what of a host's own settings should be, for which no bundle is needed: swap, modules, kernel
+// parameters, names, firewall, SELinux.
+func HostSettings(in Input, name string) (HostState, error) {
+	host, err := in.host(name)
+	if err != nil {
+		return HostState{}, err
+	}
+	whole := Skeleton(in.Cluster, in.Bill, host)
+	state := HostState{
+		Host: whole.Host, Hostname: whole.Hostname, DisableSwap: whole.DisableSwap, Modules: whole.Modules, Sysctls: whole.Sysctls,
+		Files: slices.DeleteFunc(whole.Files, func(file File) bool { return file.Phase != plan.PhasePrepare }),
+	}
+	if err := in.fill(&state, host); err != nil {
+		return HostState{}, fmt.Errorf("render the settings of host %s: %w", name, err)
+	}
+	return state, nil
+}
+
 // fill adds to a skeleton what is known only with keys and facts.
 func (in Input) fill(state *HostState, host cluster.Host) error {
 	if state.Sysctls != nil {
 		state.Sysctls = sysctls(in.Cluster, in.Facts[host.Name])
 		state.Entries = HostsEntries(in.Cluster, in.Facts[host.Name])
 	}
+	state.Entries = append(state.Entries, PeerEntries(in.Cluster, host)...)
 	state.Firewall = Firewall(in.Cluster, host, in.Facts[host.Name])
 	var err error
 	if state.PolicyModule, err = policyModule(in.Facts[host.Name]); err != nil {

@@ -24,14 +24,20 @@ func (d *draft) renderHosts() {
 			d.fail(&checks.Refused{Findings: []checks.Finding{checks.Unreached(d.in.View, host.Name)}})
 			return
 		}
-		state, err := manifests.Host(input, host.Name)
+		render := manifests.Host
+		if d.in.HostsOnly {
+			render = manifests.HostSettings
+		}
+		state, err := render(input, host.Name)
 		if err != nil {
 			d.fail(fmt.Errorf("render %s: %w", host.Name, err))
 			return
 		}
 		h := d.forHost(host, state)
-		h.keepInitialCluster(input)
-		h.findReseeds()
+		if !d.in.HostsOnly {
+			h.keepInitialCluster(input)
+			h.findReseeds()
+		}
 		d.begin(h)
 	}
 }
@@ -62,6 +68,16 @@ func (h *hostDraft) install() {
 	h.writeFiles(h.base(), plan.PhaseCerts, plan.PhaseLoadBalancer, plan.PhaseKubeconfig, plan.PhaseEtcd, plan.PhaseControlPlane, plan.PhaseKubelet)
 	h.loadImages()
 	h.startHAProxy()
+}
+
+// prepareSettings sets the host's own settings, and puts nothing there that comes from a bundle.
+func (h *hostDraft) prepareSettings() {
+	h.claim()
+	h.openFirewall()
+	h.policyModule()
+	h.prepare()
+	h.writeFiles(h.base(), plan.PhasePrepare)
+	h.tidy()
 }
 
 // installControlPlanes brings control planes to where their static Pods can be written, and lets

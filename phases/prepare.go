@@ -11,6 +11,7 @@ import (
 // containerd, images, and the units of kubelet and balancers, not started. Nothing of the cluster's own
 // is put there but, in mode local, its haproxy; so a host can be joined by hand as well. A host that is
 // in the cluster with another bundle gets this one staged, for an upgrade: nothing that runs takes notice.
+// With HostsOnly the hosts' own settings alone are set.
 func Prepare(in Input) (plan.Plan, plan.Contents, error) {
 	return planOf(in, view.Prepare,
 		(*draft).renderHosts,
@@ -21,6 +22,10 @@ func Prepare(in Input) (plan.Plan, plan.Contents, error) {
 // prepareHosts installs hosts as far as that belongs to no cluster.
 func (d *draft) prepareHosts() {
 	for _, h := range d.drafts {
+		if d.in.HostsOnly {
+			h.prepareSettings()
+			continue
+		}
 		if h.onlyStages() {
 			h.stage()
 			h.loadImages()

@@ -31,7 +31,7 @@ func HostQuery(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) hosts.Qu
 		Sysctls:      sortedKeys(wanted.Sysctls),
 		Modules:      wanted.Modules,
 		Images:       wanted.References(),
-		Names:        slices.DeleteFunc(view.NeededNames(c, host), func(name string) bool { return name == "" }),
+		Names:        slices.DeleteFunc(append(view.NeededNames(c, host), peerNames(c, host)...), func(name string) bool { return name == "" }),
 		Ports:        view.Ports(c, host),
 	}
 	if c.MayHold(host) {
@@ -63,6 +63,15 @@ func HostQuery(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) hosts.Qu
 		query.Sync = manifests.EtcdData
 	}
 	return query
+}
+
+// peerNames are the names of other hosts that the host is to find.
+func peerNames(c *cluster.Cluster, host cluster.Host) []string {
+	var names []string
+	for _, entry := range manifests.PeerEntries(c, host) {
+		names = append(names, entry.Names...)
+	}
+	return names
 }
 
 // UpgradeQuery is HostQuery for an upgrade, which has to know what belongs to the version in force.

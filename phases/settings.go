@@ -70,12 +70,27 @@ func (h *hostDraft) prepare() {
 		}
 		h.step(plan.PhasePrepare, "swap", plan.LaneWork, plan.Update, why, hosts.DisableSwap{})
 	}
+	h.keepSwap()
 	h.modules()
 	h.sysctls()
 	if why := h.hostnameDiffers(); why != "" {
 		h.step(plan.PhasePrepare, "hostname", plan.LaneWork, plan.Update, why, hosts.SetHostname{Name: h.state.Hostname})
 	}
 	h.entries()
+	h.time()
+}
+
+// keepSwap turns swap on again that was turned off, where the file now has the kubelet run beside it.
+func (h *hostDraft) keepSwap() {
+	if !h.in.Cluster.KeepsSwap() || h.facts.Record == nil {
+		return
+	}
+	for _, prior := range slices.Backward(h.facts.Record.Priors) {
+		kind, name, _ := strings.Cut(prior.Setting, "/")
+		if kind == "swap" || kind == "unit" && (strings.HasSuffix(name, ".swap") || slices.Contains(hosts.SwapServices, name)) {
+			h.step(plan.PhasePrepare, "restore/"+trimmed(prior.Setting), plan.LaneWork, plan.Update, "failSwapOn is false: swap stays", hosts.Restore{Setting: prior.Setting, Value: prior.Value})
+		}
+	}
 }
 
 // hostnameDiffers says why the host's name is not right: the running one, or the one that

@@ -46,6 +46,7 @@ func (s *Session) inputOf(r *Run) (phases.Input, error) {
 	if s.back != nil {
 		in.Back, in.BackFrom, in.KeptContents = s.back.hosts, s.back.before, s.back.contents
 	}
+	in.HostsOnly = r.HostsOnly
 	in.PauseAfter, in.Without, in.Boots = r.PauseAfter, r.Without, r.boots
 	if err == nil {
 		in.WorkersAtOnce, err = workersAtOnce(s.cluster, r.Request)

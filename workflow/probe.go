@@ -226,7 +226,7 @@ func (p *Probe) seat(h cluster.Host) *seat {
 var HostChecks = []string{
 	"Machine", "IsPrivilegedUser",
 	"SystemVerification-Kernel", "SystemVerification-Systemd", "SystemVerification-Cgroups", "SystemVerification-OverlayFS", "SystemVerification-PacketFilter",
-	"NumCPU", "Mem", "Clock", "Swap", "SELinux", "NextBoot",
+	"NumCPU", "Mem", "Clock", "TimeService", "Swap", "SELinux", "NextBoot",
 	"ForeignSoftware", "DirAvailable", "FileAvailable", "MachineID",
 	"HostAddress", "Port", "Firewalld", "Ufw", "Firewall", "AddressPlan", "ServiceRoute", "NameServers",
 	"EndpointName", "LoadBalancer", "VirtualIP",

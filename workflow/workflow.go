@@ -115,6 +115,7 @@ type Request struct {
 	All         bool     // every host of the file
 	Force       bool
 	Offline     bool
+	HostsOnly   bool // set the hosts' own settings alone, without a bundle
 	RemoveStale bool
 	Drain       DrainRequest
 	Yes         bool // do it without asking

@@ -160,7 +160,12 @@ func exitCode(err error) int {
 // isCobrasUsage tells cobra's own complaints about the command line, for which it has
 // neither types nor a hook.
 func isCobrasUsage(err error) bool {
-	return strings.HasPrefix(err.Error(), "required flag(s) ") || strings.HasPrefix(err.Error(), "unknown command ")
+	for _, begins := range []string{"required flag(s) ", "unknown command ", "at least one of the flags in the group ", "if any flags in the group "} {
+		if strings.HasPrefix(err.Error(), begins) {
+			return true
+		}
+	}
+	return false
 }
 
 // fixes gathers what to do from every host error in the tree, each once.

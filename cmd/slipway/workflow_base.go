@@ -26,6 +26,11 @@ func (p *program) base(w workflow.Workflow, flags *clusterFlags, request *workfl
 	for _, option := range w.Options {
 		addOption(command.Flags(), option, request)
 	}
+	if command.Flags().Lookup(workflow.HostsOnly) != nil {
+		delete(command.Flags().Lookup("bundle").Annotations, cobra.BashCompOneRequiredFlag)
+		command.MarkFlagsOneRequired("bundle", workflow.HostsOnly)
+		command.MarkFlagsMutuallyExclusive("bundle", workflow.HostsOnly)
+	}
 	if w.Args == workflow.Archives {
 		command.Flags().StringVar(&request.ImageName, "name", "", "what to call the one image of the archive, where it has no name there or another")
 	}

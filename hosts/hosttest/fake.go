@@ -217,6 +217,10 @@ func (o *opened) change(action hosts.Action) (string, error) {
 		return f.openFirewall(a)
 	case hosts.DisableSwap:
 		return f.disableSwap()
+	case hosts.SetTimeZone:
+		return f.setTimeZone(a)
+	case hosts.SetNTP:
+		return f.setNTP(a)
 	case hosts.SetHostname:
 		return f.setHostname(a)
 	case hosts.AddHostsEntry:

@@ -45,6 +45,10 @@ func (f *Fake) restore(a hosts.Restore) (string, error) {
 		delete(f.modules, name)
 	case "selinux":
 		f.base.SELinuxPolicy.Module = ""
+	case "timezone":
+		f.base.TimeSettings.Zone = prior.Value
+	case "ntp":
+		f.base.TimeSettings.Servers, f.base.TimeSettings.Active = nil, prior.Value == "true"
 	case "firewall":
 		f.base.FirewallState.Opened, f.base.FirewallState.Missing = nil, nil
 	case "unit":

@@ -217,6 +217,26 @@ func (f *Fake) openFirewall(a hosts.OpenFirewall) (string, error) {
 	return "opened", nil
 }
 
+func (f *Fake) setTimeZone(a hosts.SetTimeZone) (string, error) {
+	was := f.base.TimeSettings.Zone
+	if was == a.Zone {
+		return "", nil
+	}
+	f.noted().Remember(hosts.Prior{Setting: hosts.TimeZoneSetting, Value: was})
+	f.base.TimeSettings.Zone = a.Zone
+	return "was " + was, nil
+}
+
+func (f *Fake) setNTP(a hosts.SetNTP) (string, error) {
+	time := &f.base.TimeSettings
+	if slices.Equal(time.Servers, a.Servers) && time.Active {
+		return "", nil
+	}
+	f.noted().Remember(hosts.Prior{Setting: hosts.NTPSetting, Value: fmt.Sprint(time.Active)})
+	time.Servers, time.Active = a.Servers, true
+	return "set", nil
+}
+
 func (f *Fake) setHostname(a hosts.SetHostname) (string, error) {
 	if f.base.Hostname == a.Name && f.base.StaticHostname == a.Name {
 		return "", nil

@@ -110,6 +110,7 @@ func (h *Host) observers(query hosts.Query) []observer {
 		{hosts.LookForeign, h.observeForeign},
 		{hosts.LookFirewall, h.observeFirewall},
 		{hosts.LookPolicy, h.observePolicy},
+		{hosts.LookTime, h.observeTime},
 	}
 	asked := []struct {
 		observer

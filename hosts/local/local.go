@@ -165,6 +165,10 @@ func (h *Host) dispatch(ctx context.Context, action hosts.Action, report func(ho
 		return h.loadPolicyModule(ctx, a)
 	case hosts.SetHostname:
 		return h.setHostname(ctx, a)
+	case hosts.SetTimeZone:
+		return h.setTimeZone(ctx, a)
+	case hosts.SetNTP:
+		return h.setNTP(ctx, a)
 	case hosts.AddHostsEntry:
 		return h.addHostsEntry(ctx, a)
 	case hosts.TakeLease:

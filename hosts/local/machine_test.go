@@ -181,7 +181,8 @@ type fakeSystemd struct {
 	pending     map[string]local.UnitState // unit files that a reload shows
 	journal     []string
 	environment []string
-	begun       func() // called when a job begins
+	begun       func()   // called when a job begins
+	unloaded    []string // units that nothing has had systemd load
 }
 
 func newFakeSystemd() *fakeSystemd {
@@ -211,6 +212,9 @@ func (f *fakeSystemd) List(_ context.Context, patterns ...string) ([]string, err
 	defer f.mu.Unlock()
 	var names []string
 	for name := range f.units {
+		if slices.Contains(f.unloaded, name) {
+			continue
+		}
 		for _, pattern := range patterns {
 			if ok, _ := filepath.Match(pattern, name); ok {
 				names = append(names, name)

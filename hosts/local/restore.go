@@ -82,6 +82,8 @@ func (h *Host) restorers() map[string]func(ctx context.Context, name string, pri
 		"file":     h.restoreFile,
 		"firewall": h.restoreFirewall,
 		"selinux":  h.restorePolicy,
+		"timezone": h.restoreTimeZone,
+		"ntp":      h.restoreNTP,
 	}
 }
 

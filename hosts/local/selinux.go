@@ -179,6 +179,8 @@ func relabelledBy(action hosts.Action) []string {
 		return []string{hostsFile}
 	case hosts.SetHostname:
 		return []string{"/etc/hostname"}
+	case hosts.SetTimeZone:
+		return []string{localTime}
 	case hosts.DisableSwap:
 		return []string{fstabFile}
 	case hosts.Restore:

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -120,7 +121,7 @@ func (h *Host) swapSources(ctx context.Context) (units, lines []string, err erro
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, name := range slices.Concat(names, swapServices) {
+	for _, name := range slices.Concat(h.withUnitFiles(names), hosts.SwapServices) {
 		state, err := h.systemd.Unit(ctx, name)
 		if err != nil {
 			return nil, nil, err
@@ -133,10 +134,17 @@ func (h *Host) swapSources(ctx context.Context) (units, lines []string, err erro
 	return units, lines, nil
 }
 
-// swapServices turn swap on at boot by themselves, without a swap unit: in compressed memory
-// (zram-tools, Ubuntu's zram-config, Armbian), in files of their own (Raspberry Pi OS, swapspace).
-var swapServices = []string{
-	"zramswap.service", "zram-config.service", "armbian-zram-config.service", "dphys-swapfile.service", "swapspace.service",
+// swapUnitFiles are where units that nothing has loaded yet lie: one that was enabled since the boot, for example.
+var swapUnitFiles = []string{"/etc/systemd/system/*.swap", "/usr/local/lib/systemd/system/*.swap", "/usr/lib/systemd/system/*.swap"}
+
+// withUnitFiles adds those to the units that systemd has loaded.
+func (h *Host) withUnitFiles(names []string) []string {
+	for _, pattern := range swapUnitFiles {
+		for _, file := range h.glob(pattern) {
+			names = addOnce(names, filepath.Base(file))
+		}
+	}
+	return names
 }
 
 // bringsSwap tells whether a swap unit would be started by itself: not one that systemd

@@ -315,9 +315,12 @@ func TestDisableSwap(t *testing.T) {
 	m.systemd.units["dev-zram0.swap"] = unit("loaded", "inactive", "generated", "/run/systemd/generator/dev-zram0.swap")
 	m.systemd.units["swapfile.swap"] = unit("loaded", "inactive", "enabled", "/etc/systemd/system/swapfile.swap")
 	m.systemd.units["unused.swap"] = unit("loaded", "inactive", "disabled", "/etc/systemd/system/unused.swap")
+	m.write("/etc/systemd/system/later.swap", "")
+	m.systemd.unloaded = []string{"later.swap"}
+	m.systemd.units["later.swap"] = unit("loaded", "inactive", "enabled", "/etc/systemd/system/later.swap")
 	m.systemd.units["found.swap"] = unit("loaded", "active", "", "")
 	facts := m.observe(host, hosts.Query{})
-	if diff := cmp.Diff([]string{"dev-zram0.swap", "swapfile.swap", "fstab /dev/sda2"}, facts.SwapUnits); diff != "" {
+	if diff := cmp.Diff([]string{"dev-zram0.swap", "swapfile.swap", "later.swap", "fstab /dev/sda2"}, facts.SwapUnits); diff != "" {
 		t.Errorf("what brings swap back (-want +got):\n%s", diff)
 	}
 	m.do(host, hosts.DisableSwap{})
@@ -325,7 +328,7 @@ func TestDisableSwap(t *testing.T) {
 	if content, mode := m.look("/etc/fstab"); content != want || mode != 0o640 {
 		t.Errorf("fstab is %q, %04o", content, mode)
 	}
-	if jobs := m.systemd.took(); !slices.Equal(jobs, []string{"daemon-reload", "mask dev-zram0.swap", "disable swapfile.swap"}) {
+	if jobs := m.systemd.took(); !slices.Equal(jobs, []string{"daemon-reload", "mask dev-zram0.swap", "disable swapfile.swap", "disable later.swap"}) {
 		t.Errorf("systemd did %q", jobs)
 	}
 	m.put("/etc/fstab", want+"/dev/sdb1 /data ext4 defaults 0 2\n", 0o640) // the user goes on

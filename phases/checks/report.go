@@ -49,12 +49,15 @@ func reportOf(workflow view.Workflow, v view.View, table []Check) []Result {
 	v.Workflow = workflow
 	r := report{view: v, at: map[[2]string]int{}}
 	for _, check := range table {
-		if slices.Contains(check.In, v.Workflow) {
+		if slices.Contains(check.In, v.Workflow) && !(v.HostsOnly && slices.Contains(ofBundle, check.Name)) {
 			r.ask(check)
 		}
 	}
 	return r.sorted()
 }
+
+// ofBundle are the checks that look at the bundle, which a prepare of the hosts' settings alone does not have.
+var ofBundle = []string{"KubernetesVersion", "EtcdStartGuard", "Platform"}
 
 // report gathers results: what the table has several rows for is one.
 type report struct {

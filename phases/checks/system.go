@@ -118,9 +118,26 @@ func littleMemoryElsewhere(v view.View, host cluster.Host, facts hosts.Facts) []
 }
 
 func swapOn(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+	if v.Cluster.KeepsSwap() {
+		return when(len(facts.Swaps) > 0 && facts.Cgroup.Version == 1, warning("boot the host with control groups version 2",
+			"swap stays on (%s), as failSwapOn is false; with control groups version 1 no Pod's use of it can be limited", strings.Join(facts.Swaps, ", ")))
+	}
 	return when(len(facts.Swaps) > 0,
 		warning("", "swap is on (%s): it is turned off, for the next boot as well; reset turns it on again",
 			strings.Join(facts.Swaps, ", ")))
+}
+
+// noTimeService tells of a host on which nothing could ask the time servers of the cluster file.
+func noTimeService(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+	switch at := facts.TimeSettings; {
+	case len(v.Cluster.Prepare.NTP.Servers) == 0:
+	case at.Service == "":
+		return []Finding{finding("apt install chrony, or: dnf install chrony", "it has neither chrony nor systemd-timesyncd, and prepare.ntp.servers names who is to be asked for the time")}
+	case at.Unread:
+		return []Finding{finding("mkdir -p /etc/chrony/sources.d && echo 'sourcedir /etc/chrony/sources.d' >> /etc/chrony.conf",
+			"chrony's configuration reads no folder that the servers of prepare.ntp.servers could be put into")}
+	}
+	return nil
 }
 
 func unlabelled(v view.View, host cluster.Host, facts hosts.Facts) []Finding {

@@ -139,6 +139,7 @@ var Table = []Check{
 	{"Clock", Cluster, Warning, install, ofCluster(operatorsClock), ""},
 	{"NTP", Host, Warning, install, unkeptClock, ""},
 	{"Swap", Node, Warning, install, swapOn, ""},
+	{"TimeService", Host, Error, install, noTimeService, ""},
 	{"SELinux", Host, Error, install, unlabelled, ""},
 	{"NextBoot", Node, Error, install, undoneAtBoot, ""},
 	{"CRI", Node, Error, imageLoad, noContainerd, ""},

@@ -53,6 +53,8 @@ func every() Plan {
 		hosts.RunCommand{Argv: []string{"/usr/bin/mysql", "--password=hidden"}, Timeout: 60},
 		hosts.Reboot{Boot: "4fbd7c5e"},
 		hosts.ProveSnapshot{Content: "sha256:dd", Size: 3 << 20, Tool: "/opt/slipway/bin/etcdutl"},
+		hosts.SetTimeZone{Zone: "Europe/Berlin"},
+		hosts.SetNTP{Servers: []string{"ntp.example.com", "192.0.2.7"}},
 		hosts.LoadPolicyModule{Content: "sha256:de", Size: 300, Labels: []string{"/opt/slipway"}},
 		hosts.OpenFirewall{Kind: hosts.Firewalld, Zones: []string{"public"}, Openings: []hosts.Opening{
 			{Name: "slipway-kubelet", Ports: []string{"10250/tcp"}, From: []string{"10.0.0.0/24"}, Why: "the kubelet's API"},

@@ -84,6 +84,8 @@ type View struct {
 	// Hosts are the names of those that this run touches; none means all that the
 	// workflow is for.
 	Hosts []string
+	// HostsOnly has a prepare set the hosts' own settings and put nothing there that comes from a bundle.
+	HostsOnly bool
 	// Force goes on where what is lost by it was said: a reset without the API.
 	Force bool
 	// IgnoreChecks are the names of checks whose findings do not stop anything.

@@ -1,0 +1,247 @@
+//go:build linux
+
+package local
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/hosts"
+)
+
+const (
+	localTime    = "/etc/localtime"
+	zoneInfo     = "/usr/share/zoneinfo"
+	timezoneFile = "/etc/timezone" // Debian's, beside the link
+	timesyncd    = "systemd-timesyncd.service"
+	timesyncFile = "/etc/systemd/timesyncd.conf.d/60-slipway.conf"
+)
+
+// chronyUnits are chrony's by Debian's name and by Red Hat's, and chronyConfs its configurations.
+var (
+	chronyUnits = []string{"chrony.service", "chronyd.service"}
+	chronyConfs = []string{"/etc/chrony/chrony.conf", "/etc/chrony.conf"}
+)
+
+// timeZone is the host's, by the link that /etc/localtime is.
+func (h *Host) timeZone() string {
+	target, err := os.Readlink(h.at(localTime))
+	if err != nil {
+		return ""
+	}
+	_, zone, found := strings.Cut(target, "zoneinfo/")
+	if !found {
+		return ""
+	}
+	return zone
+}
+
+var zoneName = regexp.MustCompile(`^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}$`)
+
+// setTimeZone makes the link as systemd-timedated does, which need not be there.
+func (h *Host) setTimeZone(ctx context.Context, a hosts.SetTimeZone) (hosts.Outcome, error) {
+	if !zoneName.MatchString(a.Zone) || !h.exists(filepath.Join(zoneInfo, a.Zone)) {
+		return hosts.Outcome{}, fmt.Errorf("the host knows no time zone %q: see timedatectl list-timezones, and that tzdata is installed", a.Zone)
+	}
+	was := h.timeZone()
+	if was == a.Zone {
+		return unchanged, nil
+	}
+	prior := hosts.Prior{Setting: hosts.TimeZoneSetting, Value: was, Absent: was == ""}
+	if was == "" && h.exists(localTime) {
+		return hosts.Outcome{}, errors.New("/etc/localtime is no link to a time zone: see timedatectl status")
+	}
+	return h.apply(ctx, change{
+		action: a,
+		detail: "was " + cmp.Or(was, "none"),
+		note:   remember(prior),
+		act:    func(context.Context) error { return h.linkTimeZone(a.Zone) },
+	})
+}
+
+// linkTimeZone writes what says the time zone; "" takes it away, which is UTC.
+func (h *Host) linkTimeZone(zone string) error {
+	if zone == "" {
+		return removeFile(h.at(localTime))
+	}
+	if h.exists(timezoneFile) {
+		if err := rewrite(h.at(timezoneFile), []byte(zone+"\n")); err != nil {
+			return err
+		}
+	}
+	return replaceLink(h.at(localTime), ".."+filepath.Join(zoneInfo, zone))
+}
+
+func (h *Host) restoreTimeZone(_ context.Context, _ string, prior hosts.Prior) error {
+	return h.linkTimeZone(prior.Value)
+}
+
+// timeService is the unit that keeps the host's clock right, or could, and how it is.
+func (h *Host) timeService(ctx context.Context) (string, UnitState, error) {
+	for _, name := range append(slices.Clone(chronyUnits), timesyncd) {
+		state, err := h.unitIfAny(ctx, name)
+		if err != nil {
+			return "", UnitState{}, err
+		}
+		if state.Load == "loaded" && (name == timesyncd || state.Active == "active" || state.Enabled == "enabled") {
+			return name, state, nil
+		}
+	}
+	return "", UnitState{}, nil
+}
+
+// serversFile is where a service's further servers lie, and how they are written; "" where it reads no such file.
+func (h *Host) serversFile(service string, servers []string) (path string, content []byte) {
+	if service == timesyncd {
+		return timesyncFile, []byte("# Written by Slipway.\n[Time]\nNTP=" + strings.Join(servers, " ") + "\n")
+	}
+	var text bytes.Buffer
+	text.WriteString("# Written by Slipway.\n")
+	for _, server := range servers {
+		fmt.Fprintf(&text, "server %s iburst\n", server)
+	}
+	for _, conf := range chronyConfs {
+		data, err := os.ReadFile(h.at(conf))
+		if err != nil {
+			continue
+		}
+		for line := range bytes.Lines(data) {
+			fields := strings.Fields(string(line))
+			if len(fields) < 2 || !strings.HasPrefix(fields[1], "/etc/") { // what lies in /run goes with the boot
+				continue
+			}
+			switch fields[0] {
+			case "sourcedir":
+				return filepath.Join(fields[1], "slipway.sources"), text.Bytes()
+			case "confdir":
+				return filepath.Join(fields[1], "slipway.conf"), text.Bytes()
+			}
+		}
+	}
+	return "", nil
+}
+
+// ntpNote is what the record keeps of the time servers that were set.
+type ntpNote struct {
+	Service string   `json:"service"`
+	Path    string   `json:"path"`
+	Servers []string `json:"servers"`
+}
+
+func ntpNoteOf(record *hosts.Record) (note ntpNote, found bool) {
+	prior, found := record.PriorOf(hosts.NTPSetting)
+	return note, found && json.Unmarshal([]byte(prior.Set), &note) == nil
+}
+
+func (h *Host) observeTime(ctx context.Context, _ hosts.Query, facts *hosts.Facts) error {
+	settings := hosts.TimeSettings{Zone: h.timeZone()}
+	service, state, err := h.timeService(ctx)
+	if err != nil {
+		return err
+	}
+	settings.Service, settings.Active = service, state.Active == "active" && state.Enabled == "enabled"
+	path, _ := h.serversFile(service, nil)
+	settings.Unread = service != "" && path == ""
+	if note, found := ntpNoteOf(facts.Record); found && note.Service == service && note.Path == path {
+		if _, content := h.serversFile(service, note.Servers); h.holds(path, content) {
+			settings.Servers = note.Servers
+		}
+	}
+	facts.TimeSettings = settings
+	return nil
+}
+
+// holds tells whether a file has this content.
+func (h *Host) holds(path string, content []byte) bool {
+	have, err := os.ReadFile(h.at(path))
+	return err == nil && bytes.Equal(have, content)
+}
+
+func (h *Host) setNTP(ctx context.Context, a hosts.SetNTP) (hosts.Outcome, error) {
+	service, state, err := h.timeService(ctx)
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	path, content := h.serversFile(service, a.Servers)
+	switch {
+	case service == "":
+		return hosts.Outcome{}, errors.New("the host has neither chrony nor systemd-timesyncd: install one of them")
+	case path == "":
+		return hosts.Outcome{}, errors.New("chrony's configuration reads no folder: add the line `sourcedir /etc/chrony/sources.d` to it, and make that folder")
+	}
+	up := state.Active == "active" && state.Enabled == "enabled"
+	if up && h.holds(path, content) {
+		return unchanged, nil
+	}
+	record, err := h.record.read()
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	earlier, noted := ntpNoteOf(record)
+	if !noted && h.exists(path) {
+		return hosts.Outcome{}, fmt.Errorf("%s is there, and Slipway did not write it", path)
+	}
+	note, err := json.Marshal(ntpNote{service, path, a.Servers})
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	return h.apply(ctx, change{
+		action: a,
+		detail: "by " + service,
+		note:   remember(hosts.Prior{Setting: hosts.NTPSetting, Value: service + " " + state.prior(), Set: string(note)}),
+		act: func(ctx context.Context) error {
+			if noted && earlier.Path != path {
+				if err := removeFile(h.at(earlier.Path)); err != nil {
+					return err
+				}
+			}
+			if err := writeAtomically(h.at(path), content, attributes{mode: 0o644}, modeParents); err != nil {
+				return err
+			}
+			if state.Enabled != "enabled" {
+				if err := h.systemd.Change(ctx, UnitEnable, service); err != nil {
+					return err
+				}
+			}
+			return h.systemd.Run(ctx, JobRestart, service)
+		},
+	})
+}
+
+// restoreNTP takes the servers away, and has the service be as it was: one that ran reads its own servers again.
+func (h *Host) restoreNTP(ctx context.Context, _ string, prior hosts.Prior) error {
+	note, found := ntpNoteOf(&hosts.Record{Priors: []hosts.Prior{prior}})
+	if !found {
+		return fmt.Errorf("the record's value %q is not understood", prior.Set)
+	}
+	if err := removeFile(h.at(note.Path)); err != nil {
+		return err
+	}
+	if folder := filepath.Dir(note.Path); folder == filepath.Dir(timesyncFile) {
+		_ = removeFile(h.at(folder)) // if nothing is left in it
+	}
+	service, was, _ := strings.Cut(prior.Value, " ")
+	enabled, active, _ := strings.Cut(was, " ")
+	state, err := h.systemd.Unit(ctx, service)
+	if err != nil || state.Load == "not-found" {
+		return err
+	}
+	if enabled != "enabled" {
+		if err := h.systemd.Change(ctx, UnitDisable, service); err != nil {
+			return err
+		}
+	}
+	if active == "active" {
+		return h.systemd.Run(ctx, JobRestart, service)
+	}
+	return h.systemd.Run(ctx, JobStop, service)
+}
