@@ -15,7 +15,7 @@ import (
 const (
 	// The record, the looks and keeping what was hashed have deadlines of their own, each
 	// far below; a look that reads large files tells that it moves.
-	observePatience = time.Minute
+	observePatience = 150 * time.Second
 	blobPatience    = 2 * time.Minute
 	dialPatience    = 30 * time.Second
 	actionPatience  = 2 * time.Minute

@@ -12,11 +12,12 @@ import (
 )
 
 const (
-	// stuckAfter is how long an observer may look at one thing: a path, a daemon's answer.
-	stuckAfter = 10 * time.Second
+	// stuckAfter is how long an observer may look at one thing: a path, a daemon's answer. A host that
+	// is emulated, or shares its processors with many, took 16 s to list systemd's units.
+	stuckAfter = 30 * time.Second
 	// lookLimit is how long it may take for all of them, or, where it reads large files, from
 	// one readLeast to the next. Hashing what a bundle unpacks takes a slow machine some 20 s.
-	lookLimit = 45 * time.Second
+	lookLimit = 90 * time.Second
 	// readLeast is how much it has to read within lookLimit to go on after that. An observer
 	// of very many small things ends by itself.
 	readLeast = 8 << 20
