@@ -239,8 +239,14 @@ func (h *Host) nameListeners(ctx context.Context, inodes map[string]int, found m
 				continue
 			}
 			inode := strings.TrimSuffix(strings.TrimPrefix(target, "socket:["), "]")
-			if port, ok := inodes[inode]; ok {
-				found[port] = h.processName(pid)
+			// A child that is about to become another program holds what its parent listens at, for a moment:
+			// one that has no name any more is not the one.
+			port, ok := inodes[inode]
+			if !ok {
+				continue
+			}
+			if name := h.processName(pid); name != "" {
+				found[port] = name
 				delete(inodes, inode)
 				if left--; left == 0 {
 					return nil
