@@ -55,6 +55,7 @@ var edges = map[string][]string{
 	"e2e":            {"e2e/acks", "cmd/slipway/tui/terminal"},
 	"e2e/acks":       {},
 	"e2e/app":        {},
+	"e2e/router":     {},
 	"e2e/record":     {"cmd/slipway/tui/terminal"},
 	"e2e/report":     {},
 	"e2e/slowline":   {"hosts/hosttest/slowline"},

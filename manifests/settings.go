@@ -38,6 +38,15 @@ func SettingsFromFacts(facts map[string]hosts.Facts) Settings {
 	return settings
 }
 
+// SaidIn are the settings with kube-proxy's mode that a cluster file says: flannel's rules follow
+// that one from the beginning, and not once the cluster has it.
+func (s Settings) SaidIn(c *cluster.Cluster) Settings {
+	if mode, said := c.KubeProxy["mode"].(string); said && mode != "" {
+		s.ProxyMode = mode
+	}
+	return s
+}
+
 // proxiesByNFTables tells whether kube-proxy's newer and faster mode runs on a host. It
 // refuses kernels before 5.13, whose nftables lack what it needs.
 func proxiesByNFTables(facts hosts.Facts) bool {

@@ -173,7 +173,7 @@ var (
 )
 
 // ChosenSettings are the given ones, else those that the cluster keeps, else those that the
-// hosts of this file can all have.
+// hosts of this file can all have; what the file itself says goes before both.
 func (v View) ChosenSettings() (manifests.Settings, error) {
 	if v.Settings != nil {
 		return *v.Settings, nil
@@ -184,9 +184,9 @@ func (v View) ChosenSettings() (manifests.Settings, error) {
 		if err != nil {
 			return manifests.Settings{}, fmt.Errorf("read the cluster's settings: %w", err)
 		}
-		return settings, nil
+		return settings.SaidIn(v.Cluster), nil
 	}
-	return manifests.SettingsFromFacts(v.nodeFacts()), nil
+	return manifests.SettingsFromFacts(v.nodeFacts()).SaidIn(v.Cluster), nil
 }
 
 // nodeFacts are what was seen of the hosts that are to be nodes.
