@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -90,6 +91,7 @@ func (l *lab) up(flags ...string) {
 func (l *lab) command(ctx context.Context, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, slipwayBinary(), args...)
 	command.Env = append(os.Environ(), "XDG_STATE_HOME="+l.state)
+	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // it has no terminal to ask for passwords on, wherever the tests run
 	return command
 }
 

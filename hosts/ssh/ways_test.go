@@ -152,12 +152,6 @@ var waysIn = map[string]wayIn{
 		s.SetWays(hosttest.Ways{Keys: []xssh.PublicKey{signer.PublicKey()}})
 		o.IdentityFile, o.IdentityAgent = "", serveAgent(t, raw)
 	}},
-	"ssh-agent, switched off": {set: func(t *testing.T, s *hosttest.Server, o *ssh.Options, _ *operator) {
-		_, signer, raw := keyFile(t, "")
-		s.SetWays(hosttest.Ways{Keys: []xssh.PublicKey{signer.PublicKey()}})
-		t.Setenv("SSH_AUTH_SOCK", serveAgent(t, raw))
-		o.IdentityFile, o.IdentityAgent = "", "none"
-	}, refused: []string{"no key was offered"}},
 	"a certificate beside the key": {set: func(t *testing.T, s *hosttest.Server, o *ssh.Options, _ *operator) {
 		file, signer, _ := keyFile(t, "")
 		ca := newSigner(t)
@@ -260,10 +254,11 @@ var waysIn = map[string]wayIn{
 
 // TestWaysIn lets in by each of them, by one connection, or says why not, and what to do.
 func TestWaysIn(t *testing.T) {
+	t.Setenv("SSH_AUTH_SOCK", "")
+	t.Setenv("HOME", t.TempDir())
 	for name, test := range waysIn {
 		t.Run(name, func(t *testing.T) {
-			t.Setenv("SSH_AUTH_SOCK", "")
-			t.Setenv("HOME", t.TempDir())
+			t.Parallel()
 			server, by := newServer(t), &operator{}
 			o := options(server)
 			o.Shared = ssh.NewShared(by.ask)
@@ -292,6 +287,20 @@ func TestWaysIn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSSHAgentCanBeSwitchedOff.
+func TestSSHAgentCanBeSwitchedOff(t *testing.T) {
+	_, signer, raw := keyFile(t, "")
+	server := newServer(t)
+	server.SetWays(hosttest.Ways{Keys: []xssh.PublicKey{signer.PublicKey()}})
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("SSH_AUTH_SOCK", serveAgent(t, raw))
+	o := options(server)
+	o.IdentityFile = ""
+	connect(t, o)
+	o.IdentityAgent = "none"
+	refused(t, o, hosts.KindAuth, "no key was offered")
 }
 
 // passwordHosts are hosts that take a password alone.
