@@ -20,18 +20,14 @@ func ConditionsQuery(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) *h
 		Places:  []string{"/etc", bundle.ComponentsFolder, "/var/lib/slipway"},
 		Own:     host.Addresses,
 		Peers:   otherAddresses(c, host),
-		Leftovers: &hosts.LeftoversQuery{
-			Links: table.Links, Tables: table.Tables, Chains: table.Chains, Mounts: table.Mounts,
-			Processes: []string{
-				"kubelet", "kube-proxy", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "flanneld",
-				"containerd-shim", "containerd-shim-runc-v2",
-			},
-			Units: wanted.UnitNames(),
-		},
 	}
 	if host.IsNode() {
 		query.Places = append(query.Places, manifests.KubeletBinary, manifests.CNIBinFolder, manifests.KubeletFolder, manifests.ContainerdData, manifests.ProcSys)
 		query.Programs = []string{"mount", "umount", "losetup"}
+		query.Leftovers = &hosts.LeftoversQuery{
+			Links: table.Links, Tables: table.Tables, Chains: table.Chains, Mounts: table.Mounts,
+			Processes: clusterPrograms(c), Units: wanted.UnitNames(),
+		}
 	}
 	if host.HasRole(cluster.RoleControlPlane) && c.StackedEtcd() {
 		query.Places = append(query.Places, manifests.EtcdData)
@@ -51,4 +47,16 @@ func otherAddresses(c *cluster.Cluster, host cluster.Host) []string {
 		}
 	}
 	return peers
+}
+
+// clusterPrograms are those of which a process shows that a cluster runs on a host. An etcd of the user's own may.
+func clusterPrograms(c *cluster.Cluster) []string {
+	programs := []string{
+		"kubelet", "kube-proxy", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "flanneld",
+		"containerd-shim", "containerd-shim-runc-v2",
+	}
+	if c.StackedEtcd() {
+		programs = append(programs, "etcd")
+	}
+	return programs
 }

@@ -226,6 +226,8 @@ func (p *Probe) seat(h cluster.Host) *seat {
 var HostChecks = []string{
 	"Machine", "IsPrivilegedUser",
 	"SystemVerification-Kernel", "SystemVerification-Systemd", "SystemVerification-Cgroups", "SystemVerification-OverlayFS", "SystemVerification-PacketFilter",
+	"SystemVerification-Modules", "MountOptions", "FileContent", "FileExisting", "Leftovers", "ProductUUID", "MACAddress", "Hostname", "HostsFile",
+	"AddressConflict", "LeasedAddress", "HostRoute", "NTP", "SearchDomains", "HTTPProxy", "HTTPProxyCIDR",
 	"NumCPU", "Mem", "Clock", "TimeService", "Swap", "SELinux", "NextBoot",
 	"ForeignSoftware", "DirAvailable", "FileAvailable", "MachineID",
 	"HostAddress", "Port", "Firewalld", "Ufw", "Firewall", "AddressPlan", "ServiceRoute", "NameServers",

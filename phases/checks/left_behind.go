@@ -20,10 +20,13 @@ func leftBehind(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 	if len(left.Processes) > 0 {
 		var names, numbers []string
 		for _, process := range left.Processes {
+			if strings.HasPrefix(process.Name, "containerd-shim") && len(facts.Foreign) > 0 {
+				continue // of a Docker or containerd that is told of by its name
+			}
 			names, numbers = append(names, process.String()), append(numbers, fmt.Sprint(process.PID))
 		}
-		all = append(all, finding("if nobody needs them: kill "+strings.Join(firstFew(numbers), " ")+"; what starts them again: systemctl status "+numbers[0],
-			"processes of a cluster run, though the host belongs to none: %s", strings.Join(firstFew(names), ", ")))
+		all = append(all, when(len(names) > 0, finding("if nobody needs them: kill "+strings.Join(firstFew(numbers), " ")+"; what starts them again: systemctl status PID",
+			"processes of a cluster run, though the host belongs to none: %s", strings.Join(firstFew(names), ", ")))...)
 	}
 	if len(left.Mounts) > 0 {
 		all = append(all, finding("umount "+strings.Join(firstFew(left.Mounts), " "),
