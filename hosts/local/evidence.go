@@ -24,9 +24,6 @@ import (
 const (
 	unitEvidence      = 30 // lines of a unit
 	containerEvidence = 15 // lines of a container
-	// evidenceTimeout bounds each part of collecting it, well below what the operator's side
-	// allows for the whole: a daemon that does not answer may be the cause, and is named.
-	evidenceTimeout = 4 * time.Second
 	// lowSpace is the part of a disk below which it is worth telling.
 	lowSpace = 10
 	// evidenceReach is how much of a log's end is read.
@@ -65,7 +62,7 @@ func (h *Host) observeEvidence(ctx context.Context, query hosts.Query, facts *ho
 	found := make([]seen, len(looks))
 	var group sync.WaitGroup
 	for i, look := range looks {
-		group.Go(func() { found[i] = inTime(ctx, look.at, look.whom) })
+		group.Go(func() { found[i] = inTime(ctx, h.evidenceTime(), look.at, look.whom) })
 	}
 	group.Wait()
 	for _, one := range found {
@@ -89,16 +86,20 @@ type seen struct {
 
 func onlyEvidence(evidence ...hosts.Evidence) seen { return seen{evidence: evidence} }
 
-// inTime looks for evidenceTimeout, and says who was asked where no answer comes by then.
-func inTime(ctx context.Context, look func(context.Context) seen, whom string) seen {
-	const grace = evidenceTimeout / 8 // for a look that ends by its context
-	found, none, err := within(ctx, evidenceTimeout+grace, whom, func(ctx context.Context) (seen, error) {
-		ctx, cancel := context.WithTimeout(ctx, evidenceTimeout)
+// evidenceTime bounds each part of collecting evidence, below what any look has: a daemon that does not answer
+// may be the cause, and is named.
+func (h *Host) evidenceTime() time.Duration { return h.timeout * 2 / 3 }
+
+// inTime looks for so long, and says who was asked where no answer comes by then.
+func inTime(ctx context.Context, bound time.Duration, look func(context.Context) seen, whom string) seen {
+	grace := bound / 8 // for a look that ends by its context
+	found, none, err := within(ctx, bound+grace, whom, func(ctx context.Context) (seen, error) {
+		ctx, cancel := context.WithTimeout(ctx, bound)
 		defer cancel()
 		return look(ctx), nil
 	})
 	if none != nil {
-		return onlyEvidence(unanswered(whom))
+		return onlyEvidence(unanswered(whom, bound))
 	}
 	if err != nil { // the look has a fault
 		return onlyEvidence(hosts.Evidence{Source: whom, Lines: []string{err.Error()}})
@@ -114,7 +115,7 @@ func (h *Host) unitEvidence(ctx context.Context) seen {
 	for _, name := range []string{"kubelet.service", "containerd.service", haproxyUnit, keepalivedUnit} {
 		state, err := h.systemd.Unit(ctx, name)
 		if timedOut(ctx, err) {
-			return seen{append(all, unanswered(hosts.SourceSystemd)), signs}
+			return seen{append(all, unanswered(hosts.SourceSystemd, h.evidenceTime())), signs}
 		}
 		if err != nil {
 			continue
@@ -155,8 +156,8 @@ func timedOut(ctx context.Context, err error) bool {
 }
 
 // unanswered is the evidence that somebody did not answer.
-func unanswered(who string) hosts.Evidence {
-	return hosts.Evidence{Source: who, Lines: []string{fmt.Sprintf("no answer within %s", evidenceTimeout)}}
+func unanswered(who string, bound time.Duration) hosts.Evidence {
+	return hosts.Evidence{Source: who, Lines: []string{fmt.Sprintf("no answer within %s", bound)}}
 }
 
 // containerEvidence shows the newest attempt of every container of the cluster's own Pods
@@ -164,7 +165,7 @@ func unanswered(who string) hosts.Evidence {
 func (h *Host) containerEvidence(ctx context.Context) seen {
 	containers, err := h.containerd.Containers(ctx)
 	if timedOut(ctx, err) {
-		return onlyEvidence(unanswered(hosts.SourceContainerd))
+		return onlyEvidence(unanswered(hosts.SourceContainerd, h.evidenceTime()))
 	}
 	if err != nil {
 		return seen{}

@@ -341,12 +341,12 @@ func TestEvidenceNamesWhoDoesNotAnswer(t *testing.T) {
 	m := newMachine(t)
 	m.systemd.units["kubelet.service"] = local.UnitState{Load: "loaded", Active: "active", Sub: "running"}
 	m.containerd.hung = true
-	facts := m.observe(m.host(), hosts.Query{Evidence: true, APIPort: 7443})
+	facts := m.observe(m.open(local.Options{Timeout: 1500 * time.Millisecond}), hosts.Query{Evidence: true, APIPort: 7443})
 	found := map[string][]string{}
 	for _, evidence := range facts.Evidence {
 		found[evidence.Source] = evidence.Lines
 	}
-	if lines := found["containerd"]; len(lines) != 1 || lines[0] != "no answer within 4s" {
+	if lines := found["containerd"]; len(lines) != 1 || lines[0] != "no answer within 1s" {
 		t.Errorf("containerd's silence is not told: %q", found)
 	}
 	if len(found["kubelet.service"]) == 0 || len(found["port 7443 (kube-apiserver)"]) == 0 {
@@ -359,7 +359,7 @@ func TestSlowJournalIsNotSystemdsSilence(t *testing.T) {
 	m := newMachine(t)
 	m.systemd.units["kubelet.service"] = local.UnitState{Load: "loaded", Active: "active", Sub: "running"}
 	m.systemd.slowJournal = true
-	for _, evidence := range m.observe(m.host(), hosts.Query{Evidence: true, APIPort: 7443}).Evidence {
+	for _, evidence := range m.observe(m.open(local.Options{Timeout: 1500 * time.Millisecond}), hosts.Query{Evidence: true, APIPort: 7443}).Evidence {
 		if evidence.Source == "systemd" {
 			t.Errorf("systemd is blamed: %q", evidence.Lines)
 		}

@@ -140,8 +140,8 @@ func (d *daemon) Containers(ctx context.Context) ([]Container, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list containers: %w", err)
 	}
-	used := processorTime(ctx, runtime)
 	var all []Container
+	var ids []string
 	for _, c := range answer.Containers {
 		one := Container{
 			Pod:  c.Labels["io.kubernetes.pod.namespace"] + "/" + c.Labels["io.kubernetes.pod.name"],
@@ -154,8 +154,11 @@ func (d *daemon) Containers(ctx context.Context) ([]Container, error) {
 		}
 		one.ExitCode, one.Reason, one.Log = status.Status.ExitCode, status.Status.Reason, status.Status.LogPath
 		one.Created, one.Started, one.Finished = moment(status.Status.CreatedAt), moment(status.Status.StartedAt), moment(status.Status.FinishedAt)
-		one.CPU = used[c.Id]
-		all = append(all, one)
+		all, ids = append(all, one), append(ids, c.Id)
+	}
+	used := processorTime(ctx, runtime) // last: the rest says more
+	for i, id := range ids {
+		all[i].CPU = used[id]
 	}
 	return all, nil
 }

@@ -14,8 +14,8 @@ import (
 )
 
 // evidenceTime bounds how long a failed step waits for the hosts to say why: longer than a
-// host takes to tell what of it does not answer.
-const evidenceTime = 15 * time.Second
+// host takes to tell what of it does not answer, which may be slow.
+const evidenceTime = 45 * time.Second
 
 // lookInterval is between two looks at what a wait goes by.
 const lookInterval = 12 * time.Second
