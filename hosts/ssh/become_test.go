@@ -3,6 +3,7 @@ package ssh_test
 import (
 	"context"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +18,9 @@ const (
 	rightPassword = `the right one, with 'quotes' "both", \ and $HOME`
 	wrongPassword = "the wrong one"
 )
+
+// mark is what sudo is to ask with.
+var mark = regexp.MustCompile(`slipway-[A-Z2-7]{20}`)
 
 // asker gives passwords, one after another, and then an error. It notes what it was asked.
 type asker struct {
@@ -196,6 +200,9 @@ func (w becoming) keepsSecrets(t *testing.T, log string, err error) {
 		if err != nil && strings.Contains(err.Error(), password) {
 			t.Errorf("it is in the error: %v", err)
 		}
+	}
+	if err != nil && mark.MatchString(err.Error()) {
+		t.Errorf("what sudo was to ask with is shown: %v", err)
 	}
 	if strings.Contains(log, "slipway-agent-inbox") {
 		t.Errorf("the scripts are among the arguments, and so in the log of sudo:\n%s", log)
