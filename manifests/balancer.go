@@ -168,9 +168,9 @@ func (in Input) priority(host cluster.Host) int {
 	return highestPriority - min(index, pathWeight-1)
 }
 
-// vrrpPeers are the addresses of IPv4 of the other hosts that may hold the virtual address: all that
-// run keepalived, also those that haproxy sends no client to yet. A host that gets no adverts
-// from the holder would take the address too.
+// vrrpPeers are the other hosts that may hold a virtual address of IPv4, by theirs: all that run
+// keepalived, also those that haproxy sends no client to yet. A host that gets no adverts from the
+// holder would take the address too. Of an address of IPv6 the group is told, and no list is kept.
 func (in Input) vrrpPeers(host cluster.Host) []string {
 	var peers []string
 	for _, other := range in.Cluster.Balancers() {
