@@ -13,9 +13,12 @@ import (
 // worth beyond that. A global request is answered in its turn, after all that was sent before it.
 
 const (
-	// paceAhead is how much of what the line carries may be on its way, and half as much again by reckoning.
-	// Less leaves a distant line idle; signs of life have fifteen seconds.
-	paceAhead = 2 * time.Second
+	// paceAhead is how much of what the line carries may be on its way, and half as much again by reckoning: what
+	// else is done on the host waits that long for each of its answers. Less leaves a distant line idle.
+	paceAhead = time.Second
+	// paceSlow is the same of a line that does not carry two packets in that time: one alone leaves it idle until
+	// it is answered. Signs of life have fifteen seconds.
+	paceSlow = 2 * time.Second
 	// paceLeast may always be on its way: the largest packet of SFTP.
 	paceLeast = 256 << 10
 	// paceMost is more than SSH itself lets be on its way, on lines that need no pacing.
@@ -151,7 +154,7 @@ func (p *pacer) heard(mark int64, took time.Duration, err error) bool {
 		p.rates = append(p.rates, float64(came)/took.Seconds())
 		p.rates = p.rates[max(0, len(p.rates)-paceSamples):]
 		p.rate = slices.Max(p.rates)
-		p.window = min(paceMost, int64(p.rate*paceAhead.Seconds()))
+		p.window = min(paceMost, max(int64(p.rate*paceAhead.Seconds()), min(2*paceLeast, int64(p.rate*paceSlow.Seconds()))))
 		p.arrived, p.told = mark, time.Now()
 	}
 	if p.news != nil {

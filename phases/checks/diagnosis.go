@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
 // symptom is a known reason why something is waited for in vain, and the look that proves it. It is
@@ -147,13 +148,32 @@ var symptoms = []symptom{
 // Diagnose finds the first known cause in what a host showed, and tells the latest line that
 // proves it. What others can write into a log proves nothing.
 func Diagnose(host string, evidence []hosts.Evidence) (Finding, bool) {
-	found, _, known := diagnose(host, evidence)
+	found, _, known := diagnose(host, evidence, nil)
 	return found, known
 }
 
-// diagnose is Diagnose that names the source as well.
-func diagnose(host string, evidence []hosts.Evidence) (found Finding, source string, known bool) {
+// DiagnoseFor is Diagnose for a step: what comes of what it waits for is no cause of its waiting. Where a control
+// plane's API server is waited for, its kubelet does not reach it either.
+func DiagnoseFor(step plan.Step, host string, evidence []hosts.Evidence) (Finding, bool) {
+	found, _, known := diagnose(host, evidence, follows(step))
+	return found, known
+}
+
+// follows are the symptoms, by their checks, that come of what a step waits for.
+func follows(step plan.Step) []string {
+	switch step.Cluster.(type) {
+	case plan.WaitAPI, plan.WaitPods, plan.MemberPromote:
+		return []string{"LoadBalancer"}
+	}
+	return nil
+}
+
+// diagnose is Diagnose that names the source as well, and leaves some symptoms out.
+func diagnose(host string, evidence []hosts.Evidence, but []string) (found Finding, source string, known bool) {
 	for _, s := range symptoms {
+		if slices.Contains(but, s.name) {
+			continue
+		}
 		for _, one := range slices.Backward(evidence) {
 			if !s.in(one.Source) {
 				continue

@@ -21,11 +21,11 @@ func (w *Watch) cause(look Look, still time.Duration) (found *Finding, lasting b
 	fresh := map[string]bool{}
 	for _, host := range slices.Sorted(maps.Keys(look.Shown)) {
 		evidence := concerning(look.Shown[host].Evidence, w.concerns)
-		if now, known := Diagnose(host, evidence); known && found == nil {
+		if now, known := DiagnoseFor(w.step, host, evidence); known && found == nil {
 			found = &now
 		}
 		for _, seen := range w.news(host, evidence) {
-			now, source, known := diagnose(host, []hosts.Evidence{seen})
+			now, source, known := diagnose(host, []hosts.Evidence{seen}, follows(w.step))
 			if !known || !lasts[now.Check] || !w.decides(source) {
 				continue
 			}

@@ -44,10 +44,8 @@ func (w *Watch) judge(look Look, verdict *Verdict) {
 	case lasting:
 		verdict.Stuck = "what is in its way does not heal by itself"
 	case loop != nil:
-		if cause == nil {
-			verdict.Cause = loop
-		}
-		verdict.Stuck = fmt.Sprintf("on %s %s", loop.Host, loop.Seen)
+		verdict.Cause = loop // what else is seen may come of it
+		verdict.Stuck = "it ends again and again"
 	case idle >= w.quiet(look):
 		verdict.Stuck = fmt.Sprintf("nothing has moved for %s: %s", plan.Spent(still), details)
 	case still >= max(w.patience.BusyTime(), w.quiet(look)):

@@ -215,8 +215,16 @@ func TestSlowOrStuck(t *testing.T) {
 				api := loops(apiSource, 5*time.Second, hosts.Ending{Code: 255, Reason: "Error"}, at)
 				return onHost(refused, []hosts.Sign{up(etcdSource, 0, at, 1), api}, lines(apiSource, "ended", "F1201 strange days"))
 			},
-			stuck: "kube-apiserver has ended 4 times in the same way, with code 255 after 5 s; it says \"F1201 strange days\"", cause: "strange days",
+			stuck: "it ends again and again", cause: "kube-apiserver has ended 4 times in the same way, with code 255 after 5 s; it says \"F1201 strange days\"",
 			from: minute, to: 3 * minute,
+		},
+		"the same, and the kubelet does not reach it: that comes of it": {
+			course: func(at time.Duration) *Look {
+				api := loops(apiSource, 5*time.Second, hosts.Ending{Code: 1, Reason: "Error"}, at)
+				line := `"Failed to ensure lease exists" err="Get \"https://10.80.0.11:6443/apis/x\": dial tcp 10.80.0.11:6443: connect: connection refused"`
+				return onHost(refused, []hosts.Sign{api}, lines("kubelet.service", "active running", fmt.Sprint(at, line)), lines(apiSource, "ended", "--goaway-chance can not be 7"))
+			},
+			stuck: "it ends again and again", cause: "goaway-chance", from: minute, to: 3 * minute,
 		},
 		"an etcd without a leader, which may find one": {
 			course: func(at time.Duration) *Look {

@@ -50,9 +50,9 @@ func (r *run) ask(ctx context.Context, name string) (checks.Shown, error) {
 }
 
 // diagnoseAll finds the first host, in the order given, that shows a known cause.
-func diagnoseAll(names []string, seen map[string]checks.Shown) (checks.Finding, bool) {
+func diagnoseAll(step plan.Step, names []string, seen map[string]checks.Shown) (checks.Finding, bool) {
 	for _, name := range names {
-		if cause, known := checks.Diagnose(name, seen[name].Evidence); known {
+		if cause, known := checks.DiagnoseFor(step, name, seen[name].Evidence); known {
 			return cause, true
 		}
 	}
@@ -74,7 +74,7 @@ func (r *run) explain(step plan.Step, failure *StepError) {
 			failure.Evidence = append(failure.Evidence, one)
 		}
 	}
-	if cause, known := diagnoseAll(names, seen); known {
+	if cause, known := diagnoseAll(step, names, seen); known {
 		failure.Cause, failure.Fix = &cause, cause.Fix
 	}
 }

@@ -124,7 +124,7 @@ type said struct {
 func (s *said) news(verdict checks.Verdict, now time.Time) bool {
 	key := times.ReplaceAllString(verdict.Status, "")
 	if verdict.Cause != nil {
-		key += verdict.Cause.Host + verdict.Cause.Seen
+		key += verdict.Cause.Host + verdict.Cause.Check // its line is another each time
 	}
 	if key == s.key && now.Sub(s.at) < sayInterval {
 		return false

@@ -56,7 +56,7 @@ func Spent(d time.Duration) string {
 	minutes := seconds / 60
 	switch {
 	case d < time.Second && d > 0:
-		return d.String()
+		return d.Round(time.Millisecond).String()
 	case seconds < 120:
 		return fmt.Sprintf("%d s", seconds)
 	case minutes < 120 && seconds%60 == 0 || minutes >= 10 && minutes < 120:
