@@ -20,6 +20,8 @@ const (
 	// often from then on.
 	awaitedAfter = 5 * time.Second
 	awaitedAgain = 15 * time.Second
+	// awaitedFirst is when the first is said to a user who looks at a terminal.
+	awaitedFirst = 800 * time.Millisecond
 	// interruptPatience is how long a command may take to end once it is interrupted.
 	interruptPatience = 1800 * time.Millisecond
 	// writePatience is how long its last words may take.
@@ -37,6 +39,8 @@ type awaited struct {
 	waits   map[stage]*wait
 	musts   map[any]must // what an interrupt does not cut short, by whatever began it
 	talking bool         // tell runs
+	watched bool         // a user looks at a terminal, on which nothing was said yet
+	hushed  int          // questions that are open there: nothing is said in between
 	ends    string       // what is said at last of an interrupt that had no answer; goesOn unless said
 }
 
@@ -91,7 +95,7 @@ func (a *awaited) begin(at stage, what string) {
 	a.waits[at] = &wait{who: cmp.Or(at.host, answering[at.name]), what: what, since: time.Now()}
 	if !a.talking {
 		a.talking = true
-		time.AfterFunc(awaitedAfter, a.tell)
+		time.AfterFunc(a.after(), a.tell)
 	}
 }
 
@@ -123,13 +127,37 @@ func (a *awaited) due() (line string, say func(line string), next time.Duration)
 		a.talking = false
 		return "", nil, 0
 	}
-	if list := a.list(awaitedAfter); list != "" {
+	if a.hushed > 0 {
+		return "", nil, awaitedAfter
+	}
+	if list := a.list(a.after()); list != "" {
+		a.watched = false
 		if say = a.say; a.display != nil {
 			say = a.display
 		}
 		return "waiting for " + list, say, awaitedAgain
 	}
-	return "", nil, awaitedAfter // none of these has been waited for that long
+	return "", nil, a.after() // none of these has been waited for that long
+}
+
+// after is how long somebody is waited for before it is said.
+func (a *awaited) after() time.Duration {
+	if a.watched {
+		return awaitedFirst
+	}
+	return awaitedAfter
+}
+
+// hush has nothing said while a question is open.
+func (a *awaited) hush() (end func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.hushed++
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.hushed--
+	}
 }
 
 // list names those that have been waited for at least so long, each once: with what has taken

@@ -50,6 +50,28 @@ func TestItIsSaidWhomOneWaitsFor(t *testing.T) {
 	})
 }
 
+// TestTheFirstIsSaidWithinASecond to who looks at a terminal, and nothing while a question is open there.
+func TestTheFirstIsSaidWithinASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var said []string
+		began := time.Now()
+		a := &awaited{watched: true, say: func(line string) { said = append(said, time.Since(began).String()+" "+line) }}
+		a.Event(plan.Event{Type: plan.EventStageStarted, Stage: workflow.StageConnect, Detail: "connecting to cp-1"})
+		a.Event(plan.Event{Type: plan.EventStageStarted, Stage: workflow.StageConnect, Host: "cp-1", Detail: "logging in"})
+		time.Sleep(10 * time.Second)
+		end := a.hush()
+		time.Sleep(20 * time.Second)
+		end()
+		time.Sleep(10 * time.Second)
+		a.Event(plan.Event{Type: plan.EventStageFinished, Stage: workflow.StageConnect, Host: "cp-1"})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if len(said) < 2 || said[0] != "800ms waiting for cp-1 (logging in, 1 s)" || !strings.HasPrefix(said[1], "3") {
+			t.Errorf("said is %q", said)
+		}
+	})
+}
+
 // TestOfOneHostTheLongestWaitIsSaid, every time.
 func TestOfOneHostTheLongestWaitIsSaid(t *testing.T) {
 	now := time.Now()

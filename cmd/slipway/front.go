@@ -37,6 +37,7 @@ func (f silentFront) Ask(ctx context.Context, question string) (bool, error) {
 }
 
 func (f silentFront) Secret(ctx context.Context, question workflow.Secret) (string, error) {
+	defer f.program.waits.hush()()
 	return f.program.secrets.ask(ctx, question)
 }
 

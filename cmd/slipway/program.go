@@ -24,7 +24,7 @@ type program struct {
 }
 
 func newProgram() *program {
-	return &program{in: os.Stdin, secrets: newPrompts(os.Stdin), waits: &awaited{say: func(line string) { fmt.Fprintln(os.Stderr, line) }}}
+	return &program{in: os.Stdin, secrets: newPrompts(os.Stdin), waits: &awaited{watched: term.IsTerminal(int(os.Stderr.Fd())), say: func(line string) { fmt.Fprintln(os.Stderr, line) }}}
 }
 
 // clusterFlags are the flags of every command that needs a cluster file.
