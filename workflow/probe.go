@@ -40,14 +40,18 @@ type Probe struct {
 // seat is one host's connection. One call at a time has its turn.
 type seat struct {
 	turn chan struct{}
-	host hosts.Host  // nil where it is not connected
-	up   atomic.Bool // it is connected, for who has no turn
+	host hosts.Host   // nil where it is not connected
+	up   atomic.Bool  // it is connected, for who has no turn
+	user atomic.Value // who has logged in, a string
 }
 
 // take has a host, or none, be the connection.
 func (s *seat) take(host hosts.Host) {
 	s.host = host
 	s.up.Store(host != nil)
+	if known, says := host.(interface{ LoginUser() string }); says {
+		s.user.Store(known.LoginUser())
+	}
 }
 
 // NewProbe makes a Probe. Of the options it uses Version, Agent, Dial (by SSH unless said), and File:
@@ -132,13 +136,27 @@ var errProbeClosed = errors.New("nothing is looked at any more")
 // tried at the same time; the same one is, one after the other.
 func (p *Probe) Try(ctx context.Context, h cluster.Host, tell func(string)) Probed {
 	h = p.complete(h)
-	probed := Probed{Host: h, User: loginUser(ctx, h)}
+	probed := Probed{Host: h}
 	if tell == nil {
 		tell = func(string) {}
 	}
 	probed.Facts, probed.Err = p.look(ctx, h, hosts.Query{}, tell)
 	probed.Key = hostKey(probed.Err)
+	probed.User = p.loginUser(ctx, h)
 	return probed
+}
+
+// loginUser is who logs in to a host, where that is known by the connection; else as the configuration of ssh says.
+func (p *Probe) loginUser(ctx context.Context, h cluster.Host) string {
+	p.mu.Lock()
+	s := p.seats[wayTo(h)]
+	p.mu.Unlock()
+	if s != nil {
+		if user, known := s.user.Load().(string); known {
+			return user
+		}
+	}
+	return loginUser(ctx, h)
 }
 
 // complete is a host as a cluster file means it.

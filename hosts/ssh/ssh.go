@@ -223,6 +223,9 @@ func Connect(ctx context.Context, options Options) (hosts.Host, error) {
 	return h, nil
 }
 
+// LoginUser is who has logged in.
+func (h *host) LoginUser() string { return h.options.User }
+
 // Observe is the agent's.
 func (h *host) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, error) {
 	facts, err := h.agent.Observe(ctx, query)
