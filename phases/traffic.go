@@ -6,6 +6,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
@@ -17,7 +18,7 @@ const (
 )
 
 // TrafficQueries says what traffic is tried between the hosts that were looked at, by their names: what
-// the cluster needs of what has to do with the workflow's targets. On a host that is in the cluster already
+// the cluster needs of what has to do with the workflow's targets. On a host that is in the cluster already, or on its way,
 // nothing is listened on: its own services answer there, and those that are down for a moment need their
 // ports. So packets without a connection are not tried to such a host.
 func TrafficQueries(v view.View, key []byte) map[string]hosts.TrafficQuery {
@@ -36,7 +37,7 @@ func TrafficQueries(v view.View, key []byte) map[string]hosts.TrafficQuery {
 			from := queries[way.From.Name]
 			from.Probe = append(from.Probe, probe)
 			queries[way.From.Name] = from
-			if to, seen := v.Facts[way.To.Name]; seen && !v.Settled(way.To, to) {
+			if mayListen(v, way.To) {
 				query := queries[way.To.Name]
 				if !slices.Contains(query.Listen, probe.To) {
 					query.Listen = append(query.Listen, probe.To)
@@ -56,16 +57,27 @@ func TrafficQueries(v view.View, key []byte) map[string]hosts.TrafficQuery {
 func worthTrying(v view.View, flow cluster.Flow, way cluster.Pair) bool {
 	targets := v.Targets(v.Workflow)
 	_, sends := v.Facts[way.From.Name]
-	to, seen := v.Facts[way.To.Name]
+	_, seen := v.Facts[way.To.Name]
 	switch {
 	case !sends || !view.Among(targets, way.From.Name) && !view.Among(targets, way.To.Name):
 		return false
 	case flow.Protocol == cluster.ProtocolVRRP && !ofVirtualAddress(v.Cluster, way):
 		return false
-	case seen && !v.Settled(way.To, to):
+	case mayListen(v, way.To):
 		return true
 	}
 	return flow.Protocol == cluster.ProtocolTCP && (seen || v.Joined(way.To.Name))
+}
+
+// mayListen tells whether a host may listen on the cluster's ports for a test: nothing of the cluster runs there that could
+// start meanwhile and find its port taken, as it does where an init was cut short.
+func mayListen(v view.View, host cluster.Host) bool {
+	facts, seen := v.Facts[host.Name]
+	return seen && !v.Settled(host, facts) && !slices.ContainsFunc(
+		[]string{manifests.KubeletUnit, manifests.HAProxyUnit, manifests.KeepalivedUnit},
+		func(unit string) bool {
+			return facts.Units[unit].Active != "" && facts.Units[unit].Active != "inactive"
+		})
 }
 
 // ofVirtualAddress tells whether keepalived goes this way: by the family of the virtual address.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
@@ -132,6 +133,24 @@ func TestTheMatrixIsBounded(t *testing.T) {
 		}
 		if reached < 2 {
 			t.Errorf("%s tries %d API servers", host.Name, reached)
+		}
+	}
+}
+
+// TestAHalfMadeHostListensOnNothing: an init that was cut short has let its services begin, which may start at
+// any moment.
+func TestAHalfMadeHostListensOnNothing(t *testing.T) {
+	v := bareView(2, 0)
+	facts := v.Facts["cp-2"]
+	facts.Units = map[string]hosts.Unit{manifests.KubeletUnit: {Active: "activating"}}
+	v.Facts["cp-2"] = facts
+	queries := TrafficQueries(v, nil)
+	if len(queries["cp-2"].Listen) > 0 || len(queries["cp-1"].Listen) == 0 {
+		t.Errorf("cp-2 listens on %v, cp-1 on %v", queries["cp-2"].Listen, queries["cp-1"].Listen)
+	}
+	for _, probe := range queries["cp-1"].Probe {
+		if probe.To.Protocol != hosts.TrafficTCP {
+			t.Errorf("cp-1 sends %+v, which nobody answers", probe)
 		}
 	}
 }

@@ -208,9 +208,13 @@ func (g wayGroup) finding(v view.View, flow cluster.Flow) Finding {
 	return found.on(g.at.Name)
 }
 
-// mild tells whether the finding stops nothing: a service that is not up, or a firewall that the plan opens.
+// mild tells whether the finding stops nothing: a host or a service that may not be up, or a
+// firewall that the plan opens.
 func (g wayGroup) mild(v view.View) bool {
 	return !slices.ContainsFunc(g.ways, func(t tried) bool {
+		if _, seen := v.Facts[t.to.Name]; !seen {
+			return false // it may be down, and that is told elsewhere where it matters
+		}
 		settled := v.Settled(t.to, v.Facts[t.to.Name]) && v.Settled(t.from, v.Facts[t.from.Name])
 		return !settled && !willOpen(v, t.to) && t.Passage != hosts.Connected && (t.answered() || t.Passage != hosts.Turned)
 	})

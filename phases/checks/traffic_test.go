@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -163,5 +164,15 @@ func TestUntriedTrafficIsNotFine(t *testing.T) {
 		if (result.Check == "Traffic" || result.Check == "PathMTU") && result.Outcome != NotAsked {
 			t.Errorf("%+v", result)
 		}
+	}
+}
+
+// TestAHostThatIsDownStopsNobody: a join goes on beside a control plane that is dead.
+func TestAHostThatIsDownStopsNobody(t *testing.T) {
+	v := triedView(false, way(1, 0, "tcp", 6443, hosts.Silent))
+	delete(v.Facts, "cp-1")
+	found := slices.DeleteFunc(brokenTraffic(v), func(f Finding) bool { return !strings.HasPrefix(f.Check, "Traffic-") })
+	if len(found) != 1 || found[0].Severity != Warning {
+		t.Errorf("%v", found)
 	}
 }
