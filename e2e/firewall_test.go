@@ -35,12 +35,10 @@ func TestFirewallsStayOn(t *testing.T) {
 
 // firewalls are what the hosts' firewalls have in files and in force.
 func (l *lab) firewalls() map[string]string {
-	const look = `find /etc/firewalld /etc/ufw -type f | sort | xargs sha256sum; nft -s list ruleset | grep -v '^#'; firewall-cmd --list-all-zones 2>/dev/null; ufw status verbose`
-	found := map[string]string{}
-	for _, host := range []string{"cp-1", "worker-1"} {
-		found[host] = l.exec(host, "sh", "-c", look)
+	return map[string]string{
+		"cp-1":     l.exec("cp-1", "sh", "-c", `find /etc/firewalld -type f | sort | xargs sha256sum; nft -s list table inet firewalld; firewall-cmd --list-all-zones`),
+		"worker-1": l.exec("worker-1", "sh", "-c", `find /etc/ufw -type f | sort | xargs sha256sum; { iptables-save -t filter; ip6tables-save -t filter; } | sed 's/ \[.*//' | grep -v '^#'; ufw status verbose`),
 	}
-	return found
 }
 
 func opensByName(t *testing.T, l *lab) {

@@ -35,6 +35,8 @@ type TimeSettings struct {
 	// Service is the unit that keeps the clock right, or could; empty where the host has none that is known.
 	Service string `json:"service,omitempty"`
 	Active  bool   `json:"active,omitempty"` // it runs, and will after a boot
+	// Fixed tells that nothing on the host may set its clock: that is its machine's, as a container's.
+	Fixed bool `json:"fixed,omitempty"`
 	// Servers are those that Slipway has set.
 	Servers []string `json:"servers,omitempty"`
 	// Unread tells that chrony reads no folder of its own into which servers could be put.

@@ -30,6 +30,7 @@ func TestSELinuxLearnsSlipwaysLabels(t *testing.T) {
 		text := string(contents[load.Content])
 		for _, want := range []string{
 			`(filecon "/opt/slipway/components(/.*)?" any (system_u object_r bin_t ((s0) (s0))))`,
+			`(filecon "/opt/slipway/components/(.*/)?lib(32|64)?(/.*)?" any (system_u object_r lib_t ((s0) (s0))))`,
 			`file (system_u object_r container_runtime_exec_t ((s0) (s0))))`,
 		} {
 			if !strings.Contains(text, want) {

@@ -21,7 +21,7 @@ func (h *hostDraft) time() {
 	servers := want.NTP.Servers
 	if len(servers) == 0 {
 		h.noLongerSet(hosts.NTPSetting)
-	} else if !slices.Equal(have.Servers, servers) || !have.Active {
+	} else if !have.Fixed && (!slices.Equal(have.Servers, servers) || !have.Active) {
 		why := "asks others"
 		if !have.Active {
 			why = "nothing keeps the clock right, or will after the next boot"

@@ -55,15 +55,23 @@ func TestTimeAndNamesAreSetOnlyWhereTheFileAsks(t *testing.T) {
 
 // TestTimeServersNeedATimeService: it is said before anything is touched.
 func TestTimeServersNeedATimeService(t *testing.T) {
-	w := newWorld(t, 1, 1)
+	w := newWorld(t, 1, 2)
 	w.cluster.Prepare = asked
 	w.machines["cp-1"].Edit(func(f *hosts.Facts) { f.TimeSettings.Service = "chronyd.service" })
+	w.machines["w-2"].Edit(func(f *hosts.Facts) { f.TimeSettings.Fixed = true }) // warned of, and left alone
 	var found []string
 	for _, finding := range checks.Errors(checks.Preflight(view.Init, w.observe().View)) {
 		found = append(found, finding.Host+" "+finding.Check)
 	}
 	if !slices.Equal(found, []string{"w-1 TimeService"}) {
 		t.Errorf("found %q", found)
+	}
+	w.machines["w-1"].Edit(func(f *hosts.Facts) { f.TimeSettings.Service = "chronyd.service" })
+	p, _ := w.planned(Init)
+	for _, step := range p.Steps {
+		if step.ID == "w-2/prepare/ntp" {
+			t.Errorf("%s: it may not set its clock", step.ID)
+		}
 	}
 }
 

@@ -46,7 +46,7 @@ func (f *Fake) restore(a hosts.Restore) (string, error) {
 	case "selinux":
 		f.base.SELinuxPolicy.Module = ""
 	case "timezone":
-		f.base.TimeSettings.Zone = prior.Value
+		f.base.TimeSettings.Zone = prior.Value // which is a link's target on a machine
 	case "ntp":
 		f.base.TimeSettings.Servers, f.base.TimeSettings.Active = nil, prior.Value == "true"
 	case "firewall":

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
@@ -38,10 +40,12 @@ func (h *Host) timeZone() string {
 	if err != nil {
 		return ""
 	}
-	_, zone, found := strings.Cut(target, "zoneinfo/")
-	if !found {
-		return ""
-	}
+	return zoneIn(target)
+}
+
+// zoneIn is the time zone that a link's target is the file of; "" where it is of none.
+func zoneIn(target string) string {
+	_, zone, _ := strings.Cut(target, "zoneinfo/")
 	return zone
 }
 
@@ -56,32 +60,36 @@ func (h *Host) setTimeZone(ctx context.Context, a hosts.SetTimeZone) (hosts.Outc
 	if was == a.Zone {
 		return unchanged, nil
 	}
-	prior := hosts.Prior{Setting: hosts.TimeZoneSetting, Value: was, Absent: was == ""}
+	target, _ := os.Readlink(h.at(localTime)) // as it is written there: a reset writes it so again
 	if was == "" && h.exists(localTime) {
 		return hosts.Outcome{}, errors.New("/etc/localtime is no link to a time zone: see timedatectl status")
 	}
+	prior := hosts.Prior{Setting: hosts.TimeZoneSetting, Value: target, Absent: was == ""}
 	return h.apply(ctx, change{
 		action: a,
 		detail: "was " + cmp.Or(was, "none"),
 		note:   remember(prior),
-		act:    func(context.Context) error { return h.linkTimeZone(a.Zone) },
+		act:    func(context.Context) error { return h.linkTimeZone(".." + filepath.Join(zoneInfo, a.Zone)) },
 	})
 }
 
-// linkTimeZone writes what says the time zone; "" takes it away, which is UTC.
-func (h *Host) linkTimeZone(zone string) error {
-	if zone == "" {
+// linkTimeZone makes the link that says the time zone; "" takes it away, which is UTC.
+func (h *Host) linkTimeZone(target string) error {
+	if target == "" {
 		return removeFile(h.at(localTime))
 	}
 	if h.exists(timezoneFile) {
-		if err := rewrite(h.at(timezoneFile), []byte(zone+"\n")); err != nil {
+		if err := rewrite(h.at(timezoneFile), []byte(zoneIn(target)+"\n")); err != nil {
 			return err
 		}
 	}
-	return replaceLink(h.at(localTime), ".."+filepath.Join(zoneInfo, zone))
+	return replaceLink(h.at(localTime), target)
 }
 
 func (h *Host) restoreTimeZone(_ context.Context, _ string, prior hosts.Prior) error {
+	if prior.Value != "" && zoneIn(prior.Value) == "" {
+		return fmt.Errorf("the record's value %q is not understood", prior.Value) // a link to it would lead nowhere
+	}
 	return h.linkTimeZone(prior.Value)
 }
 
@@ -143,7 +151,7 @@ func ntpNoteOf(record *hosts.Record) (note ntpNote, found bool) {
 }
 
 func (h *Host) observeTime(ctx context.Context, _ hosts.Query, facts *hosts.Facts) error {
-	settings := hosts.TimeSettings{Zone: h.timeZone()}
+	settings := hosts.TimeSettings{Zone: h.timeZone(), Fixed: !h.hasCapability(unix.CAP_SYS_TIME)}
 	service, state, err := h.timeService(ctx)
 	if err != nil {
 		return err
@@ -212,7 +220,14 @@ func (h *Host) setNTP(ctx context.Context, a hosts.SetNTP) (hosts.Outcome, error
 					return err
 				}
 			}
-			return h.systemd.Run(ctx, JobRestart, service)
+			if err := h.systemd.Run(ctx, JobRestart, service); err != nil {
+				return err
+			}
+			now, err := h.systemd.Unit(ctx, service)
+			if err == nil && now.Active != "active" { // a condition of it is not met, which is no error of the job's
+				err = fmt.Errorf("%s does not run: see systemctl status %s", service, service)
+			}
+			return err
 		},
 	})
 }

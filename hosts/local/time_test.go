@@ -37,6 +37,9 @@ func TestTheTimeZoneIsSetAndPutBack(t *testing.T) {
 		}
 	}
 	m.once(host, hosts.Restore{Setting: hosts.TimeZoneSetting}, hosts.Changed)
+	if target, _ := os.Readlink(m.at("/etc/localtime")); target != "/usr/share/zoneinfo/Etc/UTC" {
+		t.Errorf("the link leads to %s", target)
+	}
 	if m.read("/etc/timezone") != "Etc/UTC\n" || m.observe(host, hosts.Query{}).TimeSettings.Zone != "Etc/UTC" {
 		t.Errorf("it is not what it was: %s", m.read("/etc/timezone"))
 	}

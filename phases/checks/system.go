@@ -131,6 +131,8 @@ func swapOn(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 func noTimeService(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 	switch at := facts.TimeSettings; {
 	case len(v.Cluster.Prepare.NTP.Servers) == 0:
+	case at.Fixed:
+		return []Finding{warning("have its machine ask them", "nothing on it may set its clock, which is its machine's: the servers of prepare.ntp.servers are not set there")}
 	case at.Service == "":
 		return []Finding{finding("apt install chrony, or: dnf install chrony", "it has neither chrony nor systemd-timesyncd, and prepare.ntp.servers names who is to be asked for the time")}
 	case at.Unread:
