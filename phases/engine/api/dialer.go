@@ -45,7 +45,8 @@ type dialer struct {
 	coming bool          // further ways may come
 	news   chan struct{} // closed when one has, or none will
 	open   map[*tracked]struct{}
-	turns  int // how often another way was given preference
+	turns  int           // how often another way was given preference
+	took   time.Duration // how long the last connection took to be made: a round trip
 }
 
 // tracked is a connection that the dialer can end.
@@ -79,6 +80,7 @@ type attempt struct {
 	way  way
 	conn net.Conn
 	err  error
+	took time.Duration
 }
 
 // DialContext tries the ways in turn: the next one when one has failed, or has not answered
@@ -155,7 +157,7 @@ func (w way) try(ctx context.Context, results chan<- attempt) {
 	if err != nil {
 		err = fmt.Errorf("reach %w", orSilence(fmt.Errorf("%s: %w", w.label, err), w.label, began))
 	}
-	results <- attempt{w, conn, err}
+	results <- attempt{w, conn, err, time.Since(began)}
 }
 
 // discard closes the connections that were made too late.
@@ -176,7 +178,7 @@ func (d *dialer) keep(won attempt) (net.Conn, error) {
 		return nil, net.ErrClosed
 	}
 	conn := &tracked{Conn: won.conn, way: won.way.name, dialer: d}
-	d.open[conn] = struct{}{}
+	d.open[conn], d.took = struct{}{}, won.took
 	at := slices.IndexFunc(d.ways, func(w way) bool { return w.name == won.way.name })
 	d.ways = slices.Insert(slices.Delete(d.ways, at, at+1), 0, won.way)
 	return conn, nil
@@ -236,6 +238,13 @@ func (d *dialer) state() (open, turn int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.open), d.turns
+}
+
+// roundTrip is how long it takes to the host that was dialed last, and back; 0 where that is not known.
+func (d *dialer) roundTrip() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.took
 }
 
 // turn ends the connections of the preferred way and prefers the next one, unless that was

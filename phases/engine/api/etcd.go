@@ -247,7 +247,7 @@ func (m *memberClient) close() {
 
 // ask asks the member once, bounded.
 func (m *memberClient) ask(ctx context.Context, bound time.Duration, question func(context.Context, *clientv3.Client) error) error {
-	within, cancel := context.WithTimeout(ctx, bound)
+	within, cancel := withinReach(ctx, bound, m.dialer.roundTrip)
 	defer cancel()
 	client, err := m.open()
 	if err != nil {

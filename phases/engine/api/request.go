@@ -74,7 +74,7 @@ func (c *Client) read(ctx context.Context, path string, into any) error {
 // once tries something once, bounded, after making sure that there is a connection, and
 // lets another control plane have the next try where this one is to blame.
 func (c *Client) once(ctx context.Context, bound time.Duration, try func(context.Context) error) error {
-	within, cancel := context.WithTimeout(ctx, bound)
+	within, cancel := withinReach(ctx, bound, c.dialer.roundTrip)
 	defer cancel()
 	began := time.Now()
 	_, turn := c.dialer.state()
