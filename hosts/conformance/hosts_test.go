@@ -57,7 +57,8 @@ func TestHostBehindSSHConforms(t *testing.T) {
 	for name, login := range map[string]hosttest.Login{
 		"as root":            {},
 		"as a user who may":  {UID: 1000},
-		"with two sessions":  {MaxSessions: 2},
+		"with one session":   {MaxSessions: 1, UID: 1000},
+		"without SFTP":       {NoSFTP: true},
 		"with a noisy shell": {Noise: "Welcome!\nlast login: never\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -114,6 +114,8 @@ func (l *ladder) after(no refusal) (way, bool) {
 	case !w.terminal && wantsTerminal.MatchString(said) && slices.Contains(l.there, "script"):
 		w.terminal = true
 		return w, true
+	case !w.asks && wantsPassword.MatchString(said) && w.program == BecomeDoas && !slices.Contains(l.there, "script"):
+		l.refusals[len(l.refusals)-1].said += "; a terminal is required to give it one"
 	case !w.asks && wantsPassword.MatchString(said):
 		l.locked = append(l.locked, way{program: w.program, asks: true, terminal: w.terminal || w.program == BecomeDoas})
 	}
@@ -158,24 +160,30 @@ func (h *host) becomeRoot(ctx context.Context) (*process, error) {
 func (h *host) attempt(ctx context.Context, w way) (p *process, no *refusal, err error) {
 	ask := newAsking()
 	wait := h.awaitWord(ctx, "the login shell of "+h.options.User)
+	asked, stopAsking := context.WithCancel(ctx)
+	answered := make(chan struct{})
 	defer func() {
 		if gaveUp := wait.end(); gaveUp != nil && err != nil {
 			err = gaveUp
 		}
-		if ask.end() {
-			h.options.BecomeRefused() // nobody knows: it is asked for again
-		}
+		ask.end()
+		stopAsking() // who types a password types it for nobody
+		<-answered
 		if p != nil && (err != nil || no != nil) {
 			_ = p.session.Close()
 			p = nil
 		}
 	}()
 	if p, err = h.spawn(loginCommand, ask); err != nil {
+		close(answered)
 		return nil, nil, err
 	}
-	if w.asks {
-		go h.answer(ctx, p, ask, wait)
-	}
+	go func() {
+		defer close(answered)
+		if w.asks {
+			h.answer(asked, p, ask, wait)
+		}
+	}()
 	start := line(startScript+w.handOver(h.options.candidates(), ask.mark), h.options.Directory, h.options.Inbox)
 	p.say(start)
 	no, err = h.heedStart(ctx, p, w, ask, wait)

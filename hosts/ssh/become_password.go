@@ -42,6 +42,9 @@ func (b *becoming) password(ctx context.Context, prompt string) (string, error) 
 	given, err := o.Shared.take(ctx, from, busy)
 	switch {
 	case ctx.Err() != nil:
+		if err == nil {
+			given.leave() // for the others
+		}
 		return "", ctx.Err()
 	case err != nil:
 		return "", b.none(err)

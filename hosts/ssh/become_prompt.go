@@ -35,7 +35,6 @@ type asking struct {
 	pause   *time.Timer
 	answers int
 	settled bool  // it is known, and told, whether they were right
-	closed  bool  // nothing more is answered
 	same    bool  // it asks again for what it was given
 	failed  error // there is no password to give
 }
@@ -99,16 +98,14 @@ func (a *asking) question(line string) string {
 	return text
 }
 
-// end ends the questions, and tells whether what was answered was neither right nor wrong.
-func (a *asking) end() (unsettled bool) {
+// end ends the questions.
+func (a *asking) end() {
 	a.ending()
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
-	a.closed = true
 	if a.pause != nil {
 		a.pause.Stop()
 	}
-	return a.answers > 0 && !a.settled
 }
 
 // settle tells whether what was answered was right, where something was, once.
@@ -120,16 +117,6 @@ func (a *asking) settle(tell func()) {
 	if due {
 		tell()
 	}
-}
-
-// takes notes that there is an answer; it is false where nobody waits for it any more.
-func (a *asking) takes() bool {
-	a.mutex.Lock()
-	defer a.mutex.Unlock()
-	if !a.closed {
-		a.answers++
-	}
-	return !a.closed
 }
 
 func (a *asking) given() int {
@@ -189,10 +176,7 @@ func (h *host) answer(ctx context.Context, p *process, ask *asking, wait *wait) 
 			_ = p.stdin.Close()
 			return
 		}
-		if !ask.takes() {
-			h.options.BecomeRefused() // which nobody knows: it is asked for again
-			return
-		}
+		ask.note(func() { ask.answers++ })
 		if _, err := io.WriteString(&p.stdin, password+"\n"); err != nil {
 			return // its end is told by who reads
 		}

@@ -108,16 +108,20 @@ func TestBecomingRoot(t *testing.T) {
 		"sudo is to be used, and is not there": {doas: &hosttest.Becoming{}, become: ssh.BecomeSudo, fails: []string{"sudo is not there"}},
 		"none":                                 {sudo: &hosttest.Becoming{}, become: ssh.BecomeNone, fails: []string{"ssh.become is none", "ssh.user to root"}},
 		"not in sudoers":                       {sudo: &hosttest.Becoming{Password: rightPassword, Refuses: "ops is not in the sudoers file.  This incident will be reported."}, passwords: []string{rightPassword}, asks: password, fails: []string{"ops is not in the sudoers file", "/etc/sudoers.d/slipway-ops"}},
-		"not in sudo-rs' rules":                {sudo: &hosttest.Becoming{Rust: true, Refuses: "sudo: I'm sorry ops. I'm afraid I can't do that"}, fails: []string{"I'm sorry ops", "/etc/sudoers.d/slipway-ops"}},
-		"some commands only":                   {sudo: &hosttest.Becoming{Refuses: "Sorry, user ops is not allowed to execute '/usr/bin/sh -c echo slipway-agent-root; IFS= read -r s && eval \"$s\"' as root on cp-1."}, fails: []string{"not allowed to execute 'sh' as root on cp-1", "NOPASSWD: ALL"}},
-		"an expired password":                  {sudo: &hosttest.Becoming{Refuses: "sudo: Account or password is expired, reset your password and try again"}, fails: []string{"is expired", "chage -l ops"}},
-		"a locked account":                     {sudo: &hosttest.Becoming{Refuses: "sudo: account validation failure, is your account locked?"}, fails: []string{"account locked", "passwd -S ops"}},
-		"sudo without its rights":              {sudo: &hosttest.Becoming{Refuses: "sudo: /usr/bin/sudo must be owned by uid 0 and have the setuid bit set"}, fails: []string{"setuid bit", "chmod 4755"}},
-		"sudo on nosuid":                       {sudo: &hosttest.Becoming{Refuses: "sudo: effective uid is not 0, is /usr/bin/sudo on a file system with the 'nosuid' option set or an NFS file system without root privileges?"}, fails: []string{"nosuid", "findmnt"}},
-		"broken sudoers":                       {sudo: &hosttest.Becoming{Refuses: "/etc/sudoers:3:1: syntax error\nsudo: no valid sudoers sources found, quitting"}, fails: []string{"syntax error", "visudo -c"}},
-		"doas without a file":                  {doas: &hosttest.Becoming{Refuses: "doas: doas is not enabled, /etc/doas.conf: No such file or directory"}, fails: []string{"not enabled", "permit nopass ops"}},
-		"doas without a rule":                  {doas: &hosttest.Becoming{Refuses: "doas: Operation not permitted"}, fails: []string{"Operation not permitted", "permit nopass ops"}},
-		"runas_default":                        {sudo: &hosttest.Becoming{RunAs: "nobody"}, fails: []string{"commands are run as", "and not as root", "runas_default"}},
+		"not in sudoers, and doas never set up": {
+			sudo: &hosttest.Becoming{Refuses: "ops is not in the sudoers file."}, doas: &hosttest.Becoming{Refuses: "doas: doas is not enabled, /etc/doas.conf: No such file or directory"},
+			fails: []string{"on cp-1: ops is not in the sudoers file.\n", "/etc/sudoers.d/slipway-ops"},
+		},
+		"not in sudo-rs' rules":   {sudo: &hosttest.Becoming{Rust: true, Refuses: "sudo: I'm sorry ops. I'm afraid I can't do that"}, fails: []string{"I'm sorry ops", "/etc/sudoers.d/slipway-ops"}},
+		"some commands only":      {sudo: &hosttest.Becoming{Refuses: "Sorry, user ops is not allowed to execute '/usr/bin/sh -c echo slipway-agent-root; IFS= read -r s && eval \"$s\"' as root on cp-1."}, fails: []string{"not allowed to execute 'sh' as root on cp-1", "NOPASSWD: ALL"}},
+		"an expired password":     {sudo: &hosttest.Becoming{Refuses: "sudo: Account or password is expired, reset your password and try again"}, fails: []string{"is expired", "chage -l ops"}},
+		"a locked account":        {sudo: &hosttest.Becoming{Refuses: "sudo: account validation failure, is your account locked?"}, fails: []string{"account locked", "passwd -S ops"}},
+		"sudo without its rights": {sudo: &hosttest.Becoming{Refuses: "sudo: /usr/bin/sudo must be owned by uid 0 and have the setuid bit set"}, fails: []string{"setuid bit", "chmod 4755"}},
+		"sudo on nosuid":          {sudo: &hosttest.Becoming{Refuses: "sudo: effective uid is not 0, is /usr/bin/sudo on a file system with the 'nosuid' option set or an NFS file system without root privileges?"}, fails: []string{"nosuid", "findmnt"}},
+		"broken sudoers":          {sudo: &hosttest.Becoming{Refuses: "/etc/sudoers:3:1: syntax error\nsudo: no valid sudoers sources found, quitting"}, fails: []string{"syntax error", "visudo -c"}},
+		"doas without a file":     {doas: &hosttest.Becoming{Refuses: "doas: doas is not enabled, /etc/doas.conf: No such file or directory"}, fails: []string{"not enabled", "permit nopass ops"}},
+		"doas without a rule":     {doas: &hosttest.Becoming{Refuses: "doas: Operation not permitted"}, fails: []string{"Operation not permitted", "permit nopass ops"}},
+		"runas_default":           {sudo: &hosttest.Becoming{RunAs: "nobody"}, fails: []string{"commands are run as", "and not as root", "runas_default"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -206,5 +210,26 @@ func (w becoming) keepsSecrets(t *testing.T, log string, err error) {
 	}
 	if strings.Contains(log, "slipway-agent-inbox") {
 		t.Errorf("the scripts are among the arguments, and so in the log of sudo:\n%s", log)
+	}
+}
+
+// TestAHostThatGoesWhileAPasswordIsTyped is told of at once: nobody types for it any more, and the password is neither
+// right nor wrong.
+func TestAHostThatGoesWhileAPasswordIsTyped(t *testing.T) {
+	noLeaks(t)
+	server := newServer(t)
+	server.SetLogin(hosttest.Login{UID: 1000})
+	server.BecomeBy(hosttest.Becoming{Password: rightPassword})
+	o, ask := options(server), &asker{}
+	ask.into(&o)
+	o.BecomePassword = func(ctx context.Context, _ string) (string, error) {
+		server.Cut()
+		<-ctx.Done()
+		return "", ctx.Err()
+	}
+	_, err := ssh.Connect(t.Context(), o)
+	wantError(t, err, hosts.KindCut, "the connection was lost")
+	if ask.accepted+ask.refused != 0 {
+		t.Errorf("it is called right %d times, wrong %d times", ask.accepted, ask.refused)
 	}
 }

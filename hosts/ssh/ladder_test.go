@@ -25,19 +25,20 @@ func TestWaysAreTriedInOrder(t *testing.T) {
 		silent bool // nobody can be asked
 		steps  []step
 	}{
-		"a password":           {[]string{"sudo", "script"}, false, []step{{refusal{way: sudo, said: locked}, asks(sudo)}, {refusal{way: asks(sudo), said: "ops is not in the sudoers file"}, way{}}}},
-		"nobody to ask":        {[]string{"sudo", "script"}, true, []step{{refusal{way: sudo, said: locked}, way{}}}},
-		"a terminal":           {[]string{"sudo", "script"}, false, []step{{refusal{way: sudo, said: noTTY}, terminal(sudo)}, {refusal{way: terminal(sudo), said: locked}, terminal(asks(sudo))}}},
-		"no terminal to give":  {[]string{"sudo"}, false, []step{{refusal{way: sudo, said: noTTY}, way{}}}},
-		"a terminal in vain":   {[]string{"sudo", "script"}, false, []step{{refusal{way: terminal(sudo), said: noTTY}, way{}}}},
-		"both":                 {[]string{"sudo", "doas", "script"}, false, []step{{refusal{way: sudo, said: locked}, doas}, {refusal{way: doas, said: closed}, asks(sudo)}, {refusal{way: asks(sudo), said: "no"}, terminal(asks(doas))}, {refusal{way: terminal(asks(doas)), said: "no"}, way{}}}},
-		"sudo without a rule":  {[]string{"sudo", "doas"}, false, []step{{refusal{way: sudo, said: "no"}, doas}}},
-		"sudo without -p":      {[]string{"sudo"}, false, []step{{refusal{way: asks(sudo), said: "sudo: unrecognized option '-p'"}, unnamed(asks(sudo))}, {refusal{way: unnamed(asks(sudo)), said: "sudo: unrecognized option '-S'"}, way{}}}},
-		"three wrong":          {[]string{"sudo"}, false, []step{{refusal{way: asks(sudo), wrong: true}, asks(sudo)}, {refusal{way: asks(sudo), wrong: true}, asks(sudo)}, {refusal{way: asks(sudo), wrong: true}, way{}}}},
-		"root without a word":  {[]string{"doas", "script"}, false, []step{{refusal{way: terminal(asks(doas)), early: true}, doas}}},
-		"neither of them":      {nil, false, []step{{refusal{way: way{program: "none"}}, way{}}}},
-		"a reason of its own":  {[]string{"sudo"}, false, []step{{refusal{way: sudo, said: "sudo: no valid sudoers sources found, quitting"}, way{}}}},
-		"sudo reads a tty now": {[]string{"sudo", "script"}, false, []step{{refusal{way: sudo, said: "sudo: a terminal is required to authenticate"}, terminal(sudo)}}},
+		"a password":            {[]string{"sudo", "script"}, false, []step{{refusal{way: sudo, said: locked}, asks(sudo)}, {refusal{way: asks(sudo), said: "ops is not in the sudoers file"}, way{}}}},
+		"nobody to ask":         {[]string{"sudo", "script"}, true, []step{{refusal{way: sudo, said: locked}, way{}}}},
+		"a terminal":            {[]string{"sudo", "script"}, false, []step{{refusal{way: sudo, said: noTTY}, terminal(sudo)}, {refusal{way: terminal(sudo), said: locked}, terminal(asks(sudo))}}},
+		"no terminal to give":   {[]string{"sudo"}, false, []step{{refusal{way: sudo, said: noTTY}, way{}}}},
+		"a terminal in vain":    {[]string{"sudo", "script"}, false, []step{{refusal{way: terminal(sudo), said: noTTY}, way{}}}},
+		"both":                  {[]string{"sudo", "doas", "script"}, false, []step{{refusal{way: sudo, said: locked}, doas}, {refusal{way: doas, said: closed}, asks(sudo)}, {refusal{way: asks(sudo), said: "no"}, terminal(asks(doas))}, {refusal{way: terminal(asks(doas)), said: "no"}, way{}}}},
+		"sudo without a rule":   {[]string{"sudo", "doas"}, false, []step{{refusal{way: sudo, said: "no"}, doas}}},
+		"sudo without -p":       {[]string{"sudo"}, false, []step{{refusal{way: asks(sudo), said: "sudo: unrecognized option '-p'"}, unnamed(asks(sudo))}, {refusal{way: unnamed(asks(sudo)), said: "sudo: unrecognized option '-S'"}, way{}}}},
+		"doas, and no terminal": {[]string{"doas"}, false, []step{{refusal{way: doas, said: closed}, way{}}}},
+		"three wrong":           {[]string{"sudo"}, false, []step{{refusal{way: asks(sudo), wrong: true}, asks(sudo)}, {refusal{way: asks(sudo), wrong: true}, asks(sudo)}, {refusal{way: asks(sudo), wrong: true}, way{}}}},
+		"root without a word":   {[]string{"doas", "script"}, false, []step{{refusal{way: terminal(asks(doas)), early: true}, doas}}},
+		"neither of them":       {nil, false, []step{{refusal{way: way{program: "none"}}, way{}}}},
+		"a reason of its own":   {[]string{"sudo"}, false, []step{{refusal{way: sudo, said: "sudo: no valid sudoers sources found, quitting"}, way{}}}},
+		"sudo reads a tty now":  {[]string{"sudo", "script"}, false, []step{{refusal{way: sudo, said: "sudo: a terminal is required to authenticate"}, terminal(sudo)}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := &ladder{candidates: Options{}.candidates(), canAsk: !test.silent, there: slices.Clone(test.there)}
