@@ -146,6 +146,15 @@ func (f Flow) Pairs() []Pair {
 	return found
 }
 
+// Ways are those of the pairs that the cluster's own traffic takes: services are found by a host's first
+// address, and only VXLAN, and VRRP, have ways of each family.
+func (f Flow) Ways() []Pair {
+	return slices.DeleteFunc(f.Pairs(), func(p Pair) bool {
+		first, err := netip.ParseAddr(p.To.Address())
+		return f.Protocol == ProtocolTCP && err == nil && p.ToAddress != first.Unmap()
+	})
+}
+
 func pairs(from, to Host) []Pair {
 	if from.is(to) {
 		return nil

@@ -110,17 +110,17 @@ func sampled(flow cluster.Flow) []cluster.Pair {
 	}
 	share := max(leastWays, mostWays/max(1, len(longer)))
 	if len(longer)*len(shorter) <= mostWays || share >= len(shorter) {
-		return flow.Pairs()
+		return flow.Ways()
 	}
 	var ways []cluster.Pair
 	for i, one := range longer {
 		for d := range share {
 			other := shorter[(i+1+d*(len(shorter)-1)/share)%len(shorter)]
-			way := cluster.Flow{From: []cluster.Host{one}, To: []cluster.Host{other}}
+			way := cluster.Flow{Protocol: flow.Protocol, From: []cluster.Host{one}, To: []cluster.Host{other}}
 			if turned {
 				way.From, way.To = way.To, way.From
 			}
-			ways = append(ways, way.Pairs()...)
+			ways = append(ways, way.Ways()...)
 		}
 	}
 	return ways

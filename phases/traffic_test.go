@@ -154,3 +154,20 @@ func TestAHalfMadeHostListensOnNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestServicesAreTriedByFirstAddresses: only VXLAN goes in each family.
+func TestServicesAreTriedByFirstAddresses(t *testing.T) {
+	v := bareView(2, 0)
+	for i := range v.Cluster.Hosts {
+		v.Cluster.Hosts[i].Addresses = append(v.Cluster.Hosts[i].Addresses, fmt.Sprintf("fd00::%d", i+1))
+	}
+	six := map[string]int{}
+	for _, probe := range TrafficQueries(v, nil)["cp-1"].Probe {
+		if strings.Contains(probe.To.Address, ":") {
+			six[probe.To.Protocol]++
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"udp": 1}, six); diff != "" {
+		t.Errorf("by IPv6 (-want +got):\n%s", diff)
+	}
+}

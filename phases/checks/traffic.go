@@ -29,7 +29,7 @@ func Traffic(v view.View) []TrafficRow {
 		if flow.Optional {
 			continue
 		}
-		row := TrafficRow{Protocol: flow.Protocol, Port: flow.Port, Why: flow.Why, Ways: len(flow.Pairs())}
+		row := TrafficRow{Protocol: flow.Protocol, Port: flow.Port, Why: flow.Why, Ways: len(flow.Ways())}
 		for _, t := range triedOf(v, flow) {
 			if row.Tried++; t.broken() {
 				row.Broken++
