@@ -133,7 +133,8 @@ func (c *Client) Close() error {
 	}
 	_ = c.out.Close() // the end of the session will tell
 	// HTTP/2 stops reading where it still wants to write, as it does of a connection that was just closed.
-	go c.link.drain()
+	// Not at once: it would miss what is taken from it, and complain on the standard error.
+	defer time.AfterFunc(drainAfter, c.link.drain).Stop()
 	<-c.link.ended
 	if cause := c.link.why(); !errors.Is(cause, io.EOF) {
 		return lost("close", cause)

@@ -41,6 +41,8 @@ const (
 	closePatience = 5 * time.Second
 	// quickPatience is how long Close waits for a call that is no action, before it cancels it.
 	quickPatience = 500 * time.Millisecond
+	// drainAfter is how long Close leaves reading to HTTP/2.
+	drainAfter = 200 * time.Millisecond
 	// windPatience is how long the agent, before it ends, waits for an action that it has
 	// cancelled. One that waits for a disk or a network does not hear of it.
 	windPatience = 10 * time.Second
