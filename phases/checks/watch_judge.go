@@ -91,7 +91,7 @@ func (w *Watch) loop(look Look) *Finding {
 			} else {
 				age += time.Duration(sign.Seconds*float64(time.Second)) + backoff(sign.Attempt-1)
 			}
-			if same && look.After-rest >= max(age, w.patience.QuietTime()/2) && !slices.Contains(look.Working, host) {
+			if same && look.After-rest >= max(age, min(w.patience.QuietTime()/2, atRest)) && !slices.Contains(look.Working, host) {
 				return w.loopFinding(look, host, sign)
 			}
 		}
@@ -114,6 +114,9 @@ func (w *Watch) loopFinding(look Look, host string, sign hosts.Sign) *Finding {
 	return &found
 }
 
-// sameEnds is how often a container has to end in the same way while it is watched, after one that ended
-// before or at the first look, to be in a loop.
+// atRest is how long everything else has to have come to rest at most before a loop is one.
+const atRest = time.Minute
+
+// sameEnds is how many ends that were seen have to be alike: the last one's beginning comes after all else has
+// come to rest.
 const sameEnds = 2

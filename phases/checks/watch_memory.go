@@ -188,8 +188,7 @@ func (w *Watch) seeLines(look Look, host string, one hosts.Evidence) {
 
 // endings are how a container has ended while it was watched.
 type endings struct {
-	begun int      // how often it had ended at the first look
-	kinds []string // of each end that was seen since, in order
+	kinds []string // of each end that was seen, in order; the first may be from before
 	seen  int      // how often it had ended at the last look
 }
 
@@ -200,8 +199,11 @@ func (w *Watch) seeEnding(at string, sign hosts.Sign) {
 	}
 	e, known := w.endings[at]
 	if !known {
-		e = &endings{begun: ended, seen: ended}
+		e = &endings{seen: ended}
 		w.endings[at] = e
+		if sign.Ended != nil {
+			e.kinds = append(e.kinds, endingKind(*sign.Ended))
+		}
 		return
 	}
 	if ended > e.seen && sign.Ended != nil {

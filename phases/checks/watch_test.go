@@ -215,7 +215,7 @@ func TestSlowOrStuck(t *testing.T) {
 				api := loops(apiSource, 5*time.Second, hosts.Ending{Code: 255, Reason: "Error"}, at)
 				return onHost(refused, []hosts.Sign{up(etcdSource, 0, at, 1), api}, lines(apiSource, "ended", "F1201 strange days"))
 			},
-			stuck: "it ends again and again", cause: "kube-apiserver has ended 4 times in the same way, with code 255 after 5 s; it says \"F1201 strange days\"",
+			stuck: "it ends again and again", cause: "kube-apiserver has ended 3 times in the same way, with code 255 after 5 s; it says \"F1201 strange days\"",
 			from: minute, to: 3 * minute,
 		},
 		"the same, and the kubelet does not reach it: that comes of it": {
@@ -225,6 +225,17 @@ func TestSlowOrStuck(t *testing.T) {
 				return onHost(refused, []hosts.Sign{api}, lines("kubelet.service", "active running", fmt.Sprint(at, line)), lines(apiSource, "ended", "--goaway-chance can not be 7"))
 			},
 			stuck: "it ends again and again", cause: "goaway-chance", from: minute, to: 3 * minute,
+		},
+		"one that had ended eight times before, and is started every five minutes": {
+			step: plan.Step{Cluster: plan.WaitAPI{Host: "cp-1", Timeout: 1800, Patience: plan.Patience{Quiet: 330, Busy: 600}}},
+			course: func(at time.Duration) *Look {
+				api := hosts.Sign{Source: apiSource, State: hosts.StateEnded, Attempt: 7, Seconds: (at + 4*minute).Seconds(), Ended: &hosts.Ending{Code: 1, Ran: 0.3}}
+				if at > minute {
+					api.Attempt, api.Seconds = 8, (at - minute).Seconds()
+				}
+				return onHost(refused, []hosts.Sign{api}, lines(apiSource, "ended", "--goaway-chance can not be 7"))
+			},
+			stuck: "it ends again and again", cause: "has ended 9 times in the same way", from: minute, to: 2 * minute,
 		},
 		"an etcd without a leader, which may find one": {
 			course: func(at time.Duration) *Look {
