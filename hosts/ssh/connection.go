@@ -201,11 +201,12 @@ var errTooMuch = errors.New("too much output")
 // watchedConn keeps the first line that the other end says, for when nothing follows it.
 type watchedConn struct {
 	net.Conn
-	keyed  atomic.Bool // the host has shown its key
-	broken atomic.Bool // it has ended
-	mutex  sync.Mutex
-	first  []byte
-	whole  bool
+	keyed   atomic.Bool // the host has shown its key
+	broken  atomic.Bool // it has ended
+	greeted func()      // is called when the first line is there, and is sshd's
+	mutex   sync.Mutex
+	first   []byte
+	whole   bool
 }
 
 // busyWords are what an ssh that is a proxyCommand says of an sshd that turned it away, or
@@ -240,6 +241,9 @@ func (c *watchedConn) Read(p []byte) (int, error) {
 		line, _, end := bytes.Cut(p[:n], []byte("\n"))
 		c.first = append(c.first, line...)
 		c.whole = end || len(c.first) > maxFirst
+		if c.whole && bytes.HasPrefix(c.first, []byte("SSH-")) {
+			c.greeted()
+		}
 	}
 	return n, err
 }

@@ -103,7 +103,7 @@ func (o Options) toJump(ctx context.Context) (Options, error) {
 	j, err := resolve(ctx, Options{
 		Name: o.Name, Host: last.Host, Port: last.Port, User: last.User, IdentityFile: last.IdentityFile, LoginName: own,
 		ConfigFile: o.ConfigFile, IdentityAgent: o.IdentityAgent, KnownHostsFile: o.KnownHostsFile, Jump: o.Jump[:len(o.Jump)-1],
-		ConnectTimeout: o.ConnectTimeout, Gate: o.Gate, Tell: o.Tell, Note: o.Note, Shared: o.Shared, TrustOnFirstUse: o.TrustOnFirstUse,
+		ConnectTimeout: o.ConnectTimeout, greeted: o.greeted, Gate: o.Gate, Tell: o.Tell, Note: o.Note, Shared: o.Shared, TrustOnFirstUse: o.TrustOnFirstUse,
 		forJump: true,
 	})
 	if err != nil {

@@ -98,7 +98,7 @@ func loginWithin(ctx context.Context, clock *patience, o Options, known *knownHo
 	if err != nil {
 		return nil, loginEnd{err: unreachable(ctx, o, "", cmp.Or(clock.Err(), err))}
 	}
-	watched := &watchedConn{Conn: raw}
+	watched := &watchedConn{Conn: raw, greeted: func() { clock.atLeast(o.greeted) }}
 	auth.conn = watched
 	stop := context.AfterFunc(clock, func() { _ = raw.Close() })
 	client, err := handshake(watched, o, known, auth)
@@ -156,6 +156,7 @@ func explainHandshake(ctx context.Context, bounded *patience, o Options, conn *w
 	case ctx.Err() == nil && bounded.Err() != nil && keys.unsigned(o) != nil:
 		return keys.unsigned(o)
 	case bounded.Err() != nil:
+		o.ConnectTimeout = (o.ConnectTimeout + bounded.added).Round(time.Millisecond)
 		return unreachable(ctx, o, conn.seen(0), bounded.Err())
 	case tooManyFailures(err):
 		return keys.tooMany(o)

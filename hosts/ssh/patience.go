@@ -18,6 +18,7 @@ type patience struct {
 	since  time.Time
 	timer  *time.Timer
 	paused int
+	added  time.Duration // to what there was in the beginning
 }
 
 func newPatience(ctx context.Context, left time.Duration) *patience {
@@ -45,6 +46,24 @@ func (p *patience) pause() (resume func()) {
 			p.timer = time.AfterFunc(max(p.left, 0), p.over)
 		}
 	})
+}
+
+// atLeast has this much time be left from now on.
+func (p *patience) atLeast(left time.Duration) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	still := p.left
+	if p.paused == 0 {
+		still -= time.Since(p.since)
+	}
+	if still >= left || p.Context.Err() != nil {
+		return
+	}
+	p.added += left - still
+	p.left += left - still
+	if p.paused == 0 && p.timer.Stop() {
+		p.timer = time.AfterFunc(left, p.over)
+	}
 }
 
 // end ends the context, and tells what is left of the time.

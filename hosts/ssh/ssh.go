@@ -53,7 +53,8 @@ type Options struct {
 	// has it: %h, %p, %r, %n and %% are expanded. none: the connection is direct.
 	ProxyCommand string
 	// ConnectTimeout bounds everything up to the end of the SSH handshake: what the configuration says if zero,
-	// else 10 s.
+	// else 10 s, and a minute more from when sshd has said that it is there: a small or emulated host may need
+	// half of it for the exchange of keys alone.
 	ConnectTimeout time.Duration
 
 	// Binary gives the agent's binary for a platform.
@@ -105,12 +106,17 @@ type Options struct {
 
 	settings
 	resolved bool
-	forJump  bool     // it is a jump host, for the host of this name
-	beyond   []string // the jump hosts that are reached through this one
+	greeted  time.Duration // what is left at least when sshd has introduced itself
+	forJump  bool          // it is a jump host, for the host of this name
+	beyond   []string      // the jump hosts that are reached through this one
 }
 
 // DefaultConnectTimeout is the time that a host has to answer and let us in.
 const DefaultConnectTimeout = 10 * time.Second
+
+// greetedPatience is how long the rest of a login may take where nobody has said a timeout: sshd itself
+// waits two minutes for it (LoginGraceTime).
+const greetedPatience = time.Minute
 
 func (o Options) withDefaults() Options {
 	if o.Port == 0 {
@@ -126,7 +132,7 @@ func (o Options) withDefaults() Options {
 		o.Directory = "/var/lib/slipway"
 	}
 	if o.ConnectTimeout == 0 {
-		o.ConnectTimeout = DefaultConnectTimeout
+		o.ConnectTimeout, o.greeted = DefaultConnectTimeout, greetedPatience
 	}
 	o.IdentityFiles = slices.Clone(o.IdentityFiles)
 	if o.IdentityFile != "" {

@@ -75,7 +75,7 @@ func showKey(ctx context.Context, o Options, known *knownHosts) (ssh.PublicKey, 
 	defer raw.Close()
 	defer context.AfterFunc(bounded, func() { _ = raw.Close() })()
 	var shown ssh.PublicKey
-	watched := &watchedConn{Conn: raw}
+	watched := &watchedConn{Conn: raw, greeted: func() { bounded.atLeast(o.greeted) }}
 	_, _, _, err = ssh.NewClientConn(watched, o.address(), &ssh.ClientConfig{
 		User: o.User,
 		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
