@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
@@ -61,8 +62,10 @@ func (c *Client) applyOnce(ctx context.Context, key hosts.ObjectKey, body []byte
 		})
 	}
 	got, err := send()
-	if apierrors.IsInvalid(err) && live == nil && c.freeAddress(ctx, key, body) {
-		got, err = send()
+	if addressTaken(err) && live == nil && c.freeAddress(ctx, key, body) {
+		if got, err = send(); addressTaken(err) {
+			return false, &heldError{err}
+		}
 	}
 	if err != nil {
 		return false, err
@@ -70,9 +73,14 @@ func (c *Client) applyOnce(ctx context.Context, key hosts.ObjectKey, body []byte
 	return live == nil || versionOf(live) != versionOf(got), nil
 }
 
+// addressTaken tells whether a Service was refused for its address.
+func addressTaken(err error) bool {
+	return apierrors.IsInvalid(err) && strings.Contains(err.Error(), "already allocated")
+}
+
 // freeAddress deletes what a creation that was cut off has left of a Service which is not
 // there: the addresses, taken in its name. The API server itself would clear that away only
-// with its next repair, after one to three minutes. It tells whether there was such a thing.
+// with its next repair, after one to three minutes. It tells whether no address is another's.
 func (c *Client) freeAddress(ctx context.Context, key hosts.ObjectKey, body []byte) bool {
 	var service corev1.Service
 	if key.Kind != "Service" || json.Unmarshal(body, &service) != nil {
@@ -82,24 +90,27 @@ func (c *Client) freeAddress(ctx context.Context, key hosts.ObjectKey, body []by
 	if len(addresses) == 0 && service.Spec.ClusterIP != "" {
 		addresses = []string{service.Spec.ClusterIP}
 	}
-	freed := false
 	for _, address := range addresses {
-		freed = c.freeIfOf(ctx, key, address) || freed
+		if !c.freeIfOf(ctx, key, address) {
+			return false
+		}
 	}
-	return freed
+	return len(addresses) > 0
 }
 
-// freeIfOf deletes that an address is taken, if it is for the Service named.
+// freeIfOf deletes that an address is taken, if it is for the Service named. It tells whether the address
+// may be had: nobody else has it.
 func (c *Client) freeIfOf(ctx context.Context, key hosts.ObjectKey, address string) bool {
 	var taken networkingv1.IPAddress
-	if c.read(ctx, "/apis/networking.k8s.io/v1/ipaddresses/"+address, &taken) != nil {
-		return false
+	if err := c.read(ctx, "/apis/networking.k8s.io/v1/ipaddresses/"+address, &taken); err != nil {
+		return apierrors.IsNotFound(err)
 	}
 	owner := taken.Spec.ParentRef
 	if owner == nil || owner.Resource != "services" || owner.Namespace != key.Namespace || owner.Name != key.Name {
 		return false // it is another's
 	}
-	return c.typed.NetworkingV1().IPAddresses().Delete(ctx, taken.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(taken.UID))}) == nil
+	err := c.typed.NetworkingV1().IPAddresses().Delete(ctx, taken.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(taken.UID))})
+	return err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err)
 }
 
 func (c *Client) seedOnce(ctx context.Context, key hosts.ObjectKey, body []byte) (bool, error) {

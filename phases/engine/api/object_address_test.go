@@ -27,3 +27,17 @@ func TestAnAddressThatACutCreationLeftIsFreed(t *testing.T) {
 		})
 	}
 }
+
+// TestAnAddressThatIsStillHeldIsWaitedFor: an API server says for a while that an address is taken, of which
+// nobody has it any more.
+func TestAnAddressThatIsStillHeldIsWaitedFor(t *testing.T) {
+	key := hosts.ObjectKey{APIVersion: "v1", Kind: "Service", Namespace: "kube-system", Name: "kube-dns"}
+	body := []byte(`{"apiVersion":"v1","kind":"Service","metadata":{"name":"kube-dns","namespace":"kube-system"},"spec":{"clusterIP":"10.96.0.10"}}`)
+	play(t, one, func(t *testing.T, c *cluster, client *Client) {
+		c.taken = 5
+		outcome, err := client.Do(t.Context(), plan.Apply{Object: key, Content: "x"}, func(string) ([]byte, error) { return body, nil }, nil)
+		if err != nil || outcome.Result != hosts.Changed || c.taken > 0 {
+			t.Errorf("got %+v, %v, and it would be refused %d times more", outcome, err, c.taken)
+		}
+	})
+}

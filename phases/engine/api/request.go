@@ -126,7 +126,7 @@ func (c *Client) persist(ctx context.Context, progress func(hosts.Progress), try
 		switch {
 		case err == nil:
 			return retry{}, nil
-		case outage(err), apierrors.IsConflict(err):
+		case outage(err), apierrors.IsConflict(err), errors.As(err, new(*heldError)):
 		case settling(err) && time.Since(began) < c.pace.settling:
 		default:
 			return retry{}, err
@@ -145,6 +145,12 @@ func (c *Client) persist(ctx context.Context, progress func(hosts.Progress), try
 	}
 	return err
 }
+
+// heldError is an address that is taken in the Service's own name, or in nobody's: a try that was cut off is
+// still at work, or the API server has not yet seen that it was freed. A later try may do.
+type heldError struct{ error }
+
+func (e *heldError) Unwrap() error { return e.error }
 
 // answered tells whether an error is an API server's own answer.
 func answered(err error) bool {

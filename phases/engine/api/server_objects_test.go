@@ -118,7 +118,8 @@ func (c *cluster) patch(w http.ResponseWriter, r *http.Request, body []byte) {
 	switch r.Header.Get("Content-Type") {
 	case "application/apply-patch+yaml":
 		spec, _ := object["spec"].(map[string]any)
-		if ip, _ := spec["clusterIP"].(string); live == nil && ip != "" && c.objects["/apis/networking.k8s.io/v1/ipaddresses/"+ip] != nil {
+		if ip, _ := spec["clusterIP"].(string); live == nil && ip != "" && (c.taken > 0 || c.objects["/apis/networking.k8s.io/v1/ipaddresses/"+ip] != nil) {
+			c.taken--
 			refuse(w, 422, metav1.StatusReasonInvalid, "provided IP is already allocated")
 			return
 		}

@@ -34,6 +34,7 @@ type cluster struct {
 	bodies  map[string]string // what was last sent with a verb to a path
 	held    chan struct{}     // if set, requests wait for its end
 	mute    int               // so many updates are made and not answered
+	taken   int               // so many Services are refused for an address that nobody has
 	// answer, if set, answers a request in the API's place; a nil status leaves it to it.
 	answer func(host string, r *http.Request) *metav1.Status
 	ready  func(host string) string // what /readyz lists as failed; "" is ready
