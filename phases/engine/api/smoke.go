@@ -15,13 +15,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// smokeLimit bounds one promise: a Pod starts in some seconds, and what builds on another waits
-// for that first.
-const smokeLimit = 90 * time.Second
-
 // NewSmoke learns which nodes there are to ask. It makes nothing.
 func (c *Client) NewSmoke(ctx context.Context, options SmokeOptions) (*Smoke, error) {
-	s := &Smoke{SmokeOptions: options, c: c, promises: smokePromises, limit: smokeLimit}
+	s := &Smoke{SmokeOptions: options, c: c, promises: smokePromises}
 	err := c.persist(ctx, nil, func(ctx context.Context) error {
 		body, err := c.get(ctx, "/api/v1/nodes")
 		if err != nil {
@@ -104,7 +100,7 @@ func broken(results []SmokeResult) error {
 
 // prove asks for one promise.
 func (s *Smoke) prove(ctx context.Context, one smokePromise) SmokeResult {
-	within, cancel := context.WithTimeout(ctx, s.limit)
+	within, cancel := s.moves.within(ctx)
 	defer cancel()
 	began := time.Now()
 	detail, err := one.prove(s, within)
@@ -135,7 +131,7 @@ var smokeKinds = []hosts.ObjectKey{{APIVersion: "v1", Kind: "Namespace"}, {APIVe
 // gone where wait says so.
 func (s *Smoke) Clean(ctx context.Context, wait bool) error {
 	what := "what smoke has made to be gone"
-	_, err := s.c.until(ctx, what, int(s.limit/time.Second), nil, func(ctx context.Context) (verdict, error) {
+	_, err := s.c.until(ctx, what, int(smokeLimit/time.Second), nil, func(ctx context.Context) (verdict, error) {
 		seen := ""
 		for _, kind := range smokeKinds {
 			left, err := s.remove(ctx, kind)

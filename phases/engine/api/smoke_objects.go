@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
@@ -37,7 +36,7 @@ type Smoke struct {
 	SmokeOptions
 	c        *Client
 	promises []smokePromise
-	limit    time.Duration // for one promise
+	moves    smokeMoves
 
 	image string
 	nodes []corev1.Node // that are Ready and not cordoned, and whose hosts are connected

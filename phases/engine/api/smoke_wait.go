@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,18 +16,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// waitEndsBefore is how much earlier than its promise a wait ends.
-const waitEndsBefore = 2 * time.Second
-
 // until waits until a look says done, for as long as the promise's context lasts. What was last
 // seen is the cause where it never is.
 func (s *Smoke) until(ctx context.Context, object hosts.ObjectKey, what string, look func(context.Context) (done bool, seen string, err error)) error {
-	limit := s.limit
-	if deadline, set := ctx.Deadline(); set { // the wait ends first, and says what it last saw
-		limit = max(time.Until(deadline)-waitEndsBefore, time.Second)
-	}
-	_, err := s.c.until(ctx, what, int(limit/time.Second), nil, func(ctx context.Context) (verdict, error) {
+	_, err := s.c.until(ctx, what, int(smokeMost/time.Second), nil, func(ctx context.Context) (verdict, error) {
 		done, seen, err := look(ctx)
+		if err == nil {
+			s.moves.saw(what, cmp.Or(seen, fmt.Sprint(done)))
+		}
 		return verdict{done: done, seen: seen, next: s.c.pace.slow}, err
 	})
 	if err != nil {
