@@ -127,6 +127,8 @@ func (c *Client) exchange(ctx context.Context, path string, body io.ReadCloser, 
 			err = breach("%v", c.link.behind(err))
 		}
 		c.link.end(err)
+	} else if c.link.over() && !errors.Is(err, errNoRoom) {
+		err = errOver // the end of the session has cancelled the call
 	}
 	e.answer <- answer{err: err}
 }
