@@ -56,7 +56,6 @@ type settings struct {
 	alivePatience    time.Duration
 	family           string // of addresses: tcp, tcp4, tcp6
 	bindAddress      string
-	jumped           bool // the jump hosts are the configuration's
 	noPublicKey      bool
 	noPassword       bool
 	noInteractive    bool
