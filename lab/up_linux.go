@@ -22,7 +22,7 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(checkMachine(), o.checkKind()); err != nil {
+	if err := errors.Join(checkMachine(), o.CheckKind()); err != nil {
 		return nil, err
 	}
 	if _, err := os.Stat(l.dir); errors.Is(err, fs.ErrNotExist) {

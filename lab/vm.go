@@ -76,8 +76,8 @@ const (
 	mostMTU     = 9000
 )
 
-// checkKind says what is wrong with the kind of host that is asked for.
-func (o Options) checkKind() error {
+// CheckKind says what is wrong with the kind of host that is asked for.
+func (o Options) CheckKind() error {
 	switch {
 	case !slices.Contains(append(Kinds(), ""), o.Kind):
 		return fmt.Errorf("kind %s: want one of %s, %s", o.Kind, KindNamespace, KindVM)

@@ -25,7 +25,7 @@ func TestKindsOfHosts(t *testing.T) {
 		"a kernel argument of several lines": {vm(Machine{KernelArguments: []string{"a\nb"}}), "want one word"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := test.options.checkKind()
+			err := test.options.CheckKind()
 			if test.says == "" && err != nil || test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)) {
 				t.Errorf("got %v, want %q", err, test.says)
 			}

@@ -87,6 +87,9 @@ asks for it. It takes longer to boot, and minutes where this machine has no KVM.
 				Kind: lab.Kind(kind), Machine: machine, Packages: packages,
 				Progress: labProgress(cmd.ErrOrStderr()),
 			}
+			if err := options.CheckKind(); err != nil {
+				return usagef("%w", err)
+			}
 			if subnet != "" {
 				prefix, err := netip.ParsePrefix(subnet)
 				if err != nil {
