@@ -42,9 +42,7 @@ func Defaults(c *Cluster) {
 	defaultNetworking(&c.Networking, hostFamilies(c.Hosts))
 	c.Endpoint.Host = normalName(c.Endpoint.Host)
 	c.Networking.DNSDomain = normalName(c.Networking.DNSDomain)
-	for i, san := range c.Certificates.ExtraSANs {
-		c.Certificates.ExtraSANs[i] = normalName(san)
-	}
+	normalize(&c.Certificates.ExtraSANs, normalName)
 	defaultEndpoint(c)
 	setDefault(&c.Certificates.Validity, DefaultValidity)
 	setDefault(&c.Certificates.CAValidity, DefaultCAValidity)
@@ -64,12 +62,12 @@ func Defaults(c *Cluster) {
 
 // normalAddresses gives all addresses and subnets of a cluster their one form.
 func normalAddresses(c *Cluster) {
-	for _, host := range c.Hosts {
-		normalize(host.Addresses, normalAddress)
+	for i := range c.Hosts {
+		normalize(&c.Hosts[i].Addresses, normalAddress)
 	}
-	normalize(c.Networking.PodSubnets, normalPrefix)
-	normalize(c.Networking.ServiceSubnets, normalPrefix)
-	normalize(c.Certificates.ExtraSANs, normalAddress)
+	normalize(&c.Networking.PodSubnets, normalPrefix)
+	normalize(&c.Networking.ServiceSubnets, normalPrefix)
+	normalize(&c.Certificates.ExtraSANs, normalAddress)
 	c.Endpoint.Host, c.Endpoint.Address = normalAddress(c.Endpoint.Host), normalAddress(c.Endpoint.Address)
 }
 

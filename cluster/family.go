@@ -106,8 +106,11 @@ func normalPrefix(text string) string {
 	return text
 }
 
-func normalize(texts []string, normal func(string) string) {
-	for i, text := range texts {
-		texts[i] = normal(text)
+// normalize makes a new list: a caller's copy of a host has the old one too, and may be read meanwhile.
+func normalize(texts *[]string, normal func(string) string) {
+	normalized := slices.Clone(*texts)
+	for i, text := range normalized {
+		normalized[i] = normal(text)
 	}
+	*texts = normalized
 }

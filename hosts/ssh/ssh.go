@@ -204,8 +204,8 @@ func Connect(ctx context.Context, options Options) (hosts.Host, error) {
 	if err != nil {
 		return nil, named(o.Name, "connect to "+o.Name, err)
 	}
-	o, become := o.withBecome()
-	h := &host{options: o, connection: connection, sending: make(chan struct{}, 1)}
+	asRoot, become := o.withBecome()
+	h := &host{options: asRoot, connection: connection, sending: make(chan struct{}, 1)}
 	h.files.connection = connection
 	err = h.start(ctx, guess())
 	if become != nil {

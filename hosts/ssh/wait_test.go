@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,22 +44,29 @@ func TestASlowHostIsToldFromASilentOne(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				var mutex sync.Mutex // each timer has a goroutine of its own
 				var told []string
-				cuts := 0
-				o := Options{Host: "192.0.2.1", Port: 22, User: "ops", Tell: func(stage string) { told = append(told, stage) }}
-				w := awaitWord(t.Context(), o, "the login shell", func() { cuts++ })
+				var cuts atomic.Int32
+				o := Options{Host: "192.0.2.1", Port: 22, User: "ops", Tell: func(stage string) {
+					mutex.Lock()
+					defer mutex.Unlock()
+					told = append(told, stage)
+				}}
+				w := awaitWord(t.Context(), o, "the login shell", func() { cuts.Add(1) })
 				test.work(w)
 				err := w.end()
 				time.Sleep(time.Hour) // nothing goes on
 				var known *hosts.Error
 				switch {
-				case test.fails == "" && (err != nil || cuts != 0):
-					t.Errorf("it ends with %v, and is cut %d times", err, cuts)
-				case test.fails != "" && (!errors.As(err, &known) || !strings.Contains(err.Error(), test.fails) || cuts != 1):
-					t.Errorf("it ends with %v, and is cut %d times", err, cuts)
+				case test.fails == "" && (err != nil || cuts.Load() != 0):
+					t.Errorf("it ends with %v, and is cut %d times", err, cuts.Load())
+				case test.fails != "" && (!errors.As(err, &known) || !strings.Contains(err.Error(), test.fails) || cuts.Load() != 1):
+					t.Errorf("it ends with %v, and is cut %d times", err, cuts.Load())
 				case test.fails != "" && (known.Kind != hosts.KindUnreachable || !strings.Contains(known.Fix, "ForceCommand")):
 					t.Errorf("%s; fix: %s", known.Kind, known.Fix)
 				}
+				mutex.Lock()
+				defer mutex.Unlock()
 				if !slices.Equal(told, test.told) {
 					t.Errorf("who waits hears %q", told)
 				}

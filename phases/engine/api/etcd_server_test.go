@@ -195,7 +195,11 @@ func (s *etcdServer) dial(ctx context.Context) (net.Conn, error) {
 		return nil, down
 	}
 	near, far := pipe()
-	s.conns <- far
+	select {
+	case s.conns <- far:
+	case <-s.closed:
+		return nil, errDown
+	}
 	s.etcd.mu.Lock()
 	defer s.etcd.mu.Unlock()
 	s.open = append(s.open, near)

@@ -31,6 +31,7 @@ func withinReach(ctx context.Context, bound time.Duration, trip func() time.Dura
 	s := &stretched{Context: ctx, done: make(chan struct{})}
 	began := time.Now()
 	var late *time.Timer
+	s.mu.Lock() // a short bound may be over before the timer has its name
 	late = time.AfterFunc(bound, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -40,6 +41,7 @@ func withinReach(ctx context.Context, bound time.Duration, trip func() time.Dura
 		}
 		s.end(context.DeadlineExceeded)
 	})
+	s.mu.Unlock()
 	ended := func(err error) {
 		late.Stop()
 		s.mu.Lock()
