@@ -26,14 +26,14 @@ func Clean(text string) string {
 	text = strings.ReplaceAll(coloured.ReplaceAllString(text, ""), "\t", " ")
 	lines := strings.Split(Escape(text), "\n")
 	for i, line := range lines {
-		lines[i] = shorten(line)
+		lines[i] = Shorten(line, MaxLine)
 	}
 	return strings.Join(lines, "\n")
 }
 
 // CleanLine is Clean for what has to stay in one line, such as a cell of a table.
 func CleanLine(text string) string {
-	return shorten(strings.Join(strings.Fields(strings.ReplaceAll(Clean(text), "\n", " ")), " "))
+	return Shorten(strings.Join(strings.Fields(strings.ReplaceAll(Clean(text), "\n", " ")), " "), MaxLine)
 }
 
 // Escape shows every control character of a text, and all else that is not printed, by its
@@ -72,19 +72,18 @@ func steers(r rune) bool {
 	return !unicode.IsPrint(r)
 }
 
-// shorten leaves out the middle of a line that is too long.
-func shorten(line string) string {
-	if len(line) <= MaxLine {
+// Shorten leaves out the middle of a line of more than so many characters.
+func Shorten(line string, most int) string {
+	if len(line) <= most {
 		return line
 	}
 	runes := []rune(line)
-	if len(runes) <= MaxLine {
+	if len(runes) <= most {
 		return line
 	}
-	const end = MaxLine / 4
-	begin := MaxLine - end
+	end := most / 4
 	return fmt.Sprintf("%s … (%d characters left out) … %s",
-		string(runes[:begin]), len(runes)-MaxLine, string(runes[len(runes)-end:]))
+		string(runes[:most-end]), len(runes)-most, string(runes[len(runes)-end:]))
 }
 
 // Size writes a number of bytes for people.

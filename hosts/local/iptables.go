@@ -159,38 +159,54 @@ func deleteJumps(conn *nftables.Conn, from *nftables.Chain, ours func(*nftables.
 	return nil
 }
 
-// removeEmptyTables removes those tables that have only empty base chains which accept:
-// the same as no table.
+// removeEmptyTables removes those tables that have only empty base chains which accept, the same as no
+// table: of those that were touched, and of all where there is no chain at all. The kubelet and kube-proxy
+// ask iptables about tables in which they leave nothing, and it makes them.
 func removeEmptyTables(touched map[nftables.TableFamily][]string) error {
 	conn, chains, err := allNFTChains()
 	if err != nil {
 		return err
 	}
-	for family, names := range touched {
-		for _, name := range names {
-			empty := true
-			for _, c := range chains {
-				if c.Table.Family != family || c.Table.Name != name {
-					continue
-				}
-				rules, err := conn.GetRules(c.Table, c)
-				if err != nil {
-					return fmt.Errorf("list the rules of chain %s: %w", c.Name, err)
-				}
-				accepts := c.Policy != nil && *c.Policy == nftables.ChainPolicyAccept
-				if len(rules) > 0 || c.Hooknum == nil || !accepts {
-					empty = false
-				}
-			}
-			if empty {
-				conn.DelTable(&nftables.Table{Family: family, Name: name})
-			}
+	tables, err := conn.ListTables()
+	if err != nil {
+		return fmt.Errorf("list nft tables: %w", err)
+	}
+	for _, table := range tables {
+		if !isIPTables(table) {
+			continue
+		}
+		others := func(c *nftables.Chain) bool { return c.Table.Family != table.Family || c.Table.Name != table.Name }
+		own := slices.DeleteFunc(slices.Clone(chains), others)
+		if len(own) > 0 && !slices.Contains(touched[table.Family], table.Name) {
+			continue
+		}
+		empty, err := allEmpty(conn, own)
+		if err != nil {
+			return err
+		}
+		if empty {
+			conn.DelTable(table)
 		}
 	}
 	if err := conn.Flush(); err != nil {
 		return fmt.Errorf("remove empty nft tables: %w", err)
 	}
 	return nil
+}
+
+// allEmpty tells whether chains are all base chains that accept, without a rule.
+func allEmpty(conn *nftables.Conn, chains []*nftables.Chain) (bool, error) {
+	for _, c := range chains {
+		rules, err := conn.GetRules(c.Table, c)
+		if err != nil {
+			return false, fmt.Errorf("list the rules of chain %s: %w", c.Name, err)
+		}
+		accepts := c.Policy != nil && *c.Policy == nftables.ChainPolicyAccept
+		if len(rules) > 0 || c.Hooknum == nil || !accepts {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // legacyTool is the old iptables, for one family: its tables can be reached only through

@@ -207,6 +207,7 @@ func addRules(t *testing.T) {
 		conn.AddChain(&nftables.Chain{Name: "services", Table: conn.AddTable(&nftables.Table{Family: family, Name: "kube-proxy"})})
 	}
 	conn.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: "theirs"})
+	conn.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "mangle"}) // as the kubelet's question leaves it
 	filter := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "filter"})
 	nat := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "nat"})
 	accept := nftables.ChainPolicyAccept

@@ -168,6 +168,10 @@ func follows(step plan.Step) []string {
 	return nil
 }
 
+// mostSaid is how many characters of a log's line are shown as a cause: the kubelet's tell a whole Pod at times, and
+// the line stands in what is printed of a wait again and again.
+const mostSaid = 320
+
 // diagnose is Diagnose that names the source as well, and leaves some symptoms out.
 func diagnose(host string, evidence []hosts.Evidence, but []string) (found Finding, source string, known bool) {
 	for _, s := range symptoms {
@@ -180,7 +184,7 @@ func diagnose(host string, evidence []hosts.Evidence, but []string) (found Findi
 			}
 			for i, line := range slices.Backward(one.Lines) {
 				if s.look(line, len(one.Lines)-1-i) && !others(one.Source, line) {
-					found := finding(s.fix, "%s: %s says %q", s.seen, one.Source, strings.TrimSpace(line))
+					found := finding(s.fix, "%s: %s says %q", s.seen, one.Source, hosts.Shorten(strings.TrimSpace(line), mostSaid))
 					found.Check, found.Severity = s.name, Error
 					return found.on(host), one.Source, true
 				}

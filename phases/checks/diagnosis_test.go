@@ -71,6 +71,15 @@ func TestDiagnose(t *testing.T) {
 	}
 }
 
+// TestDiagnoseShowsALineThatCanBeRead: a log's line may be a whole Pod; the symptom at its end is still found.
+func TestDiagnoseShowsALineThatCanBeRead(t *testing.T) {
+	line := "write /var/lib/etcd/" + strings.Repeat("member/", 500) + "0.tmp: no space left on device"
+	cause, known := Diagnose("cp-1", []hosts.Evidence{{Source: "container kube-system/etcd-cp-1/etcd", Lines: []string{line}}})
+	if !known || len(cause.Seen) > 500 || !strings.Contains(cause.Seen, "no space left on device") {
+		t.Errorf("known %v, %d characters: %s", known, len(cause.Seen), cause.Seen)
+	}
+}
+
 // TestDiagnoseBelievesNobodyElse: lines that a tenant, its image's registry or whoever
 // connects can bring about are no proof of anything.
 func TestDiagnoseBelievesNobodyElse(t *testing.T) {

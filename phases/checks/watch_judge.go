@@ -103,7 +103,7 @@ func (w *Watch) loopFinding(look Look, host string, sign hosts.Sign) *Finding {
 	says := ""
 	for _, one := range look.Shown[host].Evidence {
 		if one.Source == sign.Source && len(one.Lines) > 1 {
-			says = fmt.Sprintf("; it says %q", one.Lines[len(one.Lines)-1])
+			says = fmt.Sprintf("; it says %q", hosts.Shorten(one.Lines[len(one.Lines)-1], mostSaid))
 		}
 	}
 	found := finding("see `crictl logs` of it and `journalctl -u kubelet` on the host, mend what it says, then run the same command again",

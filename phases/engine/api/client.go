@@ -93,6 +93,7 @@ type pace struct {
 	patience time.Duration // bounds a request with all its tries
 	settling time.Duration // how long a new cluster may refuse or miss what will be there
 	observe  time.Duration // bounds one try of an observation
+	busy     time.Duration // the same, of API servers that are ready and have not answered in that time
 	health   time.Duration // bounds a health endpoint's answer: without etcd it comes after 4 s
 	endpoint time.Duration // bounds the first look at the endpoint: an address that no host has gives no answer
 }
@@ -107,6 +108,7 @@ var usualPace = pace{
 	patience: 2 * time.Minute,
 	settling: 20 * time.Second,
 	observe:  3 * time.Second,
+	busy:     30 * time.Second,
 	health:   6 * time.Second,
 	endpoint: time.Second,
 }

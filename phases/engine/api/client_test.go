@@ -180,6 +180,44 @@ func TestSecretIsNeverInAnError(t *testing.T) {
 	})
 }
 
+// TestABusyAPIServerIsObserved: one that says that it is ready and takes long with objects is waited for; one
+// that does not is not, so that a plan for a dead cluster does not keep its operator.
+func TestABusyAPIServerIsObserved(t *testing.T) {
+	for name, test := range map[string]struct {
+		takes     time.Duration
+		unready   string
+		reachable bool
+		within    time.Duration
+	}{
+		"ready and busy":   {8 * time.Second, "", true, 20 * time.Second},
+		"ready and stuck":  {time.Hour, "", false, 50 * time.Second},
+		"without its etcd": {time.Hour, "etcd", false, 10 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, []string{"cp-1"}, func(t *testing.T, c *cluster, client *Client) {
+				c.ready = func(string) string { return test.unready }
+				c.takes = func(path string) time.Duration {
+					if strings.HasPrefix(path, "/api/") {
+						return test.takes
+					}
+					return 0
+				}
+				began := time.Now()
+				facts, err := client.Observe(t.Context(), hosts.ClusterQuery{})
+				if err != nil || facts.Reachable != test.reachable || time.Since(began) > test.within {
+					t.Errorf("%v, reachable %v, after %s: %s", err, facts.Reachable, time.Since(began), facts.Cause)
+				}
+				c.mu.Lock()
+				c.takes = nil
+				c.mu.Unlock()
+				if test.takes == time.Hour {
+					time.Sleep(2 * test.takes) // those that were asked still answer
+				}
+			})
+		})
+	}
+}
+
 func TestObserve(t *testing.T) {
 	play(t, one, func(t *testing.T, c *cluster, client *Client) {
 		c.put(settingsPath, `{"data":{"a":"1"}}`)
@@ -251,7 +289,7 @@ func TestObserveIsBoundedWhereNothingAnswers(t *testing.T) {
 		}
 		began := time.Now()
 		facts, err := client.Observe(t.Context(), hosts.ClusterQuery{})
-		if err != nil || facts.Reachable || facts.Cause == "" || time.Since(began) > 20*time.Second {
+		if err != nil || facts.Reachable || facts.Cause == "" || time.Since(began) > 25*time.Second {
 			t.Errorf("after %s: %+v %v", time.Since(began), facts, err)
 		}
 	})

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"golang.org/x/sync/errgroup"
@@ -58,14 +60,38 @@ func (c *Client) observeAPI(ctx context.Context, query hosts.ClusterQuery) (host
 }
 
 // ofAny tries something once with each API server, until one has answered. Its time is that of an
-// observation.
-func (c *Client) ofAny(ctx context.Context, try func(context.Context) error) (err error) {
+// observation; where that is over and one of them says that it is ready, it is busy and not down, and there
+// is more: what would be taken for absent otherwise may be there.
+func (c *Client) ofAny(ctx context.Context, try func(context.Context) error) error {
+	err := c.eachOnce(ctx, c.pace.observe, try)
+	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) && c.anyReady(ctx) {
+		err = c.eachOnce(ctx, c.pace.busy, try)
+	}
+	return err
+}
+
+func (c *Client) eachOnce(ctx context.Context, bound time.Duration, try func(context.Context) error) (err error) {
 	for range max(1, c.dialer.choices()) {
-		if err = c.once(ctx, c.pace.observe, try); err == nil || ctx.Err() != nil || !outage(err) {
+		if err = c.once(ctx, bound, try); err == nil || ctx.Err() != nil || !outage(err) {
 			break
 		}
 	}
 	return err
+}
+
+// anyReady asks all API servers at once whether they are ready.
+func (c *Client) anyReady(ctx context.Context) bool {
+	var found atomic.Bool
+	var group sync.WaitGroup
+	for name := range c.hosts {
+		group.Go(func() {
+			if ready, _, err := c.readyz(ctx, name); err == nil && ready {
+				found.Store(true)
+			}
+		})
+	}
+	group.Wait()
+	return found.Load()
 }
 
 // Object gets a live object as JSON; nil where it, its namespace or its kind is absent. Where no API server

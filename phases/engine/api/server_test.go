@@ -37,15 +37,16 @@ type cluster struct {
 	taken   int               // so many Services are refused for an address that nobody has
 	// answer, if set, answers a request in the API's place; a nil status leaves it to it.
 	answer func(host string, r *http.Request) *metav1.Status
-	ready  func(host string) string // what /readyz lists as failed; "" is ready
-	serves string                   // its version
-	counts func(host string) string // its metrics
-	budget func(pod string) bool    // whether a Pod may be evicted
-	dead   bool                     // no kubelet ends Pods
-	paged  int                      // so many objects are in a page of a list; 0: all
-	clock  time.Duration            // how far ahead of the client's it is
-	told   []told                   // what has changed, for watches
-	news   chan struct{}            // closed when there is more of it
+	takes  func(path string) time.Duration // how long an answer takes; nil: no time
+	ready  func(host string) string        // what /readyz lists as failed; "" is ready
+	serves string                          // its version
+	counts func(host string) string        // its metrics
+	budget func(pod string) bool           // whether a Pod may be evicted
+	dead   bool                            // no kubelet ends Pods
+	paged  int                             // so many objects are in a page of a list; 0: all
+	clock  time.Duration                   // how far ahead of the client's it is
+	told   []told                          // what has changed, for watches
+	news   chan struct{}                   // closed when there is more of it
 	planes map[string]*plane
 	// routes are what else the hosts reach, by address: the endpoint, members of etcd.
 	routes map[string]func(ctx context.Context, from string) (net.Conn, error)
@@ -225,6 +226,9 @@ func (p *plane) serve(w http.ResponseWriter, r *http.Request) {
 	p.mu.Unlock()
 	if held != nil {
 		<-held
+	}
+	if p.takes != nil {
+		time.Sleep(p.takes(r.URL.Path))
 	}
 	if r.URL.Query().Get("watch") == "true" {
 		p.serveWatch(w, r)
