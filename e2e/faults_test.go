@@ -167,6 +167,11 @@ func flipped(content []byte) []byte {
 }
 
 // bounded is a context for one command of the tests.
-func bounded() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), 10*time.Minute)
+func (l *lab) bounded() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), l.within(10*time.Minute))
+}
+
+// within is how long something may take on this lab's hosts that other hosts do in a given time.
+func (l *lab) within(usual time.Duration) time.Duration {
+	return usual * time.Duration(max(1, l.slowness))
 }

@@ -128,7 +128,7 @@ const recovery = 3 * time.Minute
 // healthy waits until status finds nothing wrong.
 func (l *lab) healthy() {
 	l.t.Helper()
-	eventually(l.t, recovery, "the cluster is healthy", func() error {
+	eventually(l.t, l.within(recovery), "the cluster is healthy", func() error {
 		if r := l.run(l.onCluster("status")...); r.code != 0 {
 			return fmt.Errorf("status: %s", r)
 		}
@@ -262,7 +262,7 @@ func haTest(t *testing.T, l *lab) {
 
 // haTestInterrupted sends Ctrl-C when the first control plane's units are stopped.
 func haTestInterrupted(t *testing.T, l *lab) {
-	ctx, cancel := bounded()
+	ctx, cancel := l.bounded()
 	defer cancel()
 	command := l.command(ctx, l.onCluster("ha", "test", "--yes")...)
 	var out bytes.Buffer

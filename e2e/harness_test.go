@@ -56,10 +56,20 @@ type lab struct {
 	state  string
 	bundle string // what the commands that take a bundle are given
 	made   bool   // init has run on it
+	// slowness is how many times slower than the others' its hosts are; 0 is as fast.
+	slowness int
 }
 
 // newLab boots hosts; they are gone when the test ends.
 func newLab(t *testing.T, flags ...string) *lab {
+	t.Helper()
+	l := emptyLab(t)
+	l.up(flags...)
+	return l
+}
+
+// emptyLab has no host yet.
+func emptyLab(t *testing.T) *lab {
 	t.Helper()
 	l := &lab{
 		t:      t,
@@ -77,7 +87,6 @@ func newLab(t *testing.T, flags ...string) *lab {
 		}
 		l.run("lab", "down", "--name", l.name)
 	})
-	l.up(flags...)
 	return l
 }
 
@@ -113,7 +122,7 @@ func (l *lab) run(args ...string) result {
 
 func (l *lab) runWith(stdin []byte, args ...string) result {
 	l.t.Helper()
-	ctx, cancel := bounded()
+	ctx, cancel := l.bounded()
 	defer cancel()
 	command := l.command(ctx, args...)
 	var stdout, stderr bytes.Buffer
@@ -205,7 +214,7 @@ func (l *lab) putProgram(host, name string) {
 // has just booted again, are counted by their controllers a moment later than its node.
 func (l *lab) planIsEmpty() {
 	l.t.Helper()
-	eventually(l.t, 30*time.Second, "the plan on a healthy cluster is empty", func() error {
+	eventually(l.t, l.within(30*time.Second), "the plan on a healthy cluster is empty", func() error {
 		if r := l.run(l.withBundle("plan", "--exit-code")...); r.code != 0 {
 			return fmt.Errorf("it is not: %s", r)
 		}

@@ -24,7 +24,7 @@ type running struct {
 // begin starts a command that changes something.
 func (l *lab) begin(args ...string) *running {
 	l.t.Helper()
-	ctx, cancel := bounded()
+	ctx, cancel := l.bounded()
 	r := &running{lab: l, command: l.command(ctx, append(slices.Clone(args), "-o", "json")...), end: cancel}
 	r.command.Stderr = &r.stderr
 	stdout, err := r.command.StdoutPipe()

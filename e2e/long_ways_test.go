@@ -96,7 +96,7 @@ func TestLongWaysIn(t *testing.T) {
 // wantWay looks at worker-1 with a home of its own.
 func (l *lab) wantWay(home string, args, refuse []string) {
 	l.t.Helper()
-	ctx, cancel := bounded()
+	ctx, cancel := l.bounded()
 	defer cancel()
 	command := l.command(ctx, args...)
 	command.Env = append(command.Env, "HOME="+home, "SSH_AUTH_SOCK=")

@@ -25,7 +25,7 @@ func (l *lab) startWriter(host, namespace string, deployment ...string) *writing
 	l.must(l.onCluster("kubeconfig", "--via", "endpoint", "--out", config)...)
 	l.put(host, config, "/root/writer.conf")
 	l.kubectl("create", "namespace", namespace)
-	ctx, cancel := bounded()
+	ctx, cancel := l.bounded()
 	l.t.Cleanup(cancel)
 	command := l.command(ctx, "lab", "exec", "--name", l.name, host, "--", "/usr/local/bin/writer", "/root/writer.conf", namespace)
 	command.Args = append(command.Args, deployment...)
