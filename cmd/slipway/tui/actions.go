@@ -269,7 +269,7 @@ func (s *requestScreen) task() (task, error) {
 	}
 	q.Yes = s.workflow.Unasked
 	t := task{file: s.file, workflow: s.workflow, request: q, form: true}
-	if s.bundle != nil {
+	if s.bundle != nil && !q.HostsOnly { // which needs none, and is not given one by the command either
 		t.bundle = s.bundle.value
 	}
 	_, err = workflow.New(s.workflow, q)

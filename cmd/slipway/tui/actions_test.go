@@ -70,6 +70,21 @@ func TestEveryWorkflowHasAForm(t *testing.T) {
 	}
 }
 
+// TestOnlyTheHostsOwnSettingsNeedNoBundle: one that was found is not named in the command, which refuses both.
+func TestOnlyTheHostsOwnSettingsNeedNoBundle(t *testing.T) {
+	s := newRequestScreen(onPaper(t, Terminal{}, text.English), "ha.yaml", workflow.Prepare, nil)
+	s.bundle.value = "found.tar"
+	if command := s.command(); !strings.Contains(command, "--bundle found.tar") {
+		t.Errorf("a prepare takes from the bundle: %s", command)
+	}
+	only := slices.IndexFunc(s.form.fields, func(f *field) bool { return s.tell(f.label) == workflow.HostsOnly })
+	s.form.fields[only].flip()
+	task, err := s.task()
+	if command := s.command(); err != nil || task.bundle != "" || strings.Contains(command, "found.tar") || !strings.Contains(command, "--hosts-only") {
+		t.Errorf("%v, bundle %q: %s", err, task.bundle, command)
+	}
+}
+
 var sentence = regexp.MustCompile(`[A-Za-z]{3,} [a-z]{2,}`)
 
 // TestEveryTextIsInTheCatalogue: what is said stands in package text, in all languages, and nowhere in the code. Errors
