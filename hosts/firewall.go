@@ -107,6 +107,11 @@ type Filter struct {
 	Chain  string `json:"chain"`
 	// Hook is input or forward.
 	Hook string `json:"hook"`
+	// Policy tells that its policy drops, and no rule: one that lets something through works behind all others too.
+	Policy bool `json:"policy,omitempty"`
+	// In and Out are the interfaces of which it lets everything through before, by which it comes in or goes out.
+	In  []string `json:"in,omitempty"`
+	Out []string `json:"out,omitempty"`
 }
 
 func (f Filter) String() string {

@@ -86,6 +86,35 @@ COMMIT
 	}
 }
 
+// TestLegacyChainsThatDrop: by their policy, or by a last rule, with a comment or without.
+func TestLegacyChainsThatDrop(t *testing.T) {
+	const saved = `*filter
+:INPUT ACCEPT [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT DROP [0:0]
+-A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT
+-A INPUT -i lo -j ACCEPT
+-A INPUT -m comment --comment "no \"more\"" -j REJECT --reject-with icmp-host-prohibited
+-A FORWARD -i cni0 -j ACCEPT
+-A FORWARD -o cni0 -m comment --comment pods -j ACCEPT
+-A FORWARD -i veth+ -j ACCEPT
+-A FORWARD -i docker0 -o docker0 -j ACCEPT
+-A FORWARD -s 10.0.0.0/8 -j DROP
+COMMIT
+`
+	want := []hosts.Filter{
+		{Tool: "iptables-legacy", Table: "filter", Chain: "INPUT", Hook: "input", In: []string{"lo"}},
+		{Tool: "iptables-legacy", Table: "filter", Chain: "FORWARD", Hook: "forward", Policy: true, In: []string{"cni0"}, Out: []string{"cni0"}},
+	}
+	if diff := cmp.Diff(want, droppingLegacyChains("iptables-legacy", saved)); diff != "" {
+		t.Errorf("chains that drop (-want +got):\n%s", diff)
+	}
+	open := strings.Replace(saved, "-A FORWARD -s", "-A FORWARD -j ACCEPT\n-A FORWARD -s", 1)
+	if got := droppingLegacyChains("iptables-legacy", open); len(got) != 1 {
+		t.Errorf("a chain that lets through all is told: %v", got)
+	}
+}
+
 func TestSystemdVersion(t *testing.T) {
 	for text, want := range map[string]int{`"252 (252.30-1~deb12u2)"`: 252, `"219"`: 219, "257.1": 257, `""`: 0, "x": 0} {
 		if got := systemdVersion(text); got != want {

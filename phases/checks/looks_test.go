@@ -106,6 +106,52 @@ func TestFiltersByHandAreLeftToTheirMaker(t *testing.T) {
 	}
 }
 
+// TestForwardChainsThatDropPodsTraffic: an accept in flannel's nft table overrides no drop of iptables', and behind its last
+// rule flannel's own rules for iptables come too late.
+func TestForwardChainsThatDropPodsTraffic(t *testing.T) {
+	c := testCluster("cp-1", "w-1")
+	links := []string{"cni0", "flannel.1"}
+	policy := hosts.Filter{Tool: "iptables", Table: "filter", Chain: "FORWARD", Hook: "forward", Policy: true}
+	rule, six, opened, mangle := policy, policy, policy, policy
+	rule.Policy, six.Tool, opened.In, opened.Out, mangle.Table = false, "ip6tables", links, links, "mangle"
+	byHand := hosts.Filter{Tool: "nft", Family: "inet", Table: "site", Chain: "through", Hook: "forward"}
+	fix := []string{"iptables -I FORWARD -i cni0 -j ACCEPT && iptables -I FORWARD -o cni0 -j ACCEPT", "-o flannel.1 -j ACCEPT"}
+	for name, test := range map[string]struct {
+		filter hosts.Filter
+		mode   string
+		want   Severity // empty: nothing is told
+		fix    []string
+	}{
+		"a policy, and flannel by nftables":     {policy, manifests.ProxyNFTables, "default", fix},
+		"a policy, and flannel by iptables":     {policy, manifests.ProxyIPTables, "", nil},
+		"a policy of another table":             {mangle, manifests.ProxyIPTables, "default", []string{"iptables -t mangle -I FORWARD -i cni0"}},
+		"a rule, and flannel by nftables":       {rule, manifests.ProxyNFTables, Warning, fix},
+		"a rule, and flannel by iptables":       {rule, manifests.ProxyIPTables, Warning, fix},
+		"a family that Pods do not have":        {six, manifests.ProxyNFTables, "", nil},
+		"a chain that lets Pods' links through": {opened, manifests.ProxyNFTables, "", nil},
+		"a chain of nft's": {byHand, manifests.ProxyNFTables, Warning,
+			[]string{`nft insert rule inet site through iifname "cni0" accept`, `nft insert rule inet site through oifname "cni0" accept`}},
+	} {
+		v := view.View{Cluster: c, Workflow: view.Init, Settings: &manifests.Settings{ProxyMode: test.mode}}
+		found := filtersByHand(v, c.Hosts[1], hosts.Facts{Filters: []hosts.Filter{test.filter}})
+		if test.want == "" {
+			if len(found) > 0 {
+				t.Errorf("%s: %v", name, found)
+			}
+			continue
+		}
+		if len(found) != 1 || test.want == Warning != (found[0].Severity == Warning) || !strings.Contains(found[0].Seen, test.filter.String()) {
+			t.Errorf("%s: %v", name, found)
+			continue
+		}
+		for _, want := range test.fix {
+			if !strings.Contains(found[0].Fix, want) {
+				t.Errorf("%s: the fix lacks %q:\n%s", name, want, found[0].Fix)
+			}
+		}
+	}
+}
+
 // testCluster has control planes (cp-…) and workers.
 func testCluster(names ...string) *cluster.Cluster {
 	c := &cluster.Cluster{Name: "try", Endpoint: cluster.Endpoint{Mode: cluster.EndpointVIP, Host: "10.0.0.200"}}

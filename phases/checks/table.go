@@ -170,7 +170,7 @@ var Table = []Check{
 	{"PathMTU", Cluster, Error, install, ofCluster(smallPaths), ""},
 	{"Firewalld", Host, Error, install, firewall(hosts.Firewalld, firewalldRules), ""},
 	{"Ufw", Host, Error, install, firewall(hosts.UFW, ufwRules), ""},
-	{"Firewall", Host, Warning, install, filtersByHand, ""},
+	{"Firewall", Host, Error, install, filtersByHand, ""},
 	{"Firewall", Cluster, Warning, joinOnly, ofCluster(strangeNetwork), ""},
 	{"AddressPlan", Node, Error, install, overlappingSubnets, ""},
 	{"NetworkAddOn", Node, Error, running, lostNetwork, ""},
