@@ -75,6 +75,9 @@ type FirewallState struct {
 	Zones       map[string]string `json:"zones,omitempty"`
 	// Bound are the zones that files of others bind interfaces to, whether those are there or not.
 	Bound map[string]string `json:"bound,omitempty"`
+	// Sources are firewalld's zones by where packets come from: an address, a subnet, a MAC address, or ipset:NAME.
+	// They count before an interface's.
+	Sources map[string]string `json:"sources,omitempty"`
 	// Strict tells that firewalld drops what kube-proxy translates, unless a policy lets it through.
 	Strict bool `json:"strict,omitempty"`
 	// Flushes tells that a reload takes away the rules of others: firewalld with iptables.

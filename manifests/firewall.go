@@ -37,7 +37,7 @@ func Firewall(c *cluster.Cluster, host cluster.Host, facts hosts.Facts) *hosts.O
 	}
 	open := &hosts.OpenFirewall{Kind: kind, Openings: Openings(c, host, facts)}
 	if kind == hosts.Firewalld {
-		open.Zones = zones(c, host, facts)
+		open.Zones = zones(c, host, facts, open.Openings)
 	}
 	for _, link := range PodInterfaces(c, host) {
 		if state.Bound[link] == "" { // else its user has decided what it may do, and two zones firewalld refuses
@@ -49,8 +49,8 @@ func Firewall(c *cluster.Cluster, host cluster.Host, facts hosts.Facts) *hosts.O
 	return open
 }
 
-// zones are those of the interfaces that the host's addresses are on.
-func zones(c *cluster.Cluster, host cluster.Host, facts hosts.Facts) []string {
+// zones are those of the interfaces that the host's addresses are on, and those that take what hosts send before these do.
+func zones(c *cluster.Cluster, host cluster.Host, facts hosts.Facts, openings []hosts.Opening) []string {
 	var found []string
 	for _, link := range facts.Interfaces {
 		serves := link.Name == c.Endpoint.VRRP.Interface && c.MayHold(host)
@@ -61,8 +61,50 @@ func zones(c *cluster.Cluster, host cluster.Host, facts hosts.Facts) []string {
 	if len(found) == 0 {
 		found = []string{facts.FirewallState.DefaultZone}
 	}
+	for source, zone := range facts.FirewallState.Sources {
+		if meetsHosts(c, source, zone, openings) {
+			found = append(found, zone)
+		}
+	}
 	slices.Sort(found)
 	return slices.Compact(found)
+}
+
+// meetsHosts tells whether what is let in from somewhere meets a zone of firewalld's by its source. One that is there
+// to keep others out is opened only where a host of the cluster is among them.
+func meetsHosts(c *cluster.Cluster, source, zone string, openings []hosts.Opening) bool {
+	from, known := AddressesOf(source)
+	if !known {
+		return false
+	}
+	if zone == "drop" || zone == "block" {
+		return slices.ContainsFunc(c.Hosts, func(host cluster.Host) bool {
+			return slices.ContainsFunc(host.Addresses, func(text string) bool {
+				address, err := netip.ParseAddr(text)
+				return err == nil && from.Contains(address.Unmap())
+			})
+		})
+	}
+	return slices.ContainsFunc(openings, func(opening hosts.Opening) bool {
+		return slices.ContainsFunc(opening.From, func(text string) bool {
+			wanted, known := AddressesOf(text)
+			return known && wanted.Overlaps(from)
+		})
+	})
+}
+
+// AddressesOf are the addresses that a firewall's source means; false where it is no address or subnet, as a MAC
+// address or a set of firewalld's is not.
+func AddressesOf(source string) (netip.Prefix, bool) {
+	if prefix, err := netip.ParsePrefix(source); err == nil {
+		return prefix.Masked(), true
+	}
+	address, err := netip.ParseAddr(source)
+	if err != nil {
+		return netip.Prefix{}, false
+	}
+	address = address.Unmap()
+	return netip.PrefixFrom(address, address.BitLen()), true
 }
 
 func prefixes(link hosts.Link) []netip.Prefix {

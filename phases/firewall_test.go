@@ -133,6 +133,22 @@ func TestInterfacesThatHaveAZoneStayThere(t *testing.T) {
 	}
 }
 
+// TestZonesByTheirSourceAreOpenedToo: firewalld asks them before those of interfaces. One that keeps others out stays shut,
+// unless a host of the cluster is among these.
+func TestZonesByTheirSourceAreOpenedToo(t *testing.T) {
+	w := newWorld(t, 1, 1)
+	w.withFirewall(hosts.Firewalld, "w-1")
+	w.machines["w-1"].Edit(func(f *hosts.Facts) {
+		f.FirewallState.Sources = map[string]string{
+			"10.0.3.0/24": "home", "172.16.0.0/12": "work", "ipset:lan": "dmz", "10.0.9.9": "drop", "10.0.0.1": "block", "10.0.0.0/8": "trusted",
+		}
+	})
+	w.init(seeded(1))
+	if got := w.observe().Facts["w-1"].FirewallState.Opened.Zones; !slices.Equal(got, []string{"block", "home", "internal", "trusted"}) {
+		t.Errorf("zones: %v", got)
+	}
+}
+
 // TestEtcdsFirewallsOpenBeforeAMemberJoins: else the member would be one that does not answer.
 func TestEtcdsFirewallsOpenBeforeAMemberJoins(t *testing.T) {
 	w := newWorldOf(t, shape{mode: cluster.EndpointVIP, planes: 3, workers: 1})

@@ -110,6 +110,9 @@ func TestPreflight(t *testing.T) {
 			f.Firewall, f.FirewallState.Unsaved = "firewalld", []string{"zone public, services: http"}
 		}), "Firewalld", "w-1", false, "zone public, services: http", "--runtime-to-permanent"},
 		{"firewalld with iptables", on("w-1", func(f *hosts.Facts) { f.Firewall, f.FirewallState.Flushes = "firewalld", true }), "Firewalld", "w-1", true, "takes kube-proxy's and flannel's rules away", "FirewallBackend=nftables"},
+		{"firewalld with a zone for a set of addresses", on("w-1", func(f *hosts.Facts) {
+			f.Firewall, f.FirewallState.Sources = "firewalld", map[string]string{"ipset:lan": "dmz", "10.0.0.0/16": "internal"}
+		}), "Firewalld", "w-1", true, "zone dmz takes what comes from ipset:lan", "--zone=dmz --add-rich-rule="},
 		{"ufw and flannel's port", unmanaged(on("w-1", func(f *hosts.Facts) { f.Firewall = "ufw" })), "Ufw", "w-1", true, "ufw", "to any port 8472 proto udp"},
 		{"rules by hand", on("w-1", func(f *hosts.Facts) {
 			f.Filters = []hosts.Filter{{Tool: "iptables", Table: "filter", Chain: "INPUT", Hook: "input"}}

@@ -202,8 +202,8 @@ func (f *firewalld) look(ctx context.Context) (hosts.FirewallState, error) {
 		DefaultZone: f.setting("DefaultZone"),
 		Strict:      isYes(f.setting("StrictForwardPorts")),
 		Flushes:     f.setting("FirewallBackend") == "iptables" && f.setting("FlushAllOnReload") != "no",
-		Bound:       f.boundInterfaces(),
 	}
+	state.Bound, state.Sources = f.bindings()
 	state.Zones = maps.Clone(state.Bound)
 	if state.DefaultZone == "" {
 		state.DefaultZone = "public" // as firewalld falls back
@@ -223,23 +223,27 @@ func isYes(word string) bool {
 	return strings.EqualFold(word, "yes") || strings.EqualFold(word, "true")
 }
 
-// boundInterfaces are the zones of the interfaces that zones' files name, but Slipway's own.
-func (f *firewalld) boundInterfaces() map[string]string {
-	bound := map[string]string{}
-	for _, folder := range []string{firewalldLib, firewalldEtc} { // the latter counts
+// bindings are the zones of the interfaces and of the sources that zones' files name, but Slipway's own.
+func (f *firewalld) bindings() (bound, from map[string]string) {
+	bound, from = map[string]string{}, map[string]string{}
+	for _, folder := range []string{firewalldLib, firewalldEtc} {
 		for _, file := range f.host.glob(path.Join(folder, "zones", "*.xml")) {
 			zone := strings.TrimSuffix(path.Base(file), ".xml")
-			if zone == podsZone {
+			if zone == podsZone || folder == firewalldLib && f.host.exists(path.Join(firewalldEtc, "zones", zone+".xml")) {
 				continue
 			}
 			text, err := os.ReadFile(f.host.at(file))
 			if err != nil {
 				continue // firewalld cannot read it either
 			}
-			for _, link := range zoneInterfaces(text) {
+			links, sources := zoneBindings(text)
+			for _, link := range links {
 				bound[link] = zone
+			}
+			for _, source := range sources {
+				from[source] = zone
 			}
 		}
 	}
-	return bound
+	return bound, from
 }

@@ -80,6 +80,9 @@ func (f *firewalld) ask(ctx context.Context, state *hosts.FirewallState) error {
 		for _, link := range bound["interfaces"] {
 			state.Zones[link] = zone
 		}
+		for _, source := range bound["sources"] {
+			state.Sources[source] = zone
+		}
 	}
 	state.Unsaved, err = caller.unsaved(ctx)
 	return err

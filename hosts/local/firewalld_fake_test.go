@@ -115,7 +115,7 @@ func (f *fakeFirewalld) call(method string, args []any) ([]any, error) {
 	case "org.fedoraproject.FirewallD1.getDefaultZone":
 		return []any{"public"}, nil
 	case "org.fedoraproject.FirewallD1.zone.getActiveZones":
-		return []any{map[string]map[string][]string{"internal": {"interfaces": {"eth0"}}}}, nil
+		return []any{map[string]map[string][]string{"internal": {"interfaces": {"eth0"}, "sources": {"10.3.0.0/24", "ipset:lan"}}}}, nil
 	case "org.fedoraproject.FirewallD1.zone.getZones":
 		return []any{slices.Sorted(maps.Keys(f.running))}, nil
 	case "org.fedoraproject.FirewallD1.zone.getZoneSettings2":

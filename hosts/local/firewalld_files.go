@@ -4,6 +4,7 @@ package local
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -239,17 +240,33 @@ func zoneWords(zone []byte) ([]string, error) {
 	}
 }
 
-// zoneInterfaces are those that a zone's file names.
-func zoneInterfaces(zone []byte) []string {
+// zoneBindings are the interfaces that a zone's file names, and the sources: not those of a rule.
+func zoneBindings(zone []byte) (links, sources []string) {
 	decoder := xml.NewDecoder(bytes.NewReader(zone))
-	var names []string
-	for {
+	for depth := 0; ; {
 		token, err := decoder.Token()
 		if err != nil {
-			return names
+			return links, sources
 		}
-		if element, is := token.(xml.StartElement); is && element.Name.Local == "interface" {
-			names = append(names, attribute(element, "name"))
+		switch element := token.(type) {
+		case xml.StartElement:
+			if depth == 1 && element.Name.Local == "interface" {
+				links = append(links, attribute(element, "name"))
+			}
+			if depth == 1 && element.Name.Local == "source" {
+				sources = append(sources, sourceOf(element))
+			}
+			depth++
+		case xml.EndElement:
+			depth--
 		}
 	}
+}
+
+// sourceOf is a source as firewalld itself calls it.
+func sourceOf(element xml.StartElement) string {
+	if set := attribute(element, "ipset"); set != "" {
+		return "ipset:" + set
+	}
+	return cmp.Or(attribute(element, "address"), attribute(element, "mac"))
 }

@@ -4,6 +4,7 @@ package local_test
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -122,7 +123,8 @@ func TestAFirewalldThatRunsTakesItUp(t *testing.T) {
 	daemon := newFakeFirewalld(m)
 	host := m.open(local.Options{SystemBus: daemon.bus})
 	state := m.observe(host, hosts.Query{}).FirewallState
-	if state.Version != "1.3.3" || state.ZoneOf("eth0") != "internal" || state.ZoneOf("eth1") != "public" || state.Problem != "" || state.Opened != nil {
+	if state.Version != "1.3.3" || state.ZoneOf("eth0") != "internal" || state.ZoneOf("eth1") != "public" || state.Problem != "" || state.Opened != nil ||
+		state.Sources["10.3.0.0/24"] != "internal" || state.Sources["ipset:lan"] != "internal" {
 		t.Errorf("seen: %+v", state)
 	}
 	want := openings("internal")
@@ -195,6 +197,20 @@ func TestInterfacesOfOthersZones(t *testing.T) {
 	state := m.observe(host, hosts.Query{}).FirewallState
 	if state.Bound["cni0"] != "trusted" || state.Bound["flannel.1"] != "" || state.DefaultZone != "drop" || !state.Flushes || !state.Strict {
 		t.Errorf("seen: %+v", state)
+	}
+}
+
+// TestSourcesOfOthersZones: they count before interfaces. The source of a rule is another thing.
+func TestSourcesOfOthersZones(t *testing.T) {
+	m := firewalldMachine(t)
+	m.write("/usr/lib/firewalld/zones/work.xml", `<zone><source address="10.1.0.0/24"/></zone>`)
+	m.write("/etc/firewalld/zones/work.xml", `<zone>
+  <source address="10.2.0.0/24"/><source mac="00:11:22:33:44:55"/><source ipset="lan"/>
+  <rule family="ipv4"><source address="10.9.0.0/24"/><accept/></rule>
+</zone>`)
+	want := map[string]string{"10.2.0.0/24": "work", "00:11:22:33:44:55": "work", "ipset:lan": "work"}
+	if got := m.observe(m.host(), hosts.Query{}).FirewallState.Sources; !maps.Equal(got, want) {
+		t.Errorf("sources: %v, want %v", got, want)
 	}
 }
 

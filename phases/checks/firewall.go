@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -41,7 +42,7 @@ func firewall(kind string, rules commands) look {
 			return []Finding{finding("keep them: firewall-cmd --runtime-to-permanent; or end them: firewall-cmd --reload",
 				"%s has settings that its files do not have, and the reload that opens it would end them: %s", kind, strings.Join(at.Unsaved, "; "))}
 		}
-		return append(otherAddOn(v.Cluster, host, kind), flushes(facts.FirewallState)...)
+		return slices.Concat(otherAddOn(v.Cluster, host, kind), flushes(facts.FirewallState), unknownSources(facts.FirewallState, openings))
 	}
 }
 
@@ -55,6 +56,22 @@ func isOpen(v view.View, host cluster.Host, facts hosts.Facts) bool {
 func otherAddOn(c *cluster.Cluster, host cluster.Host, kind string) []Finding {
 	return when(host.IsNode() && c.Networking.AddOn != cluster.AddOnFlannel,
 		warning("open them as the network add-on's own manual says", "%s is running: the ports and interfaces of a network add-on of your own stay closed", kind))
+}
+
+// unknownSources tells of zones that take packets by where they come from, before the zones of interfaces do, where that is
+// said by other words than addresses: hosts may be among them.
+func unknownSources(state hosts.FirewallState, openings []hosts.Opening) []Finding {
+	var found []Finding
+	for _, source := range slices.Sorted(maps.Keys(state.Sources)) {
+		if _, known := manifests.AddressesOf(source); known {
+			continue
+		}
+		zone := state.Sources[source]
+		open := strings.ReplaceAll(strings.Join(firewalldRules(openings, nil), " && "), "--permanent --add-", "--permanent --zone="+zone+" --add-")
+		found = append(found, warning("where hosts are among it, open that zone too: "+open,
+			"firewalld's zone %s takes what comes from %s before the zone of the interface does, and Slipway does not open it: whether hosts are among it cannot be told", zone, source))
+	}
+	return found
 }
 
 // flushes tells of a reload that takes the rules of others away.
