@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/hex"
 	"net/netip"
 	"os"
 	"slices"
@@ -155,62 +154,17 @@ func (r ufwRule) tuple(six bool) string {
 	return strings.Join([]string{action, cmp.Or(r.proto, "any"), cmp.Or(r.port, "any"), anywhere, "any", source, link}, " ")
 }
 
-// ufwHas are the rules in ufw's files, by their tuples: true for those that Slipway has added.
-type ufwHas map[string]bool
-
-// read reads ufw's files.
-func (u *ufw) read() (four, six ufwHas, err error) {
-	if four, err = u.readFile(ufwRules4); err != nil {
-		return nil, nil, err
-	}
-	six, err = u.readFile(ufwRules6)
-	return four, six, err
-}
-
-func (u *ufw) readFile(path string) (ufwHas, error) {
-	text, err := readIfThere(u.host.at(path))
-	if err != nil {
-		return nil, err
-	}
-	found := ufwHas{}
-	for line := range strings.Lines(string(text)) {
-		tuple, is := strings.CutPrefix(strings.TrimSpace(line), ufwTuple)
-		if !is {
-			continue
-		}
-		tuple, comment, _ := strings.Cut(tuple, " comment=")
-		said, _ := hex.DecodeString(comment) // what is no comment of Slipway's may be anything
-		found[tuple] = strings.HasPrefix(string(said), ufwComment)
-	}
-	return found, nil
-}
-
-// takesIPv6 tells whether ufw keeps rules for IPv6 too.
-func (u *ufw) takesIPv6() bool {
-	return strings.EqualFold(strings.Trim(u.host.value(ufwDefaults, "IPV6="), `"'`), "yes")
-}
-
-// changes are the rules to add and to remove.
-func (u *ufw) changes(_ context.Context, want hosts.OpenFirewall, before []hosts.OpenFirewall) (firewallChanges, error) {
+// changes are the rules to add, and to remove: all that are Slipway's by their comment and no longer wanted, whatever
+// made them. A newer ufw may have another word for what an older one was told.
+func (u *ufw) changes(_ context.Context, want hosts.OpenFirewall, _ []hosts.OpenFirewall) (firewallChanges, error) {
 	four, six, err := u.read()
 	if err != nil {
 		return firewallChanges{}, err
 	}
 	withSix := u.takesIPv6()
-	has := func(rule ufwRule) (there, ours bool) {
-		there = true
-		for _, family := range []struct {
-			six  bool
-			have ufwHas
-		}{{false, four}, {true, six}} {
-			tuple := rule.tuple(family.six)
-			if tuple == "" || family.six && !withSix {
-				continue
-			}
-			own, found := family.have[tuple]
-			there, ours = there && found, ours || own
-		}
-		return there, ours
+	has := func(rule ufwRule) bool {
+		in4, in6 := rule.tuple(false), rule.tuple(true)
+		return (in4 == "" || four.has(in4)) && (in6 == "" || !withSix || six.has(in6))
 	}
 	wanted := u.rulesOf(want)
 	var commands [][]string
@@ -219,14 +173,15 @@ func (u *ufw) changes(_ context.Context, want hosts.OpenFirewall, before []hosts
 		if strings.Contains(rule.from, ":") && !withSix {
 			continue // ufw refuses it, and lets nothing of IPv6 in
 		}
-		if there, _ := has(rule); !there {
+		if !has(rule) {
 			commands, what = append(commands, rule.arguments(false)), append(what, rule.String())
 		}
 	}
-	for _, rule := range slices.Concat(each(before, u.rulesOf)...) {
-		still := slices.ContainsFunc(wanted, func(w ufwRule) bool { return w.tuple(false) == rule.tuple(false) && w.tuple(true) == rule.tuple(true) })
-		if _, ours := has(rule); ours && !still {
-			commands, what = append(commands, rule.arguments(true)), append(what, "close "+rule.String())
+	closed := map[string]bool{}
+	for _, rule := range slices.Concat(four.unwanted(wanted, false), six.unwanted(wanted, true)) {
+		if text := rule.String(); !closed[text] { // one of anybody's is in both files, and ufw takes it out of both
+			closed[text] = true
+			commands, what = append(commands, rule.arguments(true)), append(what, "close "+text)
 		}
 	}
 	return firewallChanges{what: what, apply: func(ctx context.Context) error { return u.run(ctx, commands) }}, nil

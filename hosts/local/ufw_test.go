@@ -92,11 +92,34 @@ func TestUfwsRulesThatAreThereStay(t *testing.T) {
 	m.write("/said", "")
 	m.once(host, hosts.Restore{Setting: "firewall/ufw"}, hosts.Changed)
 	want := []string{
-		"delete allow proto tcp from 10.0.0.0/24 to any port 10250", "delete allow proto tcp from 2001:db8::/64 to any port 10250",
-		"delete allow in on cni0", "route delete allow in on cni0", "route delete allow out on cni0", "",
+		"delete allow proto tcp from 10.0.0.0/24 to any port 10250", "delete allow from 10.0.0.2 to any",
+		"delete allow in on cni0", "route delete allow in on cni0", "route delete allow out on cni0",
+		"delete allow proto tcp from 2001:db8::/64 to any port 10250", "",
 	}
 	if got := strings.Split(m.read("/said"), "\n"); !slices.Equal(got, want) {
 		t.Errorf("ufw was told %q, want %q", got, want)
+	}
+}
+
+// TestWhatAnOlderUfwWasToldIsClosed: it had no word for VRRP, and let another balancer's address in for all protocols. The
+// next ufw has one. What somebody else's hand has made of a rule of Slipway's stays.
+func TestWhatAnOlderUfwWasToldIsClosed(t *testing.T) {
+	m, host := ufwMachine(t, "")
+	only := hosts.OpenFirewall{Kind: hosts.UFW, Openings: ufwOpenings.Openings[2:]}
+	m.once(host, only, hosts.Changed)
+	m.write("/etc/ufw/user.rules", rule("allow any any 0.0.0.0/0 any 10.0.0.2 in", "slipway: adverts")+
+		rule("deny tcp 23 0.0.0.0/0 any 0.0.0.0/0 in", "slipway: no, ours")+rule("allow any any 0.0.0.0/0 any 10.0.0.3 in", "balancers"))
+	m.once(host, only, hosts.Unchanged)
+	m.write("/said", "")
+	m.write("/usr/lib/python3/dist-packages/ufw/util.py", "supported_protocols = [\"tcp\", \"udp\", \"vrrp\"]\n")
+	m.once(host, only, hosts.Changed)
+	if got, want := m.read("/said"), "allow proto vrrp from 10.0.0.2 to any comment slipway: adverts\ndelete allow from 10.0.0.2 to any\n"; got != want {
+		t.Errorf("ufw was told\n%swant\n%s", got, want)
+	}
+	m.write("/said", "")
+	m.once(host, hosts.Restore{Setting: "firewall/ufw"}, hosts.Changed)
+	if got := m.read("/said"); got != "delete allow from 10.0.0.2 to any\n" {
+		t.Errorf("ufw was told\n%s", got)
 	}
 }
 
