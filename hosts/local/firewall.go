@@ -3,6 +3,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,6 +24,7 @@ type firewall interface {
 // firewallChanges are what has to be done to a firewall.
 type firewallChanges struct {
 	what  []string // for people; nothing: all is well
+	cause error    // why it cannot be done now; nil where it can
 	apply func(ctx context.Context) error
 }
 
@@ -94,7 +96,7 @@ func (h *Host) openFirewall(ctx context.Context, a hosts.OpenFirewall) (hosts.Ou
 		return hosts.Outcome{}, err
 	}
 	todo, err := tool.changes(ctx, a, note.opened())
-	if err != nil {
+	if err = cmp.Or(err, todo.cause); err != nil {
 		return hosts.Outcome{}, err
 	}
 	if len(todo.what) == 0 && note != nil && note.Earlier == nil && reflect.DeepEqual(note.Opened, a) {

@@ -45,7 +45,7 @@ func (f *firewalld) changes(ctx context.Context, want hosts.OpenFirewall, before
 	if err != nil {
 		return firewallChanges{}, err
 	}
-	var what []string
+	what, cause := f.absentZones(want)
 	for _, file := range files {
 		deed := "write "
 		if file.after == nil {
@@ -62,7 +62,23 @@ func (f *firewalld) changes(ctx context.Context, want hosts.OpenFirewall, before
 			what = append(what, append(stale, "reload firewalld")...)
 		}
 	}
-	return firewallChanges{what: what, apply: func(ctx context.Context) error { return f.apply(ctx, files) }}, nil
+	return firewallChanges{what: what, cause: cause, apply: func(ctx context.Context) error { return f.apply(ctx, files) }}, nil
+}
+
+// absentZones are those to be opened that firewalld does not have: somebody may have removed one since it was opened, and
+// have moved its interfaces to another.
+func (f *firewalld) absentZones(want hosts.OpenFirewall) (what []string, cause error) {
+	for _, zone := range want.Zones {
+		if f.host.exists(path.Join(firewalldEtc, "zones", zone+".xml")) || f.host.exists(path.Join(firewalldLib, "zones", zone+".xml")) {
+			continue
+		}
+		what = append(what, "zone "+zone+" is not there")
+		cause = &hosts.Error{
+			Kind: hosts.KindForeign, Err: fmt.Errorf("firewalld has no file of the zone %s, which is to be opened", zone),
+			Fix: "see where the host's interfaces are: firewall-cmd --get-active-zones; then run the same command again",
+		}
+	}
+	return what, cause
 }
 
 // apply writes files and reloads. What firewalld does not take is taken back: it would not start with it either.
@@ -182,10 +198,7 @@ func (f *firewalld) zoneChange(zone string, want hosts.OpenFirewall, opens bool)
 		base = packaged
 	}
 	if base == nil {
-		if opens {
-			return change, fmt.Errorf("firewalld has no file of the zone %s", zone)
-		}
-		return change, nil
+		return change, nil // there is nothing to open, or to close
 	}
 	if change.after, err = withOpenings(base, want, opens); err != nil {
 		return change, fmt.Errorf("read the zone %s: %w", zone, err)

@@ -170,7 +170,9 @@ func (f *firewalld) stale(ctx context.Context, want hosts.OpenFirewall, before [
 	for _, zone := range slices.Sorted(maps.Keys(zones)) {
 		var running map[string]dbus.Variant
 		if err := caller.ask(ctx, firewalldPath, ".zone.getZoneSettings2", &running, zone); err != nil {
-			stale = append(stale, "zone "+zone+" is not in force")
+			if slices.Contains(want.Zones, zone) {
+				stale = append(stale, "zone "+zone+" is not in force")
+			}
 			continue
 		}
 		wanted := want

@@ -5,6 +5,7 @@ package local_test
 import (
 	"errors"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -175,6 +176,38 @@ func TestNoReloadEndsWhatIsOnlyInForce(t *testing.T) {
 	}
 	if err := m.fails(host, openings("internal")); !strings.Contains(err.Fix, "--runtime-to-permanent") || daemon.reloads > 0 || m.has(kubeletFile) {
 		t.Errorf("it fails with %v", err)
+	}
+}
+
+// removes is what somebody else removes.
+func (m *machine) removes(path string) {
+	m.t.Helper()
+	if err := os.Remove(m.at(path)); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// TestAZoneThatItsUserRemoved is only missing: another one is opened in its place, and a reset has nothing to close in it.
+func TestAZoneThatItsUserRemoved(t *testing.T) {
+	m := firewalldMachine(t)
+	daemon := newFakeFirewalld(m)
+	host := m.open(local.Options{SystemBus: daemon.bus})
+	m.do(host, openings("internal"))
+	m.removes(internalFile)
+	daemon.running = daemon.files()
+	if state := m.observe(host, hosts.Query{}).FirewallState; state.Problem != "" || !slices.Contains(state.Missing, "zone internal is not there") {
+		t.Errorf("seen: %+v", state)
+	}
+	if err := m.fails(host, openings("internal")); !strings.Contains(err.Error(), "no file of the zone internal") || !strings.Contains(err.Fix, "--get-active-zones") {
+		t.Errorf("it fails with %v", err)
+	}
+	m.once(host, openings("public"), hosts.Changed)
+	m.removes(publicFile)
+	m.removes("/usr/lib/firewalld/zones/public.xml")
+	daemon.running = daemon.files()
+	m.once(host, hosts.Restore{Setting: "firewall/firewalld"}, hosts.Changed)
+	if m.has(kubeletFile) {
+		t.Errorf("%s is left", kubeletFile)
 	}
 }
 
