@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"net/netip"
 	"os"
 	"slices"
@@ -177,14 +178,30 @@ func (u *ufw) changes(_ context.Context, want hosts.OpenFirewall, _ []hosts.Open
 			commands, what = append(commands, rule.arguments(false)), append(what, rule.String())
 		}
 	}
+	// ufw's files outlive its program, and without IPv6 it refuses to touch the second.
+	_, missing := u.host.program("ufw")
+	byHand := map[string][]ufwRule{}
 	closed := map[string]bool{}
-	for _, rule := range slices.Concat(four.unwanted(wanted, false), six.unwanted(wanted, true)) {
-		if text := rule.String(); !closed[text] { // one of anybody's is in both files, and ufw takes it out of both
-			closed[text] = true
-			commands, what = append(commands, rule.arguments(true)), append(what, "close "+text)
+	for _, file := range []struct {
+		path  string
+		rules []ufwRule
+	}{{ufwRules4, four.unwanted(wanted, false)}, {ufwRules6, six.unwanted(wanted, true)}} {
+		for _, rule := range file.rules {
+			text := rule.String()
+			switch {
+			case missing != nil, file.path == ufwRules6 && !withSix:
+				byHand[file.path] = append(byHand[file.path], rule)
+			case closed[text]: // one of anybody's is in both files, and ufw takes it out of both
+				continue
+			default:
+				closed[text], commands = true, append(commands, rule.arguments(true))
+			}
+			what = append(what, "close "+text)
 		}
 	}
-	return firewallChanges{what: what, apply: func(ctx context.Context) error { return u.run(ctx, commands) }}, nil
+	return firewallChanges{what: what, apply: func(ctx context.Context) error {
+		return errors.Join(u.run(ctx, commands), u.edit(byHand))
+	}}, nil
 }
 
 func (r ufwRule) String() string {

@@ -3,6 +3,7 @@
 package local
 
 import (
+	"bytes"
 	"encoding/hex"
 	"slices"
 	"strings"
@@ -33,6 +34,49 @@ func (has ufwHas) unwanted(wanted []ufwRule, six bool) []ufwRule {
 		}
 	}
 	return found
+}
+
+// edit takes rules out of ufw's files, by which nothing is in force.
+func (u *ufw) edit(rules map[string][]ufwRule) error {
+	for path, rules := range rules {
+		err := edit(u.host.at(path), func(text []byte) []byte { return withoutRules(text, rules, path == ufwRules6) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withoutRules is a file of ufw's without rules of Slipway's: each is an empty line, the line with its tuple, and what
+// iptables-restore gets for it.
+func withoutRules(text []byte, rules []ufwRule, six bool) []byte {
+	var out []byte
+	leaving := false
+	for line := range bytes.Lines(text) {
+		if entry, is := parseEntry(line); is {
+			leaving = entry.ours && slices.ContainsFunc(rules, func(rule ufwRule) bool { return rule.tuple(six) == entry.tuple })
+			if leaving && (bytes.HasSuffix(out, []byte("\n\n")) || string(out) == "\n") {
+				out = out[:len(out)-1]
+			}
+		} else if !bytes.HasPrefix(line, []byte("-A ")) {
+			leaving = false
+		}
+		if !leaving {
+			out = append(out, line...)
+		}
+	}
+	return out
+}
+
+// parseEntry reads the line of a rule; false for any other line.
+func parseEntry(line []byte) (ufwEntry, bool) {
+	tuple, is := strings.CutPrefix(strings.TrimSpace(string(line)), ufwTuple)
+	if !is {
+		return ufwEntry{}, false
+	}
+	tuple, comment, _ := strings.Cut(tuple, " comment=")
+	said, _ := hex.DecodeString(comment) // what is no comment of Slipway's may be anything
+	return ufwEntry{tuple, strings.HasPrefix(string(said), ufwComment)}, true
 }
 
 // parseTuple reads a rule out of a tuple of the file of a family; false for one that Slipway would not have added.
@@ -72,14 +116,10 @@ func (u *ufw) readFile(path string) (ufwHas, error) {
 		return nil, err
 	}
 	var found ufwHas
-	for line := range strings.Lines(string(text)) {
-		tuple, is := strings.CutPrefix(strings.TrimSpace(line), ufwTuple)
-		if !is {
-			continue
+	for line := range bytes.Lines(text) {
+		if entry, is := parseEntry(line); is {
+			found = append(found, entry)
 		}
-		tuple, comment, _ := strings.Cut(tuple, " comment=")
-		said, _ := hex.DecodeString(comment) // what is no comment of Slipway's may be anything
-		found = append(found, ufwEntry{tuple, strings.HasPrefix(string(said), ufwComment)})
 	}
 	return found, nil
 }

@@ -137,6 +137,43 @@ func TestUfwThatFails(t *testing.T) {
 	}
 }
 
+// TestAUfwThatIsGoneIsClosedInItsFiles: they outlive its package, and would open it all again with the next one.
+func TestAUfwThatIsGoneIsClosedInItsFiles(t *testing.T) {
+	m, host := ufwMachine(t, "")
+	m.once(host, ufwOpenings, hosts.Changed)
+	const head, foot = "*filter\n### RULES ###\n", "\n### END RULES ###\nCOMMIT\n"
+	own := rule("allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in", "")
+	byHand := rule("allow udp 30000:32767 0.0.0.0/0 any 0.0.0.0/0 in", "by hand")
+	four, _ := allUfwRules()
+	m.write("/etc/ufw/user.rules", head+own+strings.Replace(four, "ACCEPT\n", "ACCEPT\n-A ufw-user-input -j RETURN\n", 1)+foot)
+	m.removes("/usr/sbin/ufw")
+	m.once(host, hosts.Restore{Setting: "firewall/ufw"}, hosts.Changed)
+	if got, want := m.read("/etc/ufw/user.rules"), head+own+byHand+foot; got != want {
+		t.Errorf("ufw's file is\n%s\nwant\n%s", got, want)
+	}
+	if priors := m.record(host).Priors; len(priors) > 0 {
+		t.Errorf("the record has %v", priors)
+	}
+}
+
+// TestRulesOfAnIPv6ThatIsOffAreClosedInTheirFile: ufw refuses to touch them, and they are in force again when it is on.
+func TestRulesOfAnIPv6ThatIsOffAreClosedInTheirFile(t *testing.T) {
+	m, host := ufwMachine(t, "")
+	m.once(host, ufwOpenings, hosts.Changed)
+	own := rule("allow tcp 22 ::/0 any ::/0 in", "")
+	_, six := allUfwRules()
+	m.write("/etc/ufw/user6.rules", own+six)
+	m.write("/etc/default/ufw", "IPV6=no\n")
+	m.write("/said", "")
+	m.once(host, hosts.Restore{Setting: "firewall/ufw"}, hosts.Changed)
+	if got, want := m.read("/etc/ufw/user6.rules"), own+rule("allow udp 30000:32767 ::/0 any ::/0 in", "by hand"); got != want {
+		t.Errorf("ufw's file is\n%s\nwant\n%s", got, want)
+	}
+	if said := m.read("/said"); said != "" {
+		t.Errorf("ufw was told\n%s", said)
+	}
+}
+
 // TestUfwWithoutIPv6 is told nothing of it: it would refuse.
 func TestUfwWithoutIPv6(t *testing.T) {
 	m, host := ufwMachine(t, "")
