@@ -3,11 +3,14 @@ package phases
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/phases/checks"
 	"github.com/slipway-k8s/slipway/phases/plan"
+	"github.com/slipway-k8s/slipway/phases/view"
 )
 
 // withFirewall has a firewall run on hosts.
@@ -190,6 +193,37 @@ func TestResetClosesFirewallsLast(t *testing.T) {
 	w.run(p, contents, seeded(1), -1)
 	if got := w.observe().Facts["w-1"].FirewallState; !reflect.DeepEqual(got, state) {
 		t.Errorf("the firewall was %+v, and is %+v", state, got)
+	}
+}
+
+// TestAResetThatWouldEndFirewalldsSettingsIsNotBegun: it would fail at its end, when all else is gone already.
+func TestAResetThatWouldEndFirewalldsSettingsIsNotBegun(t *testing.T) {
+	w := newWorld(t, 1, 1)
+	w.withFirewall(hosts.Firewalld, "cp-1", "w-1")
+	w.init(seeded(1))
+	unsaved := func(f *hosts.Facts) {
+		f.FirewallState.Unsaved = []string{"zone public, rules: rule family=ipv4 … reject"}
+	}
+	w.machines["w-1"].Edit(unsaved)
+	asked := func(workflow view.Workflow, names ...string) (hosts []string) {
+		in := w.observe()
+		in.Hosts = names
+		for _, found := range checks.Errors(checks.Preflight(workflow, in.View)) {
+			if strings.HasPrefix(found.Check, "Firewalld") && strings.Contains(found.Seen, "the reload that closes what Slipway opened would end them: zone public") {
+				hosts = append(hosts, found.Host)
+			}
+		}
+		return hosts
+	}
+	if one, other := asked(view.Reset, "w-1"), asked(view.Reset, "cp-1"); !slices.Equal(one, []string{"w-1"}) || len(other) > 0 {
+		t.Errorf("a reset of w-1 finds it on %q, one of cp-1 on %q", one, other)
+	}
+	if got := asked(view.Init); len(got) > 0 {
+		t.Errorf("an init that leaves the firewall as it is finds it on %q", got)
+	}
+	w.cluster.Firewall.Manage = new(false)
+	if got := asked(view.Init); !slices.Equal(got, []string{"w-1"}) {
+		t.Errorf("an init that closes the firewall finds it on %q", got)
 	}
 }
 

@@ -32,6 +32,8 @@ func firewall(kind string, rules commands) look {
 		openings := manifests.Openings(v.Cluster, host, facts)
 		fix := strings.Join(rules(openings, manifests.PodInterfaces(v.Cluster, host)), " && ")
 		switch at := facts.FirewallState; {
+		case !v.Cluster.ManagesFirewall() && closes(facts, kind):
+			return when(len(at.Unsaved) > 0, unsaved(at, "closes what Slipway opened"))
 		case !v.Cluster.ManagesFirewall():
 			return []Finding{warning(fix, "%s %s, and firewall.manage is false: it has to let the cluster's traffic through", kind, state)}
 		case at.Problem != "":
@@ -39,11 +41,27 @@ func firewall(kind string, rules commands) look {
 		case kind == hosts.Firewalld && manifests.OldFirewalld(at):
 			return []Finding{warning(fix, "%s %s is too old for Slipway to open (0.9 or newer): it has to let the cluster's traffic through", kind, at.Version)}
 		case len(at.Unsaved) > 0 && !isOpen(v, host, facts):
-			return []Finding{finding("keep them: firewall-cmd --runtime-to-permanent; or end them: firewall-cmd --reload",
-				"%s has settings that its files do not have, and the reload that opens it would end them: %s", kind, strings.Join(at.Unsaved, "; "))}
+			return []Finding{unsaved(at, "opens it")}
 		}
 		return slices.Concat(otherAddOn(v.Cluster, host, kind), flushes(facts.FirewallState), unknownSources(facts.FirewallState, openings))
 	}
+}
+
+// closes tells whether something is open in a firewall that the workflow closes.
+func closes(facts hosts.Facts, kind string) bool {
+	_, opened := facts.Record.PriorOf(hosts.FirewallSetting(kind))
+	return opened
+}
+
+// unsaved tells of settings that a reload would end, which does something.
+func unsaved(state hosts.FirewallState, does string) Finding {
+	return finding("keep them: firewall-cmd --runtime-to-permanent; or end them: firewall-cmd --reload; what a program sets, as fail2ban does, goes when that is stopped",
+		"firewalld has settings that its files do not have, and the reload that %s would end them: %s", does, strings.Join(state.Unsaved, "; "))
+}
+
+// unsavedAtReset tells of them before anything is reset: the firewall is closed last.
+func unsavedAtReset(_ view.View, _ cluster.Host, facts hosts.Facts) []Finding {
+	return when(closes(facts, hosts.Firewalld) && len(facts.FirewallState.Unsaved) > 0, unsaved(facts.FirewallState, "closes what Slipway opened"))
 }
 
 // isOpen tells whether nothing is left to be opened.

@@ -169,6 +169,7 @@ var Table = []Check{
 	{"Traffic", Cluster, Error, install, ofCluster(brokenTraffic), ""},
 	{"PathMTU", Cluster, Error, install, ofCluster(smallPaths), ""},
 	{"Firewalld", Host, Error, install, firewall(hosts.Firewalld, firewalldRules), ""},
+	{"FirewalldUnsaved", Host, Error, resetOnly, unsavedAtReset, "the reset would fail at its end, when all else is gone from the host"},
 	{"Ufw", Host, Error, install, firewall(hosts.UFW, ufwRules), ""},
 	{"Firewall", Host, Error, install, filtersByHand, ""},
 	{"Firewall", Cluster, Warning, joinOnly, ofCluster(strangeNetwork), ""},
