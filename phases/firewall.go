@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 
@@ -67,6 +68,38 @@ func (d *draft) firewallsFollow(except []cluster.Host) []string {
 		steps = append(steps, h.made(opensFirewall)...)
 	}
 	return steps
+}
+
+// firewallsForget closes the firewalls of hosts that stay to those that leave, when nothing of these needs them any more.
+// Whatever else has changed there is the next init's.
+func (d *draft) firewallsForget(leaving []cluster.Host) {
+	rest := d.in.without(leaving)
+	gone := join(d.inCluster(does[plan.MemberRemove]), madeOn(d.drafts, does[hosts.StopUnits]))
+	for _, host := range rest.Cluster.Hosts {
+		facts, seen := d.in.Facts[host.Name]
+		if !seen || !view.Claimed(facts.Record) || facts.FirewallState.Opened == nil {
+			continue
+		}
+		want := manifests.Firewall(rest.Cluster, host, facts)
+		if want == nil || reflect.DeepEqual(want, manifests.Firewall(d.in.Cluster, host, facts)) || reflect.DeepEqual(want, facts.FirewallState.Opened) {
+			continue
+		}
+		if unsaved := facts.FirewallState.Unsaved; len(unsaved) > 0 {
+			d.plan.Warnings = append(d.plan.Warnings, fmt.Sprintf("%s: its firewall stays open to what leaves: firewalld has settings that its files do not have, and a reload would end them: %s (keep them: firewall-cmd --runtime-to-permanent; then, without those hosts in the file: slipway init)",
+				host.Name, strings.Join(unsaved, "; ")))
+			continue
+		}
+		d.forHost(host, manifests.HostState{}).step(plan.PhasePrepare, "firewall", plan.LaneWork, plan.Update,
+			"it is open to "+namesOf(leaving)+" no longer", *want, gone)
+	}
+}
+
+func namesOf(list []cluster.Host) string {
+	var names []string
+	for _, host := range list {
+		names = append(names, host.Name)
+	}
+	return strings.Join(names, ", ")
 }
 
 func opensFirewall(step plan.Step) bool {

@@ -173,6 +173,50 @@ func TestEtcdsFirewallsOpenBeforeAMemberJoins(t *testing.T) {
 	wantEmpty(t, p)
 }
 
+// TestFirewallsForgetWhoLeaves: etcd and keepalived are open to their own hosts by address, and somebody else may have that next.
+func TestFirewallsForgetWhoLeaves(t *testing.T) {
+	for name, leave := range map[string]workflow{"reset": resetting("cp-3"), "remove": removing("cp-3")} {
+		w := newWorldOf(t, shape{mode: cluster.EndpointVIP, planes: 3, workers: 1})
+		w.withFirewall(hosts.Firewalld, "cp-1", "w-1")
+		w.withFirewall(hosts.UFW, "cp-2", "cp-3")
+		w.init(seeded(1))
+		if name == "remove" {
+			w.power("cp-3", false)
+		}
+		p, contents := w.planned(leave)
+		before := plan.Predecessors(p)
+		for _, earlier := range []string{"cluster/remove-etcd-member/cp-3", "cp-3/cleanup-node/load-balancer"} {
+			there := slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.ID == earlier })
+			if there != (name == "reset" || strings.HasPrefix(earlier, "cluster")) || there && !reaches(before, "cp-1/prepare/firewall", earlier) {
+				t.Errorf("%s: the firewall does not wait for %s", name, earlier)
+			}
+		}
+		w.run(p, contents, seeded(1), -1)
+		for host, left := range map[string]string{"cp-1": "10.0.0.2", "cp-2": "10.0.0.1"} {
+			w.wantOpening(host, "etcd", []string{"2379/tcp"}, []string{left})
+			w.wantOpening(host, "etcd-peer", []string{"2380/tcp"}, []string{left})
+			w.wantOpening(host, "vrrp", []string{"vrrp"}, []string{left})
+		}
+		again, _ := w.planned(leave)
+		wantEmpty(t, again)
+		w.leaveFile("cp-3")
+		p, _ = w.planned(Init)
+		wantEmpty(t, p)
+	}
+}
+
+// TestAFirewallThatCannotBeReloadedIsWarnedOf: a host that leaves is not held up by it.
+func TestAFirewallThatCannotBeReloadedIsWarnedOf(t *testing.T) {
+	w := newWorldOf(t, shape{mode: cluster.EndpointVIP, planes: 3})
+	w.withFirewall(hosts.Firewalld, "cp-1")
+	w.init(seeded(1))
+	w.machines["cp-1"].Edit(func(f *hosts.Facts) { f.FirewallState.Unsaved = []string{"zone public, services: http"} })
+	p, _ := w.planned(resetting("cp-3"))
+	if slices.ContainsFunc(p.Steps, opensFirewall) || !strings.Contains(strings.Join(p.Warnings, "\n"), "cp-1: its firewall stays open to what leaves") {
+		t.Errorf("warned %q of:\n%s", p.Warnings, plan.Text(p))
+	}
+}
+
 // TestResetClosesFirewallsLast: what runs until then is reached through them.
 func TestResetClosesFirewallsLast(t *testing.T) {
 	w := newWorld(t, 1, 1)

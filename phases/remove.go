@@ -13,6 +13,7 @@ func Remove(in Input, names []string) (plan.Plan, plan.Contents, error) {
 		(*draft).beginHosts,
 		(*draft).removeDead,
 		(*draft).forgetDead,
+		(*draft).shutOutDead,
 	)
 }
 
@@ -33,6 +34,9 @@ func (d *draft) forgetDead() {
 	nothing := func([]string) []string { return nil }
 	d.balancersLose(d.in.Targets(view.Remove), nil, nothing)
 }
+
+// shutOutDead closes the others' firewalls to dead hosts: whoever has their addresses next is not let in.
+func (d *draft) shutOutDead() { d.firewallsForget(d.in.Targets(view.Remove)) }
 
 // deletePods deletes the Pods that only the dead host could end: what runs one of each,
 // as a StatefulSet does, brings none elsewhere before.

@@ -79,6 +79,7 @@ func (d *draft) leaveHosts() {
 		h.stopOtherBalancer(waits)
 		h.cleanUp(nil)
 	}
+	d.firewallsForget(d.in.Targets(view.Reset))
 }
 
 // leaveControlPlane stops a control plane in the order in which no client loses a request: first
