@@ -29,14 +29,17 @@ var preferred = []struct {
 // chooses.
 func (k *knownHosts) algorithms() []string {
 	var certs, first, rest []string
-	pinned := k.options.pinnedTypes()
+	pinned, lines := k.options.pinnedTypes(), k.keys
+	if len(lines) == 0 {
+		lines = k.withoutPort
+	}
 	for _, kind := range preferred {
 		if slices.Contains(k.shownTypes, kind.keyType) || pinned != nil && !slices.Contains(pinned, kind.keyType) {
 			continue
 		}
 		certs = append(certs, kind.certs...)
 		known := func(key knownKey) bool { return key.key.Type() == kind.keyType }
-		if slices.ContainsFunc(k.keys, known) {
+		if slices.ContainsFunc(lines, known) {
 			first = append(first, kind.algorithms...)
 		} else {
 			rest = append(rest, kind.algorithms...)

@@ -4,8 +4,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	xssh "golang.org/x/crypto/ssh"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/ssh"
 )
 
 func newECDSA(t *testing.T) xssh.Signer {
@@ -56,6 +59,38 @@ func TestPinnedHostKeys(t *testing.T) {
 	o.KnownHostsFile = filepath.Join(t.TempDir(), "known_hosts")
 	must(t, os.WriteFile(o.KnownHostsFile, []byte("@revoked * "+authorized(first)+"\n"), 0o600))
 	refused(t, o, hosts.KindHostKeyChanged, "is revoked")
+}
+
+// TestALineWithoutAPortAccusesNobody: as in ssh, it is taken for a host at another port that has the same key, and
+// says nothing of one that has another, as where one address leads to several hosts by their ports.
+func TestALineWithoutAPortAccusesNobody(t *testing.T) {
+	server := newServer(t)
+	o := options(server)
+	usual := server.Host + " " + authorized(newSigner(t).PublicKey())
+	writeKnownHosts(t, server, usual)
+	err := refused(t, o, hosts.KindHostKeyUnknown, "is not in "+server.KnownHostsFile)
+	var unknown *ssh.UnknownKey
+	if !errors.As(err, &unknown) || unknown.Other != "" {
+		t.Fatalf("no key to accept, or another one's line: %v", err)
+	}
+	must(t, unknown.Accept())
+	connect(t, o)
+
+	writeKnownHosts(t, server, usual)
+	if _, added, err := ssh.Trust(t.Context(), o, unknown.Fingerprint); err != nil || !added {
+		t.Errorf("trusted: %v, %v", added, err)
+	}
+	connect(t, o)
+
+	writeKnownHosts(t, server, usual)
+	o.TrustOnFirstUse = true
+	connect(t, o)
+
+	right, place := server.Host+" "+authorized(server.HostKey()), "["+server.Host+"]:"+strconv.Itoa(server.Port)+" "
+	writeKnownHosts(t, server, right, place+authorized(newECDSA(t).PublicKey()))
+	connect(t, o) // the key at this port is of another type, and so another one
+	writeKnownHosts(t, server, right, place+authorized(newSigner(t).PublicKey()))
+	refused(t, o, hosts.KindHostKeyChanged, "is not the one that is known")
 }
 
 // TestTrustOnFirstUse writes unknown keys down and says so; others are refused as ever.

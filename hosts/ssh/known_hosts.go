@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"slices"
 	"strconv"
@@ -25,6 +24,7 @@ type knownHosts struct {
 	options     Options
 	files       []string
 	keys        []knownKey
+	withoutPort []knownKey // of a host at another port than 22, what stands for its name alone
 	authorities []knownKey
 	revoked     []knownKey
 
@@ -61,7 +61,6 @@ func readKnownHosts(o Options) (*knownHosts, error) {
 func readKnownHostsIn(files []string, o Options) (*knownHosts, error) {
 	k := &knownHosts{options: o, files: files}
 	exact, bare := o.lookupName(), cmp.Or(o.hostKeyAlias, o.Host)
-	var withoutPort []knownKey
 	for _, file := range k.files {
 		content, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -82,15 +81,11 @@ func readKnownHostsIn(files []string, o Options) (*knownHosts, error) {
 			case marker == "" && matches(names, exact):
 				k.keys = append(k.keys, entry)
 			case marker == "" && matches(names, bare):
-				withoutPort = append(withoutPort, entry)
+				k.withoutPort = append(k.withoutPort, entry)
 			case marker == "cert-authority" && (matches(names, exact) || matches(names, bare)):
 				k.authorities = append(k.authorities, entry)
 			}
 		}
-	}
-	if len(k.keys) == 0 {
-		// As ssh does: the host at its usual port may be the same.
-		k.keys = withoutPort
 	}
 	return k, nil
 }
@@ -176,86 +171,4 @@ func matchesOne(pattern, name string) bool {
 		return saltErr == nil && hashErr == nil && hmac.Equal(mac.Sum(nil), hash)
 	}
 	return globs(strings.ToLower(pattern), strings.ToLower(name))
-}
-
-// check is the ssh.HostKeyCallback.
-func (k *knownHosts) check(_ string, _ net.Addr, key ssh.PublicKey) error {
-	if cert, ok := key.(*ssh.Certificate); ok {
-		return k.checkCertificate(cert)
-	}
-	if line, revoked := find(k.revoked, key); revoked {
-		return k.changed(key, []knownKey{line}, "is revoked")
-	}
-	if len(k.options.HostKeys) > 0 {
-		return k.checkPins(key)
-	}
-	if _, known := find(k.keys, key); known {
-		return nil
-	}
-	var same []knownKey
-	for _, entry := range k.keys {
-		if entry.key.Type() == key.Type() {
-			same = append(same, entry)
-		}
-	}
-	if len(same) > 0 {
-		return k.changed(key, same, "is not the one that is known")
-	}
-	return k.unknown(key)
-}
-
-func find(lines []knownKey, key ssh.PublicKey) (knownKey, bool) {
-	for _, line := range lines {
-		if bytes.Equal(line.key.Marshal(), key.Marshal()) {
-			return line, true
-		}
-	}
-	return knownKey{}, false
-}
-
-func (k *knownHosts) unknown(key ssh.PublicKey) error {
-	unknown := k.unknownKey(key)
-	if k.options.TrustOnFirstUse && unknown.Other == "" {
-		return k.trustNow(unknown)
-	}
-	return &hosts.Error{
-		Kind: hosts.KindHostKeyUnknown, Op: "check the host key of " + k.options.address(), Err: unknown,
-		Fix: fmt.Sprintf("compare the fingerprint with what `ssh-keygen -lf /etc/ssh/%s` says on the host, and if it is the same: echo '%s' >> %s",
-			hostKeyFile(key.Type()), unknown.Line, unknown.File),
-	}
-}
-
-// trustNow accepts the key of a host that is seen for the first time, and says so.
-func (k *knownHosts) trustNow(unknown *UnknownKey) error {
-	if err := unknown.Accept(); err != nil {
-		return err
-	}
-	k.options.note(fmt.Sprintf("%s: its %s key %s was not known, and is trusted from now on (%s), since --trust-on-first-use was said: compare it with what `%s` says on the host",
-		cmp.Or(k.options.jumpName(), k.options.Name), unknown.Type, unknown.Fingerprint, unknown.File, unknown.Where()))
-	return nil
-}
-
-// hostKeyFile is where sshd keeps a key of this kind.
-func hostKeyFile(keyType string) string {
-	kind := "rsa"
-	switch {
-	case keyType == ssh.KeyAlgoED25519:
-		kind = "ed25519"
-	case strings.HasPrefix(keyType, "ecdsa-"):
-		kind = "ecdsa"
-	}
-	return "ssh_host_" + kind + "_key.pub"
-}
-
-func (k *knownHosts) changed(key ssh.PublicKey, lines []knownKey, how string) error {
-	var expected []string
-	for _, line := range lines {
-		expected = append(expected, fmt.Sprintf("%s (%s)", ssh.FingerprintSHA256(line.key), line))
-	}
-	return &hosts.Error{
-		Kind: hosts.KindHostKeyChanged, Op: "check the host key of " + k.options.address(),
-		Err: fmt.Errorf("its %s key %s %s: %s", key.Type(), ssh.FingerprintSHA256(key), how, strings.Join(expected, ", ")),
-		Fix: fmt.Sprintf("somebody may be in between. If the host was set up anew: ssh-keygen -R '%s' -f %s, then add its new key",
-			k.options.lookupName(), lines[0].file),
-	}
 }
