@@ -13,6 +13,26 @@ import (
 	"github.com/slipway-k8s/slipway/hosts"
 )
 
+// wantsCertificates tells whether a host is asked for a certificate. A pinned one is not: no authority speaks for it.
+func (k *knownHosts) wantsCertificates() bool {
+	return len(k.authorities) > 0 && len(k.options.HostKeys) == 0
+}
+
+// checkUnwanted is about a certificate that comes where none was asked for. What is pinned is its key.
+func (k *knownHosts) checkUnwanted(cert *ssh.Certificate) error {
+	if line, revoked := find(k.revoked, cert.SignatureKey); revoked {
+		return k.changed(cert.SignatureKey, []knownKey{line}, "is revoked")
+	}
+	if len(k.options.HostKeys) > 0 {
+		return k.check("", nil, cert.Key)
+	}
+	return &hosts.Error{
+		Kind: hosts.KindHostKeyUnknown, Op: "check the host key of " + k.options.address(),
+		Err: fmt.Errorf("it shows a certificate, and was not asked for one (%s)", describe(cert)),
+		Fix: "somebody may be in between, or what answers there does not speak SSH as it should: see on the host itself what listens on its port",
+	}
+}
+
 // checkCertificate checks what a host shows in place of a plain key: signed by an authority that known_hosts
 // has for the host, for its name, now, and not revoked.
 func (k *knownHosts) checkCertificate(cert *ssh.Certificate) error {

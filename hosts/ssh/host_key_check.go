@@ -15,7 +15,10 @@ import (
 // check is the ssh.HostKeyCallback.
 func (k *knownHosts) check(_ string, _ net.Addr, key ssh.PublicKey) error {
 	if cert, ok := key.(*ssh.Certificate); ok {
-		return k.checkCertificate(cert)
+		if k.wantsCertificates() {
+			return k.checkCertificate(cert)
+		}
+		return k.checkUnwanted(cert)
 	}
 	if line, revoked := find(k.revoked, key); revoked {
 		return k.changed(key, []knownKey{line}, "is revoked")

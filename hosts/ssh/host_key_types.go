@@ -46,7 +46,7 @@ func (k *knownHosts) algorithms() []string {
 		}
 	}
 	all := append(first, rest...)
-	if len(k.authorities) > 0 && len(k.options.HostKeys) == 0 {
+	if k.wantsCertificates() {
 		all = append(certs, all...)
 	}
 	return chosen(all, k.options.hostKeyTypes)

@@ -61,6 +61,36 @@ func TestPinnedHostKeys(t *testing.T) {
 	refused(t, o, hosts.KindHostKeyChanged, "is revoked")
 }
 
+// disguised is a host that shows a certificate under the name of a plain key: it was not asked for one.
+type disguised struct {
+	xssh.Signer
+	cert *xssh.Certificate
+}
+
+func (d disguised) PublicKey() xssh.PublicKey { return plainlyNamed{d.cert} }
+
+type plainlyNamed struct{ *xssh.Certificate }
+
+func (p plainlyNamed) Type() string { return p.Key.Type() }
+
+// TestNoCertificateStandsForAPinnedKey, nor is one taken that the host was not asked for, whoever has signed it.
+func TestNoCertificateStandsForAPinnedKey(t *testing.T) {
+	server, authority, key := newServer(t), newSigner(t), newSigner(t)
+	cert := certificate(t, authority, key.PublicKey(), xssh.HostCert, time.Hour, server.Host)
+	server.UseHostKeys(disguised{key, cert})
+	writeKnownHosts(t, server, "@cert-authority * "+authorized(authority.PublicKey()))
+	o := options(server)
+	o.HostKeys = []string{xssh.FingerprintSHA256(newSigner(t).PublicKey())}
+	refused(t, o, hosts.KindHostKeyChanged, xssh.FingerprintSHA256(key.PublicKey())+" is none of those that ssh.hostKeys of the cluster file has")
+	o.HostKeys = []string{xssh.FingerprintSHA256(key.PublicKey())}
+	connect(t, o)
+	writeKnownHosts(t, server, "@revoked * "+authorized(authority.PublicKey()))
+	refused(t, o, hosts.KindHostKeyChanged, "revoked")
+	o.HostKeys = nil
+	writeKnownHosts(t, server, "192.0.2.1 "+authorized(key.PublicKey()))
+	refused(t, o, hosts.KindHostKeyUnknown, "it shows a certificate, and was not asked for one")
+}
+
 // TestALineWithoutAPortAccusesNobody: as in ssh, it is taken for a host at another port that has the same key, and
 // says nothing of one that has another, as where one address leads to several hosts by their ports.
 func TestALineWithoutAPortAccusesNobody(t *testing.T) {
