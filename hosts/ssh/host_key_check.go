@@ -62,8 +62,7 @@ func (k *knownHosts) unknown(key ssh.PublicKey) error {
 	}
 	return &hosts.Error{
 		Kind: hosts.KindHostKeyUnknown, Op: "check the host key of " + k.options.address(), Err: unknown,
-		Fix: fmt.Sprintf("compare the fingerprint with what `ssh-keygen -lf /etc/ssh/%s` says on the host, and if it is the same: echo '%s' >> %s",
-			hostKeyFile(key.Type()), unknown.Line, unknown.File),
+		Fix: fmt.Sprintf("compare the fingerprint with what `%s` says on the host, and if it is the same: %s", unknown.Where(), unknown.keep()),
 	}
 }
 

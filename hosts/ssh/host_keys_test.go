@@ -123,6 +123,32 @@ func TestALineWithoutAPortAccusesNobody(t *testing.T) {
 	refused(t, o, hosts.KindHostKeyChanged, "is not the one that is known")
 }
 
+// TestOnlyTheUsersFileIsWrittenTo: where the configuration says that there is none, no key is kept, and what to do instead is said.
+func TestOnlyTheUsersFileIsWrittenTo(t *testing.T) {
+	for own, why := range map[string]string{"none": "UserKnownHostsFile none", "/dev/null": "/dev/null is not a file that keeps anything"} {
+		t.Run(own, func(t *testing.T) {
+			server := newServer(t)
+			all := filepath.Join(t.TempDir(), "ssh_known_hosts")
+			must(t, os.WriteFile(all, nil, 0o600))
+			t.Setenv("HOME", homeWith(t, map[string]string{"config": "UserKnownHostsFile " + own + "\nGlobalKnownHostsFile " + all + "\n"}))
+			o := options(server)
+			o.ConfigFile, o.KnownHostsFile = "", ""
+			words := []string{why, "ssh.knownHostsFile", "ssh.hostKeys"}
+			err := refused(t, o, hosts.KindHostKeyUnknown, words[1:]...)
+			if strings.Contains(err.Fix, ">>") {
+				t.Errorf("it says to write where nothing is kept: %s", err.Fix)
+			}
+			_, _, trusted := ssh.Trust(t.Context(), o, xssh.FingerprintSHA256(server.HostKey()))
+			wantError(t, trusted, hosts.KindBroken, words...)
+			o.TrustOnFirstUse = true
+			refused(t, o, hosts.KindBroken, words...)
+			if text := content(t, all); text != "" {
+				t.Errorf("written to the file of all users: %q", text)
+			}
+		})
+	}
+}
+
 // TestTrustOnFirstUse writes unknown keys down and says so; others are refused as ever.
 func TestTrustOnFirstUse(t *testing.T) {
 	server := newServer(t)

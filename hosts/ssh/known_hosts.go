@@ -111,22 +111,29 @@ func (k *knownHosts) readRevoked(file string) error {
 	return nil
 }
 
-// knownHostsFiles are looked into in this order. A key that is accepted is written to the first.
+// knownHostsFiles are looked into in this order.
 func knownHostsFiles(o Options) []string {
 	if o.KnownHostsFile != "" && !o.forJump {
 		return []string{o.KnownHostsFile}
 	}
-	own, all := usualKnown()
-	if o.ownKnown != nil {
-		own = o.ownKnown
-	}
+	_, all := usualKnown()
 	if o.allKnown != nil {
 		all = o.allKnown
+	}
+	return slices.Concat(ownKnownHosts(o), all)
+}
+
+// ownKnownHosts are those files that are the operator's. A key that is accepted is written to the first, and to
+// no other: those of all users are not ours to change.
+func ownKnownHosts(o Options) []string {
+	own, _ := usualKnown()
+	if o.ownKnown != nil {
+		own = o.ownKnown
 	}
 	if o.KnownHostsFile != "" {
 		own = append([]string{o.KnownHostsFile}, own...)
 	}
-	return slices.Concat(own, all)
+	return own
 }
 
 // lookupName is the name that known_hosts has for the host: an alias stands there without a port.

@@ -24,7 +24,7 @@ type UnknownKey struct {
 	Type        string // ssh-ed25519, for example
 	Fingerprint string // SHA256:…, as ssh-keygen writes it
 	Line        string // what Accept adds to File; there the name is a hash where HashKnownHosts says so
-	File        string // the known_hosts file that is the operator's to add to
+	File        string // the known_hosts file that is the operator's to add to; none where the configuration of ssh has none
 	Other       string // where, as file:line, a key of another type stands for the same host; empty: nowhere
 
 	files []string // all that were looked into
@@ -47,13 +47,32 @@ func (k *knownHosts) unknownKey(key ssh.PublicKey) *UnknownKey {
 		Type: key.Type(), Fingerprint: ssh.FingerprintSHA256(key), File: noFile, files: k.files, hash: k.options.hashKnown,
 		Line: k.options.lookupName() + " " + strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))),
 	}
-	if len(k.files) > 0 {
-		unknown.File = k.files[0]
+	if own := ownKnownHosts(k.options); len(own) > 0 {
+		unknown.File = own[0]
 	}
 	if len(k.keys) > 0 {
 		unknown.Other = k.keys[0].String()
 	}
 	return unknown
+}
+
+// keep says what has the key be known from now on.
+func (k *UnknownKey) keep() string {
+	if k.keepsNothing() != nil {
+		return fmt.Sprintf("write %s into ssh.hostKeys of the host in the cluster file; or name a file that keeps it as ssh.knownHostsFile there", k.Fingerprint)
+	}
+	return fmt.Sprintf("echo '%s' >> %s", k.Line, k.File)
+}
+
+// keepsNothing says why File cannot have a line added; nil where it can, or might.
+func (k *UnknownKey) keepsNothing() error {
+	if k.File == noFile {
+		return errors.New("the configuration of ssh has UserKnownHostsFile none")
+	}
+	if info, err := os.Stat(k.File); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a file that keeps anything", k.File)
+	}
+	return nil
 }
 
 // accepting is held by who adds to a known_hosts file: several hosts may be accepted at once.
@@ -71,10 +90,14 @@ func (k *UnknownKey) Accept() error {
 		if errors.As(err, &known) {
 			return err
 		}
-		return &hosts.Error{
+		told := &hosts.Error{
 			Kind: hosts.KindBroken, Op: fmt.Sprintf("add the host key %s to %s", k.Fingerprint, k.File), Err: err,
 			Fix: "see that you may write there; or name another file as ssh.knownHostsFile in the cluster file",
 		}
+		if k.keepsNothing() != nil {
+			told.Op, told.Fix = "keep the host key "+k.Fingerprint, k.keep()
+		}
+		return told
 	}
 	return nil
 }
@@ -97,8 +120,8 @@ func (k *UnknownKey) accept() error {
 	if !errors.As(err, &unknown) {
 		return err // nil: somebody has added it
 	}
-	if k.File == noFile {
-		return errors.New("the configuration of ssh has UserKnownHostsFile none")
+	if err := k.keepsNothing(); err != nil {
+		return err
 	}
 	line := k.Line
 	if name, rest, _ := strings.Cut(line, " "); k.hash {
@@ -161,9 +184,6 @@ func appendLine(file *os.File, line string) error {
 	info, err := file.Stat()
 	if err != nil {
 		return err
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a file that keeps anything", file.Name())
 	}
 	text := line + "\n"
 	if size := info.Size(); size > 0 {
