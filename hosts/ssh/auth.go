@@ -51,7 +51,8 @@ type authentication struct {
 	trouble error          // why no answer can be given
 	waited  bool           // an answer was waited for, and meanwhile the host may have hung up
 	conn    *watchedConn
-	wrong   []string // answers that were refused
+	wrong   []string // passwords that were refused
+	denied  bool     // what was answered besides was refused
 }
 
 // prime has the password asked for before the host is connected to, where the operator wants that.
@@ -181,6 +182,7 @@ func (a *authentication) take(text, said string, shown, isPassword bool) (string
 	defer a.options.tell("logging in")
 	began := time.Now()
 	defer time.AfterFunc(idleMost, func() { _ = a.conn.Close() }).Stop()
+	a.dropRefused(from.key)
 	given, err := a.options.Shared.take(a.ctx, from, len(a.trials) > 0)
 	if err != nil {
 		a.trouble = err
@@ -191,10 +193,24 @@ func (a *authentication) take(text, said string, shown, isPassword bool) (string
 	return given.value, nil
 }
 
+// dropRefused is that a host which asks for the same again, in one login, does not take what it was given.
+func (a *authentication) dropRefused(key secretKey) {
+	if !key.once() {
+		return
+	}
+	a.trials = slices.DeleteFunc(a.trials, func(given *trial) bool {
+		again := given.secret.key == key
+		if again {
+			given.refuse(a.refusedFor())
+		}
+		return again
+	})
+}
+
 // source is where the answer to a question comes from.
 func (a *authentication) source(text, said string, shown, isPassword bool) (source, error) {
 	o := a.options
-	key := secretKey{kind: "answer", user: o.User, text: text}
+	key := secretKey{kind: "answer", user: o.User, text: text, host: o.Name}
 	if isPassword {
 		// What the method password has no words for, and what PAM asks with, is the same.
 		key = secretKey{kind: byPassword, user: o.User}
@@ -229,11 +245,9 @@ func (a *authentication) accepted() {
 
 // refused is that what was tried last is not taken.
 func (a *authentication) refused() {
-	for _, given := range a.trials {
-		given.refuse(a.refusedFor())
-		a.wrong = append(a.wrong, given.value)
-	}
-	a.trials = nil
+	wrong := refuseAll(a.trials, a.refusedFor())
+	a.denied = a.denied || len(wrong) < len(a.trials)
+	a.wrong, a.trials = append(a.wrong, wrong...), nil
 }
 
 // left lets others try what this host could not be asked any more.
@@ -266,8 +280,11 @@ func (a *authentication) failed() error {
 	if a.trouble != nil && !nobody {
 		tried += "; no password was given: " + a.trouble.Error()
 	}
-	if len(a.wrong) > 0 {
+	switch {
+	case len(a.wrong) > 0:
 		tried += "; it refuses the password"
+	case a.denied:
+		tried += "; it refuses what was answered"
 	}
 	if len(a.allowed) > 0 {
 		tried += fmt.Sprintf(" (it lets in by %s)", hosts.CleanLine(strings.Join(a.allowed, ", ")))

@@ -60,13 +60,17 @@ func (b *becoming) password(ctx context.Context, prompt string) (string, error) 
 func (b *becoming) source(prompt string) source {
 	o := b.options
 	key := secretKey{kind: "become", user: o.User, text: prompt}
-	if o.BecomePasswordFile != "" && prompt == "" {
+	if key.once() {
+		key.host = o.Name
+		return o.Shared.askFor(key, cmp.Or(o.prompts, 3), Question{Host: o.Name, About: o.User + "@" + o.address(), Text: prompt, Become: true})
+	}
+	if o.BecomePasswordFile != "" {
 		return fromFile(key, o.BecomePasswordFile)
 	}
 	if o.Shared.elsewhere(key, b.refused) {
 		key.host = o.Name // the others take another one
 	}
-	text := cmp.Or(prompt, fmt.Sprintf("Password of %s to become root", o.User))
+	text := fmt.Sprintf("Password of %s to become root", o.User)
 	if key.host != "" {
 		text += " on " + o.Name
 	}
@@ -85,10 +89,7 @@ func (b *becoming) accepted() {
 func (b *becoming) wrong() {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
-	for _, given := range b.trials {
-		given.refuse(b.refusal())
-		b.refused = append(b.refused, given.value)
-	}
+	b.refused = append(b.refused, refuseAll(b.trials, b.refusal())...)
 	b.trials = nil
 }
 

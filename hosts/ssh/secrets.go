@@ -48,9 +48,26 @@ type secretKey struct {
 	host string // where one host alone wants another one
 }
 
+// once tells that an answer is good for one host and one login: what a host asks for besides the password may be the code of
+// a second factor, which is spent then.
+func (k secretKey) once() bool { return k.kind == "answer" || k.text != "" }
+
+// notTaken is why there is none any more: of a password it is told by whom it is from.
+func (k secretKey) notTaken(why error) error {
+	var known *hosts.Error
+	if !k.once() || !errors.As(why, &known) {
+		return why
+	}
+	told := *known
+	told.Err = fmt.Errorf("%s does not take what was answered to %q", k.host, hosts.CleanLine(k.text))
+	told.Fix = "see what the host wants to be told, and run the same command again"
+	return &told
+}
+
 // secret is an answer. Until a host has accepted it, one host at a time tries it: a wrong one must not lock an
 // account on all of them.
 type secret struct {
+	key  secretKey
 	turn chan struct{} // held by who asks, and by who tries
 
 	mutex  sync.Mutex
@@ -85,7 +102,7 @@ func (s *Shared) secret(key secretKey) *secret {
 	defer s.mutex.Unlock()
 	one := s.secrets[key]
 	if one == nil {
-		one = &secret{turn: make(chan struct{}, 1), filled: make(chan struct{})}
+		one = &secret{key: key, turn: make(chan struct{}, 1), filled: make(chan struct{})}
 		s.secrets[key] = one
 	}
 	return one
@@ -172,26 +189,65 @@ func (s *Shared) prime(ctx context.Context, from source) error {
 	return err
 }
 
-// accepted has all others go on with the answer.
+// accepted has all others go on with the answer, unless it is spent.
 func (t *trial) accepted() {
 	t.secret.mutex.Lock()
-	t.secret.proven = t.secret.proven || t.holds
+	if t.secret.key.once() {
+		t.secret.forget()
+		t.secret.tries = 0
+	} else {
+		t.secret.proven = t.secret.proven || t.holds
+	}
 	t.secret.mutex.Unlock()
 	t.leave()
 }
 
 // refuse has the answer forgotten. After the last one that may be had, why is told to all.
 func (t *trial) refuse(why error) {
-	if !t.holds {
+	if !t.holds && t.secret.key.host == "" {
 		return // others were let in by it
 	}
 	t.secret.mutex.Lock()
-	t.secret.given, t.secret.value, t.secret.filled = false, "", make(chan struct{})
+	if t.secret.value == t.value { // and not another one by now
+		t.secret.forget()
+	}
 	if t.secret.tries++; t.secret.tries >= t.most {
-		t.secret.over = why
+		t.secret.over = t.secret.key.notTaken(why)
 	}
 	t.secret.mutex.Unlock()
 	t.leave()
+}
+
+// forget has the next one ask anew; the caller holds the mutex.
+func (s *secret) forget() {
+	if s.given {
+		s.given, s.proven, s.value, s.filled = false, false, "", make(chan struct{})
+	}
+}
+
+// isProven tells that a host has accepted the answer.
+func (t *trial) isProven() bool {
+	t.secret.mutex.Lock()
+	defer t.secret.mutex.Unlock()
+	return t.secret.proven && t.secret.value == t.value
+}
+
+// refuseAll has the answers to one round of questions refused, and gives the passwords among them that are wrong. One that
+// others have accepted is not, where something else was asked for besides: then that was it.
+func refuseAll(trials []*trial, why error) (wrong []string) {
+	besides := slices.ContainsFunc(trials, func(t *trial) bool { return t.secret.key.once() })
+	for _, given := range trials {
+		switch {
+		case given.secret.key.once():
+			given.refuse(why)
+		case besides && given.isProven():
+			given.leave()
+		default:
+			given.refuse(why)
+			wrong = append(wrong, given.value)
+		}
+	}
+	return wrong
 }
 
 // leave lets the next one try.
