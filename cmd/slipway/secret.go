@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/muesli/cancelreader"
 	"golang.org/x/term"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -62,7 +63,7 @@ func (p *prompts) ask(ctx context.Context, question workflow.Secret) (string, er
 }
 
 // readSecret asks, and reads a line. Nothing is echoed from before the question is there. The terminal is left as it was,
-// also where the user interrupts.
+// also where the user interrupts, and nobody reads from it any more: the next line is for the next question.
 func readSecret(ctx context.Context, tty *os.File, question workflow.Secret) (string, error) {
 	before, err := term.MakeRaw(int(tty.Fd()))
 	if err != nil {
@@ -70,13 +71,18 @@ func readSecret(ctx context.Context, tty *os.File, question workflow.Secret) (st
 	}
 	restore := sync.OnceValue(func() error { return term.Restore(int(tty.Fd()), before) })
 	defer restore()
+	keyboard, err := cancelreader.NewReader(tty)
+	if err != nil {
+		return "", err
+	}
+	defer keyboard.Close()
 	type typed struct {
 		line string
 		err  error
 	}
 	lines := make(chan typed, 1)
 	go func() {
-		line, err := prompted(tty, question)
+		line, err := prompted(terminalOf{keyboard, tty}, question)
 		lines <- typed{line, err}
 	}()
 	select {
@@ -87,14 +93,23 @@ func readSecret(ctx context.Context, tty *os.File, question workflow.Secret) (st
 		}
 		return got.line, got.err
 	case <-ctx.Done():
+		if keyboard.Cancel() {
+			<-lines
+		}
 		return "", ctx.Err()
 	}
 }
 
 var errNotTyped = errors.New("interrupted")
 
+// terminalOf is a terminal that is read by way of something else.
+type terminalOf struct {
+	io.Reader
+	io.Writer
+}
+
 // prompted reads a line from a terminal that echoes nothing by itself.
-func prompted(tty *os.File, question workflow.Secret) (string, error) {
+func prompted(tty io.ReadWriter, question workflow.Secret) (string, error) {
 	if question.Said != "" {
 		said := strings.ReplaceAll(hosts.Clean(question.Said), "\n", "\r\n")
 		fmt.Fprint(tty, said+"\r\n")
