@@ -75,6 +75,7 @@ type answers struct {
 	all    map[string][]configLine // of the keys that add up
 	about  map[*block]bool         // whether blocks are about the subject
 	final  bool                    // it is the second look, for which Match final is
+	found  string                  // the name that the first look has led to; Host is about it in the second
 	again  bool                    // some line wants a second look
 	wrong  []error
 	noted  []string
@@ -89,7 +90,7 @@ func (c *config) answer(s subject) *answers {
 	a := &answers{subject: s, first: map[string]configLine{}, order: map[string]int{}, all: map[string][]configLine{}}
 	a.look(c.lines)
 	if value := a.word("canonicalizehostname"); a.again || value != "" && !strings.EqualFold(value, "no") {
-		a.final = true
+		a.final, a.found = true, a.host()
 		a.look(c.lines)
 	}
 	return a
@@ -102,7 +103,7 @@ func (a *answers) look(lines []configLine) {
 			a.about[line.opens] = a.about[line.in] && a.meets(line.opens)
 			continue
 		}
-		if !a.about[line.in] {
+		if !a.about[line.in] || a.final && line.key == "hostname" { // it stays as it was found
 			continue
 		}
 		if !known[line.key] && !a.final {
@@ -128,7 +129,10 @@ func (a *answers) word(keys ...string) string {
 }
 
 func (a *answers) meets(b *block) bool {
-	if b.patterns != nil {
+	switch {
+	case b.patterns != nil && a.final:
+		return matchesExactly(b.patterns, a.found)
+	case b.patterns != nil:
 		return matchesExactly(b.patterns, a.name)
 	}
 	for _, c := range b.criteria {
@@ -181,13 +185,22 @@ func (a *answers) meetsOne(c criterion) (bool, error) {
 func (a *answers) host() string {
 	name := a.word("hostname")
 	if name == "" {
-		return a.name
+		return lowerHost(a.name)
 	}
 	expanded, err := expandTokens(name, map[byte]string{'h': a.name, '%': "%"})
 	if err != nil {
 		return name
 	}
-	return expanded
+	return lowerHost(expanded)
+}
+
+// lowerHost is a host's name as ssh writes it. An address's zone is an interface, whose name stays as it is.
+func lowerHost(name string) string {
+	name, zone, zoned := strings.Cut(name, "%")
+	if zoned {
+		return strings.ToLower(name) + "%" + zone
+	}
+	return strings.ToLower(name)
 }
 
 // login is who logs in, by what has been said so far.
