@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/netip"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -277,7 +278,14 @@ func words(value string) ([]string, error) {
 // hostName is what a host's name or address may be: no pattern, and nothing that steers a terminal.
 var hostName = regexp.MustCompile(`^[A-Za-z0-9_:][A-Za-z0-9_.:-]*(%[A-Za-z0-9_.-]+)?$`)
 
-func isHostName(name string) bool { return len(name) <= 255 && hostName.MatchString(name) }
+func isHostName(name string) bool {
+	if strings.Contains(name, "%") { // a zone stands behind an address alone
+		if _, err := netip.ParseAddr(name); err != nil {
+			return false
+		}
+	}
+	return len(name) <= 255 && hostName.MatchString(name)
+}
 
 // expandTilde puts home folders in: the user's own for ~/, another's for ~name/.
 func expandTilde(path, home string) string {

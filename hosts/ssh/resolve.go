@@ -123,7 +123,7 @@ func (o Options) proxied(r settingsReader) Options {
 	case jumps && strings.EqualFold(jump.args[0], noFile):
 	case jumps:
 		var err error
-		if o.Jump, err = parseJumps(jump.args[0]); err != nil {
+		if o.Jump, err = r.jumpHosts(jump.args[0]); err != nil {
 			r.bad(jump, "%v", err)
 		}
 	case runs && command.value == "":
@@ -134,6 +134,16 @@ func (o Options) proxied(r settingsReader) Options {
 		}
 	}
 	return o
+}
+
+// jumpHosts are those of a ProxyJump, in which ssh has these tokens alone.
+func (a *answers) jumpHosts(text string) ([]Jump, error) {
+	all := a.tokens()
+	expanded, err := expandTokens(text, map[byte]string{'%': all['%'], 'h': all['h'], 'n': all['n'], 'p': all['p'], 'r': all['r']})
+	if err != nil {
+		return nil, err
+	}
+	return parseJumps(expanded)
 }
 
 // before tells which of two settings was met first.
