@@ -26,24 +26,33 @@ func (k *knownHosts) check(_ string, _ net.Addr, key ssh.PublicKey) error {
 	if len(k.options.HostKeys) > 0 {
 		return k.checkPins(key)
 	}
-	if _, known := find(k.keys, key); known {
+	if k.knows(key) {
 		return nil
 	}
+	if same := k.sameType(key); len(same) > 0 {
+		return k.changed(key, same, "is not the one that is known")
+	}
+	return k.unknown(key)
+}
+
+// knows tells that a line about the host has a key. As ssh does, one without a port counts at another port as well: the
+// host at the usual one may be the same. Where its key is another one, they are two hosts behind one name, and nothing
+// has changed.
+func (k *knownHosts) knows(key ssh.PublicKey) bool {
+	_, exactly := find(k.keys, key)
+	_, bare := find(k.withoutPort, key)
+	return exactly || bare && len(k.sameType(key)) == 0
+}
+
+// sameType are the lines about the host that have a key of this one's type.
+func (k *knownHosts) sameType(key ssh.PublicKey) []knownKey {
 	var same []knownKey
 	for _, entry := range k.keys {
 		if entry.key.Type() == key.Type() {
 			same = append(same, entry)
 		}
 	}
-	if len(same) > 0 {
-		return k.changed(key, same, "is not the one that is known")
-	}
-	// As ssh does: the host at the usual port may be the same. Where its key is another one, they are two hosts behind
-	// one name, and nothing has changed.
-	if _, known := find(k.withoutPort, key); known {
-		return nil
-	}
-	return k.unknown(key)
+	return same
 }
 
 func find(lines []knownKey, key ssh.PublicKey) (knownKey, bool) {

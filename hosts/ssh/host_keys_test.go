@@ -240,20 +240,24 @@ func TestHostCertificatesThatAreNotTaken(t *testing.T) {
 		kind  hosts.ErrorKind
 		words []string
 	}{
-		"it has expired":       {certificate(t, ca, key.PublicKey(), xssh.HostCert, -time.Hour, "127.0.0.1"), "@cert-authority * CA", hosts.KindHostKeyUnknown, []string{"cert has expired", "sign the host's key anew: ssh-keygen -s CA", "-V +52w"}},
-		"it is for another":    {certificate(t, ca, key.PublicKey(), xssh.HostCert, time.Hour, "cp-2.example.com"), "@cert-authority * CA", hosts.KindHostKeyUnknown, []string{`certificate "test", for cp-2.example.com`, "connect by a name that the certificate has", "HostKeyAlias"}},
-		"its key is revoked":   {certificate(t, ca, key.PublicKey(), xssh.HostCert, time.Hour, "127.0.0.1"), "@cert-authority * CA\n@revoked * " + authorized(key.PublicKey()), hosts.KindHostKeyChanged, []string{"revoked", "somebody may be in between"}},
-		"it is a user's":       {certificate(t, ca, key.PublicKey(), xssh.UserCert, time.Hour, "127.0.0.1"), "@cert-authority * CA", hosts.KindHostKeyUnknown, []string{"certificate presented as a host key has type 1"}},
-		"its CA is not known":  {certificate(t, newSigner(t), key.PublicKey(), xssh.HostCert, time.Hour, "127.0.0.1"), "@cert-authority * CA", hosts.KindHostKeyUnknown, []string{"no authorities for hostname", "@cert-authority 127.0.0.1 KEY"}},
-		"it is for a pattern":  {certificate(t, ca, key.PublicKey(), xssh.HostCert, time.Hour, "127.0.*"), "@cert-authority * CA", "", nil},
-		"its CA is for others": {certificate(t, ca, key.PublicKey(), xssh.HostCert, time.Hour, "127.0.0.1"), "@cert-authority *.example.com CA", hosts.KindHostKeyUnknown, []string{"is not in"}},
+		"it has expired":                     {certificate(t, ca, key.PublicKey(), xssh.HostCert, -time.Hour, "127.0.0.1"), "@cert-authority * CA", hosts.KindHostKeyUnknown, []string{"cert has expired", "sign the host's key anew: ssh-keygen -s CA", "-V +52w"}},
+		"it is for another":                  {certificate(t, ca, key.PublicKey(), xssh.HostCert, time.Hour, "cp-2.example.com"), "@cert-authority * CA", hosts.KindHostKeyUnknown, []string{`certificate "test", for cp-2.example.com`, "connect by a name that the certificate has", "HostKeyAlias"}},
+		"its key is revoked":                 {certificate(t, ca, key.PublicKey(), xssh.HostCert, time.Hour, "127.0.0.1"), "@cert-authority * CA\n@revoked * " + authorized(key.PublicKey()), hosts.KindHostKeyChanged, []string{"revoked", "somebody may be in between"}},
+		"it is a user's":                     {certificate(t, ca, key.PublicKey(), xssh.UserCert, time.Hour, "127.0.0.1"), "@cert-authority * CA", hosts.KindHostKeyUnknown, []string{"certificate presented as a host key has type 1"}},
+		"its CA is not known":                {certificate(t, newSigner(t), key.PublicKey(), xssh.HostCert, time.Hour, "127.0.0.1"), "@cert-authority * CA", hosts.KindHostKeyUnknown, []string{"no authorities for hostname", "@cert-authority 127.0.0.1 KEY"}},
+		"its key is known":                   {certificate(t, newSigner(t), key.PublicKey(), xssh.HostCert, -time.Hour, "cp-2.example.com"), "@cert-authority * CA\n* KEY", "", nil},
+		"its key is known at the usual port": {certificate(t, ca, key.PublicKey(), xssh.HostCert, -time.Hour, "127.0.0.1"), "@cert-authority * CA\n127.0.0.1 KEY", "", nil},
+		"another key is known":               {certificate(t, ca, key.PublicKey(), xssh.HostCert, -time.Hour, "127.0.0.1"), "@cert-authority * CA\n* " + authorized(newSigner(t).PublicKey()), hosts.KindHostKeyUnknown, []string{"cert has expired"}},
+		"its CA is revoked":                  {certificate(t, ca, key.PublicKey(), xssh.HostCert, time.Hour, "127.0.0.1"), "@cert-authority * CA\n* KEY\n@revoked * CA", hosts.KindHostKeyChanged, []string{"revoked"}},
+		"it is for a pattern":                {certificate(t, ca, key.PublicKey(), xssh.HostCert, time.Hour, "127.0.*"), "@cert-authority * CA", "", nil},
+		"its CA is for others":               {certificate(t, ca, key.PublicKey(), xssh.HostCert, time.Hour, "127.0.0.1"), "@cert-authority *.example.com CA", hosts.KindHostKeyUnknown, []string{"is not in"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := newServer(t)
 			signer, err := xssh.NewCertSigner(test.cert, key)
 			must(t, err)
 			server.UseHostKeys(signer, key)
-			writeKnownHosts(t, server, strings.ReplaceAll(test.lines, "CA", authorized(ca.PublicKey())))
+			writeKnownHosts(t, server, strings.NewReplacer("CA", authorized(ca.PublicKey()), "KEY", authorized(key.PublicKey())).Replace(test.lines))
 			if test.kind == "" {
 				connect(t, options(server))
 			} else {
