@@ -3,8 +3,6 @@ package ssh
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"regexp"
 	"slices"
@@ -12,8 +10,6 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
-
-	"github.com/slipway-k8s/slipway/hosts"
 )
 
 // longAnswer is how long an answer may take before sshd may have given the client up (LoginGraceTime).
@@ -67,8 +63,8 @@ func (a *authentication) prime() error {
 		if err == nil {
 			err = o.Shared.prime(a.ctx, from)
 		}
-		if a.trouble = err; err != nil {
-			return a.failed()
+		if err != nil {
+			return a.notGiven(err)
 		}
 	}
 	if become := (&becoming{options: o}); o.AskBecome && o.User != DefaultUser || o.BecomePasswordFile != "" {
@@ -256,72 +252,4 @@ func (a *authentication) left() {
 		given.leave()
 	}
 	a.trials = nil
-}
-
-// refusedFor is what all are told of a password that one host has refused too often.
-func (a *authentication) refusedFor() error {
-	o := a.options
-	fix := fmt.Sprintf("see that it is the password of %s: ssh -p %d %s@%s; no other host was tried with it, so that no account is locked", o.User, o.Port, o.User, o.Host)
-	err := fmt.Errorf("%s refuses the password of %s", o.Name, o.User)
-	if o.PasswordFile != "" {
-		err = fmt.Errorf("%s refuses the password of %s that %s has", o.Name, o.User, o.PasswordFile)
-	}
-	return &hosts.Error{Kind: hosts.KindAuth, Op: fmt.Sprintf("log in to %s as %s", o.address(), o.User), Err: err, Fix: fix}
-}
-
-// failed is the error of a login that has tried all there is.
-func (a *authentication) failed() error {
-	var known *hosts.Error
-	nobody := errors.Is(a.trouble, ErrNobody)
-	if errors.As(a.trouble, &known) && !nobody {
-		return known
-	}
-	tried := a.keys.tried(a.options)
-	if a.trouble != nil && !nobody {
-		tried += "; no password was given: " + a.trouble.Error()
-	}
-	switch {
-	case len(a.wrong) > 0:
-		tried += "; it refuses the password"
-	case a.denied:
-		tried += "; it refuses what was answered"
-	}
-	if len(a.allowed) > 0 {
-		tried += fmt.Sprintf(" (it lets in by %s)", hosts.CleanLine(strings.Join(a.allowed, ", ")))
-	}
-	return &hosts.Error{
-		Kind: hosts.KindAuth, Op: fmt.Sprintf("log in to %s as %s", a.options.address(), a.options.User),
-		Err: errors.New(tried), Fix: a.fix(),
-	}
-}
-
-// fix is what to do about a login that was refused, by what the host lets in by.
-func (a *authentication) fix() string {
-	takes := func(names ...string) bool {
-		return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(a.allowed, name) })
-	}
-	if why := a.keys.expired(a.options.User); why != "" {
-		return why
-	}
-	switch {
-	case a.keys.unopened != "":
-		return "open it once with ssh-agent: ssh-add " + word(a.keys.unopened)
-	case a.partial > 0 && takes(byInteractive, byPassword):
-		return "the host wants more than a key: say --ask-pass on a terminal"
-	case takes(byPublicKey) && takes(byInteractive, byPassword):
-		return letIn(a.options) + "; or log in by password: --ask-pass on a terminal, or --password-file FILE"
-	case takes(byPublicKey):
-		return letIn(a.options)
-	case takes(byInteractive, byPassword):
-		return "it takes no keys: say --ask-pass on a terminal, or --password-file FILE; or set PubkeyAuthentication yes in its sshd_config"
-	}
-	return fmt.Sprintf("set PubkeyAuthentication yes in sshd_config on the host, or another ssh.user in the cluster file; it offers nothing that Slipway does: %s", strings.Join(a.allowed, ", "))
-}
-
-func letIn(o Options) string {
-	if o.User == "root" {
-		return fmt.Sprintf("let the key in: ssh-copy-id -p %d root@%s; or, where sshd lets no root log in (PermitRootLogin), set ssh.user in the cluster file "+
-			"to one who may become root by sudo or doas", o.Port, o.Host)
-	}
-	return fmt.Sprintf("let the key in: ssh-copy-id -p %d %s@%s; or name another as ssh.identityFile in the cluster file", o.Port, o.User, o.Host)
 }

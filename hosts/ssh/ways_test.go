@@ -204,7 +204,7 @@ var waysIn = map[string]wayIn{
 	"a password that is asked for, and nobody is there": {set: func(_ *testing.T, s *hosttest.Server, o *ssh.Options, _ *operator) {
 		s.SetWays(hosttest.Ways{NoKeys: true, Password: "secret"})
 		o.AskPassword = true
-	}, asked: []string{"Password of ops"}, refused: []string{"log in to"}},
+	}, asked: []string{"Password of ops"}, refused: []string{"ask for the password of ops", "nobody can be asked", "--password-file FILE"}},
 	"a password in a file": {set: func(t *testing.T, s *hosttest.Server, o *ssh.Options, _ *operator) {
 		s.SetWays(hosttest.Ways{NoKeys: true, Password: "secret"})
 		o.PasswordFile = passwordFile(t, "secret\r\nmore\n", 0o600)

@@ -1,0 +1,34 @@
+package ssh_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/ssh"
+)
+
+// TestAPasswordThatIsNotGivenSaysNothingOfTheHost: it was not connected to. What the operator's front end says is told as it is.
+func TestAPasswordThatIsNotGivenSaysNothingOfTheHost(t *testing.T) {
+	own := &hosts.Error{Kind: hosts.KindAuth, Op: "ask for: the password", Err: fmt.Errorf("%w: there is no terminal", ssh.ErrNobody), Fix: "type it"}
+	for _, test := range []struct {
+		err   error
+		words []string
+	}{
+		{errors.New("nothing was typed"), []string{"ask for the password of ops on cp-1: nothing was typed", "--password-file FILE", "terminal"}},
+		{fmt.Errorf("%w: there is no terminal", ssh.ErrNobody), []string{"ask for the password of ops on cp-1: nobody can be asked: there is no terminal", "--password-file FILE"}},
+		{own, []string{own.Op + " on cp-1: nobody can be asked: there is no terminal", "type it"}},
+	} {
+		server := newServer(t)
+		o := options(server)
+		o.AskPassword = true
+		o.Shared = ssh.NewShared(func(context.Context, ssh.Question) (string, error) { return "", test.err })
+		err := refused(t, o, hosts.KindAuth, test.words...)
+		if text := err.Error() + err.Fix; strings.Contains(text, server.IdentityFile) || strings.Contains(text, "ssh-copy-id") || server.Seen().Connections > 0 {
+			t.Errorf("%d connections: %v\nfix: %s", server.Seen().Connections, err, err.Fix)
+		}
+	}
+}
