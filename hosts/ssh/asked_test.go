@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/hosts/hosttest"
 	"github.com/slipway-k8s/slipway/hosts/ssh"
 )
 
@@ -30,5 +31,28 @@ func TestAPasswordThatIsNotGivenSaysNothingOfTheHost(t *testing.T) {
 		if text := err.Error() + err.Fix; strings.Contains(text, server.IdentityFile) || strings.Contains(text, "ssh-copy-id") || server.Seen().Connections > 0 {
 			t.Errorf("%d connections: %v\nfix: %s", server.Seen().Connections, err, err.Fix)
 		}
+	}
+}
+
+// TestWhoSaysAskIsAsked, whatever BatchMode of the configuration says; for what nobody has said, it counts.
+func TestWhoSaysAskIsAsked(t *testing.T) {
+	home := homeWith(t, map[string]string{"config": "BatchMode yes\n"})
+	t.Setenv("HOME", home)
+	server := newServer(t)
+	server.SetLogin(hosttest.Login{UID: 1000})
+	server.SetWays(hosttest.Ways{NoKeys: true, Password: "secret"})
+	server.BecomeBy(hosttest.Becoming{Password: rightPassword})
+	by := &operator{answers: []string{"secret", rightPassword}}
+	o := options(server)
+	o.ConfigFile, o.AskPassword, o.AskBecome, o.Shared = "", true, true, ssh.NewShared(by.ask)
+	connect(t, o)
+
+	by = &operator{answers: []string{"secret"}}
+	o.AskPassword, o.AskBecome, o.Shared = true, false, ssh.NewShared(by.ask)
+	refused(t, o, hosts.KindPrivilege, "a password is required")
+	o.AskPassword, o.AskBecome, o.Shared = false, false, ssh.NewShared(by.ask)
+	refused(t, o, hosts.KindAuth, "it takes no keys")
+	if len(by.asked) != 1 {
+		t.Errorf("asked %q", by.texts())
 	}
 }

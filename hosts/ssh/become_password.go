@@ -21,7 +21,7 @@ type becoming struct {
 
 // withBecome has the password for sudo or doas come from the file, or from the operator, where it can.
 func (o Options) withBecome() (Options, *becoming) {
-	can := o.BecomePasswordFile != "" || o.Shared != nil && o.Shared.ask != nil && !o.never
+	can := o.BecomePasswordFile != "" || o.mayAsk(o.AskBecome)
 	if o.BecomePassword != nil || !can {
 		return o, nil
 	}

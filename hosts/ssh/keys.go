@@ -61,7 +61,7 @@ func (k *keys) notOpened(file string, err error) {
 // ssh-agent answers until ctx is done, and for no longer.
 func findKeys(ctx context.Context, o Options, pause func() func()) (*keys, error) {
 	k := &keys{options: o}
-	if o.Shared != nil && o.Shared.ask != nil && !o.never {
+	if o.mayAsk(false) {
 		k.locked = func(file string, public ssh.PublicKey) ssh.Signer {
 			return &lockedKey{ctx: ctx, pause: pause, shared: o.Shared, file: file, public: public, failed: k.notOpened}
 		}

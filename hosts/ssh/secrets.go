@@ -94,6 +94,12 @@ type trial struct {
 	value  string
 }
 
+// mayAsk tells whether the operator may be asked for a password. BatchMode of the configuration of ssh forbids it, but not
+// to who has said to be asked.
+func (o Options) mayAsk(said bool) bool {
+	return o.Shared != nil && o.Shared.ask != nil && (said || !o.never)
+}
+
 // ErrNobody is in the error of an Ask that has nobody to ask.
 var ErrNobody = errors.New("nobody can be asked")
 
