@@ -84,7 +84,7 @@ var symptoms = []symptom{
 		"the host does not answer, or not all of it", "see what keeps it busy: load, disks, file systems that hang"},
 	{"Disk", ownSources, says(`no space left on device`),
 		"a disk is full", "make room on the file system that the line names, then run the same command again"},
-	{"Disk", is(hosts.SourceDisk), says(`: \d{1,2} MiB of `),
+	{"Disk", is(hosts.SourceDisk), says(`: 0 MiB of `),
 		"a disk is full", "make room on the file system that the line names, then run the same command again"},
 	{"FileSystem", is(hosts.SourceFileSystem), says(`no answer`),
 		"a file system hangs", "see `df` and `mount` on the host: a disk or a network file system does not answer"},
@@ -143,6 +143,9 @@ var symptoms = []symptom{
 		"the host has no route for an address that it asks", "give it a default route; for a Service's address any route will do"},
 	{"HostNetwork", anyOf(is(kubelet, haproxy), static(staticPods...)), says(`no route to host|network is unreachable|connect: connection timed out`),
 		"another host is not reached", "open the way between the hosts (firewall, routes)"},
+	// It may be of a file system that has nothing to do with what is waited for.
+	{"Disk", is(hosts.SourceDisk), says(`: \d{1,2} MiB of `),
+		"a disk is nearly full", "make room on the file system that the line names, then run the same command again"},
 }
 
 // Diagnose finds the first known cause in what a host showed, and tells the latest line that

@@ -136,7 +136,8 @@ func TestDiagnoseReadsWhatTheHostSawItself(t *testing.T) {
 		"port of a balancer":  {hosts.Evidence{Source: "port 7443 (kube-apiserver)", Lines: []string{"haproxy (pid 12) listens"}}, ""},
 		"port of nobody":      {hosts.Evidence{Source: "port 2379 (etcd)", Lines: []string{"nobody listens"}}, ""},
 		"disk with room":      {hosts.Evidence{Source: "disk", Lines: []string{"/var/lib: 1900 MiB of 40000 MiB are free"}}, ""},
-		"disk without":        {hosts.Evidence{Source: "disk", Lines: []string{"/var/lib: 12 MiB of 40000 MiB are free"}}, "a disk is full"},
+		"disk without":        {hosts.Evidence{Source: "disk", Lines: []string{"/var/lib: 0 MiB of 40000 MiB are free"}}, "a disk is full"},
+		"disk with little":    {hosts.Evidence{Source: "disk", Lines: []string{"/var/lib: 12 MiB of 40000 MiB are free"}}, "a disk is nearly full"},
 		"a container's words": {hosts.Evidence{Source: "container x", Lines: []string{"nginx listens"}}, ""},
 	}
 	for name, test := range tests {
@@ -146,6 +147,17 @@ func TestDiagnoseReadsWhatTheHostSawItself(t *testing.T) {
 				t.Errorf("seen is %q, should be %q", what, test.what)
 			}
 		})
+	}
+}
+
+// TestLittleRoomIsNamedWhereNothingElseIs: it may be of a file system that has nothing to do with the failure.
+func TestLittleRoomIsNamedWhereNothingElseIs(t *testing.T) {
+	cause, _ := Diagnose("cp-1", []hosts.Evidence{
+		{Source: "disk", Lines: []string{"/opt: 90 MiB of 1000 MiB are free"}},
+		{Source: "container kube-system/etcd-cp-1/etcd", Lines: []string{"running", "dial tcp 10.0.0.12:2380: connect: no route to host"}},
+	})
+	if !strings.HasPrefix(cause.Seen, "another host is not reached: ") {
+		t.Errorf("cause is %+v", cause)
 	}
 }
 

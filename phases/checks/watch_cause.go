@@ -52,8 +52,12 @@ func (w *Watch) cause(look Look, still time.Duration) (found *Finding, lasting b
 }
 
 // decides tells whether what a source shows can end the wait: what is waited for, and what that stands on.
-// Who listens at the port of something else is nobody's business here.
+// Who listens at the port of something else is nobody's business here, and a file system with little room may
+// be nobody's either: who is in want of room says so in a log.
 func (w *Watch) decides(source string) bool {
+	if source == hosts.SourceDisk {
+		return false
+	}
 	if component, isPort := strings.CutPrefix(source, "port "); isPort {
 		_, component, _ = strings.Cut(strings.TrimSuffix(component, ")"), "(")
 		return slices.Contains(components(w.step), component)

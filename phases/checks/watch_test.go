@@ -149,6 +149,24 @@ func TestSlowOrStuck(t *testing.T) {
 			},
 			stuck: "does not heal by itself", cause: unknownFlag, from: 30 * time.Second, to: 90 * time.Second,
 		},
+		"an API server at work beside a file system with little room, which is not in its way": {
+			course: func(at time.Duration) *Look {
+				if at > 5*minute {
+					return nil
+				}
+				little := hosts.Evidence{Source: hosts.SourceDisk, Lines: []string{"/opt: 90 MiB of 1000 MiB are free", "/: 0 MiB of 8 MiB are free"}}
+				return onHost(refused, []hosts.Sign{up(apiSource, 0, at, at.Seconds()*0.9)}, little)
+			},
+			from: 5 * minute, to: 6 * minute,
+		},
+		"an etcd whose disk is full": {
+			course: func(at time.Duration) *Look {
+				etcd := loops(etcdSource, time.Second, hosts.Ending{Code: 1, Reason: "Error"}, at)
+				return onHost(refused, []hosts.Sign{etcd}, hosts.Evidence{Source: hosts.SourceDisk, Lines: []string{"/var/lib/etcd: 0 MiB of 1000 MiB are free"}},
+					lines(etcdSource, fmt.Sprintf("ended with code 1, started %d times", etcd.Attempt+1), "write wal/0.tmp: no space left on device"))
+			},
+			stuck: "does not heal by itself", cause: "no space left on device", from: 30 * time.Second, to: 90 * time.Second,
+		},
 		"a port that another has": {
 			course: func(time.Duration) *Look {
 				return onHost(refused, nil, hosts.Evidence{Source: "port 6443 (kube-apiserver)", Lines: []string{"nginx listens"}})
