@@ -1,9 +1,7 @@
 package checks
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -216,31 +214,8 @@ func (g wayGroup) mild(v view.View) bool {
 			return false // it may be down, and that is told elsewhere where it matters
 		}
 		settled := v.Settled(t.to, v.Facts[t.to.Name]) && v.Settled(t.from, v.Facts[t.from.Name])
-		return !settled && !willOpen(v, t.to) && t.Passage != hosts.Connected && (t.answered() || t.Passage != hosts.Turned)
+		return !settled && !t.opens(v) && t.Passage != hosts.Connected && (t.answered() || t.Passage != hosts.Turned)
 	})
-}
-
-// willOpen tells whether the plan opens a host's firewall.
-func willOpen(v view.View, host cluster.Host) bool {
-	facts := v.Facts[host.Name]
-	return facts.Firewall != "" && v.Cluster.ManagesFirewall() && facts.FirewallState.Problem == "" && !isOpen(v, host, facts)
-}
-
-// ownFirewall names a firewall that runs on a host that the ways lead to.
-func (g wayGroup) ownFirewall(v view.View) string {
-	var named []string
-	for _, way := range g.ways {
-		firewall := v.Facts[way.to.Name].Firewall
-		if firewall == "" {
-			continue
-		}
-		will := ""
-		if willOpen(v, way.to) {
-			will = ", which the plan has let this through"
-		}
-		named = addName(named, firewall+" runs on "+way.to.Name+will)
-	}
-	return fewOf(named)
 }
 
 const openIt = "let through WHERE: in the host's own packet filter (nft list ruleset shows it), and in what filters between the hosts, as a cloud's security group does"
@@ -305,42 +280,3 @@ func firstFew(names []string) []string {
 }
 
 func fewOf(names []string) string { return strings.Join(firstFew(names), ", ") }
-
-// trafficNotAsked is why nothing is known of the traffic between hosts.
-func trafficNotAsked(v view.View) string {
-	for _, facts := range v.Facts {
-		if facts.Traffic != nil {
-			return ""
-		}
-	}
-	if len(v.Cluster.Hosts) < 2 {
-		return ""
-	}
-	return "no traffic was tried"
-}
-
-// untriedTraffic tells of ports that could not be listened on, so that nothing was tried there.
-func untriedTraffic(v view.View) []Finding {
-	var all []Finding
-	for _, host := range v.Cluster.Hosts {
-		traffic := v.Facts[host.Name].Traffic
-		if traffic == nil {
-			continue
-		}
-		why := map[string][]string{}
-		for _, port := range traffic.Listened {
-			name := strings.TrimSuffix(fmt.Sprintf("%s %d", strings.ToUpper(port.Protocol), port.Port.Port), " 0")
-			switch {
-			case port.Why != "":
-				why[port.Why] = addName(why[port.Why], name)
-			case port.Taken && port.Protocol == hosts.TrafficUDP:
-				why["somebody listens there already"] = addName(why["somebody listens there already"], name)
-			}
-		}
-		for _, reason := range slices.Sorted(maps.Keys(why)) {
-			all = append(all, warning("see who it is: ss -lnp, and ip -d link show type vxlan",
-				"whether %s reaches it was not tried: %s", strings.Join(why[reason], ", "), cmp.Or(reason, "unknown")).on(host.Name))
-		}
-	}
-	return all
-}

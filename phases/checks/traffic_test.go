@@ -114,6 +114,44 @@ func TestAKnownFirewallOnlyWarns(t *testing.T) {
 	}
 }
 
+// TestAFirewallThatIsOpenedExcusesOnlyWhatItMayHaveStopped: no plan mends a route, or what the sender's own filter
+// keeps back; and one that Slipway cannot open stays as it is.
+func TestAFirewallThatIsOpenedExcusesOnlyWhatItMayHaveStopped(t *testing.T) {
+	new, old := hosts.FirewallState{Version: "1.3.4"}, hosts.FirewallState{Version: "0.8.2"}
+	for name, test := range map[string]struct {
+		passage hosts.Passage
+		state   hosts.FirewallState
+		heard   bool
+		want    Severity
+		named   string // the firewall that may be it
+	}{
+		"dropped":              {hosts.Silent, new, false, Warning, "firewalld runs on cp-1, which the plan has let this through"},
+		"rejected":             {hosts.Rejected, new, false, Warning, "firewalld runs on cp-1, which the plan has let this through"},
+		"refused":              {hosts.Turned, new, false, Warning, "firewalld runs on cp-1, which the plan has let this through"},
+		"no route":             {hosts.Routeless, new, false, "", ""},
+		"kept back":            {hosts.Barred, new, false, "", "ufw runs on w-1"},
+		"the answer is lost":   {hosts.Silent, new, true, "", ""},
+		"too old to be opened": {hosts.Rejected, old, false, "", "firewalld runs on cp-1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := triedView(true, way(1, 0, "tcp", 6443, test.passage))
+			to, from := v.Facts["cp-1"], v.Facts["w-1"]
+			to.Firewall, to.FirewallState, from.Firewall = hosts.Firewalld, test.state, hosts.UFW
+			if test.heard {
+				to.Traffic.Listened[0].Heard = []string{"10.0.0.2"}
+			}
+			v.Facts["cp-1"], v.Facts["w-1"] = to, from
+			found := brokenTraffic(v)
+			if len(found) != 1 || found[0].Severity != test.want {
+				t.Fatalf("%v", found)
+			}
+			if _, firewall, _ := strings.Cut(found[0].Seen, "; "); firewall != test.named {
+				t.Errorf("%q is named, want %q", firewall, test.named)
+			}
+		})
+	}
+}
+
 // TestVRRPPassesNoRouter: keepalived takes adverts only with a TTL that no router has lowered.
 func TestVRRPPassesNoRouter(t *testing.T) {
 	v := triedView(true)
