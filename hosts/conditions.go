@@ -59,6 +59,23 @@ type Conditions struct {
 	// leads to is absent.
 	RouteTo   map[string]string `json:"routeTo,omitempty"`
 	Leftovers Leftovers         `json:"leftovers,omitzero"`
+	// Outgoing is ufw's, where it lets nothing out that no rule allows; nil elsewhere.
+	Outgoing *Outgoing `json:"outgoing,omitempty"`
+}
+
+// Outgoing is what a firewall lets out of the host that lets nothing else out.
+type Outgoing struct {
+	Default string    `json:"default"` // what becomes of the rest: deny or reject
+	Allowed []OutRule `json:"allowed,omitempty"`
+}
+
+// OutRule is what may leave a host. Protocol, ports and link that are empty are any.
+type OutRule struct {
+	Protocol string `json:"protocol,omitempty"` // tcp, udp, vrrp …
+	Ports    string `json:"ports,omitempty"`    // as ufw has them: 443, 2379:2380, or several with commas
+	To       string `json:"to"`                 // an address or subnet, of one family
+	From     string `json:"from"`
+	Link     string `json:"link,omitempty"` // the interface that it leaves by
 }
 
 // Mount is what a path lies on.

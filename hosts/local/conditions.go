@@ -50,6 +50,9 @@ func (h *Host) observeConditions(ctx context.Context, query hosts.Query, facts *
 		return err
 	}
 	found.RouteTo = routes.RouteTo
+	if found.Outgoing, err = h.ufwOutgoing(); err != nil {
+		return err
+	}
 	claimed := facts.Record != nil && facts.Record.Cluster.ID != ""
 	if q.Leftovers != nil && !claimed {
 		found.Leftovers, err = h.leftovers(ctx, *q.Leftovers)

@@ -46,6 +46,32 @@ func TestConditions(t *testing.T) {
 	}
 }
 
+// TestWhatUfwLetsOut: only where it lets nothing else out.
+func TestWhatUfwLetsOut(t *testing.T) {
+	m := newMachine(t)
+	m.write("/etc/ufw/ufw.conf", "ENABLED=yes\n")
+	m.write("/etc/ufw/user.rules", rule("allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in", "")+rule("allow tcp 443,6443 10.0.0.0/24 any 0.0.0.0/0 out", "by hand")+
+		rule("allow_log any any 0.0.0.0/0 any 0.0.0.0/0 out_cni0", "")+rule("deny tcp 25 0.0.0.0/0 any 0.0.0.0/0 out", "")+rule("allow tcp 53 0.0.0.0/0 99 0.0.0.0/0 out", "")+
+		rule("route:allow any any 0.0.0.0/0 any 0.0.0.0/0 out_cni0", "")+rule("allow udp 123 0.0.0.0/0 any 10.0.0.1 NTP - out", ""))
+	m.write("/etc/ufw/user6.rules", rule("allow any any ::/0 any ::/0 out", ""))
+	out := []hosts.OutRule{
+		{Protocol: "tcp", Ports: "443,6443", To: "10.0.0.0/24", From: "0.0.0.0/0"}, {To: "0.0.0.0/0", From: "0.0.0.0/0", Link: "cni0"},
+		{Protocol: "udp", Ports: "123", To: "0.0.0.0/0", From: "10.0.0.1"}, {To: "::/0", From: "::/0"},
+	}
+	for policy, want := range map[string]*hosts.Outgoing{
+		`"ACCEPT"`: nil, "": nil, `"DROP"`: {Default: "deny", Allowed: out}, `reject`: {Default: "reject", Allowed: out},
+	} {
+		m.write("/etc/default/ufw", "IPV6=yes\nDEFAULT_INPUT_POLICY=\"DROP\"\nDEFAULT_OUTPUT_POLICY="+policy+"\n")
+		got := m.observe(m.host(), hosts.Query{Conditions: &hosts.ConditionsQuery{}}).Conditions
+		if got == nil {
+			t.Fatal("nothing is seen")
+		}
+		if diff := cmp.Diff(want, got.Outgoing); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", policy, diff)
+		}
+	}
+}
+
 // TestLeftoversAreNoClustersOwn: on a host that has a record they are that cluster's.
 func TestLeftoversAreNoClustersOwn(t *testing.T) {
 	m := newMachine(t)

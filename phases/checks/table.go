@@ -171,6 +171,7 @@ var Table = []Check{
 	{"Firewalld", Host, Error, install, firewall(hosts.Firewalld, firewalldRules), ""},
 	{"FirewalldUnsaved", Host, Error, resetOnly, unsavedAtReset, "the reset would fail at its end, when all else is gone from the host"},
 	{"Ufw", Host, Error, install, firewall(hosts.UFW, ufwRules), ""},
+	{"Ufw", Host, Error, install, keptIn, ""},
 	{"Firewall", Host, Error, install, filtersByHand, ""},
 	{"Firewall", Cluster, Warning, joinOnly, ofCluster(strangeNetwork), ""},
 	{"AddressPlan", Node, Error, install, overlappingSubnets, ""},

@@ -1,0 +1,91 @@
+package checks
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/slipway-k8s/slipway/cluster"
+	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
+	"github.com/slipway-k8s/slipway/phases/view"
+)
+
+// keptIn tells of what the cluster needs and ufw does not let out of the host, where its default for that is to let
+// nothing out. Slipway opens what comes in alone: who turned the default round has decided what may leave.
+func keptIn(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+	if facts.Conditions == nil || facts.Conditions.Outgoing == nil || manifests.FirewallOf(facts) != hosts.UFW {
+		return nil
+	}
+	out := *facts.Conditions.Outgoing
+	var needed, rules []string
+	for _, flow := range v.Cluster.Flows() {
+		kept := slices.DeleteFunc(flow.Ways(), func(way cluster.Pair) bool { return way.From.Name != host.Name || letsOut(out, flow, way) })
+		if flow.Optional || len(kept) == 0 {
+			continue
+		}
+		needed = append(needed, fmt.Sprintf("%s (%s)", protocolPort(flow), flow.Why))
+		if flow.Port > 0 {
+			rules = append(rules, fmt.Sprintf("ufw allow out proto %s to any port %d", flow.Protocol, flow.Port))
+			continue
+		}
+		for _, way := range kept { // older ones have no word for VRRP
+			rules = append(rules, "ufw allow out to "+way.ToAddress.String())
+		}
+	}
+	for _, link := range manifests.PodInterfaces(v.Cluster, host) {
+		if !letsOutBy(out, link) {
+			needed, rules = append(needed, "Pods by "+link), append(rules, "ufw allow out on "+link)
+		}
+	}
+	if len(needed) == 0 {
+		return nil
+	}
+	return []Finding{late(v, host, facts, strings.Join(rules, " && ")+"; or, to let out everything: ufw default allow outgoing",
+		"ufw lets out only what a rule allows (its default for what goes out is %s), and no rule lets out what the cluster needs: %s", out.Default, strings.Join(needed, ", "))}
+}
+
+// letsOut tells whether a rule lets a way of a flow out.
+func letsOut(out hosts.Outgoing, flow cluster.Flow, way cluster.Pair) bool {
+	return slices.ContainsFunc(out.Allowed, func(rule hosts.OutRule) bool {
+		return rule.Link == "" && (rule.Protocol == "" || rule.Protocol == string(flow.Protocol)) && hasPort(rule.Ports, flow.Port) &&
+			within(rule.To, way.ToAddress) && within(rule.From, way.FromAddress)
+	})
+}
+
+// letsOutBy tells whether a rule lets everything out by an interface.
+func letsOutBy(out hosts.Outgoing, link string) bool {
+	return slices.ContainsFunc(out.Allowed, func(rule hosts.OutRule) bool {
+		return rule.Protocol == "" && rule.Ports == "" && (rule.Link == "" || rule.Link == link) && strings.HasSuffix(rule.To, "/0") && strings.HasSuffix(rule.From, "/0")
+	})
+}
+
+// hasPort tells whether a port is among those of a rule: single ones and ranges, with commas between them.
+func hasPort(ports string, port int) bool {
+	if ports == "" {
+		return true
+	}
+	for one := range strings.SplitSeq(ports, ",") {
+		first, last, isRange := strings.Cut(one, ":")
+		if !isRange {
+			last = first
+		}
+		from, err1 := strconv.Atoi(first)
+		to, err2 := strconv.Atoi(last)
+		if err1 == nil && err2 == nil && from <= port && port <= to {
+			return true
+		}
+	}
+	return false
+}
+
+// within tells whether an address is the one given, or in the subnet given.
+func within(place string, address netip.Addr) bool {
+	if prefix, err := netip.ParsePrefix(place); err == nil {
+		return prefix.Contains(address)
+	}
+	same, err := netip.ParseAddr(place)
+	return err == nil && same == address
+}
