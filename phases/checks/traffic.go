@@ -29,7 +29,10 @@ func Traffic(v view.View) []TrafficRow {
 		}
 		row := TrafficRow{Protocol: flow.Protocol, Port: flow.Port, Why: flow.Why, Ways: len(flow.Ways())}
 		for _, t := range triedOf(v, flow) {
-			if row.Tried++; t.broken() {
+			if t.Passage != hosts.NotTried {
+				row.Tried++
+			}
+			if t.broken() {
 				row.Broken++
 			}
 		}
@@ -114,7 +117,7 @@ func brokenTraffic(v view.View) []Finding {
 			all = append(all, group.finding(v, flow).of("Traffic", strings.TrimSuffix(fmt.Sprintf("%s-%d", flow.Protocol, flow.Port), "-0")))
 		}
 	}
-	return append(all, untriedTraffic(v)...)
+	return slices.Concat(all, unlistenedTraffic(v), unsentTraffic(v))
 }
 
 // wayGroup are broken ways of one flow with the same cause, that end at one host or begin there.

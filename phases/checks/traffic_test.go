@@ -58,12 +58,13 @@ func TestTrafficThatDoesNotPass(t *testing.T) {
 			[]string{"error cp-1 Traffic-tcp-10250|from cp-1 to w-1, w-2 is rejected"}},
 		"two causes": {true, []probedWay{way(1, 0, "tcp", 6443, hosts.Silent), way(2, 0, "tcp", 6443, hosts.Turned)},
 			[]string{"error cp-1 Traffic-tcp-6443|from w-1 to cp-1 does not arrive", "error cp-1 Traffic-tcp-6443|from w-2 to cp-1 is refused, though a listener was there"}},
-		"a service that is down":  {false, []probedWay{way(1, 0, "tcp", 6443, hosts.Turned)}, []string{"warning cp-1 Traffic-tcp-6443|nothing listens there now"}},
-		"no route":                {true, []probedWay{way(1, 0, "tcp", 6443, hosts.Routeless)}, []string{"error cp-1 Traffic-tcp-6443|has no route|ip route get 10.0.0.1"}},
-		"its own filter":          {true, []probedWay{way(1, 0, "tcp", 6443, hosts.Barred)}, []string{"error cp-1 Traffic-tcp-6443|own packet filter"}},
-		"somebody else answers":   {true, []probedWay{way(1, 0, "tcp", 6443, hosts.Connected)}, []string{"warning cp-1 Traffic-tcp-6443|is answered by something else"}},
-		"what could not be tried": {true, []probedWay{way(1, 0, "tcp", 6443, hosts.NotTried)}, nil},
-		"the overlay":             {true, []probedWay{way(1, 2, "udp", 8472, hosts.Silent)}, []string{"error w-2 Traffic-udp-8472|flannel's VXLAN|no answer"}},
+		"a service that is down": {false, []probedWay{way(1, 0, "tcp", 6443, hosts.Turned)}, []string{"warning cp-1 Traffic-tcp-6443|nothing listens there now"}},
+		"no route":               {true, []probedWay{way(1, 0, "tcp", 6443, hosts.Routeless)}, []string{"error cp-1 Traffic-tcp-6443|has no route|ip route get 10.0.0.1"}},
+		"its own filter":         {true, []probedWay{way(1, 0, "tcp", 6443, hosts.Barred)}, []string{"error cp-1 Traffic-tcp-6443|own packet filter"}},
+		"somebody else answers":  {true, []probedWay{way(1, 0, "tcp", 6443, hosts.Connected)}, []string{"warning cp-1 Traffic-tcp-6443|is answered by something else"}},
+		"what could not be tried": {true, []probedWay{way(1, 0, "tcp", 6443, hosts.NotTried), way(1, 2, "udp", 8472, hosts.NotTried)},
+			[]string{"warning w-1 |to cp-1 by TCP 6443, to w-2 by UDP 8472|were not tried: for a reason that is not known"}},
+		"the overlay": {true, []probedWay{way(1, 2, "udp", 8472, hosts.Silent)}, []string{"error w-2 Traffic-udp-8472|flannel's VXLAN|no answer"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			found := brokenTraffic(triedView(test.listening, test.ways...))
@@ -185,7 +186,7 @@ func TestASmallPathIsNamedWithTheValueToSet(t *testing.T) {
 
 // TestTrafficIsSummedUp: how much of each flow was tried.
 func TestTrafficIsSummedUp(t *testing.T) {
-	for _, row := range Traffic(triedView(true, way(1, 0, "tcp", 6443, hosts.Silent), way(2, 0, "tcp", 6443, hosts.Passed))) {
+	for _, row := range Traffic(triedView(true, way(1, 0, "tcp", 6443, hosts.Silent), way(2, 0, "tcp", 6443, hosts.Passed), way(0, 1, "tcp", 10250, hosts.NotTried))) {
 		want := TrafficRow{Protocol: row.Protocol, Port: row.Port, Why: row.Why, Ways: row.Ways}
 		if row.Port == 6443 && row.Protocol == cluster.ProtocolTCP {
 			want.Ways, want.Tried, want.Broken = 2, 2, 1
@@ -193,6 +194,16 @@ func TestTrafficIsSummedUp(t *testing.T) {
 		if row != want || row.Ways == 0 {
 			t.Errorf("%+v, want %+v", row, want)
 		}
+	}
+}
+
+// TestWhyAWayWasNotTriedIsTold in the system's words, which say what to do about it.
+func TestWhyAWayWasNotTriedIsTold(t *testing.T) {
+	untried := way(1, 0, "tcp", 6443, hosts.NotTried)
+	untried.Detail = "cannot assign requested address"
+	found := Some(view.Init, triedView(true, untried), "Traffic")
+	if len(found) != 1 || found[0].Severity != Warning || !strings.Contains(found[0].Seen, "cannot assign requested address") {
+		t.Errorf("%v", found)
 	}
 }
 

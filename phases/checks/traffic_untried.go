@@ -24,8 +24,8 @@ func trafficNotAsked(v view.View) string {
 	return "no traffic was tried"
 }
 
-// untriedTraffic tells of ports that could not be listened on, so that nothing was tried there.
-func untriedTraffic(v view.View) []Finding {
+// unlistenedTraffic tells of ports that could not be listened on, so that nothing was tried there.
+func unlistenedTraffic(v view.View) []Finding {
 	var all []Finding
 	for _, host := range v.Cluster.Hosts {
 		traffic := v.Facts[host.Name].Traffic
@@ -45,6 +45,32 @@ func untriedTraffic(v view.View) []Finding {
 		for _, reason := range slices.Sorted(maps.Keys(why)) {
 			all = append(all, warning("see who it is: ss -lnp, and ip -d link show type vxlan",
 				"whether %s reaches it was not tried: %s", strings.Join(why[reason], ", "), cmp.Or(reason, "unknown")).on(host.Name))
+		}
+	}
+	return all
+}
+
+// unsentTraffic tells of ways that could not be tried, as nothing could be sent: nothing is known of them.
+func unsentTraffic(v view.View) []Finding {
+	why := map[string]map[string][]string{} // by the host that should have sent, and by the reason
+	for _, flow := range v.Cluster.Flows() {
+		for _, t := range triedOf(v, flow) {
+			if flow.Optional || t.Passage != hosts.NotTried {
+				continue
+			}
+			if why[t.from.Name] == nil {
+				why[t.from.Name] = map[string][]string{}
+			}
+			reason := cmp.Or(t.Detail, "for a reason that is not known")
+			way := strings.TrimSuffix(fmt.Sprintf("to %s by %s %d", t.to.Name, strings.ToUpper(string(flow.Protocol)), flow.Port), " 0")
+			why[t.from.Name][reason] = addName(why[t.from.Name][reason], way)
+		}
+	}
+	var all []Finding
+	for _, host := range v.Cluster.Hosts {
+		for _, reason := range slices.Sorted(maps.Keys(why[host.Name])) {
+			all = append(all, warning("mend what the host says of it, as an address that it does not have yet (ip address) or too few open files (ulimit -n), and ask again",
+				"ways %s were not tried: %s", fewOf(why[host.Name][reason]), reason).on(host.Name))
 		}
 	}
 	return all
