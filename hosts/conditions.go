@@ -35,7 +35,7 @@ type LeftoversQuery struct {
 
 // Conditions are what a host is like, beside what is planned by.
 type Conditions struct {
-	// Modules tells of each module asked for whether the kernel has it, or could load it.
+	// Modules tells of each module asked for whether the kernel has it, or can load it.
 	Modules map[string]bool `json:"modules,omitempty"`
 	// ModulesLocked tells that no module is loaded any more until the next boot
 	// (kernel.modules_disabled).

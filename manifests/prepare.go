@@ -16,6 +16,26 @@ import (
 // without which a Pod can't reach a Service served on its own node.
 var modules = []string{"overlay", "br_netfilter"}
 
+// OnDemand are the kernel modules that the cluster's own programs have the kernel load when they come to need them:
+// flannel for its interface, kube-proxy in mode ipvs. Slipway loads none of them, but a kernel without one carries no
+// such cluster.
+func OnDemand(c *cluster.Cluster) []string {
+	var needed []string
+	if c.Networking.AddOn == cluster.AddOnFlannel {
+		needed = append(needed, "vxlan")
+	}
+	if mode, _ := c.KubeProxy["mode"].(string); mode == "ipvs" {
+		scheduler := "rr" // kube-proxy's default
+		if ipvs, is := c.KubeProxy["ipvs"].(map[string]any); is {
+			if named, _ := ipvs["scheduler"].(string); named != "" {
+				scheduler = named
+			}
+		}
+		needed = append(needed, "ip_vs", "ip_vs_"+scheduler)
+	}
+	return needed
+}
+
 // Inotify limits. Each container runtime shim, each follower of a log and each watcher
 // in a Pod takes an instance of root's, of which most distributions allow 128 in all:
 // a well-filled node runs out, and says "too many open files".

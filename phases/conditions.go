@@ -16,13 +16,13 @@ const mostPeers = 32
 func ConditionsQuery(c *cluster.Cluster, bill bundle.Bill, host cluster.Host) *hosts.ConditionsQuery {
 	wanted, table := manifests.Skeleton(c, bill, host), manifests.OwnershipTable()
 	query := &hosts.ConditionsQuery{
-		Modules: wanted.Modules,
-		Places:  []string{"/etc", bundle.ComponentsFolder, "/var/lib/slipway"},
-		Own:     host.Addresses,
-		Peers:   otherAddresses(c, host),
+		Places: []string{"/etc", bundle.ComponentsFolder, "/var/lib/slipway"},
+		Own:    host.Addresses,
+		Peers:  otherAddresses(c, host),
 	}
 	if host.IsNode() {
 		query.Places = append(query.Places, manifests.KubeletBinary, manifests.CNIBinFolder, manifests.KubeletFolder, manifests.ContainerdData, manifests.ProcSys)
+		query.Modules = slices.Concat(wanted.Modules, manifests.OnDemand(c))
 		query.Programs = []string{"mount", "umount", "losetup"}
 		query.Leftovers = &hosts.LeftoversQuery{
 			Links: table.Links, Tables: table.Tables, Chains: table.Chains, Mounts: table.Mounts,

@@ -24,7 +24,7 @@ func (h *Host) observeConditions(ctx context.Context, query hosts.Query, facts *
 	found.Unsynchronized = clockUnsynchronized()
 	found.Modules = map[string]bool{}
 	for _, name := range q.Modules {
-		found.Modules[name] = h.offersModule(name)
+		found.Modules[name] = h.hasModule(name) || !found.ModulesLocked && h.offersModule(name)
 	}
 	found.MissingPrograms = slices.DeleteFunc(slices.Clone(q.Programs), h.hasProgram)
 	hostsFile, err := readIfThere(h.at(hostsFile))

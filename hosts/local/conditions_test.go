@@ -46,6 +46,22 @@ func TestConditions(t *testing.T) {
 	}
 }
 
+// TestModulesThatTheKernelCanLoad: one that is locked loads none, wherever they lie.
+func TestModulesThatTheKernelCanLoad(t *testing.T) {
+	m := newMachine(t)
+	m.write("/lib/modules/"+release(t)+"/modules.dep", "kernel/drivers/net/vxlan/vxlan.ko.zst: kernel/net/ipv4/udp_tunnel.ko.zst\n")
+	m.write("/proc/modules", "ip_vs 16384 0 - Live 0x0\n")
+	for locked, want := range map[string]map[string]bool{
+		"0": {"vxlan": true, "ip_vs": true, "ip_vs_rr": false}, "1": {"vxlan": false, "ip_vs": true, "ip_vs_rr": false},
+	} {
+		m.write("/proc/sys/kernel/modules_disabled", locked+"\n")
+		got := m.observe(m.host(), hosts.Query{Conditions: &hosts.ConditionsQuery{Modules: []string{"vxlan", "ip_vs", "ip_vs_rr"}}}).Conditions
+		if diff := cmp.Diff(want, got.Modules); diff != "" {
+			t.Errorf("locked %s (-want +got):\n%s", locked, diff)
+		}
+	}
+}
+
 // TestWhatUfwLetsOut: only where it lets nothing else out.
 func TestWhatUfwLetsOut(t *testing.T) {
 	m := newMachine(t)

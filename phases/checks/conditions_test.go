@@ -46,7 +46,10 @@ func TestEachConditionIsFound(t *testing.T) {
 	}{
 		"a module that there is not": {func(m machine) { m.facts.Conditions.Modules["br_netfilter"] = false },
 			"SystemVerification-Modules", Error, []string{"no module br_netfilter", "/lib/modules/6.1.0"}},
-		"modules are locked": {func(m machine) { m.facts.Conditions.ModulesLocked = true }, "SystemVerification-Modules", Error, []string{"modules_disabled", "overlay"}},
+		"modules are locked": {func(m machine) {
+			m.facts.Conditions.ModulesLocked, m.facts.Conditions.Modules["overlay"] = true, false
+		}, "SystemVerification-Modules", Error, []string{"modules_disabled", "overlay"}},
+		"a module that is locked in": {func(m machine) { m.facts.Conditions.ModulesLocked = true }, "SystemVerification-Modules", "", nil},
 		"parameters that nobody can set": {mount(manifests.ProcSys, hosts.Mount{At: "/proc/sys", ReadOnly: true}),
 			"FileContent--proc-sys-net-ipv4-ip_forward", Error, []string{"net.ipv4.ip_forward is 0 and has to be 1"}},
 		"no mount program":           {func(m machine) { m.facts.Conditions.MissingPrograms = []string{"mount"} }, "FileExisting-mount", Error, []string{"util-linux"}},

@@ -11,7 +11,8 @@ import (
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
-// missingModules are kernel modules that Kubernetes needs, and that the kernel neither has nor could load.
+// missingModules are kernel modules that Kubernetes, its network or its proxy needs, and that the kernel neither has
+// nor can load.
 func missingModules(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 	if facts.Conditions == nil {
 		return nil
@@ -19,15 +20,15 @@ func missingModules(v view.View, host cluster.Host, facts hosts.Facts) []Finding
 	var absent, locked []string
 	for _, name := range slices.Sorted(maps.Keys(facts.Conditions.Modules)) {
 		switch {
-		case facts.Modules[name]:
-		case !facts.Conditions.Modules[name]:
-			absent = append(absent, name)
+		case facts.Conditions.Modules[name]:
 		case facts.Conditions.ModulesLocked:
 			locked = append(locked, name)
+		default:
+			absent = append(absent, name)
 		}
 	}
 	return append(
-		when(len(absent) > 0, finding("install the kernel's package of modules that belongs to "+facts.Kernel+" (linux-modules-extra-…, kernel-modules-core), or boot the kernel whose modules lie in /lib/modules",
+		when(len(absent) > 0, finding("install the kernel's package of modules that belongs to "+facts.Kernel+" (linux-modules-extra-…, linux-modules-extra-raspi, kernel-modules-core), or boot the kernel whose modules lie in /lib/modules",
 			"its kernel has no module %s, and none lies in /lib/modules/%s", strings.Join(absent, ", "), facts.Kernel)),
 		when(len(locked) > 0, finding("load them at boot, before what locks it: echo MODULE >> "+manifests.ModulesFile+", then reboot",
 			"it loads no module any more (kernel.modules_disabled = 1), and lacks %s", strings.Join(locked, ", ")))...)
