@@ -45,7 +45,7 @@ type Facts struct {
 	// NameServers are Resolver's, in its order, and SearchDomains its search domains.
 	NameServers   []string `json:"nameServers,omitempty"`
 	SearchDomains []string `json:"searchDomains,omitempty"`
-	// Routes are those of the main table that have addresses in common with a subnet asked for.
+	// Routes are those that have addresses in common with a subnet asked for, of all tables that rules lead to.
 	Routes   []Route `json:"routes,omitempty"`
 	SELinux  string  `json:"selinux,omitempty"`  // enforcing, permissive, or empty
 	Firewall string  `json:"firewall,omitempty"` // firewalld, ufw, or empty

@@ -89,7 +89,7 @@ type Sandbox struct {
 	Chains []string `json:"chains,omitempty"`
 }
 
-// Route is a row of a host's main routing table by which it reaches others.
+// Route is a row of a host's routing tables by which it reaches others.
 type Route struct {
 	Destination string `json:"destination"`       // in CIDR form; 0.0.0.0/0 is the default route
 	Gateway     string `json:"gateway,omitempty"` // empty: the destination is reached directly

@@ -56,8 +56,9 @@ func asksOthers(conf []byte) bool {
 	})
 }
 
-// observeRoutes lists the routes of the main table that have addresses in common with subnets. The
-// default route, and halves of it as VPNs set them, have with all: they are told as well.
+// observeRoutes lists the routes that have addresses in common with subnets, of all tables that the host's rules lead
+// to: VPNs have tables of their own, which come before the main one. The default route, and halves of it as VPNs set
+// them, have with all: they are told as well.
 func (h *Host) observeRoutes(_ context.Context, query hosts.Query, facts *hosts.Facts) error {
 	links, err := netlink.LinkList()
 	if err != nil {
@@ -67,8 +68,12 @@ func (h *Host) observeRoutes(_ context.Context, query hosts.Query, facts *hosts.
 	for _, link := range links {
 		names[link.Attrs().Index] = link.Attrs().Name
 	}
-	filter := &netlink.Route{Table: unix.RT_TABLE_MAIN, Type: unix.RTN_UNICAST}
+	filter := &netlink.Route{Table: unix.RT_TABLE_UNSPEC, Type: unix.RTN_UNICAST}
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+		tables, err := ruledTables(family)
+		if err != nil {
+			return err
+		}
 		routes, err := netlink.RouteListFiltered(family, filter, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_TYPE)
 		if errors.Is(err, syscall.EAFNOSUPPORT) {
 			continue // a kernel without IPv6
@@ -76,13 +81,36 @@ func (h *Host) observeRoutes(_ context.Context, query hosts.Query, facts *hosts.
 		if err != nil {
 			return err
 		}
+		slices.SortStableFunc(routes, func(a, b netlink.Route) int { return slices.Index(tables, a.Table) - slices.Index(tables, b.Table) })
 		for _, route := range routes {
-			if found := routeFacts(route, family, names); overlapsAny(found.Destination, query.Subnets) {
+			found := routeFacts(route, family, names)
+			if slices.Contains(tables, route.Table) && overlapsAny(found.Destination, query.Subnets) && !slices.Contains(facts.Routes, found) {
 				facts.Routes = append(facts.Routes, found)
 			}
 		}
 	}
 	return nil
+}
+
+// ruledTables are the routing tables that rules lead to, in the order in which the kernel looks at them. It has the main
+// one also where a kernel without policy routing has no rules; the local one has the host's own addresses, which are
+// looked at as such.
+func ruledTables(family int) ([]int, error) {
+	rules, err := netlink.RuleList(family)
+	if errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.EAFNOSUPPORT) {
+		return []int{unix.RT_TABLE_MAIN}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(rules, func(a, b netlink.Rule) int { return a.Priority - b.Priority })
+	var tables []int
+	for _, rule := range rules {
+		if rule.Table != unix.RT_TABLE_UNSPEC && rule.Table != unix.RT_TABLE_LOCAL && !slices.Contains(tables, rule.Table) {
+			tables = append(tables, rule.Table)
+		}
+	}
+	return tables, nil
 }
 
 // overlapsAny tells whether a subnet has an address in common with one of others.

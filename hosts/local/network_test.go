@@ -116,6 +116,39 @@ func TestRoutesAndResolver(t *testing.T) {
 	}
 }
 
+// TestRoutesOfOtherTables: a VPN's lie in a table of its own, which a rule has the kernel look at first. A table that
+// no rule leads to counts for nothing.
+func TestRoutesOfOtherTables(t *testing.T) {
+	addBridge(t, "vpn0")
+	link, err := netlink.LinkByName("vpn0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkSetUp(link); err != nil {
+		t.Fatal(err)
+	}
+	for table, subnet := range map[int]string{52: "10.244.3.0/24", 77: "10.244.4.0/24"} {
+		_, to, err := net.ParseCIDR(subnet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := netlink.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: to, Table: table, Scope: netlink.SCOPE_LINK}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rule := netlink.NewRule()
+	rule.Family, rule.Table, rule.Priority = netlink.FAMILY_V4, 52, 5270
+	if err := netlink.RuleAdd(rule); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = netlink.RuleDel(rule) })
+	got := newMachine(t)
+	routes := got.observe(got.host(), hosts.Query{Subnets: []string{"10.244.0.0/16"}}).Routes
+	if want := []hosts.Route{{Destination: "10.244.3.0/24", Interface: "vpn0"}}; !slices.Equal(routes, want) {
+		t.Errorf("seen are %v, want %v", routes, want)
+	}
+}
+
 // TestResolverThatPodsInherit: systemd-resolved may run without being what the host asks.
 func TestResolverThatPodsInherit(t *testing.T) {
 	const own, resolved = "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"
