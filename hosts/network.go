@@ -114,6 +114,9 @@ type Link struct {
 	Kind string `json:"kind,omitempty"`
 	// Leased are those of the addresses that end unless they are given anew, as DHCP's do.
 	Leased []string `json:"leased,omitempty"`
+	// Duplicates are those of IPv6 that a neighbour has already, as the kernel found when it asked (RFC 4862): the host
+	// has them and does not use them.
+	Duplicates []string `json:"duplicates,omitempty"`
 }
 
 // VirtualIP is what a host's network says about a virtual address.

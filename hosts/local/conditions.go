@@ -178,7 +178,7 @@ func conflicts(ctx context.Context, own []string) (map[string]string, error) {
 	var found map[string]string
 	for _, text := range own {
 		address, err := netip.ParseAddr(text)
-		if err != nil || !address.Is4() { // of IPv6 the kernel itself asks (RFC 4862)
+		if err != nil || !address.Is4() { // of IPv6 the kernel itself asks: Link.Duplicates
 			continue
 		}
 		ports, err := networkPorts(address)

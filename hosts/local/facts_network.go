@@ -45,26 +45,39 @@ func (h *Host) observeInterfaces(_ context.Context, _ hosts.Query, facts *hosts.
 	if err != nil {
 		return err
 	}
-	of, leased := map[int][]string{}, map[int][]string{}
-	for _, address := range addresses {
-		if address.Flags&unix.IFA_F_PERMANENT == 0 {
-			leased[address.LinkIndex] = append(leased[address.LinkIndex], address.IPNet.String())
-		}
-		of[address.LinkIndex] = append(of[address.LinkIndex], address.IPNet.String())
-	}
+	of := addressesByLink(addresses)
 	for _, link := range links {
 		attrs := link.Attrs()
-		if link.Type() == "veth" && !slices.ContainsFunc(of[attrs.Index], isRoutable) {
+		if link.Type() == "veth" && !slices.ContainsFunc(of[attrs.Index].all, isRoutable) {
 			continue
 		}
 		facts.Interfaces = append(facts.Interfaces, hosts.Link{
 			Name: attrs.Name, MAC: attrs.HardwareAddr.String(), MTU: attrs.MTU,
-			Up: attrs.Flags&net.FlagUp != 0, Addresses: append([]string{}, of[attrs.Index]...),
+			Up: attrs.Flags&net.FlagUp != 0, Addresses: append([]string{}, of[attrs.Index].all...),
 			AcceptRA: h.acceptRA(attrs.Name), AdvertisedRoute: advertised[attrs.Index],
-			Kind: link.Type(), Leased: leased[attrs.Index],
+			Kind: link.Type(), Leased: of[attrs.Index].leased, Duplicates: of[attrs.Index].duplicate,
 		})
 	}
 	return nil
+}
+
+// linkAddresses are a link's, in CIDR form.
+type linkAddresses struct{ all, leased, duplicate []string }
+
+func addressesByLink(addresses []netlink.Addr) map[int]linkAddresses {
+	of := map[int]linkAddresses{}
+	for _, address := range addresses {
+		at, text := of[address.LinkIndex], address.IPNet.String()
+		at.all = append(at.all, text)
+		if address.Flags&unix.IFA_F_PERMANENT == 0 {
+			at.leased = append(at.leased, text)
+		}
+		if address.Flags&unix.IFA_F_DADFAILED != 0 {
+			at.duplicate = append(at.duplicate, text)
+		}
+		of[address.LinkIndex] = at
+	}
+	return of
 }
 
 // isRoutable tells whether an address in CIDR form is more than a link-local one.

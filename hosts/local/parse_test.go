@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
@@ -40,6 +42,25 @@ func TestFstabRoundTrip(t *testing.T) {
 		if back := enableFstabSwaps(off); string(back) != fstab {
 			t.Errorf("%q came back as %q", fstab, back)
 		}
+	}
+}
+
+// TestAddressesOfALink: the kernel's flags tell which are lent, and which a neighbour had before.
+func TestAddressesOfALink(t *testing.T) {
+	var list []netlink.Addr
+	for text, flags := range map[string]int{
+		"10.0.0.1/24": unix.IFA_F_PERMANENT, "fd00::1/64": unix.IFA_F_PERMANENT | unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED, "fd00::2/64": unix.IFA_F_TENTATIVE,
+	} {
+		address, err := netlink.ParseAddr(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		address.LinkIndex, address.Flags = 2, flags
+		list = append(list, *address)
+	}
+	got := addressesByLink(list)[2]
+	if len(got.all) != 3 || !slices.Equal(got.leased, []string{"fd00::2/64"}) || !slices.Equal(got.duplicate, []string{"fd00::1/64"}) {
+		t.Errorf("%+v", got)
 	}
 }
 

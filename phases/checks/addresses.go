@@ -12,17 +12,35 @@ import (
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
-// conflictingAddresses are addresses of the host's for which another machine answers as well.
+// conflictingAddresses are addresses of the host's that another machine has as well: it has answered for one, or the
+// kernel has found so and does not use it.
 func conflictingAddresses(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
-	if facts.Conditions == nil {
-		return nil
-	}
 	var all []Finding
-	for _, address := range slices.Sorted(maps.Keys(facts.Conditions.Conflicts)) {
-		all = append(all, finding("take the address from one of the two; who the other is: arping -D "+address+", or the switch's table",
-			"another machine answers for its address %s too: %s", address, facts.Conditions.Conflicts[address]))
+	if facts.Conditions != nil {
+		for _, address := range slices.Sorted(maps.Keys(facts.Conditions.Conflicts)) {
+			all = append(all, finding("take the address from one of the two; who the other is: arping -D "+address+", or the switch's table",
+				"another machine answers for its address %s too: %s", address, facts.Conditions.Conflicts[address]))
+		}
+	}
+	for _, text := range host.Addresses {
+		address, err := netip.ParseAddr(text)
+		if err != nil {
+			continue
+		}
+		if link, has := facts.LinkWith(address); has && hasAddress(link.Duplicates, address) {
+			all = append(all, finding(fmt.Sprintf("take the address from one of the two (who the other is: ndisc6 %s %s, or the switch's table), then set it anew: ip -6 address show dadfailed lists what the kernel does not use", text, link.Name),
+				"another machine has its address %s on %s already, so the kernel does not use it (dadfailed)", text, link.Name))
+		}
 	}
 	return all
+}
+
+// hasAddress tells whether an address is among those given in CIDR form.
+func hasAddress(list []string, address netip.Addr) bool {
+	return slices.ContainsFunc(list, func(cidr string) bool {
+		prefix, err := netip.ParsePrefix(cidr)
+		return err == nil && prefix.Addr().Unmap() == address.Unmap()
+	})
 }
 
 // leasedAddresses are addresses of the file that the host was only lent: certificates, etcd and kubelets go by them,
@@ -35,11 +53,7 @@ func leasedAddresses(v view.View, host cluster.Host, facts hosts.Facts) []Findin
 			continue
 		}
 		link, found := facts.LinkWith(address)
-		leased := slices.ContainsFunc(link.Leased, func(cidr string) bool {
-			prefix, err := netip.ParsePrefix(cidr)
-			return err == nil && prefix.Addr().Unmap() == address.Unmap()
-		})
-		if found && leased {
+		if found && hasAddress(link.Leased, address) {
 			all = append(all, warning("reserve it for "+link.MAC+" at the DHCP server, or set it firmly on the host",
 				"its address %s on %s is leased (by DHCP, or a router's advertisements): it must never become another", text, link.Name))
 		}

@@ -64,10 +64,15 @@ func TestEachConditionIsFound(t *testing.T) {
 		"a copied MAC":               {func(m machine) { m.other.Interfaces[0].MAC = m.facts.Interfaces[0].MAC }, "MACAddress", Error, []string{"of w-1 too"}},
 		"a host name that is kept": {func(m machine) { m.c.Hosts[0].Hostname, m.other.Hostname = cluster.HostnameKeep, "CP-1" },
 			"Hostname", Warning, []string{"as w-1 does", "hostnamectl set-hostname cp-1"}},
-		"a host name that is set":   {func(m machine) { m.other.Hostname = "cp-1" }, "Hostname", "", nil},
-		"no localhost":              {func(m machine) { m.facts.Conditions.Localhost = nil }, "HostsFile", Warning, []string{"127.0.0.1 localhost"}},
-		"localhost elsewhere":       {func(m machine) { m.facts.Conditions.Localhost = []string{"192.0.2.9"} }, "HostsFile", Warning, []string{"to 192.0.2.9"}},
-		"somebody has its address":  {func(m machine) { m.facts.Conditions.Conflicts = map[string]string{"10.0.0.1": "aa:bb:cc:dd:ee:ff"} }, "AddressConflict", Error, []string{"aa:bb:cc:dd:ee:ff"}},
+		"a host name that is set":  {func(m machine) { m.other.Hostname = "cp-1" }, "Hostname", "", nil},
+		"no localhost":             {func(m machine) { m.facts.Conditions.Localhost = nil }, "HostsFile", Warning, []string{"127.0.0.1 localhost"}},
+		"localhost elsewhere":      {func(m machine) { m.facts.Conditions.Localhost = []string{"192.0.2.9"} }, "HostsFile", Warning, []string{"to 192.0.2.9"}},
+		"somebody has its address": {func(m machine) { m.facts.Conditions.Conflicts = map[string]string{"10.0.0.1": "aa:bb:cc:dd:ee:ff"} }, "AddressConflict", Error, []string{"aa:bb:cc:dd:ee:ff"}},
+		"a neighbour had its address of IPv6 before": {func(m machine) {
+			m.c.Hosts[0].Addresses = append(m.c.Hosts[0].Addresses, "fd00::1")
+			m.facts.Interfaces[0].Addresses = append(m.facts.Interfaces[0].Addresses, "fd00::1/64")
+			m.facts.Interfaces[0].Duplicates = []string{"fd00::1/64"}
+		}, "AddressConflict", Error, []string{"its address fd00::1 on eth0 already", "ndisc6 fd00::1 eth0"}},
 		"a leased address":          {func(m machine) { m.facts.Interfaces[0].Leased = []string{"10.0.0.1/24"} }, "LeasedAddress", Warning, []string{"10.0.0.1 on eth0 is leased"}},
 		"another address is leased": {func(m machine) { m.facts.Interfaces[0].Leased = []string{"10.0.0.7/24"} }, "LeasedAddress", "", nil},
 		"others by a tunnel": {func(m machine) {
