@@ -41,70 +41,6 @@ func Traffic(v view.View) []TrafficRow {
 	return rows
 }
 
-// tried is a way between two hosts that was tried.
-type tried struct {
-	from, to cluster.Host
-	hosts.Probed
-	listened *hosts.Listened // what the host it leads to says of it; nil: nothing
-}
-
-// triedOf are the ways of a flow that were tried, in the order of the file.
-func triedOf(v view.View, flow cluster.Flow) []tried {
-	owner := map[string]cluster.Host{}
-	for _, host := range flow.To {
-		for _, address := range host.Addresses {
-			owner[address] = host
-		}
-	}
-	var all []tried
-	for _, from := range flow.From {
-		traffic := v.Facts[from.Name].Traffic
-		if traffic == nil {
-			continue
-		}
-		for _, probed := range traffic.Probed {
-			to, known := owner[probed.To.Address]
-			if known && probed.To.Protocol == string(flow.Protocol) && probed.To.Port == flow.Port {
-				all = append(all, tried{from, to, probed, listenedAt(v.Facts[to.Name], probed.To)})
-			}
-		}
-	}
-	return all
-}
-
-func listenedAt(facts hosts.Facts, port hosts.Port) *hosts.Listened {
-	if facts.Traffic == nil {
-		return nil
-	}
-	for i, listened := range facts.Traffic.Listened {
-		if listened.Port == port {
-			return &facts.Traffic.Listened[i]
-		}
-	}
-	return nil
-}
-
-// answered tells whether the run's own listener was there.
-func (t tried) answered() bool { return t.listened != nil && !t.listened.Taken && t.listened.Why == "" }
-
-// arrived tells whether the host that it leads to has heard it, whatever became of the answer.
-func (t tried) arrived() bool {
-	return t.answered() && slices.Contains(t.listened.Heard, t.From)
-}
-
-// broken tells whether the cluster's traffic would not pass.
-func (t tried) broken() bool {
-	switch t.Passage {
-	case hosts.Passed:
-		return t.Routed
-	case hosts.Connected:
-		return t.answered()
-	case hosts.NotTried:
-		return false
-	}
-	return true
-}
-
 // brokenTraffic tells of ways between hosts that the cluster needs, and that traffic does not pass.
 func brokenTraffic(v view.View) []Finding {
 	var all []Finding
@@ -179,13 +115,6 @@ func (g wayGroup) others() (names, addresses, own []string) {
 	return names, addresses, own
 }
 
-func addName(list []string, name string) []string {
-	if slices.Contains(list, name) {
-		return list
-	}
-	return append(list, name)
-}
-
 // finding says what is broken, of what kind, and where to look.
 func (g wayGroup) finding(v view.View, flow cluster.Flow) Finding {
 	names, addresses, own := g.others()
@@ -219,6 +148,26 @@ func (g wayGroup) mild(v view.View) bool {
 		settled := v.Settled(t.to, v.Facts[t.to.Name]) && v.Settled(t.from, v.Facts[t.from.Name])
 		return !settled && !t.opens(v) && t.Passage != hosts.Connected && (t.answered() || t.Passage != hosts.Turned)
 	})
+}
+
+// ownFirewall names a firewall that runs where the ways may be stopped.
+func (g wayGroup) ownFirewall(v view.View) string {
+	var named []string
+	for _, way := range g.ways {
+		at, will := way.to, ""
+		switch {
+		case way.opens(v):
+			will = ", which the plan has let this through"
+		case way.Passage == hosts.Barred:
+			at = way.from
+		case !way.stoppedThere():
+			continue
+		}
+		if firewall := v.Facts[at.Name].Firewall; firewall != "" {
+			named = addName(named, firewall+" runs on "+at.Name+will)
+		}
+	}
+	return fewOf(named)
 }
 
 const openIt = "let through WHERE: in the host's own packet filter (nft list ruleset shows it), and in what filters between the hosts, as a cloud's security group does"
@@ -271,15 +220,3 @@ func protocolPort(flow cluster.Flow) string {
 	}
 	return fmt.Sprintf("%s port %d", strings.ToUpper(string(flow.Protocol)), flow.Port)
 }
-
-// namesInFinding is how many hosts a finding names.
-const namesInFinding = 6
-
-func firstFew(names []string) []string {
-	if more := len(names) - namesInFinding; more > 0 {
-		return append(slices.Clone(names[:namesInFinding]), fmt.Sprintf("and %d more", more))
-	}
-	return names
-}
-
-func fewOf(names []string) string { return strings.Join(firstFew(names), ", ") }
