@@ -84,7 +84,8 @@ func staticPodsAgree(t *testing.T, kubeadm, version string, minor cluster.Minor)
 	read(t, objects["configmap kubeadm-config"], &uploaded)
 	folder := t.TempDir()
 	config := write(t, "kubeadm.yaml", []byte("apiVersion: "+minor.KubeadmAPI+"\nkind: InitConfiguration\n"+
-		"localAPIEndpoint: {advertiseAddress: 10.90.0.11}\nnodeRegistration: {name: cp-1, criSocket: \"unix:///run/containerd/containerd.sock\"}\n---\n"+
+		"localAPIEndpoint: {advertiseAddress: 10.90.0.11}\nnodeRegistration: {name: cp-1, criSocket: \"unix:///run/containerd/containerd.sock\"}\n"+
+		"timeouts: {controlPlaneComponentHealthCheck: "+cluster.DefaultComponentHealthCheck.String()+"}\n---\n"+
 		of(uploaded.Data["ClusterConfiguration"])))
 	for _, phase := range [][]string{{"control-plane", "all"}, {"etcd", "local"}} {
 		command := exec.Command(kubeadm, append(append([]string{"init", "phase"}, phase...), "--dry-run", "--config", config)...)
