@@ -150,6 +150,9 @@ func (a *answers) meets(b *block) bool {
 
 func (a *answers) meetsOne(c criterion) (bool, error) {
 	listed := func(text string) bool { return matchesExactly(strings.Split(c.value, ","), text) }
+	anyCase := func(text string) bool { // of hosts' names, but for those of Host
+		return matchesExactly(strings.Split(strings.ToLower(c.value), ","), strings.ToLower(text))
+	}
 	switch c.name {
 	case "all":
 		return true, nil
@@ -160,9 +163,9 @@ func (a *answers) meetsOne(c criterion) (bool, error) {
 		a.again = true
 		return a.final, nil
 	case "host":
-		return listed(a.host()), nil
+		return anyCase(a.host()), nil
 	case "originalhost":
-		return listed(a.name), nil
+		return anyCase(a.name), nil
 	case "user":
 		return listed(a.login()), nil
 	case "localuser":

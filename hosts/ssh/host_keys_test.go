@@ -13,6 +13,7 @@ import (
 	"time"
 
 	xssh "golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/hosts/ssh"
@@ -145,6 +146,25 @@ func TestOnlyTheUsersFileIsWrittenTo(t *testing.T) {
 			if text := content(t, all); text != "" {
 				t.Errorf("written to the file of all users: %q", text)
 			}
+		})
+	}
+}
+
+// TestNamesOfHostsAreTheSameInUpperCase, also where known_hosts has them as hashes.
+func TestNamesOfHostsAreTheSameInUpperCase(t *testing.T) {
+	server := newServer(t)
+	key := authorized(server.HostKey())
+	for name, test := range map[string]struct{ line, config string }{
+		"a name":         {knownhosts.HashHostname("[localhost]:"+strconv.Itoa(server.Port)) + " " + key, "Host x\n"},
+		"HostName":       {knownhosts.HashHostname("[localhost]:"+strconv.Itoa(server.Port)) + " " + key, "HostName LocalHost\n"},
+		"an alias":       {knownhosts.HashHostname("web") + " " + key, "HostKeyAlias WEB\n"},
+		"without a port": {knownhosts.HashHostname("localhost") + " " + key, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("HOME", homeWith(t, map[string]string{"config": test.config, "known_hosts": test.line + "\n"}))
+			o := options(server)
+			o.Host, o.ConfigFile, o.KnownHostsFile = "LOCALHOST", "", ""
+			connect(t, o)
 		})
 	}
 }

@@ -60,7 +60,7 @@ func readKnownHosts(o Options) (*knownHosts, error) {
 
 func readKnownHostsIn(files []string, o Options) (*knownHosts, error) {
 	k := &knownHosts{options: o, files: files}
-	exact, bare := o.lookupName(), cmp.Or(o.hostKeyAlias, o.Host)
+	exact, bare := o.lookupName(), strings.ToLower(cmp.Or(o.hostKeyAlias, o.Host))
 	for _, file := range k.files {
 		content, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -136,12 +136,13 @@ func ownKnownHosts(o Options) []string {
 	return own
 }
 
-// lookupName is the name that known_hosts has for the host: an alias stands there without a port.
+// lookupName is the name that known_hosts has for the host: an alias stands there without a port. As ssh does, it is
+// looked for in lower case, in which it was hashed.
 func (o Options) lookupName() string {
 	if o.hostKeyAlias != "" {
-		return o.hostKeyAlias
+		return strings.ToLower(o.hostKeyAlias)
 	}
-	return lookupName(o.Host, o.Port)
+	return lookupName(strings.ToLower(o.Host), o.Port)
 }
 
 // lookupName is a host's name in known_hosts.

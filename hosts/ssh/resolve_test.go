@@ -71,6 +71,8 @@ func TestTheConfigurationIsReadAsSSHReadsIt(t *testing.T) {
 		"known hosts: none":                {config: "UserKnownHostsFile none\nGlobalKnownHostsFile /g\n", want: "root@h:22 known=/g"},
 		"an alias":                         {config: "HostKeyAlias other\n", want: "root@h:22 alias=other"},
 		"times":                            {config: "ConnectTimeout 1m30\nServerAliveInterval 20\nServerAliveCountMax 4\n", want: "root@h:22 timeout=1m30s alive=20s/1m20s"},
+		"Host is about the very letters":   {config: "Host h\nUser a\n", host: "H", want: "root@h:22"},
+		"Match host is not":                {config: "Match host WEB*\nUser a\nMatch originalhost Web\nPort 1\n", host: "wEB", want: "a@web:1"},
 		"Match all":                        {config: "Match all\nUser a\n", want: "a@h:22"},
 		"Match host is about HostName":     {config: "HostName x\nMatch host h\nUser a\nMatch host x,y\nUser b\n", want: "b@x:22"},
 		"Match originalhost":               {config: "HostName x\nMatch originalhost x\nUser a\nMatch originalhost h\nUser b\n", want: "b@x:22"},
