@@ -34,6 +34,22 @@ func TestAPasswordThatIsNotGivenSaysNothingOfTheHost(t *testing.T) {
 	}
 }
 
+// TestNobodyIsPrompted where NumberOfPasswordPrompts is 0; a password out of a file is none.
+func TestNobodyIsPrompted(t *testing.T) {
+	home := homeWith(t, map[string]string{"config": "NumberOfPasswordPrompts 0\n"})
+	t.Setenv("HOME", home)
+	server := passwordHosts(t, 1, "secret")[0]
+	by := &operator{answers: []string{"secret"}}
+	o := options(server)
+	o.ConfigFile, o.Shared = "", ssh.NewShared(by.ask)
+	refused(t, o, hosts.KindAuth, "it takes no keys")
+	if len(by.asked) > 0 {
+		t.Errorf("asked %q", by.texts())
+	}
+	o.PasswordFile = passwordFile(t, "secret\n", 0o600)
+	connect(t, o)
+}
+
 // TestWhoSaysAskIsAsked, whatever BatchMode of the configuration says; for what nobody has said, it counts.
 func TestWhoSaysAskIsAsked(t *testing.T) {
 	home := homeWith(t, map[string]string{"config": "BatchMode yes\n"})

@@ -135,7 +135,7 @@ func (a *authentication) make(name string) ssh.AuthMethod {
 // mayAnswer tells whether an answer can be had, and was not refused too often.
 func (a *authentication) mayAnswer(name string) bool {
 	o := a.options
-	can := o.PasswordFile != "" || o.mayAsk(o.AskPassword)
+	can := o.PasswordFile != "" || o.mayAskPassword()
 	if len(a.wrong) > 0 && o.PasswordFile != "" {
 		return false // the same would be tried again
 	}
@@ -214,7 +214,7 @@ func (a *authentication) source(text, said string, shown, isPassword bool) (sour
 			return fromFile(key, o.PasswordFile), nil
 		}
 	}
-	if !o.mayAsk(o.AskPassword) {
+	if !o.mayAskPassword() {
 		return source{}, ErrNobody
 	}
 	if o.Shared.elsewhere(key, a.wrong) {

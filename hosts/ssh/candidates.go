@@ -81,7 +81,7 @@ func (a *answers) candidate(named alias) (one Candidate, ok bool) {
 	if !isHostName(one.Host) {
 		return one, false
 	}
-	if port, err := parsePort(a.word("port")); err == nil {
+	if port, err := portOf(a.word("port")); err == nil {
 		one.Port = port
 	}
 	one.User = plainText(a.word("user"))

@@ -2,6 +2,7 @@ package ssh
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -61,6 +62,7 @@ type settings struct {
 	noInteractive    bool
 	preferred        []string // methods of authentication
 	prompts          int      // how often a password may be asked for
+	unprompted       bool     // it may not be asked for at all
 	never            bool     // to ask the operator: BatchMode
 }
 
@@ -97,6 +99,31 @@ func (r settingsReader) number(key string, least, most int) (int, bool) {
 		return 0, false
 	}
 	return n, true
+}
+
+// port is a number, or the name of a service, as ssh has it.
+func (r settingsReader) port(key string) (int, bool) {
+	text, line, said := r.one(key)
+	if !said {
+		return 0, false
+	}
+	port, err := portOf(text)
+	if err != nil {
+		r.bad(line, "%v", err)
+	}
+	return port, err == nil
+}
+
+func portOf(text string) (int, error) {
+	if port, err := parsePort(text); err == nil {
+		return port, nil
+	}
+	if _, err := strconv.Atoi(text); err != nil {
+		if port, err := net.LookupPort("tcp", text); err == nil {
+			return port, nil
+		}
+	}
+	return 0, fmt.Errorf("%q is no number from 1 to %d, nor the name of a service", text, 1<<16-1)
 }
 
 // yes tells whether a key says yes; where it says nothing, it is what it is by itself.
@@ -199,12 +226,12 @@ func (r settingsReader) settings() settings {
 	}
 	s.hostKeyAlias, _, _ = r.one("hostkeyalias")
 	s.hostKeyTypes, _, _ = r.one("hostkeyalgorithms")
-	if n, said := r.number("numberofpasswordprompts", 1, 1000); said {
-		s.prompts = min(n, s.prompts)
+	if n, said := r.number("numberofpasswordprompts", 0, 1000); said {
+		s.prompts, s.unprompted = min(n, s.prompts), n == 0
 	}
 	count := 3
-	if n, said := r.number("serveralivecountmax", 1, 1_000_000); said {
-		count = n
+	if n, said := r.number("serveralivecountmax", 0, 1_000_000); said {
+		count = max(n, 1) // where none may be missed, ssh ends after one interval
 	}
 	s.alivePatience = time.Duration(count) * s.alive
 	if methods, _, said := r.one("preferredauthentications"); said {

@@ -32,6 +32,9 @@ func (a *answers) tokens() map[byte]string {
 	port := "22"
 	if text := a.word("port"); text != "" {
 		port = text
+		if number, err := portOf(text); err == nil {
+			port = strconv.Itoa(number)
+		}
 	}
 	if a.port != 0 {
 		port = strconv.Itoa(a.port)

@@ -37,6 +37,7 @@ func Said(o Options) []string {
 	say(o.noInteractive, "off=keyboard-interactive")
 	say(o.never, "never")
 	say(o.preferred != nil, "prefers=%s", strings.Join(o.preferred, ","))
+	say(o.unprompted, "unprompted")
 	say(o.prompts != 0 && o.prompts != 3, "prompts=%d", o.prompts)
 	return all
 }

@@ -74,7 +74,7 @@ func (o Options) completed(r settingsReader, s settings) Options {
 		o.Host = host
 	}
 	o.Host = lowerHost(o.Host)
-	if port, said := r.number("port", 1, 1<<16-1); said && o.Port == 0 {
+	if port, said := r.port("port"); said && o.Port == 0 {
 		o.Port = port
 	}
 	if user, _, said := r.one("user"); said && o.User == "" {

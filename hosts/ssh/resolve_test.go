@@ -73,6 +73,9 @@ func TestTheConfigurationIsReadAsSSHReadsIt(t *testing.T) {
 		"times":                            {config: "ConnectTimeout 1m30\nServerAliveInterval 20\nServerAliveCountMax 4\n", want: "root@h:22 timeout=1m30s alive=20s/1m20s"},
 		"Host is about the very letters":   {config: "Host h\nUser a\n", host: "H", want: "root@h:22"},
 		"Match host is not":                {config: "Match host WEB*\nUser a\nMatch originalhost Web\nPort 1\n", host: "wEB", want: "a@web:1"},
+		"no signs of life may be missed":   {config: "ServerAliveInterval 20\nServerAliveCountMax 0\n", want: "root@h:22 alive=20s/20s"},
+		"nobody is prompted":               {config: "NumberOfPasswordPrompts 0\n", want: "root@h:22 unprompted"},
+		"a port by its service":            {config: "Port https\nIdentityFile /%p\n", want: "root@h:443 key=/443"},
 		"Match all":                        {config: "Match all\nUser a\n", want: "a@h:22"},
 		"Match host is about HostName":     {config: "HostName x\nMatch host h\nUser a\nMatch host x,y\nUser b\n", want: "b@x:22"},
 		"Match originalhost":               {config: "HostName x\nMatch originalhost x\nUser a\nMatch originalhost h\nUser b\n", want: "b@x:22"},
@@ -124,7 +127,8 @@ func TestTheConfigurationIsReadAsSSHReadsIt(t *testing.T) {
 // TestIllFormedLinesAreTold, each with its file and line, and nobody is connected to.
 func TestIllFormedLinesAreTold(t *testing.T) {
 	for config, want := range map[string]string{
-		"Host h\n  Port ssh\n":                     `config:2: port: "ssh" is no number from 1 to 65535`,
+		"Host h\n  Port nothing\n":                 `config:2: port: "nothing" is no number from 1 to 65535, nor the name of a service`,
+		"ServerAliveCountMax -1\n":                 `config:1: serveralivecountmax: "-1" is no number from 0`,
 		"Port\n":                                   "config:1: port: its value is missing",
 		"User \"a\n":                               "config:1: user: a quote does not end",
 		"Host x\nPort 0\nHost h\nPort 70000\n":     `config:4: port: "70000" is no number`,

@@ -100,6 +100,11 @@ func (o Options) mayAsk(said bool) bool {
 	return o.Shared != nil && o.Shared.ask != nil && (said || !o.never)
 }
 
+// mayAskPassword is about the password to log in with, which NumberOfPasswordPrompts 0 forbids to ask for as well.
+func (o Options) mayAskPassword() bool {
+	return o.mayAsk(o.AskPassword) && (o.AskPassword || !o.unprompted)
+}
+
 // ErrNobody is in the error of an Ask that has nobody to ask.
 var ErrNobody = errors.New("nobody can be asked")
 
