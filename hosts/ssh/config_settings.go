@@ -119,7 +119,7 @@ func portOf(text string) (int, error) {
 		return port, nil
 	}
 	if _, err := strconv.Atoi(text); err != nil {
-		if port, err := net.LookupPort("tcp", text); err == nil {
+		if port, err := net.LookupPort("tcp", text); err == nil && port > 0 {
 			return port, nil
 		}
 	}

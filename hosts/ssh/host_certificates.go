@@ -20,8 +20,8 @@ func (k *knownHosts) wantsCertificates() bool {
 
 // checkUnwanted is about a certificate that comes where none was asked for. What is pinned is its key.
 func (k *knownHosts) checkUnwanted(cert *ssh.Certificate) error {
-	if line, revoked := find(k.revoked, cert.SignatureKey); revoked {
-		return k.changed(cert.SignatureKey, []knownKey{line}, "is revoked")
+	if err := k.revokedIn(cert); err != nil {
+		return err
 	}
 	if len(k.options.HostKeys) > 0 {
 		return k.check("", nil, cert.Key)
@@ -37,33 +37,38 @@ func (k *knownHosts) checkUnwanted(cert *ssh.Certificate) error {
 // has for the host, for its name, now, and not revoked. One that is not so is as good as its key, where that is known: so
 // has ssh it (sshconnect.c, check_host_key), and what has expired keeps nobody out who was let in without it.
 func (k *knownHosts) checkCertificate(cert *ssh.Certificate) error {
+	if err := k.revokedIn(cert); err != nil {
+		return err
+	}
 	name := cmp.Or(k.options.hostKeyAlias, k.options.Host)
 	checker := ssh.CertChecker{
 		IsHostAuthority: func(authority ssh.PublicKey, _ string) bool {
 			_, known := find(k.authorities, authority)
 			return known
 		},
-		IsRevoked: func(cert *ssh.Certificate) bool {
-			_, key := find(k.revoked, cert.Key)
-			_, authority := find(k.revoked, cert.SignatureKey)
-			return key || authority
-		},
 	}
 	err := checker.CheckHostKey(net.JoinHostPort(principal(cert, name), "0"), nil, cert)
 	if err == nil {
 		return nil
 	}
-	if !checker.IsRevoked(cert) && k.knows(cert.Key) {
+	if k.knows(cert.Key) {
 		return nil
 	}
-	kind := hosts.KindHostKeyUnknown
-	if checker.IsRevoked(cert) {
-		kind = hosts.KindHostKeyChanged
-	}
 	return &hosts.Error{
-		Kind: kind, Op: "check the host certificate of " + k.options.address(), Err: fmt.Errorf("%w (%s)", err, describe(cert)),
+		Kind: hosts.KindHostKeyUnknown, Op: "check the host certificate of " + k.options.address(), Err: fmt.Errorf("%w (%s)", err, describe(cert)),
 		Fix: k.certificateFix(cert, name),
 	}
+}
+
+// revokedIn is the error of a certificate of which a line revokes the key or the authority.
+func (k *knownHosts) revokedIn(cert *ssh.Certificate) error {
+	if line, revoked := find(k.revoked, cert.Key); revoked {
+		return k.isRevoked("its certificate's key", cert.Key, line)
+	}
+	if line, revoked := find(k.revoked, cert.SignatureKey); revoked {
+		return k.isRevoked("the authority of its certificate", cert.SignatureKey, line)
+	}
+	return nil
 }
 
 // principal is the name in a certificate that stands for a host: it may be a pattern. Where none does, it is the
@@ -80,11 +85,8 @@ func principal(cert *ssh.Certificate, name string) string {
 // certificateFix says what is to be done, by what is wrong.
 func (k *knownHosts) certificateFix(cert *ssh.Certificate, name string) string {
 	_, known := find(k.authorities, cert.SignatureKey)
-	_, revoked := find(k.revoked, cert.Key)
 	now := uint64(time.Now().Unix()) //nolint:gosec // it is after 1970
 	switch {
-	case revoked:
-		return "somebody may be in between: the key is revoked"
 	case !known:
 		return fmt.Sprintf("if the authority %s is yours: put its public key into %s, in a line @cert-authority %s KEY",
 			ssh.FingerprintSHA256(cert.SignatureKey), strings.Join(knownHostsFiles(k.options), " or "), name)

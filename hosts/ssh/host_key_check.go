@@ -21,7 +21,7 @@ func (k *knownHosts) check(_ string, _ net.Addr, key ssh.PublicKey) error {
 		return k.checkUnwanted(cert)
 	}
 	if line, revoked := find(k.revoked, key); revoked {
-		return k.changed(key, []knownKey{line}, "is revoked")
+		return k.isRevoked("its key", key, line)
 	}
 	if len(k.options.HostKeys) > 0 {
 		return k.checkPins(key)
@@ -30,7 +30,7 @@ func (k *knownHosts) check(_ string, _ net.Addr, key ssh.PublicKey) error {
 		return nil
 	}
 	if same := k.sameType(key); len(same) > 0 {
-		return k.changed(key, same, "is not the one that is known")
+		return k.changed(key, same)
 	}
 	return k.unknown(key)
 }
@@ -97,14 +97,24 @@ func hostKeyFile(keyType string) string {
 	return "ssh_host_" + kind + "_key.pub"
 }
 
-func (k *knownHosts) changed(key ssh.PublicKey, lines []knownKey, how string) error {
+// isRevoked is about a key that a line revokes: for every host, whatever the line names, since it is in wrong hands.
+func (k *knownHosts) isRevoked(what string, key ssh.PublicKey, line knownKey) error {
+	return &hosts.Error{
+		Kind: hosts.KindHostKeyChanged, Op: "check the host key of " + k.options.address(),
+		Err: fmt.Errorf("%s (%s %s) is revoked by %s", what, key.Type(), ssh.FingerprintSHA256(key), line),
+		Fix: fmt.Sprintf("somebody may be in between. What is revoked is refused in every place: give the host a new key; or, if %s is wrong, take that line out", line),
+	}
+}
+
+// changed is about a key in whose place lines have others.
+func (k *knownHosts) changed(key ssh.PublicKey, lines []knownKey) error {
 	var expected []string
 	for _, line := range lines {
 		expected = append(expected, fmt.Sprintf("%s (%s)", ssh.FingerprintSHA256(line.key), line))
 	}
 	return &hosts.Error{
 		Kind: hosts.KindHostKeyChanged, Op: "check the host key of " + k.options.address(),
-		Err: fmt.Errorf("its %s key %s %s: %s", key.Type(), ssh.FingerprintSHA256(key), how, strings.Join(expected, ", ")),
+		Err: fmt.Errorf("its %s key %s is not the one that is known: %s", key.Type(), ssh.FingerprintSHA256(key), strings.Join(expected, ", ")),
 		Fix: fmt.Sprintf("somebody may be in between. If the host was set up anew: ssh-keygen -R '%s' -f %s, then add its new key",
 			k.options.lookupName(), lines[0].file),
 	}

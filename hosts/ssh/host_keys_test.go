@@ -169,6 +169,22 @@ func TestNamesOfHostsAreTheSameInUpperCase(t *testing.T) {
 	}
 }
 
+// TestARevokedKeyIsToldByItsLine, whatever host the line names: what has revoked the key is to be changed, and no other.
+func TestARevokedKeyIsToldByItsLine(t *testing.T) {
+	server := newServer(t)
+	writeKnownHosts(t, server, address(server)+" "+authorized(server.HostKey()), "@revoked 192.0.2.7 "+authorized(server.HostKey()))
+	err := refused(t, options(server), hosts.KindHostKeyChanged, "is revoked by "+server.KnownHostsFile+":2", "in every place", "a new key")
+	if strings.Contains(err.Fix, "ssh-keygen -R") || strings.Contains(err.Fix, "set up anew") {
+		t.Errorf("it says to remove another line: %s", err.Fix)
+	}
+	authority, key := newSigner(t), newSigner(t)
+	signer, failed := xssh.NewCertSigner(certificate(t, authority, key.PublicKey(), xssh.HostCert, time.Hour, server.Host), key)
+	must(t, failed)
+	server.UseHostKeys(signer)
+	writeKnownHosts(t, server, "@cert-authority * "+authorized(authority.PublicKey()), "@revoked 192.0.2.7 "+authorized(authority.PublicKey()))
+	refused(t, options(server), hosts.KindHostKeyChanged, "the authority of its certificate", "is revoked by "+server.KnownHostsFile+":2")
+}
+
 // TestTrustOnFirstUse writes unknown keys down and says so; others are refused as ever.
 func TestTrustOnFirstUse(t *testing.T) {
 	server := newServer(t)
