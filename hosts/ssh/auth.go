@@ -149,15 +149,25 @@ func (a *authentication) mayAnswer(name string) bool {
 // password answers the method password, for which the host has no words of its own.
 func (a *authentication) password() (string, error) { return a.take("", "", false, true) }
 
-// aPassword is a question that wants the user's password, in the words of PAM in some languages.
-var aPassword = regexp.MustCompile(`(?i)pass(word|wort|code)|mot de passe|contrase|senha|wachtwoord|parol|has[łl]o|l[öo]senord|adgangskode|salasana|jelsz|пароль|密码|密碼|パスワード|암호`)
+// aPassword is a question that wants the user's password, in the words of PAM in some languages, or in SSSD's.
+var aPassword = regexp.MustCompile(`(?i)pass(word|wort)|first factor|mot de passe|contrase|senha|wachtwoord|parol|has[łl]o|l[öo]senord|adgangskode|salasana|jelsz|пароль|密码|密碼|パスワード|암호`)
+
+// aCode is one that wants what is good once, alone or behind the password.
+var aCode = regexp.MustCompile(`(?i)\b(token|otp\b|one[- ]?time|einmal)`)
+
+// whoAsks is what many hosts put before a question: their user and name.
+var whoAsks = regexp.MustCompile(`^\([^)]*\) *`)
+
+func asksPassword(text string) bool {
+	return aPassword.MatchString(text) && !aCode.MatchString(whoAsks.ReplaceAllString(text, ""))
+}
 
 // answer answers the host's own questions, all at once.
 func (a *authentication) answer(name, instruction string, questions []string, echoed []bool) ([]string, error) {
 	answers := make([]string, len(questions))
 	for i, text := range questions {
 		said := strings.TrimSpace(name + "\n" + instruction)
-		isPassword := !echoed[i] && aPassword.MatchString(text)
+		isPassword := !echoed[i] && asksPassword(text)
 		var err error
 		if answers[i], err = a.take(strings.TrimSpace(text), said, echoed[i], isPassword); err != nil {
 			return nil, err

@@ -84,9 +84,9 @@ func (a *asking) ask() {
 	}
 }
 
-// forPassword is what asks for the user's password and tells nothing else: sudo's own words,
+// forPassword is what asks for the user's password and tells nothing else: sudo's own words, or SSSD's,
 // with whatever a host's name makes of them, would be another question on each host.
-var forPassword = regexp.MustCompile(`(?i)^(\[sudo[^\]]*\] *)?(doas \([^)]*\) *)?(password( for [^ :]+)?)? *:?$`)
+var forPassword = regexp.MustCompile(`(?i)^(\[sudo[^\]]*\] *)?(doas \([^)]*\) *)?(password( for [^ :]+)?|first factor)? *:?$`)
 
 // question is what a line asks, empty where it is the user's password.
 func (a *asking) question(line string) string {

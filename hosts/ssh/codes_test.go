@@ -101,6 +101,30 @@ func TestACodeForRootIsGivenToOneHostOnce(t *testing.T) {
 	}
 }
 
+// TestWhatIsThePassword among what PAM asks, and what may be a code, which is asked for at each host.
+func TestWhatIsThePassword(t *testing.T) {
+	for question, want := range map[string]struct{ login, become bool }{
+		"Password: ":                 {true, true},
+		"(ops@token-1) Password: ":   {true, false},
+		"[sudo] password for ops: ":  {true, true},
+		"doas (ops@cp-1) password: ": {true, true},
+		"Passwort: ":                 {true, false},
+		"First Factor: ":             {true, true}, // SSSD
+		"Second Factor (optional): ": {false, false},
+		"Verification code: ":        {false, false},
+		"Password + Token value: ":   {false, false}, // SSSD, where both are one
+		"One-time password (OATH): ": {false, false},
+		"Enter PASSCODE: ":           {false, false}, // SecurID
+		"Passcode or option (1-2): ": {false, false},
+		"Enter your OTP password: ":  {false, false},
+		"Password for otpmaster: ":   {true, true},
+	} {
+		if login, become := ssh.AsksForPassword(question); login != want.login || become != want.become {
+			t.Errorf("%q: to log in %v, to become root %v", question, login, become)
+		}
+	}
+}
+
 // TestAHostsOwnPasswordMayChange: one that it has taken and then refuses is forgotten.
 func TestAHostsOwnPasswordMayChange(t *testing.T) {
 	servers := append(passwordHosts(t, 1, "secret"), passwordHosts(t, 1, "other")...)

@@ -14,6 +14,11 @@ func IdleAtMost(t testing.TB, most time.Duration) {
 	t.Cleanup(func() { idleMost = before })
 }
 
+// AsksForPassword tells whether a question is for the user's password, when logging in and when becoming root.
+func AsksForPassword(question string) (login, become bool) {
+	return asksPassword(strings.TrimSpace(question)), newAsking().question(question) == ""
+}
+
 // Said are what a configuration has said of options that have no field of their own, in words for tests.
 func Said(o Options) []string {
 	var all []string

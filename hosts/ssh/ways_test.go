@@ -233,6 +233,12 @@ var waysIn = map[string]wayIn{
 		s.SetWays(hosttest.Ways{NoKeys: true, Questions: []hosttest.Exchange{{Prompts: []string{"(ops@host) Password: "}, Answers: []string{"secret"}}}})
 		o.PasswordFile = passwordFile(t, "secret\n", 0o600)
 	}},
+	"a password in a file that SSSD asks for": {set: func(t *testing.T, s *hosttest.Server, o *ssh.Options, by *operator) {
+		s.SetWays(hosttest.Ways{NoKeys: true, Questions: []hosttest.Exchange{
+			{Prompts: []string{"First Factor: "}, Answers: []string{"secret"}}, {Prompts: []string{"Second Factor (optional): "}, Answers: []string{"123456"}},
+		}})
+		o.PasswordFile, by.answers = passwordFile(t, "secret\n", 0o600), []string{"123456"}
+	}, asked: []string{"Second Factor (optional):"}},
 	"several questions, and a code": {set: func(_ *testing.T, s *hosttest.Server, _ *ssh.Options, by *operator) {
 		s.SetWays(hosttest.Ways{NoKeys: true, Questions: []hosttest.Exchange{
 			{Instruction: "Two steps", Prompts: []string{"Password: ", "Verification code: "}, Answers: []string{"secret", "123456"}},
