@@ -184,9 +184,23 @@ type Disk struct {
 	Path string `json:"path"`
 	Free int64  `json:"free"` // bytes that root may write
 	Size int64  `json:"size"`
+	// Device is what it is mounted from (/dev/sda1); empty where that is none: an overlay, a tmpfs, a share.
+	Device string `json:"device,omitempty"`
 	// Inodes is how many files it can have, and InodesFree how many more; 0: as many as there is room for.
 	Inodes     int64 `json:"inodes,omitempty"`
 	InodesFree int64 `json:"inodesFree,omitempty"`
+}
+
+// Shares tells whether two paths lie on one file system, and so share its room: by their devices where both have one,
+// else by their figures, of which what is free changes between two looks.
+func (d Disk) Shares(other Disk) bool {
+	if d.Size != other.Size { // of one device too, where a part of it has a quota
+		return false
+	}
+	if d.Device != "" && other.Device != "" {
+		return d.Device == other.Device
+	}
+	return max(d.Free, other.Free)-min(d.Free, other.Free) <= d.Size/1000
 }
 
 // FileType is what lies at a path.

@@ -102,13 +102,7 @@ func (h *Host) mountsOf(places []string) (map[string]hosts.Mount, error) {
 	}
 	found := map[string]hosts.Mount{}
 	for _, place := range places {
-		real := h.realPlace(h.at(place))
-		var holder *mountinfo.Info
-		for _, mount := range all { // of those at one place the last is on top
-			if liesWithin(real, mount.Mountpoint) && (holder == nil || len(mount.Mountpoint) >= len(holder.Mountpoint)) {
-				holder = mount
-			}
-		}
+		holder := h.mountHolding(all, place)
 		if holder == nil {
 			continue
 		}
@@ -119,20 +113,6 @@ func (h *Host) mountsOf(places []string) (map[string]hosts.Mount, error) {
 		}
 	}
 	return found, nil
-}
-
-// liesWithin tells whether a path is a folder or lies below it.
-func liesWithin(path, folder string) bool {
-	return path == folder || strings.HasPrefix(path, strings.TrimSuffix(folder, "/")+"/")
-}
-
-// realPlace is what a path leads to: of what is not there yet, what its parents lead to.
-func (h *Host) realPlace(path string) string {
-	for rest := ""; ; path, rest = filepath.Dir(path), filepath.Join(filepath.Base(path), rest) {
-		if real, err := filepath.EvalSymlinks(path); err == nil || path == "/" {
-			return filepath.Join(real, rest)
-		}
-	}
 }
 
 // proxies are what systemd's services would take for their proxies. Where the URL of one has a password, that

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -59,6 +60,32 @@ func TestModulesThatTheKernelCanLoad(t *testing.T) {
 		if diff := cmp.Diff(want, got.Modules); diff != "" {
 			t.Errorf("locked %s (-want +got):\n%s", locked, diff)
 		}
+	}
+}
+
+// TestFileSystemsAreToldApart by what they are mounted from, where that is a device.
+func TestFileSystemsAreToldApart(t *testing.T) {
+	m := newMachine(t)
+	m.write("/var/log/.keep", "")
+	mount(t, m.at("/var/log"), "")
+	found := map[string]hosts.Disk{}
+	for _, disk := range m.observe(m.host(), hosts.Query{}).Disks {
+		found[disk.Path] = disk
+	}
+	root, logs := found["/"], found["/var/log"]
+	if logs.Size == 0 || logs.Device != "" || logs.Shares(root) {
+		t.Errorf("a tmpfs of its own is seen as %+v, beside %+v", logs, root)
+	}
+	if etcd := found["/var/lib/etcd"]; !etcd.Shares(root) || etcd.Device != root.Device {
+		t.Errorf("what lies on the root is seen as %+v, beside %+v", etcd, root)
+	}
+	mounts, err := mountinfo.GetMounts(mountinfo.ParentsFilter(m.at("/")))
+	if err != nil || len(mounts) == 0 {
+		t.Fatalf("%v, %v", mounts, err)
+	}
+	slices.SortFunc(mounts, func(a, b *mountinfo.Info) int { return len(b.Mountpoint) - len(a.Mountpoint) })
+	if source := mounts[0].Source; strings.HasPrefix(source, "/") && root.Device != source {
+		t.Errorf("the root is mounted from %q, and seen as from %q", source, root.Device)
 	}
 }
 

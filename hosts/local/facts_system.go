@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -22,7 +23,7 @@ import (
 const bootIDFile = "/proc/sys/kernel/random/boot_id"
 
 // writtenPlaces are where Slipway, and what it sets up, writes.
-var writtenPlaces = []string{"/", "/opt", "/var/lib/slipway", "/var/lib/containerd", "/var/lib/kubelet", "/var/lib/etcd"}
+var writtenPlaces = []string{"/", "/opt", "/var/lib/slipway", "/var/lib/containerd", "/var/lib/kubelet", "/var/lib/etcd", "/var/log"}
 
 func (h *Host) observeSystem(_ context.Context, _ hosts.Query, facts *hosts.Facts) error {
 	running, static, err := h.hostnames()
@@ -177,6 +178,10 @@ func (h *Host) overlayUsable() bool {
 }
 
 func (h *Host) observeDisks(ctx context.Context, _ hosts.Query, facts *hosts.Facts) error {
+	mounts, err := mountinfo.GetMounts(nil)
+	if err != nil {
+		return err
+	}
 	for _, path := range writtenPlaces {
 		lookingAt(ctx, path)
 		disk, err := diskAt(h.at(path))
@@ -184,6 +189,9 @@ func (h *Host) observeDisks(ctx context.Context, _ hosts.Query, facts *hosts.Fac
 			return err
 		}
 		disk.Path = path
+		if mount := h.mountHolding(mounts, path); mount != nil && strings.HasPrefix(mount.Source, "/") {
+			disk.Device = mount.Source
+		}
 		facts.Disks = append(facts.Disks, disk)
 	}
 	return nil

@@ -96,3 +96,29 @@ func unmountPoint(path string) error {
 	}
 	return err
 }
+
+// mountHolding is the one of the mounts that a path of the host lies on, or would once it is made; nil: none does.
+func (h *Host) mountHolding(all []*mountinfo.Info, path string) *mountinfo.Info {
+	real := h.realPlace(h.at(path))
+	var holder *mountinfo.Info
+	for _, mount := range all { // of those at one place the last is on top
+		if liesWithin(real, mount.Mountpoint) && (holder == nil || len(mount.Mountpoint) >= len(holder.Mountpoint)) {
+			holder = mount
+		}
+	}
+	return holder
+}
+
+// liesWithin tells whether a path is a folder or lies below it.
+func liesWithin(path, folder string) bool {
+	return path == folder || strings.HasPrefix(path, strings.TrimSuffix(folder, "/")+"/")
+}
+
+// realPlace is what a path leads to: of what is not there yet, what its parents lead to.
+func (h *Host) realPlace(path string) string {
+	for rest := ""; ; path, rest = filepath.Dir(path), filepath.Join(filepath.Base(path), rest) {
+		if real, err := filepath.EvalSymlinks(path); err == nil || path == "/" {
+			return filepath.Join(real, rest)
+		}
+	}
+}

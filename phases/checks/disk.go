@@ -2,6 +2,7 @@ package checks
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
@@ -37,10 +38,7 @@ func fullDisks(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 		if !known {
 			continue
 		}
-		// Two paths on one file system show the same figures, and share it.
-		i := slices.IndexFunc(volumes, func(v *volume) bool {
-			return v.disk.Size == disk.Size && v.disk.Free == disk.Free
-		})
+		i := slices.IndexFunc(volumes, func(v *volume) bool { return v.disk.Shares(disk) })
 		if i < 0 {
 			volumes = append(volumes, &volume{disk: disk})
 			i = len(volumes) - 1
@@ -50,18 +48,19 @@ func fullDisks(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 	}
 	var all []Finding
 	for _, v := range volumes {
+		holdsImages := slices.Contains(v.paths, manifests.ContainerdData)
 		where := strings.Join(v.paths, ", ")
 		switch left := v.disk.Free - v.bytes; {
 		case left < 0:
 			all = append(all, finding("free at least "+hosts.Size(-left)+" on this file system (df -h "+v.disk.Path+" shows it)",
 				"%s free below %s, about %s needed", hosts.Size(v.disk.Free), where, hosts.Size(v.bytes)))
-		case left < v.disk.Size/100*keptFree:
+		case holdsImages && left < v.disk.Size/100*keptFree:
 			all = append(all, warning("free at least "+hosts.Size(v.disk.Size/100*keptFree-left)+" on this file system (df -h "+v.disk.Path+" shows it)",
 				"about %s of %s would be left below %s: the kubelet evicts Pods when less than %d %% is free",
 				hosts.Size(left), hosts.Size(v.disk.Size), where, keptFree))
 		}
 	}
-	return append(all, lackingRoom(host, facts)...)
+	return slices.Concat(all, lackingRoom(host, facts), smallForEtcd(v, host, facts))
 }
 
 // The parts of a file system below which the kubelet begins to evict Pods, in percent: of the space of the one
@@ -88,11 +87,42 @@ func lackingRoom(host cluster.Host, facts hosts.Facts) []Finding {
 				"%d of %d inodes free below %s: the kubelet evicts Pods when less than %d %% are free", disk.InodesFree, disk.Inodes, place, keptOfInodes))
 		}
 	}
+	kubelets, _ := diskOf(facts.Disks, manifests.KubeletFolder)
+	if logs, known := diskOf(facts.Disks, logFolder); known && !logs.Shares(kubelets) && logs.Free < logRoom {
+		all = append(all, warning("free at least "+hosts.Size(logRoom-logs.Free)+" on this file system (df -h "+logFolder+" shows it)",
+			"%s of %s free below %s, where containers' logs and the journal go", hosts.Size(logs.Free), hosts.Size(logs.Size), logFolder))
+	}
 	return all
 }
 
+// logFolder is where the kubelet keeps containers' logs, and systemd its journal; logRoom is below how many free bytes
+// that is told: a container's log may take five files of 10 MiB.
+const (
+	logFolder = "/var/log"
+	logRoom   = 500 << 20
+)
+
+// etcdQuota is how large etcd's database may grow unless quota-backend-bytes says so, in bytes: etcd's own default.
+const etcdQuota = 2 << 30
+
+// smallForEtcd is a file system that etcd's database does not fit on when it has grown as large as it may.
+func smallForEtcd(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
+	disk, known := diskOf(facts.Disks, manifests.EtcdData)
+	if !known || !host.HasRole(cluster.RoleControlPlane) || !v.Cluster.StackedEtcd() {
+		return nil
+	}
+	quota := int64(etcdQuota)
+	for _, arg := range v.Cluster.ExtraArgs.Etcd {
+		if number, err := strconv.ParseInt(arg.Value, 10, 64); err == nil && arg.Name == "quota-backend-bytes" && number > 0 {
+			quota = number
+		}
+	}
+	return when(disk.Size < quota, warning("make it larger (df -h "+manifests.EtcdData+" shows it), or set etcd's quota-backend-bytes in extraArgs lower",
+		"the file system below %s has %s, and etcd's database may grow to %s: a full disk ends etcd", manifests.EtcdData, hosts.Size(disk.Size), hosts.Size(quota)))
+}
+
 // needs are what the host lacks of the bundle, by where it goes: blobs in the store
-// until they are in their place, unpacked files, and images with their layers.
+// until they are in their place, unpacked files, and images with their layers; and the log that a new etcd begins with.
 func needs(v view.View, host cluster.Host, facts hosts.Facts) []need {
 	var store, files, images int64
 	seen := map[string]bool{}
@@ -136,7 +166,11 @@ func needs(v view.View, host cluster.Host, facts hosts.Facts) []need {
 			}
 		}
 	}
-	return []need{{"/var/lib/slipway", store}, {"/opt", files}, {manifests.ContainerdData, images}}
+	all := []need{{"/var/lib/slipway", store}, {"/opt", files}, {manifests.ContainerdData, images}}
+	if host.HasRole(cluster.RoleControlPlane) && v.Cluster.StackedEtcd() && !view.HasEtcdData(facts) {
+		all = append(all, need{manifests.EtcdData, 2 * hosts.EtcdLogRoom}) // it makes the second file of its log at once
+	}
+	return all
 }
 
 // diskOf is the file system that a path lies on: the one shown for the longest path
