@@ -90,8 +90,8 @@ type Prior struct {
 	Setting string `json:"setting"`
 	Value   string `json:"value,omitempty"`
 	Absent  bool   `json:"absent,omitempty"` // there was nothing
-	// Set is what Slipway last made of a kernel parameter: where it is something else by
-	// now, somebody else has set it since, and it is not put back.
+	// Set is what Slipway last made of a kernel parameter, the host's name or its time zone: where it is something
+	// else by now, somebody else has set it since, and it is not put back.
 	Set string `json:"set,omitempty"`
 }
 

@@ -77,9 +77,21 @@ func (h *Host) setHostname(ctx context.Context, a hosts.SetHostname) (hosts.Outc
 	return h.apply(ctx, change{
 		action: a,
 		detail: "was " + running,
-		note:   remember(hosts.Prior{Setting: "hostname", Value: was}),
+		note:   remember(hosts.Prior{Setting: "hostname", Value: was, Set: a.Name}),
 		act:    func(context.Context) error { return h.nameHost(a.Name, a.Name) },
 	})
+}
+
+// priorNames are the running and the static name of before; the latter is empty where there was none.
+func priorNames(prior hosts.Prior) (running, static string) {
+	running, static, differ := strings.Cut(prior.Value, " ")
+	switch {
+	case !differ:
+		static = running
+	case static == noStaticName:
+		static = ""
+	}
+	return running, static
 }
 
 // nameHost writes the static name first: it is what a crash in between leaves for the

@@ -46,28 +46,13 @@ func (h *Host) restore(ctx context.Context, a hosts.Restore) (hosts.Outcome, err
 		todo.finish = func() error { return h.dropBackup(name) }
 	case "unit":
 		todo.settle = both(todo.settle, func(r *hosts.Record) { r.ForgetUnit(name) }) // it is not Slipway's any more
-	case "sysctl", "module":
+	case "sysctl", "module", "hostname", "timezone":
 		if why := h.changedSince(record, kind, name, prior); why != "" {
 			todo.detail = "left alone: " + why
 			todo.act = func(context.Context) error { return nil }
 		}
 	}
 	return h.apply(ctx, todo)
-}
-
-// changedSince says why a kernel setting is no longer Slipway's to put back; "" where it is.
-func (h *Host) changedSince(record *hosts.Record, kind, name string, prior hosts.Prior) string {
-	if kind == "module" {
-		if path := h.asksForModule(record, name); path != "" {
-			return path + " asks for the module"
-		}
-		return ""
-	}
-	have, err := h.readSysctl(name)
-	if err != nil || prior.Set == "" || have == prior.Set || have == prior.Value {
-		return ""
-	}
-	return fmt.Sprintf("it is %s, and Slipway set %s", have, prior.Set)
 }
 
 // restorers are how each kind of setting is put back.
@@ -118,14 +103,7 @@ func (h *Host) restoreSwap(ctx context.Context, name string, prior hosts.Prior) 
 }
 
 func (h *Host) restoreHostname(_ context.Context, _ string, prior hosts.Prior) error {
-	running, static, differ := strings.Cut(prior.Value, " ")
-	switch {
-	case !differ:
-		static = running
-	case static == noStaticName:
-		static = ""
-	}
-	return h.nameHost(running, static)
+	return h.nameHost(priorNames(prior))
 }
 
 // restoreModule takes a module out again; one in use stays until the next boot.

@@ -3,6 +3,7 @@
 package local_test
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -148,6 +149,50 @@ func TestSysctlThatSomebodyElseSetSinceStays(t *testing.T) {
 		}
 		m.once(host, hosts.Restore{Setting: setting}, hosts.Unchanged)
 		m.do(host, hosts.Forget{})
+	}
+}
+
+// TestNamesAndZonesThatSomebodyElseSetSinceStay, as kernel parameters do.
+func TestNamesAndZonesThatSomebodyElseSetSinceStay(t *testing.T) {
+	for since, want := range map[string]string{"": "before", "before": "before", "theirs": "theirs"} {
+		m := newMachine(t)
+		host := m.host()
+		m.write("/etc/hostname", "before\n")
+		m.do(host, hosts.SetHostname{Name: "earlier"})
+		m.do(host, hosts.SetHostname{Name: "cp-1"})
+		if since != "" {
+			m.write("/etc/hostname", since+"\n")
+			m.write("/proc/sys/kernel/hostname", since+"\n")
+		}
+		outcome := m.once(host, hosts.Restore{Setting: "hostname"}, hosts.Changed)
+		if got := strings.TrimSpace(m.read("/etc/hostname")); got != want || strings.HasPrefix(outcome.Detail, "left alone") != (want == "theirs") {
+			t.Errorf("over the name %q it is %q, want %q; %s", since, got, want, outcome.Detail)
+		}
+		m.once(host, hosts.Restore{Setting: "hostname"}, hosts.Unchanged)
+	}
+	for since, want := range map[string]string{"": "Etc/UTC", "../usr/share/zoneinfo/Etc/UTC": "Etc/UTC", "../usr/share/zoneinfo/Asia/Tokyo": "Asia/Tokyo"} {
+		m := timeMachine(t)
+		host := m.host()
+		m.do(host, hosts.SetTimeZone{Zone: "Europe/Berlin"})
+		if since != "" {
+			if err := errors.Join(os.Remove(m.at("/etc/localtime")), os.Symlink(since, m.at("/etc/localtime"))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		outcome := m.once(host, hosts.Restore{Setting: hosts.TimeZoneSetting}, hosts.Changed)
+		if got := m.observe(host, hosts.Query{}).TimeSettings.Zone; got != want || strings.HasPrefix(outcome.Detail, "left alone") != (want == "Asia/Tokyo") {
+			t.Errorf("over the zone %q it is %q, want %q; %s", since, got, want, outcome.Detail)
+		}
+	}
+	m := timeMachine(t)
+	host := m.host()
+	m.do(host, hosts.SetTimeZone{Zone: "Europe/Berlin"})
+	if err := os.Remove(m.at("/etc/localtime")); err != nil {
+		t.Fatal(err)
+	}
+	m.write("/etc/localtime", "TZif")
+	if outcome := m.once(host, hosts.Restore{Setting: hosts.TimeZoneSetting}, hosts.Changed); m.read("/etc/localtime") != "TZif" || !strings.HasPrefix(outcome.Detail, "left alone") {
+		t.Errorf("a file in the link's place: %s", outcome.Detail)
 	}
 }
 

@@ -64,7 +64,7 @@ func (h *Host) setTimeZone(ctx context.Context, a hosts.SetTimeZone) (hosts.Outc
 	if was == "" && h.exists(localTime) {
 		return hosts.Outcome{}, errors.New("/etc/localtime is no link to a time zone: see timedatectl status")
 	}
-	prior := hosts.Prior{Setting: hosts.TimeZoneSetting, Value: target, Absent: was == ""}
+	prior := hosts.Prior{Setting: hosts.TimeZoneSetting, Value: target, Absent: was == "", Set: a.Zone}
 	return h.apply(ctx, change{
 		action: a,
 		detail: "was " + cmp.Or(was, "none"),
