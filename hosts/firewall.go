@@ -88,6 +88,8 @@ type FirewallState struct {
 	Missing []string `json:"missing,omitempty"`
 	// Unsaved are settings of the firewall that runs which its files do not have: a reload ends them.
 	Unsaved []string `json:"unsaved,omitempty"`
+	// Unloaded are settings of its files which the firewall that runs does not have: a reload brings them into force.
+	Unloaded []string `json:"unloaded,omitempty"`
 	// Problem is why the firewall could not be looked at.
 	Problem string `json:"problem,omitempty"`
 }

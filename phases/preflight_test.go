@@ -109,6 +109,12 @@ func TestPreflight(t *testing.T) {
 		{"firewalld with settings that a reload ends", on("w-1", func(f *hosts.Facts) {
 			f.Firewall, f.FirewallState.Unsaved = "firewalld", []string{"zone public, services: http"}
 		}), "Firewalld", "w-1", false, "zone public, services: http", "--runtime-to-permanent"},
+		{"firewalld with settings that a reload brings into force", on("w-1", func(f *hosts.Facts) {
+			f.Firewall, f.FirewallState.Unloaded = "firewalld", []string{"zone public, services: ssh"}
+		}), "Firewalld", "w-1", true, "zone public, services: ssh", "--permanent"},
+		{"firewalld that is too old to be asked", on("w-1", func(f *hosts.Facts) {
+			f.Firewall, f.FirewallState.Version, f.FirewallState.Problem = "firewalld", "0.8.2", "ask firewalld (zone.getZoneSettings2): unknown method"
+		}), "Firewalld", "w-1", true, "0.8.2 is too old", "--add-port=30000-32767/tcp"},
 		{"firewalld with iptables", on("w-1", func(f *hosts.Facts) { f.Firewall, f.FirewallState.Flushes = "firewalld", true }), "Firewalld", "w-1", true, "takes kube-proxy's and flannel's rules away", "FirewallBackend=nftables"},
 		{"firewalld with a zone for a set of addresses", on("w-1", func(f *hosts.Facts) {
 			f.Firewall, f.FirewallState.Sources = "firewalld", map[string]string{"ipset:lan": "dmz", "10.0.0.0/16": "internal"}

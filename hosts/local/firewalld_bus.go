@@ -22,7 +22,10 @@ const (
 )
 
 // firewalldCaller asks firewalld over one connection.
-type firewalldCaller struct{ conn *dbus.Conn }
+type firewalldCaller struct {
+	conn  *dbus.Conn
+	keeps bool // a reload keeps direct rules and the entries of sets
+}
 
 // connect connects to the bus that firewalld is on. A call never starts it.
 func (f *firewalld) connect() (firewalldCaller, error) {
@@ -30,7 +33,7 @@ func (f *firewalld) connect() (firewalldCaller, error) {
 	if err != nil {
 		return firewalldCaller{}, fmt.Errorf("connect to firewalld: %w", err)
 	}
-	return firewalldCaller{conn}, nil
+	return firewalldCaller{conn, f.setting("FlushAllOnReload") == "no"}, nil
 }
 
 // ask calls a method, given behind the daemon's own name, and stores what it answers.
@@ -84,7 +87,7 @@ func (f *firewalld) ask(ctx context.Context, state *hosts.FirewallState) error {
 			state.Sources[source] = zone
 		}
 	}
-	state.Unsaved, err = caller.unsaved(ctx)
+	state.Unsaved, state.Unloaded, err = caller.differences(ctx)
 	return err
 }
 
@@ -94,41 +97,8 @@ func (f *firewalld) unsaved(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	defer caller.conn.Close()
-	return caller.unsaved(ctx)
-}
-
-// lasting are the settings of a zone that a reload takes from the files alone. Interfaces it keeps.
-var lasting = []string{"services", "ports", "protocols", "sources", "source_ports", "forward_ports", "icmp_blocks", "rules_str", "masquerade"}
-
-// unsaved lists what is in force and not in the files, but Slipway's own.
-func (c firewalldCaller) unsaved(ctx context.Context) ([]string, error) {
-	var zones []string
-	if err := c.ask(ctx, firewalldPath, ".zone.getZones", &zones); err != nil {
-		return nil, err
-	}
-	slices.Sort(zones)
-	var found []string
-	for _, zone := range zones {
-		var running, kept map[string]dbus.Variant
-		if err := c.ask(ctx, firewalldPath, ".zone.getZoneSettings2", &running, zone); err != nil {
-			return nil, err
-		}
-		var object dbus.ObjectPath
-		if err := c.ask(ctx, firewalldConfigPath, ".config.getZoneByName", &object, zone); err == nil {
-			if err := c.ask(ctx, object, ".config.zone.getSettings2", &kept); err != nil {
-				return nil, err
-			}
-		}
-		for _, key := range lasting {
-			have := settingWords(kept[key])
-			for _, word := range settingWords(running[key]) {
-				if !slices.Contains(have, word) && !strings.Contains(word, hosts.OpeningPrefix) {
-					found = append(found, fmt.Sprintf("zone %s, %s: %s", zone, strings.TrimSuffix(key, "_str"), word))
-				}
-			}
-		}
-	}
-	return found, nil
+	unsaved, _, err := caller.differences(ctx)
+	return unsaved, err
 }
 
 // settingWords are the entries of a setting as texts: of a list each, of a switch that is on one.

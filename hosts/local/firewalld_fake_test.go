@@ -33,6 +33,10 @@ type fakeFirewalld struct {
 	mu      sync.Mutex
 	reloads int
 	running map[string]zoneSettings
+	// policies, sets and direct are what is in force beside zones, and only that.
+	policies map[string][]string // services
+	sets     map[string][]string
+	direct   [][]string // words of rules of IPv4, chain INPUT
 }
 
 // zoneSettings are what the tests need of a zone.
@@ -122,6 +126,16 @@ func (f *fakeFirewalld) call(method string, args []any) ([]any, error) {
 		return zone(f.running, args[0])
 	case "org.fedoraproject.FirewallD1.config.getZoneByName":
 		return []any{dbus.ObjectPath("/zone/" + strings.ReplaceAll(fmt.Sprint(args[0]), "-", "_"))}, nil
+	case "org.fedoraproject.FirewallD1.policy.getPolicies":
+		return []any{slices.Sorted(maps.Keys(f.policies))}, nil
+	case "org.fedoraproject.FirewallD1.policy.getPolicySettings":
+		return []any{map[string]dbus.Variant{"services": dbus.MakeVariant(f.policies[fmt.Sprint(args[0])])}}, nil
+	case "org.fedoraproject.FirewallD1.ipset.getIPSets":
+		return []any{slices.Sorted(maps.Keys(f.sets))}, nil
+	case "org.fedoraproject.FirewallD1.ipset.getEntries":
+		return []any{f.sets[fmt.Sprint(args[0])]}, nil
+	case "org.fedoraproject.FirewallD1.direct.getAllRules":
+		return []any{f.rules()}, nil
 	case "org.fedoraproject.FirewallD1.reload":
 		f.reloads++
 		if err := f.refuses; err != nil {
@@ -132,6 +146,21 @@ func (f *fakeFirewalld) call(method string, args []any) ([]any, error) {
 		return nil, nil
 	}
 	return nil, errors.New("unknown method " + method)
+}
+
+// directRule is a rule as D-Bus has it.
+type directRule struct {
+	Family, Table, Chain string
+	Priority             int32
+	Words                []string
+}
+
+func (f *fakeFirewalld) rules() []directRule {
+	rules := []directRule{}
+	for _, words := range f.direct {
+		rules = append(rules, directRule{"ipv4", "filter", "INPUT", 0, words})
+	}
+	return rules
 }
 
 // config answers for the object of a zone's files.
@@ -191,7 +220,11 @@ func (f *fakeFirewalld) answerAll(in io.Reader, out io.Writer) {
 		reply := dbus.Message{Type: dbus.TypeMethodReply, Headers: map[dbus.HeaderField]dbus.Variant{dbus.FieldReplySerial: dbus.MakeVariant(message.Serial())}, Body: body}
 		if err != nil {
 			reply.Type, reply.Body = dbus.TypeError, []any{err.Error()}
-			reply.Headers[dbus.FieldErrorName] = dbus.MakeVariant("org.fedoraproject.FirewallD1.Exception")
+			name := "org.fedoraproject.FirewallD1.Exception"
+			if strings.HasPrefix(err.Error(), "unknown method") {
+				name = "org.freedesktop.DBus.Error.UnknownMethod"
+			}
+			reply.Headers[dbus.FieldErrorName] = dbus.MakeVariant(name)
 		}
 		if len(reply.Body) > 0 {
 			reply.Headers[dbus.FieldSignature] = dbus.MakeVariant(dbus.SignatureOf(reply.Body...))

@@ -179,6 +179,43 @@ func TestNoReloadEndsWhatIsOnlyInForce(t *testing.T) {
 	}
 }
 
+// TestWhatIsOnlyInForceBesideZones would end with a reload too; direct rules and entries of sets not where that keeps them.
+func TestWhatIsOnlyInForceBesideZones(t *testing.T) {
+	m := firewalldMachine(t)
+	daemon := newFakeFirewalld(m)
+	daemon.policies = map[string][]string{"guests": {"https"}, "slipway-pods": {"ours"}}
+	daemon.sets = map[string][]string{"banned": {"192.0.2.7"}}
+	daemon.direct = [][]string{{"-s", "192.0.2.9", "-j", "DROP"}}
+	host := m.open(local.Options{SystemBus: daemon.bus})
+	want := []string{"policy guests, services: https", "ipset banned: 192.0.2.7", "direct rule: ipv4 filter INPUT 0 -s 192.0.2.9 -j DROP"}
+	if state := m.observe(host, hosts.Query{}).FirewallState; !slices.Equal(state.Unsaved, want) || state.Problem != "" {
+		t.Errorf("unsaved: %q, want %q; %s", state.Unsaved, want, state.Problem)
+	}
+	m.write("/etc/firewalld/firewalld.conf", "FlushAllOnReload=no\n")
+	if got := m.observe(host, hosts.Query{}).FirewallState.Unsaved; !slices.Equal(got, want[:1]) {
+		t.Errorf("unsaved: %q, want %q", got, want[:1])
+	}
+}
+
+// TestWhatAReloadBringsIntoForce is told: somebody may have taken it away until the next reload. It stops nothing.
+func TestWhatAReloadBringsIntoForce(t *testing.T) {
+	m := firewalldMachine(t)
+	daemon := newFakeFirewalld(m)
+	daemon.running["public"] = zoneSettings{}
+	host := m.open(local.Options{SystemBus: daemon.bus})
+	state := m.observe(host, hosts.Query{}).FirewallState
+	if want := []string{"zone public, services: ssh"}; !slices.Equal(state.Unloaded, want) || len(state.Unsaved) > 0 {
+		t.Errorf("unloaded: %q, want %q; unsaved: %q", state.Unloaded, want, state.Unsaved)
+	}
+	m.once(host, openings("internal"), hosts.Changed)
+	zone := daemon.running["internal"]
+	zone.Services, zone.Rules = nil, nil
+	daemon.running["internal"] = zone
+	if got := m.observe(host, hosts.Query{}).FirewallState.Unloaded; slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, "slipway") }) {
+		t.Errorf("what is Slipway's own is unloaded: %q", got)
+	}
+}
+
 // removes is what somebody else removes.
 func (m *machine) removes(path string) {
 	m.t.Helper()

@@ -36,14 +36,15 @@ func firewall(kind string, rules commands) look {
 			return when(len(at.Unsaved) > 0, unsaved(at, "closes what Slipway opened"))
 		case !v.Cluster.ManagesFirewall():
 			return []Finding{warning(fix, "%s %s, and firewall.manage is false: it has to let the cluster's traffic through", kind, state)}
+		case kind == hosts.Firewalld && manifests.OldFirewalld(at): // its interface lacks what is asked
+			return []Finding{warning(fix, "%s %s is too old for Slipway to open (0.9 or newer): it has to let the cluster's traffic through", kind, at.Version)}
 		case at.Problem != "":
 			return []Finding{finding("see that "+kind+" is well: systemctl status "+kind, "%s %s, and Slipway cannot open it: %s", kind, state, at.Problem)}
-		case kind == hosts.Firewalld && manifests.OldFirewalld(at):
-			return []Finding{warning(fix, "%s %s is too old for Slipway to open (0.9 or newer): it has to let the cluster's traffic through", kind, at.Version)}
 		case len(at.Unsaved) > 0 && !isOpen(v, host, facts):
 			return []Finding{unsaved(at, "opens it")}
 		}
-		return slices.Concat(otherAddOn(v.Cluster, host, kind), flushes(facts.FirewallState), unknownSources(facts.FirewallState, openings))
+		found := slices.Concat(otherAddOn(v.Cluster, host, kind), flushes(facts.FirewallState), unknownSources(facts.FirewallState, openings))
+		return append(found, when(len(facts.FirewallState.Unloaded) > 0 && !isOpen(v, host, facts), unloaded(facts.FirewallState))...)
 	}
 }
 
@@ -57,6 +58,12 @@ func closes(facts hosts.Facts, kind string) bool {
 func unsaved(state hosts.FirewallState, does string) Finding {
 	return finding("keep them: firewall-cmd --runtime-to-permanent; or end them: firewall-cmd --reload; what a program sets, as fail2ban does, goes when that is stopped",
 		"firewalld has settings that its files do not have, and the reload that %s would end them: %s", does, strings.Join(state.Unsaved, "; "))
+}
+
+// unloaded tells of what a reload brings into force: it may be new, or was taken away until then.
+func unloaded(state hosts.FirewallState) Finding {
+	return warning("where that was taken away on purpose, take it away with firewall-cmd --permanent too, before; else nothing is to be done",
+		"the reload that opens firewalld brings into force what its files have and it has not: %s", strings.Join(state.Unloaded, "; "))
 }
 
 // unsavedAtReset tells of them before anything is reset: the firewall is closed last.
