@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -33,6 +34,8 @@ type firewallNote struct {
 	Opened hosts.OpenFirewall `json:"opened"`
 	// Earlier is what was opened before, until it is closed.
 	Earlier *hosts.OpenFirewall `json:"earlier,omitempty"`
+	// Made are firewalld's zones that had no file of the machine's own before.
+	Made []string `json:"made,omitempty"`
 }
 
 // opened are the openings that a note speaks of.
@@ -69,12 +72,16 @@ func noteOf(record *hosts.Record, kind string) (*firewallNote, error) {
 	return &note, nil
 }
 
-// firewall gives the firewall of a kind.
-func (h *Host) firewall(ctx context.Context, kind string) (firewall, error) {
+// firewall gives the firewall of a kind, of which a note speaks.
+func (h *Host) firewall(ctx context.Context, kind string, note *firewallNote) (firewall, error) {
 	switch kind {
 	case hosts.Firewalld:
 		state, err := h.unitIfAny(ctx, "firewalld.service")
-		return &firewalld{host: h, runs: state.Active == "active" || state.Active == "reloading"}, err
+		tool := &firewalld{host: h, runs: state.Active == "active" || state.Active == "reloading"}
+		if note != nil {
+			tool.made = note.Made
+		}
+		return tool, err
 	case hosts.UFW:
 		return &ufw{host: h}, nil
 	}
@@ -83,15 +90,15 @@ func (h *Host) firewall(ctx context.Context, kind string) (firewall, error) {
 
 // openFirewall opens in a firewall what the cluster needs, and closes what it no longer does.
 func (h *Host) openFirewall(ctx context.Context, a hosts.OpenFirewall) (hosts.Outcome, error) {
-	tool, err := h.firewall(ctx, a.Kind)
-	if err != nil {
-		return hosts.Outcome{}, err
-	}
 	record, err := h.record.read()
 	if err != nil {
 		return hosts.Outcome{}, err
 	}
 	note, err := noteOf(record, a.Kind)
+	if err != nil {
+		return hosts.Outcome{}, err
+	}
+	tool, err := h.firewall(ctx, a.Kind, note)
 	if err != nil {
 		return hosts.Outcome{}, err
 	}
@@ -102,7 +109,13 @@ func (h *Host) openFirewall(ctx context.Context, a hosts.OpenFirewall) (hosts.Ou
 	if len(todo.what) == 0 && note != nil && note.Earlier == nil && reflect.DeepEqual(note.Opened, a) {
 		return unchanged, nil
 	}
-	coming, settled := firewallNote{Opened: a}, firewallNote{Opened: a}
+	made := h.makesZones(a, note)
+	coming, settled := firewallNote{Opened: a, Made: made}, firewallNote{Opened: a}
+	for _, zone := range made {
+		if slices.Contains(a.Zones, zone) { // else its file is gone, or has become its user's
+			settled.Made = append(settled.Made, zone)
+		}
+	}
 	if note != nil {
 		coming.Earlier = &note.Opened
 	}
@@ -115,13 +128,27 @@ func (h *Host) openFirewall(ctx context.Context, a hosts.OpenFirewall) (hosts.Ou
 	})
 }
 
+// makesZones are firewalld's zones of which only the package's file is there when they are opened, or was when they were.
+func (h *Host) makesZones(a hosts.OpenFirewall, note *firewallNote) []string {
+	var made []string
+	if note != nil {
+		made = note.Made
+	}
+	for _, zone := range a.Zones {
+		if !h.exists(ownZoneFile(zone)) {
+			made = addOnce(made, zone)
+		}
+	}
+	return made
+}
+
 // restoreFirewall closes what Slipway has opened. Others' openings stay.
 func (h *Host) restoreFirewall(ctx context.Context, kind string, prior hosts.Prior) error {
 	note, err := noteOf(&hosts.Record{Priors: []hosts.Prior{prior}}, kind)
 	if err != nil {
 		return err
 	}
-	tool, err := h.firewall(ctx, kind)
+	tool, err := h.firewall(ctx, kind, note)
 	if err != nil {
 		return err
 	}
@@ -177,7 +204,8 @@ func (h *Host) enabledFirewall(ctx context.Context) (string, error) {
 }
 
 func (h *Host) firewallState(ctx context.Context, record *hosts.Record, kind string) (hosts.FirewallState, error) {
-	tool, err := h.firewall(ctx, kind)
+	note, noteErr := noteOf(record, kind)
+	tool, err := h.firewall(ctx, kind, note)
 	if err != nil {
 		return hosts.FirewallState{}, err
 	}
@@ -187,9 +215,8 @@ func (h *Host) firewallState(ctx context.Context, record *hosts.Record, kind str
 			return state, err
 		}
 	}
-	note, err := noteOf(record, kind)
-	if note == nil || err != nil {
-		return state, err
+	if note == nil || noteErr != nil {
+		return state, noteErr
 	}
 	todo, err := tool.changes(ctx, note.Opened, note.opened())
 	if err != nil {

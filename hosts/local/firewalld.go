@@ -31,6 +31,7 @@ const podsZone = hosts.OpeningPrefix + "pods"
 type firewalld struct {
 	host *Host
 	runs bool
+	made []string // zones whose files Slipway has made, since only the package's were there
 }
 
 // fileChange is one file as it is and as it shall be; nil: it is not there.
@@ -182,10 +183,13 @@ func union[V any](one map[string]V, other map[string]bool) map[string]bool {
 	return all
 }
 
+// ownZoneFile is where a zone's file of the machine's own lies, which counts before the package's.
+func ownZoneFile(zone string) string { return path.Join(firewalldEtc, "zones", zone+".xml") }
+
 // zoneChange is the file of a zone of the user's with what is wanted, and nothing else of Slipway's, in it.
-// One that would say the same as the package's goes: Slipway has written it.
+// One that Slipway has made goes when it would say the same as the package's.
 func (f *firewalld) zoneChange(zone string, want hosts.OpenFirewall, opens bool) (fileChange, error) {
-	change := fileChange{path: path.Join(firewalldEtc, "zones", zone+".xml")}
+	change := fileChange{path: ownZoneFile(zone)}
 	packaged, err := readIfThere(f.host.at(path.Join(firewalldLib, "zones", zone+".xml")))
 	if err != nil {
 		return change, err
@@ -203,60 +207,8 @@ func (f *firewalld) zoneChange(zone string, want hosts.OpenFirewall, opens bool)
 	if change.after, err = withOpenings(base, want, opens); err != nil {
 		return change, fmt.Errorf("read the zone %s: %w", zone, err)
 	}
-	if !opens && (change.before == nil || packaged != nil && !bytes.Equal(change.before, change.after) && sameZone(change.after, packaged)) {
+	if !opens && (change.before == nil || packaged != nil && slices.Contains(f.made, zone) && sameZone(change.after, packaged)) {
 		change.after = nil
 	}
 	return change, nil
-}
-
-// look reads what firewalld's files and, where it runs, firewalld itself say.
-func (f *firewalld) look(ctx context.Context) (hosts.FirewallState, error) {
-	state := hosts.FirewallState{
-		DefaultZone: f.setting("DefaultZone"),
-		Strict:      isYes(f.setting("StrictForwardPorts")),
-		Flushes:     f.setting("FirewallBackend") == "iptables" && f.setting("FlushAllOnReload") != "no",
-	}
-	state.Bound, state.Sources = f.bindings()
-	state.Zones = maps.Clone(state.Bound)
-	if state.DefaultZone == "" {
-		state.DefaultZone = "public" // as firewalld falls back
-	}
-	if !f.runs {
-		return state, nil
-	}
-	return state, f.ask(ctx, &state)
-}
-
-// setting reads a line of firewalld.conf.
-func (f *firewalld) setting(key string) string {
-	return strings.TrimSpace(f.host.value(firewalldConf, key+"="))
-}
-
-func isYes(word string) bool {
-	return strings.EqualFold(word, "yes") || strings.EqualFold(word, "true")
-}
-
-// bindings are the zones of the interfaces and of the sources that zones' files name, but Slipway's own.
-func (f *firewalld) bindings() (bound, from map[string]string) {
-	bound, from = map[string]string{}, map[string]string{}
-	for _, folder := range []string{firewalldLib, firewalldEtc} {
-		for _, file := range f.host.glob(path.Join(folder, "zones", "*.xml")) {
-			zone := strings.TrimSuffix(path.Base(file), ".xml")
-			if zone == podsZone || folder == firewalldLib && f.host.exists(path.Join(firewalldEtc, "zones", zone+".xml")) {
-				continue
-			}
-			text, err := os.ReadFile(f.host.at(file))
-			if err != nil {
-				continue // firewalld cannot read it either
-			}
-			links, sources := zoneBindings(text)
-			for _, link := range links {
-				bound[link] = zone
-			}
-			for _, source := range sources {
-				from[source] = zone
-			}
-		}
-	}
-	return bound, from
 }

@@ -4,7 +4,6 @@ package local
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -238,35 +237,4 @@ func zoneWords(zone []byte) ([]string, error) {
 			}
 		}
 	}
-}
-
-// zoneBindings are the interfaces that a zone's file names, and the sources: not those of a rule.
-func zoneBindings(zone []byte) (links, sources []string) {
-	decoder := xml.NewDecoder(bytes.NewReader(zone))
-	for depth := 0; ; {
-		token, err := decoder.Token()
-		if err != nil {
-			return links, sources
-		}
-		switch element := token.(type) {
-		case xml.StartElement:
-			if depth == 1 && element.Name.Local == "interface" {
-				links = append(links, attribute(element, "name"))
-			}
-			if depth == 1 && element.Name.Local == "source" {
-				sources = append(sources, sourceOf(element))
-			}
-			depth++
-		case xml.EndElement:
-			depth--
-		}
-	}
-}
-
-// sourceOf is a source as firewalld itself calls it.
-func sourceOf(element xml.StartElement) string {
-	if set := attribute(element, "ipset"); set != "" {
-		return "ipset:" + set
-	}
-	return cmp.Or(attribute(element, "address"), attribute(element, "mac"))
 }

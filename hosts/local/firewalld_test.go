@@ -104,6 +104,22 @@ func TestFirewalldsFilesAreOpenedAndPutBack(t *testing.T) {
 	}
 }
 
+// TestAZonesFileThatSaysWhatThePackageSaysStays where it was there before: its user, or a tool of theirs, wrote it.
+func TestAZonesFileThatSaysWhatThePackageSaysStays(t *testing.T) {
+	m := firewalldMachine(t)
+	host := m.host()
+	own := strings.Replace(publicZone, "<zone>", "<!-- by hand --><zone>", 1)
+	m.write(publicFile, own)
+	m.do(host, openings("public"))
+	more := openings("public")
+	more.Openings = more.Openings[:1]
+	m.do(host, more)
+	m.once(host, hosts.Restore{Setting: "firewall/firewalld"}, hosts.Changed)
+	if !m.has(publicFile) || m.read(publicFile) != own {
+		t.Error("the user's zone is not as it was")
+	}
+}
+
 // TestWhatFirewalldHasRewrittenIsClosedToo: firewall-cmd writes a zone anew, in a form of its own, and with
 // what its user adds.
 func TestWhatFirewalldHasRewrittenIsClosedToo(t *testing.T) {
