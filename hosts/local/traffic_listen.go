@@ -10,9 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -212,70 +210,4 @@ func (u udpPackets) receive(buffer []byte) ([]byte, netip.AddrPort, bool, error)
 func (u udpPackets) reply(content []byte, to netip.AddrPort) error {
 	_, err := u.WriteToUDPAddrPort(content, to)
 	return err
-}
-
-// vrrpPackets is a raw socket for VRRP's protocol, at one address.
-type vrrpPackets struct {
-	*net.IPConn
-	four bool
-}
-
-// openVRRP opens it so that what it sends looks like a neighbour's.
-func openVRRP(address netip.Addr) (vrrpPackets, error) {
-	network := "ip6:"
-	if address.Is4() {
-		network = "ip4:"
-	}
-	conn, err := net.ListenIP(network+strconv.Itoa(vrrpProtocol), &net.IPAddr{IP: address.AsSlice(), Zone: address.Zone()})
-	if err != nil {
-		return vrrpPackets{}, err
-	}
-	socket := vrrpPackets{conn, address.Is4()}
-	err = onSocket(conn, func(fd int) error {
-		if socket.four {
-			return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TTL, vrrpTTL)
-		}
-		return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, vrrpTTL)
-	})
-	if err != nil {
-		_ = conn.Close()
-		return vrrpPackets{}, fmt.Errorf("set the TTL to %d: %w", vrrpTTL, err)
-	}
-	return socket, nil
-}
-
-// receive finds the TTL in IPv4's header, which raw sockets give; IPv6's they do not give.
-func (v vrrpPackets) receive(buffer []byte) ([]byte, netip.AddrPort, bool, error) {
-	n, _, _, from, err := v.ReadMsgIP(buffer, nil)
-	if err != nil {
-		return nil, netip.AddrPort{}, false, err
-	}
-	source, _ := netip.AddrFromSlice(from.IP)
-	content, sender := buffer[:n], netip.AddrPortFrom(source.Unmap(), 0)
-	if !v.four {
-		return content, sender, false, nil
-	}
-	const shortest = 20
-	if n < shortest || int(content[0]&0xf)*4 > n {
-		return nil, sender, false, nil
-	}
-	return content[int(content[0]&0xf)*4:], sender, content[8] != vrrpTTL, nil
-}
-
-func (v vrrpPackets) reply(content []byte, to netip.AddrPort) error {
-	_, err := v.WriteToIP(content, &net.IPAddr{IP: to.Addr().AsSlice()})
-	return err
-}
-
-// onSocket does something with a connection's descriptor.
-func onSocket(conn syscall.Conn, act func(fd int) error) error {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var failed error
-	if err := raw.Control(func(fd uintptr) { failed = act(int(fd)) }); err != nil {
-		return err
-	}
-	return failed
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
@@ -209,6 +210,38 @@ func TestTrafficBetweenTwoHosts(t *testing.T) {
 			_ = again.Close()
 		}
 	})
+}
+
+// TestARouterOnTheWayIsSeen by the TTL, or the hop limit, which it has lowered: here the sender has.
+func TestARouterOnTheWayIsSeen(t *testing.T) {
+	n := newNeighbour(t)
+	for _, way := range [][2]string{{hereAddress, thereAddress}, {hereSix, thereSix}} {
+		from, to, port := netip.MustParseAddr(way[0]), netip.MustParseAddr(way[1]), portOf(hosts.TrafficVRRP, way[1], 0)
+		open := n.serves(hosts.TrafficQuery{Key: []byte("key"), Listen: []hosts.Port{port}})
+		for hops, want := range map[int]byte{vrrpTTL: messageAnswer, vrrpTTL - 1: messageRouted} {
+			socket, err := openVRRP(from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			level, option := unix.IPPROTO_IP, unix.IP_TTL
+			if from.Is6() {
+				level, option = unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS
+			}
+			if err := onSocket(socket.IPConn, func(fd int) error { return unix.SetsockoptInt(fd, level, option, hops) }); err != nil {
+				t.Fatal(err)
+			}
+			answer, err := askUntilAnswered(t.Context(), []byte("key"), port, socket, func(packet []byte) error { return socket.reply(packet, netip.AddrPortFrom(to, 0)) },
+				func(buffer []byte) ([]byte, error) {
+					content, _, _, err := socket.receive(buffer)
+					return content, err
+				})
+			if err != nil || answer.kind != want {
+				t.Errorf("from %s with %d hops: the answer is of kind %d, want %d; %v", from, hops, answer.kind, want, err)
+			}
+			_ = socket.Close()
+		}
+		open.close()
+	}
 }
 
 // TestASmallerMTUOnTheWay: the far end takes smaller packets than this one sends, and says nothing.
