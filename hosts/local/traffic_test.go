@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -359,5 +360,50 @@ func TestAnAddressThatAnotherHasToo(t *testing.T) {
 	found, err := conflicts(t.Context(), []string{hereAddress})
 	if err != nil || len(found[hereAddress]) != len("00:00:00:00:00:00") {
 		t.Errorf("found %v, %v", found, err)
+	}
+}
+
+// TestAnAddressOfIPv6ThatANeighbourHadBefore: the kernel asks before it uses one, and what it finds is seen.
+func TestAnAddressOfIPv6ThatANeighbourHadBefore(t *testing.T) {
+	newNeighbour(t)
+	// The neighbour answers for its address once its end of the wire is up.
+	probe := hosts.Probe{From: hereSix, To: portOf(hosts.TrafficUDP, thereSix, 8473)}
+	if got := sendProbe(t.Context(), []byte("key"), probe); got.Passage != hosts.Turned {
+		t.Fatalf("the neighbour is not there: %+v", got)
+	}
+	updates, done := make(chan netlink.AddrUpdate, 16), make(chan struct{})
+	defer close(done)
+	if err := netlink.AddrSubscribe(updates, done); err != nil {
+		t.Fatal(err)
+	}
+	link, err := netlink.LinkByName("wire0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, err := netlink.ParseAddr(thereSix + "/64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.AddrAdd(link, address); err != nil {
+		t.Fatal(err)
+	}
+	for late := time.After(20 * time.Second); ; {
+		select {
+		case update := <-updates:
+			if !update.LinkAddress.IP.Equal(address.IP) || update.Flags&unix.IFA_F_DADFAILED == 0 {
+				continue
+			}
+		case <-late:
+			t.Fatal("the kernel has not said that somebody else has the address")
+		}
+		break
+	}
+	var facts hosts.Facts
+	if err := (&Host{root: "/"}).observeInterfaces(t.Context(), hosts.Query{}, &facts); err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(facts.Interfaces, func(l hosts.Link) bool { return l.Name == "wire0" })
+	if at < 0 || !slices.Equal(facts.Interfaces[at].Duplicates, []string{thereSix + "/64"}) {
+		t.Errorf("seen are %+v", facts.Interfaces)
 	}
 }
