@@ -48,8 +48,8 @@ func SmokePromises() []string {
 	return names
 }
 
-// Run asks for every promise, those that build on no other at the same time, and gives what
-// became of each, in the order of the table. tell is called when one is known, from several
+// Run asks for every promise, those that build on no other beside each other, as fast as the control
+// plane takes them, and gives what became of each, in the order of the table. tell is called when one is known, from several
 // goroutines. Clean takes away what was made.
 func (s *Smoke) Run(ctx context.Context, tell func(SmokeResult)) ([]SmokeResult, error) {
 	results := make([]SmokeResult, len(s.promises))
@@ -58,6 +58,7 @@ func (s *Smoke) Run(ctx context.Context, tell func(SmokeResult)) ([]SmokeResult,
 	for i, one := range s.promises {
 		known[one.name], place[one.name] = make(chan struct{}), i
 	}
+	s.pace = newSmokePace(s.answer)
 	var group sync.WaitGroup
 	for i, one := range s.promises {
 		group.Go(func() {
@@ -70,6 +71,7 @@ func (s *Smoke) Run(ctx context.Context, tell func(SmokeResult)) ([]SmokeResult,
 					return
 				}
 			}
+			s.pace.turn(ctx)
 			results[i] = s.prove(ctx, one)
 			tell(results[i])
 		})
