@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/plan"
@@ -203,8 +204,20 @@ func (s *Smoke) make(ctx context.Context, block string, data smokeData) error {
 	return nil
 }
 
-// Begin makes the namespace.
-func (s *Smoke) Begin(ctx context.Context) error { return s.make(ctx, "smoke.yaml", smokeData{}) }
+// Begin makes the namespace, and waits until kube-controller-manager has taken it up: no Pod is accepted before. One that
+// has just been started again waits for its lease, up to two minutes by docs/waits.md. Where it never does, the
+// promises say what comes of that.
+func (s *Smoke) Begin(ctx context.Context) error {
+	if err := s.make(ctx, "smoke.yaml", smokeData{}); err != nil {
+		return err
+	}
+	account := s.key("v1", "ServiceAccount", "default")
+	_, _ = s.c.until(ctx, "kube-controller-manager to make "+account.String(), int(takenUp/time.Second), nil, func(ctx context.Context) (verdict, error) {
+		object, err := s.c.object(ctx, account)
+		return verdict{done: object != nil}, err
+	})
+	return ctx.Err()
+}
 
 func (s *Smoke) key(apiVersion, kind, name string) hosts.ObjectKey {
 	return hosts.ObjectKey{APIVersion: apiVersion, Kind: kind, Namespace: s.Namespace(), Name: name}

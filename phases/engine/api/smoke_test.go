@@ -227,6 +227,29 @@ func TestSmokeSaysWhatItCouldNotDelete(t *testing.T) {
 
 // TestSmokePromisesAreATable: what a promise builds on comes before it and builds on nothing,
 // so that nothing is waited for in a circle.
+// TestSmokeBeginsWhenPodsAreAccepted: they are not before kube-controller-manager has made the namespace's account; where
+// it never does, the promises are asked all the same.
+func TestSmokeBeginsWhenPodsAreAccepted(t *testing.T) {
+	for name, test := range map[string]struct{ comes, least, most time.Duration }{
+		"at once":                {0, 0, time.Second},
+		"when it has its lease":  {2 * time.Minute, 2 * time.Minute, 121 * time.Second},
+		"not while it is waited": {time.Hour, takenUp, takenUp + 20*time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, []string{"cp-1"}, func(t *testing.T, c *cluster, client *Client) {
+				s := smokeOn(t, c, client)
+				after(test.comes, func() { c.put("/api/v1/namespaces/"+s.Namespace()+"/serviceaccounts/default", `{}`) })
+				began := time.Now()
+				err := s.Begin(t.Context())
+				if took := time.Since(began); err != nil || took < test.least || took > test.most {
+					t.Errorf("%v after %s", err, took)
+				}
+				elapse(time.Hour)
+			})
+		})
+	}
+}
+
 func TestSmokePromisesAreATable(t *testing.T) {
 	seen := map[string]bool{}
 	for _, one := range smokePromises {
