@@ -35,8 +35,8 @@ interrupted; what one that was killed has left, the next one deletes.`,
 	stops:   cleansUp,
 }
 
-// cleanUpWithin bounds the deletion of what smoke has made: kubelets end its Pods first.
-const cleanUpWithin = 2 * time.Minute
+// cleanUpWithin bounds the deletion of what smoke has made, with the time that api gives it.
+const cleanUpWithin = 6 * time.Minute
 
 // cleansUp is what to do where smoke could not delete what it had made.
 const cleansUp = "what it has made is deleted by the next: slipway smoke"

@@ -133,7 +133,7 @@ var smokeKinds = []hosts.ObjectKey{{APIVersion: "v1", Kind: "Namespace"}, {APIVe
 // gone where wait says so.
 func (s *Smoke) Clean(ctx context.Context, wait bool) error {
 	what := "what smoke has made to be gone"
-	_, err := s.c.until(ctx, what, int(smokeLimit/time.Second), nil, func(ctx context.Context) (verdict, error) {
+	_, err := s.c.until(ctx, what, int(smokeGone/time.Second), nil, func(ctx context.Context) (verdict, error) {
 		seen := ""
 		for _, kind := range smokeKinds {
 			left, err := s.remove(ctx, kind)

@@ -17,6 +17,8 @@ const (
 	// mostMoves is how often one wait may show something new and count as moving: a container that is
 	// restarted again and again shows something new each time.
 	mostMoves = 12
+	// smokeGone is how long what smoke has made may take to be gone: the kubelets end its Pods one after another.
+	smokeGone = 5 * time.Minute
 	// takenUp is how long kube-controller-manager may take until it has taken up a new namespace.
 	takenUp = 150 * time.Second
 )

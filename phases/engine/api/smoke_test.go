@@ -216,7 +216,7 @@ func TestSmokeSaysWhatItCouldNotDelete(t *testing.T) {
 		s := smokeOn(t, c, client)
 		c.put("/api/v1/namespaces/slipway-smoke-abc", `{"metadata":{"name":"slipway-smoke-abc","deletionTimestamp":"2026-01-01T00:00:00Z","labels":{"slipway.dev/smoke":"abc","app.kubernetes.io/managed-by":"slipway"}}}`)
 		err := s.Clean(t.Context(), true)
-		if err == nil || !strings.Contains(err.Error(), "Namespace slipway-smoke-abc is being deleted") {
+		if err == nil || !strings.Contains(err.Error(), "Namespace slipway-smoke-abc is being deleted") || !strings.Contains(err.Error(), "not within 5 min") {
 			t.Errorf("got %v", err)
 		}
 		if n := c.count("DELETE /api/v1/namespaces/slipway-smoke-abc"); n > 0 {
@@ -225,8 +225,6 @@ func TestSmokeSaysWhatItCouldNotDelete(t *testing.T) {
 	})
 }
 
-// TestSmokePromisesAreATable: what a promise builds on comes before it and builds on nothing,
-// so that nothing is waited for in a circle.
 // TestSmokeBeginsWhenPodsAreAccepted: they are not before kube-controller-manager has made the namespace's account; where
 // it never does, the promises are asked all the same.
 func TestSmokeBeginsWhenPodsAreAccepted(t *testing.T) {
@@ -250,6 +248,8 @@ func TestSmokeBeginsWhenPodsAreAccepted(t *testing.T) {
 	}
 }
 
+// TestSmokePromisesAreATable: what a promise builds on comes before it and builds on nothing,
+// so that nothing is waited for in a circle.
 func TestSmokePromisesAreATable(t *testing.T) {
 	seen := map[string]bool{}
 	for _, one := range smokePromises {
