@@ -142,14 +142,18 @@ func some(pods []string) string {
 
 // pods lists what kubectl drain --ignore-daemonsets would evict.
 func (e *eviction) pods(ctx context.Context) ([]corev1.Pod, error) {
+	asked := &daemonSets{Interface: e.client.typed}
 	helper := &drain.Helper{
-		Ctx: ctx, Client: e.client.typed, GracePeriodSeconds: -1,
+		Ctx: ctx, Client: asked, GracePeriodSeconds: -1,
 		IgnoreAllDaemonSets: true, DeleteEmptyDirData: e.DeleteEmptyDirData, Force: e.Force,
 		PodSelector: e.PodSelector, SkipWaitForDeleteTimeoutSeconds: e.SkipWaitForDelete,
 	}
 	list, errs := helper.GetPodsForDeletion(e.Node)
 	if list == nil {
 		return nil, errors.Join(errs...)
+	}
+	if asked.err != nil {
+		return nil, asked.err
 	}
 	if len(errs) > 0 {
 		blocked := &DrainError{Node: e.Node}

@@ -133,6 +133,28 @@ func TestDrainDoesAsItIsTold(t *testing.T) {
 	}
 }
 
+// TestADrainOutlivesASilence: an API server that does not answer for a while is asked again, whatever it was asked.
+func TestADrainOutlivesASilence(t *testing.T) {
+	play(t, one, func(t *testing.T, c *cluster, client *Client) {
+		c.put("/api/v1/nodes/n-1", nodeReady)
+		c.put("/apis/apps/v1/namespaces/default/daemonsets/o", `{}`)
+		c.put(podPath("agent"), podObject("agent", "DaemonSet"))
+		silent := time.Now().Add(30 * time.Second)
+		c.mu.Lock()
+		c.takes = func(path string) time.Duration {
+			if strings.Contains(path, "/daemonsets/") {
+				return time.Until(silent)
+			}
+			return 0
+		}
+		c.mu.Unlock()
+		if _, err := client.Do(t.Context(), plan.Drain{Node: "n-1", DrainOptions: plan.DrainOptions{Timeout: 120}}, nil, nil); err != nil {
+			t.Error(err)
+		}
+		elapse(time.Minute) // what was asked and given up is still answered
+	})
+}
+
 // TestWorkloadsAreReadInPages, and begun anew where the pages are too old.
 func TestWorkloadsAreReadInPages(t *testing.T) {
 	play(t, one, func(t *testing.T, c *cluster, client *Client) {
