@@ -58,7 +58,8 @@ func (s *Smoke) Run(ctx context.Context, tell func(SmokeResult)) ([]SmokeResult,
 	for i, one := range s.promises {
 		known[one.name], place[one.name] = make(chan struct{}), i
 	}
-	s.pace = newSmokePace(s.answer)
+	pace := newSmokePace(ctx, s.answer)
+	defer pace.end()
 	var group sync.WaitGroup
 	for i, one := range s.promises {
 		group.Go(func() {
@@ -71,7 +72,7 @@ func (s *Smoke) Run(ctx context.Context, tell func(SmokeResult)) ([]SmokeResult,
 					return
 				}
 			}
-			s.pace.turn(ctx)
+			pace.turn()
 			results[i] = s.prove(ctx, one)
 			tell(results[i])
 		})
@@ -81,6 +82,13 @@ func (s *Smoke) Run(ctx context.Context, tell func(SmokeResult)) ([]SmokeResult,
 		return results, err
 	}
 	return results, broken(results)
+}
+
+// answer asks for smoke's own namespace. What comes of it tells only how long an answer takes.
+func (s *Smoke) answer(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, mostBetween/smokeAnswers)
+	defer cancel()
+	_, _ = s.c.get(ctx, "/api/v1/namespaces/"+s.Namespace())
 }
 
 // wasNotKept is why a promise is not asked that builds on another.

@@ -38,7 +38,6 @@ type Smoke struct {
 	c        *Client
 	promises []smokePromise
 	moves    smokeMoves
-	pace     *smokePace
 
 	image string
 	nodes []corev1.Node // that are Ready and not cordoned, and whose hosts are connected

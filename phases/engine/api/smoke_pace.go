@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -10,44 +11,46 @@ import (
 // an answer: on an ordinary host all have begun within a second, on a slow one the next comes when there is time for it.
 const (
 	smokeAnswers = 10
-	// mostBetween is how long a promise waits at most after the one before, and smokeAnswer bounds the question.
+	// mostBetween is how long a promise waits at most after the one before.
 	mostBetween = 30 * time.Second
-	smokeAnswer = 10 * time.Second
 )
 
 // smokePace has promises begin one after another.
 type smokePace struct {
 	free   chan struct{}         // holds a token while the next may begin
 	answer func(context.Context) // asks the API server something, and returns when it has answered
+	ctx    context.Context       // of the questions
+	stop   context.CancelFunc
+	asking sync.WaitGroup
 }
 
-func newSmokePace(answer func(context.Context)) *smokePace {
+func newSmokePace(ctx context.Context, answer func(context.Context)) *smokePace {
 	p := &smokePace{free: make(chan struct{}, 1), answer: answer}
+	p.ctx, p.stop = context.WithCancel(ctx)
 	p.free <- struct{}{}
 	return p
 }
 
-// turn waits until the next promise may begin, or ctx is done.
-func (p *smokePace) turn(ctx context.Context) {
+// turn waits until the next promise may begin, or all is over.
+func (p *smokePace) turn() {
 	select {
 	case <-p.free:
-	case <-ctx.Done():
+	case <-p.ctx.Done():
 		return
 	}
-	go func() {
+	p.asking.Go(func() {
 		began := time.Now()
-		p.answer(ctx)
+		p.answer(p.ctx)
 		select {
 		case <-time.After(min(smokeAnswers*time.Since(began), mostBetween)):
-		case <-ctx.Done():
+		case <-p.ctx.Done():
 		}
 		p.free <- struct{}{}
-	}()
+	})
 }
 
-// answer asks for smoke's own namespace. What comes of it tells only how long an answer takes.
-func (s *Smoke) answer(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, smokeAnswer)
-	defer cancel()
-	_, _ = s.c.get(ctx, "/api/v1/namespaces/"+s.Namespace())
+// end gives up what is still asked.
+func (p *smokePace) end() {
+	p.stop()
+	p.asking.Wait()
 }
