@@ -20,8 +20,8 @@ const evidenceTime = 45 * time.Second
 // lookInterval is between two looks at what a wait goes by.
 const lookInterval = 12 * time.Second
 
-// askOnce tells what a host showed within half of the time between two questions of one wait,
-// and asks it where nobody has since.
+// askOnce tells what a host showed within half of the time between two questions of one wait, or twice the
+// time that it took to tell, and asks it where nobody has since: a slow host has other things to do.
 func (r *run) askOnce(ctx context.Context, name string) (checks.Shown, error) {
 	last := r.evidence[name]
 	select {
@@ -30,12 +30,13 @@ func (r *run) askOnce(ctx context.Context, name string) (checks.Shown, error) {
 	case last.asking <- struct{}{}:
 		defer func() { <-last.asking }()
 	}
-	if time.Since(last.at) < lookInterval/2 {
+	if time.Since(last.at) < max(lookInterval/2, 2*last.took) {
 		return last.shown, nil
 	}
+	began := time.Now()
 	shown, err := r.ask(ctx, name)
 	if err == nil {
-		last.at, last.shown = time.Now(), shown
+		last.at, last.took, last.shown = time.Now(), time.Since(began), shown
 	}
 	return shown, err
 }

@@ -72,6 +72,7 @@ func (r *run) launch(work func() (note func())) {
 type recentEvidence struct {
 	asking chan struct{} // holds one while the host is asked
 	at     time.Time
+	took   time.Duration // to tell it
 	shown  checks.Shown
 }
 

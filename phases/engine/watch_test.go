@@ -140,6 +140,28 @@ func TestWaitGoesByWhatOthersDo(t *testing.T) {
 	})
 }
 
+// TestASlowHostIsAskedLess: to gather what it shows takes it a third of its time at most.
+func TestASlowHostIsAskedLess(t *testing.T) {
+	act(t, func(t *testing.T, s *stage) {
+		asked := 0
+		s.signs = func(string) []hosts.Sign {
+			asked++
+			passes(10 * time.Second)
+			return []hosts.Sign{{Source: apiServer, State: hosts.StateRunning, CPU: float64(20 * asked)}}
+		}
+		s.begin(t.Context(), patientWait("cp-1"))
+		passes(5 * time.Minute)
+		s.end("wait-api cp-1", nil)
+		passes(10 * time.Second) // it may just be asked
+		if err := s.result(); err != nil {
+			t.Fatal(err)
+		}
+		if asked < 5 || asked > 10 {
+			t.Errorf("it was asked %d times in 5 min", asked)
+		}
+	})
+}
+
 // TestQuickWaitAsksNobody: looks cost the host something, and what comes as usual needs none.
 func TestQuickWaitAsksNobody(t *testing.T) {
 	act(t, func(t *testing.T, s *stage) {
