@@ -195,6 +195,7 @@ func TestABusyAPIServerIsObserved(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			play(t, []string{"cp-1"}, func(t *testing.T, c *cluster, client *Client) {
+				c.mu.Lock()
 				c.ready = func(string) string { return test.unready }
 				c.takes = func(path string) time.Duration {
 					if strings.HasPrefix(path, "/api/") {
@@ -202,6 +203,7 @@ func TestABusyAPIServerIsObserved(t *testing.T) {
 					}
 					return 0
 				}
+				c.mu.Unlock()
 				began := time.Now()
 				facts, err := client.Observe(t.Context(), hosts.ClusterQuery{})
 				if err != nil || facts.Reachable != test.reachable || time.Since(began) > test.within {

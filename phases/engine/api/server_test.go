@@ -222,13 +222,13 @@ func (c *cluster) store(path string, object map[string]any) {
 
 func (p *plane) serve(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
-	held := p.held
+	held, takes := p.held, p.takes
 	p.mu.Unlock()
 	if held != nil {
 		<-held
 	}
-	if p.takes != nil {
-		time.Sleep(p.takes(r.URL.Path))
+	if takes != nil {
+		time.Sleep(takes(r.URL.Path))
 	}
 	if r.URL.Query().Get("watch") == "true" {
 		p.serveWatch(w, r)

@@ -98,7 +98,7 @@ func (c *Client) followServer(ctx context.Context, w *watched, lost <-chan struc
 // serves asks for the version, and for something that an API server without etcd cannot give.
 func (c *Client) serves(ctx context.Context) (string, error) {
 	var served version.Info
-	err := c.ofAny(ctx, func(ctx context.Context) error {
+	err := c.eachOnce(ctx, c.pace.observe, func(ctx context.Context) error { // that it is slow is to be seen at once
 		if err := c.read(ctx, "/version", &served); err != nil {
 			return err
 		}
