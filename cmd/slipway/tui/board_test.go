@@ -166,7 +166,7 @@ func TestNothingIsTooTall(t *testing.T) {
 		"many": func(p *workflow.Picture) {
 			wordy(p)
 			p.Endpoint, p.Holders = long, []string{long}
-			for i := range 100 {
+			for i := range 10 {
 				h := p.Hosts[0]
 				h.Name, h.Connection = fmt.Sprintf("host-%d", i), long
 				p.Hosts = append(p.Hosts, h)
