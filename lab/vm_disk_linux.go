@@ -73,12 +73,19 @@ func diskMain(args []string) error {
 	if err := os.Remove(disk); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	path, err := exec.LookPath("mke2fs")
+	if out, err := exec.Command("mke2fs", "-q", "-t", "ext4", "-d", root, disk, diskSize).CombinedOutput(); err != nil {
+		return fmt.Errorf("run mke2fs: %w\n%s", err, lastLines(string(out), 5))
+	}
+	path, err := exec.LookPath("debugfs")
 	if err != nil {
 		return err
 	}
-	return unix.Exec(path, []string{"mke2fs", "-q", "-t", "ext4", "-d", root, disk, diskSize}, os.Environ())
+	return unix.Exec(path, []string{"debugfs", "-w", "-R", "ea_set / security.selinux " + rootLabel, disk}, os.Environ())
 }
+
+// rootLabel is what SELinux's policy has for /. mke2fs takes the labels of all that is in a folder, but not the
+// folder's own, and where / has none an enforcing kernel lets no program reach its libraries.
+const rootLabel = "system_u:object_r:root_t:s0"
 
 // label gives what was seeded, and what the lab laid over the image, the labels that the image's SELinux
 // policy has for it: without them an enforcing kernel lets nobody in.
