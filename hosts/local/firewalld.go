@@ -70,7 +70,7 @@ func (f *firewalld) changes(ctx context.Context, want hosts.OpenFirewall, before
 // have moved its interfaces to another.
 func (f *firewalld) absentZones(want hosts.OpenFirewall) (what []string, cause error) {
 	for _, zone := range want.Zones {
-		if f.host.exists(path.Join(firewalldEtc, "zones", zone+".xml")) || f.host.exists(path.Join(firewalldLib, "zones", zone+".xml")) {
+		if f.host.exists(ownZoneFile(zone)) || f.host.exists(path.Join(firewalldLib, "zones", zone+".xml")) {
 			continue
 		}
 		what = append(what, "zone "+zone+" is not there")

@@ -48,7 +48,7 @@ func (f *firewalld) bindings() (bound, from map[string]string) {
 	for _, folder := range []string{firewalldLib, firewalldEtc} {
 		for _, file := range f.host.glob(path.Join(folder, "zones", "*.xml")) {
 			zone := strings.TrimSuffix(path.Base(file), ".xml")
-			if zone == podsZone || folder == firewalldLib && f.host.exists(path.Join(firewalldEtc, "zones", zone+".xml")) {
+			if zone == podsZone || folder == firewalldLib && f.host.exists(ownZoneFile(zone)) {
 				continue
 			}
 			text, err := os.ReadFile(f.host.at(file))

@@ -10,6 +10,7 @@ import (
 // API server had to be started again. So each begins when ten times as long has passed as the API server took for
 // an answer: on an ordinary host all have begun within a second, on a slow one the next comes when there is time for it.
 const (
+	// smokeAnswers is how many answers' time lies between the beginnings of two promises.
 	smokeAnswers = 10
 	// mostBetween is how long a promise waits at most after the one before.
 	mostBetween = 30 * time.Second
