@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"sigs.k8s.io/yaml"
@@ -16,8 +17,9 @@ func edited(t *testing.T, l *lab, edit func(file map[string]any)) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	first, further, _ := strings.Cut(string(data), "\n---\n")
 	var file map[string]any
-	if err := yaml.Unmarshal(data, &file); err != nil {
+	if err := yaml.Unmarshal([]byte(first), &file); err != nil {
 		t.Fatal(err)
 	}
 	edit(file)
@@ -25,6 +27,9 @@ func edited(t *testing.T, l *lab, edit func(file map[string]any)) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "edited.yaml")
+	if further != "" {
+		data = append(data, "---\n"+further...)
+	}
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -73,10 +73,12 @@ type Node struct {
 	KubeletVersion string            `json:"kubeletVersion"`
 	Addresses      []string          `json:"addresses"`
 	Labels         map[string]string `json:"labels,omitempty"`
-	Taints         []string          `json:"taints,omitempty"`    // key=value:effect, or key:effect
-	Reason         string            `json:"reason,omitempty"`    // why it is not ready, as the kubelet says it
-	MachineID      string            `json:"machineID,omitempty"` // as the kubelet reports it, of /etc/machine-id
-	SystemUUID     string            `json:"systemUUID,omitempty"`
+	Taints         []string          `json:"taints,omitempty"` // key=value:effect, or key:effect
+	Reason         string            `json:"reason,omitempty"` // why it is not ready, as the kubelet says it
+	// Pressures are the conditions that keep Pods off, other than that it is not Ready: DiskPressure …
+	Pressures  []string `json:"pressures,omitempty"`
+	MachineID  string   `json:"machineID,omitempty"` // as the kubelet reports it, of /etc/machine-id
+	SystemUUID string   `json:"systemUUID,omitempty"`
 	// Marks are what Slipway noted on the node that it has set; nil where there is no note.
 	Marks *Marks `json:"marks,omitempty"`
 	// CordonedBy is the workflow of Slipway's that has cordoned the node for a time; empty where

@@ -3,6 +3,7 @@ package lab
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -54,7 +55,7 @@ func (l *Lab) render(r *record, program, mode string, existing []byte) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	return encode(clusterFile{
+	file, err := encode(clusterFile{
 		APIVersion: cluster.APIVersion, Kind: cluster.Kind, Name: r.Name,
 		Endpoint: endpoint,
 		SSH: sshBlock{
@@ -63,7 +64,21 @@ func (l *Lab) render(r *record, program, mode string, existing []byte) ([]byte, 
 		},
 		Hosts: r.fileHosts(mode),
 	})
+	if err != nil || !slices.ContainsFunc(r.Hosts, func(h *hostRecord) bool { return h.Kind == KindNamespace }) {
+		return file, err
+	}
+	return append(file, sharedDisk...), nil
 }
+
+// sharedDisk lets Pods stay on hosts that share this machine's disk, whatever part of it others have taken. The
+// kubelet's own limits are parts of the whole disk: of a large one, a hundred gigabytes.
+const sharedDisk = `---
+# The hosts share the disk of this machine: Pods stay while 1 GiB of it is free, and images while 2 % are.
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+evictionHard: {memory.available: 100Mi, nodefs.available: 1Gi, imagefs.available: 1Gi}
+imageGCHighThresholdPercent: 98
+`
 
 // fileHosts are the hosts for a cluster file whose endpoint has a mode. In another than
 // loadBalancers, load balancers have no role: there they are spares.

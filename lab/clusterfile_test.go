@@ -39,7 +39,7 @@ hosts:
     address: 10.80.0.21
     roles: [worker]
 `
-	if string(got) != want {
+	if string(got) != want+sharedDisk {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

@@ -43,6 +43,7 @@ type HostStatus struct {
 	Node           string       `json:"node"` // Ready, NotReady, absent, or unknown while no API server answers
 	Ready          bool         `json:"ready"`
 	Reason         string       `json:"reason,omitempty"`
+	Pressures      []string     `json:"pressures,omitempty"` // DiskPressure …: the node takes no further Pods
 	Kubelet        string       `json:"kubelet,omitempty"`
 	Units          []UnitStatus `json:"units,omitempty"`
 	// Unanswered is what the host was asked and did not answer; what it would have said is missing here.
@@ -205,6 +206,7 @@ func (s *Session) hostStatus(h cluster.Host) HostStatus {
 	for _, node := range s.live.Nodes {
 		if node.Name == h.Name {
 			row.Node, row.Ready, row.Reason, row.Kubelet = NodeNotReady, node.Ready, node.Reason, node.KubeletVersion
+			row.Pressures = node.Pressures
 			if node.Ready {
 				row.Node = NodeReady
 			}
@@ -258,6 +260,9 @@ func (s Status) Reasons() []Reason {
 		}
 		if h.Node == NodeNotReady {
 			add(h.Name, "node", h.Reason)
+		}
+		if len(h.Pressures) > 0 {
+			add(h.Name, "node", strings.Join(h.Pressures, ", ")+": it takes no further Pods")
 		}
 		for _, unit := range h.DownUnits() {
 			add(h.Name, unit.Name, unit.Active)

@@ -90,6 +90,17 @@ func TestAHostThatDoesNotAnswerAllIsNotWell(t *testing.T) {
 	}
 }
 
+// TestANodeThatTakesNoPodsIsNotWell, though its kubelet is.
+func TestANodeThatTakesNoPodsIsNotWell(t *testing.T) {
+	s := newSession(&cluster.Cluster{Name: "demo"}, &fake{})
+	s.hosts["cp-1"] = nil
+	s.live = hosts.ClusterFacts{Reachable: true, Nodes: []hosts.Node{{Name: "cp-1", Ready: true, Pressures: []string{"DiskPressure"}}}}
+	found := Status{Reachable: true, Hosts: []HostStatus{s.hostStatus(cluster.Host{Name: "cp-1", Roles: []cluster.Role{cluster.RoleControlPlane}})}}
+	if want := (Reason{"cp-1", "node", "DiskPressure: it takes no further Pods"}); found.Healthy() || len(found.Reasons()) != 1 || found.Reasons()[0] != want {
+		t.Errorf("healthy %v, for the reasons %v", found.Healthy(), found.Reasons())
+	}
+}
+
 // TestFirstControlPlaneThatAnswersIsEnough: a dead one is waited for by nobody.
 func TestFirstControlPlaneThatAnswersIsEnough(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -96,8 +96,8 @@ func TestEachConditionIsFound(t *testing.T) {
 		"units that are left": {func(m machine) {
 			m.facts.Conditions.Leftovers.Units = []string{"/etc/systemd/system/multi-user.target.wants/kubelet.service"}
 		}, "Leftovers", Warning, []string{"rm /etc/systemd"}},
-		"few inodes":   {func(m machine) { m.facts.Disks[0].InodesFree = 10 }, "Disk", Warning, []string{"10 of 1000 inodes", "less than 5 %"}},
-		"little space": {func(m machine) { m.facts.Disks[0].Free = 4 << 30 }, "Disk", Warning, []string{"less than 10 % is free"}},
+		"few inodes":   {func(m machine) { m.facts.Disks[0].InodesFree = 10 }, "Disk", Warning, []string{"10 of 1000 inodes", "less than 5% are free"}},
+		"little space": {func(m machine) { m.facts.Disks[0].Free = 4 << 30 }, "Disk", Warning, []string{"less than 10% is free"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := testCluster("cp-1", "w-1")

@@ -15,10 +15,6 @@ import (
 // containerd keeps both.
 const unpackedFactor = 4
 
-// keptFree is the part of an image file system below which the kubelet begins to evict
-// Pods, in percent.
-const keptFree = 15
-
 // need is what will be written below a path.
 type need struct {
 	path  string
@@ -32,6 +28,7 @@ func fullDisks(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 		paths []string
 		bytes int64
 	}
+	keeps := evictionLimits(v.Cluster)
 	var volumes []*volume
 	for _, n := range needs(v, host, facts) {
 		disk, known := diskOf(facts.Disks, n.path)
@@ -54,37 +51,32 @@ func fullDisks(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 		case left < 0:
 			all = append(all, finding("free at least "+hosts.Size(-left)+" on this file system (df -h "+v.disk.Path+" shows it)",
 				"%s free below %s, about %s needed", hosts.Size(v.disk.Free), where, hosts.Size(v.bytes)))
-		case holdsImages && left < v.disk.Size/100*keptFree:
-			all = append(all, warning("free at least "+hosts.Size(v.disk.Size/100*keptFree-left)+" on this file system (df -h "+v.disk.Path+" shows it)",
-				"about %s of %s would be left below %s: the kubelet evicts Pods when less than %d %% is free",
-				hosts.Size(left), hosts.Size(v.disk.Size), where, keptFree))
+		case holdsImages && left < keeps.of(imageSpace, v.disk.Size):
+			all = append(all, warning("free at least "+hosts.Size(keeps.of(imageSpace, v.disk.Size)-left)+" on this file system (df -h "+v.disk.Path+" shows it)",
+				"about %s of %s would be left below %s: the kubelet evicts Pods when less than %s is free",
+				hosts.Size(left), hosts.Size(v.disk.Size), where, keeps[imageSpace]))
 		}
 	}
-	return slices.Concat(all, lackingRoom(host, facts), smallForEtcd(v, host, facts))
+	return slices.Concat(all, lackingRoom(v.Cluster, host, facts), smallForEtcd(v, host, facts))
 }
 
-// The parts of a file system below which the kubelet begins to evict Pods, in percent: of the space of the one
-// with its own folder, and of the files that one can have.
-const (
-	keptOfNode   = 10
-	keptOfInodes = 5
-)
-
 // lackingRoom is a file system of the kubelet's or containerd's that Pods would be evicted for at once.
-func lackingRoom(host cluster.Host, facts hosts.Facts) []Finding {
+func lackingRoom(c *cluster.Cluster, host cluster.Host, facts hosts.Facts) []Finding {
 	if !host.IsNode() {
 		return nil
 	}
+	keeps := evictionLimits(c)
 	var all []Finding
-	if disk, known := diskOf(facts.Disks, manifests.KubeletFolder); known && disk.Free < disk.Size/100*keptOfNode {
-		all = append(all, warning("free at least "+hosts.Size(disk.Size/100*keptOfNode-disk.Free)+" on this file system (df -h "+manifests.KubeletFolder+" shows it)",
-			"%s of %s free below %s: the kubelet evicts Pods when less than %d %% is free", hosts.Size(disk.Free), hosts.Size(disk.Size), manifests.KubeletFolder, keptOfNode))
+	if disk, known := diskOf(facts.Disks, manifests.KubeletFolder); known && disk.Free < keeps.of(nodeSpace, disk.Size) {
+		all = append(all, warning("free at least "+hosts.Size(keeps.of(nodeSpace, disk.Size)-disk.Free)+" on this file system (df -h "+manifests.KubeletFolder+" shows it)",
+			"%s of %s free below %s: the kubelet evicts Pods when less than %s is free", hosts.Size(disk.Free), hosts.Size(disk.Size), manifests.KubeletFolder, keeps[nodeSpace]))
 	}
-	for _, place := range []string{manifests.KubeletFolder, manifests.ContainerdData} {
+	for _, of := range []struct{ path, signal string }{{manifests.KubeletFolder, nodeInodes}, {manifests.ContainerdData, imageInodes}} {
+		place := of.path
 		disk, known := diskOf(facts.Disks, place)
-		if known && disk.Inodes > 0 && disk.InodesFree < disk.Inodes/100*keptOfInodes {
+		if known && disk.Inodes > 0 && disk.InodesFree < keeps.of(of.signal, disk.Inodes) {
 			all = append(all, warning("remove small files (df -i "+place+" shows how many there may be), or make the file system anew with more inodes (mkfs.ext4 -N)",
-				"%d of %d inodes free below %s: the kubelet evicts Pods when less than %d %% are free", disk.InodesFree, disk.Inodes, place, keptOfInodes))
+				"%d of %d inodes free below %s: the kubelet evicts Pods when less than %s are free", disk.InodesFree, disk.Inodes, place, keeps[of.signal]))
 		}
 	}
 	kubelets, _ := diskOf(facts.Disks, manifests.KubeletFolder)

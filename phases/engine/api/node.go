@@ -198,6 +198,7 @@ func asNode(item corev1.Node) hosts.Node {
 		CordonedBy:     item.Annotations[hosts.AnnotationCordonedBy],
 	}
 	node.Ready, node.Reason = readiness(item)
+	node.Pressures = pressures(item)
 	for _, address := range item.Status.Addresses {
 		if address.Type == corev1.NodeInternalIP || address.Type == corev1.NodeExternalIP {
 			node.Addresses = append(node.Addresses, address.Address)
@@ -222,6 +223,22 @@ func readiness(node corev1.Node) (bool, string) {
 		return false, condition.Reason + ": " + condition.Message
 	}
 	return false, "the kubelet has not reported yet"
+}
+
+// keepPodsOff are the conditions for which Kubernetes taints a node, so that it gets no further Pods. Others' own
+// conditions, as node-problem-detector's, may well be True where all is well.
+var keepPodsOff = []corev1.NodeConditionType{corev1.NodeDiskPressure, corev1.NodeMemoryPressure, corev1.NodeNetworkUnavailable, corev1.NodePIDPressure}
+
+// pressures are the conditions that keep Pods off a node, other than that it is not Ready.
+func pressures(node corev1.Node) []string {
+	var found []string
+	for _, condition := range node.Status.Conditions {
+		if slices.Contains(keepPodsOff, condition.Type) && condition.Status == corev1.ConditionTrue {
+			found = append(found, hosts.CleanLine(string(condition.Type)))
+		}
+	}
+	slices.Sort(found)
+	return found
 }
 
 func (c *Client) nodes(ctx context.Context) ([]hosts.Node, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,7 +35,7 @@ func (c *Client) NewSmoke(ctx context.Context, options SmokeOptions) (*Smoke, er
 		return nil, fmt.Errorf("look at the nodes: %w", err)
 	}
 	if len(s.plain) == 0 {
-		return nil, fmt.Errorf("find a node to ask: none takes Pods (%s); make one Ready and schedulable: slipway kubectl -- get nodes", strings.Join(s.left, ", "))
+		return nil, fmt.Errorf("find a node to ask: none takes Pods (%s); make one Ready and schedulable: slipway kubectl -- get nodes", strings.Join(slices.Concat(s.tainted, s.left), ", "))
 	}
 	return s, s.findImage(ctx)
 }

@@ -39,10 +39,11 @@ type Smoke struct {
 	promises []smokePromise
 	moves    smokeMoves
 
-	image string
-	nodes []corev1.Node // that are Ready and not cordoned, and whose hosts are connected
-	plain []corev1.Node // those of them that take Pods which tolerate only what marks a control plane
-	left  []string      // why other nodes are not asked
+	image   string
+	nodes   []corev1.Node // that are Ready and not cordoned, and whose hosts are connected
+	plain   []corev1.Node // those of them that take Pods which tolerate only what marks a control plane
+	left    []string      // why other nodes are not asked
+	tainted []string      // why nodes that are asked take no Pod that is placed by the scheduler
 }
 
 // smokePromise is a row: what a cluster promises, what has to be kept before it can be asked, how
@@ -65,7 +66,7 @@ func smokeNode(node corev1.Node) corev1.Node {
 
 // choose takes the nodes that can be asked, workers first, and says why it leaves out others.
 func (s *Smoke) choose(nodes []corev1.Node) {
-	s.nodes, s.plain, s.left = nil, nil, nil
+	s.nodes, s.plain, s.left, s.tainted = nil, nil, nil, nil
 	slices.SortStableFunc(nodes, func(a, b corev1.Node) int { return len(a.Spec.Taints) - len(b.Spec.Taints) })
 	for _, node := range nodes {
 		switch {
@@ -77,8 +78,11 @@ func (s *Smoke) choose(nodes []corev1.Node) {
 			s.left = append(s.left, node.Name+" is not connected")
 		default:
 			s.nodes = append(s.nodes, node)
-			if !slices.ContainsFunc(node.Spec.Taints, repels) {
+			i := slices.IndexFunc(node.Spec.Taints, repels)
+			if i < 0 {
 				s.plain = append(s.plain, node)
+			} else {
+				s.tainted = append(s.tainted, node.Name+" has the taint "+node.Spec.Taints[i].ToString())
 			}
 		}
 	}

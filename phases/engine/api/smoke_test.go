@@ -59,6 +59,9 @@ func TestSmokeAsksNodesThatTakePods(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "none takes Pods") {
 			t.Errorf("where no node takes Pods: got %v", err)
 		}
+		if want := "cp-1 has the taint example.test/others"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q in it", err, want)
+		}
 	})
 }
 

@@ -87,13 +87,8 @@ func liveNode(node *corev1.Node) hosts.LiveNode {
 			live.Roles = append(live.Roles, hosts.CleanLine(role))
 		}
 	}
-	for _, condition := range node.Status.Conditions {
-		if condition.Type != corev1.NodeReady && condition.Status == corev1.ConditionTrue {
-			live.Pressures = append(live.Pressures, hosts.CleanLine(string(condition.Type)))
-		}
-	}
+	live.Pressures = pressures(*node)
 	slices.Sort(live.Roles)
-	slices.Sort(live.Pressures)
 	return live
 }
 

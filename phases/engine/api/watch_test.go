@@ -125,9 +125,9 @@ func TestWatchShowsWhatThereIsAndWhatChanges(t *testing.T) {
 		if on := live.Nodes[0].OnIt; len(on) != 1 || on[0].Restarts != 4 {
 			t.Errorf("on the node: %+v", on)
 		}
-		c.node("cp-1", `"conditions":[{"type":"Ready","status":"False","reason":"KubeletNotReady","message":"no\nnetwork"},{"type":"DiskPressure","status":"True"}]`)
+		c.node("cp-1", `"conditions":[{"type":"Ready","status":"False","reason":"KubeletNotReady","message":"no\nnetwork"},{"type":"DiskPressure","status":"True"},{"type":"MemoryPressure","status":"False"},{"type":"example.test/Checked","status":"True"}]`)
 		live = v.until("a node that is not ready", func(l hosts.Live) bool { return !l.Nodes[0].Ready })
-		if live.Nodes[0].Reason != "KubeletNotReady: no network" || live.Nodes[0].Pressures[0] != "DiskPressure" {
+		if live.Nodes[0].Reason != "KubeletNotReady: no network" || !slices.Equal(live.Nodes[0].Pressures, []string{"DiskPressure"}) {
 			t.Errorf("the node: %+v", live.Nodes[0])
 		}
 		c.lose(webPath)
