@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/muesli/cancelreader"
 	"golang.org/x/term"
@@ -89,7 +90,7 @@ func readSecret(ctx context.Context, tty *os.File, question workflow.Secret) (st
 	case got := <-lines:
 		if errors.Is(got.err, io.EOF) { // Ctrl-C, which is no signal meanwhile, or Ctrl-D
 			_ = restore()
-			return "", errors.Join(syscall.Kill(os.Getpid(), syscall.SIGINT), errNotTyped)
+			return "", interrupt(ctx)
 		}
 		return got.line, got.err
 	case <-ctx.Done():
@@ -101,6 +102,23 @@ func readSecret(ctx context.Context, tty *os.File, question workflow.Secret) (st
 }
 
 var errNotTyped = errors.New("interrupted")
+
+// mostForSignal is how long the process's own signal may be under way until it has cancelled the context.
+const mostForSignal = 5 * time.Second
+
+// interrupt ends the command as Ctrl-C does elsewhere. It returns when that is known: else whoever asked would go
+// on without a secret, and end as if the host had refused it.
+func interrupt(ctx context.Context) error {
+	if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
+		return errors.Join(err, errNotTyped)
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(mostForSignal): // nobody listens to the signal
+		return errNotTyped
+	}
+}
 
 // terminalOf is a terminal that is read by way of something else.
 type terminalOf struct {

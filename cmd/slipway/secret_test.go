@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
 	"testing"
 	"time"
@@ -14,15 +15,21 @@ import (
 	"github.com/slipway-k8s/slipway/workflow"
 )
 
-// TestAQuestionThatIsGivenUpTakesNothingThatIsTyped: what comes after it is the next one's answer.
-func TestAQuestionThatIsGivenUpTakesNothingThatIsTyped(t *testing.T) {
+// asked is what came of a question.
+type asked struct {
+	answer string
+	err    error
+}
+
+// asking is a keyboard, and asks on its terminal: it returns when the question is there. What is shown is read until the test ends.
+func asking(t *testing.T) (keyboard *os.File, ask func(ctx context.Context, text string) chan asked) {
+	t.Helper()
 	keyboard, tty, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer keyboard.Close()
-	defer tty.Close()
-	screen := make(chan string)
+	t.Cleanup(func() { keyboard.Close(); tty.Close() })
+	screen := make(chan string, 1000)
 	go func() {
 		defer close(screen)
 		buffer := make([]byte, 4096)
@@ -35,15 +42,11 @@ func TestAQuestionThatIsGivenUpTakesNothingThatIsTyped(t *testing.T) {
 		}
 	}()
 	p := &prompts{turn: make(chan struct{}, 1), open: func() (*os.File, func(), error) { return tty, func() {}, nil }}
-	type given struct {
-		answer string
-		err    error
-	}
-	ask := func(ctx context.Context, text string) chan given {
-		answered := make(chan given, 1)
+	return keyboard, func(ctx context.Context, text string) chan asked {
+		answered := make(chan asked, 1)
 		go func() {
 			answer, err := p.ask(ctx, workflow.Secret{Host: "cp-1", About: "ops@192.0.2.11:22", Text: text})
-			answered <- given{answer, err}
+			answered <- asked{answer, err}
 		}()
 		for shown := ""; !strings.Contains(shown, text+" (ops@192.0.2.11:22): "); {
 			select {
@@ -55,6 +58,25 @@ func TestAQuestionThatIsGivenUpTakesNothingThatIsTyped(t *testing.T) {
 		}
 		return answered
 	}
+}
+
+// TestCtrlCAtAQuestionEndsTheCommand, not the question alone: whoever asked would go on as if the host had refused.
+func TestCtrlCAtAQuestionEndsTheCommand(t *testing.T) {
+	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt)
+	defer stop()
+	keyboard, ask := asking(t)
+	answered := ask(ctx, "Password")
+	if _, err := io.WriteString(keyboard, "\x03"); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-answered; !errors.Is(got.err, context.Canceled) {
+		t.Errorf("the answer is %q, %v", got.answer, got.err)
+	}
+}
+
+// TestAQuestionThatIsGivenUpTakesNothingThatIsTyped: what comes after it is the next one's answer.
+func TestAQuestionThatIsGivenUpTakesNothingThatIsTyped(t *testing.T) {
+	keyboard, ask := asking(t)
 	for range 3 {
 		ctx, cancel := context.WithCancel(t.Context())
 		answered := ask(ctx, "First")
@@ -67,10 +89,6 @@ func TestAQuestionThatIsGivenUpTakesNothingThatIsTyped(t *testing.T) {
 	if _, err := io.WriteString(keyboard, "secret\r"); err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		for range screen { // what is shown after it
-		}
-	}()
 	select {
 	case got := <-answered:
 		if got.answer != "secret" || got.err != nil {
