@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -257,35 +256,6 @@ func haTest(t *testing.T, l *lab) {
 	}
 	t.Log(out)
 	l.healthy()
-	l.planIsEmpty()
-}
-
-// haTestInterrupted sends Ctrl-C when the first control plane's units are stopped.
-func haTestInterrupted(t *testing.T, l *lab) {
-	ctx, cancel := l.bounded()
-	defer cancel()
-	command := l.command(ctx, l.onCluster("ha", "test", "--yes")...)
-	var out bytes.Buffer
-	command.Stdout, command.Stderr = &out, &out
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, time.Minute, "cp-1 is taken out", func() error {
-		if r := l.run("lab", "exec", "--name", l.name, "cp-1", "--", "systemctl", "is-active", "kubelet"); r.code == 0 {
-			return fmt.Errorf("its kubelet still runs")
-		}
-		return nil
-	})
-	if err := command.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	_ = command.Wait() // its exit code says it
-	if code := command.ProcessState.ExitCode(); code != 130 {
-		t.Errorf("want exit code 130, got %d: %s", code, &out)
-	}
-	if r := l.run(l.onCluster("status")...); r.code != 0 {
-		t.Errorf("after the interrupt not all is put back: %s\n%s", r, &out)
-	}
 	l.planIsEmpty()
 }
 
