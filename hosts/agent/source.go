@@ -12,11 +12,26 @@ type source struct {
 	in   io.Reader
 	open *openBody // of the call
 
+	reading sync.Mutex // held while in is read
+	over    bool       // in is its owner's again
+
 	mutex sync.Mutex
 	err   error
 }
 
+// giveBack returns when nobody reads from in any more: net/http may do so beyond the end of a call that was cut.
+func (s *source) giveBack() {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	s.over = true
+}
+
 func (s *source) Read(p []byte) (int, error) {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	if s.over {
+		return 0, io.EOF
+	}
 	select {
 	case <-s.open.ended:
 		return 0, io.EOF
