@@ -75,10 +75,11 @@ check: lint unit ## what has to be right before a commit
 demo: fast-bundle dist/fast-bundle-v1.36.tar ## a highly available cluster on this machine, from nothing to an upgrade
 	e2e/demo.sh
 
-.PHONY: tui-pictures
-tui-pictures: fast-bundle ## docs/pictures/tui*.svg and docs/tui.cast, recorded on a lab
+.PHONY: pictures
+pictures: fast-bundle ## docs/pictures and docs/tui.cast, recorded on a lab
 	go build -o bin/record ./e2e/record
-	e2e/tui-pictures.sh
+	e2e/pictures.sh tui
+	e2e/pictures.sh preflight
 
 .PHONY: bench
 bench: bundle dist/kubeadm dist/fast-bundle-v1.36.tar dist/kubeadm-v1.36 dist/fast-bundle-v1.36.1.tar dist/kubeadm-v1.36.1 ## the figures of docs/benchmarks.md, side by side with kubeadm
