@@ -8,7 +8,8 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/slipway-k8s/slipway/cluster"
 )
 
 // The tests of this file run on virtual machines with a kernel of their own (lab up --kind vm): what
@@ -31,15 +32,15 @@ extraArgs:
   scheduler: *lease
 `
 
-// newMachines boots virtual machines.
-func newMachines(t *testing.T, flags ...string) *lab {
+// newMachines boots virtual machines for a cluster whose kube-proxy has this mode.
+func newMachines(t *testing.T, mode string, flags ...string) *lab {
 	t.Helper()
 	l := emptyLab(t)
 	l.slowness = emulated
 	l.up(append([]string{"--kind", "vm"}, flags...)...)
 	file, err := os.OpenFile(l.file, os.O_APPEND|os.O_WRONLY, 0)
 	if err == nil {
-		_, err = file.WriteString(slowPlane)
+		_, err = fmt.Fprintf(file, "%s---\napiVersion: %s\nkind: %s\nmode: %s\n", slowPlane, cluster.KubeProxyAPIVersion, cluster.KubeProxyKind, mode)
 		err = errors.Join(err, file.Close())
 	}
 	if err != nil {
@@ -71,9 +72,9 @@ func useful(l *lab) {
 }
 
 // TestVMOrdinary is the walk on Debian as most have it: control groups version 2, AppArmor, swap in
-// fstab and as a unit, ufw, and no module loaded that a cluster needs.
+// fstab and as a unit, ufw, and no module loaded that a cluster needs; and its power button is pressed.
 func TestVMOrdinary(t *testing.T) {
-	l := newMachines(t, "--control-planes", "1")
+	l := newMachines(t, "iptables", "--control-planes", "1")
 	before := dressed(l, "cp-1", `
 		fallocate -l 64M /swap.img; chmod 600 /swap.img; mkswap -q /swap.img; echo '/swap.img none swap sw 0 0' >> /etc/fstab
 		fallocate -l 64M /swap2.img; chmod 600 /swap2.img; mkswap -q /swap2.img
@@ -90,11 +91,13 @@ func TestVMOrdinary(t *testing.T) {
 			useful(l)
 			wantOn(t, l, "cp-1", "swaps", "swapon --noheadings | wc -l", "0")
 			wantOn(t, l, "cp-1", "ufw", "ufw status | head -1", "Status: active")
+			wantOn(t, l, "cp-1", "kube-proxy's rules", proxyShows["iptables"], "1")
 			wantOn(t, l, "cp-1", "Pods' slice", "ls -d /sys/fs/cgroup/kubepods.slice", "/sys/fs/cgroup/kubepods.slice")
 			confined(t, l)
 		}},
-		{"a boot, of its own and by slipway", func(t *testing.T, l *lab) {
+		{"a power-off ends Pods first, then kubelet and containerd; a boot of its own, and one by slipway", func(t *testing.T, l *lab) {
 			l.reboots("cp-1")
+			shutdownOrder(t, l)
 			l.healthy()
 			l.must(l.onCluster("reboot", "cp-1", "--yes")...)
 			l.wantReady("cp-1")
@@ -119,9 +122,9 @@ func confined(t *testing.T, l *lab) {
 }
 
 // TestVMHardened is the walk on a machine with firewalld on nftables and SELinux enforcing, by Debian's
-// policy: it is not EL's, which docs/hosts.md says.
+// policy: it is not EL's, which docs/hosts.md says. Its plug is pulled while the cluster works.
 func TestVMHardened(t *testing.T) {
-	l := newMachines(t, "--control-planes", "1", "--kernel", "generic", "--kernel-args", "security=selinux,selinux=1,enforcing=1")
+	l := newMachines(t, "nftables", "--control-planes", "1", "--kernel", "generic", "--kernel-args", "security=selinux,selinux=1,enforcing=1")
 	// Debian's policy keeps firewalld's answers from whoever is logged in: firewall-cmd gets none either.
 	before := dressed(l, "cp-1", `
 		echo '(allow firewalld_t unconfined_t (dbus (send_msg)))' > /root/firewalld-answers.cil
@@ -134,11 +137,15 @@ func TestVMHardened(t *testing.T) {
 			l.init()
 			l.exec("cp-1", "firewall-cmd", "--reload")
 			useful(l)
+			wantOn(t, l, "cp-1", "kube-proxy's rules", proxyShows["nftables"], "1")
 			stillHardened(t, l)
 		}},
-		{"a boot, and firewalld's restart", func(t *testing.T, l *lab) {
-			l.reboots("cp-1")
+		{"a cold boot after the plug was pulled, and firewalld's restart", func(t *testing.T, l *lab) {
+			l.kubectl("create", "configmap", "acknowledged", "--from-literal=a=b")
+			l.power("kill", "cp-1")
+			l.power("start", "cp-1")
 			l.healthy()
+			l.kubectl("get", "configmap", "acknowledged")
 			l.exec("cp-1", "systemctl", "restart", "firewalld")
 			useful(l)
 			l.planIsEmpty()
@@ -163,59 +170,11 @@ func stillHardened(t *testing.T, l *lab) {
 	}
 }
 
-// TestVMProxyModes has kube-proxy in each of its modes, one after another on one machine, whose kernel
-// has loaded nothing for it.
-func TestVMProxyModes(t *testing.T) {
-	l := newMachines(t, "--control-planes", "1")
-	before := dressed(l, "cp-1", "true")
-	file, err := os.ReadFile(l.file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for mode, shows := range map[string]string{
-		"nftables": "nft list table ip kube-proxy | grep -c 'chain services'",
-		"iptables": "iptables-save -t nat | grep -c '^:KUBE-SERVICES'",
-		"ipvs":     "test -s /proc/net/ip_vs && ip -o link show kube-ipvs0 | grep -c kube-ipvs0",
-	} {
-		promises(t, l, nil, []promise{{"mode " + mode + ", and its reset", func(t *testing.T, l *lab) {
-			document := fmt.Sprintf("\n---\napiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nmode: %s\n", mode)
-			if err := os.WriteFile(l.file, append(file, document...), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			l.init()
-			useful(l)
-			wantOn(t, l, "cp-1", mode, shows, "1")
-			l.must(l.onCluster("reset", "--all", "--yes")...)
-			nothingLeft(l, "cp-1")
-			wantUnchanged(t, l, "cp-1", before)
-		}}})
-	}
-}
-
-// TestVMPower has a machine's power button pressed while its cluster works, and then its plug pulled.
-func TestVMPower(t *testing.T) {
-	l := newMachines(t, "--control-planes", "1")
-	l.init()
-	promises(t, l, nil, []promise{
-		{"a power-off ends Pods first, then kubelet, containerd and etcd's data are whole", func(t *testing.T, l *lab) {
-			began := time.Now()
-			l.power("stop", "cp-1")
-			t.Logf("off after %.0f s", time.Since(began).Seconds())
-			l.power("start", "cp-1")
-			shutdownOrder(t, l)
-			l.healthy()
-			l.planIsEmpty()
-		}},
-		{"a cold boot after the plug was pulled", func(t *testing.T, l *lab) {
-			l.kubectl("create", "configmap", "acknowledged", "--from-literal=a=b")
-			l.power("kill", "cp-1")
-			l.power("start", "cp-1")
-			l.healthy()
-			l.kubectl("get", "configmap", "acknowledged")
-			useful(l)
-			l.planIsEmpty()
-		}},
-	})
+// proxyShows is what is in the kernel where kube-proxy works in a mode. Each of the tests has another one.
+var proxyShows = map[string]string{
+	"nftables": "nft list table ip kube-proxy | grep -c 'chain services'",
+	"iptables": "iptables-save -t nat | grep -c '^:KUBE-SERVICES'",
+	"ipvs":     "test -s /proc/net/ip_vs && ip -o link show kube-ipvs0 | grep -c kube-ipvs0",
 }
 
 // shutdownOrder reads the boot before in the host's journal: the kubelet said that it shuts Pods down,
@@ -236,13 +195,14 @@ func shutdownOrder(t *testing.T, l *lab) {
 // TestVMJoin has two machines on a network that lets less through than Ethernet does: the worker's card
 // has an MTU of 1400.
 func TestVMJoin(t *testing.T) {
-	l := newMachines(t, "--control-planes", "1")
+	l := newMachines(t, "ipvs", "--control-planes", "1")
 	l.up("--kind", "vm", "--workers", "1", "--mtu", "1400")
 	wantOn(t, l, "worker-1", "MTU", "cat /sys/class/net/eth0/mtu", "1400")
 	l.init()
 	l.wantReady("cp-1", "worker-1")
 	wantOn(t, l, "worker-1", "flannel's MTU", "cat /sys/class/net/flannel.1/mtu", "1350")
 	useful(l)
+	wantOn(t, l, "worker-1", "kube-proxy's rules", proxyShows["ipvs"], "1")
 	l.must(l.onCluster("reset", "worker-1", "--yes")...)
 	l.must(l.withBundle("join", "worker-1", "--yes")...)
 	l.wantReady("cp-1", "worker-1")
