@@ -29,6 +29,11 @@ var policyStores = []string{"/var/lib/selinux/%s/active/modules", "/etc/selinux/
 // containerContext is one that only a policy with container-selinux's types takes.
 const containerContext = "system_u:object_r:container_runtime_exec_t"
 
+// readableType is what a module's file has to be for semodule, which the policy confines too (semanage_t): it may read
+// neither a service's state (var_lib_t) nor, since it maps what it reads, configuration (etc_t). It may what lies
+// below /usr, where packages of modules have their files.
+const readableType = "usr_t"
+
 // labels tells whether what is written has to be labelled: SELinux is on, enforcing or not.
 func (h *Host) labels() bool { return h.exists(selinuxFolder + "/enforce") }
 
@@ -107,7 +112,10 @@ func (h *Host) loadPolicyModule(ctx context.Context, a hosts.LoadPolicyModule) (
 			if err := writeAtomically(file, text, attributes{mode: 0o600}, modeState); err != nil {
 				return err
 			}
-			err := h.runProgram(ctx, "semodule", "-i", file)
+			err := h.runProgram(ctx, "chcon", "-t", readableType, file)
+			if err == nil {
+				err = h.runProgram(ctx, "semodule", "-i", file)
+			}
 			if err == nil && len(a.Labels) > 0 {
 				err = h.runProgram(ctx, "restorecon", append([]string{"-R", "-i", "--"}, each(a.Labels, h.at)...)...)
 			}

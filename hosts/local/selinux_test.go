@@ -19,7 +19,7 @@ func selinuxMachine(t *testing.T) (*machine, hosts.Host) {
 	m.write("/sys/fs/selinux/mls", "1")
 	m.write("/sys/fs/selinux/context", "")
 	m.write("/etc/selinux/config", "SELINUX=enforcing\nSELINUXTYPE=targeted\n")
-	for _, name := range []string{"semodule", "restorecon"} {
+	for _, name := range []string{"semodule", "restorecon", "chcon"} {
 		m.put("/usr/sbin/"+name, "#!/bin/sh\necho "+name+" \"$@\" >> "+m.at("/said")+
 			"\nstore="+m.at("/var/lib/selinux/targeted/active/modules/400/slipway")+
 			"\ncase \"$1\" in -i) [ "+name+" = restorecon ] || mkdir -p $store;; -r) rm -r $store;; esac\n", 0o755)
@@ -41,7 +41,7 @@ func TestThePolicyLearnsAModuleAndForgetsIt(t *testing.T) {
 	m.upload(host, blob)
 	load := hosts.LoadPolicyModule{Content: blob.Ref, Size: blob.Size, Labels: []string{"/opt/slipway"}}
 	m.do(host, load)
-	if got, want := m.said(), []string{"semodule -i /var/lib/slipway/slipway.cil", "restorecon -R -i -- /opt/slipway"}; !slices.Equal(got, want) {
+	if got, want := m.said(), []string{"chcon -t usr_t /var/lib/slipway/slipway.cil", "semodule -i /var/lib/slipway/slipway.cil", "restorecon -R -i -- /opt/slipway"}; !slices.Equal(got, want) {
 		t.Errorf("said %q, want %q", got, want)
 	}
 	facts := m.observe(host, hosts.Query{})
