@@ -54,9 +54,9 @@ record_preflight() {
       printf '  - {name: %s, address: %s, roles: [%s], ssh: {host: %s}}\n' "${addresses[i]}" "${addresses[i + 1]}" "$role" "${addresses[i]}"
     done
   } >prod.yaml
-  act -size 130x52 "$root/e2e/testdata/pictures-preflight.txt" env PS1='$ ' sh
+  act -size 150x60 "$root/e2e/testdata/pictures-preflight.txt" env PS1='$ ' sh
   "$root/bin/slipway" lab exec --name "$lab" cp-2 -- mv /etc/kubernetes /etc/kubernetes.old # as it says
-  act -size 130x52 "$root/e2e/testdata/pictures-preflight-fix.txt" env PS1='$ ' sh
+  act -size 150x60 "$root/e2e/testdata/pictures-preflight-fix.txt" env PS1='$ ' sh
 }
 
 # spoil gives the hosts what people's hosts have.

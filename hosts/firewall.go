@@ -48,7 +48,7 @@ func (a OpenFirewall) describe() Description {
 	for _, opening := range a.Openings {
 		from := "anybody"
 		if len(opening.From) > 0 {
-			from = strings.Join(someOf(opening.From), ", ")
+			from = strings.Join(SomeOf(opening.From), ", ")
 		}
 		parts = append(parts, fmt.Sprintf("%s (%s) from %s", strings.TrimPrefix(opening.Name, OpeningPrefix), strings.Join(opening.Ports, ", "), from))
 	}

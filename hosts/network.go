@@ -26,7 +26,7 @@ type RemoveNetwork struct {
 }
 
 func (a RemoveNetwork) describe() Description {
-	detail := " " + strings.Join(slices.Concat(a.Links, a.Tables, someOf(a.Chains)), ", ")
+	detail := " " + strings.Join(slices.Concat(a.Links, a.Tables, SomeOf(a.Chains)), ", ")
 	if a.HostPorts {
 		detail += ", host ports' chains that no other runtime uses"
 	}
@@ -38,7 +38,7 @@ func (a RemoveNetwork) describe() Description {
 		pods = append(pods, pod.Chains...)
 	}
 	if len(pods) > 0 {
-		detail += "; its Pods' " + strings.Join(someOf(pods), ", ")
+		detail += "; its Pods' " + strings.Join(SomeOf(pods), ", ")
 	}
 	return Description{Kind: "remove-network", Deed: "remove network", Detail: detail}
 }
@@ -68,11 +68,11 @@ func matches(patterns []string, name string, rest func(string) bool) bool {
 	})
 }
 
-// namesShown is how many chains, and names of what Pods have, a plan's text shows; its
-// JSON has them all.
+// namesShown is how many names a text shows of what has many: chains, hosts that say the same. JSON has them all.
 const namesShown = 12
 
-func someOf(names []string) []string {
+// SomeOf are the first twelve names, and how many more there are: for a text.
+func SomeOf(names []string) []string {
 	more := len(names) - namesShown
 	if more <= 0 {
 		return names

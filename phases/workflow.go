@@ -28,7 +28,7 @@ func planOf(in Input, workflow view.Workflow, phases ...func(*draft)) (plan.Plan
 		return plan.Plan{}, nil, &checks.Refused{Findings: findings}
 	}
 	d := newDraft(in)
-	for _, found := range findings {
+	for _, found := range checks.Together(findings) {
 		d.plan.Warnings = append(d.plan.Warnings, found.String())
 	}
 	return d.draw(phases)

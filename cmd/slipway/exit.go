@@ -47,7 +47,7 @@ func refusedAtOnce(err error) (*checks.Refused, bool) {
 // refusal writes what stands in the way, a finding a line, with what to do below it.
 func refusal(w io.Writer, refused *checks.Refused) {
 	fmt.Fprintln(w, "slipway: refused, and nothing was changed:")
-	for _, found := range refused.Findings {
+	for _, found := range checks.Together(refused.Findings) {
 		where := ""
 		if found.Host != "" {
 			where = found.Host + ": "

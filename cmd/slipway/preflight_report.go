@@ -41,16 +41,20 @@ func writePreflight(w io.Writer, found workflow.Preflight) error {
 	fmt.Fprintf(w, "✓ %s found nothing: %s\n", hosts.Count(len(fine), "check"), strings.Join(fine, ", "))
 	writeTraffic(w, found.Traffic)
 	writeNotAsked(w, found.Results)
-	if err := writeSection(w, checkHeader(found, byCheck, told), checkRows(found, byCheck, told)); err != nil {
+	head, rows := checkTable(found, byCheck, told)
+	if err := writeSection(w, head, rows); err != nil {
 		return err
 	}
 	for i, check := range told {
 		if i == 0 {
 			fmt.Fprintln(w)
 		}
+		gate := checks.Gate{Check: check}
 		for _, result := range byCheck[check] {
-			writeGate(w, checks.Gate{Check: check, Ignorable: result.Ignorable, Findings: result.Findings})
+			gate.Ignorable = gate.Ignorable || result.Ignorable
+			gate.Findings = append(gate.Findings, result.Findings...)
 		}
+		writeGate(w, gate)
 	}
 	if found.Refused {
 		_, err := fmt.Fprintf(w, "\n%s would be refused, and change nothing.\n", found.Workflow)
@@ -114,41 +118,68 @@ func writeNotAsked(w io.Writer, results []checks.Result) {
 	}
 }
 
-// shownHosts are the columns of the table: the hosts that a check has found something on.
-func shownHosts(found workflow.Preflight, byCheck map[string][]checks.Result, told []string) []string {
-	return slices.DeleteFunc(slices.Clone(found.Hosts), func(host string) bool {
-		return !slices.ContainsFunc(told, func(check string) bool {
-			return slices.ContainsFunc(byCheck[check], func(r checks.Result) bool { return r.Host == host && len(r.Findings) > 0 })
-		})
-	})
+// column is what of the table's is about some hosts.
+type column struct {
+	head  string
+	hosts []string
+	cells []string // of each check
 }
 
 // otherHosts heads the column of all hosts on which nothing was found.
 const otherHosts = "OTHERS"
 
-func checkHeader(found workflow.Preflight, byCheck map[string][]checks.Result, told []string) string {
-	shown := shownHosts(found, byCheck, told)
-	header := append([]string{"CHECK", "CLUSTER"}, shown...)
-	if len(shown) < len(found.Hosts) {
-		header = append(header, otherHosts)
+// columns are those of the table: the cluster's own, one for each host that a check has found something on, and one
+// for all others. Hosts on which the same was found share one: of two hundred, no terminal shows as many.
+func columns(found workflow.Preflight, byCheck map[string][]checks.Result, told []string) []column {
+	cells := func(of func(host string) bool) []string {
+		var marks []string
+		for _, check := range told {
+			marks = append(marks, cell(byCheck[check], of))
+		}
+		return marks
 	}
-	return strings.Join(header, "\t")
+	all := []column{{head: "CLUSTER", cells: cells(func(host string) bool { return host == "" })}}
+	var others []string
+	for _, name := range found.Hosts {
+		if !slices.ContainsFunc(told, func(check string) bool {
+			return slices.ContainsFunc(byCheck[check], func(r checks.Result) bool { return r.Host == name && len(r.Findings) > 0 })
+		}) {
+			others = append(others, name)
+			continue
+		}
+		own := cells(func(host string) bool { return host == name })
+		if i := slices.IndexFunc(all[1:], func(c column) bool { return slices.Equal(c.cells, own) }); i >= 0 {
+			all[1+i].hosts = append(all[1+i].hosts, name)
+		} else {
+			all = append(all, column{hosts: []string{name}, cells: own})
+		}
+	}
+	for i := range all[1:] {
+		all[1+i].head = all[1+i].hosts[0]
+		if more := len(all[1+i].hosts) - 1; more > 0 {
+			all[1+i].head += fmt.Sprintf(" +%d", more)
+		}
+	}
+	if len(others) > 0 {
+		all = append(all, column{otherHosts, others, cells(func(host string) bool { return slices.Contains(others, host) })})
+	}
+	return all
 }
 
-func checkRows(found workflow.Preflight, byCheck map[string][]checks.Result, told []string) [][]string {
-	shown := shownHosts(found, byCheck, told)
-	var rows [][]string
-	for _, check := range told {
-		row := []string{check, cell(byCheck[check], func(host string) bool { return host == "" })}
-		for _, name := range shown {
-			row = append(row, cell(byCheck[check], func(host string) bool { return host == name }))
-		}
-		if len(shown) < len(found.Hosts) {
-			row = append(row, cell(byCheck[check], func(host string) bool { return host != "" && !slices.Contains(shown, host) }))
-		}
-		rows = append(rows, row)
+// checkTable is the table's head, and a row for each check that is told.
+func checkTable(found workflow.Preflight, byCheck map[string][]checks.Result, told []string) (head string, rows [][]string) {
+	names := []string{"CHECK"}
+	rows = make([][]string, len(told))
+	for i, check := range told {
+		rows[i] = []string{check}
 	}
-	return rows
+	for _, c := range columns(found, byCheck, told) {
+		names = append(names, c.head)
+		for i := range told {
+			rows[i] = append(rows[i], c.cells[i])
+		}
+	}
+	return strings.Join(names, "\t"), rows
 }
 
 // cell is the worst of what a check has found on some hosts; a dash where it looks at none of them.

@@ -131,7 +131,7 @@ func writeGates(w io.Writer, gates []checks.Gate, notLookedAt []string) {
 }
 
 func writeGate(w io.Writer, gate checks.Gate) {
-	for _, found := range gate.Findings {
+	for _, found := range checks.Together(gate.Findings) {
 		mark := "!"
 		if found.Severity == checks.Error {
 			mark = "✗"

@@ -40,6 +40,29 @@ func (f Finding) String() string {
 	return b.String()
 }
 
+// Together makes one finding of those that say the same of several hosts, in the place of the first: two hundred hosts
+// without a time service are one line.
+func Together(findings []Finding) []Finding {
+	names := map[Finding][]string{}
+	var order []Finding
+	for _, found := range findings {
+		host := found.Host
+		found.Host = ""
+		if _, known := names[found]; !known {
+			order = append(order, found)
+		}
+		if host != "" {
+			names[found] = append(names[found], host)
+		} else {
+			names[found] = nil
+		}
+	}
+	for i, found := range order {
+		order[i].Host = strings.Join(hosts.SomeOf(names[found]), ", ")
+	}
+	return order
+}
+
 // Errors are those of the findings that nothing is begun with.
 func Errors(findings []Finding) []Finding {
 	return slices.DeleteFunc(slices.Clone(findings), func(f Finding) bool { return f.Severity != Error })

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -104,5 +105,23 @@ func TestWhatOnlyThePlanFindsIsAdded(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestWhatHostsHaveAlikeIsOneFinding, in its first place; what differs in anything is another one.
+func TestWhatHostsHaveAlikeIsOneFinding(t *testing.T) {
+	same := Finding{Check: "NTP", Severity: Warning, Seen: "it is not synchronized", Fix: "install chrony"}
+	on := func(host, fix string) Finding {
+		found := same
+		found.Host, found.Fix = host, fix
+		return found
+	}
+	findings := []Finding{on("cp-1", same.Fix), {Check: "Clock", Seen: "they differ"}, on("cp-2", "start chrony"), on("cp-3", same.Fix)}
+	for n := range 20 {
+		findings = append(findings, on(fmt.Sprintf("w-%d", n), same.Fix))
+	}
+	want := []Finding{on("cp-1, cp-3, w-0, w-1, w-2, w-3, w-4, w-5, w-6, w-7, w-8, w-9, and 10 more", same.Fix), findings[1], findings[2]}
+	if got := Together(findings); !slices.Equal(got, want) {
+		t.Errorf("they are %v", got)
 	}
 }
