@@ -159,12 +159,13 @@ func TestVMHardened(t *testing.T) {
 	})
 }
 
-// stillHardened wants that nothing was switched off, and that SELinux has refused nothing of the cluster.
+// stillHardened wants that nothing was switched off, and that SELinux has refused nothing of the cluster. Where the
+// policy has not container-selinux's type, the kubelet may not label its folder by it (mac_admin), says so, and goes on.
 func stillHardened(t *testing.T, l *lab) {
 	t.Helper()
 	wantOn(t, l, "cp-1", "SELinux", "getenforce", "Enforcing")
 	wantOn(t, l, "cp-1", "firewalld", "firewall-cmd --state", "running")
-	denied := l.exec("cp-1", "sh", "-c", `journalctl -k -b -o cat | grep 'avc:  denied' | grep -E 'slipway|kube|containerd|etcd|haproxy|keepalived|runc|flannel|coredns|pause' | head -20 || true`)
+	denied := l.exec("cp-1", "sh", "-c", `journalctl -k -b -o cat | grep 'avc:  denied' | grep -E 'slipway|kube|containerd|etcd|haproxy|keepalived|runc|flannel|coredns|pause' | grep -v '{ mac_admin }.*comm="kubelet"' | head -20 || true`)
 	if denied != "" {
 		t.Errorf("SELinux refused:\n%s", denied)
 	}
