@@ -95,7 +95,7 @@ func TestVMOrdinary(t *testing.T) {
 			wantOn(t, l, "cp-1", "Pods' slice", "ls -d /sys/fs/cgroup/kubepods.slice", "/sys/fs/cgroup/kubepods.slice")
 			confined(t, l)
 		}},
-		{"a power-off ends Pods first, then kubelet and containerd; a boot of its own, and one by slipway", func(t *testing.T, l *lab) {
+		{"a power-off in order, a boot of its own, and one by slipway", func(t *testing.T, l *lab) {
 			l.reboots("cp-1")
 			shutdownOrder(t, l)
 			l.healthy()
@@ -178,15 +178,15 @@ var proxyShows = map[string]string{
 	"ipvs":     "test -s /proc/net/ip_vs && ip -o link show kube-ipvs0 | grep -c kube-ipvs0",
 }
 
-// shutdownOrder reads the boot before in the host's journal: the kubelet said that it shuts Pods down,
-// it was stopped after that, and containerd after the kubelet.
+// shutdownOrder reads the boot before in the host's journal: first etcd's leadership is handed over, then the kubelet
+// stops, so that it starts nothing again, then containerd.
 func shutdownOrder(t *testing.T, l *lab) {
 	t.Helper()
-	journal := l.exec("cp-1", "journalctl", "-b", "-1", "-o", "short-monotonic", "--no-pager", "-u", "kubelet", "-u", "containerd")
+	journal := l.exec("cp-1", "journalctl", "-b", "-1", "-o", "short-monotonic", "--no-pager", "-u", "etcd-handover", "-u", "kubelet", "-u", "containerd")
 	at := -1
-	for _, says := range []string{"Shutdown manager completed", "Stopped kubelet.service", "Stopped containerd.service"} {
+	for _, says := range []string{"Stopped etcd-handover.service", "Stopped kubelet.service", "Stopped containerd.service"} {
 		next := strings.LastIndex(journal, says)
-		if next < 0 || next < at {
+		if next < at || next < 0 {
 			t.Errorf("%q does not come in its turn; the boot before ends:\n%s", says, journal[max(0, len(journal)-3000):])
 		}
 		at = next

@@ -37,21 +37,29 @@ func (s *Smoke) probes(ctx context.Context) (string, error) {
 	return "liveness restarts a container, readiness holds a Pod back", err
 }
 
+// limited is empty when a Pod's container was ended at its memory limit, now or before it was started again.
+func limited(pod corev1.Pod) string {
+	seen := runs(pod)
+	for _, status := range pod.Status.ContainerStatuses {
+		for _, state := range []corev1.ContainerState{status.LastTerminationState, status.State} {
+			switch ended := state.Terminated; {
+			case ended == nil:
+			case ended.Reason == "OOMKilled":
+				return ""
+			default:
+				seen = fmt.Sprintf("it ended with %s, code %d, and not for its memory", ended.Reason, ended.ExitCode)
+			}
+		}
+	}
+	return seen
+}
+
 func (s *Smoke) limits(ctx context.Context) (string, error) {
 	if err := s.make(ctx, "smoke/limited", smokeData{App: "limited"}); err != nil {
 		return "", err
 	}
 	_, err := s.podIs(ctx, "limited", "to be ended at its memory limit", func(pod corev1.Pod) string {
-		for _, status := range pod.Status.ContainerStatuses {
-			switch ended := status.State.Terminated; {
-			case ended == nil:
-			case ended.Reason == "OOMKilled":
-				return ""
-			default:
-				return fmt.Sprintf("it ended with %s, code %d, and not for its memory", ended.Reason, ended.ExitCode)
-			}
-		}
-		return runs(pod)
+		return limited(pod)
 	})
 	return "a container over its memory limit is ended", err
 }
