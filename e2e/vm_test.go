@@ -179,17 +179,20 @@ var proxyShows = map[string]string{
 }
 
 // shutdownOrder reads the boot before in the host's journal: first etcd's leadership is handed over, then the kubelet
-// stops, so that it starts nothing again, then containerd.
+// stops, so that it starts nothing again, then the containers; and nothing had to be killed.
 func shutdownOrder(t *testing.T, l *lab) {
 	t.Helper()
-	journal := l.exec("cp-1", "journalctl", "-b", "-1", "-o", "short-monotonic", "--no-pager", "-u", "etcd-handover", "-u", "kubelet", "-u", "containerd")
+	journal := l.exec("cp-1", "sh", "-c", "journalctl -b -1 -o short-monotonic --no-pager _PID=1 | grep -E '(Stopping|Stopped) (cri-containerd-|kubelet|etcd-handover)|timed out' | tail -100")
 	at := -1
-	for _, says := range []string{"Stopped etcd-handover.service", "Stopped kubelet.service", "Stopped containerd.service"} {
-		next := strings.LastIndex(journal, says)
+	for _, says := range []string{"Stopping etcd-handover.service", "Stopped etcd-handover.service", "Stopped kubelet.service", "Stopping cri-containerd-", "Stopped cri-containerd-"} {
+		next := strings.Index(journal, says)
 		if next < at || next < 0 {
-			t.Errorf("%q does not come in its turn; the boot before ends:\n%s", says, journal[max(0, len(journal)-3000):])
+			t.Errorf("%q does not come in its turn; the boot before ends:\n%s", says, journal)
 		}
 		at = next
+	}
+	if strings.Contains(journal, "timed out") {
+		t.Errorf("something was killed at the end of the boot before:\n%s", journal)
 	}
 }
 

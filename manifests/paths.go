@@ -55,6 +55,7 @@ const (
 	KubeletUnit    = "kubelet.service"
 	HandoverUnit   = "etcd-handover.service"
 	KubeletDropIn  = UnitsFolder + "/kubelet.service.d/10-kubeadm.conf"
+	ScopeDropIn    = UnitsFolder + "/cri-containerd-.scope.d/10-slipway.conf" // of every container: systemd.unit(5), "truncated"
 
 	HAProxyConfig = "/etc/haproxy/haproxy.cfg"
 	HAProxyUnit   = "haproxy.service"

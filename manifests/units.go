@@ -26,6 +26,13 @@ func unitFiles(c *cluster.Cluster, host cluster.Host) []File {
 				"Config": KubeletConfig, "Flags": KubeletFlags, "Idle": idleVariable + "=" + idleSeconds,
 			}, nil
 		}),
+		templateFile(plan.PhaseKubelet, ScopeDropIn, "cri-containerd-scope.conf", func(Input) (any, error) {
+			before := KubeletUnit
+			if hasEtcd(c, host) {
+				before += " " + HandoverUnit
+			}
+			return map[string]any{"Before": before}, nil
+		}),
 	}
 	if hasEtcd(c, host) {
 		files = append(files, templateFile(plan.PhaseEtcd, UnitsFolder+"/"+HandoverUnit, "etcd-handover.service", func(Input) (any, error) {
@@ -82,7 +89,7 @@ func nodeUnits() []Unit {
 			Phase: plan.PhaseKubelet, Name: KubeletUnit, Enabled: true, Active: true,
 			Inputs: []string{
 				Kube, KubeletConfig, KubeletFlags, KubeletConf,
-				UnitsFolder + "/" + KubeletUnit, KubeletDropIn,
+				UnitsFolder + "/" + KubeletUnit, KubeletDropIn, ScopeDropIn,
 			},
 		},
 	}

@@ -40,6 +40,7 @@ func (w *world) manifestsOf() map[string]string {
 func TestWhatInitChangesAfterAFailedUpgradeIsKept(t *testing.T) {
 	whole := newWorld(t, 3, 1)
 	whole.init(seeded(1))
+	whole.etcd.leader = "cp-3" // cp-1 comes first
 	whole.nextBundle()
 	fails := func(id string) func(*world, plan.Plan, plan.Contents, *rand.Rand) {
 		return func(w *world, p plan.Plan, contents plan.Contents, chance *rand.Rand) {
