@@ -43,7 +43,7 @@ type HostStatus struct {
 	Node           string       `json:"node"` // Ready, NotReady, absent, or unknown while no API server answers
 	Ready          bool         `json:"ready"`
 	Reason         string       `json:"reason,omitempty"`
-	Pressures      []string     `json:"pressures,omitempty"` // DiskPressure …: the node takes no further Pods
+	Pressures      []string     `json:"pressures,omitempty"` // DiskPressure …: few Pods or none are placed on the node
 	Kubelet        string       `json:"kubelet,omitempty"`
 	Units          []UnitStatus `json:"units,omitempty"`
 	// Unanswered is what the host was asked and did not answer; what it would have said is missing here.
@@ -262,7 +262,7 @@ func (s Status) Reasons() []Reason {
 			add(h.Name, "node", h.Reason)
 		}
 		if len(h.Pressures) > 0 {
-			add(h.Name, "node", strings.Join(h.Pressures, ", ")+": it takes no further Pods")
+			add(h.Name, "node", strings.Join(h.Pressures, ", ")+": few Pods or none are placed on it")
 		}
 		for _, unit := range h.DownUnits() {
 			add(h.Name, unit.Name, unit.Active)

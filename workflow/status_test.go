@@ -96,7 +96,7 @@ func TestANodeThatTakesNoPodsIsNotWell(t *testing.T) {
 	s.hosts["cp-1"] = nil
 	s.live = hosts.ClusterFacts{Reachable: true, Nodes: []hosts.Node{{Name: "cp-1", Ready: true, Pressures: []string{"DiskPressure"}}}}
 	found := Status{Reachable: true, Hosts: []HostStatus{s.hostStatus(cluster.Host{Name: "cp-1", Roles: []cluster.Role{cluster.RoleControlPlane}})}}
-	if want := (Reason{"cp-1", "node", "DiskPressure: it takes no further Pods"}); found.Healthy() || len(found.Reasons()) != 1 || found.Reasons()[0] != want {
+	if want := (Reason{"cp-1", "node", "DiskPressure: few Pods or none are placed on it"}); found.Healthy() || len(found.Reasons()) != 1 || found.Reasons()[0] != want {
 		t.Errorf("healthy %v, for the reasons %v", found.Healthy(), found.Reasons())
 	}
 }

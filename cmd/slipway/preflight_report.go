@@ -51,7 +51,7 @@ func writePreflight(w io.Writer, found workflow.Preflight) error {
 		}
 		gate := checks.Gate{Check: check}
 		for _, result := range byCheck[check] {
-			gate.Ignorable = gate.Ignorable || result.Ignorable
+			gate.Ignorable = gate.Ignorable || result.Ignorable && result.Outcome == checks.Stops
 			gate.Findings = append(gate.Findings, result.Findings...)
 		}
 		writeGate(w, gate)
@@ -129,7 +129,7 @@ type column struct {
 const otherHosts = "OTHERS"
 
 // columns are those of the table: the cluster's own, one for each host that a check has found something on, and one
-// for all others. Hosts on which the same was found share one: of two hundred, no terminal shows as many.
+// for all others. Hosts that have the same marks share one: of two hundred, no terminal shows as many.
 func columns(found workflow.Preflight, byCheck map[string][]checks.Result, told []string) []column {
 	cells := func(of func(host string) bool) []string {
 		var marks []string

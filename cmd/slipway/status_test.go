@@ -81,7 +81,7 @@ func TestNothingIsSaidNotToBeWellAndCalledHealthy(t *testing.T) {
 		"a member has an alarm":            {func(s *workflow.Status) { s.Members[0].Detail = "NOSPACE" }, "cp-1, etcd member: NOSPACE"},
 		"a component says no why":          {func(s *workflow.Status) { s.Health[0].Healthy = false }, "cp-1, etcd: -"},
 		"a node says no why":               {func(s *workflow.Status) { s.Hosts[0].Node, s.Hosts[0].Ready = workflow.NodeNotReady, false }, "cp-1, node: -"},
-		"a node takes no further Pods":     {func(s *workflow.Status) { s.Hosts[0].Pressures = []string{"DiskPressure"} }, "cp-1, node: DiskPressure: it takes no further Pods"},
+		"a node takes no further Pods":     {func(s *workflow.Status) { s.Hosts[0].Pressures = []string{"DiskPressure"} }, "cp-1, node: DiskPressure: few Pods or none are placed on it"},
 		"a unit is not there":              {func(s *workflow.Status) { s.Hosts[0].Units[0].Active = "" }, "cp-1, kubelet.service: -"},
 		"a host is not reached":            {func(s *workflow.Status) { s.Hosts[0].Connection, s.Hosts[0].ConnectionKind = "refused", "failed" }, "cp-1, SSH: refused"},
 		"a host was not heard yet": {func(s *workflow.Status) {

@@ -27,7 +27,8 @@ var kubeletLimits = limits{nodeSpace: "10%", nodeInodes: "5%", imageSpace: "15%"
 // one of them gives any limit, the kubelet's own do not count, unless mergeDefaultEvictionSettings says so.
 func evictionLimits(c *cluster.Cluster) limits {
 	said := limits{}
-	if list, given := c.Kubelet["evictionHard"].(map[string]any); given {
+	list, given := c.Kubelet["evictionHard"].(map[string]any)
+	if given {
 		for signal, limit := range list {
 			said[signal], _ = limit.(string)
 		}
@@ -36,13 +37,14 @@ func evictionLimits(c *cluster.Cluster) limits {
 		if arg.Name != "eviction-hard" {
 			continue
 		}
+		given = true
 		clear(said)
 		for part := range strings.SplitSeq(arg.Value, ",") {
 			signal, limit, _ := strings.Cut(part, "<")
 			said[strings.TrimSpace(signal)] = strings.TrimSpace(limit)
 		}
 	}
-	if len(said) == 0 {
+	if !given {
 		return kubeletLimits
 	}
 	if merge, _ := c.Kubelet["mergeDefaultEvictionSettings"].(bool); merge {

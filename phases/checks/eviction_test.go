@@ -18,6 +18,7 @@ func TestEvictionLimitsAreTheKubelets(t *testing.T) {
 	}{
 		"its own":             {nil, "", all / 10, all / 100 * 15},
 		"of the document":     {said(map[string]any{"nodefs.available": "1Gi", "imagefs.available": "2.5%"}), "", 1 << 30, all / 1000 * 25},
+		"none at all":         {said(map[string]any{}), "", 0, 0},
 		"one of two":          {said(map[string]any{"nodefs.available": "1Gi"}), "", 1 << 30, 0},
 		"one beside its own":  {map[string]any{"evictionHard": map[string]any{"nodefs.available": "1Gi"}, "mergeDefaultEvictionSettings": true}, "", 1 << 30, all / 100 * 15},
 		"of the flag":         {said(map[string]any{"nodefs.available": "1Gi"}), "imagefs.available<2Gi, nodefs.available<3%", all / 100 * 3, 2 << 30},

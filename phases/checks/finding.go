@@ -51,10 +51,8 @@ func Together(findings []Finding) []Finding {
 		if _, known := names[found]; !known {
 			order = append(order, found)
 		}
-		if host != "" {
+		if !slices.Contains(names[found], host) {
 			names[found] = append(names[found], host)
-		} else {
-			names[found] = nil
 		}
 	}
 	for i, found := range order {

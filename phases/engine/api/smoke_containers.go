@@ -58,8 +58,6 @@ func (s *Smoke) limits(ctx context.Context) (string, error) {
 	if err := s.make(ctx, "smoke/limited", smokeData{App: "limited"}); err != nil {
 		return "", err
 	}
-	_, err := s.podIs(ctx, "limited", "to be ended at its memory limit", func(pod corev1.Pod) string {
-		return limited(pod)
-	})
+	_, err := s.podIs(ctx, "limited", "to be ended at its memory limit", limited)
 	return "a container over its memory limit is ended", err
 }
