@@ -114,8 +114,7 @@ func (c *Client) Take(ctx context.Context, blob hosts.Blob, offset int64, conten
 	_, _, err := c.call(ctx, request{
 		op: "send blob " + blob.Ref, path: pathTake, body: takeBody{blobBody: nameOf(blob), Offset: offset}, source: from, patience: blobPatience,
 	})
-	from.giveBack()
-	switch own := from.failure(); {
+	switch own := from.giveBack(); {
 	case own != nil:
 		return fmt.Errorf("read blob %s: %w", blob.Ref, own)
 	case err != nil && ctx.Err() != nil:

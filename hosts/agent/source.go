@@ -14,16 +14,16 @@ type source struct {
 
 	reading sync.Mutex // held while in is read
 	over    bool       // in is its owner's again
-
-	mutex sync.Mutex
-	err   error
+	err     error      // why it could not be read
 }
 
-// giveBack returns when nobody reads from in any more: net/http may do so beyond the end of a call that was cut.
-func (s *source) giveBack() {
+// giveBack returns when nobody reads from in any more, with why it could not be read, if so: net/http may go on
+// reading beyond the end of a call that was cut.
+func (s *source) giveBack() error {
 	s.reading.Lock()
 	defer s.reading.Unlock()
 	s.over = true
+	return s.err
 }
 
 func (s *source) Read(p []byte) (int, error) {
@@ -39,18 +39,9 @@ func (s *source) Read(p []byte) (int, error) {
 	}
 	n, err := s.in.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		s.mutex.Lock()
 		s.err = err
-		s.mutex.Unlock()
 		_ = s.open.Close()
 		err = io.EOF
 	}
 	return n, err
-}
-
-// failure is why it could not be read.
-func (s *source) failure() error {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	return s.err
 }

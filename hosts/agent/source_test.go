@@ -14,7 +14,9 @@ func TestContentThatIsGivenBackIsReadNoMore(t *testing.T) {
 	if n, err := s.Read(make([]byte, 3)); n != 3 || err != nil {
 		t.Fatalf("%d bytes are read, %v", n, err)
 	}
-	s.giveBack()
+	if err := s.giveBack(); err != nil {
+		t.Errorf("it could not be read: %v", err)
+	}
 	if n, err := s.Read(make([]byte, 3)); n != 0 || !errors.Is(err, io.EOF) || in.Len() != 4 {
 		t.Errorf("then %d are read, %v; %d are left", n, err, in.Len())
 	}
