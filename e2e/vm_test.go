@@ -196,15 +196,23 @@ func shutdownOrder(t *testing.T, l *lab) {
 	}
 }
 
-// TestVMJoin has two machines on a network that lets less through than Ethernet does: the worker's card
-// has an MTU of 1400.
+// TestVMJoin has two machines, and the worker's card has an MTU of 1400: what the control plane sends by its
+// card's 1500 would be lost, so init refuses to begin until what it says to type was typed.
 func TestVMJoin(t *testing.T) {
 	l := newMachines(t, "ipvs", "--control-planes", "1")
 	l.up("--kind", "vm", "--workers", "1", "--mtu", "1400")
 	wantOn(t, l, "worker-1", "MTU", "cat /sys/class/net/eth0/mtu", "1400")
+	const fix = "ip link set dev eth0 mtu 1400"
+	refused := l.wantCode(4, "on cp-1: "+fix, l.withBundle("init", "--yes")...)
+	if said := refused.stdout + refused.stderr; strings.Count(said, "✗") != 1 {
+		t.Errorf("more than the MTU is in the way:\n%s", said)
+	}
+	l.exec("cp-1", "sh", "-c", fix)
 	l.init()
 	l.wantReady("cp-1", "worker-1")
-	wantOn(t, l, "worker-1", "flannel's MTU", "cat /sys/class/net/flannel.1/mtu", "1350")
+	for _, host := range []string{"cp-1", "worker-1"} {
+		wantOn(t, l, host, "flannel's MTU", "cat /sys/class/net/flannel.1/mtu", "1350")
+	}
 	useful(l)
 	wantOn(t, l, "worker-1", "kube-proxy's rules", proxyShows["ipvs"], "1")
 	l.must(l.onCluster("reset", "worker-1", "--yes")...)

@@ -167,6 +167,10 @@ const (
 	settlePause = 3 * time.Second
 )
 
+// agreeLooks is how often it is looked whether one host alone has the virtual address: keepalived's adverts go
+// out each second, so those that hear each other have agreed by then.
+const agreeLooks = 3
+
 // planAgain observes and plans again: after a run nothing may be left to do.
 func (s *Session) planAgain(ctx context.Context, r *Run) error {
 	for looks := 1; ; looks++ {
@@ -177,12 +181,12 @@ func (s *Session) planAgain(ctx context.Context, r *Run) error {
 			return err
 		}
 		again, err := s.planned(r)
-		if err == nil && again.Plan.Empty() {
-			return nil
-		}
+		done, shared := err == nil && again.Plan.Empty(), s.sharedAddress()
 		mayPass := err == nil && phases.MaySettle(again.Plan) || err != nil && !s.live.Reachable
 		switch {
-		case mayPass && looks < settleLooks:
+		case done && (shared == nil || looks >= agreeLooks):
+			return shared
+		case done, mayPass && looks < settleLooks:
 		case err != nil:
 			return err
 		default:
@@ -191,5 +195,18 @@ func (s *Session) planAgain(ctx context.Context, r *Run) error {
 		if err := hosts.Pause(ctx, settlePause); err != nil {
 			return err
 		}
+	}
+}
+
+// sharedAddress is the virtual address being on several hosts at once: clients reach now one and now another.
+func (s *Session) sharedAddress() error {
+	holders := s.holders()
+	if len(holders) < 2 {
+		return nil
+	}
+	return &hosts.Error{
+		Kind: hosts.KindBroken, Op: "give the virtual address " + s.cluster.VirtualAddress() + " to one host",
+		Err: fmt.Errorf("%s have it at the same time: keepalived's adverts (VRRP, IP protocol 112) do not pass between them", strings.Join(holders, ", ")),
+		Fix: "let IP protocol 112 pass between these hosts, in their packet filters and in what filters between them; slipway status shows who has the address",
 	}
 }

@@ -83,29 +83,33 @@ func (c *fakeCluster) settle() {
 	}
 }
 
-// giveAddress gives the virtual address to the first host whose keepalived runs.
+// giveAddress gives the virtual address to the first host whose keepalived runs, and to each that hears no other.
 func (c *fakeCluster) giveAddress() {
-	var holder *stageHost
-	if at := slices.IndexFunc(c.hosts, func(h *stageHost) bool { return h.active(manifests.KeepalivedUnit) }); at >= 0 {
-		holder = c.hosts[at]
+	c.holder = nil
+	for _, h := range c.hosts {
+		runs := h.active(manifests.KeepalivedUnit)
+		first := runs && c.holder == nil
+		if first {
+			c.holder = h
+		}
+		h.holdAddress(first || runs && h.deaf.Load())
 	}
-	if holder == c.holder {
+}
+
+// holdAddress has the host's interface have the virtual address, or not.
+func (h *stageHost) holdAddress(holds bool) {
+	if h.holds == holds {
 		return
 	}
-	for _, h := range []*stageHost{c.holder, holder} {
-		if h == nil {
-			continue
+	h.holds = holds
+	h.machine.Edit(func(f *hosts.Facts) {
+		f.Interfaces = slices.Clone(f.Interfaces)
+		link := &f.Interfaces[len(f.Interfaces)-1]
+		link.Addresses = slices.DeleteFunc(slices.Clone(link.Addresses), func(a string) bool { return a == vip+"/32" })
+		if holds {
+			link.Addresses = append(link.Addresses, vip+"/32")
 		}
-		h.machine.Edit(func(f *hosts.Facts) {
-			f.Interfaces = slices.Clone(f.Interfaces)
-			link := &f.Interfaces[len(f.Interfaces)-1]
-			link.Addresses = slices.DeleteFunc(slices.Clone(link.Addresses), func(a string) bool { return a == vip+"/32" })
-			if h == holder {
-				link.Addresses = append(link.Addresses, vip+"/32")
-			}
-		})
-	}
-	c.holder = holder
+	})
 }
 
 // at is the host with an address, as seen from another one.

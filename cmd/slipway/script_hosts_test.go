@@ -46,11 +46,13 @@ type stageHost struct {
 	bare     []string // the paths that a bare machine has
 	cluster  *fakeCluster
 	down     bool   // without power
+	holds    bool   // it has the virtual address
 	memberID uint64 // the member of etcd whose data it has
 	when     atomic.Pointer[func(context.Context, hosts.Action)]
 	recovers func()                  // what sticks goes on
 	fails    atomic.Pointer[failing] // the action that fails next
 	dies     atomic.Bool             // when one of its journals is followed
+	deaf     atomic.Bool             // its keepalived hears no other
 	logs     atomic.Pointer[string]  // a line that comes then
 	api      *httptest.Server
 	etcd     net.Listener
@@ -259,6 +261,11 @@ var hostEvents = map[string]func(s *stage, h *stageHost, arg string) error{
 	// dies-when-followed: its connections end when who follows a journal has read all of it.
 	"dies-when-followed": func(_ *stage, h *stageHost, _ string) error {
 		h.dies.Store(true)
+		return nil
+	},
+	// hears-no-adverts: something on the way keeps other keepaliveds' from it.
+	"hears-no-adverts": func(_ *stage, h *stageHost, _ string) error {
+		h.deaf.Store(true)
 		return nil
 	},
 	"has-memory": func(_ *stage, h *stageHost, mebibytes string) error {

@@ -45,6 +45,7 @@ func smallPath(v view.View, host cluster.Host, ways []tried) (Finding, bool) {
 			continue
 		}
 		to = addName(to, way.to.Name)
+		way.Fits = min(way.Fits, takes(v.Facts[way.to.Name], way.To.Address, way.Fits))
 		if smallest.Fits == 0 || way.Fits < smallest.Fits {
 			smallest = way.Probed
 		}
@@ -63,6 +64,18 @@ func smallPath(v view.View, host cluster.Host, ways []tried) (Finding, bool) {
 		found.Severity = Warning
 	}
 	return found, true
+}
+
+// takes is how large packets the interface with an address is set to take, or else what passed: some cards let a
+// VLAN tag's four bytes more in than their MTU says.
+func takes(facts hosts.Facts, address string, passed int) int {
+	name := linkWith(facts, address)
+	for _, link := range facts.Interfaces {
+		if link.Name == name && link.MTU > 0 {
+			return link.MTU
+		}
+	}
+	return passed
 }
 
 func isSix(text string) bool {

@@ -184,6 +184,17 @@ func TestASmallPathIsNamedWithTheValueToSet(t *testing.T) {
 	}
 }
 
+// TestNoLargerMTUIsAdvisedThanThePeersCardHas: a card of 1400 may let 1404 in.
+func TestNoLargerMTUIsAdvisedThanThePeersCardHas(t *testing.T) {
+	small := way(0, 2, "udp", 8472, hosts.Passed)
+	small.size, small.Fits = 1500, 1404
+	v := triedView(true, small)
+	v.Facts["w-2"].Interfaces[0].MTU = 1400
+	if found := smallPaths(v); len(found) != 1 || !strings.Contains(found[0].String(), "dev eth0 mtu 1400,") {
+		t.Error(found)
+	}
+}
+
 // TestTrafficIsSummedUp: how much of each flow was tried.
 func TestTrafficIsSummedUp(t *testing.T) {
 	for _, row := range Traffic(triedView(true, way(1, 0, "tcp", 6443, hosts.Silent), way(2, 0, "tcp", 6443, hosts.Passed), way(0, 1, "tcp", 10250, hosts.NotTried))) {
