@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/slipway-k8s/slipway/phases/engine"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -16,8 +15,8 @@ type Estimate struct {
 	course *plan.Course   // nil where the plan has none
 	index  map[string]int // of steps, by id
 	stands []plan.Stand
-	sends  []sending // by step: its content, while it is on its way
-	alike  []*alike  // by step
+	sends  []Transfer // by step: its content, while it is on its way
+	alike  []*alike   // by step
 }
 
 // alike are steps that take about as long as each other.
@@ -27,18 +26,12 @@ type alike struct {
 	takes       time.Duration
 }
 
-// sending is how content came until now.
-type sending struct {
-	began time.Time
-	first int64 // bytes that were there then
-}
-
 // NewEstimate is an estimate for a plan that is about to be carried out. before may be nil.
 func NewEstimate(p plan.Plan, before *Durations) *Estimate {
 	if before == nil {
 		before = &Durations{}
 	}
-	e := &Estimate{index: map[string]int{}, stands: make([]plan.Stand, len(p.Steps)), sends: make([]sending, len(p.Steps))}
+	e := &Estimate{index: map[string]int{}, stands: make([]plan.Stand, len(p.Steps)), sends: make([]Transfer, len(p.Steps))}
 	e.course, _ = plan.NewCourse(p) // a plan without one is not applied
 	byKey, kinds := map[string]*alike{}, map[string]time.Duration{}
 	for i, step := range p.Steps {
@@ -84,8 +77,9 @@ func (e *Estimate) Event(event plan.Event) {
 	case plan.EventStepStarted:
 		e.stands[i] = plan.Stand{Began: event.Time}
 	case plan.EventStepProgress:
-		if event.Kind == engine.ActionUpload && event.Progress != nil && e.stands[i].Began.IsZero() {
-			e.stands[i].More = e.sends[i].left(event.Time, event.Progress.Done, event.Progress.Total)
+		if Carries(event) && e.stands[i].Began.IsZero() {
+			e.sends[i].Note(*event.Progress, event.Time)
+			e.stands[i].More, _, _ = e.sends[i].Left(event.Time)
 		}
 	case plan.EventStepFinished:
 		e.alike[i].took(time.Duration(event.Seconds * float64(time.Second)))
@@ -93,18 +87,6 @@ func (e *Estimate) Event(event plan.Event) {
 	case plan.EventStepFailed, plan.EventStepSkipped, plan.EventStepCanceled, plan.EventStepNotNeeded:
 		e.stands[i] = plan.Stand{Ended: true}
 	}
-}
-
-// left is how long content still takes to come, as fast as it came until now.
-func (s *sending) left(now time.Time, done, total int64) time.Duration {
-	if s.began.IsZero() {
-		*s = sending{began: now, first: done}
-	}
-	came, took := done-s.first, now.Sub(s.began)
-	if came <= 0 || took <= 0 || total <= done {
-		return 0
-	}
-	return time.Duration(float64(took) * float64(total-done) / float64(came))
 }
 
 // Left is the time that the plan still takes. It is not known where no such step was done before of at least
