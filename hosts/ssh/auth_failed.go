@@ -25,7 +25,7 @@ func (a *authentication) notGiven(err error) error {
 // refusedFor is what all are told of a password that one host has refused too often.
 func (a *authentication) refusedFor() error {
 	o := a.options
-	fix := fmt.Sprintf("see that it is the password of %s: ssh -p %d %s@%s; no other host was tried with it, so that no account is locked", o.User, o.Port, o.User, o.Host)
+	fix := fmt.Sprintf("see that it is the password of %s: %s; no other host was tried with it, so that no account is locked", o.User, o.byHand("", ""))
 	err := fmt.Errorf("%s refuses the password of %s", o.Name, o.User)
 	if o.PasswordFile != "" {
 		err = fmt.Errorf("%s refuses the password of %s that %s has", o.Name, o.User, o.PasswordFile)
@@ -84,8 +84,8 @@ func (a *authentication) fix() string {
 
 func letIn(o Options) string {
 	if o.User == "root" {
-		return fmt.Sprintf("let the key in: ssh-copy-id -p %d root@%s; or, where sshd lets no root log in (PermitRootLogin), set ssh.user in the cluster file "+
-			"to one who may become root by sudo or doas", o.Port, o.Host)
+		return fmt.Sprintf("let the key in: %s; or, where sshd lets no root log in (PermitRootLogin), set ssh.user in the cluster file "+
+			"to one who may become root by sudo or doas", o.copyKey())
 	}
-	return fmt.Sprintf("let the key in: ssh-copy-id -p %d %s@%s; or name another as ssh.identityFile in the cluster file", o.Port, o.User, o.Host)
+	return fmt.Sprintf("let the key in: %s; or name another as ssh.identityFile in the cluster file", o.copyKey())
 }

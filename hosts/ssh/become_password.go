@@ -123,6 +123,6 @@ func (b *becoming) refusal() error {
 	}
 	return &hosts.Error{
 		Kind: hosts.KindPrivilege, Op: "become root as " + o.User, Err: fmt.Errorf("%s does not take %s", o.Name, what),
-		Fix: fmt.Sprintf("see that it is the right one: ssh -t -p %d %s@%s sudo true; no other host was tried with it, so that no account is locked", o.Port, o.User, o.Host),
+		Fix: fmt.Sprintf("see that it is the right one: %s; no other host was tried with it, so that no account is locked", o.byHand("-t", "'sudo true || doas true'")),
 	}
 }

@@ -41,7 +41,7 @@ var whyNoRoot = []struct {
 }{
 	{
 		regexp.MustCompile(`(?i)(password|account).{0,30}(expired|locked)|account validation failure|account management`),
-		"the password or the account of USER has expired or is locked: as root on the host: chage -l USER; passwd -S USER; then chage -E -1 -M -1 USER, or passwd -u USER",
+		"the password or the account of USER has expired or is locked: as root on the host: chage -l USER; passwd -S USER; then chage -E -1 -M -1 -d $(date +%F) USER, or passwd -u USER",
 	},
 	{
 		regexp.MustCompile(`(?i)must be owned by uid 0|effective uid is not 0|nosuid|no new privileges|setuid bit|not installed setuid`),
@@ -99,7 +99,7 @@ func (h *host) wrongPassword(no refusal) error {
 	return &hosts.Error{
 		Kind: hosts.KindPrivilege, Op: "become root as " + o.User,
 		Err: fmt.Errorf("%s does not take the password%s", no.program, told("it", no.said)),
-		Fix: fmt.Sprintf("try the password by hand: ssh -t -p %d %s@%s %s true", o.Port, o.User, o.Host, no.program),
+		Fix: "try the password by hand: " + o.byHand("-t", no.program+" true"),
 	}
 }
 

@@ -19,6 +19,10 @@ func AsksForPassword(question string) (login, become bool) {
 	return asksPassword(strings.TrimSpace(question)), newAsking().question(question) == ""
 }
 
+// ByHand and CopyKey are what to type to reach a host, and to have it let a key in.
+func ByHand(o Options, flags, run string) string { return o.byHand(flags, run) }
+func CopyKey(o Options) string                   { return o.copyKey() }
+
 // Said are what a configuration has said of options that have no field of their own, in words for tests.
 func Said(o Options) []string {
 	var all []string

@@ -247,12 +247,12 @@ func (o Options) noWay(err error, behind Options) error {
 	switch refused.Reason {
 	case ssh.Prohibited, ssh.UnknownChannelType:
 		e.Err = fmt.Errorf("it forbids TCP forwarding (%s)", hosts.CleanLine(cmp.Or(refused.Message, refused.Reason.String())))
-		e.Fix = fmt.Sprintf("in sshd_config on the jump host, for %s: AllowTcpForwarding yes (or local), and PermitOpen %s or any; or reach the host another way by ssh.proxyCommand, such as ssh %s nc %%h %%p",
-			o.User, behind.address(), o.Host)
+		e.Fix = fmt.Sprintf("in sshd_config on the jump host, for %s: AllowTcpForwarding yes (or local), and PermitOpen %s or any; or reach the host another way by ssh.proxyCommand, such as %s nc %%h %%p",
+			o.User, behind.address(), o.byHand("", ""))
 	default:
 		e.Err = fmt.Errorf("it cannot connect: %s", hosts.CleanLine(cmp.Or(refused.Message, refused.Reason.String())))
-		e.Fix = fmt.Sprintf("see that the host is up, that sshd listens on %s, and that the jump host reaches it: ssh -p %d %s@%s nc -zv %s %d",
-			behind.address(), o.Port, o.User, o.Host, behind.Host, behind.Port)
+		e.Fix = fmt.Sprintf("see that the host is up, that sshd listens on %s, and that the jump host reaches it: %s",
+			behind.address(), o.byHand("", fmt.Sprintf("nc -zv %s %d", behind.Host, behind.Port)))
 	}
 	return e
 }

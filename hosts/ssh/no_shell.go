@@ -39,7 +39,7 @@ func (h *host) fixForced() string {
 	o := h.options
 	return fmt.Sprintf("let %[1]s run commands: see whether sshd runs another one in their place (as root on the host: sshd -T -C user=%[1]s | grep -i forcecommand; "+
 		`grep -n 'command=' ~%[1]s/.ssh/authorized_keys), which login shell it has (getent passwd %[1]s), and whether that one's start files end it or run another; `+
-		"and what it says when you ask yourself: ssh -p %[2]d %[1]s@%[3]s true", o.User, o.Port, o.Host)
+		"and what it says when you ask yourself: %[2]s", o.User, o.byHand("", "true"))
 }
 
 func (h *host) fixNoLogin() string {

@@ -103,8 +103,8 @@ func (w *wait) end() error {
 		return &hosts.Error{
 			Kind: hosts.KindUnreachable, Op: "start the agent",
 			Err: fmt.Errorf("no word from %s in %s", w.what, startPatience),
-			Fix: fmt.Sprintf("see what keeps it, by hand: ssh -p %d %s@%s true; a shell's start file that waits for input, a ForceCommand, "+
-				"or a directory service (LDAP, SSSD) that does not answer do", w.o.Port, w.o.User, w.o.Host),
+			Fix: fmt.Sprintf("see what keeps it, by hand: %s; a shell's start file that waits for input, a ForceCommand, "+
+				"or a directory service (LDAP, SSSD) that does not answer do", w.o.byHand("", "true")),
 		}
 	}
 	return nil
