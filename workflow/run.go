@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/slipway-k8s/slipway/cluster"
-	"github.com/slipway-k8s/slipway/hosts"
-	"github.com/slipway-k8s/slipway/phases"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -157,56 +155,5 @@ func (s *Session) freshness(r *Run, shown Prepared) func(context.Context) error 
 			return ErrStale
 		}
 		return nil
-	}
-}
-
-// After a run an API server may just then be started anew, by its kubelet or by another: what is
-// left to do in the cluster alone, and not on any host, is looked at this often, so far apart.
-const (
-	settleLooks = 10
-	settlePause = 3 * time.Second
-)
-
-// agreeLooks is how often it is looked whether one host alone has the virtual address: keepalived's adverts go
-// out each second, so those that hear each other have agreed by then.
-const agreeLooks = 3
-
-// planAgain observes and plans again: after a run nothing may be left to do.
-func (s *Session) planAgain(ctx context.Context, r *Run) error {
-	for looks := 1; ; looks++ {
-		if err := s.look(ctx, r); err != nil {
-			return err
-		}
-		if err := s.askWorkloads(ctx, r); err != nil {
-			return err
-		}
-		again, err := s.planned(r)
-		done, shared := err == nil && again.Plan.Empty(), s.sharedAddress()
-		mayPass := err == nil && phases.MaySettle(again.Plan) || err != nil && !s.live.Reachable
-		switch {
-		case done && (shared == nil || looks >= agreeLooks):
-			return shared
-		case done, mayPass && looks < settleLooks:
-		case err != nil:
-			return err
-		default:
-			return fmt.Errorf("every step was done, and yet not all is as it should be:\n%s", plan.Text(again.Plan))
-		}
-		if err := hosts.Pause(ctx, settlePause); err != nil {
-			return err
-		}
-	}
-}
-
-// sharedAddress is the virtual address being on several hosts at once: clients reach now one and now another.
-func (s *Session) sharedAddress() error {
-	holders := s.holders()
-	if len(holders) < 2 {
-		return nil
-	}
-	return &hosts.Error{
-		Kind: hosts.KindBroken, Op: "give the virtual address " + s.cluster.VirtualAddress() + " to one host",
-		Err: fmt.Errorf("%s have it at the same time: keepalived's adverts (VRRP, IP protocol 112) do not pass between them", strings.Join(holders, ", ")),
-		Fix: "let IP protocol 112 pass between these hosts, in their packet filters and in what filters between them; slipway status shows who has the address",
 	}
 }
