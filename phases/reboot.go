@@ -26,8 +26,11 @@ var rebootPhases = []func(*draft){
 	(*draft).workOnWhatFails,
 }
 
-// bootTimeout is how long, in seconds, a host may take to answer again: servers test their memory first.
+// bootTimeout is how long, in seconds, a host may take to answer again, at least: servers test their memory first.
 const bootTimeout = 900
+
+// bootLimit is half of what a wait may take at most, since nothing is seen of a host that boots.
+func (in Input) bootLimit() int { return max(bootTimeout, in.limit()/2) }
 
 func (d *draft) rebootHosts() {
 	for _, h := range d.drafts {
@@ -82,7 +85,7 @@ func (h *hostDraft) leaveAPI() {
 func (h *hostDraft) reboot() {
 	boot := h.in.EndingBoot(h.host)
 	h.onReboot("reboot", "it was asked for", hosts.Reboot{Boot: boot})
-	h.inReboot("boot", "it reboots", "", plan.WaitBoot{Host: h.host.Name, Before: boot, Timeout: bootTimeout})
+	h.inReboot("boot", "it reboots", "", plan.WaitBoot{Host: h.host.Name, Before: boot, Timeout: h.in.bootLimit()})
 }
 
 // awaitReboot waits until a host that has booted does all of its work again. Where an interrupted reboot has left it

@@ -5,10 +5,10 @@ func (w *Watch) Look(look Look) Verdict {
 	w.looks++
 	if w.looks == 1 {
 		// What is there at first is no news, but the wait has only begun.
-		w.moved[""], w.moving = look.After, "it has begun"
+		w.moved[""] = look.After
 	}
 	w.see(look)
-	verdict := Verdict{Busy: w.busy, Moving: w.moving}
+	verdict := Verdict{Busy: w.busy}
 	verdict.Moved = w.lastMoved("")
 	w.judge(look, &verdict)
 	w.last = look

@@ -13,11 +13,13 @@ import (
 )
 
 // status says how a wait stands: what moves, or since when nothing does.
-func (w *Watch) status(still, idle time.Duration, details string) string {
+func (w *Watch) status(look Look, still, idle time.Duration, details string) string {
 	const lately = 30 * time.Second
 	switch {
 	case w.patience.Quiet == 0 || still < lately:
 		return details
+	case w.silent:
+		return fmt.Sprintf("for %s no host has told how it is: %s", plan.Spent(look.After-w.answered), details)
 	case idle < lately:
 		return fmt.Sprintf("at work, with nothing new for %s: %s", plan.Spent(still), details)
 	}

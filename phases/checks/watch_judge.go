@@ -20,7 +20,7 @@ type Verdict struct {
 	Stuck string
 	// Moved is when, since the wait began, what it goes by itself last moved; Busy when it was last at work.
 	Moved, Busy time.Duration
-	// Moving says what moved last.
+	// Moving says what still moves; empty: nothing does.
 	Moving string
 }
 
@@ -30,7 +30,8 @@ func (w *Watch) judge(look Look, verdict *Verdict) {
 	details := w.details(look)
 	moved, busy := max(verdict.Moved, look.Moved), max(w.busy, look.Busy)
 	still, idle := look.After-moved, look.After-max(moved, busy)
-	verdict.Status = w.status(still, idle, details)
+	verdict.Moving = w.progress(look, idle)
+	verdict.Status = w.status(look, still, idle, details)
 	if note := hosts.CleanLine(look.Note); note != "" && note != details {
 		verdict.Status += "; " + note
 	}
@@ -48,9 +49,25 @@ func (w *Watch) judge(look Look, verdict *Verdict) {
 		verdict.Stuck = "it ends again and again"
 	case idle >= w.quiet(look):
 		verdict.Stuck = fmt.Sprintf("nothing has moved for %s: %s", plan.Spent(still), details)
+	case still >= max(w.patience.BusyTime(), w.quiet(look)) && w.silent:
+		verdict.Stuck = "no host has told how it is for " + plan.Spent(look.After-w.answered)
 	case still >= max(w.patience.BusyTime(), w.quiet(look)):
 		verdict.Stuck = fmt.Sprintf("what is waited for is at work, and has shown nothing new for %s: %s", plan.Spent(still), details)
 	}
+}
+
+// progress says what still moves: of what is waited for itself, of all else that the run does, or that it is at work.
+func (w *Watch) progress(look Look, idle time.Duration) string {
+	lately := func(at time.Duration) bool { return look.After-at < w.patience.QuietTime() }
+	switch {
+	case w.moving != "" && lately(w.lastMoved("")):
+		return w.moving
+	case look.Moved > 0 && lately(look.Moved):
+		return "what else is being done"
+	case idle < w.patience.QuietTime() && !w.silent && max(w.busy, look.Busy) > 0:
+		return "it is at work"
+	}
+	return ""
 }
 
 // quiet is how long nothing may move: longer where the kubelet waits before it starts a container again.
@@ -106,7 +123,7 @@ func (w *Watch) loopFinding(look Look, host string, sign hosts.Sign) *Finding {
 			says = fmt.Sprintf("; it says %q", hosts.Shorten(one.Lines[len(one.Lines)-1], mostSaid))
 		}
 	}
-	found := finding("see `crictl logs` of it and `journalctl -u kubelet` on the host, mend what it says, then run the same command again",
+	found := finding("see what it says in /var/log/pods and `journalctl -u kubelet` on the host, mend that, then run the same command again",
 		"%s has ended %s in the same way, with code %d after %s%s", nameOf(sign.Source), times(w.endings[host+" "+sign.Source].seen),
 		sign.Ended.Code, plan.Spent(time.Duration(sign.Ended.Ran*float64(time.Second))), says)
 	found.Check, found.Severity = "CrashLoop", Error

@@ -46,6 +46,8 @@ type Watch struct {
 	moved    map[string]time.Duration // when something new was last seen, by host and source
 	moving   string
 	busy     time.Duration
+	silent   bool          // no host has answered the last look
+	answered time.Duration // when one last did
 	causes   map[string]sighting
 	endings  map[string]*endings
 	fetched  int64
@@ -115,8 +117,10 @@ func (w *Watch) see(look Look) {
 			w.seeLines(look, host, one)
 		}
 	}
-	if !answered {
+	if w.silent = !answered; w.silent {
 		w.busy = look.After // nobody knows that nothing moves
+	} else {
+		w.answered = look.After
 	}
 }
 

@@ -268,7 +268,7 @@ func TestSlowOrStuck(t *testing.T) {
 			course: func(time.Duration) *Look {
 				return &Look{Note: refused, Shown: map[string]Shown{"cp-1": {Silent: true}}}
 			},
-			stuck: "nothing new for 10 min", from: 10 * minute, to: 12 * minute,
+			stuck: "no host has told how it is for 10 min", from: 10 * minute, to: 12 * minute,
 		},
 		"a Pod of another's that has no image, of a rollout that goes on elsewhere": {
 			step: plan.Step{Cluster: plan.WaitAvailable{Object: hosts.ObjectKey{Kind: "DaemonSet", Namespace: "kube-system", Name: "kube-proxy"}, Patience: patient}},
@@ -366,6 +366,16 @@ func TestStatusOfAWait(t *testing.T) {
 		if got := NewWatch(waitsForAPI).Look(*look).Status; got != test.want {
 			t.Errorf("%s:\n got %q\nwant %q", name, got, test.want)
 		}
+	}
+}
+
+// TestSilenceIsNoWork: a host that tells nothing is not said to be at work.
+func TestSilenceIsNoWork(t *testing.T) {
+	w, want := NewWatch(waitsForAPI), "for 80 s no host has told how it is: cp-1 does not tell how it is"
+	w.Look(Look{After: 20 * time.Second, Shown: map[string]Shown{"cp-1": {}}})
+	verdict := w.Look(Look{After: 100 * time.Second, Shown: map[string]Shown{"cp-1": {Silent: true}}})
+	if verdict.Status != want || verdict.Moving != "" {
+		t.Errorf("it says %q, %q moves", verdict.Status, verdict.Moving)
 	}
 }
 

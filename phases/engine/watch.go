@@ -149,6 +149,9 @@ func (w *watch) judged(failure *StepError) {
 		late.Moved = verdict.Moving
 	}
 	failure.Fix = cmp.Or(failure.Fix, w.advice(late))
+	if late.Stuck == "" && late.Moved == "" && verdict.Status != "" {
+		late.Stuck = "its time was over, and nothing moved any more"
+	}
 }
 
 const goOn = "run the same command again: it goes on from here"
@@ -165,6 +168,6 @@ func (w *watch) advice(late *plan.WaitError) string {
 	if len(w.names) == 1 {
 		where = w.names[0]
 	}
-	return "see `journalctl -u kubelet -u containerd` and `crictl ps -a` on " + where + ", then " + goOn +
+	return "see `journalctl -u kubelet -u containerd`, and what containers say in /var/log/pods, on " + where + ", then " + goOn +
 		"; where a host needs longer for a step than that, set timeouts.withoutProgress in the cluster file"
 }

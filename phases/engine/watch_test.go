@@ -106,6 +106,21 @@ func TestSlowWaitSaysSo(t *testing.T) {
 	})
 }
 
+// TestALimitIsNoProgress: where nothing has moved since it began, a wait that its limit ends was not slow.
+func TestALimitIsNoProgress(t *testing.T) {
+	act(t, func(t *testing.T, s *stage) {
+		s.signs = func(string) []hosts.Sign { return nil }
+		wait := waitAPI("cp-1")
+		wait.Cluster = plan.WaitAPI{Host: "cp-1", Timeout: 90, Patience: plan.Patience{Quiet: 120, Busy: 600}}
+		s.begin(t.Context(), wait)
+		passes(2 * time.Minute)
+		failure, late := s.failed()
+		if !strings.Contains(late.Error(), "stuck, given up after 90 s: its time was over, and nothing moved any more") || !strings.Contains(failure.Fix, "timeouts.limit") {
+			t.Errorf("it ends with %v (%s)", late, failure.Fix)
+		}
+	})
+}
+
 // TestWaitEndsForWhatDoesNotHeal: with the cause, the line that proves it, and what to do.
 func TestWaitEndsForWhatDoesNotHeal(t *testing.T) {
 	act(t, func(t *testing.T, s *stage) {

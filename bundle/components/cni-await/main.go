@@ -51,7 +51,7 @@ func add(args *skel.CmdArgs) error {
 	if !appears(c.SubnetFile, time.Duration(c.Seconds)*time.Second) {
 		return types.NewError(types.ErrTryAgainLater,
 			fmt.Sprintf("the Pod network of this node is not up: flanneld has not written %s within %d s", c.SubnetFile, c.Seconds),
-			"see what its Pod on this node says: kubectl -n kube-flannel logs, or crictl logs")
+			"see what its Pod on this node says: kubectl -n kube-flannel logs, or what is in /var/log/pods there")
 	}
 	return types.PrintResult(&current.Result{CNIVersion: c.CNIVersion}, c.CNIVersion)
 }
