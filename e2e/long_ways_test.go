@@ -29,7 +29,7 @@ type sshdWay struct {
 // wayPassword is root's on worker-1, for as long as the test.
 const wayPassword = "a pass phrase, with $signs"
 
-// waysByOpenSSH are the rows. In them PASSWORD, CERTIFICATE and OTHER1 to 3 stand for files, WORKER for worker-1's address.
+// waysByOpenSSH are the rows. In them PASSWORD, CERTIFICATE, OTHER1 to 3, KEY and KNOWN stand for files, WORKER for worker-1's address.
 var waysByOpenSSH = []sshdWay{
 	{name: "the configuration of ssh alone"},
 	{name: "a password", sshd: "PermitRootLogin yes\nPubkeyAuthentication no\nPasswordAuthentication yes\nKbdInteractiveAuthentication no", flags: []string{"--password-file", "PASSWORD"}},
@@ -39,8 +39,8 @@ var waysByOpenSSH = []sshdWay{
 	{name: "no key is taken", sshd: "PubkeyAuthentication no\nPasswordAuthentication yes", refuse: []string{"it takes no keys", "--password-file"}},
 	{name: "a user certificate", sshd: "TrustedUserCAKeys /etc/ssh/ways_ca.pub\nAuthorizedKeysFile none", ssh: "{host: worker-1, certificateFile: CERTIFICATE}"},
 	{name: "a user certificate of nobody's", sshd: "AuthorizedKeysFile none", ssh: "{host: worker-1, certificateFile: CERTIFICATE}", refuse: []string{"it refuses", "ssh-copy-id"}},
-	{name: "a jump host", ssh: "{host: WORKER, jump: [gate]}"},
-	{name: "a jump host of the configuration", config: "Host behind\nHostName WORKER\nProxyJump gate\n", ssh: "{host: behind}"},
+	{name: "a jump host", ssh: "{host: WORKER, jump: [gate], identityFile: KEY, knownHostsFile: KNOWN}"},
+	{name: "a jump host of the configuration", config: "Host behind\nHostName WORKER\nProxyJump gate\nIdentityFile KEY\nUserKnownHostsFile KNOWN\n", ssh: "{host: behind}"},
 	{name: "a jump host that forbids it", gate: "AllowTcpForwarding no", ssh: "{host: WORKER, jump: [gate]}", refuse: []string{"it forbids TCP forwarding", "AllowTcpForwarding yes"}},
 	{name: "a jump host that forbids this host", gate: "PermitOpen 192.0.2.1:22", ssh: "{host: WORKER, jump: [gate]}", refuse: []string{"it forbids TCP forwarding", "PermitOpen"}},
 	{name: "fewer tries than keys", sshd: "MaxAuthTries 2", ssh: "{host: worker-1, identityFiles: [OTHER1, OTHER2, OTHER3]}", refuse: []string{"more keys than the host cares to see"}},
@@ -157,5 +157,5 @@ func waysFiles(t *testing.T, l *lab, c *cluster.Cluster) *strings.Replacer {
 		t.Fatal(err)
 	}
 	return strings.NewReplacer("PASSWORD", at("password"), "CERTIFICATE", at("lab-cert.pub"), "OTHER1", at("1"), "OTHER2", at("2"), "OTHER3", at("3"),
-		"WORKER", c.Hosts[1].Address())
+		"KEY", c.Hosts[1].SSH.IdentityFile, "KNOWN", c.Hosts[1].SSH.KnownHostsFile, "WORKER", c.Hosts[1].Address())
 }
