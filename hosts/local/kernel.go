@@ -170,8 +170,34 @@ func (h *Host) readSysctl(key string) (string, error) {
 	return strings.Join(strings.Fields(string(data)), " "), nil
 }
 
-// writeSysctl writes a kernel parameter.
+// acceptRedirects is the parameter of all links that the kernel writes itself where forwarding changes
+// (inet_forward_change in net/ipv4/devinet.c): 0 for a host that begins to forward, 1 for one that stops.
+const acceptRedirects = "net.ipv4.conf.all.accept_redirects"
+
+// switchesForwarding tells whether a parameter is the one that has the host forward IPv4, by either of its names.
+func switchesForwarding(key string) bool {
+	switch hosts.Slashed(key) {
+	case "net/ipv4/ip_forward", "net/ipv4/conf/all/forwarding":
+		return true
+	}
+	return false
+}
+
+// writeSysctl writes a kernel parameter. A host that takes no ICMP redirects does not begin to because it stops
+// forwarding.
 func (h *Host) writeSysctl(key, value string) error {
+	if !switchesForwarding(key) {
+		return h.putSysctl(key, value)
+	}
+	redirects, _ := h.readSysctl(acceptRedirects) // "" where the kernel has none
+	err := h.putSysctl(key, value)
+	if err == nil && redirects == "0" {
+		err = h.putSysctl(acceptRedirects, redirects)
+	}
+	return err
+}
+
+func (h *Host) putSysctl(key, value string) error {
 	path, err := h.sysctlPath(key)
 	if err != nil {
 		return err
@@ -206,7 +232,7 @@ func (h *Host) setSysctl(ctx context.Context, a hosts.SetSysctl) (hosts.Outcome,
 	return h.apply(ctx, change{
 		action: a,
 		detail: "was " + have,
-		note:   remember(hosts.Prior{Setting: "sysctl/" + a.Key, Value: have, Set: want}),
+		note:   remember(append(h.changedAlong(a.Key, want), hosts.Prior{Setting: "sysctl/" + a.Key, Value: have, Set: want})...),
 		act: func(context.Context) error {
 			if err := h.writeSysctl(a.Key, want); err != nil {
 				return err
@@ -218,4 +244,18 @@ func (h *Host) setSysctl(ctx context.Context, a hosts.SetSysctl) (hosts.Outcome,
 			return err
 		},
 	})
+}
+
+// changedAlong is what the kernel changes when a parameter is set: a host that begins to forward takes no redirects any
+// more, which is right for a router and stays so while it is one. It is noted before the parameter, since a reset goes
+// backwards: put back before forwarding ends, it would have a router take redirects.
+func (h *Host) changedAlong(key, want string) []hosts.Prior {
+	if !switchesForwarding(key) || want == "0" {
+		return nil
+	}
+	redirects, err := h.readSysctl(acceptRedirects)
+	if err != nil || redirects == "0" {
+		return nil
+	}
+	return []hosts.Prior{{Setting: "sysctl/" + acceptRedirects, Value: redirects, Set: "0"}}
 }

@@ -492,3 +492,33 @@ func TestStopPodsEndsOnlyThoseThatAreNamed(t *testing.T) {
 		t.Error("more was stopped than was named")
 	}
 }
+
+// TestForwardingLeavesRedirectsAsTheyWere: the kernel itself, in the tests' own network namespace, sets anew
+// whether a host takes them when it begins to forward, and when it stops.
+func TestForwardingLeavesRedirectsAsTheyWere(t *testing.T) {
+	const redirects = "/proc/sys/net/ipv4/conf/all/accept_redirects"
+	for _, key := range []string{"net.ipv4.ip_forward", "net/ipv4/conf/all/forwarding"} {
+		for _, before := range []string{"0", "1"} {
+			t.Run(key+" over "+before, func(t *testing.T) {
+				m := newMachine(t)
+				host := m.host()
+				m.write("/proc/sys/net/.keep", "")
+				if err := os.Symlink("/proc/sys/net/ipv4", m.at("/proc/sys/net/ipv4")); err != nil {
+					t.Fatal(err)
+				}
+				m.write("/proc/sys/net/ipv4/ip_forward", "0\n")
+				m.write(redirects, before+"\n")
+				m.do(host, hosts.SetSysctl{Key: key, Value: "1"})
+				if got := strings.TrimSpace(m.read(redirects)); got != "0" {
+					t.Errorf("while the host forwards it is %s", got)
+				}
+				for _, prior := range slices.Backward(m.record(host).Priors) {
+					m.do(host, hosts.Restore{Setting: prior.Setting})
+				}
+				if got := strings.TrimSpace(m.read(redirects)); got != before || m.read("/proc/sys/net/ipv4/ip_forward") != "0\n" {
+					t.Errorf("after a reset it is %s, and was %s", got, before)
+				}
+			})
+		}
+	}
+}
