@@ -23,8 +23,8 @@ const (
 	// one host is asked after another.
 	leasePatience = 15 * time.Second
 	// slowPatience is for what may wait for others on the host: systemd gives a unit 90 s
-	// to start and as long to stop, a Pod has its grace, a tree has its million files, and
-	// containerd tells nothing while it unpacks a layer or removes it, nor etcdutl while it restores.
+	// to start and as long to stop, a Pod has its grace, a tree has its million files, a slow disk
+	// has gigabytes of swap, and containerd tells nothing while it unpacks a layer or removes it, nor etcdutl while it restores.
 	slowPatience = 10 * time.Minute
 
 	// commandPatience is how much longer than its limit a command may take to be ended.
@@ -53,7 +53,7 @@ func patienceFor(action hosts.Action) time.Duration {
 	switch action := action.(type) {
 	case hosts.RunCommand:
 		return time.Duration(action.Timeout)*time.Second + commandPatience
-	case hosts.SetUnit, hosts.StopUnits, hosts.StopPods, hosts.OpenFirewall, hosts.LoadPolicyModule, hosts.Restore, hosts.RemovePath, hosts.Forget, hosts.LoadImage, hosts.NameImage, hosts.UnloadImage, hosts.ProveSnapshot:
+	case hosts.SetUnit, hosts.StopUnits, hosts.StopPods, hosts.DisableSwap, hosts.SetNTP, hosts.OpenFirewall, hosts.LoadPolicyModule, hosts.Restore, hosts.RemovePath, hosts.Forget, hosts.LoadImage, hosts.NameImage, hosts.UnloadImage, hosts.ProveSnapshot:
 		return slowPatience
 	case hosts.TakeLease, hosts.ReleaseLease:
 		return leasePatience

@@ -205,14 +205,15 @@ func TestABlobMayTakeItsTimeToTheDisk(t *testing.T) {
 	})
 }
 
-// TestALayerMayTakeItsTime to be unpacked or removed: containerd tells nothing of it before its end.
+// TestALayerMayTakeItsTime to be unpacked or removed: containerd tells nothing of it before its end. So may swap on a
+// slow disk, and a time service that starts again.
 func TestALayerMayTakeItsTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		client, _ := connect(t, stub{do: func(context.Context, hosts.Action, func(hosts.Progress)) (hosts.Outcome, error) {
 			time.Sleep(8 * time.Minute) // of the bubble's clock
 			return hosts.Outcome{Result: hosts.Changed}, nil
 		}})
-		for _, action := range []hosts.Action{hosts.LoadImage{Reference: "app:1"}, hosts.UnloadImage{Name: "app:1"}} {
+		for _, action := range []hosts.Action{hosts.LoadImage{Reference: "app:1"}, hosts.UnloadImage{Name: "app:1"}, hosts.DisableSwap{}, hosts.SetNTP{}} {
 			if _, err := client.Do(t.Context(), action, nil); err != nil {
 				t.Error(err)
 			}

@@ -3,6 +3,7 @@
 package local_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -101,5 +102,53 @@ func TestServicesThatBringSwapAreKeptOff(t *testing.T) {
 	prior := m.record(host).Priors
 	if !slices.ContainsFunc(prior, func(p hosts.Prior) bool { return p.Setting == "unit/zramswap.service" && p.Value == "enabled active" }) {
 		t.Errorf("noted is %+v", prior)
+	}
+}
+
+// TestAServiceThatGoesOnMakingSwapIsStopped, after it is kept off; one that has made it and ended is not. A reset has
+// each run as before.
+func TestAServiceThatGoesOnMakingSwapIsStopped(t *testing.T) {
+	const name = "swapspace.service"
+	for what, test := range map[string]struct {
+		sub, enabled, fragment string
+		does                   []string
+	}{
+		"enabled":             {"running", "enabled", "/lib/systemd/system/" + name, []string{"mask " + name, "stop " + name}},
+		"started by hand":     {"running", "disabled", "/lib/systemd/system/" + name, []string{"mask " + name, "stop " + name}},
+		"the administrator's": {"running", "enabled", "/etc/systemd/system/" + name, []string{"disable " + name, "stop " + name}},
+		"one that has ended":  {"exited", "enabled", "/lib/systemd/system/" + name, []string{"mask " + name}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			m := newMachine(t)
+			was := local.UnitState{Load: "loaded", Active: "active", Sub: test.sub, Enabled: test.enabled, Fragment: test.fragment}
+			m.systemd.units[name] = was
+			host := m.host()
+			m.do(host, hosts.DisableSwap{})
+			if jobs := m.systemd.took(); !slices.Equal(jobs, append([]string{"daemon-reload"}, test.does...)) {
+				t.Errorf("systemd did %q", jobs)
+			}
+			m.do(host, hosts.Restore{Setting: "unit/" + name})
+			if state := m.systemd.units[name]; state != was {
+				t.Errorf("it is %+v, and was %+v", state, was)
+			}
+		})
+	}
+}
+
+// TestAServiceThatMakesSwapAndWasNotStoppedIsStoppedByTheNextRun, though it is masked already.
+func TestAServiceThatMakesSwapAndWasNotStoppedIsStoppedByTheNextRun(t *testing.T) {
+	const name = "swapspace.service"
+	m := newMachine(t)
+	m.systemd.units[name] = local.UnitState{Load: "loaded", Active: "active", Sub: "running", Enabled: "enabled", Fragment: "/lib/systemd/system/" + name}
+	m.systemd.failing[name] = errors.New("out of cheese")
+	host := m.host()
+	m.fails(host, hosts.DisableSwap{})
+	delete(m.systemd.failing, name)
+	if units := m.observe(host, hosts.Query{}).SwapUnits; !slices.Equal(units, []string{name}) {
+		t.Errorf("what would bring swap is %q", units)
+	}
+	m.do(host, hosts.DisableSwap{})
+	if state := m.systemd.units[name]; state.Active != "inactive" || state.Load != "masked" {
+		t.Errorf("it is %+v", state)
 	}
 }

@@ -158,7 +158,7 @@ func (h *Host) dispatch(ctx context.Context, action hosts.Action, report func(ho
 	case hosts.LoadModule:
 		return h.loadModule(ctx, a)
 	case hosts.DisableSwap:
-		return h.disableSwap(ctx, a)
+		return h.disableSwap(ctx, a, report)
 	case hosts.OpenFirewall:
 		return h.openFirewall(ctx, a)
 	case hosts.LoadPolicyModule:

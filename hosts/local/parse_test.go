@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
@@ -20,12 +22,31 @@ import (
 func TestParseSwaps(t *testing.T) {
 	areas, err := parseSwaps(
 		"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n" +
-			"/dev/sda2                               partition\t8388604\t\t0\t\t-2\n" +
+			"/dev/sda2                               partition\t8388604\t\t2048\t\t-2\n" +
 			"/swap\\040file                           file\t\t1024\t\t0\t\t5\n")
-	want := []swapArea{{"/dev/sda2", -2}, {"/swap file", 5}}
+	want := []swapArea{{"/dev/sda2", -2, 2 << 20}, {"/swap file", 5, 0}}
 	if err != nil || !slices.Equal(areas, want) {
 		t.Errorf("areas are %v, %v", areas, err)
 	}
+}
+
+// TestTurningSwapOffTellsHowFarItIs, by what is left in it.
+func TestTurningSwapOffTellsHowFarItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left, begin := int64(100), time.Now()
+		used := func() (int64, error) { return left - int64(time.Since(begin)/time.Second), nil }
+		var told []hosts.Progress
+		stop := tellSwap(t.Context(), used, func(p hosts.Progress) { told = append(told, p) })
+		time.Sleep(2*swapLooks + time.Second) // of the bubble's clock
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Minute)
+		const note = "reading swap back"
+		if want := []hosts.Progress{{Done: 5, Total: 100, Note: note}, {Done: 10, Total: 100, Note: note}}; !slices.Equal(told, want) {
+			t.Errorf("told was %+v", told)
+		}
+	})
 }
 
 func TestFstabRoundTrip(t *testing.T) {

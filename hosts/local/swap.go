@@ -13,8 +13,10 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 	"unsafe"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/slipway-k8s/slipway/hosts"
@@ -29,6 +31,7 @@ const fstabMark = "#slipway# "
 type swapArea struct {
 	device   string
 	priority int
+	used     int64 // bytes
 }
 
 // readSwaps reads /proc/swaps.
@@ -38,6 +41,15 @@ func (h *Host) readSwaps() ([]swapArea, error) {
 		return nil, err
 	}
 	return parseSwaps(string(data))
+}
+
+// usedSwap is how many bytes lie in swap.
+func (h *Host) usedSwap() (total int64, err error) {
+	areas, err := h.readSwaps()
+	for _, area := range areas {
+		total += area.used
+	}
+	return total, err
 }
 
 func parseSwaps(table string) ([]swapArea, error) {
@@ -51,7 +63,8 @@ func parseSwaps(table string) ([]swapArea, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read /proc/swaps: line %q is not understood", strings.TrimSpace(line))
 		}
-		areas = append(areas, swapArea{device: unescapeOctal(fields[0]), priority: priority})
+		kilobytes, _ := strconv.ParseInt(fields[3], 10, 64) // only told
+		areas = append(areas, swapArea{device: unescapeOctal(fields[0]), priority: priority, used: kilobytes << 10})
 	}
 	return areas, nil
 }
@@ -121,13 +134,21 @@ func (h *Host) swapSources(ctx context.Context) (units, lines []string, err erro
 	if err != nil {
 		return nil, nil, err
 	}
+	record, err := h.record.read()
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, name := range slices.Concat(h.withUnitFiles(names), hosts.SwapServices) {
 		state, err := h.systemd.Unit(ctx, name)
 		if err != nil {
 			return nil, nil, err
 		}
-		service := strings.HasSuffix(name, ".service")
-		if service && state.Load == "loaded" && state.Enabled == "enabled" || !service && bringsSwap(state) {
+		_, ours := record.PriorOf("unit/" + name)
+		brings := bringsSwap(state)
+		if strings.HasSuffix(name, ".service") {
+			brings = state.Load == "loaded" && state.Enabled == "enabled" || (state.Load == "loaded" || ours) && makesSwap(name, state)
+		}
+		if brings {
 			units = append(units, name)
 		}
 	}
@@ -157,6 +178,12 @@ func bringsSwap(state UnitState) bool {
 	return !isAdministrators(state) || state.Enabled == "enabled"
 }
 
+// makesSwap tells whether a unit is a service that goes on making swap (swapspace). One that has made it and ended is
+// not stopped: its device stays as it is, and a reset turns that on again.
+func makesSwap(name string, state UnitState) bool {
+	return strings.HasSuffix(name, ".service") && state.Active == "active" && state.Sub == "running"
+}
+
 // isAdministrators tells whether a unit's file lies where masking would put a link: such a
 // unit is disabled instead.
 func isAdministrators(state UnitState) bool {
@@ -164,7 +191,7 @@ func isAdministrators(state UnitState) bool {
 }
 
 // disableSwap turns all swap off, now and for the next boot.
-func (h *Host) disableSwap(ctx context.Context, a hosts.DisableSwap) (hosts.Outcome, error) {
+func (h *Host) disableSwap(ctx context.Context, a hosts.DisableSwap, report func(hosts.Progress)) (hosts.Outcome, error) {
 	areas, err := h.readSwaps()
 	if err != nil {
 		return hosts.Outcome{}, err
@@ -198,11 +225,11 @@ func (h *Host) disableSwap(ctx context.Context, a hosts.DisableSwap) (hosts.Outc
 		action: a,
 		detail: strings.Join(names, ", "),
 		note:   remember(priors...),
-		act:    func(ctx context.Context) error { return h.swapOff(ctx, areas, units) },
+		act:    func(ctx context.Context) error { return h.swapOff(ctx, units, report) },
 	})
 }
 
-func (h *Host) swapOff(ctx context.Context, areas []swapArea, units []string) error {
+func (h *Host) swapOff(ctx context.Context, units []string, report func(hosts.Progress)) error {
 	if err := edit(h.at(fstabFile), disableFstabSwaps); err != nil {
 		return err
 	}
@@ -211,39 +238,92 @@ func (h *Host) swapOff(ctx context.Context, areas []swapArea, units []string) er
 		return err
 	}
 	for _, unit := range units {
-		state, err := h.systemd.Unit(ctx, unit)
-		if err != nil {
-			return err
-		}
-		keepOff := UnitMask
-		if isAdministrators(state) {
-			keepOff = UnitDisable
-		}
-		if err := h.systemd.Change(ctx, keepOff, unit); err != nil {
+		if err := h.keepOff(ctx, unit); err != nil {
 			return err
 		}
 	}
+	areas, err := h.readSwaps() // again: a service may have made one until it was stopped
+	if err != nil {
+		return err
+	}
+	stop := tellSwap(ctx, h.usedSwap, report)
 	for _, area := range areas {
-		if err := ctx.Err(); err != nil {
+		if err = ctx.Err(); err != nil {
+			break
+		}
+		if err = swapoff(ctx, h.at(area.device)); err != nil {
+			err = fmt.Errorf("turn swap on %s off: %w", area.device, err)
+			break
+		}
+	}
+	return errors.Join(err, stop())
+}
+
+// keepOff has a unit bring no swap any more, at the next boot or in this one.
+func (h *Host) keepOff(ctx context.Context, unit string) error {
+	state, err := h.systemd.Unit(ctx, unit)
+	if err != nil {
+		return err
+	}
+	change := UnitMask
+	if isAdministrators(state) {
+		change = UnitDisable
+	}
+	if state.Load != "masked" {
+		if err := h.systemd.Change(ctx, change, unit); err != nil {
 			return err
 		}
-		if err := swapoff(h.at(area.device)); err != nil {
-			return fmt.Errorf("turn swap on %s off: %w", area.device, err)
-		}
+	}
+	if makesSwap(unit, state) {
+		return h.systemd.Run(ctx, JobStop, unit)
 	}
 	return nil
 }
 
-func swapoff(device string) error {
+// swapLooks is how often it is looked at how much is left in swap.
+const swapLooks = 5 * time.Second
+
+// tellSwap tells how much of what lay in swap is back in memory, until it is stopped: the kernel reads it page by page,
+// and /proc/swaps counts down.
+func tellSwap(ctx context.Context, used func() (int64, error), report func(hosts.Progress)) (stop func() error) {
+	total, _ := used() // it is progress alone that is not told
+	ctx, cancel := context.WithCancel(ctx)
+	var watcher errgroup.Group
+	watcher.Go(caught(func() error {
+		ticker := time.NewTicker(swapLooks)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-ticker.C:
+			}
+			if left, err := used(); err == nil && left < total {
+				report(hosts.Progress{Done: total - left, Total: total, Note: "reading swap back"})
+			}
+		}
+	}))
+	return func() error {
+		cancel()
+		return watcher.Wait()
+	}
+}
+
+func swapoff(ctx context.Context, device string) error {
 	path, err := unix.BytePtrFromString(device)
 	if err != nil {
 		return err
 	}
-	_, _, errno := unix.Syscall(unix.SYS_SWAPOFF, uintptr(unsafe.Pointer(path)), 0, 0)
-	if errno != 0 && errno != syscall.EINVAL { // EINVAL: it is off already
-		return errno
+	for {
+		_, _, errno := unix.Syscall(unix.SYS_SWAPOFF, uintptr(unsafe.Pointer(path)), 0, 0)
+		switch {
+		case errno == syscall.EINTR && ctx.Err() == nil: // a signal, of a child that ended for example: what is read stays read
+		case errno == 0, errno == syscall.EINVAL: // EINVAL: it is off already
+			return nil
+		default:
+			return errno
+		}
 	}
-	return nil
 }
 
 // swapon turns swap on again with the priority that it had.
