@@ -73,15 +73,16 @@ func (h *Host) setTimeZone(ctx context.Context, a hosts.SetTimeZone) (hosts.Outc
 	})
 }
 
-// linkTimeZone makes the link that says the time zone; "" takes it away, which is UTC.
+// linkTimeZone makes the link that says the time zone; "" takes it away, which is UTC (localtime(5)).
 func (h *Host) linkTimeZone(target string) error {
-	if target == "" {
-		return removeFile(h.at(localTime))
-	}
 	if h.exists(timezoneFile) {
-		if err := rewrite(h.at(timezoneFile), []byte(zoneIn(target)+"\n")); err != nil {
+		zone := cmp.Or(zoneIn(target), "Etc/UTC")
+		if err := rewrite(h.at(timezoneFile), []byte(zone+"\n")); err != nil {
 			return err
 		}
+	}
+	if target == "" {
+		return removeFile(h.at(localTime))
 	}
 	return replaceLink(h.at(localTime), target)
 }
@@ -141,6 +142,7 @@ func (h *Host) serversFile(service string, servers []string) (path string, conte
 // ntpNote is what the record keeps of the time servers that were set.
 type ntpNote struct {
 	Service string   `json:"service"`
+	Was     string   `json:"was,omitempty"` // how the service was before; older records do not say
 	Path    string   `json:"path"`
 	Servers []string `json:"servers"`
 }
@@ -198,7 +200,11 @@ func (h *Host) setNTP(ctx context.Context, a hosts.SetNTP) (hosts.Outcome, error
 	if !noted && h.exists(path) {
 		return hosts.Outcome{}, fmt.Errorf("%s is there, and Slipway did not write it", path)
 	}
-	note, err := json.Marshal(ntpNote{service, path, a.Servers})
+	was := state.prior()
+	if noted && earlier.Service == service {
+		was = earlier.Was
+	}
+	note, err := json.Marshal(ntpNote{service, was, path, a.Servers})
 	if err != nil {
 		return hosts.Outcome{}, err
 	}
@@ -244,7 +250,22 @@ func (h *Host) restoreNTP(ctx context.Context, _ string, prior hosts.Prior) erro
 	if folder := filepath.Dir(note.Path); folder == filepath.Dir(timesyncFile) {
 		_ = removeFile(h.at(folder)) // if nothing is left in it
 	}
-	service, was, _ := strings.Cut(prior.Value, " ")
+	first, was, _ := strings.Cut(prior.Value, " ")
+	if first == note.Service {
+		return h.putTimeServiceBack(ctx, first, was)
+	}
+	// Somebody has put another service in its place since (chrony and timesyncd exclude each other): the first one is not
+	// started again, only kept off where it was off.
+	if !strings.HasPrefix(was, "enabled ") && !strings.HasSuffix(was, " active") {
+		if err := h.putTimeServiceBack(ctx, first, was); err != nil {
+			return err
+		}
+	}
+	return h.putTimeServiceBack(ctx, note.Service, cmp.Or(note.Was, "enabled active"))
+}
+
+// putTimeServiceBack has a time service be as it was; one that ran starts again, without Slipway's servers.
+func (h *Host) putTimeServiceBack(ctx context.Context, service, was string) error {
 	enabled, active, _ := strings.Cut(was, " ")
 	state, err := h.systemd.Unit(ctx, service)
 	if err != nil || state.Load == "not-found" {

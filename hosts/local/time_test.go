@@ -87,6 +87,58 @@ func TestTimeServersGoToTheServiceThatIsThere(t *testing.T) {
 	}
 }
 
+// TestATimeServiceThatIsInstalledLater gets the servers, and loses them with a reset; the one before it is not started
+// again.
+func TestATimeServiceThatIsInstalledLater(t *testing.T) {
+	const timesyncd, chrony = "systemd-timesyncd.service", "chrony.service"
+	servers := hosts.SetNTP{Servers: []string{"192.0.2.7"}}
+	for what, test := range map[string]struct {
+		active, enabled string // timesyncd, at first
+		stays, set      bool   // timesyncd's package, and the servers a second time
+		ends            []string
+	}{
+		"in timesyncd's place":     {"active", "enabled", false, false, []string{"restart " + chrony}},
+		"beside it":                {"active", "enabled", true, false, []string{"restart " + chrony}},
+		"beside one that was off":  {"inactive", "disabled", true, false, []string{"disable " + timesyncd, "stop " + timesyncd, "restart " + chrony}},
+		"and gets others, as well": {"active", "enabled", false, true, []string{"restart " + chrony}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			m := timeMachine(t)
+			m.systemd.units[timesyncd] = unit("loaded", test.active, test.enabled, "/usr/lib/systemd/system/"+timesyncd)
+			host := m.host()
+			m.do(host, servers)
+			if !test.stays {
+				delete(m.systemd.units, timesyncd)
+			}
+			m.systemd.units[chrony] = unit("loaded", "active", "enabled", "/usr/lib/systemd/system/"+chrony)
+			m.write("/etc/chrony/chrony.conf", "sourcedir /etc/chrony/sources.d\n")
+			m.do(host, servers)
+			if test.set {
+				m.do(host, hosts.SetNTP{Servers: []string{"192.0.2.8"}})
+			}
+			m.systemd.took()
+			m.once(host, hosts.Restore{Setting: hosts.NTPSetting}, hosts.Changed)
+			if jobs := m.systemd.took(); m.has("/etc/chrony/sources.d/slipway.sources") || !slices.Equal(jobs, test.ends) {
+				t.Errorf("systemd did %q, want %q", jobs, test.ends)
+			}
+		})
+	}
+}
+
+// TestATimeZoneWhereNoneWas: without the link the zone is UTC, also to Debian's programs.
+func TestATimeZoneWhereNoneWas(t *testing.T) {
+	m := timeMachine(t)
+	host := m.host()
+	if err := os.Remove(m.at("/etc/localtime")); err != nil {
+		t.Fatal(err)
+	}
+	m.do(host, hosts.SetTimeZone{Zone: "Europe/Berlin"})
+	m.once(host, hosts.Restore{Setting: hosts.TimeZoneSetting}, hosts.Changed)
+	if got := m.read("/etc/timezone"); got != "Etc/UTC\n" || m.has("/etc/localtime") {
+		t.Errorf("after a reset it is %q", got)
+	}
+}
+
 func TestTimeServersWithoutAPlaceForThem(t *testing.T) {
 	m := timeMachine(t)
 	host := m.host()
