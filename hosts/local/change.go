@@ -61,10 +61,15 @@ func (h *Host) carryOut(ctx context.Context, c change) error {
 			return err
 		}
 	}
-	if err := c.act(ctx); err != nil {
+	if err := h.relabel(ctx, c.action, relabelledBefore); err != nil {
 		return err
 	}
-	if err := h.relabel(ctx, c.action); err != nil {
+	err := c.act(ctx)
+	// Also where it failed: the next run finds right what is in place, and leaves it alone.
+	if labelErr := h.relabel(ctx, c.action, relabelledBy); labelErr != nil {
+		err = errors.Join(err, labelErr)
+	}
+	if err != nil {
 		return err
 	}
 	if c.settle != nil {

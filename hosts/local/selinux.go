@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/slipway-k8s/slipway/hosts"
 )
@@ -143,16 +144,24 @@ func (h *Host) restorePolicy(ctx context.Context, name string, _ hosts.Prior) er
 	return h.runProgram(ctx, "semodule", "-r", name)
 }
 
+// labelTimeout bounds labelling, which goes on when its action was cancelled.
+const labelTimeout = time.Minute
+
 // relabel gives what an action has written the label that the policy has for it. A file that was written beside its
 // place and renamed has the label of its folder, with which a unit may not be able to run it.
-func (h *Host) relabel(ctx context.Context, action hosts.Action) error {
-	paths := relabelledBy(action)
-	if len(paths) == 0 || !h.labels() {
+func (h *Host) relabel(ctx context.Context, action hosts.Action, pathsOf func(hosts.Action, *hosts.Record) []string) error {
+	if !h.labels() {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), labelTimeout)
+	defer cancel()
 	record, err := h.record.read()
 	if err != nil {
 		return err
+	}
+	paths := pathsOf(action, record)
+	if len(paths) == 0 {
+		return nil
 	}
 	all := map[string]bool{}
 	for _, path := range paths {
@@ -172,8 +181,30 @@ func (h *Host) relabel(ctx context.Context, action hosts.Action) error {
 	return h.runProgram(ctx, "restorecon", arguments...)
 }
 
-// relabelledBy are the paths that an action writes.
-func relabelledBy(action hosts.Action) []string {
+// relabelledBefore are the paths that an action needs labelled: a unit reads and runs files that an agent may have put in
+// place and, killed, left without their label.
+func relabelledBefore(action hosts.Action, record *hosts.Record) []string {
+	if unit, is := action.(hosts.SetUnit); is && unit.Active {
+		return ownedFiles(record)
+	}
+	return nil
+}
+
+// ownedFiles are the files and links that the record names.
+func ownedFiles(record *hosts.Record) (paths []string) {
+	if record == nil {
+		return nil
+	}
+	for _, owned := range record.Paths {
+		if owned.Type != hosts.TypeDirectory {
+			paths = append(paths, owned.Path)
+		}
+	}
+	return paths
+}
+
+// relabelledBy are the paths that an action writes; with them, what an unpack before it may have left unlabelled.
+func relabelledBy(action hosts.Action, record *hosts.Record) []string {
 	switch a := action.(type) {
 	case hosts.WriteFile:
 		return []string{a.Path}
@@ -182,13 +213,16 @@ func relabelledBy(action hosts.Action) []string {
 	case hosts.MakeSymlink:
 		return []string{a.Path}
 	case hosts.Unpack:
-		return each(a.Files, func(file hosts.UnpackFile) string { return file.Path })
+		return ownedFiles(record)
 	case hosts.AddHostsEntry:
 		return []string{hostsFile}
 	case hosts.SetHostname:
 		return []string{"/etc/hostname"}
 	case hosts.SetTimeZone:
-		return []string{localTime}
+		return []string{localTime, timezoneFile}
+	case hosts.SetNTP:
+		note, _ := ntpNoteOf(record)
+		return note.written()
 	case hosts.DisableSwap:
 		return []string{fstabFile}
 	case hosts.Restore:
@@ -202,6 +236,8 @@ func relabelledBy(action hosts.Action) []string {
 			return []string{"/etc/hostname"}
 		case "swap":
 			return []string{fstabFile}
+		case "timezone":
+			return []string{localTime, timezoneFile}
 		}
 	}
 	return nil

@@ -3,6 +3,8 @@
 package local_test
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -72,6 +74,76 @@ func TestWhatIsWrittenIsLabelled(t *testing.T) {
 		"restorecon -i -- /etc/hosts", "restorecon -i -- /etc/hosts",
 	}
 	if got := m.said(); !slices.Equal(got, want) {
+		t.Errorf("said %q, want %q", got, want)
+	}
+}
+
+// TestTimesFilesAreLabelled, when they are set and when a reset writes them again.
+func TestTimesFilesAreLabelled(t *testing.T) {
+	m, host := selinuxMachine(t)
+	m.write("/usr/share/zoneinfo/Europe/Berlin", "berlin")
+	m.write("/usr/share/zoneinfo/Etc/UTC", "utc")
+	const timesyncd = "systemd-timesyncd.service"
+	m.systemd.units[timesyncd] = unit("loaded", "active", "enabled", "/usr/lib/systemd/system/"+timesyncd)
+	m.do(host, hosts.SetTimeZone{Zone: "Europe/Berlin"})
+	m.once(host, hosts.Restore{Setting: hosts.TimeZoneSetting}, hosts.Changed)
+	m.do(host, hosts.SetNTP{Servers: []string{"192.0.2.7"}})
+	const zone, folder = "restorecon -i -- /etc/localtime /etc/timezone", "/etc/systemd/timesyncd.conf.d"
+	if got, want := m.said(), []string{zone, zone, "restorecon -i -- " + folder + " " + folder + "/60-slipway.conf"}; !slices.Equal(got, want) {
+		t.Errorf("said %q, want %q", got, want)
+	}
+}
+
+// TestWhatACutActionLeavesIsLabelled, by the action itself: the next one finds it right, and has nothing to do.
+func TestWhatACutActionLeavesIsLabelled(t *testing.T) {
+	m, host := selinuxMachine(t)
+	m.write("/opt/.keep", "")
+	blob := layer(t, map[string]string{"tool": "content"})
+	m.upload(host, blob)
+	first := unpackFile("/opt/tool", blob, "tool", "content")
+	second := unpackFile("/opt/copy", blob, "tool", "content")
+	second.From = "/opt/tool"
+	cancelled, cancel := context.WithCancel(t.Context())
+	if _, err := host.Do(cancelled, hosts.Unpack{Set: "node", Files: []hosts.UnpackFile{first, second}}, func(hosts.Progress) { cancel() }); !errors.Is(err, context.Canceled) {
+		t.Fatalf("it ends with %v", err)
+	}
+	if got, want := m.said(), []string{"restorecon -i -- /opt/copy /opt/tool"}; !slices.Equal(got, want) || !m.has("/opt/tool") || m.has("/opt/copy") {
+		t.Errorf("said %q, want %q", got, want)
+	}
+}
+
+// TestBothErrorsAreTold where an action fails, and then labelling.
+func TestBothErrorsAreTold(t *testing.T) {
+	m, host := selinuxMachine(t)
+	blob := layer(t, map[string]string{"tool": "content"})
+	m.upload(host, blob)
+	m.put("/usr/sbin/restorecon", "#!/bin/sh\necho no such label; exit 1\n", 0o755)
+	files := []hosts.UnpackFile{unpackFile("/opt/tool", blob, "nowhere", "content")}
+	if err := m.fails(host, hosts.Unpack{Set: "node", Files: files}); !strings.Contains(err.Error(), "it has no nowhere") || !strings.Contains(err.Error(), "no such label") {
+		t.Errorf("it ends with %v", err)
+	}
+}
+
+// TestWhatAKilledAgentLeftIsLabelled by the next unpack, and before a unit is started: a file is right by its content,
+// so that no action writes it again.
+func TestWhatAKilledAgentLeftIsLabelled(t *testing.T) {
+	const unitFile = "/etc/systemd/system/tool.service"
+	m, host := selinuxMachine(t)
+	m.write("/opt/.keep", "")
+	m.write("/etc/systemd/system/.keep", "")
+	blob := layer(t, map[string]string{"tool": "content", "other": "others"})
+	m.upload(host, blob)
+	m.do(host, hosts.Unpack{Set: "node", Files: []hosts.UnpackFile{unpackFile("/opt/tool", blob, "tool", "content")}})
+	m.do(host, m.writeFile(host, unitFile, "x", 0o644))
+	m.said()
+	m.do(host, hosts.Unpack{Set: "node", Files: []hosts.UnpackFile{
+		unpackFile("/opt/tool", blob, "tool", "content"), unpackFile("/opt/other", blob, "other", "others"),
+	}})
+	m.systemd.units["tool.service"] = unit("loaded", "inactive", "disabled", unitFile)
+	m.systemd.failing["tool.service"] = errors.New("out of cheese")
+	m.fails(host, hosts.SetUnit{Name: "tool.service", Active: true})
+	all := "restorecon -i -- " + unitFile + " /opt/other /opt/tool"
+	if got, want := m.said(), []string{all, all}; !slices.Equal(got, want) {
 		t.Errorf("said %q, want %q", got, want)
 	}
 }

@@ -152,6 +152,18 @@ func ntpNoteOf(record *hosts.Record) (note ntpNote, found bool) {
 	return note, found && json.Unmarshal([]byte(prior.Set), &note) == nil
 }
 
+// written are the paths that are written for it: for timesyncd also the folder, which Slipway may have made.
+func (n ntpNote) written() []string {
+	switch n.Path {
+	case "":
+		return nil
+	case timesyncFile:
+		return []string{filepath.Dir(n.Path), n.Path}
+	default:
+		return []string{n.Path}
+	}
+}
+
 func (h *Host) observeTime(ctx context.Context, _ hosts.Query, facts *hosts.Facts) error {
 	settings := hosts.TimeSettings{Zone: h.timeZone(), Fixed: !h.hasCapability(unix.CAP_SYS_TIME)}
 	service, state, err := h.timeService(ctx)
