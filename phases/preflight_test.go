@@ -141,7 +141,7 @@ func TestPreflight(t *testing.T) {
 				f.MachineID = in.Facts["cp-1"].MachineID
 				f.Interfaces = []hosts.Link{{Name: "e", MAC: "52:54:00:00:00:99", Addresses: []string{"10.0.1.1/16"}}}
 			})(in)
-		}, "MachineID", "w-1", false, "machine-id of cp-1", "systemd-machine-id-setup"},
+		}, "MachineID", "w-1", false, "machine-id of cp-1", "rm -f /etc/machine-id /var/lib/dbus/machine-id && systemd-machine-id-setup"},
 		{"a network in the Pod subnet", on("w-1", withLink("eth1", "10.244.7.9/16")), "AddressPlan", "w-1", false, "interface eth1 has 10.244.7.9/16, which lies inside the Pod subnet 10.244.0.0/16", "networking"},
 		{"a network in the Service subnet", on("w-1", withLink("wg0", "10.100.3.1/24")), "AddressPlan", "w-1", false, "wg0 has 10.100.3.1/24, which lies inside the Service subnet", "networking"},
 		{"a network that the Pod subnet lies in", on("w-1", withLink("eth1", "10.200.0.1/9")), "AddressPlan", "w-1", true, "has the Pod subnet 10.244.0.0/16 within it", "networking"},

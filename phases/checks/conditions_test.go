@@ -48,7 +48,7 @@ func TestEachConditionIsFound(t *testing.T) {
 			"SystemVerification-Modules", Error, []string{"no module br_netfilter", "/lib/modules/6.1.0"}},
 		"modules are locked": {func(m machine) {
 			m.facts.Conditions.ModulesLocked, m.facts.Conditions.Modules["overlay"] = true, false
-		}, "SystemVerification-Modules", Error, []string{"modules_disabled", "overlay"}},
+		}, "SystemVerification-Modules", Error, []string{"modules_disabled", "printf '%s\\n' overlay >> /etc/modules-load.d/kubernetes-extra.conf"}},
 		"a module that is locked in": {func(m machine) { m.facts.Conditions.ModulesLocked = true }, "SystemVerification-Modules", "", nil},
 		"parameters that nobody can set": {mount(manifests.ProcSys, hosts.Mount{At: "/proc/sys", ReadOnly: true}),
 			"FileContent--proc-sys-net-ipv4-ip_forward", Error, []string{"net.ipv4.ip_forward is 0 and has to be 1"}},
@@ -86,13 +86,26 @@ func TestEachConditionIsFound(t *testing.T) {
 		"a proxy for subnets": {func(m machine) {
 			m.facts.Conditions.Proxy = map[string]string{"https_proxy": "http://proxy:3128", "no_proxy": "10.0.0.0/24"}
 		}, "HTTPProxyCIDR", Warning, []string{"10.244.0.0/16, 10.96.0.0/12"}},
+		"a proxy for many hosts": {func(m machine) {
+			for _, last := range strings.Split("3 4 5 6 7 8 9", " ") {
+				m.c.Hosts = append(m.c.Hosts, cluster.Host{Name: "cp-" + last, Addresses: []string{"10.0.0." + last}, Roles: m.c.Hosts[0].Roles})
+			}
+			m.facts.Conditions.Proxy = map[string]string{"https_proxy": "http://proxy:3128", "no_proxy": "10.96.0.0/12,10.244.0.0/16"}
+		}, "HTTPProxy", Warning, []string{"add 10.0.0.200,10.0.0.1,10.0.0.3,10.0.0.4,10.0.0.5,10.0.0.6,10.0.0.7,10.0.0.8,10.0.0.9 to NO_PROXY"}},
 		"a proxy with exceptions": {func(m machine) {
 			m.facts.Conditions.Proxy = map[string]string{"https_proxy": "http://proxy:3128", "no_proxy": "10.0.0.0/8"}
 		}, "HTTPProxy", "", nil},
 		"processes that are left": {func(m machine) { m.facts.Conditions.Leftovers.Processes = []hosts.Process{{PID: 77, Name: "etcd"}} }, "Leftovers", Error, []string{"etcd (77)", "kill 77"}},
-		"links that are left":     {func(m machine) { m.facts.Conditions.Leftovers.Links = []string{"cni0"} }, "Leftovers", Error, []string{"ip link delete cni0"}},
-		"mounts that are left":    {func(m machine) { m.facts.Conditions.Leftovers.Mounts = []string{"/var/lib/kubelet/pods/x"} }, "Leftovers", Error, []string{"umount /var/lib/kubelet/pods/x"}},
-		"rules that are left":     {func(m machine) { m.facts.Conditions.Leftovers.Tables = []string{"ip kube-proxy"} }, "Leftovers", Warning, []string{"nft delete table ip kube-proxy"}},
+		"many processes that are left": {func(m machine) {
+			for pid := range 9 {
+				m.facts.Conditions.Leftovers.Processes = append(m.facts.Conditions.Leftovers.Processes, hosts.Process{PID: 71 + pid, Name: "etcd"})
+			}
+		}, "Leftovers", Error, []string{"and 3 more", "kill 71 72 73 74 75 76 77 78 79;"}},
+		"many mounts that are left": {func(m machine) { m.facts.Conditions.Leftovers.Mounts = strings.Split("/a /b /c /d /e /f /g /h", " ") },
+			"Leftovers", Error, []string{"and 2 more", "(umount /a /b /c /d /e /f /g /h)"}},
+		"links that are left":  {func(m machine) { m.facts.Conditions.Leftovers.Links = []string{"cni0"} }, "Leftovers", Error, []string{"ip link delete cni0"}},
+		"mounts that are left": {func(m machine) { m.facts.Conditions.Leftovers.Mounts = []string{"/var/lib/kubelet/pods/x"} }, "Leftovers", Error, []string{"umount /var/lib/kubelet/pods/x"}},
+		"rules that are left":  {func(m machine) { m.facts.Conditions.Leftovers.Tables = []string{"ip kube-proxy"} }, "Leftovers", Warning, []string{"nft delete table ip kube-proxy"}},
 		"units that are left": {func(m machine) {
 			m.facts.Conditions.Leftovers.Units = []string{"/etc/systemd/system/multi-user.target.wants/kubelet.service"}
 		}, "Leftovers", Warning, []string{"rm /etc/systemd"}},

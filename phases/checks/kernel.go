@@ -11,6 +11,9 @@ import (
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
+// extraModulesFile is a file of the user's own: manifests.ModulesFile init writes anew, without what was added.
+const extraModulesFile = "/etc/modules-load.d/kubernetes-extra.conf"
+
 // missingModules are kernel modules that Kubernetes, its network or its proxy needs, and that the kernel neither has
 // nor can load.
 func missingModules(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
@@ -30,7 +33,7 @@ func missingModules(v view.View, host cluster.Host, facts hosts.Facts) []Finding
 	return append(
 		when(len(absent) > 0, finding("install the kernel's package of modules that belongs to "+facts.Kernel+" (linux-modules-extra-…, linux-modules-extra-raspi, kernel-modules-core), or boot the kernel whose modules lie in /lib/modules",
 			"its kernel has no module %s, and none lies in /lib/modules/%s", strings.Join(absent, ", "), facts.Kernel)),
-		when(len(locked) > 0, finding("load them at boot, before what locks it: echo MODULE >> "+manifests.ModulesFile+", then reboot",
+		when(len(locked) > 0, finding("load them at boot, before what locks it: printf '%s\\n' "+strings.Join(locked, " ")+" >> "+extraModulesFile+", then reboot",
 			"it loads no module any more (kernel.modules_disabled = 1), and lacks %s", strings.Join(locked, ", ")))...)
 }
 

@@ -25,11 +25,11 @@ func leftBehind(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 			}
 			names, numbers = append(names, process.String()), append(numbers, fmt.Sprint(process.PID))
 		}
-		all = append(all, when(len(names) > 0, finding("if nobody needs them: kill "+strings.Join(firstFew(numbers), " ")+"; what starts them again: systemctl status PID",
+		all = append(all, when(len(names) > 0, finding("if nobody needs them: kill "+strings.Join(numbers, " ")+"; what starts them again: systemctl status PID",
 			"processes of a cluster run, though the host belongs to none: %s", strings.Join(firstFew(names), ", ")))...)
 	}
 	if len(left.Mounts) > 0 {
-		all = append(all, finding("umount "+strings.Join(firstFew(left.Mounts), " "),
+		all = append(all, finding("umount "+strings.Join(left.Mounts, " "),
 			"file systems of Pods that are gone are mounted still: %s", strings.Join(firstFew(left.Mounts), ", ")))
 	}
 	if len(left.Links) > 0 {

@@ -139,6 +139,10 @@ func sameMachine(v view.View, host cluster.Host, facts hosts.Facts) string {
 	return ""
 }
 
+// dbusMachineID is where systemd-machine-id-setup takes the identity from where it is a file of its own, and no link to
+// the other (its manual page says so): the copied one would come back.
+const dbusMachineID = "/var/lib/dbus/machine-id"
+
 // copiedMachine is a host that comes, and that is a copy of another.
 func copiedMachine(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 	if facts.MachineID == "" || sameMachine(v, host, facts) != "" {
@@ -146,7 +150,7 @@ func copiedMachine(v view.View, host cluster.Host, facts hosts.Facts) []Finding 
 	}
 	for _, other := range v.Cluster.Hosts {
 		if other.Name != host.Name && machineID(v, other.Name) == facts.MachineID {
-			return []Finding{finding("rm /etc/machine-id && systemd-machine-id-setup, then reboot",
+			return []Finding{finding("rm -f /etc/machine-id "+dbusMachineID+" && systemd-machine-id-setup, then reboot",
 				"it has the machine-id of %s: one is a copy of the other, and a network may take them for one", other.Name)}
 		}
 	}

@@ -33,7 +33,7 @@ func proxied(facts hosts.Facts, addresses []string) (through string, found []str
 
 // unproxy is how to have addresses reached without the proxy.
 func unproxy(exceptions []string) string {
-	return "add " + strings.Join(firstFew(exceptions), ",") + " to NO_PROXY where systemd's services get it (DefaultEnvironment in /etc/systemd/system.conf.d, /etc/environment of a manager's own), then: systemctl daemon-reexec"
+	return "add " + strings.Join(exceptions, ",") + " to NO_PROXY where systemd's services get it (DefaultEnvironment in /etc/systemd/system.conf.d, /etc/environment of a manager's own), then: systemctl daemon-reexec"
 }
 
 // proxiedHosts tells of API servers, and the endpoint, that the kubelet would reach by a proxy.

@@ -127,7 +127,7 @@ func (g wayGroup) finding(v view.View, flow cluster.Flow) Finding {
 	way := g.ways[0]
 	seen, fix := way.explain()
 	where := fmt.Sprintf("%s on %s from %s", protocolPort(flow), fewOf(to), strings.Join(firstFew(sources), ", "))
-	found := finding(strings.NewReplacer("WHERE", where, "GOALS", strings.Join(firstFew(goals), ", ")).Replace(fix),
+	found := finding(strings.NewReplacer("WHERE", where, "GOALS", fewOf(goals), "GOAL", goals[0]).Replace(fix), // what is typed takes one
 		"%s from %s to %s %s", what, fewOf(from), fewOf(to), seen)
 	if firewall := g.ownFirewall(v); firewall != "" {
 		found.Seen += "; " + firewall
@@ -200,7 +200,7 @@ func (t tried) explain() (seen, fix string) {
 	case t.Passage == hosts.Rejected:
 		return "is rejected" + words + ": the host is not there, or a packet filter says so", openIt
 	case t.Passage == hosts.Routeless:
-		return "has no way: the host has no route there", "give it a route to GOALS: ip route get GOALS shows what is there"
+		return "has no way: the host has no route there", "give it a route to GOALS: ip route get GOAL shows what is there"
 	case t.Passage == hosts.Barred:
 		return "is not let out by the host's own packet filter" + words, "see its rules for what goes out (nft list ruleset), and let through WHERE"
 	}
