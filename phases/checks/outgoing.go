@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -22,7 +23,9 @@ func keptIn(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 	out := *facts.Conditions.Outgoing
 	var needed, rules []string
 	for _, flow := range v.Cluster.Flows() {
-		kept := slices.DeleteFunc(flow.Ways(), func(way cluster.Pair) bool { return way.From.Name != host.Name || letsOut(out, flow, way) })
+		kept := slices.DeleteFunc(flow.Ways(), func(way cluster.Pair) bool {
+			return way.From.Name != host.Name || letsOut(out, flow, way, leavesBy(facts, way))
+		})
 		if flow.Optional || len(kept) == 0 {
 			continue
 		}
@@ -47,10 +50,16 @@ func keptIn(v view.View, host cluster.Host, facts hosts.Facts) []Finding {
 		"ufw lets out only what a rule allows (its default for what goes out is %s), and no rule lets out what the cluster needs: %s", out.Default, strings.Join(needed, ", "))}
 }
 
-// letsOut tells whether a rule lets a way of a flow out.
-func letsOut(out hosts.Outgoing, flow cluster.Flow, way cluster.Pair) bool {
+// leavesBy is the interface by which a way leaves its host: by the host's routes, or else the one that has its address.
+// Not of all hosts of a large cluster is it asked how they are reached.
+func leavesBy(facts hosts.Facts, way cluster.Pair) string {
+	return cmp.Or(facts.Conditions.RouteTo[way.ToAddress.String()], linkWith(facts, way.FromAddress.String()))
+}
+
+// letsOut tells whether a rule lets a way of a flow out, which leaves by an interface.
+func letsOut(out hosts.Outgoing, flow cluster.Flow, way cluster.Pair, link string) bool {
 	return slices.ContainsFunc(out.Allowed, func(rule hosts.OutRule) bool {
-		return rule.Link == "" && (rule.Protocol == "" || rule.Protocol == string(flow.Protocol)) && hasPort(rule.Ports, flow.Port) &&
+		return (rule.Link == "" || rule.Link == link) && (rule.Protocol == "" || rule.Protocol == string(flow.Protocol)) && hasPort(rule.Ports, flow.Port) &&
 			within(rule.To, way.ToAddress) && within(rule.From, way.FromAddress)
 	})
 }

@@ -1,9 +1,11 @@
 package checks
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
+	"github.com/slipway-k8s/slipway/cluster"
 	"github.com/slipway-k8s/slipway/hosts"
 	"github.com/slipway-k8s/slipway/phases/view"
 )
@@ -23,12 +25,14 @@ func TestWhatUfwKeepsInIsTold(t *testing.T) {
 		"all may leave":      {hosts.UFW, []hosts.OutRule{{To: all, From: all}}, "", nil},
 		"all of IPv6":        {hosts.UFW, append(pods, hosts.OutRule{To: six, From: six}), "TCP port 10250 (the kubelet's API: logs, exec, port-forward), UDP port 8472 (flannel's VXLAN: all traffic between Pods of two nodes)", nil},
 		"each has its rule":  {hosts.UFW, append(pods, hosts.OutRule{Protocol: "tcp", Ports: "443,10000:10300", To: "10.0.0.0/24", From: all}, hosts.OutRule{Protocol: "udp", Ports: "8472", To: "10.0.0.2", From: "10.0.0.1"}), "", nil},
+		"by the interface":   {hosts.UFW, append(pods, hosts.OutRule{Link: "eth0", To: all, From: all}), "", nil},
+		"by another one":     {hosts.UFW, append(pods, hosts.OutRule{Link: "eth2", To: all, From: all}), "TCP port 10250 (the kubelet's API: logs, exec, port-forward), UDP port 8472 (flannel's VXLAN: all traffic between Pods of two nodes)", nil},
 		"a rule for another": {hosts.UFW, append(pods, hosts.OutRule{Protocol: "tcp", To: all, From: all}, hosts.OutRule{Protocol: "udp", Ports: "8472", To: "10.0.0.9", From: all}), "UDP port 8472 (flannel's VXLAN: all traffic between Pods of two nodes)", nil},
 		"another firewall":   {hosts.Firewalld, nil, "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := testCluster("cp-1", "w-1")
-			facts := hosts.Facts{Firewall: test.firewall, Conditions: &hosts.Conditions{Outgoing: &hosts.Outgoing{Default: "deny", Allowed: test.allowed}}}
+			facts := hosts.Facts{Firewall: test.firewall, Interfaces: []hosts.Link{{Name: "eth0", Addresses: []string{"10.0.0.1/24"}}}, Conditions: &hosts.Conditions{Outgoing: &hosts.Outgoing{Default: "deny", Allowed: test.allowed}}}
 			found := Some(view.Init, view.View{Cluster: c, Facts: map[string]hosts.Facts{"cp-1": facts}, Workflow: view.Init}, "Ufw")
 			if (len(found) == 1) != (test.needed != "") || len(found) > 1 {
 				t.Fatalf("%v", found)
@@ -45,5 +49,18 @@ func TestWhatUfwKeepsInIsTold(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestAWayLeavesByTheRoutesInterface, and where it was not asked for by the one that has the host's address.
+func TestAWayLeavesByTheRoutesInterface(t *testing.T) {
+	way := cluster.Pair{FromAddress: netip.MustParseAddr("10.0.0.1"), ToAddress: netip.MustParseAddr("10.0.0.2")}
+	facts := hosts.Facts{Interfaces: []hosts.Link{{Name: "eth0", Addresses: []string{"10.0.0.1/24"}}}, Conditions: &hosts.Conditions{RouteTo: map[string]string{"10.0.0.2": "eth1"}}}
+	if link := leavesBy(facts, way); link != "eth1" {
+		t.Errorf("by %s, though its route leads by eth1", link)
+	}
+	facts.Conditions.RouteTo = nil
+	if link := leavesBy(facts, way); link != "eth0" {
+		t.Errorf("by %q, though eth0 has its address", link)
 	}
 }
