@@ -37,7 +37,7 @@ func Firewall(c *cluster.Cluster, host cluster.Host, facts hosts.Facts) *hosts.O
 	}
 	open := &hosts.OpenFirewall{Kind: kind, Openings: Openings(c, host, facts)}
 	if kind == hosts.Firewalld {
-		open.Zones = zones(c, host, facts, open.Openings)
+		open.Zones = Zones(c, host, facts, open.Openings)
 	}
 	for _, link := range PodInterfaces(c, host) {
 		if state.Bound[link] == "" { // else its user has decided what it may do, and two zones firewalld refuses
@@ -49,8 +49,9 @@ func Firewall(c *cluster.Cluster, host cluster.Host, facts hosts.Facts) *hosts.O
 	return open
 }
 
-// zones are those of the interfaces that the host's addresses are on, and those that take what hosts send before these do.
-func zones(c *cluster.Cluster, host cluster.Host, facts hosts.Facts, openings []hosts.Opening) []string {
+// Zones are those of firewalld's that have to be open: of the interfaces that the host's addresses are on, and those that
+// take what hosts send before these do.
+func Zones(c *cluster.Cluster, host cluster.Host, facts hosts.Facts, openings []hosts.Opening) []string {
 	var found []string
 	for _, link := range facts.Interfaces {
 		serves := link.Name == c.Endpoint.VRRP.Interface && c.MayHold(host)

@@ -45,7 +45,7 @@ func incomingFilters(v view.View, host cluster.Host, facts hosts.Facts, filters 
 	if !slices.ContainsFunc(filters, func(f hosts.Filter) bool { return f.Tool == "nft" }) {
 		fixes = append(fixes, "with nft: "+strings.Join(nftRules(hosts.Filter{Family: "inet", Table: "filter", Chain: "input", Hook: "input"}, openings, pods), " && "))
 	}
-	fixes = append(fixes, "with firewalld: "+strings.Join(firewalldRules(openings, pods), " && "))
+	fixes = append(fixes, "with firewalld: "+strings.Join(firewalldRules(openings, manifests.Zones(v.Cluster, host, facts, openings), pods), " && "))
 	return []Finding{warning("unless its rules do so already, let the cluster's traffic in, and keep that over a reboot: "+strings.Join(fixes, "; "),
 		"%s drops what no rule lets in, and is none of a firewall that Slipway knows: it stays as it is", strings.Join(names, " and "))}
 }

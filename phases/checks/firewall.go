@@ -14,9 +14,9 @@ import (
 	"github.com/slipway-k8s/slipway/phases/view"
 )
 
-// commands are what to type so that a host lets the cluster's traffic in: the openings, and the interfaces
-// of Pods' network.
-type commands func(openings []hosts.Opening, pods []string) []string
+// commands are what to type so that a host lets the cluster's traffic in: the openings, in firewalld's zones, and the
+// interfaces of Pods' network.
+type commands func(openings []hosts.Opening, zones, pods []string) []string
 
 // firewall tells why Slipway cannot open a firewall that runs, or will after the next boot, and what then has to
 // be typed.
@@ -30,7 +30,7 @@ func firewall(kind string, rules commands) look {
 			state = "does not run now, but will after the next boot"
 		}
 		openings := manifests.Openings(v.Cluster, host, facts)
-		fix := strings.Join(rules(openings, manifests.PodInterfaces(v.Cluster, host)), " && ")
+		fix := strings.Join(rules(openings, manifests.Zones(v.Cluster, host, facts, openings), manifests.PodInterfaces(v.Cluster, host)), " && ")
 		switch at := facts.FirewallState; {
 		case !v.Cluster.ManagesFirewall() && closes(facts, kind):
 			return when(len(at.Unsaved) > 0, unsaved(at, "closes what Slipway opened"))
@@ -92,7 +92,7 @@ func unknownSources(state hosts.FirewallState, openings []hosts.Opening) []Findi
 			continue
 		}
 		zone := state.Sources[source]
-		open := strings.ReplaceAll(strings.Join(firewalldRules(openings, nil), " && "), "--permanent --add-", "--permanent --zone="+zone+" --add-")
+		open := strings.Join(firewalldRules(openings, []string{zone}, nil), " && ")
 		found = append(found, warning("where hosts are among it, open that zone too: "+open,
 			"firewalld's zone %s takes what comes from %s before the zone of the interface does, and Slipway does not open it: whether hosts are among it cannot be told", zone, source))
 	}
@@ -105,8 +105,24 @@ func flushes(state hosts.FirewallState) []Finding {
 		"firewalld works with iptables: each of its reloads takes kube-proxy's and flannel's rules away for up to 30 s, until they write them again"))
 }
 
-func firewalldRules(openings []hosts.Opening, pods []string) []string {
-	const add = "firewall-cmd --permanent --add-"
+// firewalldRules name each zone: firewall-cmd opens the default one else, which need not be that of the host's interface.
+func firewalldRules(openings []hosts.Opening, zones, pods []string) []string {
+	var rules []string
+	for _, zone := range zones {
+		rules = append(rules, zoneRules(openings, zone)...)
+	}
+	for _, link := range pods {
+		rules = append(rules, "firewall-cmd --permanent --zone=trusted --add-interface="+link)
+	}
+	return append(rules, "firewall-cmd --reload")
+}
+
+// zoneRules open one zone; without a name the default one, where firewalld has said of none.
+func zoneRules(openings []hosts.Opening, zone string) []string {
+	add := "firewall-cmd --permanent --add-"
+	if zone != "" {
+		add = "firewall-cmd --permanent --zone=" + zone + " --add-"
+	}
 	var rules []string
 	for _, opening := range openings {
 		for _, what := range opening.Ports {
@@ -130,13 +146,10 @@ func firewalldRules(openings []hosts.Opening, pods []string) []string {
 			}
 		}
 	}
-	for _, link := range pods {
-		rules = append(rules, "firewall-cmd --permanent --zone=trusted --add-interface="+link)
-	}
-	return append(rules, "firewall-cmd --reload")
+	return rules
 }
 
-func ufwRules(openings []hosts.Opening, pods []string) []string {
+func ufwRules(openings []hosts.Opening, _, pods []string) []string {
 	var rules []string
 	for _, opening := range openings {
 		for _, what := range opening.Ports {

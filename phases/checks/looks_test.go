@@ -58,7 +58,7 @@ func TestFirewallsOpenEtcdToItsMembers(t *testing.T) {
 	c := testCluster("cp-1", "cp-2", "cp-3", "w-1")
 	openings := manifests.Openings(c, c.Hosts[0], hosts.Facts{})
 	for _, rules := range [][]string{
-		firewalldRules(openings, nil), ufwRules(openings, nil), iptablesRules(hosts.Filter{Tool: "iptables", Chain: "INPUT"}, openings, nil),
+		firewalldRules(openings, []string{"public"}, nil), ufwRules(openings, nil, nil), iptablesRules(hosts.Filter{Tool: "iptables", Chain: "INPUT"}, openings, nil),
 	} {
 		var etcds int
 		for _, rule := range rules {
@@ -74,7 +74,7 @@ func TestFirewallsOpenEtcdToItsMembers(t *testing.T) {
 			t.Errorf("etcd's two ports are opened %d times, want to two members each: %q", etcds, rules)
 		}
 	}
-	for _, rule := range ufwRules(manifests.Openings(c, c.Hosts[3], hosts.Facts{}), nil) {
+	for _, rule := range ufwRules(manifests.Openings(c, c.Hosts[3], hosts.Facts{}), nil, nil) {
 		if strings.Contains(rule, "2379") {
 			t.Errorf("%s on a worker", rule)
 		}
