@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/slipway-k8s/slipway/hosts"
+	"github.com/slipway-k8s/slipway/manifests"
 	"github.com/slipway-k8s/slipway/phases/plan"
 )
 
@@ -89,7 +90,7 @@ var symptoms = []symptom{
 	{"FileSystem", is(hosts.SourceFileSystem), says(`no answer`),
 		"a file system hangs", "see `df` and `mount` on the host: a disk or a network file system does not answer"},
 	{"EtcdQuota", static(hosts.ComponentEtcd, hosts.ComponentAPIServer), says(`etcdserver: mvcc: database space exceeded|alarm"?: ?"?NOSPACE`),
-		"etcd has reached its quota", "compact and defragment etcd, then `etcdctl alarm disarm`"},
+		"etcd has reached its quota", "compact and defragment etcd, and end its alarm; on a control plane: `" + freeEtcd + "`; an etcd of your own has its own endpoints and files"},
 	{"Clock", ownSources, says(`x509: certificate has expired or is not yet valid.*is before|certificate is not yet valid`),
 		"a certificate is not valid yet", "set the host's clock (timedatectl, chrony): it is behind the operator's"},
 	{"CertificateExpiry", ownSources, says(`x509: certificate has expired or is not yet valid.*is after|certificate has expired`),
@@ -130,7 +131,7 @@ var symptoms = []symptom{
 	{"OpenFiles", ownSources, says(`too many open files|inotify_init: |inotify instances`),
 		"the kernel's limit of open files or inotify instances is reached", "raise fs.inotify.max_user_instances and fs.inotify.max_user_watches"},
 	{"EtcdData", static(hosts.ComponentEtcd), says(`member .* has already been bootstrapped|cluster ID mismatch|member count is unequal`),
-		"etcd's data belong to another cluster", "find out whose data /var/lib/etcd on the host has, and save them (etcdctl snapshot) before anything is removed; then reset the host"},
+		"etcd's data belong to another cluster", "find out whose data /var/lib/etcd on the host has, and save them (`cp -a " + manifests.EtcdData + " /root/etcd-saved`: etcd does not run there, so it takes no snapshot) before anything is removed; then reset the host"},
 	{"Platform", ownSources, says(`exec format error`),
 		"a binary is for another architecture", "use the bundle for the host's architecture"},
 	{"LoadBalancer", is(kubelet), saysStill(`\\"https://[^"\\]+/apis?/[^"]*": dial tcp [^"]*: (connect: (no route to host|connection (refused|timed out))|i/o timeout)`),

@@ -17,7 +17,11 @@ func IgnoresSnapshot(v view.View) bool { return ignored(v, etcdSnapshot) }
 // that it can be. One that has changed a control plane has its snapshot, and goes on.
 func withoutSnapshot(v view.View) []Finding {
 	if IgnoresSnapshot(v) {
-		return []Finding{warning("take one yourself before you go on: etcdctl snapshot save", "no snapshot of etcd is taken, as --ignore-checks says")}
+		fix := "take one yourself before you go on"
+		if v.Cluster.StackedEtcd() {
+			fix += ", on a control plane: " + etcdctl("snapshot save /root/etcd-before-upgrade.db")
+		}
+		return []Finding{warning(fix, "no snapshot of etcd is taken, as --ignore-checks says")}
 	}
 	if !v.SnapshotDue() {
 		return nil
@@ -33,7 +37,7 @@ func withoutSnapshot(v view.View) []Finding {
 	var all []Finding
 	disk, known := diskOf(v.Facts[host.Name].Disks, stateFolder)
 	if need := 2*member.Size + hosts.EtcdLogRoom; known && disk.Free < need {
-		all = append(all, finding("free some space there, or defragment etcd if most of it is not in use: etcdctl defrag",
+		all = append(all, finding("free some space there, or defragment etcd if most of it is not in use: "+defragEtcd,
 			"%s is free below %s, and to prove that a snapshot of etcd restores takes %s", hosts.Size(disk.Free), stateFolder, hosts.Size(need)).on(host.Name))
 	}
 	if v.SnapshotRoom > 0 && v.SnapshotRoom < member.Size {
