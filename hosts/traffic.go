@@ -71,6 +71,8 @@ type Listened struct {
 	// empty: it was.
 	Taken bool   `json:"taken,omitempty"`
 	Why   string `json:"why,omitempty"`
+	// Over tells that it ended after LongestListen, and nobody had said so: what was sent later found nobody there.
+	Over bool `json:"over,omitempty"`
 	// Heard are the addresses that asked there.
 	Heard []string `json:"heard,omitempty"`
 }

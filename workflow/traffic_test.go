@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/slipway-k8s/slipway/cluster"
@@ -110,6 +111,53 @@ func (c countsListening) Observe(ctx context.Context, query hosts.Query) (hosts.
 		c.count.Add(1)
 		told(p)
 	}), query)
+}
+
+// TestOneThatIsLateKeepsNobodyWaiting: who listens listens only so long. To the late one nothing is sent, and between
+// the others all is tried.
+func TestOneThatIsLateKeepsNobodyWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		port := func(last int) hosts.Port {
+			return hosts.Port{Protocol: "tcp", Address: fmt.Sprintf("10.0.0.%d", last), Port: 10250}
+		}
+		s := newSession(&cluster.Cluster{Name: "try"}, &fake{})
+		queries := map[string]hosts.TrafficQuery{}
+		for i := 1; i <= 3; i++ {
+			name, query := fmt.Sprintf("w-%d", i), hosts.TrafficQuery{Listen: []hosts.Port{port(i)}}
+			for other := 1; other <= 3; other++ {
+				if other != i {
+					query.Probe = append(query.Probe, hosts.Probe{From: port(i).Address, To: port(other)})
+				}
+			}
+			s.hosts[name], queries[name] = hosttest.NewFake(name, port(i).Address+"/24").Host(), query
+		}
+		s.hosts["w-3"] = listensLate{s.hosts["w-3"]}
+		began := time.Now()
+		seen := s.tryTraffic(t.Context(), queries)
+		if took := time.Since(began); took > hosts.LongestListen*time.Second/2 {
+			t.Errorf("the others listened for %s", took)
+		}
+		for name, traffic := range seen {
+			for _, probed := range traffic.Probed {
+				if late := probed.To == port(3); late != (probed.Passage == hosts.NotTried) || late && !strings.Contains(probed.Detail, "w-3 had not begun to listen") {
+					t.Errorf("%s: %+v", name, probed)
+				}
+			}
+			if len(traffic.Probed) != 2 || (len(traffic.Listened) > 0) != (name != "w-3") {
+				t.Errorf("%s: %+v", name, traffic)
+			}
+		}
+	})
+}
+
+// listensLate does not say that it listens before its call ends.
+type listensLate struct{ hosts.Host }
+
+func (l listensLate) Observe(ctx context.Context, query hosts.Query) (hosts.Facts, error) {
+	if query.Traffic == nil || len(query.Traffic.Listen) == 0 {
+		return l.Host.Observe(ctx, query)
+	}
+	return l.Host.Observe(hosts.Telling(ctx, func(hosts.Progress) {}), query)
 }
 
 // TestTrafficIsTriedWhereHostsCome: who is in the cluster shows by its work that traffic passes.

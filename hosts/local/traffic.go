@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -31,6 +32,9 @@ func (h *Host) observeTraffic(ctx context.Context, query hosts.TrafficQuery, rep
 		<-ctx.Done()
 	}
 	seen.Listened = open.close()
+	for i := range seen.Listened {
+		seen.Listened[i].Over = errors.Is(ctx.Err(), context.DeadlineExceeded)
+	}
 	return seen
 }
 

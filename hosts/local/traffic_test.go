@@ -338,6 +338,20 @@ func TestListeningEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// TestListeningThatTimeHasEndedSaysSo, and one that was ended does not.
+func TestListeningThatTimeHasEndedSaysSo(t *testing.T) {
+	query := hosts.TrafficQuery{Key: []byte("k"), Listen: []hosts.Port{portOf("tcp", "127.0.0.1", 6443)}}
+	past, cancelPast := context.WithDeadline(t.Context(), time.Now())
+	defer cancelPast()
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for ctx, over := range map[context.Context]bool{past: true, cancelled: false} {
+		if seen := (&Host{}).observeTraffic(ctx, query, func(hosts.Progress) {}); len(seen.Listened) != 1 || seen.Listened[0].Over != over {
+			t.Errorf("over: %t, %+v", over, seen)
+		}
+	}
+}
+
 // FuzzMessage: what comes from the network is a message that carries the run's proof, or none.
 func FuzzMessage(f *testing.F) {
 	key, port := []byte("key"), portOf("udp", hereAddress, 8472)

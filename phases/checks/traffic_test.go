@@ -105,6 +105,35 @@ func TestAnAnswerThatIsLost(t *testing.T) {
 	}
 }
 
+// TestWhatWasSentTooLateWasNotTried: the listener had ended by itself, and what comes back of it says nothing.
+func TestWhatWasSentTooLateWasNotTried(t *testing.T) {
+	for name, test := range map[string]struct {
+		way   probedWay
+		heard bool
+		tried bool
+	}{
+		"refused":             {way(1, 0, "tcp", 6443, hosts.Turned), false, false},
+		"no answer":           {way(1, 0, "udp", 8472, hosts.Silent), false, false},
+		"it had passed":       {way(1, 0, "tcp", 6443, hosts.Passed), false, true},
+		"it had arrived":      {way(1, 0, "udp", 8472, hosts.Silent), true, true},
+		"no route to it":      {way(1, 0, "tcp", 6443, hosts.Routeless), false, true},
+		"the sender's filter": {way(1, 0, "tcp", 6443, hosts.Barred), false, true},
+	} {
+		v := triedView(true, test.way)
+		for i := range v.Facts["cp-1"].Traffic.Listened {
+			listened := &v.Facts["cp-1"].Traffic.Listened[i]
+			if listened.Over = true; test.heard {
+				listened.Heard = []string{"10.0.0.2"}
+			}
+		}
+		found := brokenTraffic(v)
+		told := len(found) == 1 && found[0].Severity == Warning && strings.Contains(found[0].Seen, "were not tried: cp-1 listened no more")
+		if told == test.tried {
+			t.Errorf("%s: %v", name, found)
+		}
+	}
+}
+
 // TestAKnownFirewallOnlyWarns: it has a check of its own, and is opened.
 func TestAKnownFirewallOnlyWarns(t *testing.T) {
 	v := triedView(true, way(1, 0, "tcp", 6443, hosts.Rejected))

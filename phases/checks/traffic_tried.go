@@ -35,11 +35,20 @@ func triedOf(v view.View, flow cluster.Flow) []tried {
 		for _, probed := range traffic.Probed {
 			to, known := owner[probed.To.Address]
 			if known && probed.To.Protocol == string(flow.Protocol) && probed.To.Port == flow.Port {
-				all = append(all, tried{from, to, probed, listenedAt(v.Facts[to.Name], probed.To)})
+				all = append(all, tried{from, to, probed, listenedAt(v.Facts[to.Name], probed.To)}.orTooLate())
 			}
 		}
 	}
 	return all
+}
+
+// orTooLate is the way as not tried where nobody may have listened any more when it was tried: it proves nothing then.
+func (t tried) orTooLate() tried {
+	own := t.Passage == hosts.Passed || t.Passage == hosts.Routeless || t.Passage == hosts.Barred
+	if !own && t.answered() && t.listened.Over && !t.arrived() {
+		t.Passage, t.Detail = hosts.NotTried, fmt.Sprintf("%s listened no more: the hosts together took longer than %d s", t.to.Name, hosts.LongestListen)
+	}
+	return t
 }
 
 func listenedAt(facts hosts.Facts, port hosts.Port) *hosts.Listened {

@@ -69,7 +69,7 @@ func unsentTraffic(v view.View) []Finding {
 	var all []Finding
 	for _, host := range v.Cluster.Hosts {
 		for _, reason := range slices.Sorted(maps.Keys(why[host.Name])) {
-			all = append(all, warning("mend what the host says of it, as an address that it does not have yet (ip address) or too few open files (ulimit -n), and ask again",
+			all = append(all, warning("ask again; where it lasts, mend what is said of it, as an address that the host does not have yet (ip address), too few open files (ulimit -n) or a host that is slow (uptime)",
 				"ways %s were not tried: %s", fewOf(why[host.Name][reason]), reason).on(host.Name))
 		}
 	}
