@@ -65,17 +65,8 @@ type Conditions struct {
 
 // Outgoing is what a firewall lets out of the host that lets nothing else out.
 type Outgoing struct {
-	Default string    `json:"default"` // what becomes of the rest: deny or reject
-	Allowed []OutRule `json:"allowed,omitempty"`
-}
-
-// OutRule is what may leave a host. Protocol, ports and link that are empty are any.
-type OutRule struct {
-	Protocol string `json:"protocol,omitempty"` // tcp, udp, vrrp …
-	Ports    string `json:"ports,omitempty"`    // as ufw has them: 443, 2379:2380, or several with commas
-	To       string `json:"to"`                 // an address or subnet, of one family
-	From     string `json:"from"`
-	Link     string `json:"link,omitempty"` // the interface that it leaves by
+	Default string       `json:"default"` // what becomes of the rest: deny or reject
+	Allowed []PacketRule `json:"allowed,omitempty"`
 }
 
 // Mount is what a path lies on.

@@ -255,6 +255,9 @@ func (f Facts) Clean() Facts {
 	}
 	f.Conditions.clean()
 	f.Traffic.clean()
+	for i := range f.FirewallState.Rules {
+		f.FirewallState.Rules[i].Text = CleanLine(f.FirewallState.Rules[i].Text)
+	}
 	for i, one := range f.Foreign {
 		f.Foreign[i] = Foreign{What: CleanLine(one.What), Detail: CleanLine(one.Detail), Fix: CleanLine(one.Fix)}
 	}

@@ -90,6 +90,9 @@ type FirewallState struct {
 	Unsaved []string `json:"unsaved,omitempty"`
 	// Unloaded are settings of its files which the firewall that runs does not have: a reload brings them into force.
 	Unloaded []string `json:"unloaded,omitempty"`
+	// Rules are those about what comes in that are asked before Slipway's are, and Slipway's own among them: of each
+	// zone in the order in which they are asked.
+	Rules []InRule `json:"rules,omitempty"`
 	// Problem is why the firewall could not be looked at.
 	Problem string `json:"problem,omitempty"`
 }
@@ -100,6 +103,25 @@ func (s FirewallState) ZoneOf(link string) string {
 		return zone
 	}
 	return s.DefaultZone
+}
+
+// PacketRule is which packets a rule of a firewall is about. What is empty is any.
+type PacketRule struct {
+	Protocol string `json:"protocol,omitempty"` // tcp, udp, vrrp …
+	Ports    string `json:"ports,omitempty"`    // as ufw has them: 443, 2379:2380, or several with commas
+	To       string `json:"to"`                 // an address or subnet, of one family; all but it behind a !
+	From     string `json:"from"`
+	Link     string `json:"link,omitempty"` // the interface that it comes in or leaves by
+}
+
+// InRule is a firewall's rule about what comes in.
+type InRule struct {
+	PacketRule
+	Zone    string `json:"zone,omitempty"`    // firewalld's
+	Refuses bool   `json:"refuses,omitempty"` // it keeps out what it is about; else it lets it in
+	// Unsure tells that it is about a part of these packets, and which that is cannot be told.
+	Unsure bool   `json:"unsure,omitempty"`
+	Text   string `json:"text"` // as the firewall itself writes it
 }
 
 // Filter is a packet filter's chain that drops what nothing else lets in, and that no firewall

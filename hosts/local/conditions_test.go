@@ -97,7 +97,7 @@ func TestWhatUfwLetsOut(t *testing.T) {
 		rule("allow_log any any 0.0.0.0/0 any 0.0.0.0/0 out_cni0", "")+rule("deny tcp 25 0.0.0.0/0 any 0.0.0.0/0 out", "")+rule("allow tcp 53 0.0.0.0/0 99 0.0.0.0/0 out", "")+
 		rule("route:allow any any 0.0.0.0/0 any 0.0.0.0/0 out_cni0", "")+rule("allow udp 123 0.0.0.0/0 any 10.0.0.1 NTP - out", ""))
 	m.write("/etc/ufw/user6.rules", rule("allow any any ::/0 any ::/0 out", ""))
-	out := []hosts.OutRule{
+	out := []hosts.PacketRule{
 		{Protocol: "tcp", Ports: "443,6443", To: "10.0.0.0/24", From: "0.0.0.0/0"}, {To: "0.0.0.0/0", From: "0.0.0.0/0", Link: "cni0"},
 		{Protocol: "udp", Ports: "123", To: "0.0.0.0/0", From: "10.0.0.1"}, {To: "::/0", From: "::/0"},
 	}

@@ -210,10 +210,14 @@ func (h *Host) firewallState(ctx context.Context, record *hosts.Record, kind str
 		return hosts.FirewallState{}, err
 	}
 	var state hosts.FirewallState
-	if daemon, is := tool.(*firewalld); is {
-		if state, err = daemon.look(ctx); err != nil {
-			return state, err
-		}
+	switch tool := tool.(type) {
+	case *firewalld:
+		state, err = tool.look(ctx)
+	case *ufw:
+		state.Rules, err = tool.rulesIn()
+	}
+	if err != nil {
+		return state, err
 	}
 	if note == nil || noteErr != nil {
 		return state, noteErr

@@ -23,6 +23,7 @@ func (f *firewalld) look(ctx context.Context) (hosts.FirewallState, error) {
 		Flushes:     f.setting("FirewallBackend") == "iptables" && f.setting("FlushAllOnReload") != "no",
 	}
 	state.Bound, state.Sources = f.bindings()
+	state.Rules = f.rulesIn()
 	state.Zones = maps.Clone(state.Bound)
 	if state.DefaultZone == "" {
 		state.DefaultZone = "public" // as firewalld falls back
@@ -45,6 +46,27 @@ func isYes(word string) bool {
 // bindings are the zones of the interfaces and of the sources that zones' files name, but Slipway's own.
 func (f *firewalld) bindings() (bound, from map[string]string) {
 	bound, from = map[string]string{}, map[string]string{}
+	for _, zone := range f.zones() {
+		links, sources := zoneBindings(zone.text)
+		for _, link := range links {
+			bound[link] = zone.name
+		}
+		for _, source := range sources {
+			from[source] = zone.name
+		}
+	}
+	return bound, from
+}
+
+// zoneText is a zone and its file.
+type zoneText struct {
+	name string
+	text []byte
+}
+
+// zones are all that have a file, but Slipway's own.
+func (f *firewalld) zones() []zoneText {
+	var found []zoneText
 	for _, folder := range []string{firewalldLib, firewalldEtc} {
 		for _, file := range f.host.glob(path.Join(folder, "zones", "*.xml")) {
 			zone := strings.TrimSuffix(path.Base(file), ".xml")
@@ -55,16 +77,10 @@ func (f *firewalld) bindings() (bound, from map[string]string) {
 			if err != nil {
 				continue // firewalld cannot read it either
 			}
-			links, sources := zoneBindings(text)
-			for _, link := range links {
-				bound[link] = zone
-			}
-			for _, source := range sources {
-				from[source] = zone
-			}
+			found = append(found, zoneText{zone, text})
 		}
 	}
-	return bound, from
+	return found
 }
 
 // zoneBindings are the interfaces that a zone's file names, and the sources: not those of a rule.

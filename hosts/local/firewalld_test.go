@@ -120,6 +120,34 @@ func TestAZonesFileThatSaysWhatThePackageSaysStays(t *testing.T) {
 	}
 }
 
+// TestRichRulesThatAreAskedFirstAreRead: by their priority, and of one those that refuse; firewall-cmd takes their texts.
+func TestRichRulesThatAreAskedFirstAreRead(t *testing.T) {
+	m := firewalldMachine(t)
+	m.write("/etc/firewalld/services/own.xml", `<service><port port="2379-2380" protocol="tcp"/><protocol value="vrrp"/></service>`)
+	m.write(publicFile, `<zone>
+  <rule family="ipv4"><source address="10.9.0.0/16"/><service name="own"/><accept/></rule>
+  <rule family="ipv4"><source address="10.0.0.0/24" invert="True"/><port port="10250" protocol="tcp"/><log prefix="no" level="info"><limit value="1/m"/></log><drop/></rule>
+  <rule><service name="own"/><reject type="tcp-reset"/></rule>
+  <rule priority="1"><port port="6443" protocol="tcp"/><drop/></rule>
+  <rule priority="-1" family="ipv6"><port port="10250" protocol="tcp"/><accept/></rule>
+  <rule priority="-2"><port port="22" protocol="tcp"/><accept><limit value="1/m"/></accept></rule>
+  <rule><icmp-type name="echo-request"/><drop/></rule>
+  <rule><source ipset="banned"/><drop/></rule>
+</zone>`)
+	const own = `rule service name="own" reject type="tcp-reset"`
+	want := []hosts.InRule{
+		{Zone: "public", PacketRule: hosts.PacketRule{Protocol: "tcp", Ports: "10250", To: "::/0", From: "::/0"}, Text: `rule priority="-1" family="ipv6" port port="10250" protocol="tcp" accept`},
+		{Zone: "public", Refuses: true, PacketRule: hosts.PacketRule{Protocol: "tcp", Ports: "10250", To: "0.0.0.0/0", From: "!10.0.0.0/24"},
+			Text: `rule family="ipv4" source NOT address="10.0.0.0/24" port port="10250" protocol="tcp" log prefix="no" level="info" limit value="1/m" drop`},
+		{Zone: "public", Refuses: true, PacketRule: hosts.PacketRule{Protocol: "tcp", Ports: "2379:2380"}, Text: own},
+		{Zone: "public", Refuses: true, PacketRule: hosts.PacketRule{Protocol: "vrrp"}, Text: own},
+		{Zone: "public", Refuses: true, Unsure: true, Text: `rule source ipset="banned" drop`},
+	}
+	if got := m.observe(m.host(), hosts.Query{}).FirewallState.Rules; !slices.Equal(got, want) {
+		t.Errorf("read %+v\nwant %+v", got, want)
+	}
+}
+
 // TestWhatFirewalldHasRewrittenIsClosedToo: firewall-cmd writes a zone anew, in a form of its own, and with
 // what its user adds.
 func TestWhatFirewalldHasRewrittenIsClosedToo(t *testing.T) {

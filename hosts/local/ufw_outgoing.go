@@ -23,7 +23,7 @@ func (h *Host) ufwOutgoing() (*hosts.Outgoing, error) {
 			return nil, err
 		}
 		for line := range strings.Lines(string(text)) {
-			if rule, is := outRule(line); is {
+			if rule, action, direction, is := packetRule(line); is && action == "allow" && direction == "out" {
 				out.Allowed = append(out.Allowed, rule)
 			}
 		}
@@ -31,25 +31,22 @@ func (h *Host) ufwOutgoing() (*hosts.Outgoing, error) {
 	return out, nil
 }
 
-// outRule reads a rule that lets something out: its line is an action, a protocol, ports and addresses of the
-// target and then of the source, at times two names of applications, and the direction.
-func outRule(line string) (rule hosts.OutRule, is bool) {
+// packetRule reads a rule about some packets, whatever port they come from: its line is an action, a protocol, ports and
+// addresses of the target and then of the source, at times two names of applications, and the direction.
+func packetRule(line string) (rule hosts.PacketRule, action, direction string, is bool) {
 	tuple, is := strings.CutPrefix(strings.TrimSpace(line), ufwTuple)
 	tuple, _, _ = strings.Cut(tuple, " comment=")
 	fields := strings.Fields(tuple)
-	if !is || len(fields) < 7 {
-		return rule, false
+	if !is || len(fields) < 7 || fields[4] != "any" {
+		return rule, "", "", false
 	}
-	action, _, _ := strings.Cut(fields[0], "_") // allow_log is one that is logged
+	action, _, _ = strings.Cut(fields[0], "_") // allow_log is one that is logged
 	direction, link, _ := strings.Cut(fields[len(fields)-1], "_")
-	if action != "allow" || direction != "out" || fields[4] != "any" {
-		return rule, false
-	}
-	rule = hosts.OutRule{Protocol: fields[1], Ports: fields[2], To: fields[3], From: fields[5], Link: link}
+	rule = hosts.PacketRule{Protocol: fields[1], Ports: fields[2], To: fields[3], From: fields[5], Link: link}
 	for _, field := range []*string{&rule.Protocol, &rule.Ports} {
 		if *field == "any" {
 			*field = ""
 		}
 	}
-	return rule, true
+	return rule, action, direction, true
 }

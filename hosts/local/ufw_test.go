@@ -123,6 +123,30 @@ func TestWhatAnOlderUfwWasToldIsClosed(t *testing.T) {
 	}
 }
 
+// TestUfwsRulesAreReadUpToTheLastRefusal, of both families and in their order: what comes in, and from any port.
+func TestUfwsRulesAreReadUpToTheLastRefusal(t *testing.T) {
+	m, host := ufwMachine(t, "")
+	const all, six = "0.0.0.0/0", "::/0"
+	m.write("/etc/ufw/user.rules", rule("allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in", "")+rule("deny_log tcp 10250 0.0.0.0/0 any 10.0.0.0/24 in_eth0", "mine")+
+		rule("deny any any 0.0.0.0/0 any 0.0.0.0/0 out", "")+rule("route:deny any any 0.0.0.0/0 any 0.0.0.0/0 in", "")+rule("deny tcp any 0.0.0.0/0 53 0.0.0.0/0 in", "")+
+		rule("limit any 6443 0.0.0.0/0 any 0.0.0.0/0 API - in", "")+rule("allow tcp 10250 0.0.0.0/0 any 10.0.0.0/24 in", "slipway: the kubelet"))
+	m.write("/etc/ufw/user6.rules", rule("reject tcp 2379,2380 ::/0 any ::/0 in", "")+rule("allow tcp 22 ::/0 any ::/0 in", ""))
+	want := []hosts.InRule{
+		{PacketRule: hosts.PacketRule{Protocol: "tcp", Ports: "22", To: all, From: all}, Text: "allow in proto tcp from any to any port 22"},
+		{PacketRule: hosts.PacketRule{Protocol: "tcp", Ports: "10250", To: all, From: "10.0.0.0/24", Link: "eth0"}, Refuses: true, Text: "deny in on eth0 proto tcp from 10.0.0.0/24 to any port 10250"},
+		{PacketRule: hosts.PacketRule{Ports: "6443", To: all, From: all}, Refuses: true, Text: "limit in from any to any port 6443"},
+		{PacketRule: hosts.PacketRule{Protocol: "tcp", Ports: "10250", To: all, From: "10.0.0.0/24"}, Text: "allow in proto tcp from 10.0.0.0/24 to any port 10250"},
+		{PacketRule: hosts.PacketRule{Protocol: "tcp", Ports: "2379,2380", To: six, From: six}, Refuses: true, Text: "reject in proto tcp from any to any port 2379,2380"},
+	}
+	if got := m.observe(host, hosts.Query{}).FirewallState.Rules; !slices.Equal(got, want) {
+		t.Errorf("read %+v\nwant %+v", got, want)
+	}
+	m.write("/etc/default/ufw", "IPV6=no\n")
+	if got := m.observe(host, hosts.Query{}).FirewallState.Rules; !slices.Equal(got, want[:3]) {
+		t.Errorf("without IPv6: %+v", got)
+	}
+}
+
 // TestUfwThatFails says what it was told, and what it answered; the next run goes on.
 func TestUfwThatFails(t *testing.T) {
 	m, host := ufwMachine(t, "echo 'ERROR: problem running' >&2; exit 1")

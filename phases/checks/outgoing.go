@@ -3,9 +3,7 @@ package checks
 import (
 	"cmp"
 	"fmt"
-	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/slipway-k8s/slipway/cluster"
@@ -58,43 +56,12 @@ func leavesBy(facts hosts.Facts, way cluster.Pair) string {
 
 // letsOut tells whether a rule lets a way of a flow out, which leaves by an interface.
 func letsOut(out hosts.Outgoing, flow cluster.Flow, way cluster.Pair, link string) bool {
-	return slices.ContainsFunc(out.Allowed, func(rule hosts.OutRule) bool {
-		return (rule.Link == "" || rule.Link == link) && (rule.Protocol == "" || rule.Protocol == string(flow.Protocol)) && hasPort(rule.Ports, flow.Port) &&
-			within(rule.To, way.ToAddress) && within(rule.From, way.FromAddress)
-	})
+	return slices.ContainsFunc(out.Allowed, func(rule hosts.PacketRule) bool { return isAbout(rule, flow, way, link) })
 }
 
 // letsOutBy tells whether a rule lets everything out by an interface.
 func letsOutBy(out hosts.Outgoing, link string) bool {
-	return slices.ContainsFunc(out.Allowed, func(rule hosts.OutRule) bool {
+	return slices.ContainsFunc(out.Allowed, func(rule hosts.PacketRule) bool {
 		return rule.Protocol == "" && rule.Ports == "" && (rule.Link == "" || rule.Link == link) && strings.HasSuffix(rule.To, "/0") && strings.HasSuffix(rule.From, "/0")
 	})
-}
-
-// hasPort tells whether a port is among those of a rule: single ones and ranges, with commas between them.
-func hasPort(ports string, port int) bool {
-	if ports == "" {
-		return true
-	}
-	for one := range strings.SplitSeq(ports, ",") {
-		first, last, isRange := strings.Cut(one, ":")
-		if !isRange {
-			last = first
-		}
-		from, err1 := strconv.Atoi(first)
-		to, err2 := strconv.Atoi(last)
-		if err1 == nil && err2 == nil && from <= port && port <= to {
-			return true
-		}
-	}
-	return false
-}
-
-// within tells whether an address is the one given, or in the subnet given.
-func within(place string, address netip.Addr) bool {
-	if prefix, err := netip.ParsePrefix(place); err == nil {
-		return prefix.Contains(address)
-	}
-	same, err := netip.ParseAddr(place)
-	return err == nil && same == address
 }

@@ -13,21 +13,21 @@ import (
 // TestWhatUfwKeepsInIsTold: each flow that leaves the host needs a rule where ufw lets nothing else out.
 func TestWhatUfwKeepsInIsTold(t *testing.T) {
 	const all, six = "0.0.0.0/0", "::/0"
-	pods := []hosts.OutRule{{Link: "cni0", To: all, From: all}, {Link: "flannel.1", To: all, From: all}}
+	pods := []hosts.PacketRule{{Link: "cni0", To: all, From: all}, {Link: "flannel.1", To: all, From: all}}
 	for name, test := range map[string]struct {
 		firewall string
-		allowed  []hosts.OutRule
+		allowed  []hosts.PacketRule
 		needed   string   // what is not let out
 		fixes    []string // what to type
 	}{
 		"no rule": {hosts.UFW, nil, "TCP port 10250 (the kubelet's API: logs, exec, port-forward), UDP port 8472 (flannel's VXLAN: all traffic between Pods of two nodes), Pods by cni0, Pods by flannel.1",
 			[]string{"ufw allow out proto tcp to any port 10250 && ", "ufw allow out proto udp to any port 8472", "ufw allow out on cni0", "ufw default allow outgoing"}},
-		"all may leave":      {hosts.UFW, []hosts.OutRule{{To: all, From: all}}, "", nil},
-		"all of IPv6":        {hosts.UFW, append(pods, hosts.OutRule{To: six, From: six}), "TCP port 10250 (the kubelet's API: logs, exec, port-forward), UDP port 8472 (flannel's VXLAN: all traffic between Pods of two nodes)", nil},
-		"each has its rule":  {hosts.UFW, append(pods, hosts.OutRule{Protocol: "tcp", Ports: "443,10000:10300", To: "10.0.0.0/24", From: all}, hosts.OutRule{Protocol: "udp", Ports: "8472", To: "10.0.0.2", From: "10.0.0.1"}), "", nil},
-		"by the interface":   {hosts.UFW, append(pods, hosts.OutRule{Link: "eth0", To: all, From: all}), "", nil},
-		"by another one":     {hosts.UFW, append(pods, hosts.OutRule{Link: "eth2", To: all, From: all}), "TCP port 10250 (the kubelet's API: logs, exec, port-forward), UDP port 8472 (flannel's VXLAN: all traffic between Pods of two nodes)", nil},
-		"a rule for another": {hosts.UFW, append(pods, hosts.OutRule{Protocol: "tcp", To: all, From: all}, hosts.OutRule{Protocol: "udp", Ports: "8472", To: "10.0.0.9", From: all}), "UDP port 8472 (flannel's VXLAN: all traffic between Pods of two nodes)", nil},
+		"all may leave":      {hosts.UFW, []hosts.PacketRule{{To: all, From: all}}, "", nil},
+		"all of IPv6":        {hosts.UFW, append(pods, hosts.PacketRule{To: six, From: six}), "TCP port 10250 (the kubelet's API: logs, exec, port-forward), UDP port 8472 (flannel's VXLAN: all traffic between Pods of two nodes)", nil},
+		"each has its rule":  {hosts.UFW, append(pods, hosts.PacketRule{Protocol: "tcp", Ports: "443,10000:10300", To: "10.0.0.0/24", From: all}, hosts.PacketRule{Protocol: "udp", Ports: "8472", To: "10.0.0.2", From: "10.0.0.1"}), "", nil},
+		"by the interface":   {hosts.UFW, append(pods, hosts.PacketRule{Link: "eth0", To: all, From: all}), "", nil},
+		"by another one":     {hosts.UFW, append(pods, hosts.PacketRule{Link: "eth2", To: all, From: all}), "TCP port 10250 (the kubelet's API: logs, exec, port-forward), UDP port 8472 (flannel's VXLAN: all traffic between Pods of two nodes)", nil},
+		"a rule for another": {hosts.UFW, append(pods, hosts.PacketRule{Protocol: "tcp", To: all, From: all}, hosts.PacketRule{Protocol: "udp", Ports: "8472", To: "10.0.0.9", From: all}), "UDP port 8472 (flannel's VXLAN: all traffic between Pods of two nodes)", nil},
 		"another firewall":   {hosts.Firewalld, nil, "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -162,6 +162,10 @@ func (g wayGroup) ownFirewall(v view.View) string {
 			at = way.from
 		case !way.stoppedThere():
 			continue
+		default:
+			if rule, kept := way.keptOut(v); kept {
+				will = ", and keeps this out by `" + rule.Text + "`"
+			}
 		}
 		if firewall := v.Facts[at.Name].Firewall; firewall != "" {
 			named = addName(named, firewall+" runs on "+at.Name+will)

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -106,7 +107,19 @@ func fewOf(names []string) string { return strings.Join(firstFew(names), ", ") }
 // opens tells whether the plan opens what may have stopped it: the firewall that runs where it leads to. A
 // route that is missing, what the sender's own filter keeps back, and a way back that is closed stay as they are.
 func (t tried) opens(v view.View) bool {
-	return t.stoppedThere() && willOpen(v, t.to)
+	_, kept := t.keptOut(v)
+	return t.stoppedThere() && !kept && willOpen(v, t.to)
+}
+
+// keptOut is the rule of the firewall's user that keeps it out, whatever Slipway opens.
+func (t tried) keptOut(v view.View) (hosts.InRule, bool) {
+	from, err1 := netip.ParseAddr(t.From)
+	to, err2 := netip.ParseAddr(t.To.Address)
+	if err1 != nil || err2 != nil {
+		return hosts.InRule{}, false
+	}
+	flow := cluster.Flow{Protocol: cluster.Protocol(t.To.Protocol), Port: t.To.Port}
+	return refusal(v, flow, cluster.Pair{From: t.from, To: t.to, FromAddress: from.Unmap(), ToAddress: to.Unmap()})
 }
 
 // stoppedThere tells whether the firewall of the host that it leads to may have stopped it.
