@@ -52,7 +52,9 @@ func (m Machine) argv(host, mac, vmlinuz, initrd string, accelerated bool) []str
 		argv = append(argv, "-accel", "kvm") // the first accelerator that works is taken
 	}
 	return append(argv,
-		"-accel", "tcg,thread=multi",
+		// Translated code has 1 GiB unless said, which a control plane fills every few minutes; then all of it is thrown
+		// away and translated anew. 2 GiB is the most that QEMU takes.
+		"-accel", "tcg,thread=multi,tb-size=2047",
 		// Where the machine is a virtual one itself, its KVM may refuse to set this one register.
 		"-cpu", "max,-arch-capabilities",
 		"-smp", strconv.Itoa(m.CPUs), "-m", strconv.Itoa(m.Memory),
