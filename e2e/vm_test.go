@@ -22,6 +22,7 @@ const emulated = 6
 
 // slowPlane is what docs/waits.md says of control planes that are as slow as emulated ones.
 const slowPlane = `
+certificates: {keyAlgorithm: ECDSA-P256}
 timeouts:
   limit: 50m
 extraArgs:
@@ -216,7 +217,7 @@ func TestVMJoin(t *testing.T) {
 	useful(l)
 	wantOn(t, l, "worker-1", "kube-proxy's rules", proxyShows["ipvs"], "1")
 	l.must(l.onCluster("reset", "worker-1", "--yes")...)
-	l.must(l.withBundle("join", "worker-1", "--yes")...)
+	l.must(l.withBundle("join", "--yes")...)
 	l.wantReady("cp-1", "worker-1")
 	l.planIsEmpty()
 }
