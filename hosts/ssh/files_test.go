@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,9 +17,9 @@ import (
 // may run another shell, which waits for input.
 func TestSFTPThatNeverBegins(t *testing.T) {
 	server := hosttest.NewServer(t, hosttest.NewFake("cp-1"))
-	begun := 0
+	var begun atomic.Int32
 	server.SetHooks(hosttest.Hooks{Files: func(channel ssh.Channel) {
-		begun++
+		begun.Add(1)
 		_, _ = io.Copy(io.Discard, channel)
 	}})
 	c, err := connect(t.Context(), Options{
@@ -34,8 +35,8 @@ func TestSFTPThatNeverBegins(t *testing.T) {
 			t.Fatalf("it ends with %v", err)
 		}
 	}
-	if begun != 1 {
-		t.Errorf("it was tried %d times", begun)
+	if n := begun.Load(); n != 1 {
+		t.Errorf("it was tried %d times", n)
 	}
 	if _, err := c.run(t.Context(), "true"); err != nil {
 		t.Errorf("the connection is gone, too: %v", err)
