@@ -187,7 +187,7 @@ func (p *process) explain(err error) error {
 	case p.exit == nil:
 		return fmt.Errorf("%s ended%s", p.who, told("it", p.said()))
 	case errors.As(p.exit, &missing):
-		return fmt.Errorf("the connection to the host broke%s", told(p.who, p.said()))
+		return &brokenOff{said: told(p.who, p.said()), err: missing}
 	case errors.As(p.exit, &exit) && exit.Signal() != "":
 		return fmt.Errorf("%s was killed by signal %s%s", p.who, hosts.CleanLine(exit.Signal()), told("it", p.said()))
 	case errors.As(p.exit, &exit):
@@ -196,6 +196,16 @@ func (p *process) explain(err error) error {
 		return p.exit
 	}
 }
+
+// brokenOff is a process whose end nobody tells: the connection went before.
+type brokenOff struct {
+	said string
+	err  error
+}
+
+func (e *brokenOff) Error() string { return "the connection to the host broke" + e.said }
+
+func (e *brokenOff) Unwrap() error { return e.err }
 
 // status is the exit status, -1 where there is none.
 func (p *process) status() int {
