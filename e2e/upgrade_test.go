@@ -86,10 +86,12 @@ func upgradeRolls(t *testing.T, l *lab) {
 	if least := slices.Min(w.log().Available[watched:]); least < 2 {
 		t.Errorf("at a time %d Pods were available; the budget is 2", least)
 	}
-	// In seconds it says how fast the machine is, which is for make bench: here it has to be less than who waits for
-	// an API server that starts anew would be without an answer.
-	if gap, away := w.log().Gap(began), l.shortestAway(); gap >= away {
-		t.Errorf("the writer was %s without an answer: as long as an API server was away (%s)", gap, away)
+	// How many seconds it is depends on the machine, and is measured by make bench. Who has to wait for an API server
+	// that starts anew is without an answer for most of the time that it is away.
+	gap, away := w.log().Gap(began), l.shortestAway(began)
+	t.Logf("the writer was %s without an answer; an API server was away for %s at least", gap, away)
+	if gap >= away/2 {
+		t.Error("the writer has waited for an API server that started anew")
 	}
 	answered, err := asking.Stop()
 	if err != nil {
@@ -103,9 +105,9 @@ func upgradeRolls(t *testing.T, l *lab) {
 	l.kubectl("delete", "-n", namespace, "-f", file)
 }
 
-// shortestAway is the shortest time for which an upgrade took an API server away, by the journals of the runs: from
-// the step that ends it to the one that has found it ready.
-func (l *lab) shortestAway() time.Duration {
+// shortestAway is the shortest time for which an upgrade that began after a time took an API server away, by the
+// journals of the runs: from the step that ends it to the one that has found it ready.
+func (l *lab) shortestAway(after time.Time) time.Duration {
 	l.t.Helper()
 	journals, err := filepath.Glob(filepath.Join(l.state, "slipway", "runs", "*.jsonl"))
 	if err != nil {
@@ -123,8 +125,8 @@ func (l *lab) shortestAway() time.Duration {
 				Time       time.Time
 				Mark, Step string
 			}
-			if err := json.Unmarshal(line, &note); err != nil {
-				continue // of a run that was killed
+			if err := json.Unmarshal(line, &note); err != nil || note.Time.Before(after) {
+				continue // the last line of a run that was killed may be cut
 			}
 			host, quits := strings.CutSuffix(note.Step, "/control-plane/kube-apiserver/quit")
 			plane, awaits := strings.CutPrefix(note.Step, "cluster/wait-control-plane/")
